@@ -1,0 +1,14 @@
+"""The payment service; ``python -m server`` runs it.
+
+The rooms, and the way that a call takes through them:
+
+- ``transport`` reads a message into domain types, and renders what comes back; the sole owner of grpc and protobuf.
+  ``boundary`` has the one table from errors to statuses.
+- ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store.
+- ``processor`` is the simulated processor behind the one port.
+- ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``.
+- ``domain`` has the rules: money, payments, lists, page tokens, request keys, errors; standard library only.
+- ``app`` builds all of it from ``config``, starts it, drains it and stops it; ``logs`` gives events their form.
+
+Imports go one way: app, transport, (use_cases, storage, processor), domain; import-linter keeps it so.
+"""

@@ -1,0 +1,27 @@
+"""``python -m server``: run the service until it is told to stop."""
+
+import asyncio
+import sys
+
+from server.app import StartupError, serve
+from server.config import SettingsError, load_settings
+from server.logs import configure_logs
+
+
+def main() -> None:
+    """Run the service; exits 0 when it was stopped, 1 when it could not start, 2 when a setting is wrong."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    configure_logs(settings.log_format, settings.log_level)
+    try:
+        asyncio.run(serve(settings))
+    except StartupError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The composition root: builds every part from the settings, starts them, drains them and stops them."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2_grpc
+
+from server.config import Settings
+from server.domain.deadline import Deadline
+from server.domain.errors import StoreUnavailable
+from server.domain.money import Currencies
+from server.domain.payment import PaymentMethod
+from server.domain.references import reference_maker
+from server.processor import SimulatedProcessor
+from server.storage.mysql import Database
+from server.storage.payment_store import MysqlPaymentStore
+from server.storage.schema import SchemaOutdated, check_schema
+from server.transport.calls import CallsInProgress
+from server.transport.grpc_server import SERVICE, PaymentServicer, new_server, service_handler
+from server.transport.health import HealthMonitor
+from server.transport.reflection import add_reflection
+from server.use_cases import Payments
+
+_STARTUP_RETRY_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class StartupError(Exception):
+    """The service cannot start; the message says why and what to do."""
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT, then drain it.
+
+    Raises:
+        StartupError: it could not start.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    database = Database(settings)
+    try:
+        await _unless(stop, _wait_for_database(database, settings))
+        if not stop.is_set():
+            await _serve_until(stop, settings, database)
+    finally:
+        await database.close(settings.drain_timeout_seconds)
+    _log.info("stopped")
+
+
+async def _serve_until(stop: asyncio.Event, settings: Settings, database: Database) -> None:
+    calls = CallsInProgress(settings.grpc_max_concurrent_calls)
+    server = new_server(settings)
+    currencies = Currencies(settings.default_currency, settings.currencies)
+    server.add_generic_rpc_handlers(
+        (service_handler(SERVICE, PaymentServicer(_payments(settings, database), currencies), calls),)
+    )
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    add_reflection((SERVICE.full_name, health.SERVICE_NAME), server)
+    monitor = HealthMonitor(
+        health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
+    )
+    await monitor.check()
+    port = _listen(server, settings)
+    await server.start()
+    watching = asyncio.create_task(monitor.run())
+    _log.info("listening", transport="grpc", host=settings.grpc_host, port=port)
+    await stop.wait()
+
+    _log.info("draining", timeout_seconds=settings.drain_timeout_seconds)
+    await health_servicer.enter_graceful_shutdown()
+    watching.cancel()
+    await _drain(server, calls, settings.drain_timeout_seconds)
+
+
+async def _drain(server: grpc.aio.Server, calls: CallsInProgress, timeout_seconds: float) -> None:
+    """Take no new calls, let those in progress end, and then cut off what would never end, such as health watches."""
+    stopping = asyncio.create_task(server.stop(timeout_seconds))
+    ended = asyncio.create_task(calls.ended())
+    await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
+    await server.stop(0)
+    await stopping
+
+
+def _payments(settings: Settings, database: Database) -> Payments:
+    by_method = {
+        PaymentMethod.UPI: settings.success_probability_upi,
+        PaymentMethod.CARD: settings.success_probability_card,
+        PaymentMethod.COD: settings.success_probability_cod,
+    }
+    probabilities = {method: settings.success_probability if own is None else own for method, own in by_method.items()}
+    return Payments(
+        MysqlPaymentStore(database),
+        SimulatedProcessor(probabilities, random.Random(settings.processor_seed)),
+        new_reference=reference_maker(settings.reference_prefix),
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def _listen(server: grpc.aio.Server, settings: Settings) -> int:
+    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        msg = f"cannot listen on {address}: is the port taken? GRPC_HOST and GRPC_PORT choose another"
+        raise StartupError(msg) from error
+    return port
+
+
+async def _wait_for_database(database: Database, settings: Settings) -> None:
+    timeout_seconds = settings.mysql_startup_timeout_seconds
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
+    while True:
+        try:
+            await check_schema(database, Deadline())
+        except StoreUnavailable as error:
+            if asyncio.get_running_loop().time() + _STARTUP_RETRY_SECONDS > deadline:
+                msg = f"no database within {timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS): {error.__cause__}"
+                raise StartupError(msg) from error
+            _log.info("waiting_for_database", retry_seconds=_STARTUP_RETRY_SECONDS, reason=str(error.__cause__))
+            await asyncio.sleep(_STARTUP_RETRY_SECONDS)
+        except SchemaOutdated as error:
+            raise StartupError(str(error)) from error
+        else:
+            return
+
+
+async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Wait for ``work``, or leave it when ``stop`` is set before."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    elif error := working.exception():
+        raise error

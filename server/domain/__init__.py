@@ -1,0 +1,1 @@
+"""The rules of payments, in types that cannot be wrong. Standard library only."""

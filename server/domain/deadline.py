@@ -1,0 +1,36 @@
+"""How long a caller waits."""
+
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from server.domain.errors import DeadlinePassed
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a caller stops waiting, on the monotonic clock in seconds; None means never."""
+
+    at_seconds: float | None = None
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Self:
+        """Return the deadline ``seconds`` from now; None means never."""
+        return cls(None if seconds is None else time.monotonic() + seconds)
+
+    def check(self) -> None:
+        """Raise ``DeadlinePassed`` when there is nothing left to wait."""
+        self.remaining_seconds(at_most=0)
+
+    def remaining_seconds(self, at_most: float) -> float:
+        """Return how long there is still to wait, in seconds, and not more than ``at_most``.
+
+        Raises:
+            DeadlinePassed: there is nothing left.
+        """
+        if self.at_seconds is None:
+            return at_most
+        remaining = self.at_seconds - time.monotonic()
+        if remaining <= 0:
+            raise DeadlinePassed("the deadline passed before the call was begun; nothing was done")
+        return min(remaining, at_most)

@@ -1,0 +1,80 @@
+"""Everything that can go wrong with a call, named by meaning; ``transport.boundary`` turns each into a status."""
+
+from dataclasses import dataclass
+
+
+class PaymentsError(Exception):
+    """A call could not be answered as asked. The message is for the caller: it holds nothing internal."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One thing wrong with a request.
+
+    ``field`` is the path to it in the request, as in ``amount.nanos``; ``description`` says what is allowed.
+    """
+
+    field: str
+    description: str
+
+
+class InvalidValue(PaymentsError):
+    """A value that a domain type refuses to hold.
+
+    ``part`` names what is wrong inside the value where it has parts (``nanos`` of money), else it is empty.
+    """
+
+    def __init__(self, description: str, part: str = "") -> None:
+        """Keep the description, which says what is allowed."""
+        super().__init__(description)
+        self.description = description
+        self.part = part
+
+
+class InvalidRequest(PaymentsError):
+    """The request breaks the contract; ``violations`` has everything that is wrong with it, at least one thing."""
+
+    def __init__(self, violations: tuple[FieldViolation, ...]) -> None:
+        """Keep the violations; the message is the first of them."""
+        first, more = violations[0], len(violations) - 1
+        super().__init__(f"{first.field}: {first.description}" + (f" (and {more} more)" if more else ""))
+        self.violations = violations
+
+
+class ReferenceTaken(Exception):
+    """Another payment has the reference that was made for a new one. Mended by making another; no caller sees it."""
+
+
+class PaymentNotFound(PaymentsError):
+    """There is no such payment."""
+
+
+class PaymentFailed(PaymentsError):
+    """The payment had failed, so there is nothing to refund."""
+
+
+class PaymentPending(PaymentsError):
+    """It is not known yet whether the payment succeeds, so it cannot be refunded yet."""
+
+
+class RefundExceedsPayment(PaymentsError):
+    """More was asked back than what remains of the payment."""
+
+
+class RequestIdReused(PaymentsError):
+    """The same request_id came before with other parameters."""
+
+
+class DeadlinePassed(PaymentsError):
+    """The caller's deadline passed before its work was begun."""
+
+
+class Overloaded(PaymentsError):
+    """More is asked of the service than it takes on at once; nothing was begun."""
+
+
+class StoreUnavailable(PaymentsError):
+    """The database could not be reached, or did not answer in time.
+
+    Whether a write was done is not known; the same request_id makes asking again safe.
+    """

@@ -1,0 +1,226 @@
+"""Payments and refunds: what they are, and the rules that they keep."""
+
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from server.domain.errors import (
+    FieldViolation,
+    InvalidRequest,
+    InvalidValue,
+    PaymentFailed,
+    PaymentPending,
+    RefundExceedsPayment,
+)
+from server.domain.money import Money
+from server.domain.request_key import RequestKey
+
+MAX_REFERENCE_LENGTH = 100
+MAX_REASON_LENGTH = 255
+
+
+class PaymentMethod(StrEnum):
+    """How a payment was made. OTHER stands for text in adopted payments; no charge is made by it."""
+
+    UPI = "UPI"
+    CARD = "CARD"
+    COD = "COD"
+    OTHER = "OTHER"
+
+
+CHARGEABLE_METHODS = (PaymentMethod.UPI, PaymentMethod.CARD, PaymentMethod.COD)
+"""The methods that a charge can be made by."""
+
+
+class Status(StrEnum):
+    """What became of a payment or a refund."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class RefundState(StrEnum):
+    """How much of a payment was given back."""
+
+    NONE = "NONE"
+    PARTIAL = "PARTIAL"
+    FULL = "FULL"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCharge:
+    """A charge that a caller asks for. ``method`` None lets the processor pick."""
+
+    order_id: int
+    amount: Money
+    method: PaymentMethod | None
+    key: RequestKey
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a processor made of a charge: by which method, and whether it succeeded."""
+
+    method: PaymentMethod
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """A charge with its outcome, about to be stored."""
+
+    charge: NewCharge
+    method: PaymentMethod
+    status: Status
+    reference: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefund:
+    """A refund that a caller asks for. ``amount`` None asks for all that remains."""
+
+    payment_id: int
+    amount: Money | None
+    reason: str
+    key: RequestKey
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money of a payment given back."""
+
+    refund_id: int
+    payment_id: int
+    amount: Money
+    status: Status
+    reason: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A stored payment.
+
+    ``amount``, ``reference`` and ``create_time`` are None only in adopted payments that have none. ``other_method`` is
+    the text of a method OTHER, else empty. ``is_refunded`` tells that all of it was given back: so it can be for an
+    adopted payment that has no refunds.
+    """
+
+    payment_id: int
+    order_id: int
+    amount: Money | None
+    method: PaymentMethod
+    other_method: str
+    status: Status
+    reference: str | None
+    create_time: datetime | None
+    refunded_amount: Money | None
+    is_refunded: bool
+
+    @property
+    def refund_state(self) -> RefundState:
+        """How much of it was given back."""
+        if self.is_refunded:
+            return RefundState.FULL
+        if self.refunded_amount is not None and self.refunded_amount.is_positive:
+            return RefundState.PARTIAL
+        return RefundState.NONE
+
+    def refundable(self, requested: Money | None) -> Money:
+        """Return what to give back when ``requested`` is asked for; None asks for all that remains.
+
+        Raises:
+            PaymentFailed: nothing was charged.
+            PaymentPending: it is not known yet whether anything was charged.
+            InvalidRequest: the request is in another currency.
+            RefundExceedsPayment: less than that remains, or nothing.
+        """
+        if self.status is Status.FAILED:
+            raise PaymentFailed("payment had failed; there is nothing to refund")
+        if self.status is Status.PENDING:
+            raise PaymentPending("payment is pending; it can be refunded once it has succeeded")
+        if self.is_refunded or self.amount is None or self.refunded_amount is None:
+            raise RefundExceedsPayment("nothing remains of the payment to refund")
+        if requested is not None and requested.currency != self.amount.currency:
+            other = f"must be the payment's currency, {self.amount.currency}"
+            raise InvalidRequest((FieldViolation("amount.currency_code", other),))
+        remaining = self.amount.minus(self.refunded_amount)
+        if not remaining.is_positive:
+            raise RefundExceedsPayment("nothing remains of the payment to refund")
+        if requested is not None and requested.amount_minor > remaining.amount_minor:
+            raise RefundExceedsPayment(f"only {remaining} of the payment remains to refund")
+        return requested or remaining
+
+    def after_refund_of(self, amount: Money) -> "Payment":
+        """Return the payment as it is once ``amount``, which must be refundable, has been given back."""
+        assert self.amount is not None
+        assert self.refunded_amount is not None
+        refunded_amount = self.refunded_amount.plus(amount)
+        return replace(self, refunded_amount=refunded_amount, is_refunded=refunded_amount == self.amount)
+
+    def is_repeated_by(self, refund: NewRefund) -> bool:
+        """Whether ``refund`` asks once more, with no request_id to tell, for the whole refund that was already made."""
+        return self.is_refunded and refund.key.generated and refund.amount in {None, self.amount}
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOutcome:
+    """A refund and its payment after it. ``refund`` is None when an earlier system made it, which kept no record."""
+
+    refund: Refund | None
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentDetails:
+    """A payment with its refunds, oldest first."""
+
+    payment: Payment
+    refunds: tuple[Refund, ...]
+
+
+def identifier(value: int) -> int:
+    """Return ``value`` when it can identify an order that is charged, or a payment.
+
+    Raises:
+        InvalidValue: it is below 1.
+    """
+    if value < 1:
+        raise InvalidValue("must be 1 or more")
+    return value
+
+
+def chargeable_method(method: PaymentMethod | None) -> PaymentMethod | None:
+    """Return ``method`` when a charge can be made by it.
+
+    Raises:
+        InvalidValue: it is OTHER.
+    """
+    if method is not None and method not in CHARGEABLE_METHODS:
+        raise InvalidValue(f"must be one of {', '.join(CHARGEABLE_METHODS)}, or left out")
+    return method
+
+
+def reference(text: str) -> str:
+    """Return ``text`` when a payment can have it as its reference.
+
+    Raises:
+        InvalidValue: it is not 1 to 100 characters.
+    """
+    if not 0 < len(text) <= MAX_REFERENCE_LENGTH:
+        raise InvalidValue(f"must be 1 to {MAX_REFERENCE_LENGTH} characters")
+    return text
+
+
+def reason(text: str) -> str:
+    """Return ``text`` when a refund can have it as its reason.
+
+    Raises:
+        InvalidValue: it is over 255 characters, or has control characters.
+    """
+    if len(text) > MAX_REASON_LENGTH or any(unicodedata.category(character) == "Cc" for character in text):
+        raise InvalidValue(f"must be at most {MAX_REASON_LENGTH} characters, without control characters")
+    return text

@@ -1,0 +1,22 @@
+"""References: the names of payments for people."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+_SUFFIX_BYTES = 10
+"""80 random bits: among 10^9 payments with one prefix, the chance of any collision is below one in a million."""
+
+
+def reference_maker(prefix: str) -> Callable[[datetime], str]:
+    """Return a function that makes a new reference for a payment of a given time.
+
+    ``prefix`` starts each of them; ``{date}`` in it stands for the payment's day (``YYYYMMDD``, UTC). A dash and 20
+    upper-case hexadecimal digits follow, as in ``ECI20250910-1A2B3C4D5E6F708192A3``.
+    """
+
+    def new_reference(create_time: datetime) -> str:
+        suffix = secrets.token_hex(_SUFFIX_BYTES).upper()
+        return f"{prefix.format(date=create_time.strftime('%Y%m%d'))}-{suffix}"
+
+    return new_reference

@@ -1,0 +1,34 @@
+"""What makes a call safe to repeat: the idempotency key of AIP-155."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Self
+
+from server.domain.errors import InvalidValue
+
+MAX_REQUEST_ID_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """Names one intended charge or refund of one caller.
+
+    ``generated`` tells that the caller gave no request_id, so that the service made one: the call cannot be a repeat.
+    """
+
+    caller: str
+    request_id: str
+    generated: bool
+
+    @classmethod
+    def of(cls, caller: str, request_id: str | None) -> Self:
+        """Make the key of a call; None stands for a request_id that was not given.
+
+        Raises:
+            InvalidValue: the request_id is not 1 to 255 printable ASCII characters.
+        """
+        if request_id is None:
+            return cls(caller, str(uuid.uuid4()), generated=True)
+        if not (0 < len(request_id) <= MAX_REQUEST_ID_LENGTH and request_id.isascii() and request_id.isprintable()):
+            raise InvalidValue(f"must be 1 to {MAX_REQUEST_ID_LENGTH} printable ASCII characters, or left out")
+        return cls(caller, request_id, generated=False)

@@ -1,0 +1,1 @@
+"""Payments in a MySQL-compatible database; the sole owner of its driver."""

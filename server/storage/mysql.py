@@ -1,0 +1,249 @@
+"""The database: a pool of connections, work that is done on them, and the driver's errors by their meaning.
+
+What aiomysql's pool leaves open is settled here. A task that is cancelled in the middle of a reply would give back a
+connection that still has the rest of it to come ("Packet sequence number wrong"): so work, once begun, runs to its end
+in a task of its own, whatever becomes of its caller. A connection that is closed is given back without waking those who
+wait for one: so nobody waits in the pool, but for a slot before it.
+"""
+
+import asyncio
+import random
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+import aiomysql
+import pymysql.err
+import structlog
+from pymysql.constants import CR
+
+from server.config import Settings
+from server.domain.deadline import Deadline
+from server.domain.errors import PaymentsError, StoreUnavailable
+from server.storage import queries
+from server.storage.rows import Row
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 3
+_BACKOFF_SECONDS = 0.02
+
+_ER_DUP_ENTRY = 1062
+_TRY_AGAIN = frozenset({1205, 1213, 1927, 2006, 2013, 2055, 4031})
+"""Lock wait timeout, deadlock, connection killed or lost: the same work, begun anew, may well succeed at once."""
+_UNAVAILABLE = _TRY_AGAIN | frozenset(
+    {
+        *(1021, 1037, 1038, 1114),  # disk, memory or table full
+        *(1040, 1203, 1226),  # too many connections
+        *(1044, 1045, 1049, 1129, 1130, 1142, 1698),  # not let in
+        *(1053, 1077, 1080, 1152, 1158, 1159, 1160, 1161, 1184),  # shutting down, connection broken
+        *(1180, 1290, 1792, 1836, 3100),  # cannot commit, read-only
+        *(1317, 1969, 3024),  # interrupted
+        *range(2000, 2100),  # the client side of all these
+    }
+)
+
+_log = structlog.get_logger(__name__)
+
+
+class DuplicateKey(Exception):
+    """A row with the same value of a unique key is there already; nothing was written."""
+
+
+class Session:
+    """A connection, while one piece of work has it."""
+
+    def __init__(self, connection: aiomysql.Connection) -> None:
+        """Keep the connection."""
+        self._connection = connection
+
+    async def write(self, text: str, values: Sequence[object]) -> int:
+        """Execute a statement, and return the id that it gave to the row it inserted, else 0.
+
+        Raises:
+            DuplicateKey: it would break a unique key.
+        """
+        async with self._connection.cursor() as cursor:
+            try:
+                await cursor.execute(text, values)
+            except pymysql.err.IntegrityError as error:
+                if error.args[0] == _ER_DUP_ENTRY:
+                    raise DuplicateKey from error
+                raise
+            return int(cursor.lastrowid or 0)
+
+    async def rows(self, text: str, values: Sequence[object]) -> Sequence[Row]:
+        """Execute a query, and return all its rows."""
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(text, values)
+            return cast("Sequence[Row]", await cursor.fetchall())
+
+    async def row(self, text: str, values: Sequence[object]) -> Row | None:
+        """Execute a query of at most one row, and return it, or None."""
+        rows = await self.rows(text, values)
+        return rows[0] if rows else None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Make what is inside one transaction: committed at its end, rolled back when it raises."""
+        await self._connection.begin()
+        try:
+            yield
+        except (PaymentsError, DuplicateKey):
+            await self._connection.rollback()
+            raise
+        await self._connection.commit()
+
+
+class Database:
+    """A database, reached over a bounded pool of connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep the settings; nothing is connected before it is needed."""
+        self._settings = settings
+        self._pool = aiomysql.Pool(
+            minsize=settings.mysql_pool_min,
+            maxsize=settings.mysql_pool_max,
+            echo=False,
+            pool_recycle=-1,
+            loop=asyncio.get_running_loop(),
+            **self._connect_arguments(),
+        )
+        self._slots = asyncio.Semaphore(settings.mysql_pool_max)
+        self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
+        self._working: set[asyncio.Task[Any]] = set()
+        self._probe: aiomysql.Connection | None = None
+
+    async def run(self, work: Callable[[Session], Awaitable[Result]], deadline: Deadline) -> Result:
+        """Do ``work`` on a connection, and return what it returns.
+
+        Work must be safe to repeat: when its connection is lost, or it is chosen as the victim of a deadlock, it is
+        begun anew, a few times. Once begun it is finished, even when the caller is cancelled.
+
+        Raises:
+            DeadlinePassed: the deadline passed before the work was begun.
+            StoreUnavailable: the database cannot be reached, or did not answer in time.
+            Exception: whatever ``work`` raises.
+        """
+        await self._take_slot(deadline)
+        task = asyncio.create_task(self._attempt(work, deadline))
+        self._working.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life, over a connection kept for that.
+
+        Raises:
+            StoreUnavailable: there was none in time.
+        """
+        try:
+            async with asyncio.timeout(self._settings.mysql_connect_timeout_seconds):
+                if self._probe is None:
+                    self._probe = await aiomysql.connect(**self._connect_arguments())
+                await Session(self._probe).rows(queries.PING, ())
+        except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
+            self._close_probe()
+            raise _unavailable(error) from error
+        except BaseException:
+            self._close_probe()
+            raise
+
+    async def close(self, timeout_seconds: float) -> None:
+        """Wait for the work in progress, for so long at most, then close every connection."""
+        if self._working:
+            await asyncio.wait(self._working, timeout=timeout_seconds)
+        for task in tuple(self._working):
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+        self._close_probe()
+        self._pool.close()
+        await self._pool.wait_closed()
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        settings = self._settings
+        where: dict[str, Any] = (
+            {"unix_socket": str(settings.mysql_socket)}
+            if settings.mysql_socket is not None
+            else {"host": settings.mysql_host, "port": settings.mysql_port}
+        )
+        return {
+            **where,
+            "user": settings.mysql_user,
+            "password": settings.mysql_password.get_secret_value(),
+            "db": settings.mysql_db,
+            "charset": "utf8mb4",
+            "autocommit": True,
+            "connect_timeout": settings.mysql_connect_timeout_seconds,
+        }
+
+    async def _take_slot(self, deadline: Deadline) -> None:
+        try:
+            async with asyncio.timeout(deadline.remaining_seconds(self._settings.mysql_acquire_timeout_seconds)):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            deadline.check()
+            raise _unavailable(error) from error
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        self._slots.release()
+        # The caller may be gone; asking for the exception keeps asyncio from reporting it as never retrieved.
+        if not task.cancelled():
+            task.exception()
+
+    async def _attempt(self, work: Callable[[Session], Awaitable[Result]], deadline: Deadline) -> Result:
+        for attempt in range(1, _ATTEMPTS + 1):
+            deadline.check()
+            try:
+                return await self._once(work)
+            except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
+                if attempt < _ATTEMPTS and _code(error) in _TRY_AGAIN:
+                    await asyncio.sleep(random.uniform(0.5, 1) * _BACKOFF_SECONDS * 2**attempt)
+                elif not isinstance(error, pymysql.err.MySQLError) or _code(error) in _UNAVAILABLE:
+                    raise _unavailable(error) from error
+                else:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _once(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+        async with asyncio.timeout(self._settings.mysql_connect_timeout_seconds):
+            connection = await self._pool.acquire()
+        try:
+            async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds):
+                session = Session(connection)
+                if connection not in self._prepared:
+                    await self._prepare(session)
+                    self._prepared.add(connection)
+                return await work(session)
+        except (PaymentsError, DuplicateKey):
+            raise
+        except BaseException:
+            # In which state the connection is, is not known.
+            connection.close()
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def _prepare(self, session: Session) -> None:
+        await session.write("SET SESSION time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY'", ())
+        # Without gap locks: a refund of an unknown payment must not make charges wait.
+        await session.write("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", ())
+
+    def _close_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, pymysql.err.MySQLError) and error.args and isinstance(error.args[0], int):
+        # InterfaceError(0, ...) is the driver's word for a connection that is closed.
+        return error.args[0] or CR.CR_SERVER_GONE_ERROR
+    return -1
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    _log.warning("database_unavailable", error=type(error).__name__, code=_code(error), detail=str(error))
+    return StoreUnavailable("the payment store cannot be reached at the moment")

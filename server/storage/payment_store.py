@@ -1,0 +1,210 @@
+"""Payments in the database: each call one statement or one transaction, idempotent by the tables' unique keys."""
+
+from datetime import UTC, datetime
+
+from server.domain.deadline import Deadline
+from server.domain.errors import PaymentNotFound, ReferenceTaken, RequestIdReused
+from server.domain.listing import Page, PageQuery, Position
+from server.domain.money import Money
+from server.domain.payment import (
+    NewCharge,
+    NewPayment,
+    NewRefund,
+    Payment,
+    PaymentDetails,
+    Refund,
+    RefundOutcome,
+    Status,
+)
+from server.domain.request_key import RequestKey
+from server.storage import queries
+from server.storage.mysql import Database, DuplicateKey, Session
+from server.storage.rows import (
+    PAYMENT_WIDTH,
+    STATUS_VALUES,
+    money_from_column,
+    payment_from_row,
+    refund_from_row,
+)
+
+
+class MysqlPaymentStore:
+    """The ``PaymentStore`` of the use cases, on a MySQL-compatible database, one INSERT a charge."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database."""
+        self._database = database
+
+    async def insert(self, payment: NewPayment, deadline: Deadline) -> Payment:
+        """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
+
+        async def work(session: Session) -> Payment:
+            try:
+                payment_id = await session.write(queries.INSERT_PAYMENT, _payment_values(payment))
+            except DuplicateKey:
+                return await _earlier_payment(session, payment.charge)
+            return _stored(payment, payment_id)
+
+        return await self._database.run(work, deadline)
+
+    async def refund(self, refund: NewRefund, create_time: datetime, deadline: Deadline) -> RefundOutcome:
+        """Store a refund, or return the earlier one of its request key: see ``PaymentStore.refund``."""
+
+        async def work(session: Session) -> RefundOutcome:
+            async with session.transaction():
+                return await _refund(session, refund, create_time)
+
+        try:
+            return await self._database.run(work, deadline)
+        except DuplicateKey:
+            # A refund of another payment with the same key was in progress. It is stored now, so this finds it.
+            return await self._database.run(work, deadline)
+
+    async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
+        """Return a payment and its refunds: see ``PaymentStore.get``."""
+        query = queries.SELECT_DETAILS_BY_ID if isinstance(key, int) else queries.SELECT_DETAILS_BY_REFERENCE
+
+        async def work(session: Session) -> PaymentDetails:
+            rows = await session.rows(query, (key,))
+            if not rows:
+                raise _not_found()
+            refunds = [row[PAYMENT_WIDTH:] for row in rows]
+            return PaymentDetails(
+                payment=payment_from_row(rows[0][:PAYMENT_WIDTH]),
+                refunds=tuple(refund_from_row(refund) for refund in refunds if refund[0] is not None),
+            )
+
+        return await self._database.run(work, deadline)
+
+    async def list_page(self, query: PageQuery, deadline: Deadline) -> Page:
+        """Return a page of payments: see ``PaymentStore.list_page``."""
+
+        async def work(session: Session) -> Page:
+            payments: list[Payment] = []
+            # One more than the page holds tells whether there is a next one.
+            wanted = query.size + 1
+            for part in queries.page_parts(query.filter, query.order, query.after):
+                if len(payments) < wanted:
+                    rows = await session.rows(part.text, (*part.values, wanted - len(payments)))
+                    payments += [payment_from_row(row) for row in rows]
+            return Page(
+                payments=tuple(payments[: query.size]),
+                next=_position(payments[query.size - 1]) if len(payments) == wanted else None,
+                total=await _count(session, query) if query.with_total else None,
+            )
+
+        return await self._database.run(work, deadline)
+
+
+async def _earlier_payment(session: Session, charge: NewCharge) -> Payment:
+    row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, _key_values(charge.key))
+    if row is None:
+        raise ReferenceTaken
+    requested_method, *columns = row
+    earlier = payment_from_row(tuple(columns))
+    if (earlier.order_id, earlier.amount, requested_method) != (charge.order_id, charge.amount, charge.method):
+        raise _reused("Charge", charge.key)
+    return earlier
+
+
+async def _refund(session: Session, refund: NewRefund, create_time: datetime) -> RefundOutcome:
+    row = await session.row(queries.LOCK_PAYMENT, (refund.payment_id,))
+    payment = None if row is None else payment_from_row(row)
+    # After the lock: what held it may have been this very refund, called twice.
+    earlier = await session.row(queries.SELECT_REFUND_BY_REQUEST, _key_values(refund.key))
+    if earlier is not None:
+        requested_amount, *columns = earlier
+        made = refund_from_row(tuple(columns))
+        requested = None if requested_amount is None else money_from_column(made.amount.currency, requested_amount)
+        if (made.payment_id, requested, made.reason) != (refund.payment_id, refund.amount, refund.reason):
+            raise _reused("Refund", refund.key)
+        assert payment is not None, "a refund's payment is never deleted"
+        return RefundOutcome(made, payment)
+    if payment is None:
+        raise _not_found()
+    if payment.is_repeated_by(refund):
+        last = await session.row(queries.SELECT_LAST_REFUND, (payment.payment_id,))
+        return RefundOutcome(None if last is None else refund_from_row(last), payment)
+    return await _store_refund(session, payment, refund, create_time)
+
+
+async def _store_refund(session: Session, payment: Payment, refund: NewRefund, create_time: datetime) -> RefundOutcome:
+    amount = payment.refundable(refund.amount)
+    after = payment.after_refund_of(amount)
+    refund_id = await session.write(queries.INSERT_REFUND, _refund_values(refund, amount, create_time))
+    await session.write(
+        queries.UPDATE_REFUNDED, (_amount(after.refunded_amount), after.is_refunded, payment.payment_id)
+    )
+    made = Refund(refund_id, payment.payment_id, amount, Status.SUCCEEDED, refund.reason, create_time)
+    return RefundOutcome(made, after)
+
+
+async def _count(session: Session, query: PageQuery) -> int:
+    count = queries.count(query.filter)
+    row = await session.row(count.text, count.values)
+    assert row is not None
+    assert isinstance(row[0], int)
+    return row[0]
+
+
+def _stored(payment: NewPayment, payment_id: int) -> Payment:
+    charge = payment.charge
+    return Payment(
+        payment_id=payment_id,
+        order_id=charge.order_id,
+        amount=charge.amount,
+        method=payment.method,
+        other_method="",
+        status=payment.status,
+        reference=payment.reference,
+        create_time=payment.create_time,
+        refunded_amount=Money(charge.amount.currency, 0),
+        is_refunded=False,
+    )
+
+
+def _position(payment: Payment) -> Position:
+    return Position(payment.create_time, payment.payment_id)
+
+
+def _key_values(key: RequestKey) -> tuple[bytes, bytes]:
+    return key.caller.encode(), key.request_id.encode()
+
+
+def _payment_values(payment: NewPayment) -> tuple[object, ...]:
+    charge = payment.charge
+    return (
+        charge.order_id,
+        charge.amount.amount,
+        charge.amount.currency,
+        payment.method.value,
+        STATUS_VALUES[payment.status],
+        payment.reference,
+        payment.create_time.astimezone(UTC),
+        charge.method and charge.method.value,
+        *_key_values(charge.key),
+    )
+
+
+def _refund_values(refund: NewRefund, amount: Money, create_time: datetime) -> tuple[object, ...]:
+    return (
+        refund.payment_id,
+        amount.amount,
+        _amount(refund.amount),
+        STATUS_VALUES[Status.SUCCEEDED],
+        refund.reason,
+        *_key_values(refund.key),
+        create_time.astimezone(UTC),
+    )
+
+
+def _amount(money: Money | None) -> object:
+    return None if money is None else money.amount
+
+
+def _not_found() -> PaymentNotFound:
+    return PaymentNotFound("payment not found")
+
+
+def _reused(rpc: str, key: RequestKey) -> RequestIdReused:
+    return RequestIdReused(f"request_id {key.request_id!r} came before, in a {rpc} with other parameters")

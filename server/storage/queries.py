@@ -1,0 +1,209 @@
+"""Every SQL text of the service, each with the index that it uses. Values are bound, never formatted.
+
+All of it runs alike on MySQL 8.0, 8.4, 9 and MariaDB 10.6 or later. Where a list could go by several indexes, the text
+names one: so the plan does not change with the optimizer's guesses.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from server.domain.listing import Order, PaymentFilter, Position
+from server.domain.payment import CHARGEABLE_METHODS, PaymentMethod, RefundState, Status
+
+_PAYMENT = (
+    "p.payment_id, p.order_id, p.amount, p.currency, p.method, p.status, p.reference, p.created_at, "
+    "p.refunded_amount, p.refunded"
+)
+_REFUND = "r.refund_id, r.payment_id, r.amount, p.currency, r.status, r.reason, r.created_at"
+
+PING = "SELECT 1"
+
+SCHEMA_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
+"""Reads a table of a few rows."""
+
+INSERT_PAYMENT = """
+    INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
+        request_id)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+"""payments_by_request and the unique key of reference settle what is a duplicate."""
+
+SELECT_CHARGE_BY_REQUEST = f"""
+    SELECT p.requested_method, {_PAYMENT} FROM payments p WHERE p.caller = %s AND p.request_id = %s
+"""
+"""payments_by_request, at most one row."""
+
+LOCK_PAYMENT = f"SELECT {_PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE"
+"""The primary key; its lock makes the refunds of one payment wait for one another."""
+
+UPDATE_REFUNDED = "UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s"
+"""The primary key."""
+
+INSERT_REFUND = """
+    INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+"""refunds_by_request settles what is a duplicate."""
+
+SELECT_REFUND_BY_REQUEST = f"""
+    SELECT r.requested_amount, {_REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    WHERE r.caller = %s AND r.request_id = %s
+"""
+"""refunds_by_request, at most one row; then the primary key of payments."""
+
+SELECT_LAST_REFUND = f"""
+    SELECT {_REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    WHERE r.payment_id = %s ORDER BY r.refund_id DESC LIMIT 1
+"""
+"""refunds_by_payment, read backwards."""
+
+SELECT_DETAILS_BY_ID = f"""
+    SELECT {_PAYMENT}, {_REFUND} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.payment_id = %s ORDER BY r.refund_id
+"""
+"""The primary key; then refunds_by_payment. One statement, so that payment and refunds agree."""
+
+SELECT_DETAILS_BY_REFERENCE = f"""
+    SELECT {_PAYMENT}, {_REFUND} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.reference = %s ORDER BY r.refund_id
+"""
+"""The unique key of reference; then refunds_by_payment."""
+
+_CHARGEABLE = ", ".join(f"'{method}'" for method in CHARGEABLE_METHODS)
+
+_STATUSES = {
+    Status.PENDING: "p.status IS NULL",
+    Status.SUCCEEDED: "p.status = 1",
+    Status.FAILED: "p.status = 0",
+}
+
+_REFUND_STATES = {
+    RefundState.NONE: "(p.refunded = 0 AND p.refunded_amount = 0)",
+    RefundState.PARTIAL: "(p.refunded = 0 AND p.refunded_amount > 0)",
+    RefundState.FULL: "p.refunded <> 0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An SQL text and the values to bind in it."""
+
+    text: str
+    values: tuple[object, ...]
+
+
+def count(payment_filter: PaymentFilter) -> Query:
+    """Count the payments that match; reads the entries of the filter's index, and rows where that is not enough."""
+    return _select("COUNT(*)", payment_filter, _Conditions())
+
+
+def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | None) -> tuple[Query, ...]:
+    """Return the queries that, one after the other, give the rest of a list; each wants a LIMIT bound last.
+
+    There are two where payments without a time can match: those come before all others in time, and are a list of their
+    own, by payment_id. Each is read from one of the ``payments_by_*`` indexes in its order, from the position on, with
+    no sort: page 1,000 costs what page 1 does.
+    """
+    after_undated = after is not None and after.create_time is None
+    after_dated = after is not None and not after_undated
+    dated = _dated(payment_filter, order, after if after_dated else None)
+    if payment_filter.bounds_time:
+        return (dated,)
+    undated = _undated(payment_filter, order, after if after_undated else None)
+    if order is Order.NEWEST_FIRST:
+        return (undated,) if after_undated else (dated, undated)
+    return (dated,) if after_dated else (undated, dated)
+
+
+class _Conditions:
+    """Conditions that must all hold, and the values to bind in them."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.values: list[object] = []
+
+    def add(self, text: str, *values: object) -> None:
+        self.texts.append(text)
+        self.values.extend(values)
+
+
+def _dated(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
+    comparison, direction = ("<", "DESC") if order is Order.NEWEST_FIRST else (">", "ASC")
+    place = _Conditions()
+    place.add("p.created_at IS NOT NULL")
+    if after is not None:
+        # The first half is what the index is entered by: neither database reads (a, b) < (%s, %s) as a range.
+        place.add(
+            f"p.created_at {comparison}= %s AND (p.created_at {comparison} %s OR p.payment_id {comparison} %s)",
+            _utc(after.create_time),
+            _utc(after.create_time),
+            after.payment_id,
+        )
+    return _select(
+        _PAYMENT, payment_filter, place, f"ORDER BY p.created_at {direction}, p.payment_id {direction} LIMIT %s"
+    )
+
+
+def _undated(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
+    comparison, direction = ("<", "DESC") if order is Order.NEWEST_FIRST else (">", "ASC")
+    place = _Conditions()
+    place.add("p.created_at IS NULL")
+    if after is not None:
+        place.add(f"p.payment_id {comparison} %s", after.payment_id)
+    return _select(_PAYMENT, payment_filter, place, f"ORDER BY p.payment_id {direction} LIMIT %s")
+
+
+def _select(columns: str, payment_filter: PaymentFilter, place: _Conditions, tail: str = "") -> Query:
+    _match(payment_filter, place)
+    where = f"WHERE {' AND '.join(place.texts)}" if place.texts else ""
+    text = f"SELECT {columns} FROM payments p {_index_hint(payment_filter)} {where} {tail}"
+    return Query(" ".join(text.split()), tuple(place.values))
+
+
+def _index_hint(payment_filter: PaymentFilter) -> str:
+    if payment_filter.reference is not None:
+        return ""  # The unique key of reference gives one row; an adopted table may have named it otherwise.
+    if payment_filter.order_id is not None:
+        return "FORCE INDEX (payments_by_order)"
+    if len(payment_filter.methods) == 1 and PaymentMethod.OTHER not in payment_filter.methods:
+        return "FORCE INDEX (payments_by_method)"
+    if len(payment_filter.statuses) == 1:
+        return "FORCE INDEX (payments_by_status)"
+    return "FORCE INDEX (payments_by_time)"
+
+
+def _match(payment_filter: PaymentFilter, conditions: _Conditions) -> None:
+    if payment_filter.order_id is not None:
+        conditions.add("p.order_id = %s", payment_filter.order_id)
+    if payment_filter.methods:
+        conditions.add(*_any_method(payment_filter.methods))
+    if payment_filter.statuses:
+        conditions.add(_any_of(_STATUSES[status] for status in sorted(payment_filter.statuses)))
+    if payment_filter.refund_states:
+        conditions.add(_any_of(_REFUND_STATES[state] for state in sorted(payment_filter.refund_states)))
+    if payment_filter.reference is not None:
+        conditions.add("p.reference = %s", payment_filter.reference)
+    for bound, comparison in ((payment_filter.min_amount, ">="), (payment_filter.max_amount, "<=")):
+        if bound is not None:
+            conditions.add(f"p.currency = %s AND p.amount {comparison} %s", bound.currency, bound.amount)
+    for time, comparison in ((payment_filter.min_create_time, ">="), (payment_filter.max_create_time, "<=")):
+        if time is not None:
+            conditions.add(f"p.created_at {comparison} %s", _utc(time))
+
+
+def _any_method(methods: frozenset[PaymentMethod]) -> tuple[str, ...]:
+    named = sorted(methods - {PaymentMethod.OTHER})
+    texts = [f"p.method IN ({', '.join(['%s'] * len(named))})"] if named else []
+    if PaymentMethod.OTHER in methods:
+        texts.append(f"p.method NOT IN ({_CHARGEABLE})")
+    return _any_of(texts), *named
+
+
+def _any_of(texts: Iterable[str]) -> str:
+    return f"({' OR '.join(texts)})"
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    """Return the time as the columns hold it: UTC, without a zone."""
+    return None if time is None else time.astimezone(UTC).replace(tzinfo=None)

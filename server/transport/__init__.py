@@ -1,0 +1,1 @@
+"""How calls arrive and answers leave; the sole owner of grpc and protobuf."""

@@ -1,0 +1,56 @@
+"""grpc.health.v1: SERVING while the database answers, NOT_SERVING without it and while draining."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from server.domain.errors import StoreUnavailable
+
+OVERALL = ""
+"""The name that stands for the server as a whole."""
+
+_log = structlog.get_logger(__name__)
+
+
+class HealthMonitor:
+    """Asks the database how it is, again and again, and tells the health service."""
+
+    def __init__(
+        self,
+        servicer: health.aio.HealthServicer,
+        services: Sequence[str],
+        ping: Callable[[], Awaitable[None]],
+        interval_seconds: float,
+    ) -> None:
+        """Watch with ``ping``, which raises ``StoreUnavailable``, every ``interval_seconds``."""
+        self._servicer = servicer
+        self._names = (OVERALL, *services)
+        self._ping = ping
+        self._interval_seconds = interval_seconds
+        self._serving: bool | None = None
+
+    async def check(self) -> None:
+        """Ask once, and tell."""
+        try:
+            await self._ping()
+            serving = True
+        except StoreUnavailable:
+            serving = False
+        except Exception as error:  # noqa: BLE001 - a monitor that dies of an error would show its last word for ever
+            _log.error("health_check_failed", exc_info=error)
+            serving = False
+        if serving == self._serving:
+            return
+        self._serving = serving
+        _log.info("health", status="SERVING" if serving else "NOT_SERVING")
+        for name in self._names:
+            await self._servicer.set(name, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
+
+    async def run(self) -> None:
+        """Ask for ever."""
+        while True:
+            await self.check()
+            await asyncio.sleep(self._interval_seconds)

@@ -1,0 +1,305 @@
+"""Protobuf messages to domain types, and back.
+
+A request is read whole: everything that is wrong with it is collected, then raised as one ``InvalidRequest``.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type import money_pb2
+from payments.v1 import payments_pb2 as pb
+
+from server.domain import listing, page_token
+from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
+from server.domain.listing import Order, Page, PageQuery, PaymentFilter, Position
+from server.domain.money import NANOS_PER_UNIT, Currencies, Money, positive
+from server.domain.payment import (
+    NewCharge,
+    NewRefund,
+    Payment,
+    PaymentDetails,
+    PaymentMethod,
+    Refund,
+    RefundOutcome,
+    RefundState,
+    Status,
+    chargeable_method,
+    identifier,
+    reason,
+    reference,
+)
+from server.domain.request_key import RequestKey
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Member = TypeVar("Member", bound=Enum)
+Number = TypeVar("Number", bound=int)
+
+_OptionalField = Literal["reference", "min_amount", "max_amount", "min_create_time", "max_create_time"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799
+"""The years 1 to 9999, as google.protobuf.Timestamp has it."""
+
+_MAX_CHOICES = 20
+"""How many values one repeated field of a filter may hold."""
+
+
+class _EnumTable(Generic[Member, Number]):
+    """The numbers of a protobuf enum for the members of a domain one: those with the same names, less the prefix."""
+
+    def __init__(self, prefix: str, number_of: Callable[[str], Number], members: type[Member]) -> None:
+        self.numbers = {member: number_of(prefix + member.name) for member in members}
+        self._members = {int(number): member for member, number in self.numbers.items()}
+        self._allowed = f"must be one of {', '.join(prefix + member.name for member in members)}"
+
+    def member(self, number: int) -> Member:
+        if number not in self._members:
+            raise InvalidValue(self._allowed)
+        return self._members[number]
+
+    def members(self, numbers: Sequence[int]) -> frozenset[Member]:
+        if len(numbers) > _MAX_CHOICES:
+            raise InvalidValue(f"must have at most {_MAX_CHOICES} values")
+        return frozenset(self.member(number) for number in numbers)
+
+
+_METHODS = _EnumTable("PAYMENT_METHOD_", pb.PaymentMethod.Value, PaymentMethod)
+_PAYMENT_STATUSES = _EnumTable("PAYMENT_STATUS_", pb.PaymentStatus.Value, Status)
+_REFUND_STATUSES = _EnumTable("REFUND_STATUS_", pb.RefundStatus.Value, Status)
+_REFUND_STATES = _EnumTable("REFUND_STATE_", pb.RefundState.Value, RefundState)
+
+
+class _Reader:
+    """Reads the fields of one request, and keeps what is wrong with them."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+
+    def read(self, field: str, parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return ``parse(*args)``. Where it refuses, keep why, and return a stand-in that ``done`` keeps from use."""
+        try:
+            return parse(*args, **kwargs)
+        except InvalidValue as error:
+            path = ".".join(filter(None, (field, error.part)))
+            self._violations.append(FieldViolation(path, error.description))
+            return cast("T", None)
+
+    def done(self) -> None:
+        """Raise ``InvalidRequest`` if anything was wrong."""
+        if self._violations:
+            raise InvalidRequest(tuple(self._violations))
+
+
+def charge_request(message: pb.ChargeRequest, caller: str, currencies: Currencies) -> NewCharge:
+    """Read a charge.
+
+    Raises:
+        InvalidRequest: it breaks the contract.
+    """
+    reader = _Reader()
+    charge = NewCharge(
+        order_id=reader.read("order_id", identifier, message.order_id),
+        amount=reader.read("amount", _charge_amount, message, currencies),
+        method=reader.read("method", _charge_method, message.method),
+        key=reader.read("request_id", RequestKey.of, caller, _request_id(message)),
+    )
+    reader.done()
+    return charge
+
+
+def refund_request(message: pb.RefundRequest, caller: str, currencies: Currencies) -> NewRefund:
+    """Read a refund.
+
+    Raises:
+        InvalidRequest: it breaks the contract.
+    """
+    reader = _Reader()
+    refund = NewRefund(
+        payment_id=reader.read("payment_id", identifier, message.payment_id),
+        amount=reader.read("amount", _refund_amount, message, currencies),
+        reason=reader.read("reason", reason, message.reason),
+        key=reader.read("request_id", RequestKey.of, caller, _request_id(message)),
+    )
+    reader.done()
+    return refund
+
+
+def get_request(message: pb.GetPaymentRequest) -> int | str:
+    """Read which payment is wanted: an id, or a reference.
+
+    Raises:
+        InvalidRequest: it breaks the contract.
+    """
+    reader = _Reader()
+    key: int | str
+    match message.WhichOneof("key"):
+        case "payment_id":
+            key = reader.read("payment_id", identifier, message.payment_id)
+        case "reference":
+            key = reader.read("reference", reference, message.reference)
+        case None:
+            raise InvalidRequest((FieldViolation("key", "payment_id or reference is required"),))
+    reader.done()
+    return key
+
+
+def list_request(message: pb.ListPaymentsRequest, currencies: Currencies) -> PageQuery:
+    """Read which page is wanted.
+
+    Raises:
+        InvalidRequest: it breaks the contract.
+    """
+    reader = _Reader()
+    payment_filter = _filter(reader, message.filter, currencies)
+    order = reader.read("order_by", listing.order, message.order_by)
+    size = reader.read("page_size", listing.page_size, message.page_size)
+    reader.done()
+    # Only a filter and an order that are right can tell whether the token is theirs.
+    after = reader.read("page_token", _position, message.page_token, payment_filter, order)
+    reader.done()
+    return PageQuery(payment_filter, order, size, after, message.include_total_size)
+
+
+def charge_response(payment: Payment) -> pb.ChargeResponse:
+    """Render the outcome of a charge."""
+    return pb.ChargeResponse(payment=payment_message(payment))
+
+
+def refund_response(outcome: RefundOutcome) -> pb.RefundResponse:
+    """Render the outcome of a refund."""
+    return pb.RefundResponse(
+        refund=None if outcome.refund is None else refund_message(outcome.refund),
+        payment=payment_message(outcome.payment),
+    )
+
+
+def get_response(details: PaymentDetails) -> pb.GetPaymentResponse:
+    """Render a payment with its refunds."""
+    return pb.GetPaymentResponse(
+        payment=payment_message(details.payment), refunds=[refund_message(refund) for refund in details.refunds]
+    )
+
+
+def list_response(page: Page, query: PageQuery) -> pb.ListPaymentsResponse:
+    """Render a page, with the token of the one after it."""
+    return pb.ListPaymentsResponse(
+        payments=[payment_message(payment) for payment in page.payments],
+        next_page_token="" if page.next is None else page_token.encode(page.next, query.filter, query.order),
+        total_size=page.total,
+    )
+
+
+def payment_message(payment: Payment) -> pb.Payment:
+    """Render a payment."""
+    return pb.Payment(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        amount=_money_message(payment.amount),
+        method=_METHODS.numbers[payment.method],
+        other_method=payment.other_method,
+        status=_PAYMENT_STATUSES.numbers[payment.status],
+        reference=payment.reference or "",
+        create_time=_timestamp(payment.create_time),
+        refunded_amount=_money_message(payment.refunded_amount),
+        refund_state=_REFUND_STATES.numbers[payment.refund_state],
+    )
+
+
+def refund_message(refund: Refund) -> pb.Refund:
+    """Render a refund."""
+    return pb.Refund(
+        refund_id=refund.refund_id,
+        payment_id=refund.payment_id,
+        amount=_money_message(refund.amount),
+        status=_REFUND_STATUSES.numbers[refund.status],
+        reason=refund.reason,
+        create_time=_timestamp(refund.create_time),
+    )
+
+
+def _request_id(message: pb.ChargeRequest | pb.RefundRequest) -> str | None:
+    return message.request_id if message.HasField("request_id") else None
+
+
+def _charge_amount(message: pb.ChargeRequest, currencies: Currencies) -> Money:
+    if not message.HasField("amount"):
+        raise InvalidValue("is required")
+    return positive(_money(message.amount, currencies.chargeable(message.amount.currency_code)))
+
+
+def _refund_amount(message: pb.RefundRequest, currencies: Currencies) -> Money | None:
+    if not message.HasField("amount"):
+        return None
+    return positive(_money(message.amount, currencies.named(message.amount.currency_code)))
+
+
+def _money(message: money_pb2.Money, currency: str) -> Money:
+    return Money.from_units(currency, message.units, message.nanos)
+
+
+def _charge_method(number: int) -> PaymentMethod | None:
+    return chargeable_method(_METHODS.member(number)) if number else None
+
+
+def _filter(reader: _Reader, message: pb.PaymentFilter, currencies: Currencies) -> PaymentFilter:
+    def optional(field: _OptionalField, parse: Callable[[Any], T]) -> T | None:
+        return reader.read(f"filter.{field}", parse, getattr(message, field)) if message.HasField(field) else None
+
+    def bound(money: money_pb2.Money) -> Money:
+        return _money(money, currencies.named(money.currency_code))
+
+    return reader.read(
+        "filter",
+        PaymentFilter,
+        order_id=message.order_id if message.HasField("order_id") else None,
+        methods=reader.read("filter.methods", _METHODS.members, message.methods),
+        statuses=reader.read("filter.statuses", _PAYMENT_STATUSES.members, message.statuses),
+        refund_states=reader.read("filter.refund_states", _REFUND_STATES.members, message.refund_states),
+        reference=optional("reference", reference),
+        min_amount=optional("min_amount", bound),
+        max_amount=optional("max_amount", bound),
+        min_create_time=optional("min_create_time", _earliest),
+        max_create_time=optional("max_create_time", _latest),
+    )
+
+
+def _earliest(message: Timestamp) -> datetime:
+    # Stored times are whole microseconds: a finer bound moves to the first one that it lets in.
+    return _time(message, microseconds=-(-message.nanos // 1000))
+
+
+def _latest(message: Timestamp) -> datetime:
+    return _time(message, microseconds=message.nanos // 1000)
+
+
+def _time(message: Timestamp, microseconds: int) -> datetime:
+    if not _MIN_SECONDS <= message.seconds <= _MAX_SECONDS:
+        raise InvalidValue("must be between 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999999Z", "seconds")
+    if not 0 <= message.nanos < NANOS_PER_UNIT:
+        raise InvalidValue("must be between 0 and 999,999,999", "nanos")
+    try:
+        return _EPOCH + timedelta(seconds=message.seconds, microseconds=microseconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _position(token: str, payment_filter: PaymentFilter, order: Order) -> Position | None:
+    return page_token.decode(token, payment_filter, order) if token else None
+
+
+def _money_message(money: Money | None) -> money_pb2.Money | None:
+    if money is None:
+        return None
+    units, nanos = money.units_and_nanos
+    return money_pb2.Money(currency_code=money.currency, units=units, nanos=nanos)
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    since_epoch = time - _EPOCH
+    return Timestamp(seconds=since_epoch.days * 86_400 + since_epoch.seconds, nanos=since_epoch.microseconds * 1000)

@@ -1,0 +1,119 @@
+"""What the service does, told in the words of its domain: charge, refund, get and list payments."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from server.domain.deadline import Deadline
+from server.domain.errors import ReferenceTaken
+from server.domain.listing import Page, PageQuery
+from server.domain.payment import (
+    Decision,
+    NewCharge,
+    NewPayment,
+    NewRefund,
+    Payment,
+    PaymentDetails,
+    RefundOutcome,
+)
+
+_REFERENCE_ATTEMPTS = 5
+"""A second collision in a row of 80 random bits is a broken random source, which more attempts would not mend."""
+
+
+class Processor(Protocol):
+    """Moves the money."""
+
+    async def decide(self, charge: NewCharge) -> Decision:
+        """Make the charge, and tell what became of it."""
+
+
+class PaymentStore(Protocol):
+    """Keeps payments.
+
+    Each method raises ``StoreUnavailable`` when it cannot reach the database, and ``DeadlinePassed`` when the deadline
+    passed before it began. A write that has begun is finished though its caller goes away.
+    """
+
+    async def insert(self, payment: NewPayment, deadline: Deadline) -> Payment:
+        """Store a payment; or, when its request_id came before with the same parameters, return the earlier one.
+
+        Raises:
+            RequestIdReused: it came before with other parameters.
+            ReferenceTaken: another payment has its reference; nothing was stored.
+        """
+
+    async def refund(self, refund: NewRefund, create_time: datetime, deadline: Deadline) -> RefundOutcome:
+        """Store a refund and what it makes of its payment, at once; or return the earlier one of its request_id.
+
+        Raises:
+            PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment: it is not possible.
+            InvalidRequest: it is in another currency than the payment.
+            RequestIdReused: its request_id came before with other parameters.
+        """
+
+    async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
+        """Return the payment with this id, or with this reference.
+
+        Raises:
+            PaymentNotFound: there is none.
+        """
+
+    async def list_page(self, query: PageQuery, deadline: Deadline) -> Page:
+        """Return a page of payments."""
+
+
+class Payments:
+    """The use cases, over a processor and a store."""
+
+    def __init__(
+        self,
+        store: PaymentStore,
+        processor: Processor,
+        *,
+        new_reference: Callable[[datetime], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Keep the ports: ``new_reference`` makes one for a payment of that time, ``now`` is the time in UTC."""
+        self._store = store
+        self._processor = processor
+        self._new_reference = new_reference
+        self._now = now
+
+    async def charge(self, charge: NewCharge, deadline: Deadline) -> Payment:
+        """Charge an order once per request key, and return the payment, be it succeeded or failed.
+
+        Raises:
+            RequestIdReused: the key came before with other parameters.
+        """
+        decision = await self._processor.decide(charge)
+        for attempt in range(1, _REFERENCE_ATTEMPTS + 1):
+            now = self._now()
+            payment = NewPayment(charge, decision.method, decision.status, self._new_reference(now), now)
+            try:
+                return await self._store.insert(payment, deadline)
+            except ReferenceTaken:
+                if attempt == _REFERENCE_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def refund(self, refund: NewRefund, deadline: Deadline) -> RefundOutcome:
+        """Refund a payment once per request key, never more than was charged.
+
+        Raises:
+            PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, InvalidRequest, RequestIdReused: as
+                ``PaymentStore.refund`` has it.
+        """
+        return await self._store.refund(refund, self._now(), deadline)
+
+    async def get_payment(self, key: int | str, deadline: Deadline) -> PaymentDetails:
+        """Return the payment with this id, or with this reference, and its refunds.
+
+        Raises:
+            PaymentNotFound: there is none.
+        """
+        return await self._store.get(key, deadline)
+
+    async def list_payments(self, query: PageQuery, deadline: Deadline) -> Page:
+        """Return a page of payments."""
+        return await self._store.list_page(query, deadline)
