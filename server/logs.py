@@ -6,14 +6,17 @@ from typing import Literal
 
 import structlog
 
+_STACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Stacks without the values of variables: a secret may be among them."""
+
 
 def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -> None:
     """Send every event of ``level`` or above to standard output; ``auto`` is for people on a terminal, else JSON."""
     for_people = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
     rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if for_people
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(_STACKS), structlog.processors.JSONRenderer()]
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -193,17 +193,6 @@ def identifier(value: int) -> int:
     return value
 
 
-def chargeable_method(method: PaymentMethod | None) -> PaymentMethod | None:
-    """Return ``method`` when a charge can be made by it.
-
-    Raises:
-        InvalidValue: it is OTHER.
-    """
-    if method is not None and method not in CHARGEABLE_METHODS:
-        raise InvalidValue(f"must be one of {', '.join(CHARGEABLE_METHODS)}, or left out")
-    return method
-
-
 def reference(text: str) -> str:
     """Return ``text`` when a payment can have it as its reference.
 

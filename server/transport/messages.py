@@ -3,7 +3,7 @@
 A request is read whole: everything that is wrong with it is collected, then raised as one ``InvalidRequest``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
@@ -17,6 +17,7 @@ from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
 from server.domain.listing import Order, Page, PageQuery, PaymentFilter, Position
 from server.domain.money import NANOS_PER_UNIT, Currencies, Money, positive
 from server.domain.payment import (
+    CHARGEABLE_METHODS,
     NewCharge,
     NewRefund,
     Payment,
@@ -26,7 +27,6 @@ from server.domain.payment import (
     RefundOutcome,
     RefundState,
     Status,
-    chargeable_method,
     identifier,
     reason,
     reference,
@@ -51,10 +51,10 @@ _MAX_CHOICES = 20
 class _EnumTable(Generic[Member, Number]):
     """The numbers of a protobuf enum for the members of a domain one: those with the same names, less the prefix."""
 
-    def __init__(self, prefix: str, number_of: Callable[[str], Number], members: type[Member]) -> None:
+    def __init__(self, prefix: str, number_of: Callable[[str], Number], members: Iterable[Member]) -> None:
         self.numbers = {member: number_of(prefix + member.name) for member in members}
         self._members = {int(number): member for member, number in self.numbers.items()}
-        self._allowed = f"must be one of {', '.join(prefix + member.name for member in members)}"
+        self._allowed = f"must be one of {', '.join(prefix + member.name for member in self.numbers)}"
 
     def member(self, number: int) -> Member:
         if number not in self._members:
@@ -68,6 +68,7 @@ class _EnumTable(Generic[Member, Number]):
 
 
 _METHODS = _EnumTable("PAYMENT_METHOD_", pb.PaymentMethod.Value, PaymentMethod)
+_CHARGE_METHODS = _EnumTable("PAYMENT_METHOD_", pb.PaymentMethod.Value, CHARGEABLE_METHODS)
 _PAYMENT_STATUSES = _EnumTable("PAYMENT_STATUS_", pb.PaymentStatus.Value, Status)
 _REFUND_STATUSES = _EnumTable("REFUND_STATUS_", pb.RefundStatus.Value, Status)
 _REFUND_STATES = _EnumTable("REFUND_STATE_", pb.RefundState.Value, RefundState)
@@ -242,7 +243,7 @@ def _money(message: money_pb2.Money, currency: str) -> Money:
 
 
 def _charge_method(number: int) -> PaymentMethod | None:
-    return chargeable_method(_METHODS.member(number)) if number else None
+    return _CHARGE_METHODS.member(number) if number else None
 
 
 def _filter(reader: _Reader, message: pb.PaymentFilter, currencies: Currencies) -> PaymentFilter:

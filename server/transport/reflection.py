@@ -7,17 +7,16 @@ descriptors of v1 are made from those of v1alpha.
 from collections.abc import Sequence
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-_V1 = "grpc.reflection.v1"
+_V1_SERVICE = "grpc.reflection.v1.ServerReflection"
 
 
 def add_reflection(services: Sequence[str], server: grpc.aio.Server) -> None:
     """Let tools such as grpcurl list and describe ``services`` and reflection itself."""
-    v1_service = f"{_V1}.ServerReflection"
     _add_v1_descriptors()
-    names = (*services, reflection.SERVICE_NAME, v1_service)
+    names = (*services, reflection.SERVICE_NAME, _V1_SERVICE)
     reflection.enable_server_reflection(names, server)
     handler = grpc.stream_stream_rpc_method_handler(
         reflection.aio.ReflectionServicer(names).ServerReflectionInfo,
@@ -25,21 +24,13 @@ def add_reflection(services: Sequence[str], server: grpc.aio.Server) -> None:
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(v1_service, {"ServerReflectionInfo": handler}),)
+        (grpc.method_handlers_generic_handler(_V1_SERVICE, {"ServerReflectionInfo": handler}),)
     )
 
 
 def _add_v1_descriptors() -> None:
     v1alpha = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(v1alpha)
-    text = v1alpha.SerializeToString()
-    v1 = descriptor_pb2.FileDescriptorProto.FromString(text)
-    v1.name = "grpc/reflection/v1/reflection.proto"
-    v1.package = _V1
-    for message in v1.message_type:
-        for field in message.field:
-            field.type_name = field.type_name.replace(f".{v1alpha.package}.", f".{_V1}.")
-    for method in v1.service[0].method:
-        method.input_type = method.input_type.replace(f".{v1alpha.package}.", f".{_V1}.")
-        method.output_type = method.output_type.replace(f".{v1alpha.package}.", f".{_V1}.")
-    descriptor_pool.Default().Add(v1)  # type: ignore[attr-defined, unused-ignore]
+    text = text_format.MessageToString(v1alpha).replace("v1alpha", "v1")
+    v1 = text_format.Parse(text, descriptor_pb2.FileDescriptorProto())
+    descriptor_pool.Default().AddSerializedFile(v1.SerializeToString())

@@ -1,0 +1,1 @@
+"""The tests: unit (no input or output), storage (a real database), api (a real server too), faults."""

@@ -1,0 +1,1 @@
+"""The contract, as a caller sees it: a real server, over a real socket."""

@@ -1,0 +1,96 @@
+"""How the contract's tests call the service: one driver a transport, each taking and giving the contract's messages."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from payments.v1 import payments_pb2 as pb
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+_TIMEOUT_SECONDS = 30
+
+
+@dataclass
+class CallFailed(Exception):
+    """A call was answered with an error, which this has in the words of gRPC."""
+
+    code: str
+    message: str
+    reason: str = ""
+    fields: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
+    retry_after_seconds: float | None = None
+    trailers: dict[str, str | bytes] = field(default_factory=dict)
+
+
+class Driver(Protocol):
+    """Calls the service; raises ``CallFailed`` for an error."""
+
+    def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
+        """Call Charge."""
+
+    def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
+        """Call Refund."""
+
+    def get_payment(self, request: pb.GetPaymentRequest) -> pb.GetPaymentResponse:
+        """Call GetPayment."""
+
+    def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
+        """Call ListPayments."""
+
+
+class GrpcDriver:
+    """Calls through the generated stubs."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        """Keep the channel."""
+        self.channel = channel
+        self.stub = PaymentServiceStub(channel)
+
+    def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
+        """Call Charge."""
+        return _answer(self.stub.Charge, request)
+
+    def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
+        """Call Refund."""
+        return _answer(self.stub.Refund, request)
+
+    def get_payment(self, request: pb.GetPaymentRequest) -> pb.GetPaymentResponse:
+        """Call GetPayment."""
+        return _answer(self.stub.GetPayment, request)
+
+    def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
+        """Call ListPayments."""
+        return _answer(self.stub.ListPayments, request)
+
+
+def _answer(rpc: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: "Request") -> "Response":
+    try:
+        return rpc(request, timeout=_TIMEOUT_SECONDS)
+    except grpc.RpcError as error:
+        raise call_failed(error) from error
+
+
+def call_failed(error: grpc.RpcError) -> CallFailed:
+    """Return what an error of gRPC says, its details unpacked."""
+    assert isinstance(error, grpc.Call)
+    failed = CallFailed(error.code().name, error.details() or "")
+    failed.trailers = dict(error.trailing_metadata() or ())
+    details = failed.trailers.get("grpc-status-details-bin", b"")
+    assert isinstance(details, bytes)
+    for detail in status_pb2.Status.FromString(details).details:
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            assert info.domain == "payments"
+            failed.reason = info.reason
+        elif detail.Unpack(bad):
+            failed.fields = [violation.field for violation in bad.field_violations]
+            failed.descriptions = [violation.description for violation in bad.field_violations]
+        elif detail.Unpack(retry):
+            failed.retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
+    return failed

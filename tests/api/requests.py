@@ -1,0 +1,66 @@
+"""Requests that tests make, with what does not matter left to defaults."""
+
+import itertools
+import secrets
+from decimal import Decimal
+
+from google.type.money_pb2 import Money
+from payments.v1 import payments_pb2 as pb
+
+SUCCEEDING = pb.PAYMENT_METHOD_UPI
+"""A method by which the tests' server makes every charge succeed."""
+
+FAILING = pb.PAYMENT_METHOD_CARD
+"""A method by which it declines every charge."""
+
+_order_ids = itertools.count(secrets.randbelow(1 << 40) << 16)
+
+
+def new_order_id() -> int:
+    """Return an order that no other test knows."""
+    return next(_order_ids) + 1
+
+
+def money(amount: str | int, currency: str = "") -> Money:
+    """Return an amount given as text: ``money("1.50")``."""
+    whole = int(Decimal(amount))
+    nanos = int((Decimal(amount) - whole) * 10**9)
+    return Money(currency_code=currency, units=whole, nanos=nanos)
+
+
+def amount_of(message: Money) -> Decimal:
+    """Return an amount as a decimal number of units."""
+    return message.units + Decimal(message.nanos).scaleb(-9)
+
+
+def charge(
+    order_id: int | None = None,
+    amount: str | int = "561.00",
+    currency: str = "",
+    method: pb.PaymentMethod.ValueType = SUCCEEDING,
+    request_id: str | None = None,
+) -> pb.ChargeRequest:
+    """Return a charge, which succeeds unless another method is given."""
+    return pb.ChargeRequest(
+        order_id=new_order_id() if order_id is None else order_id,
+        amount=money(amount, currency),
+        method=method,
+        request_id=request_id,
+    )
+
+
+def refund(
+    payment_id: int, amount: str | int | None = None, reason: str = "", request_id: str | None = None
+) -> pb.RefundRequest:
+    """Return a refund: of all that remains, unless an amount is given."""
+    return pb.RefundRequest(
+        payment_id=payment_id,
+        amount=None if amount is None else money(amount),
+        reason=reason,
+        request_id=request_id,
+    )
+
+
+def new_request_id() -> str:
+    """Return a request_id that no other test knows."""
+    return secrets.token_hex(8)

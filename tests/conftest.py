@@ -1,0 +1,128 @@
+"""What tests share: a real database, and real servers on it.
+
+The database is a private MariaDB, started for the run; or, with ``TEST_MYSQL_URL`` (``mysql://user:password@host:port``),
+that server, where every test makes a scratch database of its own and drops it.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import grpc
+import pymysql
+import pytest
+
+from server.config import Settings
+from tests.api.drivers import GrpcDriver
+from tests.running_service import RunningService
+from tools.devdb import PrivateDatabase
+from tools.migrate import migrate
+
+PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
+"""The outcome of a charge is its method's: CARD is always declined, UPI and COD succeed."""
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """A database server, and how to connect to it as one who may make databases."""
+
+    connect_kwargs: dict[str, Any]
+
+    def environment(self, database: str) -> dict[str, str]:
+        """Return the settings that make the service use ``database`` on it."""
+        names = {"host": "MYSQL_HOST", "port": "MYSQL_PORT", "unix_socket": "MYSQL_SOCKET"}
+        names |= {"user": "MYSQL_USER", "password": "MYSQL_PASSWORD"}
+        return {names[key]: str(value) for key, value in self.connect_kwargs.items()} | {"MYSQL_DB": database}
+
+    def execute(self, text: str, values: tuple[object, ...] = (), database: str | None = None) -> list[Any]:
+        """Execute a statement, committed, in UTC, and return its rows."""
+        connection = pymysql.connect(**self.connect_kwargs, database=database, autocommit=True, charset="utf8mb4")
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET time_zone = '+00:00'")
+            cursor.execute(text, values or None)
+            return list(cursor.fetchall())
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+    url = os.environ.get("TEST_MYSQL_URL")
+    if url:
+        parts = urlsplit(url)
+        yield DatabaseServer(
+            {
+                "host": parts.hostname or "127.0.0.1",
+                "port": parts.port or 3306,
+                "user": unquote(parts.username or "root"),
+                "password": unquote(parts.password or ""),
+            }
+        )
+        return
+    with PrivateDatabase(tmp_path_factory.mktemp("mariadb")) as private:
+        yield DatabaseServer({"unix_socket": str(private.socket_path), "user": "root"})
+
+
+@pytest.fixture(scope="session")
+def make_database(database_server: DatabaseServer) -> Iterator[Callable[[], dict[str, str]]]:
+    """Make empty databases, dropped at the end; each is given as the settings that name it."""
+    made: list[str] = []
+
+    def make() -> dict[str, str]:
+        name = f"payments_test_{secrets.token_hex(6)}"
+        database_server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        made.append(name)
+        return database_server.environment(name)
+
+    yield make
+    for name in made:
+        database_server.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture
+def empty_database(make_database: Callable[[], dict[str, str]]) -> dict[str, str]:
+    return make_database()
+
+
+@pytest.fixture
+def migrated_database(empty_database: dict[str, str]) -> dict[str, str]:
+    migrate(settings_of(empty_database), say=lambda _: None)
+    return empty_database
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    """Return the settings that a server with this environment has, whatever this process's own environment is."""
+    return Settings.model_validate({name.lower(): value for name, value in environment.items()})
+
+
+@pytest.fixture(scope="session")
+def service(make_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
+    """A server that tests share: each looks only at payments of its own."""
+    database = make_database()
+    migrate(settings_of(database), say=lambda _: None)
+    running = RunningService({**database, **PROBABILITIES}).start()
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., RunningService]]:
+    """Start servers with settings of their own, on one database of the test's own."""
+    started: list[RunningService] = []
+
+    def start(**settings: str) -> RunningService:
+        running = RunningService({**migrated_database, **PROBABILITIES, **settings})
+        started.append(running)
+        return running.start()
+
+    yield start
+    for running in started:
+        if running.is_running:
+            running.kill()
+
+
+@pytest.fixture
+def api(service: RunningService) -> Iterator[GrpcDriver]:
+    with grpc.insecure_channel(service.target) as channel:
+        yield GrpcDriver(channel)

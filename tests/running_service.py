@@ -1,0 +1,114 @@
+"""A real server in a process of its own, for tests."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+_START_TIMEOUT_SECONDS = 30
+_STOP_TIMEOUT_SECONDS = 30
+
+
+class RunningService:
+    """``python -m server`` with given settings; takes a free port, and the same one again when started anew."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Keep the settings: they are all that the server gets, besides where to find programs."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self._environment = {**kept, "GRPC_PORT": "0", "LOG_FORMAT": "json", **environment}
+        self._process: subprocess.Popen[str] | None = None
+        self._changed = threading.Condition()
+        self.events: list[dict[str, Any]] = []
+        self.output: list[str] = []
+
+    @property
+    def port(self) -> int:
+        """The port that gRPC listens on."""
+        return int(self._environment["GRPC_PORT"])
+
+    @property
+    def target(self) -> str:
+        """The address of gRPC."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def process_id(self) -> int:
+        """The id of the server's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> "RunningService":
+        """Start it, and return when it listens."""
+        self.spawn()
+        listening = self.wait_for("listening")
+        self._environment["GRPC_PORT"] = str(listening["port"])
+        return self
+
+    def spawn(self) -> None:
+        """Start it, and return at once."""
+        self.events = []
+        self.output = []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "server"],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+
+    def wait_for(self, name: str) -> dict[str, Any]:
+        """Return the first event of this name in the log of this run, once it is there."""
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        with self._changed:
+            while True:
+                for event in self.events:
+                    if event["event"] == name:
+                        return event
+                left = deadline - time.monotonic()
+                if left <= 0 or (self._process is not None and self._process.poll() is not None):
+                    message = f"no event {name!r}; the server said:\n{''.join(self.output)}"
+                    raise AssertionError(message)
+                self._changed.wait(min(left, 0.5))
+
+    def stop(self) -> int:
+        """Ask it to end (SIGTERM), and return its exit code."""
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self.send(signal.SIGKILL)
+        self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end, and return its exit code."""
+        assert self._process is not None
+        return self._process.wait(_STOP_TIMEOUT_SECONDS)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            with self._changed:
+                self.output.append(line)
+                if line.startswith("{"):
+                    self.events.append(json.loads(line))
+                self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""What reaches the database, on a real one."""

@@ -1,0 +1,1 @@
+"""Rules of the domain and of the settings, with no input or output."""
