@@ -1,6 +1,7 @@
 """The composition root: builds every part from the settings, starts them, drains them and stops them."""
 
 import asyncio
+import contextlib
 import random
 import signal
 from collections.abc import Awaitable
@@ -81,13 +82,16 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
 
 
 async def _drain(server: grpc.aio.Server, calls: CallsInProgress, timeout_seconds: float) -> None:
-    """Take no new calls, let those in progress end, and then cut off what would never end, such as health watches."""
-    stopping = asyncio.create_task(server.stop(timeout_seconds))
-    ended = asyncio.create_task(calls.ended())
-    await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
-    ended.cancel()
+    """Refuse new calls, let those in progress end, and then stop the server.
+
+    In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which tells a client
+    nothing of trying again. What is still open after it never ends by itself, such as the watching of health.
+    """
+    calls.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_seconds):
+            await calls.ended()
     await server.stop(0)
-    await stopping
 
 
 def _payments(settings: Settings, database: Database) -> Payments:

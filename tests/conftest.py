@@ -7,6 +7,7 @@ that server, where every test makes a scratch database of its own and drops it.
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -120,6 +121,24 @@ def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., R
     for running in started:
         if running.is_running:
             running.kill()
+
+
+@pytest.fixture
+def hold_rows(
+    database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> Callable[[], AbstractContextManager[None]]:
+    """Lock every payment of the test's database for a while, as another transaction would: refunds must wait."""
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        name = migrated_database["MYSQL_DB"]
+        connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=False)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT payment_id FROM payments FOR UPDATE")
+            yield
+            connection.rollback()
+
+    return hold
 
 
 @pytest.fixture

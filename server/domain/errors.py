@@ -73,6 +73,10 @@ class Overloaded(PaymentsError):
     """More is asked of the service than it takes on at once; nothing was begun."""
 
 
+class ShuttingDown(PaymentsError):
+    """The service is about to stop and takes no new calls; nothing was begun. Another replica may take it."""
+
+
 class StoreUnavailable(PaymentsError):
     """The database could not be reached, or did not answer in time.
 

@@ -36,6 +36,7 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.RequestIdReused: _Rule(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.DeadlinePassed: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     errors.Overloaded: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_seconds=0.2),
+    errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.2),
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=1.0),
 }
 _INTERNAL = _Rule(grpc.StatusCode.INTERNAL, "INTERNAL")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from server.domain.errors import Overloaded
+from server.domain.errors import Overloaded, ShuttingDown
 
 
 class CallsInProgress:
@@ -14,6 +14,7 @@ class CallsInProgress:
         """Let in ``at_most`` calls at the same time."""
         self._at_most = at_most
         self._count = 0
+        self._closed = False
         self._none = asyncio.Event()
         self._none.set()
 
@@ -22,8 +23,11 @@ class CallsInProgress:
         """Count one call, for as long as it lasts.
 
         Raises:
+            ShuttingDown: no more are let in.
             Overloaded: there are as many as there may be.
         """
+        if self._closed:
+            raise ShuttingDown("the service is shutting down; try again, another replica may answer")
         if self._count >= self._at_most:
             raise Overloaded(f"{self._at_most} calls are in progress, as many as are taken on at once; try again soon")
         self._count += 1
@@ -34,6 +38,10 @@ class CallsInProgress:
             self._count -= 1
             if not self._count:
                 self._none.set()
+
+    def close(self) -> None:
+        """Let in no more."""
+        self._closed = True
 
     async def ended(self) -> None:
         """Wait until there is none."""

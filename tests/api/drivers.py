@@ -1,7 +1,7 @@
 """How the contract's tests call the service: one driver a transport, each taking and giving the contract's messages."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -72,12 +72,12 @@ def _answer(rpc: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: "Re
     try:
         return rpc(request, timeout=_TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        raise call_failed(error) from error
+        # A call that fails raises itself.
+        raise call_failed(cast("grpc.Call", error)) from error
 
 
-def call_failed(error: grpc.RpcError) -> CallFailed:
-    """Return what an error of gRPC says, its details unpacked."""
-    assert isinstance(error, grpc.Call)
+def call_failed(error: grpc.Call) -> CallFailed:
+    """Return what a failed call says, its details unpacked."""
     failed = CallFailed(error.code().name, error.details() or "")
     failed.trailers = dict(error.trailing_metadata() or ())
     details = failed.trailers.get("grpc-status-details-bin", b"")

@@ -11,8 +11,8 @@ Conventions, once for all RPCs:
 - Every error has a `google.rpc.ErrorInfo` detail, its domain `payments` and its reason a stable upper-case word that
   programs can switch on. INVALID_ARGUMENT also has a `google.rpc.BadRequest` that names each wrong field (20 at
   most). Where trying again makes sense there is a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
-- Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached), RESOURCE_EXHAUSTED
-  (`OVERLOADED`), DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun) or INTERNAL (`INTERNAL`, with a
+- Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
+  takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`), DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun) or INTERNAL (`INTERNAL`, with a
   `request_id` in the metadata of its ErrorInfo, to be looked up in the service's log).
 - The trailer `x-request-id` names the call in the service's log; a caller may send one of its own.
 """

@@ -1,0 +1,165 @@
+"""The client for asyncio."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import grpc
+
+from payments import _messages
+from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, channel_options
+from payments._retries import Attempts
+from payments.errors import error_from_rpc
+from payments.models import Payment, PaymentConditions, PaymentDetails, PaymentMethod, PaymentPage, RefundResult
+from payments.v1 import payments_pb2
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
+
+_RequestT = TypeVar("_RequestT")
+_ResponseT = TypeVar("_ResponseT")
+
+
+class AsyncPaymentsClient:
+    """A client of the payment service for asyncio, to be kept and shared by the tasks of one event loop.
+
+    Its calls take, return and raise what those of :class:`~payments.PaymentsClient` do, which explains each argument. A
+    task that is cancelled during a call ends the call; a charge or refund may have been done all the same.
+    """
+
+    def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        credentials: grpc.ChannelCredentials | None = None,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+        options: Sequence[tuple[str, object]] = (),
+        user_agent: str = "",
+    ) -> None:
+        """Prepare the connection, which the first call opens; for the arguments see :class:`~payments.PaymentsClient`.
+
+        Raises:
+            RuntimeError: no event loop is running; a channel of gRPC belongs to the one that it is made in.
+        """
+        asyncio.get_running_loop()
+        self._timeout_seconds = timeout_seconds
+        all_options = channel_options(options, user_agent)
+        self._channel = (
+            grpc.aio.insecure_channel(target, all_options, interceptors=interceptors)
+            if credentials is None
+            else grpc.aio.secure_channel(target, credentials, all_options, interceptors=interceptors)
+        )
+        self._stub = PaymentServiceStub(self._channel)
+
+    async def charge(  # noqa: PLR0913 (keyword arguments)
+        self,
+        *,
+        order_id: int,
+        amount: Decimal,
+        currency: str | None = None,
+        method: PaymentMethod | None = None,
+        request_id: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Payment:
+        """Charge an order, and return the payment: see :meth:`PaymentsClient.charge`."""
+        request = _messages.charge_request(
+            order_id=order_id, amount=amount, currency=currency, method=method, request_id=request_id
+        )
+        response = await self._call(self._stub.Charge, request, timeout_seconds, request.request_id)
+        return _messages.payment(response.payment)
+
+    async def refund(  # noqa: PLR0913 (keyword arguments)
+        self,
+        *,
+        payment_id: int,
+        amount: Decimal | None = None,
+        currency: str | None = None,
+        reason: str = "",
+        request_id: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> RefundResult:
+        """Refund a payment, and return the refund and the payment after it: see :meth:`PaymentsClient.refund`."""
+        request = _messages.refund_request(
+            payment_id=payment_id, amount=amount, currency=currency, reason=reason, request_id=request_id
+        )
+        response = await self._call(self._stub.Refund, request, timeout_seconds, request.request_id)
+        return _messages.refund_result(response)
+
+    async def get_payment(
+        self, *, payment_id: int | None = None, reference: str | None = None, timeout_seconds: float | None = None
+    ) -> PaymentDetails:
+        """Return one payment with its refunds: see :meth:`PaymentsClient.get_payment`."""
+        request = _messages.get_request(payment_id=payment_id, reference=reference)
+        return _messages.payment_details(await self._call(self._stub.GetPayment, request, timeout_seconds))
+
+    def list_payments(
+        self,
+        *,
+        order_by: str = "",
+        page_size: int = 0,
+        timeout_seconds: float | None = None,
+        **conditions: Unpack[PaymentConditions],
+    ) -> AsyncIterator[Payment]:
+        """Return an async iterator over matching payments (``async for``): see :meth:`PaymentsClient.list_payments`."""
+        return self._walk(_messages.list_request(conditions, order_by=order_by, page_size=page_size), timeout_seconds)
+
+    async def list_payments_page(
+        self,
+        *,
+        order_by: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        include_total_size: bool = False,
+        timeout_seconds: float | None = None,
+        **conditions: Unpack[PaymentConditions],
+    ) -> PaymentPage:
+        """Return one page of matching payments: see :meth:`PaymentsClient.list_payments_page`."""
+        request = _messages.list_request(
+            conditions,
+            order_by=order_by,
+            page_size=page_size,
+            page_token=page_token,
+            include_total_size=include_total_size,
+        )
+        return _messages.payment_page(await self._call(self._stub.ListPayments, request, timeout_seconds))
+
+    async def close(self) -> None:
+        """Close the connection. Calls in progress are cancelled; there can be no further ones."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def _walk(
+        self, request: payments_pb2.ListPaymentsRequest, timeout_seconds: float | None
+    ) -> AsyncIterator[Payment]:
+        while True:
+            page = _messages.payment_page(await self._call(self._stub.ListPayments, request, timeout_seconds))
+            for payment in page.payments:
+                yield payment
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def _call(
+        self,
+        rpc: grpc.aio.UnaryUnaryMultiCallable[_RequestT, _ResponseT],
+        request: _RequestT,
+        timeout_seconds: float | None,
+        request_id: str | None = None,
+    ) -> _ResponseT:
+        attempts = Attempts(self._timeout_seconds if timeout_seconds is None else timeout_seconds)
+        while True:
+            try:
+                return await rpc(request, timeout=attempts.remaining_seconds())
+            except grpc.RpcError as rpc_error:
+                delay_seconds = attempts.delay_seconds(error_from_rpc(rpc_error, request_id))
+            await asyncio.sleep(delay_seconds)

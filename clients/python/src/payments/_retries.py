@@ -1,0 +1,64 @@
+"""When a failed call is tried again: the one rule of both clients, above gRPC's own retries.
+
+gRPC repeats a call by the service config, at most four times and for a second or two, which may be less than a restart
+of the service takes. This goes on until the call's deadline.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+import grpc
+
+from payments.errors import PaymentsError
+
+_RETRYABLE_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
+
+_FIRST_BACKOFF_SECONDS = 0.1
+_MAX_BACKOFF_SECONDS = 1.0
+
+
+class Attempts:
+    """The attempts of one call, which all together may take ``timeout_seconds``."""
+
+    def __init__(
+        self,
+        timeout_seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        # Spreads callers out; nobody needs it to be unpredictable.
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Start the clock, which counts seconds; ``jitter`` returns numbers from 0 to 1."""
+        self._clock = clock
+        self._jitter = jitter
+        self._deadline_seconds = clock() + timeout_seconds
+        self._backoff_seconds = _FIRST_BACKOFF_SECONDS
+        self._last_failure: PaymentsError | None = None
+
+    def remaining_seconds(self) -> float:
+        """Return how long the next attempt may take; zero or less when the deadline has passed."""
+        return self._deadline_seconds - self._clock()
+
+    def delay_seconds(self, error: PaymentsError) -> float:
+        """Return how long to wait after an attempt that failed with ``error``, before the next.
+
+        It is what the service asked for (``google.rpc.RetryInfo``), if it did, and on top a random part of a backoff
+        that doubles from 0.1 to 1 second ("full jitter"), so that callers that failed together do not return together.
+
+        Raises:
+            PaymentsError: there is no next attempt, because the error is not one that passes, or the deadline would
+                pass first. It is ``error``, unless that only says that the deadline cut an attempt that followed a
+                failure: then it is that failure, which says why.
+        """
+        if error.code is grpc.StatusCode.DEADLINE_EXCEEDED and self._last_failure is not None:
+            self._last_failure.add_note("The deadline passed during another attempt after this.")
+            raise self._last_failure
+        if error.code not in _RETRYABLE_CODES:
+            raise error
+        delay_seconds = (error.retry_after_seconds or 0) + self._jitter() * self._backoff_seconds
+        if delay_seconds >= self.remaining_seconds():
+            raise error
+        self._last_failure = error
+        self._backoff_seconds = min(2 * self._backoff_seconds, _MAX_BACKOFF_SECONDS)
+        return delay_seconds

@@ -1,0 +1,183 @@
+"""Everything that a call can raise for an answer of the service, or for want of one: a tree under `PaymentsError`."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2, status_pb2
+
+_MessageT = TypeVar("_MessageT", bound=Message)
+
+
+class PaymentsError(Exception):
+    """A call was not answered as asked; the message says why, for people.
+
+    Attributes:
+        message: what is wrong.
+        code: the gRPC status.
+        reason: the contract's stable word for what happened (``PAYMENT_NOT_FOUND``); empty when the service gave none.
+        request_id: the idempotency key that the charge or refund was sent with; None for calls that only read.
+        call_id: names the call in the service's log (the trailer ``x-request-id``); None when the service gave none.
+        retry_after_seconds: how long the service asked to wait before another attempt; None when it did not.
+    """
+
+    def __init__(  # noqa: PLR0913 (what is known of an error, all of it optional)
+        self,
+        message: str,
+        *,
+        code: grpc.StatusCode = grpc.StatusCode.UNKNOWN,
+        reason: str = "",
+        request_id: str | None = None,
+        call_id: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """Keep what is known. Only the message is needed, so that an exception can be pickled, or made in a test."""
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.reason = reason
+        self.request_id = request_id
+        self.call_id = call_id
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One thing wrong with a request: the path of the field in it (``amount.nanos``), and what is allowed there."""
+
+    field: str
+    description: str
+
+
+class InvalidRequest(PaymentsError):
+    """The service refuses the request as it is; ``violations`` has what is wrong with it, 20 things at most."""
+
+    violations: tuple[FieldViolation, ...] = ()
+
+
+class PaymentNotFound(PaymentsError):
+    """There is no such payment."""
+
+
+class PaymentFailed(PaymentsError):
+    """The payment to refund had failed: nothing was charged."""
+
+
+class PaymentPending(PaymentsError):
+    """It is not known yet whether the payment to refund succeeds."""
+
+
+class RefundExceedsPayment(PaymentsError):
+    """More was asked back than what remains of the payment, or nothing remains."""
+
+
+class RequestIdReused(PaymentsError):
+    """The same request_id came before with other parameters."""
+
+
+class OutcomeUnknown(PaymentsError):
+    """The call ended without an answer that tells whether it was done.
+
+    A charge or refund may have been done all the same, also by an attempt before the last: repeat it with the same
+    ``request_id`` to find out, and to have it done once.
+    """
+
+
+class Unavailable(OutcomeUnknown):
+    """The service, or its database, could not be reached until the call's deadline."""
+
+
+class Overloaded(OutcomeUnknown):
+    """The service had more to do than it takes on at once, until the call's deadline."""
+
+
+class DeadlineExceeded(OutcomeUnknown):
+    """The call's deadline passed before its answer came."""
+
+
+class InternalError(OutcomeUnknown):
+    """The service failed; its log has the cause under ``call_id``."""
+
+
+_DOMAIN = "payments"
+"""The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name."""
+
+_BY_REASON: dict[str, type[PaymentsError]] = {
+    "INVALID_REQUEST": InvalidRequest,
+    "PAYMENT_NOT_FOUND": PaymentNotFound,
+    "PAYMENT_FAILED": PaymentFailed,
+    "PAYMENT_PENDING": PaymentPending,
+    "REFUND_EXCEEDS_PAYMENT": RefundExceedsPayment,
+    "REQUEST_ID_REUSED": RequestIdReused,
+    "STORE_UNAVAILABLE": Unavailable,
+    "SHUTTING_DOWN": Unavailable,
+    "OVERLOADED": Overloaded,
+    "DEADLINE_EXCEEDED": DeadlineExceeded,
+    "INTERNAL": InternalError,
+}
+
+_BY_CODE: dict[grpc.StatusCode, type[PaymentsError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.INTERNAL: InternalError,
+    grpc.StatusCode.CANCELLED: OutcomeUnknown,
+    grpc.StatusCode.UNKNOWN: OutcomeUnknown,
+}
+"""For errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service."""
+
+
+def error_from_rpc(rpc_error: grpc.RpcError, request_id: str | None) -> PaymentsError:
+    """Return the exception for a failed RPC, caused by ``rpc_error``.
+
+    Its class follows the reason in the error's ``google.rpc.ErrorInfo`` (AIP-193), else the status code.
+    """
+    # Pairs in the sync and the async API alike, whatever their two types say.
+    trailers = dict(cast("Iterable[tuple[str, str | bytes]]", rpc_error.trailing_metadata() or ()))
+    details = _details(trailers.get("grpc-status-details-bin"))
+    reason = next((info.reason for info in _of(error_details_pb2.ErrorInfo, details) if info.domain == _DOMAIN), "")
+    retry_delay = next((retry.retry_delay for retry in _of(error_details_pb2.RetryInfo, details)), None)
+    call_id = trailers.get("x-request-id")
+    code = rpc_error.code()
+    error = _BY_REASON.get(reason, _BY_CODE.get(code, PaymentsError))(
+        rpc_error.details() or code.name,
+        code=code,
+        reason=reason,
+        request_id=request_id,
+        call_id=call_id if isinstance(call_id, str) else None,
+        retry_after_seconds=retry_delay.seconds + retry_delay.nanos / 1e9 if retry_delay else None,
+    )
+    if isinstance(error, InvalidRequest):
+        error.violations = tuple(
+            FieldViolation(violation.field, violation.description)
+            for bad_request in _of(error_details_pb2.BadRequest, details)
+            for violation in bad_request.field_violations
+        )
+    error.__cause__ = rpc_error
+    return error
+
+
+def _details(trailer: str | bytes | None) -> list[any_pb2.Any]:
+    """Return the details of a ``grpc-status-details-bin`` trailer: none when there is no such trailer, or it is broken.
+
+    A broken trailer, as of a proxy that cut it, must not hide the error that it came with.
+    """
+    if not isinstance(trailer, bytes):
+        return []
+    try:
+        return list(status_pb2.Status.FromString(trailer).details)
+    except DecodeError:
+        return []
+
+
+def _of(kind: type[_MessageT], details: Iterable[any_pb2.Any]) -> Iterator[_MessageT]:
+    """Yield those of ``details`` that are of one kind, leaving out what cannot be read."""
+    for detail in details:
+        if detail.TypeName() == kind.DESCRIPTOR.full_name:
+            with contextlib.suppress(DecodeError):
+                yield kind.FromString(detail.value)

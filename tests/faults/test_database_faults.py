@@ -1,0 +1,193 @@
+"""The database going away, hanging and coming back, under a running service."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from payments.v1 import payments_pb2 as pb
+
+from tests.api.drivers import CallFailed, GrpcDriver
+from tests.api.requests import charge, new_order_id, new_request_id
+from tests.conftest import PROBABILITIES, settings_of
+from tests.running_service import RunningService
+from tools.devdb import PrivateDatabase
+from tools.migrate import migrate
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture(scope="module")
+def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
+    """A database server of this module's own, to be broken."""
+    with PrivateDatabase(tmp_path_factory.mktemp("broken")) as private:
+        migrate(settings_of(private.environment()), say=lambda _: None)
+        yield private
+
+
+@pytest.fixture
+def running(own_database: PrivateDatabase) -> Iterator[RunningService]:
+    own_database.start()
+    settings = {"MYSQL_STATEMENT_TIMEOUT_SECONDS": "2", "MYSQL_CONNECT_TIMEOUT_SECONDS": "2"}
+    service = RunningService({**own_database.environment(), **PROBABILITIES, **settings}).start()
+    yield service
+    own_database.start()
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def calls(running: RunningService) -> Iterator[GrpcDriver]:
+    with grpc.insecure_channel(running.target) as channel:
+        yield GrpcDriver(channel)
+
+
+def wait_until_health_is(api: GrpcDriver, status: int) -> None:
+    for _ in range(150):
+        if HealthStub(api.channel).Check(health_pb2.HealthCheckRequest()).status == status:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"health is not {status}")
+
+
+def open_files(process_id: int) -> int:
+    return sum(1 for _ in Path(f"/proc/{process_id}/fd").iterdir())
+
+
+def assert_unavailable(call: Callable[[], object]) -> None:
+    with pytest.raises(CallFailed) as failed:
+        call()
+    assert (failed.value.code, failed.value.reason) == ("UNAVAILABLE", "STORE_UNAVAILABLE")
+    assert failed.value.retry_after_seconds is not None
+    assert failed.value.message == "the payment store cannot be reached at the moment"
+
+
+def test_while_the_database_is_down_calls_are_unavailable_and_afterwards_all_is_well(
+    own_database: PrivateDatabase, running: RunningService, calls: GrpcDriver
+) -> None:
+    calls.charge(charge())
+    wait_until_health_is(calls, SERVING)
+    files_before = open_files(running.process_id)
+    for _ in range(2):
+        own_database.kill()
+        assert_unavailable(lambda: calls.charge(charge()))
+        assert_unavailable(lambda: calls.list_payments(pb.ListPaymentsRequest()))
+        wait_until_health_is(calls, NOT_SERVING)
+        own_database.start()
+        wait_until_health_is(calls, SERVING)
+        calls.charge(charge())
+    assert open_files(running.process_id) <= files_before + 2
+
+
+def test_connections_that_the_database_dropped_are_not_noticed_by_callers(
+    own_database: PrivateDatabase, calls: GrpcDriver
+) -> None:
+    order_id = new_order_id()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: calls.charge(charge(order_id)), range(40)))
+    connection = own_database.connect()
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (own_database.user,))
+        for (connection_id,) in cursor.fetchall():
+            cursor.execute("KILL %s", (connection_id,))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: calls.charge(charge(order_id)), range(40)))
+    request = pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id), include_total_size=True)
+    assert calls.list_payments(request).total_size == 80
+
+
+def test_a_database_that_hangs_makes_calls_unavailable_within_a_bounded_time(
+    own_database: PrivateDatabase, calls: GrpcDriver
+) -> None:
+    calls.charge(charge())
+    process_id = int((own_database.folder / "server.pid").read_text())
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with ThreadPoolExecutor(30) as threads:
+            for call in [threads.submit(calls.charge, charge()) for _ in range(30)]:
+                assert_unavailable(call.result)
+        assert time.monotonic() - started < 25
+        wait_until_health_is(calls, NOT_SERVING)
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+    wait_until_health_is(calls, SERVING)
+    calls.charge(charge())
+
+
+def test_cancelled_calls_leave_no_connection_in_the_middle_of_a_reply(calls: GrpcDriver) -> None:
+    order_id = new_order_id()
+    for round_number in range(10):
+        futures = [calls.stub.Charge.future(charge(order_id)) for _ in range(20)]
+        time.sleep(0.001 * round_number)
+        for future in futures:
+            future.cancel()
+    with ThreadPoolExecutor(16) as threads:
+        made = list(threads.map(lambda number: calls.charge(charge(order_id, 1 + number)), range(100)))
+    assert [int(answer.payment.amount.units) for answer in made] == list(range(1, 101))
+
+
+def test_a_charge_repeated_after_the_server_was_killed_is_the_same_charge(own_database: PrivateDatabase) -> None:
+    service = RunningService({**own_database.environment(), **PROBABILITIES}).start()
+    requests = [charge(request_id=new_request_id()) for _ in range(100)]
+    with grpc.insecure_channel(service.target) as channel, ThreadPoolExecutor(10) as threads:
+        api = GrpcDriver(channel)
+
+        def attempt(request: pb.ChargeRequest) -> pb.ChargeResponse | None:
+            try:
+                return api.charge(request)
+            except CallFailed:
+                return None
+
+        before = [threads.submit(attempt, request) for request in requests]
+        while sum(call.done() for call in before) < 20:
+            time.sleep(0.005)
+        service.kill()
+        acknowledged = [call.result() for call in before]
+    service.start()
+    with grpc.insecure_channel(service.target) as channel:
+        api = GrpcDriver(channel)
+        for request, first in zip(requests, acknowledged, strict=True):
+            again = api.charge(request)
+            assert first is None or again == first
+            listed = api.list_payments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=request.order_id)))
+            assert list(listed.payments) == [again.payment]
+    assert service.stop() == 0
+
+
+def test_at_start_the_service_waits_for_the_database_and_says_so(own_database: PrivateDatabase) -> None:
+    own_database.stop()
+    service = RunningService(own_database.environment())
+    service.spawn()
+    service.wait_for("waiting_for_database")
+    own_database.start()
+    service.wait_for("listening")
+    assert service.stop() == 0
+
+
+def test_at_start_waiting_for_the_database_is_bounded_and_ends_in_an_error(tmp_path: Path) -> None:
+    settings = {"MYSQL_SOCKET": str(tmp_path / "none.sock"), "MYSQL_STARTUP_TIMEOUT_SECONDS": "2"}
+    service = RunningService(settings)
+    service.spawn()
+    assert service.wait() == 1
+    assert any("MYSQL_STARTUP_TIMEOUT_SECONDS" in line for line in service.output)
+
+
+def test_sigterm_while_waiting_for_the_database_ends_the_service(tmp_path: Path) -> None:
+    service = RunningService({"MYSQL_SOCKET": str(tmp_path / "none.sock")})
+    service.spawn()
+    service.wait_for("waiting_for_database")
+    assert service.stop() == 0
+
+
+def test_a_database_without_the_migrations_stops_the_start_and_says_what_to_do(empty_database: dict[str, str]) -> None:
+    service = RunningService(empty_database)
+    service.spawn()
+    assert service.wait() == 1
+    assert any("make migrate" in line for line in service.output)

@@ -1,0 +1,215 @@
+"""The private database: started once whoever asks, as durable as a real one, and closed to others."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from tools import database_program
+from tools.database_program import DatabaseProgram, PrivateDatabaseError, find_program, obtain_program
+from tools.devdb import PrivateDatabase
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[PrivateDatabase]:
+    database = PrivateDatabase(tmp_path / "devdb")
+    yield database
+    database.kill()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
+    """One that runs, for tests that only look."""
+    with PrivateDatabase(tmp_path_factory.mktemp("running"), database="shop", user="clerk") as database:
+        yield database
+
+
+def command(folder: Path, action: str) -> list[str]:
+    return [sys.executable, "-m", "tools.devdb", action, "--folder", str(folder)]
+
+
+def process_id(private: PrivateDatabase) -> int:
+    return int((private.folder / "server.pid").read_text())
+
+
+def test_a_second_start_finds_the_running_database(private: PrivateDatabase) -> None:
+    assert private.start()
+    first = process_id(private)
+
+    assert not private.start()
+    assert not PrivateDatabase(private.folder).start()
+    assert process_id(private) == first
+
+
+def test_rows_survive_a_kill_9_of_the_server(private: PrivateDatabase) -> None:
+    private.start()
+    with closing(private.connect("ecommerce")) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept (value INT)")
+        cursor.execute("INSERT INTO kept VALUES (42)")
+        os.kill(process_id(private), signal.SIGKILL)
+
+    assert private.start()
+    with closing(private.connect("ecommerce")) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT value FROM kept")
+        assert cursor.fetchall() == ((42,),)
+
+
+def test_two_processes_that_start_it_at_once_share_one_server_which_outlives_them(private: PrivateDatabase) -> None:
+    starting = [subprocess.Popen(command(private.folder, "start"), stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate()[0] for process in starting]
+
+    assert [process.returncode for process in starting] == [0, 0]
+    assert sorted(output.split(":")[0] for output in outputs) == ["already running", "started"]
+    assert private.is_running()
+    private.connect().close()
+
+
+def test_stop_tells_whether_it_ran(private: PrivateDatabase) -> None:
+    assert not private.stop()
+    private.start()
+
+    assert private.stop()
+    assert not private.is_running()
+    assert not private.stop()
+
+
+def test_the_process_id_that_a_killed_server_left_is_not_trusted(private: PrivateDatabase) -> None:
+    private.start()
+    private.kill()
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        (private.folder / "server.pid").write_text(f"{bystander.pid}\n")
+
+        assert not private.stop()
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_data_that_was_half_made_is_not_used(private: PrivateDatabase) -> None:
+    unfinished = private.folder / "data.unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / "ibdata1").write_bytes(b"half")
+
+    assert private.start()
+
+
+def test_a_folder_too_deep_for_a_socket_has_it_in_a_private_folder_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["deep" * 5] * 5)
+    with PrivateDatabase(folder) as private:
+        socket_folder = private.socket_path.parent
+        assert PrivateDatabase(folder).socket_path == private.socket_path
+        assert socket_folder.stat().st_mode & 0o777 == 0o700
+        private.connect().close()
+    assert not socket_folder.exists()
+
+
+def test_a_socket_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    private = PrivateDatabase(tmp_path.joinpath(*["deep" * 5] * 5))
+    socket_folder = private.socket_path.parent
+    socket_folder.mkdir()
+    socket_folder.chmod(0o755)
+    try:
+        with pytest.raises(PrivateDatabaseError, match="not private"):
+            private.start()
+    finally:
+        socket_folder.rmdir()
+
+
+def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
+    private = PrivateDatabase(tmp_path, options=["--no-such-option"])
+
+    with pytest.raises(PrivateDatabaseError, match=r"(?s)exit code.*server\.log.*unknown option '--no-such-option'"):
+        private.start()
+
+
+def test_the_folder_is_closed_to_other_users(running: PrivateDatabase) -> None:
+    assert running.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_it_is_durable_and_strict_and_listens_on_no_port(running: PrivateDatabase) -> None:
+    with closing(running.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT @@innodb_flush_log_at_trx_commit, @@innodb_doublewrite <> 'OFF', @@skip_networking, @@log_bin,"
+            " @@character_set_server, @@sql_mode LIKE '%STRICT_TRANS_TABLES%'"
+        )
+        assert cursor.fetchone() == (1, 1, 1, 0, "utf8mb4", 1)
+
+
+def test_the_account_of_the_service_has_its_database_and_no_other(running: PrivateDatabase) -> None:
+    environment = running.environment()
+    assert environment == {"MYSQL_SOCKET": str(running.socket_path), "MYSQL_USER": "clerk", "MYSQL_DB": "shop"}
+    with closing(pymysql.connect(unix_socket=environment["MYSQL_SOCKET"], user="clerk", database="shop")) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE mine (value INT)")
+        with pytest.raises(pymysql.err.OperationalError, match="denied"):
+            connection.select_db("mysql")
+
+
+def test_env_gives_lines_for_a_shell(tmp_path: Path) -> None:
+    folder = tmp_path / "it's here"
+    script = f'eval "$({sys.executable} -m tools.devdb env --folder "$1")"; echo "$MYSQL_SOCKET"'
+    shell = ["sh", "-c", script, "sh", str(folder)]
+
+    said = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+    assert said == f"{folder}/server.sock\n"
+
+
+def test_status_exits_with_3_when_it_does_not_run(tmp_path: Path) -> None:
+    status = subprocess.run(command(tmp_path / "none", "status"), capture_output=True, text=True, check=False)
+
+    assert (status.returncode, status.stdout) == (3, "not running\n")
+
+
+def test_where_there_is_no_server_program_and_no_apt_the_message_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+
+    with pytest.raises(PrivateDatabaseError, match=r"(?s)apt-get install.*dnf install.*brew install.*MYSQL_HOST"):
+        obtain_program()
+
+
+def test_where_there_is_no_server_program_apt_installs_the_programs_without_a_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$DEBIAN_FRONTEND $*" >> {tmp_path}/calls\n')
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    installed = DatabaseProgram(Path("/usr/sbin/mariadbd"), is_mariadb=True)
+    monkeypatch.setattr(database_program, "find_program", lambda: installed if (tmp_path / "calls").exists() else None)
+
+    assert obtain_program() == installed
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "noninteractive -o DPkg::Lock::Timeout=120 update",
+        "noninteractive -o DPkg::Lock::Timeout=120 install --yes --no-install-recommends mariadb-server-core",
+    ]
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_when_apt_fails_the_message_has_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text("#!/bin/sh\necho 'Unable to fetch some archives' >&2\nexit 100\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(database_program, "find_program", lambda: None)
+
+    with pytest.raises(PrivateDatabaseError, match=r"(?s)exit code 100.*Unable to fetch.*MYSQL_HOST"):
+        obtain_program()
+
+
+def test_mysql_is_told_from_mariadb_by_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "mysqld"
+    program.write_text("#!/bin/sh\necho 'mysqld  Ver 8.4.6 for Linux on x86_64 (MySQL Community Server - GPL)'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(database_program, "_FOLDERS_OFF_PATH", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find_program() == DatabaseProgram(program, is_mariadb=False)

@@ -1,0 +1,123 @@
+"""Connections of the tools to the database that the settings name."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import pymysql
+
+from server.config import Settings
+
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+    from pymysql.cursors import Cursor
+
+DatabaseConnection: TypeAlias = "Connection[Cursor]"
+"""A PyMySQL connection whose rows are tuples."""
+
+_UNREACHABLE_CODES = frozenset({2002, 2003, 2006, 2013, 2055})
+"""Errors of the client: nobody there, or gone in the middle."""
+
+_BUSY_CODES = frozenset({1040, 1053})
+"""Errors of a server that is full, or shutting down: another try may succeed."""
+
+_UNKNOWN_DATABASE = 1049
+
+_SESSION = (
+    "SET SESSION time_zone = '+00:00', "
+    "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+)
+"""UTC, and no value is bent to fit. Zero dates are let through, as an adopted table may hold some."""
+
+_RETRY_SECONDS = 0.5
+
+
+class DatabaseConnectionError(Exception):
+    """No connection to the database; the message says why."""
+
+
+def print_line(line: str) -> None:
+    """Print a line at once, into a pipe too: what a long wait is about should be known while it lasts."""
+    print(line, flush=True)
+
+
+def quoted(identifier: str) -> str:
+    """Return a database's or table's name as SQL text has it."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def is_unreachable(error: pymysql.err.MySQLError) -> bool:
+    """Whether there was no server to answer, or the connection broke: so it is unknown what became of the statement.
+
+    PyMySQL uses an ``InterfaceError`` for a connection that it has given up.
+    """
+    code = error.args[0] if error.args else None
+    return isinstance(error, pymysql.err.InterfaceError) or code in _UNREACHABLE_CODES
+
+
+def address(settings: Settings) -> str:
+    """Return where the database is, for people."""
+    if settings.mysql_socket is not None:
+        return str(settings.mysql_socket)
+    return f"{settings.mysql_host}:{settings.mysql_port}"
+
+
+def connect(
+    settings: Settings, *, say: Callable[[str], None] = print_line, create_database: bool = False
+) -> DatabaseConnection:
+    """Connect with autocommit, in UTC and strict mode; wait, with a line said, for a database that is not there yet.
+
+    Waits for ``settings.mysql_startup_timeout_seconds`` at most. ``create_database`` makes the database itself when the
+    server has none of that name.
+
+    Raises:
+        DatabaseConnectionError: no server answered in time, or it refuses the user or the database.
+    """
+    deadline = time.monotonic() + settings.mysql_startup_timeout_seconds
+    waiting = False
+    while True:
+        try:
+            return _connect_once(settings, create_database=create_database)
+        except pymysql.err.MySQLError as error:
+            reason = error.args[1] if len(error.args) > 1 else error
+            if not (is_unreachable(error) or error.args[0] in _BUSY_CODES):
+                msg = f"the database at {address(settings)} refuses: {reason}"
+                raise DatabaseConnectionError(msg) from error
+            if time.monotonic() > deadline:
+                timeout = f"{settings.mysql_startup_timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS)"
+                msg = f"the database at {address(settings)} did not accept connections within {timeout}: {reason}"
+                raise DatabaseConnectionError(msg) from error
+            if not waiting:
+                timeout = f"{settings.mysql_startup_timeout_seconds:g} s"
+                say(f"waiting up to {timeout} for the database at {address(settings)}: {reason}")
+                waiting = True
+        time.sleep(_RETRY_SECONDS)
+
+
+def _connect_once(settings: Settings, *, create_database: bool) -> DatabaseConnection:
+    try:
+        return _open(settings, settings.mysql_db)
+    except pymysql.err.OperationalError as error:
+        if not create_database or error.args[0] != _UNKNOWN_DATABASE:
+            raise
+    connection = _open(settings, None)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(settings.mysql_db)} CHARACTER SET utf8mb4")
+    connection.select_db(settings.mysql_db)
+    return connection
+
+
+def _open(settings: Settings, database: str | None) -> DatabaseConnection:
+    return pymysql.connect(
+        host=settings.mysql_host,
+        port=settings.mysql_port,
+        unix_socket=os.fspath(settings.mysql_socket) if settings.mysql_socket is not None else None,
+        user=settings.mysql_user,
+        password=settings.mysql_password.get_secret_value(),
+        database=database,
+        charset="utf8mb4",
+        autocommit=True,
+        connect_timeout=settings.mysql_connect_timeout_seconds,
+        init_command=_SESSION,
+    )

@@ -1,0 +1,47 @@
+"""Which database a tool works on: the one that the settings name or, when they name none, the project's private one."""
+
+import os
+
+from dotenv import dotenv_values
+
+from server.config import Settings, SettingsError, load_settings
+from tools.devdb import DEFAULT_DATABASE, PROJECT_FOLDER, PrivateDatabase
+
+
+def named_settings() -> dict[str, str]:
+    """Return what the environment and ``.env`` set, names in upper case; the environment wins; empty is not set.
+
+    This is how ``server.config`` reads them. It is here because settings that name no database cannot be loaded.
+    """
+    names = {name.upper(): value for name, value in dotenv_values(".env").items() if value}
+    return names | {name.upper(): value for name, value in os.environ.items() if value}
+
+
+def names_database() -> bool:
+    """Whether the settings say where the database is."""
+    return not named_settings().keys().isdisjoint({"MYSQL_HOST", "MYSQL_SOCKET"})
+
+
+def project_database() -> PrivateDatabase:
+    """Return the project's private database, which is not started; ``MYSQL_DB``, where set, names the one in it."""
+    return PrivateDatabase(PROJECT_FOLDER, database=named_settings().get("MYSQL_DB", DEFAULT_DATABASE))
+
+
+def load_tool_settings() -> Settings:
+    """Load the settings; when they name no database and the private one runs, make them name that.
+
+    It is done in this process's environment, so that its children follow.
+
+    Raises:
+        SettingsError: as ``load_settings``.
+    """
+    if not names_database():
+        private = project_database()
+        if not private.is_running():
+            msg = (
+                "There is no database to work on: set MYSQL_HOST (or MYSQL_SOCKET), or start the project's private one "
+                "with `python -m tools.devdb start`"
+            )
+            raise SettingsError(msg)
+        os.environ.update(private.environment())
+    return load_settings()

@@ -1,0 +1,169 @@
+"""``make run``: bring up everything that the service needs, then the service, in this terminal.
+
+Where the settings name no database, the project's private one is started, and stopped again at the end. The schema is
+brought up to date, 400 sample payments are made where there are none, and ``python -m server`` runs until Ctrl-C or
+SIGTERM, whose exit code is this program's too.
+"""
+
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from server.config import Settings, SettingsError, load_settings
+from tools.database_connection import DatabaseConnectionError, print_line
+from tools.database_program import PrivateDatabaseError
+from tools.devdb import ROOT
+from tools.migrate import migrate
+from tools.migration_files import MigrationError
+from tools.private_settings import named_settings, names_database, project_database
+from tools.sample_data import SampleDataError, load_sample_payments
+
+_SAMPLE_PAYMENTS = 400
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_SECONDS = 0.2
+_HEALTH_TIMEOUT_SECONDS = 1.0
+_GRPCURL = Path(".bin") / "grpcurl"
+_EXAMPLE = """-d '{"order_id": 342, "amount": {"units": 561}}'"""
+_EXIT_BY_SIGNAL = 128
+"""As shells have it: 128 and the signal's number."""
+
+
+def main() -> None:
+    """Run the program."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _leave)
+    try:
+        with _database():
+            settings = load_settings()
+            _refuse_taken_port(settings)
+            migrate(settings)
+            load_sample_payments(count=_SAMPLE_PAYMENTS, only_if_empty=True)
+            exit_code = _serve(settings)
+    except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SampleDataError, SettingsError) as error:
+        sys.exit(str(error))
+    sys.exit(exit_code)
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Have a database while it is needed: the one that the settings name, or the private one.
+
+    Raises:
+        PrivateDatabaseError: the private one cannot be had, or a password is set for a database that is not named.
+    """
+    if names_database():
+        yield
+        return
+    if "MYSQL_PASSWORD" in named_settings():
+        msg = "MYSQL_PASSWORD is set, but neither MYSQL_HOST nor MYSQL_SOCKET: which database is it for?"
+        raise PrivateDatabaseError(msg)
+    private = project_database()
+    print_line(f"database: a private one in {private.folder}")
+    started = False
+    try:
+        started = private.start()
+        os.environ.update(private.environment())
+        yield
+    finally:
+        if started:
+            private.stop()
+            print_line("database: stopped")
+
+
+def _serve(settings: Settings) -> int:
+    """Run the service until it ends; return its exit code."""
+    # In a process group of its own, so that Ctrl-C reaches it once: from here.
+    server = subprocess.Popen([sys.executable, "-m", "server"], process_group=0)
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        server.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+
+    try:
+        for number in _STOP_SIGNALS:
+            signal.signal(number, forward)
+        # Where the service takes any free port, only its own log names it.
+        if settings.grpc_port != 0 and _is_serving(server, settings):
+            print_line(_welcome(settings))
+        exit_code = server.wait()
+    finally:
+        if server.poll() is None:
+            server.terminate()
+            server.wait()
+    return exit_code if exit_code >= 0 else _EXIT_BY_SIGNAL - exit_code
+
+
+def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
+    """Wait until the service says that it serves; False when it ended instead."""
+    with grpc.insecure_channel(_address(settings)) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)  # whose type stubs leave out its methods
+        while server.poll() is None:
+            try:
+                reply = health.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_TIMEOUT_SECONDS)
+            except grpc.RpcError:
+                reply = None
+            if reply is not None and reply.status == health_pb2.HealthCheckResponse.SERVING:
+                return True
+            time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    """Refuse early, and so that another service's health is not taken for ours.
+
+    Raises:
+        SettingsError: something listens on the port already.
+    """
+    if settings.grpc_port == 0:
+        return
+    try:
+        socket.create_connection((_host(settings), settings.grpc_port), _HEALTH_TIMEOUT_SECONDS).close()
+    except OSError:
+        return
+    msg = f"{_address(settings)} is taken: does the service run already? GRPC_PORT chooses another port"
+    raise SettingsError(msg)
+
+
+def _host(settings: Settings) -> str:
+    """Return where a client on this machine finds the service: loopback, when it listens on every address."""
+    host = settings.grpc_host.strip("[]")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004 - the version of the protocol
+    return host
+
+
+def _address(settings: Settings) -> str:
+    host = _host(settings)
+    return f"[{host}]:{settings.grpc_port}" if ":" in host else f"{host}:{settings.grpc_port}"
+
+
+def _welcome(settings: Settings) -> str:
+    grpcurl = _GRPCURL if (ROOT / _GRPCURL).exists() else "grpcurl"
+    address = _address(settings)
+    return (
+        f"\nThe payment service listens on {address} (gRPC). Ctrl-C stops it. In another window, try:\n"
+        f"  {grpcurl} -plaintext {_EXAMPLE} {address} payments.v1.PaymentService/Charge\n"
+    )
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(_EXIT_BY_SIGNAL + number)
+
+
+if __name__ == "__main__":
+    main()
