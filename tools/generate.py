@@ -13,7 +13,7 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from google.api import annotations_pb2
+from google.rpc import status_pb2
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ GENERATED_PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi"
 
 def copy_googleapis(destination: Path) -> None:
     """Copy the protos of ``googleapis-common-protos`` to ``destination``, where buf.yaml looks for them."""
-    source = Path(annotations_pb2.__file__).parents[1]
+    source = Path(status_pb2.__file__).parents[1]
     shutil.rmtree(destination, ignore_errors=True)
     for proto in sorted(source.rglob("*.proto")):
         target = destination / "google" / proto.relative_to(source)

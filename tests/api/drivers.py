@@ -1,10 +1,11 @@
 """How the contract's tests call the service: one driver a transport, each taking and giving the contract's messages."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
@@ -94,3 +95,8 @@ def call_failed(error: grpc.Call) -> CallFailed:
         elif detail.Unpack(retry):
             failed.retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
     return failed
+
+
+def health_stub(channel: grpc.Channel) -> Any:  # noqa: ANN401 - the stub's types lack its methods
+    """Return the stub of the health service."""
+    return HealthStub(channel)

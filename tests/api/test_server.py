@@ -12,11 +12,10 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha import reflection_pb2
 from payments.v1 import payments_pb2 as pb
 
-from tests.api.drivers import CallFailed, GrpcDriver, call_failed
+from tests.api.drivers import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.api.requests import charge, new_order_id, refund
 from tests.running_service import RunningService
 
@@ -33,12 +32,12 @@ def failure(call: Callable[[], object]) -> CallFailed:
 
 @pytest.mark.parametrize("name", ["", SERVICE])
 def test_health_is_serving_overall_and_for_the_service(api: GrpcDriver, name: str) -> None:
-    assert HealthStub(api.channel).Check(health_pb2.HealthCheckRequest(service=name)).status == SERVING
+    assert health_stub(api.channel).Check(health_pb2.HealthCheckRequest(service=name)).status == SERVING
 
 
 def test_health_of_an_unknown_service_is_not_found(api: GrpcDriver) -> None:
     request = health_pb2.HealthCheckRequest(service="nobody.v1.Nothing")
-    assert failure(lambda: HealthStub(api.channel).Check(request)).code == "NOT_FOUND"
+    assert failure(lambda: health_stub(api.channel).Check(request)).code == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
@@ -131,7 +130,7 @@ def test_a_message_over_the_limit_is_refused_and_the_service_goes_on(api: GrpcDr
 
 @pytest.mark.parametrize("payload", [b"\xff" * 100, b"\x08", b"\x22\x02\xff\xfe"], ids=["junk", "cut", "not UTF-8"])
 def test_bytes_that_are_no_message_are_an_invalid_request(api: GrpcDriver, payload: bytes) -> None:
-    call = api.channel.unary_unary(f"/{SERVICE}/Charge")
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = api.channel.unary_unary(f"/{SERVICE}/Charge")
     failed = failure(lambda: call(payload))
     assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
 
@@ -147,7 +146,7 @@ def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(api: GrpcDriver, s
             with suppress(OSError):  # The server may hang up on such a caller.
                 connection.sendall(prefix + secrets.token_bytes(10_000_000))
         assert api.charge(charge()).payment.payment_id
-    assert HealthStub(api.channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
+    assert health_stub(api.channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
 
 
 def test_more_calls_than_may_be_in_progress_are_refused_and_told_when_to_try_again(
@@ -164,7 +163,7 @@ def test_more_calls_than_may_be_in_progress_are_refused_and_told_when_to_try_aga
             assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
             assert failed.retry_after_seconds is not None
             assert failed.trailers["grpc-retry-pushback-ms"] == str(round(failed.retry_after_seconds * 1000))
-            assert HealthStub(channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
+            assert health_stub(channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
         refunding.result()
         api.charge(charge())
 
@@ -176,7 +175,7 @@ def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
-        states = HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        states = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert next(states).status == SERVING
         with hold_rows():
             refunding = threads.submit(api.refund, refund(payment.payment_id))

@@ -10,10 +10,9 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health_pb2_grpc import HealthStub
 from payments.v1 import payments_pb2 as pb
 
-from tests.api.drivers import CallFailed, GrpcDriver
+from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, new_order_id, new_request_id
 from tests.conftest import PROBABILITIES, settings_of
 from tests.running_service import RunningService
@@ -50,7 +49,7 @@ def calls(running: RunningService) -> Iterator[GrpcDriver]:
 
 def wait_until_health_is(api: GrpcDriver, status: int) -> None:
     for _ in range(150):
-        if HealthStub(api.channel).Check(health_pb2.HealthCheckRequest()).status == status:
+        if health_stub(api.channel).Check(health_pb2.HealthCheckRequest()).status == status:
             return
         time.sleep(0.1)
     pytest.fail(f"health is not {status}")
