@@ -175,7 +175,9 @@ class Database:
             "db": settings.mysql_db,
             "charset": "utf8mb4",
             "autocommit": True,
-            "connect_timeout": settings.mysql_connect_timeout_seconds,
+            # Connecting is bounded from outside, whole. The driver's own bound covers only opening the socket, and by
+            # asyncio.wait_for, which in Python 3.11 can swallow the outer bound's cancellation: then it waits for ever.
+            "connect_timeout": None,
         }
 
     async def _take_slot(self, deadline: Deadline) -> None:

@@ -136,7 +136,8 @@ def test_bytes_that_are_no_message_are_an_invalid_request(api: GrpcDriver, paylo
 
 
 def test_an_unknown_rpc_is_unimplemented(api: GrpcDriver) -> None:
-    assert failure(lambda: api.channel.unary_unary(f"/{SERVICE}/Capture")(b"")).code == "UNIMPLEMENTED"
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = api.channel.unary_unary(f"/{SERVICE}/Capture")
+    assert failure(lambda: call(b"")).code == "UNIMPLEMENTED"
 
 
 def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(api: GrpcDriver, service: RunningService) -> None:
