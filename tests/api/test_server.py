@@ -191,7 +191,7 @@ def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code
             assert running.is_running
         assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
         assert running.wait() == 0
-        assert running.events[-1]["event"] == "stopped"
+        running.wait_for("stopped")
 
 
 def test_the_drain_is_bounded(
