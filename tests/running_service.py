@@ -24,6 +24,7 @@ class RunningService:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self._environment = {**kept, "GRPC_PORT": "0", "LOG_FORMAT": "json", **environment}
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
         self.events: list[dict[str, Any]] = []
         self.output: list[str] = []
@@ -63,7 +64,8 @@ class RunningService:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
 
     def wait_for(self, name: str) -> dict[str, Any]:
         """Return the first event of this name in the log of this run, once it is there."""
@@ -95,9 +97,12 @@ class RunningService:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end, and return its exit code."""
+        """Wait for its end, and return its exit code; all that it said is there then."""
         assert self._process is not None
-        return self._process.wait(_STOP_TIMEOUT_SECONDS)
+        assert self._reader is not None
+        exit_code = self._process.wait(_STOP_TIMEOUT_SECONDS)
+        self._reader.join(_STOP_TIMEOUT_SECONDS)
+        return exit_code
 
     @property
     def is_running(self) -> bool:
