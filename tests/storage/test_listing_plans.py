@@ -1,0 +1,58 @@
+"""Lists are read from an index in its order: no sort, however many rows there are."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.domain.listing import Order, PaymentFilter, Position
+from server.domain.payment import PaymentMethod, Status
+from server.storage import queries
+from tests.conftest import DatabaseServer, settings_of
+from tools.database_connection import connect
+from tools.migrate import migrate
+from tools.sample_data import insert_sample_payments
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+ROWS = 200_000
+
+
+@pytest.fixture(scope="module")
+def large_database(make_database: Callable[[], dict[str, str]]) -> str:
+    environment = make_database()
+    migrate(settings_of(environment), say=lambda _: None)
+    with closing(connect(settings_of(environment))) as connection:
+        insert_sample_payments(connection, ROWS, seed=1, now=NOW, say=lambda _: None)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE TABLE payments")
+    return environment["MYSQL_DB"]
+
+
+@pytest.mark.parametrize(
+    ("payment_filter", "index"),
+    [
+        (PaymentFilter(), "payments_by_time"),
+        (PaymentFilter(min_create_time=NOW - timedelta(days=40)), "payments_by_time"),
+        (PaymentFilter(order_id=7), "payments_by_order"),
+        (PaymentFilter(methods=frozenset({PaymentMethod.UPI})), "payments_by_method"),
+        (PaymentFilter(statuses=frozenset({Status.FAILED})), "payments_by_status"),
+        (PaymentFilter(statuses=frozenset({Status.PENDING})), "payments_by_status"),
+    ],
+)
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("after", [None, Position(NOW - timedelta(days=30), 100_000)])
+def test_a_page_is_read_from_its_index_without_a_sort(
+    database_server: DatabaseServer,
+    large_database: str,
+    payment_filter: PaymentFilter,
+    index: str,
+    order: Order,
+    after: Position | None,
+) -> None:
+    for part in queries.page_parts(payment_filter, order, after):
+        plan = database_server.execute("EXPLAIN " + part.text, (*part.values, 51), large_database)
+        assert len(plan) == 1
+        assert index in plan[0]
+        assert "filesort" not in str(plan[0][-1])
+        assert "ALL" not in plan[0]
