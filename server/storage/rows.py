@@ -36,7 +36,8 @@ def payment_from_row(row: Row) -> Payment:
         other_method="" if known_method else method,
         status=status_from_column(status),
         reference=reference,
-        create_time=None if created_at is None else time_from_column(created_at),
+        # The driver gives a time that is none, such as 0000-00-00, as text.
+        create_time=time_from_column(created_at) if isinstance(created_at, datetime) else None,
         # A row that only the replaced service refunded has its flag set and no amount: all of it went back.
         refunded_amount=money if refunded or money is None else money_from_column(currency, refunded_amount),
         is_refunded=bool(refunded),

@@ -1,0 +1,132 @@
+"""Payments of the replaced service, adopted in place, as callers see them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from payments.v1 import payments_pb2 as pb
+
+from tests.api.drivers import CallFailed, GrpcDriver
+from tests.api.requests import charge, money, refund
+from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
+from tests.running_service import RunningService
+from tools.migrate import migrate
+
+LEGACY_TABLE = """
+CREATE TABLE payments (
+    payment_id INT AUTO_INCREMENT PRIMARY KEY,
+    order_id INT NOT NULL,
+    amount DECIMAL(10,2),
+    method VARCHAR(255) NOT NULL,
+    status BOOLEAN,
+    reference VARCHAR(100) UNIQUE,
+    created_at TIMESTAMP NULL,
+    refunded BOOLEAN NOT NULL DEFAULT 0
+)
+"""
+ROWS = [
+    (1, 355, "1757.91", "UPI", 0, "ECI20250910-ID9VVN", "2025-02-07 05:28:54", 0),
+    (2, 355, "561.00", "CARD", 1, "ECI20250910-1A2B3C", "2025-02-07 05:28:54", 1),
+    (3, 0, "0.00", "Net Banking \u20b9", 1, "ECI20250910-AAAAAA", "2025-02-07 05:28:55", 0),
+    (4, -7, "-5.00", "upi", 1, "ECI20250910-BBBBBB", "2025-03-01 00:00:00", 0),
+    (5, 356, None, "COD", None, None, None, 0),
+    (6, 356, "10.00", "COD", 1, None, None, 0),
+    (7, 357, "99999999.99", "", None, "x", None, 0),
+]
+
+
+@pytest.fixture
+def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> Iterator[GrpcDriver]:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(LEGACY_TABLE, database=name)
+    for row in ROWS:
+        database_server.execute("INSERT INTO payments VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", row, name)
+    migrate(settings_of(empty_database), say=lambda _: None)
+    with running_on(empty_database) as api:
+        yield api
+
+
+@contextmanager
+def running_on(database: dict[str, str]) -> Iterator[GrpcDriver]:
+    service = RunningService({**database, **PROBABILITIES}).start()
+    with grpc.insecure_channel(service.target) as channel:
+        yield GrpcDriver(channel)
+    assert service.stop() == 0
+
+
+def get(api: GrpcDriver, payment_id: int) -> pb.Payment:
+    return api.get_payment(pb.GetPaymentRequest(payment_id=payment_id)).payment
+
+
+def time(text: str) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromJsonString(text)
+    return stamp
+
+
+def test_every_row_is_read_back_unchanged(adopted: GrpcDriver) -> None:
+    statuses = {None: pb.PAYMENT_STATUS_PENDING, 0: pb.PAYMENT_STATUS_FAILED, 1: pb.PAYMENT_STATUS_SUCCEEDED}
+    methods = {
+        "UPI": pb.PAYMENT_METHOD_UPI,
+        "CARD": pb.PAYMENT_METHOD_CARD,
+        "COD": pb.PAYMENT_METHOD_COD,
+    }
+    for payment_id, order_id, amount, method, status, reference, created_at, refunded in ROWS:
+        payment = get(adopted, payment_id)
+        assert payment.order_id == order_id
+        assert payment.HasField("amount") == (amount is not None)
+        assert amount is None or payment.amount == money(amount, "INR")
+        assert payment.method == methods.get(method, pb.PAYMENT_METHOD_OTHER)
+        assert payment.other_method == ("" if method in methods else method)
+        assert payment.status == statuses[status]
+        assert payment.reference == (reference or "")
+        assert payment.HasField("create_time") == (created_at is not None)
+        assert created_at is None or payment.create_time == time(created_at.replace(" ", "T") + "Z")
+        assert payment.refund_state == (pb.REFUND_STATE_FULL if refunded else pb.REFUND_STATE_NONE)
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 100])
+def test_payments_without_a_time_are_listed_as_the_oldest_each_once(adopted: GrpcDriver, page_size: int) -> None:
+    for order_by, expected in (("create_time desc", [4, 3, 2, 1, 7, 6, 5]), ("create_time", [5, 6, 7, 1, 2, 3, 4])):
+        request = pb.ListPaymentsRequest(order_by=order_by, page_size=page_size)
+        seen: list[int] = []
+        while True:
+            page = adopted.list_payments(request)
+            seen += [payment.payment_id for payment in page.payments]
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
+        assert seen == expected
+
+
+def test_a_payment_that_the_replaced_service_refunded_counts_as_wholly_refunded(adopted: GrpcDriver) -> None:
+    answer = adopted.refund(refund(2))
+    assert not answer.HasField("refund")
+    assert answer.payment.refund_state == pb.REFUND_STATE_FULL
+    assert answer.payment.refunded_amount == money("561.00", "INR")
+    with pytest.raises(CallFailed) as failed:
+        adopted.refund(refund(2, "1.00"))
+    assert failed.value.reason == "REFUND_EXCEEDS_PAYMENT"
+
+
+def test_a_pending_payment_cannot_be_refunded_yet(adopted: GrpcDriver) -> None:
+    with pytest.raises(CallFailed) as failed:
+        adopted.refund(refund(7))
+    assert (failed.value.code, failed.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_PENDING")
+
+
+def test_an_adopted_payment_can_be_refunded_in_parts(adopted: GrpcDriver) -> None:
+    assert adopted.refund(refund(6, "4.00")).payment.refund_state == pb.REFUND_STATE_PARTIAL
+    assert adopted.refund(refund(6)).payment.refund_state == pb.REFUND_STATE_FULL
+
+
+def test_methods_that_the_service_does_not_know_are_found_as_other(adopted: GrpcDriver) -> None:
+    other = pb.PaymentFilter(methods=[pb.PAYMENT_METHOD_OTHER])
+    listed = adopted.list_payments(pb.ListPaymentsRequest(filter=other))
+    assert [payment.payment_id for payment in listed.payments] == [4, 3, 7]
+
+
+def test_new_charges_follow_the_adopted_ids(adopted: GrpcDriver) -> None:
+    assert adopted.charge(charge()).payment.payment_id == 8
