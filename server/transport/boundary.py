@@ -36,8 +36,8 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.RequestIdReused: _Rule(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.DeadlinePassed: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     errors.Overloaded: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_seconds=0.2),
-    errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.2),
-    errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=1.0),
+    errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.1),
+    errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),
 }
 _INTERNAL = _Rule(grpc.StatusCode.INTERNAL, "INTERNAL")
 
@@ -53,16 +53,16 @@ class Failure:
     status: status_pb2.Status
 
 
-def failure_of(error: Exception, request_id: str) -> Failure:
-    """Return what the caller is told of ``error``, which it met in the call that ``request_id`` names.
+def failure_of(error: Exception, call_id: str) -> Failure:
+    """Return what the caller is told of ``error``, which it met in the call that ``call_id`` names.
 
     An error that is not in the table is a fault of this service: it is logged with its stack, and the caller is told
-    nothing of it but the request_id to ask about.
+    nothing of it but the call_id to ask about.
     """
     rule = _RULES.get(type(error))
     if rule is None:
         _log.error("internal_error", exc_info=error)
-        return _failure(_INTERNAL, f"internal error; the service's log has it as {request_id}", request_id, [])
+        return _failure(_INTERNAL, f"internal error; the service's log has it as {call_id}", call_id, [])
     details: list[Message] = []
     if isinstance(error, errors.InvalidRequest):
         details.append(_bad_request(error))
@@ -71,11 +71,11 @@ def failure_of(error: Exception, request_id: str) -> Failure:
         delay = Duration()
         delay.FromMilliseconds(milliseconds)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return _failure(rule, str(error), request_id, details)
+    return _failure(rule, str(error), call_id, details)
 
 
-def _failure(rule: _Rule, message: str, request_id: str, details: list[Message]) -> Failure:
-    info = error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata={"request_id": request_id})
+def _failure(rule: _Rule, message: str, call_id: str, details: list[Message]) -> Failure:
+    info = error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata={"call_id": call_id})
     status = status_pb2.Status(code=rule.code.value[0], message=message)
     for detail in (info, *details):
         packed = Any()

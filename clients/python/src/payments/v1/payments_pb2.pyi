@@ -12,8 +12,11 @@ Conventions, once for all RPCs:
   programs can switch on. INVALID_ARGUMENT also has a `google.rpc.BadRequest` that names each wrong field (20 at
   most). Where trying again makes sense there is a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
 - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
-  takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`), DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun) or INTERNAL (`INTERNAL`, with a
-  `request_id` in the metadata of its ErrorInfo, to be looked up in the service's log).
+  takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`: nothing was begun), DEADLINE_EXCEEDED
+  (`DEADLINE_EXCEEDED`: nothing was begun) or INTERNAL (`INTERNAL`, with a `call_id` in the metadata of its
+  ErrorInfo, to be looked up in the service's log).
+- After `STORE_UNAVAILABLE`, INTERNAL, or an error that the client's own side made (a broken connection, a deadline
+  that passed there) it is not known whether a charge or refund was done: repeat it with the same `request_id`.
 - The trailer `x-request-id` names the call in the service's log; a caller may send one of its own.
 """
 
