@@ -5,11 +5,12 @@
 -- out any of the new columns: each has a default. An adopted row has no caller and no request_id.
 -- ${default_currency} is the deployment's DEFAULT_CURRENCY: the one that adopted rows, which name none, are in.
 ALTER TABLE payments
+    ENGINE = InnoDB,
     MODIFY payment_id BIGINT NOT NULL AUTO_INCREMENT,
     MODIFY order_id BIGINT NOT NULL,
     MODIFY method VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     MODIFY reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
-    MODIFY created_at DATETIME(6) NULL DEFAULT CURRENT_TIMESTAMP(6),
+    MODIFY created_at DATETIME(6) NULL DEFAULT (UTC_TIMESTAMP(6)),
     ADD COLUMN currency CHAR(3) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '${default_currency}',
     ADD COLUMN refunded_amount DECIMAL(10, 2) NOT NULL DEFAULT 0,
     ADD COLUMN requested_method VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL,

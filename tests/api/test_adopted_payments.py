@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
+import pymysql
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from payments.v1 import payments_pb2 as pb
@@ -46,6 +47,17 @@ def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> 
     migrate(settings_of(empty_database), say=lambda _: None)
     with running_on(empty_database) as api:
         yield api
+
+
+def insert_undated(database_server: DatabaseServer, name: str, payment_id: int, created_at: str | None) -> None:
+    """Insert a row as a server that is not strict lets it in."""
+    connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=True)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET SESSION sql_mode = ''")
+        cursor.execute(
+            "INSERT INTO payments (payment_id, order_id, amount, method, created_at) VALUES (%s, 1, 2, 'UPI', %s)",
+            (payment_id, created_at),
+        )
 
 
 @contextmanager
@@ -130,3 +142,21 @@ def test_methods_that_the_service_does_not_know_are_found_as_other(adopted: Grpc
 
 def test_new_charges_follow_the_adopted_ids(adopted: GrpcDriver) -> None:
     assert adopted.charge(charge()).payment.payment_id == 8
+
+
+def test_a_time_of_zeros_is_no_time(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(LEGACY_TABLE, database=name)
+    for payment_id, created_at in ((1, "0000-00-00"), (2, None), (3, "0000-00-00"), (4, "2025-03-01")):
+        insert_undated(database_server, name, payment_id, created_at)
+    migrate(settings_of(empty_database), say=lambda _: None)
+    insert_undated(database_server, name, 5, "0000-00-00")
+    with running_on(empty_database) as api:
+        assert not get(api, 5).HasField("create_time")
+        database_server.execute("DELETE FROM payments WHERE payment_id = 5", database=name)
+        request = pb.ListPaymentsRequest(page_size=2)
+        first = api.list_payments(request)
+        second = api.list_payments(pb.ListPaymentsRequest(page_size=2, page_token=first.next_page_token))
+        listed = [*first.payments, *second.payments]
+        assert [payment.payment_id for payment in listed] == [4, 3, 2, 1]
+        assert [payment.HasField("create_time") for payment in listed] == [True, False, False, False]

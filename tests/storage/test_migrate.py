@@ -351,7 +351,7 @@ def test_a_user_that_the_database_refuses_is_not_waited_for(empty_database: dict
 
 
 def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, empty_database: dict[str, str]) -> None:
-    def status() -> list[str]:
+    def status() -> list[list[str]]:
         done = subprocess.run(
             [sys.executable, "-m", "tools.migrate", "status"],
             env=program_environment(empty_database),
@@ -359,15 +359,13 @@ def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, em
             text=True,
             check=True,
         )
-        return done.stdout.splitlines()
+        return [re.split(" {2,}", line) for line in done.stdout.splitlines()]
 
-    assert status()[0] == "version  name            applied at (UTC)"
-    assert status()[1] == "0001     adopt_payments  pending"
+    assert status()[:2] == [["version", "name", "applied at (UTC)"], ["0001", "adopt_payments", "pending"]]
     assert len(status()) == 1 + latest_version()
 
     migrate(settings, say=silent)
-    assert re.fullmatch(r"0001     adopt_payments  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", status()[1])
-    assert not any("pending" in line for line in status())
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", applied_at) for _, _, applied_at in status()[1:])
 
 
 def test_status_shows_what_is_wrong(settings: Settings, query: Query, write: Callable[..., Path]) -> None:
