@@ -23,11 +23,13 @@ from server.storage.payment_store import MysqlPaymentStore
 from server.storage.schema import SchemaOutdated, check_schema
 from server.transport.calls import CallsInProgress
 from server.transport.grpc_server import SERVICE, PaymentServicer, new_server, service_handler
-from server.transport.health import HealthMonitor
+from server.transport.health import HealthMonitor, HealthService
 from server.transport.reflection import add_reflection
 from server.use_cases import Payments
 
 _STARTUP_RETRY_SECONDS = 1.0
+_LAST_REPLIES_SECONDS = 0.5
+"""How long replies that are already made may take to leave."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +64,7 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
     server.add_generic_rpc_handlers(
         (service_handler(SERVICE, PaymentServicer(_payments(settings, database), currencies), calls),)
     )
-    health_servicer = health.aio.HealthServicer()
+    health_servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     add_reflection((SERVICE.full_name, health.SERVICE_NAME), server)
     monitor = HealthMonitor(
@@ -78,20 +80,23 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
     _log.info("draining", timeout_seconds=settings.drain_timeout_seconds)
     await health_servicer.enter_graceful_shutdown()
     watching.cancel()
-    await _drain(server, calls, settings.drain_timeout_seconds)
+    await _drain(server, calls, health_servicer, settings.drain_timeout_seconds)
 
 
-async def _drain(server: grpc.aio.Server, calls: CallsInProgress, timeout_seconds: float) -> None:
+async def _drain(
+    server: grpc.aio.Server, calls: CallsInProgress, health_servicer: HealthService, timeout_seconds: float
+) -> None:
     """Refuse new calls, let those in progress end, and then stop the server.
 
     In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which tells a client
-    nothing of trying again. What is still open after it never ends by itself, such as the watching of health.
+    nothing of trying again.
     """
     calls.close()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
             await calls.ended()
-    await server.stop(0)
+    health_servicer.end_watches()
+    await server.stop(_LAST_REPLIES_SECONDS)
 
 
 def _payments(settings: Settings, database: Database) -> Payments:

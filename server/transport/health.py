@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import grpc
 import structlog
 from grpc_health.v1 import health
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from server.domain.errors import StoreUnavailable
 
@@ -13,6 +14,34 @@ OVERALL = ""
 """The name that stands for the server as a whole."""
 
 _log = structlog.get_logger(__name__)
+
+
+class HealthService(health.aio.HealthServicer):
+    """The health service, whose watches can be ended: left open, each would be logged as an error when gRPC stops."""
+
+    def __init__(self) -> None:
+        """Start with nobody watching."""
+        super().__init__()
+        self._ended = asyncio.Event()
+
+    async def Watch(
+        self,
+        request: HealthCheckRequest,
+        context: grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse],
+    ) -> None:
+        """Tell the status, and tell it again whenever it changes, until watches end."""
+        watching = asyncio.create_task(super().Watch(request, context))
+        ending = asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            ending.cancel()
+            await asyncio.gather(watching, ending, return_exceptions=True)
+
+    def end_watches(self) -> None:
+        """End every watch."""
+        self._ended.set()
 
 
 class HealthMonitor:

@@ -190,8 +190,10 @@ def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code
                 assert refused.retry_after_seconds is not None
             assert running.is_running
         assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
+        assert list(states) == []
         assert running.wait() == 0
         running.wait_for("stopped")
+        assert all(event["level"] == "info" for event in running.events)
 
 
 def test_the_drain_is_bounded(

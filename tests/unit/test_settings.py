@@ -1,8 +1,10 @@
 """Settings: a wrong one is named, with its value and what is allowed; a password never."""
 
 import pytest
+from pydantic import SecretStr
 
 from server.config import Settings, SettingsError, load_settings
+from tests.running_service import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +68,25 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MYSQL_HOST", "from-environment")
     settings = load_settings()
     assert (settings.mysql_host, settings.mysql_db) == ("from-environment", "from_file")
+
+
+def test_the_example_lists_every_setting_with_its_default_and_what_it_is() -> None:
+    heading, *lines = (ROOT / ".env.example").read_text().splitlines()
+    assert heading.startswith("# Every setting")
+    expected = []
+    for name, field in Settings.model_fields.items():
+        expected += ["", f"# {field.description}", f"# {name.upper()}={as_text(field.default)}"]
+    assert lines == expected
+
+
+def as_text(default: object) -> str:
+    """Return a default as the environment would have it."""
+    match default:
+        case None:
+            return ""
+        case SecretStr():
+            return default.get_secret_value()
+        case frozenset():
+            return ",".join(sorted(default))
+        case _:
+            return str(default)
