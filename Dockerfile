@@ -1,7 +1,7 @@
 FROM python:3.11-slim
 WORKDIR /app
 COPY requirements/server.txt requirements/server.txt
-RUN pip install --no-cache-dir --require-hashes -r requirements/server.txt
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements/server.txt
 COPY clients/python clients/python
 RUN pip install --no-cache-dir --no-deps ./clients/python
 COPY migrations migrations
