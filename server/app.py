@@ -21,10 +21,12 @@ from server.processor import SimulatedProcessor
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.schema import SchemaOutdated, check_schema
-from server.transport.calls import CallsInProgress
-from server.transport.grpc_server import SERVICE, PaymentServicer, new_server, service_handler
+from server.transport.calls import Calls
+from server.transport.grpc_server import new_server, service_handler
 from server.transport.health import HealthMonitor, HealthService
+from server.transport.http_server import HttpServer, http_app
 from server.transport.reflection import add_reflection
+from server.transport.servicer import SERVICE, PaymentServicer
 from server.use_cases import Payments
 
 _STARTUP_RETRY_SECONDS = 1.0
@@ -58,12 +60,12 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve_until(stop: asyncio.Event, settings: Settings, database: Database) -> None:
-    calls = CallsInProgress(settings.grpc_max_concurrent_calls)
+    calls = Calls(settings.max_concurrent_calls)
     server = new_server(settings)
     currencies = Currencies(settings.default_currency, settings.currencies)
-    server.add_generic_rpc_handlers(
-        (service_handler(SERVICE, PaymentServicer(_payments(settings, database), currencies), calls),)
-    )
+    payments = _payments(settings, database)
+    servicer = PaymentServicer(payments, currencies)
+    server.add_generic_rpc_handlers((service_handler(SERVICE, servicer, calls),))
     health_servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     add_reflection((SERVICE.full_name, health.SERVICE_NAME), server)
@@ -71,22 +73,27 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
     await monitor.check()
-    port = _listen(server, settings)
+    rest = HttpServer(http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor))
+    grpc_port = _listen(server, settings)
+    rest_port = _listen_rest(rest, settings)
     await server.start()
+    await rest.start()
     watching = asyncio.create_task(monitor.run())
-    _log.info("listening", transport="grpc", host=settings.grpc_host, port=port)
+    _log.info("listening", transport="grpc", host=settings.grpc_host, port=grpc_port)
+    _log.info("listening", transport="rest", host=settings.rest_host, port=rest_port)
     await stop.wait()
 
     _log.info("draining", timeout_seconds=settings.drain_timeout_seconds)
     await health_servicer.enter_graceful_shutdown()
     watching.cancel()
-    await _drain(server, calls, health_servicer, settings.drain_timeout_seconds)
+    monitor.stop_serving()
+    await _drain(calls, settings.drain_timeout_seconds)
+    health_servicer.end_watches()
+    await asyncio.gather(server.stop(_LAST_REPLIES_SECONDS), rest.stop(_LAST_REPLIES_SECONDS))
 
 
-async def _drain(
-    server: grpc.aio.Server, calls: CallsInProgress, health_servicer: HealthService, timeout_seconds: float
-) -> None:
-    """Refuse new calls, let those in progress end, and then stop the server.
+async def _drain(calls: Calls, timeout_seconds: float) -> None:
+    """Refuse new calls, and let those in progress end; after it the servers can stop.
 
     In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which tells a client
     nothing of trying again.
@@ -95,8 +102,6 @@ async def _drain(
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
             await calls.ended()
-    health_servicer.end_watches()
-    await server.stop(_LAST_REPLIES_SECONDS)
 
 
 def _payments(settings: Settings, database: Database) -> Payments:
@@ -122,6 +127,15 @@ def _listen(server: grpc.aio.Server, settings: Settings) -> int:
         msg = f"cannot listen on {address}: is the port taken? GRPC_HOST and GRPC_PORT choose another"
         raise StartupError(msg) from error
     return port
+
+
+def _listen_rest(rest: HttpServer, settings: Settings) -> int:
+    try:
+        return rest.listen(settings.rest_host, settings.rest_port)
+    except OSError as error:
+        address = f"{settings.rest_host}:{settings.rest_port}"
+        msg = f"cannot listen on {address}: is the port taken? REST_HOST and REST_PORT choose another"
+        raise StartupError(msg) from error
 
 
 async def _wait_for_database(database: Database, settings: Settings) -> None:

@@ -4,6 +4,7 @@ Each field's name in upper case is the variable. A wrong value stops the start w
 every wrong setting, its value (never a secret's) and what is allowed.
 """
 
+import re
 import string
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -25,6 +26,8 @@ from server.domain.money import AMOUNT_DIGITS
 
 _REFERENCE_PREFIX_MAX_LENGTH = 64
 """Leaves room for the dash, the suffix and the date in the column's 100 characters."""
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -82,8 +85,15 @@ class Settings(BaseSettings):
     grpc_host: str = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 takes a free one")
     grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="largest request accepted")
-    grpc_max_concurrent_calls: int = Field(
-        1000, ge=1, le=1_000_000, description="calls in progress at most; further ones get RESOURCE_EXHAUSTED"
+    rest_host: str = Field("127.0.0.1", min_length=1, description="address that REST listens on")
+    rest_port: int = Field(8001, ge=0, le=65535, description="port that REST listens on; 0 takes a free one")
+    rest_max_body_bytes: int = Field(1 << 20, ge=1 << 10, le=1 << 28, description="largest body accepted over REST")
+    rest_body_timeout_seconds: Seconds = Field(30, description="how long a body may take to arrive")
+    cors_allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset({"*"}), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
+    )
+    max_concurrent_calls: int = Field(
+        1000, ge=1, le=1_000_000, description="calls in progress at most; further ones are told to try again"
     )
     drain_timeout_seconds: Seconds = Field(20, description="how long calls in progress may take to end at shutdown")
 
@@ -108,10 +118,18 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
-    @field_validator("allowed_currencies", mode="before")
+    @field_validator("allowed_currencies", "cors_allowed_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        if origins not in ({"*"}, {"-"}) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
+            msg = "must be origins such as https://shop.example.com:8443, separated by commas; or * alone, or - alone"
+            raise ValueError(msg)
+        return origins - {"-"}
 
     @field_validator("mysql_pool_max")
     @classmethod

@@ -7,12 +7,13 @@ from typing import Protocol
 from server.domain.deadline import Deadline
 from server.domain.errors import ReferenceTaken
 from server.domain.listing import Page, PageQuery
+from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
+    ChargeOutcome,
     Decision,
     NewCharge,
     NewPayment,
     NewRefund,
-    Payment,
     PaymentDetails,
     RefundOutcome,
 )
@@ -35,7 +36,7 @@ class PaymentStore(Protocol):
     passed before it began. A write that has begun is finished though its caller goes away.
     """
 
-    async def insert(self, payment: NewPayment, deadline: Deadline) -> Payment:
+    async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment; or, when its request_id came before with the same parameters, return the earlier one.
 
         Raises:
@@ -62,6 +63,9 @@ class PaymentStore(Protocol):
     async def list_page(self, query: PageQuery, deadline: Deadline) -> Page:
         """Return a page of payments."""
 
+    async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
+        """Return a page of payments by its number, and how many there are over all pages."""
+
 
 class Payments:
     """The use cases, over a processor and a store."""
@@ -80,7 +84,7 @@ class Payments:
         self._new_reference = new_reference
         self._now = now
 
-    async def charge(self, charge: NewCharge, deadline: Deadline) -> Payment:
+    async def charge(self, charge: NewCharge, deadline: Deadline) -> ChargeOutcome:
         """Charge an order once per request key, and return the payment, be it succeeded or failed.
 
         Raises:
@@ -117,3 +121,7 @@ class Payments:
     async def list_payments(self, query: PageQuery, deadline: Deadline) -> Page:
         """Return a page of payments."""
         return await self._store.list_page(query, deadline)
+
+    async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
+        """Return a page of payments by its number, and how many there are over all pages."""
+        return await self._store.list_numbered_page(query, deadline)

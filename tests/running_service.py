@@ -22,7 +22,7 @@ class RunningService:
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Keep the settings: they are all that the server gets, besides where to find programs."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self._environment = {**kept, "GRPC_PORT": "0", "LOG_FORMAT": "json", **environment}
+        self._environment = {**kept, "GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json", **environment}
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
@@ -40,6 +40,16 @@ class RunningService:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def rest_port(self) -> int:
+        """The port that REST listens on."""
+        return int(self._environment["REST_PORT"])
+
+    @property
+    def rest_url(self) -> str:
+        """Where REST is."""
+        return f"http://127.0.0.1:{self.rest_port}"
+
+    @property
     def process_id(self) -> int:
         """The id of the server's process."""
         assert self._process is not None
@@ -48,8 +58,9 @@ class RunningService:
     def start(self) -> "RunningService":
         """Start it, and return when it listens."""
         self.spawn()
-        listening = self.wait_for("listening")
-        self._environment["GRPC_PORT"] = str(listening["port"])
+        for transport in ("grpc", "rest"):
+            listening = self.wait_for("listening", transport=transport)
+            self._environment[f"{transport.upper()}_PORT"] = str(listening["port"])
         return self
 
     def spawn(self) -> None:
@@ -67,13 +78,13 @@ class RunningService:
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
-    def wait_for(self, name: str) -> dict[str, Any]:
-        """Return the first event of this name in the log of this run, once it is there."""
+    def wait_for(self, name: str, **fields: str) -> dict[str, Any]:
+        """Return the first event of this name, with these fields, in the log of this run, once it is there."""
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         with self._changed:
             while True:
                 for event in self.events:
-                    if event["event"] == name:
+                    if event["event"] == name and fields.items() <= event.items():
                         return event
                 left = deadline - time.monotonic()
                 if left <= 0 or (self._process is not None and self._process.poll() is not None):

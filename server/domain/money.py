@@ -1,7 +1,7 @@
 """Money: exact amounts of a currency."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Self
 
 from server.domain.currency import MINOR_DIGITS
@@ -69,6 +69,17 @@ class Money:
         if minor != minor.to_integral_value():
             raise InvalidValue(f"must have at most {digits} decimals in {currency}")
         return cls(currency, int(minor))
+
+    @classmethod
+    def rounded(cls, currency: str, amount: Decimal) -> Self:
+        """Make money from a finite decimal number of units, rounded half up (away from zero) to the minor unit.
+
+        Raises:
+            InvalidValue: the currency is unknown, or the amount too large.
+        """
+        return cls.from_amount(
+            currency, amount.quantize(Decimal(1).scaleb(-MINOR_DIGITS.get(currency, 0)), rounding=ROUND_HALF_UP)
+        )
 
     @property
     def amount(self) -> Decimal:

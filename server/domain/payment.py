@@ -106,7 +106,7 @@ class Payment:
 
     ``amount``, ``reference`` and ``create_time`` are None only in adopted payments that have none. ``other_method`` is
     the text of a method OTHER, else empty. ``is_refunded`` tells that all of it was given back: so it can be for an
-    adopted payment that has no refunds.
+    adopted payment that has no refunds. ``is_adopted`` tells that an earlier system made it.
     """
 
     payment_id: int
@@ -119,6 +119,7 @@ class Payment:
     create_time: datetime | None
     refunded_amount: Money | None
     is_refunded: bool
+    is_adopted: bool
 
     @property
     def refund_state(self) -> RefundState:
@@ -167,11 +168,23 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeOutcome:
+    """A payment that was asked for. ``replayed`` tells that an earlier call with the same request_id made it."""
+
+    payment: Payment
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RefundOutcome:
-    """A refund and its payment after it. ``refund`` is None when an earlier system made it, which kept no record."""
+    """A refund and its payment after it. ``refund`` is None when an earlier system made it, which kept no record.
+
+    ``replayed`` tells that an earlier call with the same request_id made it.
+    """
 
     refund: Refund | None
     payment: Payment
+    replayed: bool
 
 
 @dataclass(frozen=True, slots=True)

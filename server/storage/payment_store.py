@@ -1,12 +1,15 @@
 """Payments in the database: each call one statement or one transaction, idempotent by the tables' unique keys."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentNotFound, ReferenceTaken, RequestIdReused
 from server.domain.listing import Page, PageQuery, Position
 from server.domain.money import Money
+from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
+    ChargeOutcome,
     NewCharge,
     NewPayment,
     NewRefund,
@@ -19,9 +22,11 @@ from server.domain.payment import (
 from server.domain.request_key import RequestKey
 from server.storage import queries
 from server.storage.mysql import Database, DuplicateKey, Session
+from server.storage.queries import Query
 from server.storage.rows import (
     PAYMENT_WIDTH,
     STATUS_VALUES,
+    Row,
     money_from_column,
     payment_from_row,
     refund_from_row,
@@ -35,15 +40,15 @@ class MysqlPaymentStore:
         """Keep the database."""
         self._database = database
 
-    async def insert(self, payment: NewPayment, deadline: Deadline) -> Payment:
+    async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
 
-        async def work(session: Session) -> Payment:
+        async def work(session: Session) -> ChargeOutcome:
             try:
                 payment_id = await session.write(queries.INSERT_PAYMENT, _payment_values(payment))
             except DuplicateKey:
-                return await _earlier_payment(session, payment.charge)
-            return _stored(payment, payment_id)
+                return ChargeOutcome(await _earlier_payment(session, payment.charge), replayed=True)
+            return ChargeOutcome(_stored(payment, payment_id), replayed=False)
 
         return await self._database.run(work, deadline)
 
@@ -90,8 +95,21 @@ class MysqlPaymentStore:
             return Page(
                 payments=tuple(payments[: query.size]),
                 next=_position(payments[query.size - 1]) if len(payments) == wanted else None,
-                total=await _count(session, query) if query.with_total else None,
+                total=await _count(session, queries.count(query.filter)) if query.with_total else None,
             )
+
+        return await self._database.run(work, deadline)
+
+    async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
+        """Return a page of payments by its number: see ``PaymentStore.list_numbered_page``."""
+
+        async def work(session: Session) -> NumberedPage:
+            total = await _count(session, queries.numbered_count(query))
+            rows: Sequence[Row] = ()
+            if query.size and query.skip < total:
+                page = queries.numbered_page(query)
+                rows = await session.rows(page.text, page.values)
+            return NumberedPage(tuple(payment_from_row(row) for row in rows), total)
 
         return await self._database.run(work, deadline)
 
@@ -119,12 +137,12 @@ async def _refund(session: Session, refund: NewRefund, create_time: datetime) ->
         if (made.payment_id, requested, made.reason) != (refund.payment_id, refund.amount, refund.reason):
             raise _reused("Refund", refund.key)
         assert payment is not None, "a refund's payment is never deleted"
-        return RefundOutcome(made, payment)
+        return RefundOutcome(made, payment, replayed=True)
     if payment is None:
         raise _not_found()
     if payment.is_repeated_by(refund):
         last = await session.row(queries.SELECT_LAST_REFUND, (payment.payment_id,))
-        return RefundOutcome(None if last is None else refund_from_row(last), payment)
+        return RefundOutcome(None if last is None else refund_from_row(last), payment, replayed=False)
     return await _store_refund(session, payment, refund, create_time)
 
 
@@ -136,11 +154,10 @@ async def _store_refund(session: Session, payment: Payment, refund: NewRefund, c
         queries.UPDATE_REFUNDED, (_amount(after.refunded_amount), after.is_refunded, payment.payment_id)
     )
     made = Refund(refund_id, payment.payment_id, amount, Status.SUCCEEDED, refund.reason, create_time)
-    return RefundOutcome(made, after)
+    return RefundOutcome(made, after, replayed=False)
 
 
-async def _count(session: Session, query: PageQuery) -> int:
-    count = queries.count(query.filter)
+async def _count(session: Session, count: Query) -> int:
     row = await session.row(count.text, count.values)
     assert row is not None
     assert isinstance(row[0], int)
@@ -160,6 +177,7 @@ def _stored(payment: NewPayment, payment_id: int) -> Payment:
         create_time=payment.create_time,
         refunded_amount=Money(charge.amount.currency, 0),
         is_refunded=False,
+        is_adopted=False,
     )
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from server.domain.listing import Order, PaymentFilter, Position
+from server.domain.numbered_page import NumberedPageQuery
 from server.domain.payment import CHARGEABLE_METHODS, PaymentMethod, RefundState, Status
 
 _PAYMENT = (
     "p.payment_id, p.order_id, p.amount, p.currency, p.method, p.status, p.reference, p.created_at, "
-    "p.refunded_amount, p.refunded"
+    "p.refunded_amount, p.refunded, p.caller IS NULL"
 )
 _REFUND = "r.refund_id, r.payment_id, r.amount, p.currency, r.status, r.reason, r.created_at"
 
@@ -116,6 +117,26 @@ def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | No
     return (dated,) if after_dated else (undated, dated)
 
 
+def numbered_count(query: NumberedPageQuery) -> Query:
+    """Count the payments of all pages; reads entries of the conditions' index, and rows where that is not enough."""
+    return _numbered("COUNT(*)", query)
+
+
+def numbered_page(query: NumberedPageQuery) -> Query:
+    """Read a page by its number: its ids from the conditions' index, then no other rows than the page's own.
+
+    The index holds payments without a time before all others, as the order of lists has them.
+    """
+    direction = "DESC" if query.order is Order.NEWEST_FIRST else "ASC"
+    order = f"ORDER BY p.created_at {direction}, p.payment_id {direction}"
+    ids = _numbered("p.payment_id", query, f"{order} LIMIT %s OFFSET %s")
+    text = (
+        f"SELECT STRAIGHT_JOIN {_PAYMENT} FROM ({ids.text}) page "
+        f"JOIN payments p ON p.payment_id = page.payment_id {order}"
+    )
+    return Query(text, (*ids.values, query.size, query.skip))
+
+
 class _Conditions:
     """Conditions that must all hold, and the values to bind in them."""
 
@@ -156,19 +177,48 @@ def _undated(payment_filter: PaymentFilter, order: Order, after: Position | None
 
 def _select(columns: str, payment_filter: PaymentFilter, place: _Conditions, tail: str = "") -> Query:
     _match(payment_filter, place)
-    where = f"WHERE {' AND '.join(place.texts)}" if place.texts else ""
-    text = f"SELECT {columns} FROM payments p {_index_hint(payment_filter)} {where} {tail}"
-    return Query(" ".join(text.split()), tuple(place.values))
+    # The unique key of reference gives one row; an adopted table may have named it otherwise.
+    hint = (
+        ""
+        if payment_filter.reference is not None
+        else _index_hint(
+            by_order=payment_filter.order_id is not None,
+            by_method=len(payment_filter.methods) == 1 and PaymentMethod.OTHER not in payment_filter.methods,
+            by_status=len(payment_filter.statuses) == 1,
+        )
+    )
+    return _text(columns, hint, place, tail)
 
 
-def _index_hint(payment_filter: PaymentFilter) -> str:
-    if payment_filter.reference is not None:
-        return ""  # The unique key of reference gives one row; an adopted table may have named it otherwise.
-    if payment_filter.order_id is not None:
+def _numbered(columns: str, query: NumberedPageQuery, tail: str = "") -> Query:
+    conditions = _Conditions()
+    if query.order_id is not None:
+        conditions.add("p.order_id = %s", query.order_id)
+    if query.method is not None:
+        conditions.add("p.method = %s", query.method)
+    if query.status is not None:
+        conditions.add(_STATUSES[query.status])
+    for amount, comparison in ((query.min_amount, ">="), (query.max_amount, "<=")):
+        if amount is not None:
+            conditions.add(f"p.amount {comparison} %s", amount)
+    _between(conditions, query.min_create_time, query.max_create_time)
+    hint = _index_hint(
+        by_order=query.order_id is not None, by_method=query.method is not None, by_status=query.status is not None
+    )
+    return _text(columns, hint, conditions, tail)
+
+
+def _text(columns: str, hint: str, conditions: _Conditions, tail: str) -> Query:
+    where = f"WHERE {' AND '.join(conditions.texts)}" if conditions.texts else ""
+    return Query(" ".join(f"SELECT {columns} FROM payments p {hint} {where} {tail}".split()), tuple(conditions.values))
+
+
+def _index_hint(*, by_order: bool, by_method: bool, by_status: bool) -> str:
+    if by_order:
         return "FORCE INDEX (payments_by_order)"
-    if len(payment_filter.methods) == 1 and PaymentMethod.OTHER not in payment_filter.methods:
+    if by_method:
         return "FORCE INDEX (payments_by_method)"
-    if len(payment_filter.statuses) == 1:
+    if by_status:
         return "FORCE INDEX (payments_by_status)"
     return "FORCE INDEX (payments_by_time)"
 
@@ -187,7 +237,11 @@ def _match(payment_filter: PaymentFilter, conditions: _Conditions) -> None:
     for bound, comparison in ((payment_filter.min_amount, ">="), (payment_filter.max_amount, "<=")):
         if bound is not None:
             conditions.add(f"p.currency = %s AND p.amount {comparison} %s", bound.currency, bound.amount)
-    for time, comparison in ((payment_filter.min_create_time, ">="), (payment_filter.max_create_time, "<=")):
+    _between(conditions, payment_filter.min_create_time, payment_filter.max_create_time)
+
+
+def _between(conditions: _Conditions, earliest: datetime | None, latest: datetime | None) -> None:
+    for time, comparison in ((earliest, ">="), (latest, "<=")):
         if time is not None:
             conditions.add(f"p.created_at {comparison} %s", _utc(time))
 

@@ -13,13 +13,14 @@ STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDE
 
 _METHODS = {method.value: method for method in CHARGEABLE_METHODS}
 
-PAYMENT_WIDTH = 10
+PAYMENT_WIDTH = 11
 """How many columns a payment has in a row."""
 
 
 def payment_from_row(row: Row) -> Payment:
     """Return the payment in the columns that ``queries`` selects for one."""
-    payment_id, order_id, amount, currency, method, status, reference, created_at, refunded_amount, refunded = row
+    payment_id, order_id, amount, currency, method, status, reference, created_at, *more = row
+    refunded_amount, refunded, is_adopted = more
     assert isinstance(payment_id, int)
     assert isinstance(order_id, int)
     assert isinstance(currency, str)
@@ -41,6 +42,7 @@ def payment_from_row(row: Row) -> Payment:
         # A row that only the replaced service refunded has its flag set and no amount: all of it went back.
         refunded_amount=money if refunded or money is None else money_from_column(currency, refunded_amount),
         is_refunded=bool(refunded),
+        is_adopted=bool(is_adopted),
     )
 
 

@@ -25,6 +25,32 @@ class _Rule:
     code: grpc.StatusCode
     reason: str
     retry_after_seconds: float | None = None
+    http_status: int | None = None
+    """Where it is another than the code's."""
+
+
+class BodyTooLarge(errors.PaymentsError):
+    """The body of an HTTP request is larger than is accepted."""
+
+
+class BodyTooSlow(errors.PaymentsError):
+    """The body of an HTTP request took longer to arrive than is accepted."""
+
+
+class BodyOfOtherType(errors.PaymentsError):
+    """The body of an HTTP request is said not to be JSON."""
+
+
+class ClientGone(errors.PaymentsError):
+    """The body of an HTTP request did not come whole; nobody is left to be told."""
+
+
+class NoSuchPath(errors.PaymentsError):
+    """No HTTP request has this path."""
+
+
+class OtherVerb(errors.PaymentsError):
+    """HTTP requests with this path have another verb."""
 
 
 _RULES: dict[type[Exception], _Rule] = {
@@ -38,15 +64,40 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.Overloaded: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_seconds=0.2),
     errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.1),
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),
+    BodyTooLarge: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", http_status=413),
+    BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
+    BodyOfOtherType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),
+    ClientGone: _Rule(grpc.StatusCode.CANCELLED, "CLIENT_GONE"),
+    NoSuchPath: _Rule(grpc.StatusCode.NOT_FOUND, "NO_SUCH_PATH"),
+    OtherVerb: _Rule(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", http_status=405),
 }
+_HTTP_STATUSES = {
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+}
+"""As grpc-gateway has it (runtime.HTTPStatusFromCode); any other code is 500."""
+
 _INTERNAL = _Rule(grpc.StatusCode.INTERNAL, "INTERNAL")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a caller is told of an error: a code, a stable reason, a message, and the same with details."""
+    """What a caller is told of ``error``: a code, a stable reason, a message, and the same with details."""
 
+    error: Exception
     code: grpc.StatusCode
+    http_status: int
     reason: str
     message: str
     retry_after_seconds: float | None
@@ -59,10 +110,10 @@ def failure_of(error: Exception, call_id: str) -> Failure:
     An error that is not in the table is a fault of this service: it is logged with its stack, and the caller is told
     nothing of it but the call_id to ask about.
     """
-    rule = _RULES.get(type(error))
+    rule = next((_RULES[kind] for kind in type(error).__mro__ if kind in _RULES), None)
     if rule is None:
         _log.error("internal_error", exc_info=error)
-        return _failure(_INTERNAL, f"internal error; the service's log has it as {call_id}", call_id, [])
+        return _failure(error, _INTERNAL, f"internal error; the service's log has it as {call_id}", call_id, [])
     details: list[Message] = []
     if isinstance(error, errors.InvalidRequest):
         details.append(_bad_request(error))
@@ -71,17 +122,25 @@ def failure_of(error: Exception, call_id: str) -> Failure:
         delay = Duration()
         delay.FromMilliseconds(milliseconds)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return _failure(rule, str(error), call_id, details)
+    return _failure(error, rule, str(error), call_id, details)
 
 
-def _failure(rule: _Rule, message: str, call_id: str, details: list[Message]) -> Failure:
+def _failure(error: Exception, rule: _Rule, message: str, call_id: str, details: list[Message]) -> Failure:
     info = error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata={"call_id": call_id})
     status = status_pb2.Status(code=rule.code.value[0], message=message)
     for detail in (info, *details):
         packed = Any()
         packed.Pack(detail)
         status.details.append(packed)
-    return Failure(rule.code, rule.reason, message, rule.retry_after_seconds, status)
+    return Failure(
+        error=error,
+        code=rule.code,
+        http_status=rule.http_status or _HTTP_STATUSES.get(rule.code, 500),
+        reason=rule.reason,
+        message=message,
+        retry_after_seconds=rule.retry_after_seconds,
+        status=status,
+    )
 
 
 def _bad_request(error: errors.InvalidRequest) -> error_details_pb2.BadRequest:

@@ -61,6 +61,15 @@ class HealthMonitor:
         self._interval_seconds = interval_seconds
         self._serving: bool | None = None
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether the database answered when it was asked last."""
+        return bool(self._serving)
+
+    def stop_serving(self) -> None:
+        """Serve no more, whatever the database does."""
+        self._serving = False
+
     async def check(self) -> None:
         """Ask once, and tell."""
         try:

@@ -75,6 +75,10 @@ class PathTemplate:
         """Sorts templates so that, of those that match a path, the most specific comes first."""
         return self._specificity
 
+    def matches(self, raw_path: str) -> bool:
+        """Tell whether ``raw_path`` (percent-encoded) has this form."""
+        return self._expression.fullmatch(raw_path) is not None
+
     def match(self, raw_path: str) -> list[str] | None:
         """Return the values of the variables, decoded, when ``raw_path`` (percent-encoded) matches, else None.
 

@@ -18,6 +18,7 @@ from server.domain.listing import Order, Page, PageQuery, PaymentFilter, Positio
 from server.domain.money import NANOS_PER_UNIT, Currencies, Money, positive
 from server.domain.payment import (
     CHARGEABLE_METHODS,
+    ChargeOutcome,
     NewCharge,
     NewRefund,
     Payment,
@@ -165,9 +166,9 @@ def list_request(message: pb.ListPaymentsRequest, currencies: Currencies) -> Pag
     return PageQuery(payment_filter, order, size, after, message.include_total_size)
 
 
-def charge_response(payment: Payment) -> pb.ChargeResponse:
+def charge_response(outcome: ChargeOutcome) -> pb.ChargeResponse:
     """Render the outcome of a charge."""
-    return pb.ChargeResponse(payment=payment_message(payment))
+    return pb.ChargeResponse(payment=payment_message(outcome.payment))
 
 
 def refund_response(outcome: RefundOutcome) -> pb.RefundResponse:

@@ -153,7 +153,7 @@ def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(api: GrpcDriver, s
 def test_more_calls_than_may_be_in_progress_are_refused_and_told_when_to_try_again(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    running = start_service(GRPC_MAX_CONCURRENT_CALLS="1")
+    running = start_service(MAX_CONCURRENT_CALLS="1")
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment

@@ -1,0 +1,230 @@
+"""Every RPC with a ``google.api.http`` option, as JSON over HTTP: a small grpc-gateway.
+
+The routes come from the descriptors, so a new RPC with an option is served with no change here. Answers and errors have
+the JSON and the status codes of grpc-gateway; an error's body is a google.rpc.Status with its details.
+"""
+
+import json
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from server.domain.deadline import Deadline
+from server.domain.errors import FieldViolation, InvalidRequest
+from server.transport.boundary import BodyOfOtherType, Failure, NoSuchPath, OtherVerb, failure_of
+from server.transport.calls import ANONYMOUS, REPLAYED_KEY, Call, CallFailed, Calls
+from server.transport.http_body import BodyLimits
+from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
+from server.transport.http_rules import WHOLE_BODY, HttpRule, http_rules
+
+IDEMPOTENCY_KEY = "idempotency-key"
+"""The header that stands for a message's request_id (draft-ietf-httpapi-idempotency-key-header)."""
+
+_REQUEST_ID_FIELD = "request_id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    rule: HttpRule
+    handler: Any
+    variables: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+
+
+class HttpGateway:
+    """An ASGI application that serves the RPCs of some services.
+
+    Each service comes with its servicer: an object with a method for each RPC, of the RPC's name, that takes the
+    request and the ``Call`` and returns the response; for a streaming RPC, an asynchronous generator of responses.
+    """
+
+    def __init__(self, services: Sequence[tuple[ServiceDescriptor, object]], calls: Calls, limits: BodyLimits) -> None:
+        """Read the rules of the services.
+
+        Raises:
+            InvalidHttpRule: one of them is wrong.
+        """
+        self._calls = calls
+        self._limits = limits
+        handlers = {
+            method.full_name: getattr(servicer, method.name)
+            for service, servicer in services
+            for method in service.methods
+        }
+        self.rules = http_rules([service for service, _ in services])
+        self._routes = sorted(
+            ((rule, handlers[rule.method.full_name]) for rule in self.rules),
+            key=lambda route: route[0].template.specificity,
+        )
+        self._roots = {_root(rule.template.text) for rule in self.rules}
+
+    def serves(self, path: str) -> bool:
+        """Tell whether ``path`` is among those of the RPCs, whose errors have the form of google.rpc.Status."""
+        return _root(path) in self._roots
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            match = self._find("GET" if request.method == "HEAD" else request.method, _raw_path(request.scope))
+        except (NoSuchPath, InvalidRequest) as error:
+            return error_response(failure_of(error, request.state.call_id))
+        except OtherVerb as error:
+            response = error_response(failure_of(error, request.state.call_id))
+            response.headers["Allow"] = ", ".join(self._verbs(_raw_path(request.scope)))
+            return response
+        call = Call(request.state.call_id, ANONYMOUS, Deadline())
+        try:
+            if match.rule.method.server_streaming:
+                return await self._stream(match, request, call)
+            with self._calls.one(match.rule.method.name, peer_of(request), call):
+                message = await _request_message(match, request, self._limits)
+                answer = to_json(await match.handler(message, call), match.rule.response_body)
+        except CallFailed as failed:
+            return error_response(failed.failure)
+        return json_response(answer, headers=replay_headers(call))
+
+    async def _stream(self, match: _Match, request: Request, call: Call) -> Response:
+        """Return a body of a line for each response: its first is awaited, so that an error before it has its status.
+
+        Raises:
+            CallFailed: the call failed before there was a response.
+        """
+        results = self._results(match, request, call)
+        try:
+            first = [await anext(results)]
+        except StopAsyncIteration:
+            first = []
+
+        async def lines() -> AsyncIterator[bytes]:
+            try:
+                for result in first:
+                    yield _line({"result": result})
+                async for result in results:
+                    yield _line({"result": result})
+            except CallFailed as failed:
+                yield _line({"error": to_json(failed.failure.status)})
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    async def _results(self, match: _Match, request: Request, call: Call) -> AsyncIterator[object]:
+        with self._calls.one(match.rule.method.name, peer_of(request), call):
+            message = await _request_message(match, request, self._limits)
+            async for response in match.handler(message, call):
+                yield to_json(response, match.rule.response_body)
+
+    def _find(self, verb: str, raw_path: str) -> _Match:
+        """Return what serves a request.
+
+        Raises:
+            NoSuchPath: nothing has this path.
+            OtherVerb: what has this path has another verb.
+            InvalidRequest: the path is not UTF-8.
+        """
+        for rule, handler in self._routes:
+            if rule.verb != verb:
+                continue
+            try:
+                values = rule.template.match(raw_path)
+            except UnicodeDecodeError:
+                raise InvalidRequest((FieldViolation("", "the path must be UTF-8, percent-encoded"),)) from None
+            if values is not None:
+                return _Match(rule, handler, dict(zip(rule.template.variables, values, strict=True)))
+        verbs = self._verbs(raw_path)
+        if not verbs:
+            raise NoSuchPath("no RPC has this path")
+        raise OtherVerb(f"this path takes {' or '.join(verbs)}")
+
+    def _verbs(self, raw_path: str) -> list[str]:
+        return sorted({rule.verb for rule, _ in self._routes if rule.template.matches(raw_path)})
+
+
+async def _request_message(match: _Match, request: Request, limits: BodyLimits) -> Message:
+    rule = match.rule
+    message = GetMessageClass(rule.method.input_type)()
+    body = await limits.read(request)
+    taken = list(rule.template.variables)
+    if rule.body and body:
+        _check_type(request.headers)
+        value = read_json(body)
+        fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
+    if rule.body == WHOLE_BODY:
+        if request.query_params:
+            name = next(iter(request.query_params))
+            raise InvalidRequest((FieldViolation(name, "is no parameter of this request: the body holds its fields"),))
+    else:
+        taken += [(rule.body,)] if rule.body else []
+        fill_from_parameters(message, request.query_params.multi_items(), taken=taken)
+    fill_from_path(message, match.variables)
+    _fill_request_id(message, request.headers)
+    return message
+
+
+def _fill_request_id(message: Message, headers: Headers) -> None:
+    key = headers.get(IDEMPOTENCY_KEY)
+    descriptor = message.DESCRIPTOR.fields_by_name.get(_REQUEST_ID_FIELD)
+    if key is None or descriptor is None or descriptor.type != FieldDescriptor.TYPE_STRING:
+        return
+    if getattr(message, _REQUEST_ID_FIELD) not in {"", key}:
+        raise InvalidRequest((FieldViolation(_REQUEST_ID_FIELD, "must be the Idempotency-Key where both are given"),))
+    setattr(message, _REQUEST_ID_FIELD, key)
+
+
+def _check_type(headers: Headers) -> None:
+    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise BodyOfOtherType("the body must be sent as application/json")
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``value`` as a compact JSON body."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(body, status, headers, media_type="application/json")
+
+
+def error_response(failure: Failure) -> Response:
+    """Return ``failure`` as a google.rpc.Status, its details included."""
+    return json_response(to_json(failure.status), failure.http_status, retry_headers(failure))
+
+
+def retry_headers(failure: Failure) -> dict[str, str]:
+    """Return the header that says when to try again, in whole seconds, where that makes sense."""
+    if failure.retry_after_seconds is None:
+        return {}
+    return {"Retry-After": str(math.ceil(failure.retry_after_seconds))}
+
+
+def replay_headers(call: Call) -> dict[str, str]:
+    """Return the header that says that an earlier call did what was asked, when one did."""
+    return {REPLAYED_KEY: "true"} if call.replayed else {}
+
+
+def peer_of(request: Request) -> str:
+    """Return who sent ``request``, for the log."""
+    return f"{request.client.host}:{request.client.port}" if request.client else ""
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _raw_path(scope: Scope) -> str:
+    # Still percent-encoded, so that an encoded slash is not taken for one between segments.
+    raw: bytes = scope["raw_path"]
+    return raw.partition(b"?")[0].decode("ascii", "surrogateescape")
+
+
+def _root(path: str) -> str:
+    return path.removeprefix("/").partition("/")[0].partition(":")[0]

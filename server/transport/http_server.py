@@ -1,0 +1,195 @@
+"""HTTP: the application that REST callers reach, and the server that listens, in the event loop of the service."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+from google.protobuf.descriptor import ServiceDescriptor
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.config import Settings
+from server.domain.money import Currencies
+from server.transport.boundary import BodyTooLarge, Failure, failure_of
+from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
+from server.transport.health import HealthMonitor
+from server.transport.http_body import BodyLimits
+from server.transport.http_gateway import HttpGateway, error_response, json_response
+from server.transport.legacy_rest import LegacyRest
+from server.use_cases import Payments
+
+_GZIP_FROM_BYTES = 1024
+_GZIP_LEVEL = 4
+"""Lists shrink to an eighth at it; higher levels take more time for little."""
+
+
+def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
+    settings: Settings,
+    services: Sequence[tuple[ServiceDescriptor, object]],
+    payments: Payments,
+    currencies: Currencies,
+    calls: Calls,
+    monitor: HealthMonitor,
+) -> ASGIApp:
+    """Return the application: ``/v1`` as the replaced service had it, the RPCs of ``services``, health.
+
+    Raises:
+        InvalidHttpRule: an RPC's ``google.api.http`` option is wrong.
+    """
+    limits = BodyLimits(settings.rest_max_body_bytes, settings.rest_body_timeout_seconds)
+    gateway = HttpGateway(services, calls, limits)
+
+    async def healthz(_request: Request) -> Response:
+        return json_response({"status": "ok"})
+
+    async def readyz(_request: Request) -> Response:
+        if monitor.is_serving:
+            return json_response({"status": "ok"})
+        return json_response({"status": "unavailable"}, 503, {"Retry-After": "1"})
+
+    app = Starlette(
+        routes=[
+            *LegacyRest(payments, currencies, calls, limits).routes(),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        middleware=[
+            Middleware(_Front, gateway=gateway, limits=limits),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=sorted(settings.cors_allowed_origins),
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=[CALL_ID_KEY, REPLAYED_KEY, "retry-after"],
+            ),
+            Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
+
+    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+        if gateway.serves(scope["path"]):
+            await gateway(scope, receive, send)
+        else:
+            raise HTTPException(404)
+
+    app.router.default = elsewhere
+    return app
+
+
+class _Front:
+    """Around every HTTP request: names it, and refuses a body that announces itself as too large."""
+
+    def __init__(self, app: ASGIApp, gateway: HttpGateway, limits: BodyLimits) -> None:
+        self._app = app
+        self._gateway = gateway
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        name = call_id(request.headers.get(CALL_ID_KEY))
+        request.state.call_id = name
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[CALL_ID_KEY] = name
+            await send(message)
+
+        try:
+            self._limits.check_announced(request)
+        except BodyTooLarge as error:
+            await self._error(failure_of(error, name), scope)(scope, receive, send_named)
+        else:
+            await self._app(scope, receive, send_named)
+
+    def _error(self, failure: Failure, scope: Scope) -> Response:
+        if self._gateway.serves(scope["path"]):
+            return error_response(failure)
+        return json_response({"detail": failure.message}, failure.http_status)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return json_response({"detail": error.detail}, error.status_code, error.headers)
+
+
+class HttpServer:
+    """Uvicorn in this process and its event loop; whoever runs the loop starts and stops it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Serve ``app``; nothing listens yet."""
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+            )
+        )
+        self._socket: socket.socket | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    def listen(self, host: str, port: int) -> int:
+        """Listen on a port, 0 for any free one, and return it.
+
+        Raises:
+            OSError: it cannot.
+        """
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        self._socket = socket.socket(family, kind, protocol)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind(address)
+        except OSError:
+            self._socket.close()
+            raise
+        listening: int = self._socket.getsockname()[1]
+        return listening
+
+    async def start(self) -> None:
+        """Accept connections from now on."""
+        assert self._socket is not None, "listen() comes first"
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        await self._server.accepting.wait()
+
+    async def stop(self, timeout_seconds: float) -> None:
+        """Close the connections, those with a request in progress after ``timeout_seconds`` at most."""
+        if self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = timeout_seconds  # type: ignore[assignment]
+        self._server.should_exit = True
+        await self._serving
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn that leaves signals to its host, and tells when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield

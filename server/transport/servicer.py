@@ -1,0 +1,43 @@
+"""The RPCs, for every transport: each reads its request, runs its use case, and renders the outcome."""
+
+from payments.v1 import payments_pb2 as pb
+
+from server.domain.money import Currencies
+from server.transport import messages
+from server.transport.calls import Call
+from server.use_cases import Payments
+
+SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
+
+
+class PaymentServicer:
+    """``payments.v1.PaymentService``: a method for each RPC, with its name."""
+
+    def __init__(self, payments: Payments, currencies: Currencies) -> None:
+        """Keep the use cases, and the currencies by which amounts are read."""
+        self._payments = payments
+        self._currencies = currencies
+
+    async def Charge(self, request: pb.ChargeRequest, call: Call) -> pb.ChargeResponse:
+        """Charge an order."""
+        charge = messages.charge_request(request, call.caller, self._currencies)
+        outcome = await self._payments.charge(charge, call.deadline)
+        call.replayed = outcome.replayed
+        return messages.charge_response(outcome)
+
+    async def Refund(self, request: pb.RefundRequest, call: Call) -> pb.RefundResponse:
+        """Refund a payment."""
+        refund = messages.refund_request(request, call.caller, self._currencies)
+        outcome = await self._payments.refund(refund, call.deadline)
+        call.replayed = outcome.replayed
+        return messages.refund_response(outcome)
+
+    async def GetPayment(self, request: pb.GetPaymentRequest, call: Call) -> pb.GetPaymentResponse:
+        """Get a payment."""
+        key = messages.get_request(request)
+        return messages.get_response(await self._payments.get_payment(key, call.deadline))
+
+    async def ListPayments(self, request: pb.ListPaymentsRequest, call: Call) -> pb.ListPaymentsResponse:
+        """List payments."""
+        query = messages.list_request(request, self._currencies)
+        return messages.list_response(await self._payments.list_payments(query, call.deadline), query)
