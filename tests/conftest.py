@@ -17,7 +17,8 @@ import pymysql
 import pytest
 
 from server.config import Settings
-from tests.api.drivers import GrpcDriver
+from tests.api.drivers import Driver, GrpcDriver
+from tests.api.rest_drivers import LegacyDriver, RestDriver
 from tests.running_service import RunningService
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
@@ -141,7 +142,40 @@ def hold_rows(
     return hold
 
 
+@pytest.fixture(scope="session")
+def approving_service(make_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
+    """A server that approves every charge, which tests share: for ``/v1``, which cannot name a method."""
+    database = make_database()
+    migrate(settings_of(database), say=lambda _: None)
+    running = RunningService({**database, "SUCCESS_PROBABILITY": "1"}).start()
+    yield running
+    assert running.stop() == 0
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of the contract over every transport: over ``/v1`` those that are marked to have its features."""
+    if "api" in metafunc.fixturenames:
+        has_legacy = metafunc.definition.get_closest_marker("legacy") is not None
+        metafunc.parametrize("api", ["grpc", "v2", *(["v1"] if has_legacy else [])], indirect=True)
+
+
 @pytest.fixture
-def api(service: RunningService) -> Iterator[GrpcDriver]:
+def api(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    match request.param:
+        case "grpc":
+            with grpc.insecure_channel(request.getfixturevalue("service").target) as channel:
+                yield GrpcDriver(channel)
+        case "v2":
+            rest = RestDriver(request.getfixturevalue("service").rest_url)
+            with rest.http:
+                yield rest
+        case "v1":
+            legacy = LegacyDriver(request.getfixturevalue("approving_service").rest_url)
+            with legacy.http:
+                yield legacy
+
+
+@pytest.fixture
+def grpc_api(service: RunningService) -> Iterator[GrpcDriver]:
     with grpc.insecure_channel(service.target) as channel:
         yield GrpcDriver(channel)

@@ -12,7 +12,7 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-_TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 @dataclass
@@ -71,7 +71,7 @@ class GrpcDriver:
 
 def _answer(rpc: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: "Request") -> "Response":
     try:
-        return rpc(request, timeout=_TIMEOUT_SECONDS)
+        return rpc(request, timeout=TIMEOUT_SECONDS)
     except grpc.RpcError as error:
         # A call that fails raises itself.
         raise call_failed(cast("grpc.Call", error)) from error
@@ -83,7 +83,13 @@ def call_failed(error: grpc.Call) -> CallFailed:
     failed.trailers = dict(error.trailing_metadata() or ())
     details = failed.trailers.get("grpc-status-details-bin", b"")
     assert isinstance(details, bytes)
-    for detail in status_pb2.Status.FromString(details).details:
+    fill_from_details(failed, status_pb2.Status.FromString(details))
+    return failed
+
+
+def fill_from_details(failed: CallFailed, status: status_pb2.Status) -> None:
+    """Set what the details of a status say."""
+    for detail in status.details:
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
@@ -94,7 +100,6 @@ def call_failed(error: grpc.Call) -> CallFailed:
             failed.descriptions = [violation.description for violation in bad.field_violations]
         elif detail.Unpack(retry):
             failed.retry_after_seconds = retry.retry_delay.ToTimedelta().total_seconds()
-    return failed
 
 
 def health_stub(channel: grpc.Channel) -> Any:  # noqa: ANN401 - the stub's types lack its methods

@@ -21,7 +21,7 @@ def new_order_id() -> int:
     return next(_order_ids) + 1
 
 
-def money(amount: str | int, currency: str = "") -> Money:
+def money(amount: str | int | Decimal, currency: str = "") -> Money:
     """Return an amount given as text: ``money("1.50")``."""
     whole = int(Decimal(amount))
     nanos = int((Decimal(amount) - whole) * 10**9)

@@ -33,6 +33,7 @@ def test_a_charge_is_kept_as_a_payment_with_everything_that_was_asked_for(api: D
     assert api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id)).payment == payment
 
 
+@pytest.mark.legacy
 def test_a_reference_is_the_prefix_the_day_and_at_least_six_characters(api: Driver) -> None:
     references = {api.charge(charge()).payment.reference for _ in range(20)}
     assert len(references) == 20
@@ -48,6 +49,7 @@ def test_a_declined_charge_is_a_stored_failed_payment_and_no_error(api: Driver) 
     assert api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id)).payment == payment
 
 
+@pytest.mark.legacy
 def test_the_processor_picks_among_three_methods_when_none_is_named(api: Driver) -> None:
     picked = {api.charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)).payment.method for _ in range(60)}
     assert picked == {pb.PAYMENT_METHOD_UPI, pb.PAYMENT_METHOD_CARD, pb.PAYMENT_METHOD_COD}
@@ -63,11 +65,13 @@ def test_an_amount_comes_back_as_it_was_sent(api: Driver, amount: str, currency:
     assert api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id)).payment.amount == payment.amount
 
 
+@pytest.mark.legacy
 def test_the_largest_order_id_is_kept(api: Driver) -> None:
     largest = 2**63 - 1
     assert api.charge(charge(largest)).payment.order_id == largest
 
 
+@pytest.mark.legacy
 def test_the_same_request_id_returns_the_first_payment_and_charges_once(api: Driver) -> None:
     request = charge(method=pb.PAYMENT_METHOD_UNSPECIFIED, request_id=new_request_id())
     first = api.charge(request)
@@ -129,6 +133,7 @@ def test_request_ids_are_compared_byte_for_byte(api: Driver) -> None:
     assert len(payments) == len(variants)
 
 
+@pytest.mark.legacy
 def test_the_longest_request_id_is_kept_whole(api: Driver) -> None:
     stem = new_request_id().ljust(254, "~")
     first = api.charge(charge(request_id=stem + "1")).payment
@@ -136,6 +141,7 @@ def test_the_longest_request_id_is_kept_whole(api: Driver) -> None:
     assert first.payment_id != second.payment_id
 
 
+@pytest.mark.legacy
 def test_without_a_request_id_each_call_is_a_charge_of_its_own(api: Driver) -> None:
     request = charge()
     assert api.charge(request).payment.payment_id != api.charge(request).payment.payment_id

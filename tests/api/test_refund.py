@@ -122,6 +122,7 @@ def test_a_failed_payment_cannot_be_refunded(api: Driver) -> None:
     assert (failed.value.code, failed.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_FAILED")
 
 
+@pytest.mark.legacy
 def test_an_unknown_payment_cannot_be_refunded(api: Driver) -> None:
     with pytest.raises(CallFailed) as failed:
         api.refund(refund(2**62))

@@ -31,18 +31,18 @@ def failure(call: Callable[[], object]) -> CallFailed:
 
 
 @pytest.mark.parametrize("name", ["", SERVICE])
-def test_health_is_serving_overall_and_for_the_service(api: GrpcDriver, name: str) -> None:
-    assert health_stub(api.channel).Check(health_pb2.HealthCheckRequest(service=name)).status == SERVING
+def test_health_is_serving_overall_and_for_the_service(grpc_api: GrpcDriver, name: str) -> None:
+    assert health_stub(grpc_api.channel).Check(health_pb2.HealthCheckRequest(service=name)).status == SERVING
 
 
-def test_health_of_an_unknown_service_is_not_found(api: GrpcDriver) -> None:
+def test_health_of_an_unknown_service_is_not_found(grpc_api: GrpcDriver) -> None:
     request = health_pb2.HealthCheckRequest(service="nobody.v1.Nothing")
-    assert failure(lambda: health_stub(api.channel).Check(request)).code == "NOT_FOUND"
+    assert failure(lambda: health_stub(grpc_api.channel).Check(request)).code == "NOT_FOUND"
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-def test_reflection_lists_and_describes_the_services_in_both_versions(api: GrpcDriver, version: str) -> None:
-    call = api.channel.stream_stream(
+def test_reflection_lists_and_describes_the_services_in_both_versions(grpc_api: GrpcDriver, version: str) -> None:
+    call = grpc_api.channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
@@ -105,9 +105,9 @@ def call_event(service: RunningService, request_id: str) -> dict[str, Any]:
         time.sleep(0.02)
 
 
-def test_a_caller_may_name_its_call_and_the_log_has_the_name(api: GrpcDriver, service: RunningService) -> None:
+def test_a_caller_may_name_its_call_and_the_log_has_the_name(grpc_api: GrpcDriver, service: RunningService) -> None:
     name = secrets.token_hex(8)
-    _, call = api.stub.Charge.with_call(charge(), metadata=(("x-request-id", name),))
+    _, call = grpc_api.stub.Charge.with_call(charge(), metadata=(("x-request-id", name),))
     assert ("x-request-id", name) in call.trailing_metadata()
     event = call_event(service, name)
     assert (event["rpc"], event["code"], event["level"]) == ("Charge", "OK", "info")
@@ -115,39 +115,39 @@ def test_a_caller_may_name_its_call_and_the_log_has_the_name(api: GrpcDriver, se
     assert event["timestamp"].endswith("Z")
 
 
-def test_a_call_without_a_name_is_given_one(api: GrpcDriver, service: RunningService) -> None:
-    failed = failure(lambda: api.stub.Charge(pb.ChargeRequest()))
+def test_a_call_without_a_name_is_given_one(grpc_api: GrpcDriver, service: RunningService) -> None:
+    failed = failure(lambda: grpc_api.stub.Charge(pb.ChargeRequest()))
     name = failed.trailers["x-request-id"]
     assert isinstance(name, str)
     assert call_event(service, name)["code"] == "INVALID_ARGUMENT"
 
 
-def test_a_message_over_the_limit_is_refused_and_the_service_goes_on(api: GrpcDriver) -> None:
+def test_a_message_over_the_limit_is_refused_and_the_service_goes_on(grpc_api: GrpcDriver) -> None:
     request = pb.RefundRequest(payment_id=1, reason="x" * (1 << 20))
-    assert failure(lambda: api.stub.Refund(request)).code == "RESOURCE_EXHAUSTED"
-    assert api.charge(charge()).payment.payment_id
+    assert failure(lambda: grpc_api.stub.Refund(request)).code == "RESOURCE_EXHAUSTED"
+    assert grpc_api.charge(charge()).payment.payment_id
 
 
 @pytest.mark.parametrize("payload", [b"\xff" * 100, b"\x08", b"\x22\x02\xff\xfe"], ids=["junk", "cut", "not UTF-8"])
-def test_bytes_that_are_no_message_are_an_invalid_request(api: GrpcDriver, payload: bytes) -> None:
-    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = api.channel.unary_unary(f"/{SERVICE}/Charge")
+def test_bytes_that_are_no_message_are_an_invalid_request(grpc_api: GrpcDriver, payload: bytes) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = grpc_api.channel.unary_unary(f"/{SERVICE}/Charge")
     failed = failure(lambda: call(payload))
     assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
 
 
-def test_an_unknown_rpc_is_unimplemented(api: GrpcDriver) -> None:
-    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = api.channel.unary_unary(f"/{SERVICE}/Capture")
+def test_an_unknown_rpc_is_unimplemented(grpc_api: GrpcDriver) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = grpc_api.channel.unary_unary(f"/{SERVICE}/Capture")
     assert failure(lambda: call(b"")).code == "UNIMPLEMENTED"
 
 
-def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(api: GrpcDriver, service: RunningService) -> None:
+def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(grpc_api: GrpcDriver, service: RunningService) -> None:
     for prefix in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", service.port)) as connection:
             connection.settimeout(10)
             with suppress(OSError):  # The server may hang up on such a caller.
                 connection.sendall(prefix + secrets.token_bytes(10_000_000))
-        assert api.charge(charge()).payment.payment_id
-    assert health_stub(api.channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
+        assert grpc_api.charge(charge()).payment.payment_id
+    assert health_stub(grpc_api.channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
 
 
 def test_more_calls_than_may_be_in_progress_are_refused_and_told_when_to_try_again(
