@@ -1,7 +1,8 @@
 """``python -m server``: run the service until it is told to stop."""
 
-import asyncio
 import sys
+
+import uvloop
 
 from server.app import StartupError, serve
 from server.config import SettingsError, load_settings
@@ -17,7 +18,7 @@ def main() -> None:
         sys.exit(2)
     configure_logs(settings.log_format, settings.log_level)
     try:
-        asyncio.run(serve(settings))
+        uvloop.run(serve(settings))
     except StartupError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -230,6 +230,8 @@ class Database:
 
     async def _prepare(self, session: Session) -> None:
         await session.write("SET SESSION time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY'", ())
+        # One value holds what a whole batch of payments became.
+        await session.write("SET SESSION group_concat_max_len = 1048576", ())
         # Without gap locks: a refund of an unknown payment must not make charges wait.
         await session.write("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", ())
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from server.domain.deadline import Deadline
-from server.domain.errors import PaymentNotFound, ReferenceTaken, RequestIdReused
+from server.domain.errors import PaymentNotFound
 from server.domain.listing import Page, PageQuery, Position
 from server.domain.money import Money
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
     ChargeOutcome,
-    NewCharge,
     NewPayment,
     NewRefund,
     Payment,
@@ -19,8 +18,9 @@ from server.domain.payment import (
     RefundOutcome,
     Status,
 )
-from server.domain.request_key import RequestKey
 from server.storage import queries
+from server.storage.charges import key_values, reused
+from server.storage.group_commit import GroupCommit
 from server.storage.mysql import Database, DuplicateKey, Session
 from server.storage.queries import Query
 from server.storage.rows import (
@@ -34,23 +34,16 @@ from server.storage.rows import (
 
 
 class MysqlPaymentStore:
-    """The ``PaymentStore`` of the use cases, on a MySQL-compatible database, one INSERT a charge."""
+    """The ``PaymentStore`` of the use cases, on a MySQL-compatible database."""
 
     def __init__(self, database: Database) -> None:
         """Keep the database."""
         self._database = database
+        self._charges = GroupCommit(database)
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
-
-        async def work(session: Session) -> ChargeOutcome:
-            try:
-                payment_id = await session.write(queries.INSERT_PAYMENT, _payment_values(payment))
-            except DuplicateKey:
-                return ChargeOutcome(await _earlier_payment(session, payment.charge), replayed=True)
-            return ChargeOutcome(_stored(payment, payment_id), replayed=False)
-
-        return await self._database.run(work, deadline)
+        return await self._charges.insert(payment, deadline)
 
     async def refund(self, refund: NewRefund, create_time: datetime, deadline: Deadline) -> RefundOutcome:
         """Store a refund, or return the earlier one of its request key: see ``PaymentStore.refund``."""
@@ -114,28 +107,17 @@ class MysqlPaymentStore:
         return await self._database.run(work, deadline)
 
 
-async def _earlier_payment(session: Session, charge: NewCharge) -> Payment:
-    row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, _key_values(charge.key))
-    if row is None:
-        raise ReferenceTaken
-    requested_method, *columns = row
-    earlier = payment_from_row(tuple(columns))
-    if (earlier.order_id, earlier.amount, requested_method) != (charge.order_id, charge.amount, charge.method):
-        raise _reused("Charge", charge.key)
-    return earlier
-
-
 async def _refund(session: Session, refund: NewRefund, create_time: datetime) -> RefundOutcome:
     row = await session.row(queries.LOCK_PAYMENT, (refund.payment_id,))
     payment = None if row is None else payment_from_row(row)
     # After the lock: what held it may have been this very refund, called twice.
-    earlier = await session.row(queries.SELECT_REFUND_BY_REQUEST, _key_values(refund.key))
+    earlier = await session.row(queries.SELECT_REFUND_BY_REQUEST, key_values(refund.key))
     if earlier is not None:
         requested_amount, *columns = earlier
         made = refund_from_row(tuple(columns))
         requested = None if requested_amount is None else money_from_column(made.amount.currency, requested_amount)
         if (made.payment_id, requested, made.reason) != (refund.payment_id, refund.amount, refund.reason):
-            raise _reused("Refund", refund.key)
+            raise reused("Refund", refund.key)
         assert payment is not None, "a refund's payment is never deleted"
         return RefundOutcome(made, payment, replayed=True)
     if payment is None:
@@ -164,44 +146,8 @@ async def _count(session: Session, count: Query) -> int:
     return row[0]
 
 
-def _stored(payment: NewPayment, payment_id: int) -> Payment:
-    charge = payment.charge
-    return Payment(
-        payment_id=payment_id,
-        order_id=charge.order_id,
-        amount=charge.amount,
-        method=payment.method,
-        other_method="",
-        status=payment.status,
-        reference=payment.reference,
-        create_time=payment.create_time,
-        refunded_amount=Money(charge.amount.currency, 0),
-        is_refunded=False,
-        is_adopted=False,
-    )
-
-
 def _position(payment: Payment) -> Position:
     return Position(payment.create_time, payment.payment_id)
-
-
-def _key_values(key: RequestKey) -> tuple[bytes, bytes]:
-    return key.caller.encode(), key.request_id.encode()
-
-
-def _payment_values(payment: NewPayment) -> tuple[object, ...]:
-    charge = payment.charge
-    return (
-        charge.order_id,
-        charge.amount.amount,
-        charge.amount.currency,
-        payment.method.value,
-        STATUS_VALUES[payment.status],
-        payment.reference,
-        payment.create_time.astimezone(UTC),
-        charge.method and charge.method.value,
-        *_key_values(charge.key),
-    )
 
 
 def _refund_values(refund: NewRefund, amount: Money, create_time: datetime) -> tuple[object, ...]:
@@ -211,7 +157,7 @@ def _refund_values(refund: NewRefund, amount: Money, create_time: datetime) -> t
         _amount(refund.amount),
         STATUS_VALUES[Status.SUCCEEDED],
         refund.reason,
-        *_key_values(refund.key),
+        *key_values(refund.key),
         create_time.astimezone(UTC),
     )
 
@@ -222,7 +168,3 @@ def _amount(money: Money | None) -> object:
 
 def _not_found() -> PaymentNotFound:
     return PaymentNotFound("payment not found")
-
-
-def _reused(rpc: str, key: RequestKey) -> RequestIdReused:
-    return RequestIdReused(f"request_id {key.request_id!r} came before, in a {rpc} with other parameters")

@@ -30,6 +30,42 @@ INSERT_PAYMENT = """
 """
 """payments_by_request and the unique key of reference settle what is a duplicate."""
 
+_NEW_PAYMENTS = """JSON_TABLE(%s, '$[*]' COLUMNS (
+        place FOR ORDINALITY,
+        order_id BIGINT PATH '$[0]' ERROR ON ERROR,
+        amount DECIMAL(10, 2) PATH '$[1]' ERROR ON ERROR,
+        currency CHAR(3) CHARACTER SET ascii PATH '$[2]' ERROR ON ERROR,
+        method VARCHAR(16) CHARACTER SET ascii PATH '$[3]' ERROR ON ERROR,
+        status BOOLEAN PATH '$[4]' ERROR ON ERROR,
+        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[5]' ERROR ON ERROR,
+        created_at DATETIME(6) PATH '$[6]' ERROR ON ERROR,
+        requested_method VARCHAR(16) CHARACTER SET ascii PATH '$[7]' ERROR ON ERROR,
+        caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[8]' ERROR ON ERROR,
+        request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
+    )) n"""
+
+INSERT_PAYMENTS = f"""
+    INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
+        request_id)
+    SELECT n.order_id, n.amount, n.currency, n.method, n.status, n.reference, n.created_at, n.requested_method,
+        n.caller, n.request_id
+    FROM {_NEW_PAYMENTS}
+    ON DUPLICATE KEY UPDATE payment_id = payments.payment_id
+"""
+"""Many payments, bound as one JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order.
+
+What is a duplicate, by payments_by_request or the unique key of reference, is left out.
+"""
+
+SELECT_INSERTED = f"""
+    SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
+    FROM {_NEW_PAYMENTS}
+    JOIN payments p FORCE INDEX (payments_by_request)
+        ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
+"""
+"""What is stored under the request keys of INSERT_PAYMENTS, as one value: the place in the list, counted from 1, the
+payment_id, and whether it has the same reference; by payments_by_request."""
+
 SELECT_CHARGE_BY_REQUEST = f"""
     SELECT p.requested_method, {_PAYMENT} FROM payments p WHERE p.caller = %s AND p.request_id = %s
 """

@@ -5,7 +5,6 @@ the JSON and the status codes of grpc-gateway; an error's body is a google.rpc.S
 """
 
 import json
-import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,20 +12,20 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope
 
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.transport.boundary import BodyOfOtherType, Failure, NoSuchPath, OtherVerb, failure_of
-from server.transport.calls import ANONYMOUS, REPLAYED_KEY, Call, CallFailed, Calls
+from server.transport.boundary import BodyOfOtherType, NoSuchPath, OtherVerb, failure_of
+from server.transport.calls import ANONYMOUS, Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
+from server.transport.http_replies import JSON, error_response, header, json_response, peer_of, replay_headers
 from server.transport.http_rules import WHOLE_BODY, HttpRule, http_rules
 
-IDEMPOTENCY_KEY = "idempotency-key"
+IDEMPOTENCY_KEY = b"idempotency-key"
 """The header that stands for a message's request_id (draft-ietf-httpapi-idempotency-key-header)."""
 
 _REQUEST_ID_FIELD = "request_id"
@@ -40,7 +39,7 @@ class _Match:
 
 
 class HttpGateway:
-    """An ASGI application that serves the RPCs of some services.
+    """Serves the RPCs of some services.
 
     Each service comes with its servicer: an object with a method for each RPC, of the RPC's name, that takes the
     request and the ``Call`` and returns the response; for a streaming RPC, an asynchronous generator of responses.
@@ -70,22 +69,17 @@ class HttpGateway:
         """Tell whether ``path`` is among those of the RPCs, whose errors have the form of google.rpc.Status."""
         return _root(path) in self._roots
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, request: Request) -> Response:
         """Answer one request."""
-        request = Request(scope, receive)
-        response = await self._answer(request)
-        await response(scope, receive, send)
-
-    async def _answer(self, request: Request) -> Response:
+        call = call_of(request)
         try:
             match = self._find("GET" if request.method == "HEAD" else request.method, _raw_path(request.scope))
         except (NoSuchPath, InvalidRequest) as error:
-            return error_response(failure_of(error, request.state.call_id))
+            return error_response(failure_of(error, call.call_id))
         except OtherVerb as error:
-            response = error_response(failure_of(error, request.state.call_id))
+            response = error_response(failure_of(error, call.call_id))
             response.headers["Allow"] = ", ".join(self._verbs(_raw_path(request.scope)))
             return response
-        call = Call(request.state.call_id, ANONYMOUS, Deadline())
         try:
             if match.rule.method.server_streaming:
                 return await self._stream(match, request, call)
@@ -157,7 +151,7 @@ async def _request_message(match: _Match, request: Request, limits: BodyLimits) 
     body = await limits.read(request)
     taken = list(rule.template.variables)
     if rule.body and body:
-        _check_type(request.headers)
+        _check_type(header(request.scope, b"content-type") or JSON)
         value = read_json(body)
         fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
     if rule.body == WHOLE_BODY:
@@ -168,12 +162,12 @@ async def _request_message(match: _Match, request: Request, limits: BodyLimits) 
         taken += [(rule.body,)] if rule.body else []
         fill_from_parameters(message, request.query_params.multi_items(), taken=taken)
     fill_from_path(message, match.variables)
-    _fill_request_id(message, request.headers)
+    _fill_request_id(message, request)
     return message
 
 
-def _fill_request_id(message: Message, headers: Headers) -> None:
-    key = headers.get(IDEMPOTENCY_KEY)
+def _fill_request_id(message: Message, request: Request) -> None:
+    key = header(request.scope, IDEMPOTENCY_KEY)
     descriptor = message.DESCRIPTOR.fields_by_name.get(_REQUEST_ID_FIELD)
     if key is None or descriptor is None or descriptor.type != FieldDescriptor.TYPE_STRING:
         return
@@ -182,38 +176,14 @@ def _fill_request_id(message: Message, headers: Headers) -> None:
     setattr(message, _REQUEST_ID_FIELD, key)
 
 
-def _check_type(headers: Headers) -> None:
-    media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+def _check_type(content_type: str) -> None:
+    if content_type.partition(";")[0].strip().lower() != JSON:
         raise BodyOfOtherType("the body must be sent as application/json")
 
 
-def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return ``value`` as a compact JSON body."""
-    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(body, status, headers, media_type="application/json")
-
-
-def error_response(failure: Failure) -> Response:
-    """Return ``failure`` as a google.rpc.Status, its details included."""
-    return json_response(to_json(failure.status), failure.http_status, retry_headers(failure))
-
-
-def retry_headers(failure: Failure) -> dict[str, str]:
-    """Return the header that says when to try again, in whole seconds, where that makes sense."""
-    if failure.retry_after_seconds is None:
-        return {}
-    return {"Retry-After": str(math.ceil(failure.retry_after_seconds))}
-
-
-def replay_headers(call: Call) -> dict[str, str]:
-    """Return the header that says that an earlier call did what was asked, when one did."""
-    return {REPLAYED_KEY: "true"} if call.replayed else {}
-
-
-def peer_of(request: Request) -> str:
-    """Return who sent ``request``, for the log."""
-    return f"{request.client.host}:{request.client.port}" if request.client else ""
+def call_of(request: Request) -> Call:
+    """Return the call that ``request`` makes."""
+    return Call(request.scope["call_id"], ANONYMOUS, Deadline())
 
 
 def _line(value: object) -> bytes:

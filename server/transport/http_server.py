@@ -7,15 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import uvicorn
 from google.protobuf.descriptor import ServiceDescriptor
-from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.config import Settings
@@ -24,9 +19,14 @@ from server.transport.boundary import BodyTooLarge, Failure, failure_of
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
 from server.transport.health import HealthMonitor
 from server.transport.http_body import BodyLimits
-from server.transport.http_gateway import HttpGateway, error_response, json_response
+from server.transport.http_gateway import HttpGateway
+from server.transport.http_replies import error_response, header, json_response
+from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.legacy_rest import LegacyRest
 from server.use_cases import Payments
+
+_ASKING = frozenset({b"origin", b"accept-encoding"})
+_CALL_ID_HEADER = CALL_ID_KEY.encode()
 
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 4
@@ -57,73 +57,55 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
             return json_response({"status": "ok"})
         return json_response({"status": "unavailable"}, 503, {"Retry-After": "1"})
 
-    app = Starlette(
-        routes=[
-            *LegacyRest(payments, currencies, calls, limits).routes(),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-        ],
-        middleware=[
-            Middleware(_Front, gateway=gateway, limits=limits),
-            Middleware(
-                CORSMiddleware,
-                allow_origins=sorted(settings.cors_allowed_origins),
-                allow_methods=["*"],
-                allow_headers=["*"],
-                expose_headers=[CALL_ID_KEY, REPLAYED_KEY, "retry-after"],
-            ),
-            Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL),
-        ],
-        exception_handlers={HTTPException: _http_error},
-    )
-
-    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
-        if gateway.serves(scope["path"]):
-            await gateway(scope, receive, send)
-        else:
-            raise HTTPException(404)
-
-    app.router.default = elsewhere
-    return app
+    endpoints = [
+        *LegacyRest(payments, currencies, calls, limits).endpoints(),
+        Endpoint("GET", "/healthz", healthz),
+        Endpoint("GET", "/readyz", readyz),
+    ]
+    return _Front(HttpRouter(endpoints, gateway), gateway, limits, sorted(settings.cors_allowed_origins))
 
 
 class _Front:
-    """Around every HTTP request: names it, and refuses a body that announces itself as too large."""
+    """Around every HTTP request: names it, and refuses a body that announces itself as too large.
 
-    def __init__(self, app: ASGIApp, gateway: HttpGateway, limits: BodyLimits) -> None:
-        self._app = app
+    It also does what some requests ask for: compression, and leave for pages of other origins.
+    """
+
+    def __init__(self, app: ASGIApp, gateway: HttpGateway, limits: BodyLimits, origins: list[str]) -> None:
+        self._plain = app
+        self._asked_more: ASGIApp = CORSMiddleware(
+            GZipMiddleware(app, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL),
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[CALL_ID_KEY, REPLAYED_KEY, "retry-after"],
+        )
         self._gateway = gateway
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope)
-        name = call_id(request.headers.get(CALL_ID_KEY))
-        request.state.call_id = name
+        assert scope["type"] == "http"
+        name = call_id(header(scope, _CALL_ID_HEADER))
+        scope["call_id"] = name
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[CALL_ID_KEY] = name
+                message["headers"] = [*message["headers"], (_CALL_ID_HEADER, name.encode())]
             await send(message)
 
         try:
-            self._limits.check_announced(request)
+            self._limits.check_announced(scope)
         except BodyTooLarge as error:
             await self._error(failure_of(error, name), scope)(scope, receive, send_named)
-        else:
-            await self._app(scope, receive, send_named)
+            return
+        # Most callers ask for neither, and those layers cost as much as the rest of the way.
+        asks_more = any(key in _ASKING for key, _ in scope["headers"])
+        await (self._asked_more if asks_more else self._plain)(scope, receive, send_named)
 
     def _error(self, failure: Failure, scope: Scope) -> Response:
         if self._gateway.serves(scope["path"]):
             return error_response(failure)
         return json_response({"detail": failure.message}, failure.http_status)
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return json_response({"detail": error.detail}, error.status_code, error.headers)
 
 
 class HttpServer:

@@ -11,18 +11,18 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from server.domain import errors
-from server.domain.deadline import Deadline
 from server.domain.listing import Order
 from server.domain.money import Currencies
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import NewCharge, NewRefund, Payment, Status
 from server.transport.boundary import Failure
-from server.transport.calls import ANONYMOUS, Call, CallFailed, Calls
+from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
-from server.transport.http_gateway import IDEMPOTENCY_KEY, json_response, peer_of, replay_headers, retry_headers
+from server.transport.http_gateway import IDEMPOTENCY_KEY, call_of
+from server.transport.http_replies import header, json_response, peer_of, replay_headers, retry_headers
+from server.transport.http_router import Endpoint
 from server.transport.legacy_parameters import (
     MAX_ID,
     InvalidParameters,
@@ -66,18 +66,18 @@ class LegacyRest:
         self._calls = calls
         self._limits = limits
 
-    def routes(self) -> list[Route]:
-        """Return the routes of the paths."""
+    def endpoints(self) -> list[Endpoint]:
+        """Return the paths, and what answers them."""
         table = (
             _Path("POST", "/v1/payments/charge", "Charge", self._charge, status=201),
             _Path("POST", "/v1/payments/{payment_id}/refund", "Refund", self._refund),
             _Path("GET", "/v1/payments", "ListPayments", self._list),
         )
-        return [self._route(path) for path in table]
+        return [self._endpoint(path) for path in table]
 
-    def _route(self, path: _Path) -> Route:
-        async def serve(request: Request) -> Response:
-            call = Call(request.state.call_id, ANONYMOUS, Deadline())
+    def _endpoint(self, path: _Path) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            call = call_of(request)
             try:
                 with self._calls.one(path.rpc, peer_of(request), call):
                     body = await path.answer(request, call)
@@ -85,14 +85,11 @@ class LegacyRest:
                 return _error_response(failed.failure, request)
             return json_response(body, path.status, replay_headers(call))
 
-        route = Route(path.path, serve, methods=[path.verb])
-        assert route.methods is not None
-        route.methods.discard("HEAD")  # which the replaced service did not answer
-        return route
+        return Endpoint(path.verb, path.path, answer)
 
     async def _charge(self, request: Request, call: Call) -> dict[str, object]:
-        body = read_body(await self._limits.read(request), request.headers.get("content-type", ""))
-        key = read_key(call.caller, request.headers.get(IDEMPOTENCY_KEY))
+        body = read_body(await self._limits.read(request), header(request.scope, b"content-type") or "")
+        key = read_key(call.caller, header(request.scope, IDEMPOTENCY_KEY))
         amount = default_money(self._currencies.default, body.amount)
         outcome = await self._payments.charge(NewCharge(body.order_id, amount, None, key), call.deadline)
         call.replayed = outcome.replayed
@@ -100,8 +97,8 @@ class LegacyRest:
         return {"reference": outcome.payment.reference, "status": status, "message": message}
 
     async def _refund(self, request: Request, call: Call) -> dict[str, object]:
-        payment_id = read(RefundPath, "path", request.path_params).payment_id
-        key = read_key(call.caller, request.headers.get(IDEMPOTENCY_KEY))
+        payment_id = read(RefundPath, "path", request.scope["path_params"]).payment_id
+        key = read_key(call.caller, header(request.scope, IDEMPOTENCY_KEY))
         if not 1 <= payment_id <= MAX_ID:
             raise errors.PaymentNotFound("payment not found")
         try:
@@ -196,7 +193,7 @@ def _error_response(failure: Failure, request: Request) -> Response:
                 for one in violations
             ]
         case errors.RequestIdReused():
-            key = request.headers.get(IDEMPOTENCY_KEY)
+            key = header(request.scope, IDEMPOTENCY_KEY)
             status, detail = 422, [key_problem("idempotency_key_reused", failure.message, key)]
         case errors.PaymentNotFound():
             detail = "Payment not found"

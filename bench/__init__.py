@@ -1,0 +1,1 @@
+"""Measurements: the service beside its peers, on this machine, in one run."""

@@ -1,0 +1,149 @@
+"""Group commit: payments that come while others are being written go together into the next INSERT.
+
+So a commit, which waits for the disk, serves many payments. Each caller still gets an outcome of its own, and only once
+its payment is committed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import pymysql.err
+
+from server.domain.deadline import Deadline
+from server.domain.errors import DeadlinePassed, Overloaded, PaymentsError, ReferenceTaken, StoreUnavailable
+from server.domain.payment import ChargeOutcome, NewPayment
+from server.storage import queries
+from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
+from server.storage.mysql import Database, DuplicateKey, Session
+
+_MAX_BATCH = 256
+"""Payments in one INSERT at most: enough for the commit to cost each little, and few enough to be quick."""
+
+_MAX_WAITING = 10_000
+"""Payments that wait for their INSERT at most."""
+
+
+_REFUSALS = (pymysql.err.DataError, pymysql.err.IntegrityError, pymysql.err.ProgrammingError, DuplicateKey)
+"""What the database raises for a row that it does not take."""
+
+_Outcome = ChargeOutcome | Exception
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A payment that waits to be written, and where its outcome is awaited."""
+
+    payment: NewPayment
+    deadline: Deadline
+    outcome: "asyncio.Future[ChargeOutcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def is_wanted(self) -> bool:
+        """Tell whether it is to be written: its caller is there, and its deadline has not passed."""
+        if self.outcome.done():
+            return False
+        try:
+            self.deadline.check()
+        except DeadlinePassed as error:
+            self.settle(error)
+            return False
+        return True
+
+    def settle(self, outcome: _Outcome) -> None:
+        """Tell its caller, if it is still there."""
+        if self.outcome.done():
+            return
+        if isinstance(outcome, Exception):
+            self.outcome.set_exception(outcome)
+        else:
+            self.outcome.set_result(outcome)
+
+
+class GroupCommit:
+    """Writes payments, many at a time."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database."""
+        self._database = database
+        self._waiting: deque[_Waiting] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
+        """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
+
+        Raises:
+            Overloaded: too many payments are waiting.
+        """
+        deadline.check()
+        if len(self._waiting) >= _MAX_WAITING:
+            raise Overloaded(f"{_MAX_WAITING} charges are waiting to be stored; try again soon")
+        one = _Waiting(payment, deadline)
+        self._waiting.append(one)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        return await one.outcome
+
+    async def _write_all(self) -> None:
+        """Write whatever waits, a batch after the other, until nothing does."""
+        batch: list[_Waiting] = []
+        try:
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
+                batch = [one for one in taken if one.is_wanted()]
+                if batch:
+                    await self._write(batch)
+        except BaseException:
+            # Whatever it is, nobody is left waiting for an outcome that never comes.
+            for one in (*batch, *self._waiting):
+                one.settle(StoreUnavailable("the payment store stopped before it answered"))
+            self._waiting.clear()
+            raise
+        finally:
+            self._writing = None
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        """Write one batch, and settle each of its payments."""
+
+        async def work(session: Session) -> list[_Outcome]:
+            payments = [one.payment for one in batch]
+            try:
+                return await _insert_many(session, payments)
+            except _REFUSALS:
+                # The database refuses one of them: each goes alone, so that it fails alone.
+                return [await _told(insert_one(session, payment)) for payment in payments]
+
+        outcomes: Sequence[_Outcome]
+        try:
+            outcomes = await self._database.run(work, Deadline())
+        except Exception as error:  # noqa: BLE001 - each caller gets it
+            outcomes = [error] * len(batch)
+        for one, outcome in zip(batch, outcomes, strict=True):
+            one.settle(outcome)
+
+
+async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
+    rows = orjson.dumps([payment_values(payment) for payment in payments]).decode()
+    await session.write(queries.INSERT_PAYMENTS, (rows,))
+    found = await session.row(queries.SELECT_INSERTED, (rows,))
+    assert found is not None
+    stored = {}
+    for text in str(found[0] or "").split(",") if found[0] else ():
+        place, payment_id, is_its_own = text.split(" ")
+        if is_its_own == "1":
+            stored[int(place)] = int(payment_id)
+    return [
+        ChargeOutcome(stored_payment(payment, stored[place]), replayed=False)
+        if place in stored
+        else await _told(earlier_outcome(session, payment))
+        for place, payment in enumerate(payments, start=1)
+    ]
+
+
+async def _told(outcome: Awaitable[ChargeOutcome]) -> _Outcome:
+    """Return an outcome, or the error that is one; what is wrong with the connection is none."""
+    try:
+        return await outcome
+    except (PaymentsError, ReferenceTaken, *_REFUSALS) as error:
+        return error

@@ -1,0 +1,53 @@
+"""What HTTP answers are made of."""
+
+import json
+import math
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from server.transport.boundary import Failure
+from server.transport.calls import REPLAYED_KEY, Call
+from server.transport.http_messages import to_json
+
+JSON = "application/json"
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``value`` as a compact JSON body."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(body, status, headers, media_type=JSON)
+
+
+def error_response(failure: Failure) -> Response:
+    """Return ``failure`` as a google.rpc.Status, its details included."""
+    return json_response(to_json(failure.status), failure.http_status, retry_headers(failure))
+
+
+def retry_headers(failure: Failure) -> dict[str, str]:
+    """Return the header that says when to try again, in whole seconds, where that makes sense."""
+    if failure.retry_after_seconds is None:
+        return {}
+    return {"Retry-After": str(math.ceil(failure.retry_after_seconds))}
+
+
+def replay_headers(call: Call) -> dict[str, str]:
+    """Return the header that says that an earlier call did what was asked, when one did."""
+    return {REPLAYED_KEY: "true"} if call.replayed else {}
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Return the first header of this name (in lower case) of a request, or None."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def peer_of(request: Request) -> str:
+    """Return who sent ``request``, for the log."""
+    client = request.scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else ""
