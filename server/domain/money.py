@@ -13,6 +13,8 @@ AMOUNT_DIGITS = 2
 MAX_AMOUNT = Decimal("99999999.99")
 """The largest amount, of either sign, that the database can keep."""
 
+_MAX_MINOR = {currency: int(MAX_AMOUNT.scaleb(digits)) for currency, digits in MINOR_DIGITS.items()}
+
 NANOS_PER_UNIT = 1_000_000_000
 
 
@@ -34,7 +36,7 @@ class Money:
         """Refuse to exist when wrong."""
         if self.currency not in MINOR_DIGITS:
             raise InvalidValue("must be an ISO 4217 currency code of three upper-case letters", "currency_code")
-        if abs(self.amount) > MAX_AMOUNT:
+        if abs(self.amount_minor) > _MAX_MINOR[self.currency]:
             raise InvalidValue(f"must be at most {MAX_AMOUNT}", "units")
 
     @classmethod

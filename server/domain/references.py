@@ -1,8 +1,9 @@
 """References: the names of payments for people."""
 
+import functools
 import secrets
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 
 _SUFFIX_BYTES = 10
 """80 random bits: among 10^9 payments with one prefix, the chance of any collision is below one in a million."""
@@ -15,8 +16,11 @@ def reference_maker(prefix: str) -> Callable[[datetime], str]:
     upper-case hexadecimal digits follow, as in ``ECI20250910-1A2B3C4D5E6F708192A3``.
     """
 
+    @functools.lru_cache(maxsize=2)
+    def prefix_of(day: date) -> str:
+        return prefix.format(date=f"{day:%Y%m%d}")
+
     def new_reference(create_time: datetime) -> str:
-        suffix = secrets.token_hex(_SUFFIX_BYTES).upper()
-        return f"{prefix.format(date=create_time.strftime('%Y%m%d'))}-{suffix}"
+        return f"{prefix_of(create_time.date())}-{secrets.token_hex(_SUFFIX_BYTES).upper()}"
 
     return new_reference

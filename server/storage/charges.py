@@ -67,7 +67,7 @@ def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
         payment.method.value,
         STATUS_VALUES[payment.status],
         payment.reference,
-        payment.create_time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        payment.create_time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds"),
         charge.method and charge.method.value,
         charge.key.caller,
         charge.key.request_id,

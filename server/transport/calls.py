@@ -1,8 +1,8 @@
 """What is done around every call, by whichever transport it comes: it is named, bounded, logged, and its error told."""
 
 import asyncio
+import secrets
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,16 +71,21 @@ class Calls:
         started_seconds = time.perf_counter()
         structlog.contextvars.bind_contextvars(request_id=call.call_id, rpc=rpc)
         code = grpc.StatusCode.CANCELLED
+        self._count += 1
+        self._none.clear()
         try:
             call.deadline.check()
-            with self._place():
-                yield
+            self._check_place()
+            yield
             code = grpc.StatusCode.OK
         except Exception as error:
             failure = failure_of(error, call.call_id)
             code = failure.code
             raise CallFailed(failure) from error
         finally:
+            self._count -= 1
+            if not self._count:
+                self._none.set()
             milliseconds = round((time.perf_counter() - started_seconds) * 1000, 2)
             _log.info("call", code=code.name, duration_ms=milliseconds, peer=peer)
 
@@ -92,24 +97,15 @@ class Calls:
         """Wait until there is none."""
         await self._none.wait()
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _check_place(self) -> None:
         if self._closed:
             raise ShuttingDown("the service is shutting down; try again, another replica may answer")
-        if self._count >= self._at_most:
+        if self._count > self._at_most:
             raise Overloaded(f"{self._at_most} calls are in progress, as many as are taken on at once; try again soon")
-        self._count += 1
-        self._none.clear()
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count:
-                self._none.set()
 
 
 def call_id(wanted: object) -> str:
     """Return the name of a call: the one that its caller wants, when that is fit for a log, else a new one."""
     if isinstance(wanted, str) and 0 < len(wanted) <= _MAX_CALL_ID_LENGTH and wanted.isascii() and wanted.isprintable():
         return wanted
-    return str(uuid.uuid4())
+    return secrets.token_hex(16)

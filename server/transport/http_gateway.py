@@ -4,7 +4,6 @@ The routes come from the descriptors, so a new RPC with an option is served with
 the JSON and the status codes of grpc-gateway; an error's body is a google.rpc.Status with its details.
 """
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +21,15 @@ from server.transport.boundary import BodyOfOtherType, NoSuchPath, OtherVerb, fa
 from server.transport.calls import ANONYMOUS, Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
-from server.transport.http_replies import JSON, error_response, header, json_response, peer_of, replay_headers
+from server.transport.http_replies import (
+    JSON,
+    error_response,
+    header,
+    json_response,
+    json_text,
+    peer_of,
+    replay_headers,
+)
 from server.transport.http_rules import WHOLE_BODY, HttpRule, http_rules
 
 IDEMPOTENCY_KEY = b"idempotency-key"
@@ -187,7 +194,7 @@ def call_of(request: Request) -> Call:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return json_text(value) + b"\n"
 
 
 def _raw_path(scope: Scope) -> str:

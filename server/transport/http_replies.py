@@ -13,12 +13,17 @@ from server.transport.calls import REPLAYED_KEY, Call
 from server.transport.http_messages import to_json
 
 JSON = "application/json"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return ``value`` as a compact JSON body."""
-    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(body, status, headers, media_type=JSON)
+    return Response(json_text(value), status, headers, media_type=JSON)
+
+
+def json_text(value: object) -> bytes:
+    """Return ``value`` as compact JSON; half a surrogate pair, for which UTF-8 has no bytes, becomes a ``?``."""
+    return _ENCODER.encode(value).encode(errors="replace")
 
 
 def error_response(failure: Failure) -> Response:

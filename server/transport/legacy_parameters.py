@@ -58,6 +58,7 @@ class _ExactFloat(float):
         return number
 
 
+_DECODER = json.JSONDecoder(parse_float=_ExactFloat, parse_constant=float)
 _FINITE = TypeAdapter(Annotated[float, Field(allow_inf_nan=False)])
 
 
@@ -199,7 +200,7 @@ def read_body(body: bytes, content_type: str) -> ChargeBody:
     if not _is_json(content_type):
         return read(ChargeBody, "body", body.decode(errors="replace"))
     try:
-        value = json.loads(body, parse_float=_ExactFloat, parse_constant=float)
+        value = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except json.JSONDecodeError as error:
         problem = {
             "type": "json_invalid",
