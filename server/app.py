@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import random
 import signal
 from collections.abc import Awaitable
@@ -28,6 +29,9 @@ from server.transport.http_server import HttpServer, http_app
 from server.transport.reflection import add_reflection
 from server.transport.servicer import SERVICE, PaymentServicer
 from server.use_cases import Payments
+
+_GARBAGE_THRESHOLD = 20_000
+"""Objects made and not yet dropped that start a round; Python's own 700 come with 64 calls already."""
 
 _STARTUP_RETRY_SECONDS = 1.0
 _LAST_REPLIES_SECONDS = 0.5
@@ -79,6 +83,7 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
     await server.start()
     await rest.start()
     watching = asyncio.create_task(monitor.run())
+    _settle_memory()
     _log.info("listening", transport="grpc", host=settings.grpc_host, port=grpc_port)
     _log.info("listening", transport="rest", host=settings.rest_host, port=rest_port)
     await stop.wait()
@@ -90,6 +95,16 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
     await _drain(calls, settings.drain_timeout_seconds)
     health_servicer.end_watches()
     await asyncio.gather(server.stop(_LAST_REPLIES_SECONDS), rest.stop(_LAST_REPLIES_SECONDS))
+
+
+def _settle_memory() -> None:
+    """Keep what was built at start out of the garbage collector's rounds, and let those come less often.
+
+    Calls leave next to no cycles behind, so that rounds find little; each costs the calls in progress their time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
 
 
 async def _drain(calls: Calls, timeout_seconds: float) -> None:
