@@ -2,9 +2,14 @@
 
 import logging
 import sys
-from typing import Literal
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any, Literal
 
 import structlog
+
+log_context: ContextVar[Mapping[str, str]] = ContextVar("log_context")
+"""What every event is logged with, in the task that sets it and in those that it starts."""
 
 _STACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 """Stacks without the values of variables: a secret may be among them."""
@@ -19,7 +24,7 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         else [structlog.processors.ExceptionRenderer(_STACKS), structlog.processors.JSONRenderer()]
     )
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_context,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -38,3 +43,8 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+
+
+def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.update(log_context.get({}))
+    return event

@@ -31,7 +31,6 @@ INSERT_PAYMENT = """
 """payments_by_request and the unique key of reference settle what is a duplicate."""
 
 _NEW_PAYMENTS = """JSON_TABLE(%s, '$[*]' COLUMNS (
-        place FOR ORDINALITY,
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
         amount DECIMAL(10, 2) PATH '$[1]' ERROR ON ERROR,
         currency CHAR(3) CHARACTER SET ascii PATH '$[2]' ERROR ON ERROR,
@@ -42,6 +41,13 @@ _NEW_PAYMENTS = """JSON_TABLE(%s, '$[*]' COLUMNS (
         requested_method VARCHAR(16) CHARACTER SET ascii PATH '$[7]' ERROR ON ERROR,
         caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[8]' ERROR ON ERROR,
         request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
+    )) n"""
+
+_NEW_KEYS = """JSON_TABLE(%s, '$[*]' COLUMNS (
+        place FOR ORDINALITY,
+        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]' ERROR ON ERROR,
+        caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]' ERROR ON ERROR,
+        request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[2]' ERROR ON ERROR
     )) n"""
 
 INSERT_PAYMENTS = f"""
@@ -59,12 +65,15 @@ What is a duplicate, by payments_by_request or the unique key of reference, is l
 
 SELECT_INSERTED = f"""
     SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
-    FROM {_NEW_PAYMENTS}
+    FROM {_NEW_KEYS}
     JOIN payments p FORCE INDEX (payments_by_request)
         ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
 """
-"""What is stored under the request keys of INSERT_PAYMENTS, as one value: the place in the list, counted from 1, the
-payment_id, and whether it has the same reference; by payments_by_request."""
+"""What is stored under some request keys, bound as one JSON value: a list of lists of reference, caller and request_id.
+
+It comes as one value: the place in the list, counted from 1, the payment_id, and whether it has that reference; by
+payments_by_request.
+"""
 
 SELECT_CHARGE_BY_REQUEST = f"""
     SELECT p.requested_method, {_PAYMENT} FROM payments p WHERE p.caller = %s AND p.request_id = %s

@@ -12,6 +12,7 @@ import structlog
 
 from server.domain.deadline import Deadline
 from server.domain.errors import Overloaded, ShuttingDown
+from server.logs import log_context
 from server.transport.boundary import Failure, failure_of
 
 CALL_ID_KEY = "x-request-id"
@@ -70,7 +71,7 @@ class Calls:
             CallFailed: what is inside raised an error, or the call was not let in.
         """
         started_seconds = time.perf_counter()
-        structlog.contextvars.bind_contextvars(request_id=call.call_id, rpc=rpc)
+        log_context.set({"request_id": call.call_id, "rpc": rpc})
         code = grpc.StatusCode.CANCELLED
         self._count += 1
         self._none.clear()
