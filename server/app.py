@@ -34,6 +34,9 @@ _GARBAGE_THRESHOLD = 20_000
 """Objects made and not yet dropped that start a round; Python's own 700 come with 64 calls already."""
 
 _STARTUP_RETRY_SECONDS = 1.0
+_FAREWELL_SECONDS = 0.3
+"""How long new calls are still answered with UNAVAILABLE, which tells their callers to turn elsewhere, at shutdown."""
+
 _LAST_REPLIES_SECONDS = 0.5
 """How long replies that are already made may take to leave."""
 
@@ -54,16 +57,18 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(settings)
+    drain = Deadline.after(0)
     try:
         await _unless(stop, _wait_for_database(database, settings))
         if not stop.is_set():
-            await _serve_until(stop, settings, database)
+            drain = await _serve_until(stop, settings, database)
     finally:
-        await database.close(settings.drain_timeout_seconds)
+        await database.close(drain)
     _log.info("stopped")
 
 
-async def _serve_until(stop: asyncio.Event, settings: Settings, database: Database) -> None:
+async def _serve_until(stop: asyncio.Event, settings: Settings, database: Database) -> Deadline:
+    """Serve until ``stop`` is set, and drain; return until when what is still in progress may take."""
     calls = Calls(settings.max_concurrent_calls)
     server = new_server(settings)
     currencies = Currencies(settings.default_currency, settings.currencies)
@@ -92,9 +97,11 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
     await health_servicer.enter_graceful_shutdown()
     watching.cancel()
     monitor.stop_serving()
+    deadline = Deadline.after(settings.drain_timeout_seconds)
     await _drain(calls, settings.drain_timeout_seconds)
     health_servicer.end_watches()
     await asyncio.gather(server.stop(_LAST_REPLIES_SECONDS), rest.stop(_LAST_REPLIES_SECONDS))
+    return deadline
 
 
 def _settle_memory() -> None:
@@ -117,6 +124,8 @@ async def _drain(calls: Calls, timeout_seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
             await calls.ended()
+            # Callers that are on their way, or have not seen yet that this replica leaves, are told so for a while.
+            await asyncio.sleep(_FAREWELL_SECONDS)
 
 
 def _payments(settings: Settings, database: Database) -> Payments:
@@ -135,22 +144,25 @@ def _payments(settings: Settings, database: Database) -> Payments:
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
     try:
-        port = server.add_insecure_port(address)
+        return server.add_insecure_port(f"{host}:{settings.grpc_port}")
     except RuntimeError as error:
-        msg = f"cannot listen on {address}: is the port taken? GRPC_HOST and GRPC_PORT choose another"
-        raise StartupError(msg) from error
-    return port
+        raise _cannot_listen("GRPC", settings.grpc_host, settings.grpc_port) from error
 
 
 def _listen_rest(rest: HttpServer, settings: Settings) -> int:
     try:
         return rest.listen(settings.rest_host, settings.rest_port)
     except OSError as error:
-        address = f"{settings.rest_host}:{settings.rest_port}"
-        msg = f"cannot listen on {address}: is the port taken? REST_HOST and REST_PORT choose another"
-        raise StartupError(msg) from error
+        raise _cannot_listen("REST", settings.rest_host, settings.rest_port) from error
+
+
+def _cannot_listen(transport: str, host: str, port: int) -> StartupError:
+    return StartupError(
+        f"cannot listen on {host} port {port}: {transport}_HOST must be an address of this machine, "
+        f"and {transport}_PORT one that nothing else listens on"
+    )
 
 
 async def _wait_for_database(database: Database, settings: Settings) -> None:

@@ -5,7 +5,6 @@ every wrong setting, its value (never a secret's) and what is allowed.
 """
 
 import re
-import string
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -24,10 +23,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from server.domain.currency import MINOR_DIGITS
 from server.domain.money import AMOUNT_DIGITS
 
-_REFERENCE_PREFIX_MAX_LENGTH = 64
-"""Leaves room for the dash, the suffix and the date in the column's 100 characters."""
+_PREFIX_MAX_LENGTH = 64
+"""Leaves room for the dash and the suffix in the column's 100 characters."""
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+
+_BOUND_WORDS = {"gt": "more than", "ge": "at least", "le": "at most"}
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -45,9 +46,11 @@ def _usable_currency(code: str) -> str:
 
 
 def _prefix(template: str) -> str:
-    fields = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    if fields - {"date"} or not (template.isascii() and template.isprintable()):
-        msg = "must be printable ASCII, in which {date} stands for the day (YYYYMMDD, UTC)"
+    if not re.fullmatch(r"(\{date\}|[!-z|~])+", template) or len(template.format(date="20250910")) > _PREFIX_MAX_LENGTH:
+        msg = (
+            f"must be at most {_PREFIX_MAX_LENGTH} printable ASCII characters without spaces, "
+            "in which {date} stands for the day (YYYYMMDD, UTC)"
+        )
         raise ValueError(msg)
     return template
 
@@ -108,8 +111,6 @@ class Settings(BaseSettings):
     processor_seed: int | None = Field(None, description="makes the simulated processor repeatable")
     reference_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
         "ECI{date}",
-        min_length=1,
-        max_length=_REFERENCE_PREFIX_MAX_LENGTH,
         description="start of a payment's reference; {date} is the day (YYYYMMDD, UTC)",
     )
 
@@ -122,6 +123,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_currencies")
+    @classmethod
+    def _some_currency(cls, currencies: frozenset[str]) -> frozenset[str]:
+        if not currencies:
+            raise ValueError("must name at least one currency")
+        return currencies
 
     @field_validator("cors_allowed_origins")
     @classmethod
@@ -162,6 +170,8 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(problem) for problem in error.errors())) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}; it must be a text file in UTF-8") from None
 
 
 def _explain(problem: ErrorDetails) -> str:
@@ -169,7 +179,12 @@ def _explain(problem: ErrorDetails) -> str:
     if not problem["loc"]:
         return reason
     field = str(problem["loc"][0])
-    allowed = f"{reason} ({Settings.model_fields[field].description})"
-    if Settings.model_fields[field].annotation is SecretStr:
+    about = Settings.model_fields[field]
+    bounds = {
+        kind: getattr(bound, kind) for bound in about.metadata for kind in ("gt", "ge", "le") if hasattr(bound, kind)
+    }
+    limits = [f"{_BOUND_WORDS[kind]} {bound:g}" for kind, bound in bounds.items()]
+    allowed = f"{reason} ({'; '.join([str(about.description), *limits])})"
+    if about.annotation is SecretStr:
         return f"{field.upper()}: {allowed}"
     return f"{field.upper()}={problem['input']!r}: {allowed}"

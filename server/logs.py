@@ -1,8 +1,10 @@
 """Structured logs: one JSON object a line for machines, coloured lines for people."""
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -13,6 +15,17 @@ log_context: ContextVar[Mapping[str, str]] = ContextVar("log_context")
 
 _STACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 """Stacks without the values of variables: a secret may be among them."""
+
+
+class _StandardOutput:
+    """Standard output that never fails: a log that cannot be written must not fail the call that it tells of."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, text.encode(errors="backslashreplace"))
+
+    def flush(self) -> None:
+        pass
 
 
 def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -> None:
@@ -31,11 +44,11 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(_StandardOutput()),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
     # What libraries log through the standard library takes the same form.
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(_StandardOutput())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],

@@ -115,8 +115,16 @@ class PrivateDatabase:
             msg = f"{self.folder} cannot be made private to this user; it may belong to another: {error}"
             raise PrivateDatabaseError(msg) from error
         with self._sole_control(_START_TIMEOUT_SECONDS):
-            started = self._bring_up(program)
-            self._prepare()
+            before = self._process
+            try:
+                started = self._bring_up(program)
+                self._prepare()
+            except BaseException:
+                # What this call started must not outlive its failure: nobody would stop it.
+                if self._process is not None and self._process is not before:
+                    self._process.terminate()
+                    self._process.wait()
+                raise
         return started
 
     def stop(self) -> bool:
@@ -287,7 +295,11 @@ class PrivateDatabase:
     def _prepare(self) -> None:
         """Make the database and the service's account, where they are missing."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)} CHARACTER SET utf8mb4")
+            try:
+                cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)} CHARACTER SET utf8mb4")
+            except pymysql.err.MySQLError as error:
+                msg = f"MYSQL_DB={self.database!r} cannot be made: {error.args[-1]}"
+                raise PrivateDatabaseError(msg) from error
             cursor.execute("SELECT 1 FROM mysql.user WHERE user = %s AND host = 'localhost'", [self.user])
             if cursor.fetchone() is None:
                 cursor.execute("CREATE USER %s@'localhost'", [self.user])

@@ -28,6 +28,7 @@ import pymysql
 from pymysql.constants import ER
 
 from server.config import Settings, SettingsError
+from server.domain.currency import MINOR_DIGITS
 from tools.database_connection import (
     DatabaseConnection,
     DatabaseConnectionError,
@@ -116,6 +117,8 @@ def migrate(
             _execute(connection, _CREATE_TABLE)
             records = read_records(connection)
             _check(migrations, records)
+            if not records:
+                _check_currency(connection, settings.default_currency)
             migrator = _Migrator(connection, settings, say)
             count = 0
             for migration, statement in zip(migrations, statements, strict=True):
@@ -125,6 +128,27 @@ def migrate(
                     count += 1
         say(_summary(settings, migrations, applied_version(connection)))
     return count
+
+
+def _check_currency(connection: DatabaseConnection, default_currency: str) -> None:
+    """Refuse to adopt payments as amounts of a currency that is not as fine as they are.
+
+    Raises:
+        MigrationError: there are such payments.
+    """
+    digits = MINOR_DIGITS[default_currency]
+    try:
+        rows = _execute(connection, f"SELECT 1 FROM payments WHERE amount <> ROUND(amount, {digits:d}) LIMIT 1")  # noqa: S608 - a number
+    except pymysql.err.ProgrammingError as error:
+        if error.args[0] != ER.NO_SUCH_TABLE:
+            raise
+        return
+    if rows:
+        msg = (
+            f"DEFAULT_CURRENCY={default_currency} has {digits} decimals, but the payments that are there have amounts "
+            "with more: set the currency that they are in"
+        )
+        raise MigrationError(msg)
 
 
 def applied_version(connection: DatabaseConnection) -> int:

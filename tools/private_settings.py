@@ -12,8 +12,14 @@ def named_settings() -> dict[str, str]:
     """Return what the environment and ``.env`` set, names in upper case; the environment wins; empty is not set.
 
     This is how ``server.config`` reads them. It is here because settings that name no database cannot be loaded.
+
+    Raises:
+        SettingsError: ``.env`` cannot be read.
     """
-    names = {name.upper(): value for name, value in dotenv_values(".env").items() if value}
+    try:
+        names = {name.upper(): value for name, value in dotenv_values(".env").items() if value}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}; it must be a text file in UTF-8") from None
     return names | {name.upper(): value for name, value in os.environ.items() if value}
 
 

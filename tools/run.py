@@ -153,11 +153,13 @@ def _address(settings: Settings) -> str:
 
 
 def _welcome(settings: Settings) -> str:
-    grpcurl = _GRPCURL if (ROOT / _GRPCURL).exists() else "grpcurl"
+    is_built = (ROOT / _GRPCURL).exists()
+    grpcurl = _GRPCURL if is_built else "grpcurl"
+    building = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
     address = _address(settings)
     return (
         f"\nThe payment service listens on {address} (gRPC). Ctrl-C stops it. In another window, try:\n"
-        f"  {grpcurl} -plaintext {_EXAMPLE} {address} payments.v1.PaymentService/Charge\n"
+        f"  {grpcurl} -plaintext {_EXAMPLE} {address} payments.v1.PaymentService/Charge\n{building}"
     )
 
 

@@ -1,5 +1,6 @@
 """How long a caller waits."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Self
@@ -28,9 +29,11 @@ class Deadline:
         Raises:
             DeadlinePassed: there is nothing left.
         """
-        if self.at_seconds is None:
-            return at_most
-        remaining = self.at_seconds - time.monotonic()
+        remaining = self.seconds_left()
         if remaining <= 0:
             raise DeadlinePassed("the deadline passed before the call was begun; nothing was done")
         return min(remaining, at_most)
+
+    def seconds_left(self) -> float:
+        """Return how long there is still to wait, in seconds: infinite when there is no deadline, negative after it."""
+        return math.inf if self.at_seconds is None else self.at_seconds - time.monotonic()

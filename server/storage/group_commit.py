@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import orjson
 import pymysql.err
@@ -21,6 +22,9 @@ from server.storage.mysql import Database, DuplicateKey, Session
 
 _MAX_BATCH = 256
 """Payments in one INSERT at most: enough for the commit to cost each little, and few enough to be quick."""
+
+_MAX_WRITERS = 2
+"""Batches in progress at most: while the database commits one, the next is made ready."""
 
 _MAX_WAITING = 10_000
 """Payments that wait for their INSERT at most."""
@@ -68,7 +72,7 @@ class GroupCommit:
         """Keep the database."""
         self._database = database
         self._waiting: deque[_Waiting] = deque()
-        self._writing: asyncio.Task[None] | None = None
+        self._writers: set[asyncio.Task[None]] = set()
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
@@ -81,46 +85,51 @@ class GroupCommit:
             raise Overloaded(f"{_MAX_WAITING} charges are waiting to be stored; try again soon")
         one = _Waiting(payment, deadline)
         self._waiting.append(one)
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
+        if len(self._writers) < _MAX_WRITERS:
+            self._writers.add(asyncio.create_task(self._write_all()))
         return await one.outcome
 
     async def _write_all(self) -> None:
         """Write whatever waits, a batch after the other, until nothing does."""
-        batch: list[_Waiting] = []
         try:
             while self._waiting:
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_BATCH))]
-                batch = [one for one in taken if one.is_wanted()]
-                if batch:
-                    await self._write(batch)
-        except BaseException:
-            # Whatever it is, nobody is left waiting for an outcome that never comes.
-            for one in (*batch, *self._waiting):
-                one.settle(StoreUnavailable("the payment store stopped before it answered"))
-            self._waiting.clear()
-            raise
+                await self._write_batch()
         finally:
-            self._writing = None
+            # Here, and not when the task is seen to be done: whoever comes in between would wait for nobody.
+            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
-        """Write one batch, and settle each of its payments."""
-
-        async def work(session: Session) -> list[_Outcome]:
-            payments = [one.payment for one in batch]
-            try:
-                return await _insert_many(session, payments)
-            except _REFUSALS:
-                # The database refuses one of them: each goes alone, so that it fails alone.
-                return [await _told(insert_one(session, payment)) for payment in payments]
-
-        outcomes: Sequence[_Outcome]
+    async def _write_batch(self) -> None:
+        """Write what waits by the time that there is a connection, and tell each caller what became of its payment."""
+        batch: list[_Waiting] = []
         try:
-            outcomes = await self._database.run(work, Deadline())
-        except Exception as error:  # noqa: BLE001 - each caller gets it
-            outcomes = [error] * len(batch)
-        for one, outcome in zip(batch, outcomes, strict=True):
-            one.settle(outcome)
+            outcomes = await self._database.run(lambda session: self._write(session, batch), Deadline())
+        except BaseException as error:
+            # Whatever it is, nobody is left waiting for an outcome that never comes.
+            failure = error if isinstance(error, Exception) else StoreUnavailable("the payment store has stopped")
+            for one in batch or self._take(len(self._waiting)):
+                one.settle(failure)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for one, outcome in zip(batch, outcomes, strict=True):
+                one.settle(outcome)
+
+    async def _write(self, session: Session, batch: list[_Waiting]) -> list[_Outcome]:
+        """Write ``batch``, which is filled here unless this is another attempt at it; return what became of each."""
+        if not batch:
+            # Not before there is a connection: until now more could come, and deadlines could pass.
+            batch += (one for one in self._take(_MAX_BATCH) if one.is_wanted())
+        payments = [one.payment for one in batch]
+        if not payments:
+            return []
+        try:
+            return await _insert_many(session, payments)
+        except _REFUSALS:
+            # The database refuses one of them: each goes alone, so that it fails alone.
+            return [await _told(insert_one(session, payment)) for payment in payments]
+
+    def _take(self, at_most: int) -> list[_Waiting]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), at_most))]
 
 
 async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:

@@ -150,10 +150,10 @@ class Database:
             self._close_probe()
             raise
 
-    async def close(self, timeout_seconds: float) -> None:
-        """Wait for the work in progress, for so long at most, then close every connection."""
+    async def close(self, deadline: Deadline) -> None:
+        """Wait for the work in progress until ``deadline``, then close every connection."""
         if self._working:
-            await asyncio.wait(self._working, timeout=timeout_seconds)
+            await asyncio.wait(self._working, timeout=max(0, deadline.seconds_left()))
         for task in tuple(self._working):
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)
@@ -196,8 +196,8 @@ class Database:
             task.exception()
 
     async def _attempt(self, work: Callable[[Session], Awaitable[Result]], deadline: Deadline) -> Result:
+        deadline.check()
         for attempt in range(1, _ATTEMPTS + 1):
-            deadline.check()
             try:
                 return await self._once(work)
             except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
@@ -226,7 +226,9 @@ class Database:
             connection.close()
             raise
         finally:
-            await self._pool.release(connection)
+            # Given back at once; what it returns only wakes those who wait in the pool, and nobody does. Waiting for
+            # that would keep a finished call behind the connections that are being opened.
+            self._pool.release(connection)
 
     async def _prepare(self, session: Session) -> None:
         await session.write("SET SESSION time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY'", ())

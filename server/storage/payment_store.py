@@ -61,9 +61,10 @@ class MysqlPaymentStore:
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
         """Return a payment and its refunds: see ``PaymentStore.get``."""
         query = queries.SELECT_DETAILS_BY_ID if isinstance(key, int) else queries.SELECT_DETAILS_BY_REFERENCE
+        values = (key,) if isinstance(key, int) else (key, len(key.encode()))
 
         async def work(session: Session) -> PaymentDetails:
-            rows = await session.rows(query, (key,))
+            rows = await session.rows(query, values)
             if not rows:
                 raise _not_found()
             refunds = [row[PAYMENT_WIDTH:] for row in rows]

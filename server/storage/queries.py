@@ -112,9 +112,11 @@ SELECT_DETAILS_BY_ID = f"""
 
 SELECT_DETAILS_BY_REFERENCE = f"""
     SELECT {_PAYMENT}, {_REFUND} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
-    WHERE p.reference = %s ORDER BY r.refund_id
+    WHERE p.reference = %s AND LENGTH(p.reference) = %s ORDER BY r.refund_id
 """
-"""The unique key of reference; then refunds_by_payment."""
+"""The unique key of reference, to which spaces at the end are nothing, so that the length is compared; then
+refunds_by_payment.
+"""
 
 _CHARGEABLE = ", ".join(f"'{method}'" for method in CHARGEABLE_METHODS)
 
@@ -278,7 +280,8 @@ def _match(payment_filter: PaymentFilter, conditions: _Conditions) -> None:
     if payment_filter.refund_states:
         conditions.add(_any_of(_REFUND_STATES[state] for state in sorted(payment_filter.refund_states)))
     if payment_filter.reference is not None:
-        conditions.add("p.reference = %s", payment_filter.reference)
+        length = len(payment_filter.reference.encode())
+        conditions.add("p.reference = %s AND LENGTH(p.reference) = %s", payment_filter.reference, length)
     for bound, comparison in ((payment_filter.min_amount, ">="), (payment_filter.max_amount, "<=")):
         if bound is not None:
             conditions.add(f"p.currency = %s AND p.amount {comparison} %s", bound.currency, bound.amount)

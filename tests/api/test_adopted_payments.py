@@ -14,6 +14,7 @@ from tests.api.requests import charge, money, refund
 from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
 from tests.running_service import RunningService
 from tools.migrate import migrate
+from tools.migration_files import MigrationError
 
 LEGACY_TABLE = """
 CREATE TABLE payments (
@@ -142,6 +143,31 @@ def test_methods_that_the_service_does_not_know_are_found_as_other(adopted: Grpc
 
 def test_new_charges_follow_the_adopted_ids(adopted: GrpcDriver) -> None:
     assert adopted.charge(charge()).payment.payment_id == 8
+
+
+def test_any_status_but_zero_is_a_success(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(LEGACY_TABLE, database=name)
+    for payment_id, status in enumerate((0, 1, 2, -1), start=1):
+        row = (payment_id, 1, "1.00", "UPI", status, f"r{payment_id}", "2025-03-01", 0)
+        database_server.execute("INSERT INTO payments VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", row, name)
+    migrate(settings_of(empty_database), say=lambda _: None)
+    with running_on(empty_database) as api:
+        succeeded = pb.PaymentFilter(statuses=[pb.PAYMENT_STATUS_SUCCEEDED])
+        listed = api.list_payments(pb.ListPaymentsRequest(filter=succeeded)).payments
+        assert [payment.payment_id for payment in listed] == [4, 3, 2]
+        assert {payment.status for payment in listed} == {pb.PAYMENT_STATUS_SUCCEEDED}
+
+
+def test_amounts_finer_than_the_currency_stop_the_migration(
+    database_server: DatabaseServer, empty_database: dict[str, str]
+) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(LEGACY_TABLE, database=name)
+    database_server.execute("INSERT INTO payments (order_id, amount, method) VALUES (1, 561.50, 'UPI')", database=name)
+    with pytest.raises(MigrationError, match="DEFAULT_CURRENCY=JPY"):
+        migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "JPY"}), say=lambda _: None)
+    assert migrate(settings_of(empty_database), say=lambda _: None)
 
 
 def test_a_time_of_zeros_is_no_time(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:

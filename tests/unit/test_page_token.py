@@ -1,6 +1,7 @@
 """Page tokens: what was encoded is decoded, and nothing else is."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,18 +10,47 @@ from hypothesis import strategies as st
 from server.domain import page_token
 from server.domain.errors import InvalidValue
 from server.domain.listing import Order, PaymentFilter, Position
-from server.domain.payment import Status
+from server.domain.money import Money
+from server.domain.payment import PaymentMethod, RefundState, Status
 
 TIMES = st.datetimes(timezones=st.just(UTC))
 POSITIONS = st.builds(Position, st.none() | TIMES, st.integers(1, 2**63 - 1))
-FILTERS = st.builds(
-    PaymentFilter,
-    order_id=st.none() | st.integers(-(2**63), 2**63 - 1),
-    statuses=st.frozensets(st.sampled_from(Status)),
-    reference=st.none() | st.text(min_size=1, max_size=20),
-)
+
+
+def filter_of(conditions: dict[str, Any]) -> PaymentFilter | None:
+    try:
+        return PaymentFilter(**conditions)
+    except InvalidValue:
+        return None
+
+
+AMOUNTS = st.none() | st.builds(Money, st.sampled_from(["INR", "USD"]), st.integers(-(10**9), 10**9))
+CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
+    "order_id": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "methods": st.frozensets(st.sampled_from(PaymentMethod)),
+    "statuses": st.frozensets(st.sampled_from(Status)),
+    "refund_states": st.frozensets(st.sampled_from(RefundState)),
+    "reference": st.none() | st.text(min_size=1, max_size=20),
+    "min_amount": AMOUNTS,
+    "max_amount": AMOUNTS,
+    "min_create_time": st.none() | TIMES,
+    "max_create_time": st.none() | TIMES,
+}
+FILTERS = st.fixed_dictionaries(CONDITIONS).map(filter_of).filter(bool)
 ORDERS = st.sampled_from(Order)
 EVERY = PaymentFilter()
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+@given(POSITIONS, st.data())
+def test_a_token_is_bound_to_each_condition(name: str, position: Position, data: st.DataObject) -> None:
+    mine, other = (filter_of({name: data.draw(CONDITIONS[name])}) for _ in range(2))
+    assert mine is not None
+    assert other is not None
+    token = page_token.encode(position, mine, Order.NEWEST_FIRST)
+    if mine != other:
+        with pytest.raises(InvalidValue):
+            page_token.decode(token, other, Order.NEWEST_FIRST)
 
 
 @given(POSITIONS, FILTERS, ORDERS)

@@ -24,7 +24,8 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         ("DEFAULT_CURRENCY", "rupees", "ISO 4217"),
         ("DEFAULT_CURRENCY", "KWD", "3 decimals"),
         ("MYSQL_POOL_MAX", "1", "at least MYSQL_POOL_MIN"),
-        ("REFERENCE_PREFIX", "{day}", "{date}"),
+        *(("REFERENCE_PREFIX", prefix, "{date}") for prefix in ("{day}", "{date!r}", "{date:d}", "{", " ", "x" * 65)),
+        ("REFERENCE_PREFIX", "{date}" * 9, "at most 64"),
         ("LOG_FORMAT", "xml", "json"),
     ],
 )

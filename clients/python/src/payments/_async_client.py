@@ -44,6 +44,7 @@ class AsyncPaymentsClient:
         """
         asyncio.get_running_loop()
         self._timeout_seconds = timeout_seconds
+        self._is_closed = False
         all_options = channel_options(options, user_agent)
         self._channel = (
             grpc.aio.insecure_channel(target, all_options, interceptors=interceptors)
@@ -126,6 +127,7 @@ class AsyncPaymentsClient:
 
     async def close(self) -> None:
         """Close the connection. Calls in progress are cancelled; there can be no further ones."""
+        self._is_closed = True
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -161,5 +163,8 @@ class AsyncPaymentsClient:
             try:
                 return await rpc(request, timeout=attempts.remaining_seconds())
             except grpc.RpcError as rpc_error:
-                delay_seconds = attempts.delay_seconds(error_from_rpc(rpc_error, request_id))
+                error = error_from_rpc(rpc_error, request_id)
+                if self._is_closed:
+                    raise error from rpc_error
+                delay_seconds = attempts.delay_seconds(error)
             await asyncio.sleep(delay_seconds)

@@ -51,6 +51,7 @@ class PaymentsClient:
             user_agent: names your program to the service, as in ``checkout/1.4``.
         """
         self._timeout_seconds = timeout_seconds
+        self._is_closed = False
         all_options = channel_options(options, user_agent)
         channel = (
             grpc.insecure_channel(target, all_options)
@@ -190,6 +191,7 @@ class PaymentsClient:
 
     def close(self) -> None:
         """Close the connection. Calls in progress are cancelled; there can be no further ones."""
+        self._is_closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -222,5 +224,8 @@ class PaymentsClient:
             try:
                 return rpc(request, timeout=attempts.remaining_seconds())
             except grpc.RpcError as rpc_error:
-                delay_seconds = attempts.delay_seconds(error_from_rpc(rpc_error, request_id))
+                error = error_from_rpc(rpc_error, request_id)
+                if self._is_closed:
+                    raise error from rpc_error
+                delay_seconds = attempts.delay_seconds(error)
             time.sleep(delay_seconds)

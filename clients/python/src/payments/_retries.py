@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import grpc
 
-from payments.errors import PaymentsError
+from payments.errors import Overloaded, PaymentsError
 
-_RETRYABLE_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED})
+_RETRYABLE_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+"""CANCELLED is what a server that stops answers for a moment; the client's own cancelling is not tried again."""
 
 _FIRST_BACKOFF_SECONDS = 0.1
 _MAX_BACKOFF_SECONDS = 1.0
@@ -54,7 +55,7 @@ class Attempts:
         if error.code is grpc.StatusCode.DEADLINE_EXCEEDED and self._last_failure is not None:
             self._last_failure.add_note("The deadline passed during another attempt after this.")
             raise self._last_failure
-        if error.code not in _RETRYABLE_CODES:
+        if not (isinstance(error, Overloaded) or error.code in _RETRYABLE_CODES):
             raise error
         delay_seconds = (error.retry_after_seconds or 0) + self._jitter() * self._backoff_seconds
         if delay_seconds >= self.remaining_seconds():

@@ -123,7 +123,6 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
 _BY_CODE: dict[grpc.StatusCode, type[PaymentsError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.INTERNAL: InternalError,
     grpc.StatusCode.CANCELLED: OutcomeUnknown,

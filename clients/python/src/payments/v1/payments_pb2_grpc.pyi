@@ -8,8 +8,9 @@ Conventions, once for all RPCs:
 - Money is `google.type.Money`: exact, never a float. An empty `currency_code` means the deployment's default
   currency. An amount finer than the currency's minor unit (paise, cents) is refused, not rounded.
 - Times are UTC, to the microsecond.
-- Every error has a `google.rpc.ErrorInfo` detail, its domain `payments` and its reason a stable upper-case word that
-  programs can switch on. INVALID_ARGUMENT also has a `google.rpc.BadRequest` that names each wrong field (20 at
+- Every error of the service has a `google.rpc.ErrorInfo` detail, its domain `payments` and its reason a stable
+  upper-case word that programs can switch on. (Those that gRPC itself makes have none: a message over the size limit
+  is RESOURCE_EXHAUSTED, an unknown RPC UNIMPLEMENTED, a cut connection UNAVAILABLE or CANCELLED.) INVALID_ARGUMENT also has a `google.rpc.BadRequest` that names each wrong field (20 at
   most). Where trying again makes sense there is a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
 - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
   takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`: nothing was begun), DEADLINE_EXCEEDED
@@ -17,6 +18,7 @@ Conventions, once for all RPCs:
   ErrorInfo, to be looked up in the service's log).
 - After `STORE_UNAVAILABLE`, INTERNAL, or an error that the client's own side made (a broken connection, a deadline
   that passed there) it is not known whether a charge or refund was done: repeat it with the same `request_id`.
+- The trailer `idempotency-replayed: true` says that an earlier call with the same `request_id` did what was asked.
 - The trailer `x-request-id` names the call in the service's log; a caller may send one of its own.
 """
 
