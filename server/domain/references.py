@@ -1,9 +1,10 @@
 """References: the names of payments for people."""
 
 import functools
-import secrets
 from collections.abc import Callable
 from datetime import date, datetime
+
+from server.domain.randomness import random_hex
 
 _SUFFIX_BYTES = 10
 """80 random bits: among 10^9 payments with one prefix, the chance of any collision is below one in a million."""
@@ -21,6 +22,6 @@ def reference_maker(prefix: str) -> Callable[[datetime], str]:
         return prefix.format(date=f"{day:%Y%m%d}")
 
     def new_reference(create_time: datetime) -> str:
-        return f"{prefix_of(create_time.date())}-{secrets.token_hex(_SUFFIX_BYTES).upper()}"
+        return f"{prefix_of(create_time.date())}-{random_hex(_SUFFIX_BYTES).upper()}"
 
     return new_reference

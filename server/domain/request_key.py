@@ -1,12 +1,13 @@
 """What makes a call safe to repeat: the idempotency key of AIP-155."""
 
-import secrets
 from dataclasses import dataclass
 from typing import Self
 
 from server.domain.errors import InvalidValue
+from server.domain.randomness import random_hex
 
 MAX_REQUEST_ID_LENGTH = 255
+_GENERATED_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class RequestKey:
             InvalidValue: the request_id is not 1 to 255 printable ASCII characters.
         """
         if request_id is None:
-            return cls(caller, secrets.token_hex(16), generated=True)
+            return cls(caller, random_hex(_GENERATED_BYTES), generated=True)
         if not (0 < len(request_id) <= MAX_REQUEST_ID_LENGTH and request_id.isascii() and request_id.isprintable()):
             raise InvalidValue(f"must be 1 to {MAX_REQUEST_ID_LENGTH} printable ASCII characters, or left out")
         return cls(caller, request_id, generated=False)

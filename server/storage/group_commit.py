@@ -20,11 +20,11 @@ from server.storage import queries
 from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
 from server.storage.mysql import Database, DuplicateKey, Session
 
-_MAX_BATCH = 256
-"""Payments in one INSERT at most: enough for the commit to cost each little, and few enough to be quick."""
+_MAX_BATCH = 16
+"""Payments in one INSERT at most: enough for the statements to cost each little, and few enough to answer soon."""
 
-_MAX_WRITERS = 2
-"""Batches in progress at most: while the database commits one, the next is made ready."""
+_MAX_WRITERS = 4
+"""Batches in progress at most: while the database writes some, others are made ready, and the commits share a flush."""
 
 _MAX_WAITING = 10_000
 """Payments that wait for their INSERT at most."""
