@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types generate drift migrate migrate-status sample lock clean
+.PHONY: help run test bench check format lint types generate drift migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ run: $(READY) ## bring the service up from nothing: database, migrations, sample
 test: $(READY) .bin/grpcurl ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
 	$(BIN)/python -m pytest
 
+bench: $(READY) ## measure the service beside the one that it replaces
+	$(BIN)/python -m bench.rest
+
 check: lint types drift ## everything that is checked without running the service
 
 lint: $(READY) ## ruff, import-linter, buf lint
@@ -36,7 +39,7 @@ lint: $(READY) ## ruff, import-linter, buf lint
 	$(BIN)/buf lint
 
 types: $(READY) ## mypy --strict
-	$(BIN)/mypy server tools tests clients/python/src
+	$(BIN)/mypy server tools tests bench clients/python/src
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .

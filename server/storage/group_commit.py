@@ -134,9 +134,9 @@ class GroupCommit:
 
 async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
     rows = [payment_values(payment) for payment in payments]
-    await session.write(queries.INSERT_PAYMENTS, (orjson.dumps(rows).decode(),))
     keys = [(payment.reference, payment.charge.key.caller, payment.charge.key.request_id) for payment in payments]
-    found = await session.row(queries.SELECT_INSERTED, (orjson.dumps(keys).decode(),))
+    values = (orjson.dumps(rows).decode(), orjson.dumps(keys).decode())
+    found = await session.write_and_read(queries.INSERT_PAYMENTS, values)
     assert found is not None
     stored = {}
     for text in str(found[0] or "").split(",") if found[0] else ():

@@ -84,6 +84,20 @@ class Session:
         rows = await self.rows(text, values)
         return rows[0] if rows else None
 
+    async def write_and_read(self, text: str, values: Sequence[object]) -> Row | None:
+        """Execute a statement that writes and, after a semicolon, a query of at most one row; return that, or None.
+
+        Both go in one message: waking the database for each costs as much as their work. What the first writes is
+        committed before the second is begun.
+
+        Raises:
+            pymysql.err.MySQLError: as either of them raises; the second is not executed when the first fails.
+        """
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(text, values)
+            await cursor.nextset()
+            return cast("Row | None", await cursor.fetchone())
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """Make what is inside one transaction: committed at its end, rolled back when it raises."""

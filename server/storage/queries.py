@@ -56,23 +56,19 @@ INSERT_PAYMENTS = f"""
     SELECT n.order_id, n.amount, n.currency, n.method, n.status, n.reference, n.created_at, n.requested_method,
         n.caller, n.request_id
     FROM {_NEW_PAYMENTS}
-    ON DUPLICATE KEY UPDATE payment_id = payments.payment_id
-"""
-"""Many payments, bound as one JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order.
+    ON DUPLICATE KEY UPDATE payment_id = payments.payment_id;
 
-What is a duplicate, by payments_by_request or the unique key of reference, is left out.
-"""
-
-SELECT_INSERTED = f"""
     SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
     FROM {_NEW_KEYS}
     JOIN payments p FORCE INDEX (payments_by_request)
         ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
 """
-"""What is stored under some request keys, bound as one JSON value: a list of lists of reference, caller and request_id.
+"""Inserts many payments, and tells what is stored then under their request keys.
 
-It comes as one value: the place in the list, counted from 1, the payment_id, and whether it has that reference; by
-payments_by_request.
+They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
+payments_by_request or the unique key of reference, is left out. The keys are bound as another: a list of lists of
+reference, caller and request_id. The answer is one value, read by payments_by_request: for each key that is there, its
+place in the list, counted from 1, the payment_id, and whether it has that reference.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
