@@ -27,6 +27,8 @@ _AFTER_UNDERSCORE = re.compile("_(.)")
 _STEP = re.compile(r"Failed to parse (\w+) field: ")
 _UNKNOWN = re.compile(r'Message type "[\w.]+" has no field named "(?P<name>.*?)" at ', re.DOTALL)
 
+_CHOICE = re.compile(r'should not have multiple "(?P<name>\w+)" oneof fields')
+
 _ALLOWED_BY_TYPE = {
     FieldDescriptor.CPPTYPE_INT32: "a whole number of 32 bits",
     FieldDescriptor.CPPTYPE_INT64: "a whole number of 64 bits, which may stand in quotes",
@@ -202,6 +204,11 @@ def _violation(message: Descriptor, text: str) -> FieldViolation:
     unknown = _UNKNOWN.search(text)
     if unknown is not None:
         return FieldViolation(".".join((*path, unknown["name"])), "is no field of this request")
+    choice = _CHOICE.search(text)
+    if choice is not None:
+        outer = field_at(message, path).message_type if path else message
+        names = ", ".join(field.name for field in outer.oneofs_by_name[choice["name"]].fields)
+        return FieldViolation(".".join(path), f"must have only one of {names}")
     try:
         field = field_at(message, path)
     except (KeyError, AssertionError):

@@ -1,0 +1,349 @@
+"""The gateway, on a service of the tests' own: what google/api/http.proto says, over a real socket."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from grpc_tools import protoc
+
+from server.config import Settings
+from server.domain.errors import PaymentNotFound, StoreUnavailable
+from server.domain.money import Currencies
+from server.transport.calls import Call, Calls
+from server.transport.health import HealthMonitor
+from server.transport.http_rules import InvalidHttpRule, PathTemplate, http_rules
+from server.transport.http_server import HttpServer, http_app
+from server.use_cases import Payments
+from tests.running_service import ROOT
+
+PROTOS = ROOT / "tests" / "protos"
+
+
+class LibraryServicer:
+    """Answers with what it was asked, so that a test sees how the request was read."""
+
+    async def GetBook(self, request: Any, _call: Call) -> Any:
+        return request
+
+    async def PutBook(self, request: Any, _call: Call) -> Any:
+        return request
+
+    async def CancelBook(self, request: Any, call: Call) -> Any:
+        if request.id == 404:
+            raise PaymentNotFound("no such book")
+        if request.id == 503:
+            raise StoreUnavailable("closed")
+        if request.id == 500:
+            raise RuntimeError("secret shelf")
+        call.replayed = request.id == 2
+        return request
+
+    async def FindBooks(self, request: Any, _call: Call) -> Any:
+        books = GetMessageClass(request.DESCRIPTOR.file.message_types_by_name["Books"])()
+        books.books.add(name=request.name)
+        return books
+
+    async def RemoveBook(self, request: Any, _call: Call) -> Any:
+        return request
+
+    async def CheckBook(self, request: Any, _call: Call) -> Any:
+        return request
+
+    async def StreamBooks(self, request: Any, _call: Call) -> AsyncIterator[Any]:
+        if request.id == 404:
+            raise PaymentNotFound("no such book")
+        for number in range(1, 4):
+            yield type(request)(id=number)
+        if request.id == 1:
+            raise StoreUnavailable("closed")
+
+    async def Hidden(self, request: Any, _call: Call) -> Any:
+        return request
+
+
+def compiled(proto: Path, service: str, folder: Path) -> ServiceDescriptor:
+    """Compile a proto, and return one of its services."""
+    out = folder / "out.binpb"
+    paths = (proto.parent, ROOT / ".cache" / "googleapis", Path(protoc.__file__).parent / "_proto")
+    options = [*(f"--proto_path={path}" for path in paths), f"--descriptor_set_out={out}"]
+    assert protoc.main(["protoc", *options, str(proto)]) == 0
+    (file,) = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
+    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
+    return descriptor_pool.Default().FindServiceByName(service)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ServiceDescriptor:
+    """The test's service."""
+    # What the proto imports must be in the pool before it.
+    assert wrappers_pb2.DESCRIPTOR
+    return compiled(PROTOS / "library.proto", "tests.library.Library", tmp_path_factory.mktemp("protos"))
+
+
+@pytest.fixture(scope="module")
+def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
+    """A client of the service, which a real server serves."""
+    settings = Settings(mysql_host="none", rest_max_body_bytes=4096)
+    monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
+    port: list[int] = []
+    listening = threading.Event()
+    loop = asyncio.new_event_loop()
+    stopping = asyncio.Event()
+
+    async def serve() -> None:
+        payments = cast("Payments", None)  # nothing here charges
+        currencies = Currencies("INR", frozenset({"INR"}))
+        app = http_app(settings, [(library, LibraryServicer())], payments, currencies, Calls(100), monitor)
+        server = HttpServer(app)
+        port.append(server.listen("127.0.0.1", 0))
+        await server.start()
+        listening.set()
+        await stopping.wait()
+        await server.stop(1)
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert listening.wait(10)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port[0]}") as client:
+        yield client
+    loop.call_soon_threadsafe(stopping.set)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/lib/shelves/1/books/2", {"name": "shelves/1/books/2"}),
+        ("/lib/shelves/a%20b/books/%E0%A4%97", {"name": "shelves/a b/books/\u0917"}),
+        ("/lib/shelves/a%2Fb/books/2", {"name": "shelves/a%2Fb/books/2"}),
+        ("/lib/books/7", {"id": "7"}),
+        ("/lib/books/-7", {"id": "-7"}),
+        ("/lib/shelf/sea%2Fair/first", {"shelf": {"theme": "sea/air"}}),
+        ("/lib/books/7?shelf.place=3&shelf.theme=sea", {"id": "7", "shelf": {"theme": "sea", "place": 3}}),
+        ("/lib/books/7?genres=GENRE_POEM&genres=1", {"id": "7", "genres": ["GENRE_POEM", "GENRE_NOVEL"]}),
+        ("/lib/books/7?authors=a&authors=b%26c&authors=", {"id": "7", "authors": ["a", "b&c", ""]}),
+        ("/lib/books/7?is_lent=true", {"id": "7", "isLent": True}),
+        ("/lib/books/7?isLent=true", {"id": "7", "isLent": True}),
+        ("/lib/books/7?isRare=false", {"id": "7", "isRare": False}),
+        ("/lib/books/7?printTime=2025-02-07T05:28:54Z", {"id": "7", "printTime": "2025-02-07T05:28:54Z"}),
+        ("/lib/books/7?weightKg=1.5&cover=QUJD", {"id": "7", "weightKg": 1.5, "cover": "QUJD"}),
+        ("/lib/books/7?person=x", {"id": "7", "person": "x"}),
+    ],
+)
+def test_paths_and_parameters_fill_fields(http: httpx.Client, path: str, expected: dict[str, Any]) -> None:
+    response = http.get(path)
+    assert response.status_code == 200, response.text
+    assert response.json() == expected
+    assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "said"),
+    [
+        ("/lib/books/seven", "id", "whole number"),
+        ("/lib/books/7.5", "id", "whole number"),
+        ("/lib/books/9223372036854775808", "id", "64 bits"),
+        ("/lib/books/7?id=8", "id", "the path or the body holds it"),
+        ("/lib/books/7?colour=red", "colour", "is no parameter"),
+        ("/lib/books/7?shelf=x", "shelf", "one field of the message"),
+        ("/lib/books/7?shelf.colour=x", "shelf.colour", "is no parameter"),
+        ("/lib/books/7?shelf.place=x", "shelf.place", "32 bits"),
+        ("/lib/books/7?shelf.place=1&shelf.place=2", "shelf.place", "must come once"),
+        ("/lib/books/7?isLent=yes", "is_lent", "true or false"),
+        ("/lib/books/7?genres=GENRE_SONG", "genres", "GENRE_POEM"),
+        ("/lib/books/7?printTime=yesterday", "print_time", "RFC 3339"),
+        ("/lib/books/7?printTime.seconds=1", "printTime.seconds", "is not set by parts"),
+        ("/lib/books/7?former_shelves.theme=x", "former_shelves.theme", "is not set by parts"),
+        ("/lib/books/7?cover=A", "cover", "Base64"),
+        ("/lib/books/7?person=x&company=y", "", "one of person, company"),
+        ("/lib/books/%FF", "", "UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_a_path_or_a_parameter_is_named(
+    http: httpx.Client, path: str, field: str, said: str
+) -> None:
+    response = http.get(path)
+    assert response.status_code == 400, response.text
+    violation = violations(response)[0]
+    assert violation.get("field", "") == field
+    assert said in violation["description"]
+
+
+def violations(response: httpx.Response) -> list[dict[str, str]]:
+    status = response.json()
+    assert status["code"] == 3
+    (found,) = (one["fieldViolations"] for one in status["details"] if one["@type"].endswith("BadRequest"))
+    return cast("list[dict[str, str]]", found)
+
+
+def test_a_whole_body_fills_what_the_path_does_not(http: httpx.Client) -> None:
+    response = http.post("/lib/books/2:cancel", json={"authors": ["x"], "shelf": {"theme": "y"}, "id": "9"})
+    assert response.json() == {"id": "2", "authors": ["x"], "shelf": {"theme": "y"}}
+    assert http.post("/lib/books/3:cancel").json() == {"id": "3"}
+    refused = http.post("/lib/books/2:cancel?isLent=true", json={})
+    assert violations(refused)[0]["field"] == "isLent"
+
+
+def test_a_body_may_hold_one_field_and_parameters_the_others(http: httpx.Client) -> None:
+    response = http.put("/lib/shelves/1/books/2?id=5", json={"theme": "sea"})
+    assert response.json() == {"name": "shelves/1/books/2", "id": "5", "shelf": {"theme": "sea"}}
+    refused = http.put("/lib/shelves/1/books/2?shelf.place=5", json={"theme": "sea"})
+    assert violations(refused)[0]["field"] == "shelf.place"
+
+
+def test_a_response_body_is_one_field_and_two_stars_take_every_segment(http: httpx.Client) -> None:
+    assert http.get("/lib/find/a/b%2Fc/d").json() == [{"name": "a/b%2Fc/d"}]
+    assert http.get("/lib/find/").json() == [{}]
+
+
+def test_every_verb_reaches_its_rpc(http: httpx.Client) -> None:
+    assert http.delete("/lib/books/7").json() == {"id": "7"}
+    head = http.head("/lib/books/7")
+    assert (head.status_code, head.content) == (200, b"")
+    assert http.patch("/lib/books/7").status_code == 405
+
+
+def test_another_verb_is_405_and_tells_which_there_are(http: httpx.Client) -> None:
+    response = http.post("/lib/books/7", json={})
+    assert response.status_code == 405
+    assert response.headers["allow"] == "CHECK, DELETE, GET"
+    assert response.json()["code"] == 12
+
+
+@pytest.mark.parametrize("path", ["/lib", "/lib/", "/lib/nothing", "/lib/shelves/1/books", "/lib/books/7:return/x"])
+def test_an_unknown_path_is_404_as_a_status(http: httpx.Client, path: str) -> None:
+    response = http.get(path)
+    assert (response.status_code, response.json()["code"]) == (404, 5)
+
+
+def test_an_rpc_without_a_rule_has_no_path(http: httpx.Client) -> None:
+    assert http.post("/tests.library.Library/Hidden", json={}).status_code == 404
+
+
+def test_a_stream_is_a_line_for_each_response(http: httpx.Client) -> None:
+    response = http.get("/lib/books:stream")
+    assert response.headers["content-type"].startswith("application/x-ndjson")
+    assert [json.loads(line) for line in response.text.splitlines()] == [{"result": {"id": str(n)}} for n in (1, 2, 3)]
+
+
+def test_a_stream_that_fails_at_once_has_its_status_and_one_that_fails_later_says_so_in_its_last_line(
+    http: httpx.Client,
+) -> None:
+    assert http.get("/lib/books:stream?id=404").status_code == 404
+    assert http.get("/lib/books:stream?id=x").status_code == 400
+    response = http.get("/lib/books:stream?id=1")
+    assert response.status_code == 200
+    *results, last = map(json.loads, response.text.splitlines())
+    assert len(results) == 3
+    assert last["error"]["code"] == 14
+
+
+def test_errors_have_the_status_that_grpc_gateway_gives_them(http: httpx.Client) -> None:
+    assert http.post("/lib/books/404:cancel").status_code == 404
+    unavailable = http.post("/lib/books/503:cancel")
+    assert (unavailable.status_code, unavailable.headers["retry-after"]) == (503, "1")
+    internal = http.post("/lib/books/500:cancel")
+    assert internal.status_code == 500
+    assert "secret" not in internal.text
+
+
+BAD_BODIES = [
+    (b"{", "line 1, column 2"),
+    (b'{"authors": ["x",\n ]}', "line 2, column 2"),
+    (b"[]", "JSON object"),
+    (b'"x"', "JSON object"),
+    (b"null", "JSON object"),
+    (b'{"id": 1, "id": 2}', "must come once"),
+    (b'{"is_lent": true, "isLent": false}', "must come once"),
+    (b'{"weightKg": NaN}', "NaN is no JSON number"),
+    (b'{"weightKg": -Infinity}', "no JSON number"),
+    (b'{"weightKg": 1e400}', "too large"),
+    (b'{"id": ' + b"9" * 1000 + b"}", "more than 400 digits"),
+    (b'{"name": "\xff"}', "UTF-8"),
+    (b"[" * 2000, "nested"),
+    (b'{"shelf": ' * 200 + b"1" + b"}" * 200, ""),
+    (b'{"nothing": 1}', "is no field"),
+    (b'{"shelf": {"nothing": 1}}', "is no field"),
+    (b'{"genres": ["GENRE_SONG"]}', "GENRE_NOVEL"),
+    (b'{"name": 5}', "must be text"),
+    (b'{"name": "\\ud800"}', ""),
+    (b'{"authors": "x"}', "a list"),
+    (b'{"isLent": "true"}', "true or false"),
+    (b'{"id": 1.5}', "whole number"),
+    (b'{"person": "a", "company": "b"}', ""),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), BAD_BODIES, ids=[str(body[:30]) for body, _ in BAD_BODIES])
+def test_a_bad_body_is_400_and_the_place_is_named(http: httpx.Client, body: bytes, said: str) -> None:
+    response = http.post("/lib/books/7:cancel", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400, response.text
+    assert said in violations(response)[0]["description"]
+
+
+def test_a_body_of_another_type_is_415_and_one_that_is_too_large_413(http: httpx.Client) -> None:
+    form = http.post("/lib/books/7:cancel", data={"name": "x"})
+    assert (form.status_code, form.json()["code"]) == (415, 3)
+    large = http.post("/lib/books/7:cancel", json={"name": "x" * 5000})
+    assert (large.status_code, large.json()["code"]) == (413, 3)
+    chunked = http.post("/lib/books/7:cancel", content=(b"x" * 1000 for _ in range(6)))
+    assert chunked.status_code == 413
+    with_type = http.post(
+        "/lib/books/7:cancel", content=b"{}", headers={"Content-Type": "Application/JSON; charset=UTF-8"}
+    )
+    assert with_type.status_code == 200
+
+
+def test_the_idempotency_key_is_the_request_id(http: httpx.Client) -> None:
+    response = http.post("/lib/books/2:cancel", json={}, headers={"Idempotency-Key": "k 1"})
+    assert response.json() == {"id": "2", "requestId": "k 1"}
+    assert response.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in http.post("/lib/books/3:cancel").headers
+    both = http.post("/lib/books/2:cancel", json={"requestId": "k 2"}, headers={"Idempotency-Key": "k 1"})
+    assert violations(both)[0]["field"] == "request_id"
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["", "lib", "/lib/{id", "/lib/{}", "/lib/**/x", "/lib/{id=**}/x", "/lib/x:", "/lib/{a={b}}", "/lib//{9}"],
+)
+def test_a_template_that_breaks_the_grammar_is_refused(template: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        PathTemplate.parse(template)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ('get: "/lib/{nothing}"', "has no field nothing"),
+        ('get: "/lib/{genres}"', "no path can hold it"),
+        ('get: "/lib/{shelf}"', "no path can hold it"),
+        ('post: "/lib" body: "nothing"', "has no field nothing"),
+        ('get: "/lib" response_body: "nothing"', "has no field nothing"),
+        ('get: "lib"', "starts with a slash"),
+        ('additional_bindings: {get: "/lib"}', None),
+    ],
+)
+def test_a_rule_that_fits_no_message_stops_the_start(tmp_path: Path, rule: str, said: str | None) -> None:
+    name = f"broken{abs(hash(rule))}"
+    proto = (PROTOS / "library.proto").read_text().split("service Library")[0]
+    proto += f"service S {{ rpc R(Book) returns (Book) {{ option (google.api.http) = {{{rule}}}; }} }}\n"
+    proto += "enum Genre" + (PROTOS / "library.proto").read_text().split("enum Genre", 1)[1]
+    path = tmp_path / f"{name}.proto"
+    path.write_text(proto.replace("package tests.library;", f"package tests.{name};"))
+    service = compiled(path, f"tests.{name}.S", tmp_path)
+    if said is None:
+        assert http_rules([service]) == []
+        return
+    with pytest.raises(InvalidHttpRule, match=said):
+        http_rules([service])
