@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench.load import BenchError, Load, post_load, require_h2load
 from bench.machine import description
-from bench.peers.replaced.app import TABLE
+from bench.peers.replaced.table import TABLE
 from server.config import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate

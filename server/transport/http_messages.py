@@ -207,6 +207,7 @@ def _violation(message: Descriptor, text: str) -> FieldViolation:
     choice = _CHOICE.search(text)
     if choice is not None:
         outer = field_at(message, path).message_type if path else message
+        assert outer is not None, "only a message has a choice of fields"
         names = ", ".join(field.name for field in outer.oneofs_by_name[choice["name"]].fields)
         return FieldViolation(".".join(path), f"must have only one of {names}")
     try:

@@ -16,7 +16,7 @@ from server.domain import errors
 from server.domain.listing import Order
 from server.domain.money import Currencies
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
-from server.domain.payment import NewCharge, NewRefund, Payment, Status
+from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, Status
 from server.transport.boundary import Failure
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
@@ -169,7 +169,7 @@ def _number(amount: Decimal | None) -> float | None:
 
 
 def _method(payment: Payment) -> str:
-    return payment.other_method or payment.method.value
+    return payment.other_method if payment.method is PaymentMethod.OTHER else payment.method.value
 
 
 def _time_text(time: datetime | None, *, to_the_second: bool) -> str | None:

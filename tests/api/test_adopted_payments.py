@@ -9,25 +9,15 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from payments.v1 import payments_pb2 as pb
 
+from bench.peers.replaced.table import TABLE
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import charge, money, refund
 from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
+from tests.legacy_table import LEGACY_INSERT
 from tests.running_service import RunningService
 from tools.migrate import migrate
 from tools.migration_files import MigrationError
 
-LEGACY_TABLE = """
-CREATE TABLE payments (
-    payment_id INT AUTO_INCREMENT PRIMARY KEY,
-    order_id INT NOT NULL,
-    amount DECIMAL(10,2),
-    method VARCHAR(255) NOT NULL,
-    status BOOLEAN,
-    reference VARCHAR(100) UNIQUE,
-    created_at TIMESTAMP NULL,
-    refunded BOOLEAN NOT NULL DEFAULT 0
-)
-"""
 ROWS = [
     (1, 355, "1757.91", "UPI", 0, "ECI20250910-ID9VVN", "2025-02-07 05:28:54", 0),
     (2, 355, "561.00", "CARD", 1, "ECI20250910-1A2B3C", "2025-02-07 05:28:54", 1),
@@ -42,9 +32,9 @@ ROWS = [
 @pytest.fixture
 def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> Iterator[GrpcDriver]:
     name = empty_database["MYSQL_DB"]
-    database_server.execute(LEGACY_TABLE, database=name)
+    database_server.execute(TABLE, database=name)
     for row in ROWS:
-        database_server.execute("INSERT INTO payments VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", row, name)
+        database_server.execute(LEGACY_INSERT, row, name)
     migrate(settings_of(empty_database), say=lambda _: None)
     with running_on(empty_database) as api:
         yield api
@@ -147,10 +137,10 @@ def test_new_charges_follow_the_adopted_ids(adopted: GrpcDriver) -> None:
 
 def test_any_status_but_zero_is_a_success(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
     name = empty_database["MYSQL_DB"]
-    database_server.execute(LEGACY_TABLE, database=name)
+    database_server.execute(TABLE, database=name)
     for payment_id, status in enumerate((0, 1, 2, -1), start=1):
         row = (payment_id, 1, "1.00", "UPI", status, f"r{payment_id}", "2025-03-01", 0)
-        database_server.execute("INSERT INTO payments VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", row, name)
+        database_server.execute(LEGACY_INSERT, row, name)
     migrate(settings_of(empty_database), say=lambda _: None)
     with running_on(empty_database) as api:
         succeeded = pb.PaymentFilter(statuses=[pb.PAYMENT_STATUS_SUCCEEDED])
@@ -163,7 +153,7 @@ def test_amounts_finer_than_the_currency_stop_the_migration(
     database_server: DatabaseServer, empty_database: dict[str, str]
 ) -> None:
     name = empty_database["MYSQL_DB"]
-    database_server.execute(LEGACY_TABLE, database=name)
+    database_server.execute(TABLE, database=name)
     database_server.execute("INSERT INTO payments (order_id, amount, method) VALUES (1, 561.50, 'UPI')", database=name)
     with pytest.raises(MigrationError, match="DEFAULT_CURRENCY=JPY"):
         migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "JPY"}), say=lambda _: None)
@@ -172,7 +162,7 @@ def test_amounts_finer_than_the_currency_stop_the_migration(
 
 def test_a_time_of_zeros_is_no_time(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
     name = empty_database["MYSQL_DB"]
-    database_server.execute(LEGACY_TABLE, database=name)
+    database_server.execute(TABLE, database=name)
     for payment_id, created_at in ((1, "0000-00-00"), (2, None), (3, "0000-00-00"), (4, "2025-03-01")):
         insert_undated(database_server, name, payment_id, created_at)
     migrate(settings_of(empty_database), say=lambda _: None)

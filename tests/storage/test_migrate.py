@@ -16,8 +16,10 @@ from typing import Any
 import pymysql
 import pytest
 
+from bench.peers.replaced.table import TABLE
 from server.config import Settings
 from tests.conftest import DatabaseServer, settings_of
+from tests.legacy_table import LEGACY_INSERT
 from tools.database_connection import DatabaseConnectionError, connect
 from tools.migrate import _schema_fingerprint, applied_version, migrate, read_records, status_lines
 from tools.migration_files import MigrationError, latest_version, load_migrations, split_statements
@@ -27,20 +29,6 @@ def utc(text: str) -> datetime:
     """Return a time as the driver gives one: without a zone, meant in UTC."""
     return datetime.fromisoformat(text)
 
-
-LEGACY_TABLE = """
-    CREATE TABLE payments (
-        payment_id INT AUTO_INCREMENT PRIMARY KEY,
-        order_id INT NOT NULL,
-        amount DECIMAL(10,2),
-        method VARCHAR(255) NOT NULL,
-        status BOOLEAN,
-        reference VARCHAR(100) UNIQUE,
-        created_at TIMESTAMP NULL,
-        refunded BOOLEAN NOT NULL DEFAULT 0
-    )
-"""
-"""As the replaced service made it. The NULL of created_at stands for what older servers would not take for granted."""
 
 LEGACY_ROWS = [
     (1, 355, Decimal("1757.91"), "UPI", 0, "ECI20250910-ID9VVN", utc("2025-02-07 05:28:54"), 0),
@@ -54,11 +42,6 @@ LEGACY_SELECT = """
     SELECT payment_id, order_id, amount, method, status, reference, created_at, refunded FROM payments
     ORDER BY payment_id
 """
-LEGACY_INSERT = """
-    INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, refunded)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-"""
-
 Query = Callable[..., list[Any]]
 
 
@@ -120,7 +103,7 @@ def test_migrating_again_changes_nothing(settings: Settings) -> None:
 
 
 def test_a_legacy_table_is_adopted_with_its_rows_unchanged(settings: Settings, query: Query) -> None:
-    query(LEGACY_TABLE)
+    query(TABLE)
     for row in LEGACY_ROWS:
         query(LEGACY_INSERT, *row)
 
@@ -133,7 +116,7 @@ def test_a_legacy_table_is_adopted_with_its_rows_unchanged(settings: Settings, q
 
 
 def test_ids_go_on_after_the_adopted_ones_and_past_32_bits(settings: Settings, query: Query) -> None:
-    query(LEGACY_TABLE)
+    query(TABLE)
     query(LEGACY_INSERT, 2147483647, *LEGACY_ROWS[0][1:])
 
     migrate(settings, say=silent)
@@ -151,7 +134,7 @@ def test_a_time_beyond_2038_is_kept_to_the_microsecond(settings: Settings, query
 
 
 def test_the_statements_of_the_replaced_service_still_work(settings: Settings, query: Query) -> None:
-    query(LEGACY_TABLE)
+    query(TABLE)
     query(LEGACY_INSERT, *LEGACY_ROWS[0])
     migrate(settings, say=silent)
 
@@ -181,7 +164,7 @@ def test_the_statements_of_the_replaced_service_still_work(settings: Settings, q
 
 
 def test_the_currency_of_adopted_rows_is_the_deployments_default(empty_database: dict[str, str], query: Query) -> None:
-    query(LEGACY_TABLE)
+    query(TABLE)
     query(LEGACY_INSERT, *LEGACY_ROWS[0])
 
     migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "EUR"}), say=silent)
@@ -277,7 +260,7 @@ def test_a_migration_that_was_recorded_as_started_but_never_ran_is_run(
 
 
 def test_rows_written_meanwhile_do_not_make_a_migration_look_applied(settings: Settings, query: Query) -> None:
-    query(LEGACY_TABLE)
+    query(TABLE)
     with closing(connect(settings)) as connection:
         before = _schema_fingerprint(connection)
         query(LEGACY_INSERT, *LEGACY_ROWS[1])

@@ -48,7 +48,7 @@ class LibraryServicer:
         return request
 
     async def FindBooks(self, request: Any, _call: Call) -> Any:
-        books = GetMessageClass(request.DESCRIPTOR.file.message_types_by_name["Books"])()
+        books: Any = GetMessageClass(request.DESCRIPTOR.file.message_types_by_name["Books"])()
         books.books.add(name=request.name)
         return books
 

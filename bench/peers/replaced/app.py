@@ -13,18 +13,6 @@ from mysql.connector.abstracts import MySQLCursorAbstract
 from mysql.connector.pooling import MySQLConnectionPool
 from pydantic import BaseModel
 
-TABLE = """
-CREATE TABLE payments (
-    payment_id INT AUTO_INCREMENT PRIMARY KEY,
-    order_id INT NOT NULL,
-    amount DECIMAL(10,2),
-    method VARCHAR(255) NOT NULL,
-    status BOOLEAN,
-    reference VARCHAR(100) UNIQUE,
-    created_at TIMESTAMP NULL,
-    refunded BOOLEAN NOT NULL DEFAULT 0
-)
-"""
 _POOL_SIZE = 16
 _SUCCESS_PROBABILITY = 0.6
 _TRUE = {"1", "true", "success", "yes"}

@@ -1,0 +1,10 @@
+"""Rows of the replaced service's table."""
+
+from datetime import datetime
+
+LEGACY_INSERT = """
+    INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, refunded)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+LegacyRow = tuple[int, int, str | None, str, int | None, str | None, str | datetime | None, int]
