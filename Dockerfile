@@ -8,7 +8,7 @@ COPY migrations migrations
 COPY server server
 COPY tools tools
 USER nobody
-ENV GRPC_HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
-EXPOSE 50051
+ENV GRPC_HOST=0.0.0.0 REST_HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
+EXPOSE 50051 8001
 # Replicas may start together: migrations run each once, under a lock.
 CMD ["sh", "-c", "python -m tools.migrate && exec python -m server"]

@@ -20,7 +20,7 @@ $(READY): requirements/dev.txt clients/python/pyproject.toml
 	@command -v go > /dev/null || { echo "Go 1.24 or later is needed to build grpcurl, which the tests use"; exit 1; }
 	go build -C tools/go -o ../../.bin/grpcurl github.com/fullstorydev/grpcurl/cmd/grpcurl
 
-run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC
+run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
 
 test: $(READY) .bin/grpcurl ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)

@@ -2,8 +2,9 @@
 
 The rooms, and the way that a call takes through them:
 
-- ``transport`` reads a message into domain types, and renders what comes back; the sole owner of grpc and protobuf.
-  ``boundary`` has the one table from errors to statuses.
+- ``transport`` reads a message into domain types, and renders what comes back; the sole owner of grpc, protobuf and
+  HTTP. ``servicer`` has the RPCs, ``calls`` what is done around each, ``boundary`` the one table from errors to
+  statuses; ``grpc_server`` and ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``.
 - ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store.
 - ``processor`` is the simulated processor behind the one port.
 - ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``.

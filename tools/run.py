@@ -35,7 +35,8 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.2
 _HEALTH_TIMEOUT_SECONDS = 1.0
 _GRPCURL = Path(".bin") / "grpcurl"
-_EXAMPLE = """-d '{"order_id": 342, "amount": {"units": 561}}'"""
+_GRPC_EXAMPLE = """-d '{"order_id": 342, "amount": {"units": 561}}'"""
+_REST_EXAMPLE = """-H 'Content-Type: application/json' -d '{"order_id": 342, "amount": 561.00}'"""
 _EXIT_BY_SIGNAL = 128
 """As shells have it: 128 and the signal's number."""
 
@@ -47,7 +48,7 @@ def main() -> None:
     try:
         with _database():
             settings = load_settings()
-            _refuse_taken_port(settings)
+            _refuse_taken_ports(settings)
             migrate(settings)
             load_sample_payments(count=_SAMPLE_PAYMENTS, only_if_empty=True)
             exit_code = _serve(settings)
@@ -106,7 +107,7 @@ def _serve(settings: Settings) -> int:
 
 def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     """Wait until the service says that it serves; False when it ended instead."""
-    with grpc.insecure_channel(_address(settings)) as channel:
+    with grpc.insecure_channel(_address(settings.grpc_host, settings.grpc_port)) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)  # whose type stubs leave out its methods
         while server.poll() is None:
             try:
@@ -119,25 +120,30 @@ def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     return False
 
 
-def _refuse_taken_port(settings: Settings) -> None:
+def _refuse_taken_ports(settings: Settings) -> None:
     """Refuse early, and so that another service's health is not taken for ours.
 
     Raises:
-        SettingsError: something listens on the port already.
+        SettingsError: something listens on one of the ports already.
     """
-    if settings.grpc_port == 0:
-        return
-    try:
-        socket.create_connection((_host(settings), settings.grpc_port), _HEALTH_TIMEOUT_SECONDS).close()
-    except OSError:
-        return
-    msg = f"{_address(settings)} is taken: does the service run already? GRPC_PORT chooses another port"
-    raise SettingsError(msg)
+    for transport, host, port in (
+        ("GRPC", settings.grpc_host, settings.grpc_port),
+        ("REST", settings.rest_host, settings.rest_port),
+    ):
+        if port == 0:
+            continue
+        try:
+            socket.create_connection((_reachable(host), port), _HEALTH_TIMEOUT_SECONDS).close()
+        except OSError:
+            continue
+        address = _address(host, port)
+        msg = f"{address} is taken: does the service run already? {transport}_PORT chooses another port"
+        raise SettingsError(msg)
 
 
-def _host(settings: Settings) -> str:
-    """Return where a client on this machine finds the service: loopback, when it listens on every address."""
-    host = settings.grpc_host.strip("[]")
+def _reachable(host: str) -> str:
+    """Return where a client on this machine finds a listener: loopback, when it listens on every address."""
+    host = host.strip("[]")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -147,19 +153,23 @@ def _host(settings: Settings) -> str:
     return host
 
 
-def _address(settings: Settings) -> str:
-    host = _host(settings)
-    return f"[{host}]:{settings.grpc_port}" if ":" in host else f"{host}:{settings.grpc_port}"
+def _address(host: str, port: int) -> str:
+    reachable = _reachable(host)
+    return f"[{reachable}]:{port}" if ":" in reachable else f"{reachable}:{port}"
 
 
 def _welcome(settings: Settings) -> str:
     is_built = (ROOT / _GRPCURL).exists()
     grpcurl = _GRPCURL if is_built else "grpcurl"
     building = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
-    address = _address(settings)
+    grpc_address = _address(settings.grpc_host, settings.grpc_port)
+    url = f"http://{_address(settings.rest_host, settings.rest_port)}"
+    has_rest = settings.rest_port != 0
+    rest = f" and {url} (REST; {url}/docs explains it)" if has_rest else ""
+    curl = f"  curl {url}/v1/payments/charge {_REST_EXAMPLE}\n" if has_rest else ""
     return (
-        f"\nThe payment service listens on {address} (gRPC). Ctrl-C stops it. In another window, try:\n"
-        f"  {grpcurl} -plaintext {_EXAMPLE} {address} payments.v1.PaymentService/Charge\n{building}"
+        f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another window, try:\n"
+        f"  {grpcurl} -plaintext {_GRPC_EXAMPLE} {grpc_address} payments.v1.PaymentService/Charge\n{building}{curl}"
     )
 
 
