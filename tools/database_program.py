@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.system_package import ProgramFailed, has_apt, install, run
+
 _NAMES = ("mariadbd", "mysqld")
 _FOLDERS_OFF_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin")
 """Where packages put server programs, which need not be on PATH."""
@@ -20,9 +22,7 @@ _SCRIPT_PREFIXES = ("mariadb", "mysql")
 """MariaDB 11 renamed ``mysql_system_tables.sql`` and its siblings."""
 
 _PACKAGE = "mariadb-server-core"
-_INSTALL_TIMEOUT_SECONDS = 900
 _INITIALISE_TIMEOUT_SECONDS = 120
-_QUOTED_LINES = 10
 
 _HOW_TO_GET_ONE = f"""\
 There is no database server program (mariadbd or mysqld) on this machine. One of these gives one:
@@ -104,39 +104,20 @@ def obtain_program() -> DatabaseProgram:
         PrivateDatabaseError: there is none and it cannot be installed; the message says how to get one.
     """
     program = find_program()
-    if program is None and shutil.which("apt-get") is not None:
-        _install_with_apt()
+    if program is None and has_apt():
+        try:
+            install(_PACKAGE, "the programs only, no system service")
+        except ProgramFailed as error:
+            msg = f"{error}\n{_HOW_TO_GET_ONE}"
+            raise PrivateDatabaseError(msg) from None
         program = find_program()
     if program is None:
         raise PrivateDatabaseError(_HOW_TO_GET_ONE)
     return program
 
 
-def _install_with_apt() -> None:
-    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if rights and (shutil.which("sudo") is None or subprocess.run([*rights, "true"], check=False).returncode != 0):
-        msg = f"Only root can install {_PACKAGE}, and sudo gives no rights without a password.\n{_HOW_TO_GET_ONE}"
-        raise PrivateDatabaseError(msg)
-    print(f"Installing {_PACKAGE} with apt (the programs only, no system service) ...", flush=True)
-    # `env` rather than an environment of our own: sudo would drop that.
-    apt = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", _PACKAGE]):
-        try:
-            _run([*apt, *arguments], "", timeout_seconds=_INSTALL_TIMEOUT_SECONDS)
-        except PrivateDatabaseError as error:
-            msg = f"{error}\n{_HOW_TO_GET_ONE}"
-            raise PrivateDatabaseError(msg) from None
-
-
-def _run(command: list[str], standard_input: str, timeout_seconds: float = _INITIALISE_TIMEOUT_SECONDS) -> None:
+def _run(command: list[str], standard_input: str) -> None:
     try:
-        done = subprocess.run(
-            command, input=standard_input, capture_output=True, text=True, timeout=timeout_seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        msg = f"not done after {timeout_seconds:.0f} s: {' '.join(command)}"
-        raise PrivateDatabaseError(msg) from None
-    if done.returncode != 0:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-_QUOTED_LINES:])
-        msg = f"exit code {done.returncode} from: {' '.join(command)}\n{said}"
-        raise PrivateDatabaseError(msg)
+        run(command, standard_input=standard_input, timeout_seconds=_INITIALISE_TIMEOUT_SECONDS)
+    except ProgramFailed as error:
+        raise PrivateDatabaseError(str(error)) from None
