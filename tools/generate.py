@@ -1,8 +1,9 @@
 """Generate the code that comes from the protos, or check that what is committed is what they give.
 
 ``python -m tools.generate`` writes the Python modules into the client distribution, the one generated copy that there
-is; ``--check`` writes nothing, lists what differs, and exits 1 if anything does. Both need no network: the imported
-``google/*`` protos come from the installed ``googleapis-common-protos``.
+is, and beside them each proto as a FileDescriptorSet that has its comments, which the modules lack; ``--check`` writes
+nothing, lists what differs, and exits 1 if anything does. Both need no network: the imported ``google/*`` protos come
+from the installed ``googleapis-common-protos``.
 """
 
 import argparse
@@ -14,46 +15,61 @@ from importlib import resources
 from pathlib import Path
 
 from google.rpc import status_pb2
-from grpc_tools import protoc
+from grpc_tools import protoc as bundled_protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "proto"
 PYTHON_SOURCES = ROOT / "clients" / "python" / "src"
+INSTALLED_GOOGLE = Path(status_pb2.__file__).parents[1]
 GOOGLEAPIS = ROOT / ".cache" / "googleapis"
-GENERATED_PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
+GENERATED_PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi", "*.binpb")
 
 
 def copy_googleapis(destination: Path) -> None:
     """Copy the protos of ``googleapis-common-protos`` to ``destination``, where buf.yaml looks for them."""
-    source = Path(status_pb2.__file__).parents[1]
     shutil.rmtree(destination, ignore_errors=True)
-    for proto in sorted(source.rglob("*.proto")):
-        target = destination / "google" / proto.relative_to(source)
+    for proto in sorted(INSTALLED_GOOGLE.rglob("*.proto")):
+        target = destination / "google" / proto.relative_to(INSTALLED_GOOGLE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(proto, target)
 
 
 def generate_python(destination: Path) -> None:
-    """Run protoc with its Python, gRPC and typing plugins over every proto of ours.
+    """Run protoc with its Python, gRPC and typing plugins over every proto of ours, and write its descriptor set.
 
     Raises:
         SystemExit: protoc found an error; it has printed which.
     """
-    destination.mkdir(parents=True, exist_ok=True)
     plugins = Path(sys.executable).parent
-    exit_code = protoc.main(
+    protos = sorted(PROTOS.rglob("*.proto"))
+    destination.mkdir(parents=True, exist_ok=True)
+    protoc(
+        f"--proto_path={PROTOS}",
+        f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
+        f"--python_out={destination}",
+        f"--mypy_out=quiet:{destination}",
+        f"--grpc_python_out={destination}",
+        f"--mypy_grpc_out=quiet:{destination}",
+        *(str(proto) for proto in protos),
+    )
+    for proto in protos:
+        descriptor_set = destination / proto.relative_to(PROTOS).with_suffix(".binpb")
+        protoc(f"--proto_path={PROTOS}", "--include_source_info", f"--descriptor_set_out={descriptor_set}", str(proto))
+
+
+def protoc(*arguments: str) -> None:
+    """Run protoc, which finds the ``google/*`` protos by itself.
+
+    Raises:
+        SystemExit: it found an error; it has printed which.
+    """
+    exit_code = bundled_protoc.main(
         [
             "protoc",
-            f"--proto_path={PROTOS}",
-            f"--proto_path={GOOGLEAPIS}",
+            f"--proto_path={INSTALLED_GOOGLE.parent}",
             f"--proto_path={resources.files('grpc_tools') / '_proto'}",
-            f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
-            f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
-            f"--python_out={destination}",
-            f"--mypy_out=quiet:{destination}",
-            f"--grpc_python_out={destination}",
-            f"--mypy_grpc_out=quiet:{destination}",
-            *(str(proto) for proto in sorted(PROTOS.rglob("*.proto"))),
+            *arguments,
         ]
     )
     if exit_code:

@@ -1,0 +1,40 @@
+"""Protos for tests only, and how they are loaded."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from tools.generate import protoc
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class CompiledProto:
+    """A proto: loaded, and by itself with its comments."""
+
+    file: FileDescriptor
+    protos: FileDescriptorSet
+
+
+def compiled(name: str) -> CompiledProto:
+    """Compile a proto of this folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "set.binpb"
+        protoc(
+            f"--proto_path={FOLDER}",
+            "--include_source_info",
+            "--include_imports",
+            f"--descriptor_set_out={output}",
+            str(FOLDER / name),
+        )
+        protos = FileDescriptorSet.FromString(output.read_bytes())
+    pool = DescriptorPool()
+    for file in protos.file:
+        pool.AddSerializedFile(file.SerializeToString())
+    (own,) = (file for file in protos.file if file.name == name)
+    return CompiledProto(pool.FindFileByName(name), FileDescriptorSet(file=[own]))
