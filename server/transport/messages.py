@@ -45,7 +45,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999, as google.protobuf.Timestamp has it."""
 
-_MAX_CHOICES = 20
+MAX_CHOICES = 20
 """How many values one repeated field of a filter may hold."""
 
 
@@ -63,8 +63,8 @@ class _EnumTable(Generic[Member, Number]):
         return self._members[number]
 
     def members(self, numbers: Sequence[int]) -> frozenset[Member]:
-        if len(numbers) > _MAX_CHOICES:
-            raise InvalidValue(f"must have at most {_MAX_CHOICES} values")
+        if len(numbers) > MAX_CHOICES:
+            raise InvalidValue(f"must have at most {MAX_CHOICES} values")
         return frozenset(self.member(number) for number in numbers)
 
 

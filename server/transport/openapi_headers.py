@@ -1,0 +1,60 @@
+"""The headers that requests and answers of all paths have in common, as the OpenAPI document has them."""
+
+from typing import Any
+
+from server.domain.request_key import MAX_REQUEST_ID_LENGTH
+
+PARAMETERS: dict[str, Any] = {
+    "RequestName": {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": "Names the call in the service's log. Anything but 1 to 128 printable ASCII characters is as if "
+        "there were none, and the service takes a name of its own.",
+        "schema": {"type": "string"},
+    },
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes the call safe to repeat: a word that is new for each charge or refund that is meant; a "
+        "UUID will do. The same key with the same parameters gives the first call's outcome, as it is now, and does "
+        "nothing more.",
+        # White space at its ends is not part of a header.
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_REQUEST_ID_LENGTH,
+            "pattern": "^[!-~]([ -~]*[!-~])?$",
+        },
+    },
+}
+"""Components of a document; each is referred to by ``parameter``."""
+
+HEADERS: dict[str, Any] = {
+    "RequestName": {
+        "description": "Names the call in the service's log: the request's own X-Request-Id, or else a new one.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "RetryAfter": {
+        "description": "After how many seconds to try again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "IdempotencyReplayed": {
+        "description": "`true` when an earlier call with the same key did what this one asked; else not there.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+"""Components of a document; ``answer_headers`` refers to them."""
+
+_NAMES = {"RequestName": "X-Request-Id", "RetryAfter": "Retry-After", "IdempotencyReplayed": "Idempotency-Replayed"}
+
+
+def parameter(name: str) -> dict[str, str]:
+    """Return a reference to one of ``PARAMETERS``."""
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def answer_headers(*further: str) -> dict[str, Any]:
+    """Return the headers of an answer: the one that all have, and ``further`` ones of ``HEADERS``."""
+    return {_NAMES[name]: {"$ref": f"#/components/headers/{name}"} for name in ("RequestName", *further)}
