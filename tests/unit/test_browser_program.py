@@ -1,0 +1,39 @@
+"""Chromium: found, or else the message says how to get it."""
+
+from pathlib import Path
+
+import pytest
+
+from tools import browser_program
+from tools.browser_program import NoBrowser, find_program, obtain_program
+
+
+def test_a_browser_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "chromium-browser"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find_program() == program
+
+
+def test_where_there_is_no_browser_and_no_apt_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+
+    with pytest.raises(NoBrowser, match=r"(?s)apt-get install.*dnf install.*brew install"):
+        obtain_program()
+
+
+def test_a_missing_browser_is_installed_without_what_is_only_recommended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt = tmp_path / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n')
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    installed = Path("/usr/bin/chromium")
+    monkeypatch.setattr(browser_program, "find_program", lambda: installed if (tmp_path / "calls").exists() else None)
+
+    assert obtain_program() == installed
+    assert "install --yes --no-install-recommends chromium\n" in (tmp_path / "calls").read_text()
