@@ -17,12 +17,14 @@ from server.config import Settings
 from server.domain.money import Currencies
 from server.transport.boundary import BodyTooLarge, Failure, failure_of
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
+from server.transport.docs import docs_endpoints
 from server.transport.health import HealthMonitor
 from server.transport.http_body import BodyLimits
 from server.transport.http_gateway import HttpGateway
 from server.transport.http_replies import error_response, header, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.legacy_rest import LegacyRest
+from server.transport.openapi import openapi_document
 from server.use_cases import Payments
 
 _ASKING = frozenset({b"origin", b"accept-encoding"})
@@ -61,6 +63,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
         *LegacyRest(payments, currencies, calls, limits).endpoints(),
         Endpoint("GET", "/healthz", healthz),
         Endpoint("GET", "/readyz", readyz),
+        *docs_endpoints(openapi_document(gateway.rules, currencies=currencies.allowed)),
     ]
     return _Front(HttpRouter(endpoints, gateway), gateway, limits, sorted(settings.cors_allowed_origins))
 

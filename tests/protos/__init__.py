@@ -21,16 +21,16 @@ class CompiledProto:
     protos: FileDescriptorSet
 
 
-def compiled(name: str) -> CompiledProto:
-    """Compile a proto of this folder."""
+def compiled(name: str, source: Path = FOLDER) -> CompiledProto:
+    """Compile a proto of a folder: of this one, unless another is given."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "set.binpb"
         protoc(
-            f"--proto_path={FOLDER}",
+            f"--proto_path={source}",
             "--include_source_info",
             "--include_imports",
             f"--descriptor_set_out={output}",
-            str(FOLDER / name),
+            str(source / name),
         )
         protos = FileDescriptorSet.FromString(output.read_bytes())
     pool = DescriptorPool()

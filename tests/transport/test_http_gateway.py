@@ -10,10 +10,8 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from grpc_tools import protoc
 
 from server.config import Settings
 from server.domain.errors import PaymentNotFound, StoreUnavailable
@@ -23,9 +21,7 @@ from server.transport.health import HealthMonitor
 from server.transport.http_rules import InvalidHttpRule, PathTemplate, http_rules
 from server.transport.http_server import HttpServer, http_app
 from server.use_cases import Payments
-from tests.running_service import ROOT
-
-PROTOS = ROOT / "tests" / "protos"
+from tests.protos import FOLDER, compiled
 
 
 class LibraryServicer:
@@ -70,23 +66,10 @@ class LibraryServicer:
         return request
 
 
-def compiled(proto: Path, service: str, folder: Path) -> ServiceDescriptor:
-    """Compile a proto, and return one of its services."""
-    out = folder / "out.binpb"
-    paths = (proto.parent, ROOT / ".cache" / "googleapis", Path(protoc.__file__).parent / "_proto")
-    options = [*(f"--proto_path={path}" for path in paths), f"--descriptor_set_out={out}"]
-    assert protoc.main(["protoc", *options, str(proto)]) == 0
-    (file,) = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
-    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
-    return descriptor_pool.Default().FindServiceByName(service)
-
-
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> ServiceDescriptor:
+def library() -> ServiceDescriptor:
     """The test's service."""
-    # What the proto imports must be in the pool before it.
-    assert wrappers_pb2.DESCRIPTOR
-    return compiled(PROTOS / "library.proto", "tests.library.Library", tmp_path_factory.mktemp("protos"))
+    return compiled("library.proto").file.services_by_name["Library"]
 
 
 @pytest.fixture(scope="module")
@@ -335,13 +318,11 @@ def test_a_template_that_breaks_the_grammar_is_refused(template: str) -> None:
     ],
 )
 def test_a_rule_that_fits_no_message_stops_the_start(tmp_path: Path, rule: str, said: str | None) -> None:
-    name = f"broken{abs(hash(rule))}"
-    proto = (PROTOS / "library.proto").read_text().split("service Library")[0]
+    proto = (FOLDER / "library.proto").read_text().split("service Library")[0]
     proto += f"service S {{ rpc R(Book) returns (Book) {{ option (google.api.http) = {{{rule}}}; }} }}\n"
-    proto += "enum Genre" + (PROTOS / "library.proto").read_text().split("enum Genre", 1)[1]
-    path = tmp_path / f"{name}.proto"
-    path.write_text(proto.replace("package tests.library;", f"package tests.{name};"))
-    service = compiled(path, f"tests.{name}.S", tmp_path)
+    proto += "enum Genre" + (FOLDER / "library.proto").read_text().split("enum Genre", 1)[1]
+    (tmp_path / "broken.proto").write_text(proto)
+    service = compiled("broken.proto", tmp_path).file.services_by_name["S"]
     if said is None:
         assert http_rules([service]) == []
         return
