@@ -152,6 +152,24 @@ def approving_service(make_database: Callable[[], dict[str, str]]) -> Iterator[R
     assert running.stop() == 0
 
 
+@pytest.fixture
+def hold_inserts(
+    database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> Callable[[], AbstractContextManager[None]]:
+    """Lock the table of the test's database for a while: payments must wait to be written."""
+
+    @contextmanager
+    def hold() -> Iterator[None]:
+        name = migrated_database["MYSQL_DB"]
+        connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=True)
+        with connection, connection.cursor() as cursor:
+            cursor.execute("LOCK TABLES payments WRITE")
+            yield
+            cursor.execute("UNLOCK TABLES")
+
+    return hold
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test of the contract over every transport: over ``/v1`` those that are marked to have its features."""
     if "api" in metafunc.fixturenames:

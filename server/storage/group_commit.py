@@ -18,7 +18,7 @@ from server.domain.errors import DeadlinePassed, Overloaded, PaymentsError, Refe
 from server.domain.payment import ChargeOutcome, NewPayment
 from server.storage import queries
 from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
-from server.storage.mysql import Database, DuplicateKey, Session
+from server.storage.mysql import Database, Session, is_refusal
 
 _MAX_BATCH = 16
 """Payments in one INSERT at most: enough for the statements to cost each little, and few enough to answer soon."""
@@ -29,9 +29,6 @@ _MAX_WRITERS = 4
 _MAX_WAITING = 10_000
 """Payments that wait for their INSERT at most."""
 
-
-_REFUSALS = (pymysql.err.DataError, pymysql.err.IntegrityError, pymysql.err.ProgrammingError, DuplicateKey)
-"""What the database raises for a row that it does not take."""
 
 _Outcome = ChargeOutcome | Exception
 
@@ -124,7 +121,9 @@ class GroupCommit:
             return []
         try:
             return await _insert_many(session, payments)
-        except _REFUSALS:
+        except pymysql.err.MySQLError as error:
+            if not is_refusal(error):
+                raise
             # The database refuses one of them: each goes alone, so that it fails alone.
             return [await _told(insert_one(session, payment)) for payment in payments]
 
@@ -155,5 +154,9 @@ async def _told(outcome: Awaitable[ChargeOutcome]) -> _Outcome:
     """Return an outcome, or the error that is one; what is wrong with the connection is none."""
     try:
         return await outcome
-    except (PaymentsError, ReferenceTaken, *_REFUSALS) as error:
+    except (PaymentsError, ReferenceTaken) as error:
+        return error
+    except pymysql.err.MySQLError as error:
+        if not is_refusal(error):
+            raise
         return error

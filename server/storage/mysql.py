@@ -217,7 +217,7 @@ class Database:
             except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
                 if attempt < _ATTEMPTS and _code(error) in _TRY_AGAIN:
                     await asyncio.sleep(random.uniform(0.5, 1) * _BACKOFF_SECONDS * 2**attempt)
-                elif not isinstance(error, pymysql.err.MySQLError) or _code(error) in _UNAVAILABLE:
+                elif not isinstance(error, pymysql.err.MySQLError) or not is_refusal(error):
                     raise _unavailable(error) from error
                 else:
                     raise
@@ -255,6 +255,11 @@ class Database:
         if self._probe is not None:
             self._probe.close()
             self._probe = None
+
+
+def is_refusal(error: pymysql.err.MySQLError) -> bool:
+    """Tell whether the database refuses what it was given: asking again would end the same."""
+    return _code(error) not in _UNAVAILABLE
 
 
 def _code(error: Exception) -> int:
