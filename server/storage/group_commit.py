@@ -20,10 +20,10 @@ from server.storage import queries
 from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
 from server.storage.mysql import Database, Session, is_refusal
 
-_MAX_BATCH = 16
+_MAX_BATCH = 32
 """Payments in one INSERT at most: enough for the statements to cost each little, and few enough to answer soon."""
 
-_MAX_WRITERS = 4
+_MAX_WRITERS = 3
 """Batches in progress at most: while the database writes some, others are made ready, and the commits share a flush."""
 
 _MAX_WAITING = 10_000
