@@ -110,4 +110,4 @@ def call_id(wanted: object) -> str:
     """Return the name of a call: the one that its caller wants, when that is fit for a log, else a new one."""
     if isinstance(wanted, str) and 0 < len(wanted) <= _MAX_CALL_ID_LENGTH and wanted.isascii() and wanted.isprintable():
         return wanted
-    return f"{random.getrandbits(_CALL_ID_BITS):x}"
+    return f"{random.getrandbits(_CALL_ID_BITS):032x}"
