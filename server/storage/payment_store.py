@@ -101,7 +101,7 @@ class MysqlPaymentStore:
             total = await _count(session, queries.numbered_count(query))
             rows: Sequence[Row] = ()
             if query.size and query.skip < total:
-                page = queries.numbered_page(query)
+                page = queries.numbered_page(query, total)
                 rows = await session.rows(page.text, page.values)
             return NumberedPage(tuple(payment_from_row(row) for row in rows), total)
 

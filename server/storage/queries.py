@@ -165,19 +165,26 @@ def numbered_count(query: NumberedPageQuery) -> Query:
     return _numbered("COUNT(*)", query)
 
 
-def numbered_page(query: NumberedPageQuery) -> Query:
-    """Read a page by its number: its ids from the conditions' index, then no other rows than the page's own.
+def numbered_page(query: NumberedPageQuery, total: int) -> Query:
+    """Read a page by its number, of ``total`` payments, of which it must hold some.
 
-    The index holds payments without a time before all others, as the order of lists has them.
+    Its ids come from the conditions' index, from that end which is nearer, and then no other rows than its own. The
+    index holds payments without a time before all others, as the order of lists has them.
     """
-    direction = "DESC" if query.order is Order.NEWEST_FIRST else "ASC"
-    order = f"ORDER BY p.created_at {direction}, p.payment_id {direction}"
-    ids = _numbered("p.payment_id", query, f"{order} LIMIT %s OFFSET %s")
+    size = min(query.size, total - query.skip)
+    beyond = total - query.skip - size
+    forwards, backwards = ("DESC", "ASC") if query.order is Order.NEWEST_FIRST else ("ASC", "DESC")
+    direction, skip = (forwards, query.skip) if query.skip <= beyond else (backwards, beyond)
+    ids = _numbered("p.payment_id", query, f"{_by_time(direction)} LIMIT %s OFFSET %s")
     text = (
         f"SELECT STRAIGHT_JOIN {_PAYMENT} FROM ({ids.text}) page "
-        f"JOIN payments p ON p.payment_id = page.payment_id {order}"
+        f"JOIN payments p ON p.payment_id = page.payment_id {_by_time(forwards)}"
     )
-    return Query(text, (*ids.values, query.size, query.skip))
+    return Query(text, (*ids.values, size, skip))
+
+
+def _by_time(direction: str) -> str:
+    return f"ORDER BY p.created_at {direction}, p.payment_id {direction}"
 
 
 class _Conditions:
@@ -204,9 +211,7 @@ def _dated(payment_filter: PaymentFilter, order: Order, after: Position | None) 
             _utc(after.create_time),
             after.payment_id,
         )
-    return _select(
-        _PAYMENT, payment_filter, place, f"ORDER BY p.created_at {direction}, p.payment_id {direction} LIMIT %s"
-    )
+    return _select(_PAYMENT, payment_filter, place, f"{_by_time(direction)} LIMIT %s")
 
 
 def _undated(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:

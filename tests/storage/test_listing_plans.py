@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from server.domain.listing import Order, PaymentFilter, Position
+from server.domain.numbered_page import NumberedPageQuery
 from server.domain.payment import PaymentMethod, Status
 from server.storage import queries
 from tests.conftest import DatabaseServer, settings_of
@@ -56,3 +58,43 @@ def test_a_page_is_read_from_its_index_without_a_sort(
         assert index in plan[0]
         assert "filesort" not in str(plan[0][-1])
         assert "ALL" not in plan[0]
+
+
+def numbered(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) -> NumberedPageQuery:  # noqa: ANN401
+    return NumberedPageQuery(order=order, size=200, skip=skip, **conditions)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "index"),
+    [
+        ({}, "payments_by_time"),
+        ({"order_id": 7}, "payments_by_order"),
+        ({"method": "UPI"}, "payments_by_method"),
+        ({"status": Status.FAILED}, "payments_by_status"),
+    ],
+)
+@pytest.mark.parametrize("skip", [0, 1000, 199_000])
+def test_a_numbered_page_passes_over_entries_of_its_index_alone(
+    database_server: DatabaseServer, large_database: str, conditions: dict[str, Any], index: str, skip: int
+) -> None:
+    page = queries.numbered_page(numbered(skip, **conditions), ROWS)
+    plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
+    (ids,) = (row for row in plan if row[1] == "DERIVED")
+    assert index in ids
+    assert "Using index" in str(ids[-1])
+    assert "filesort" not in str(ids[-1])
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("skip", [0, 1, 99_900, 100_000, 100_001, 199_799, 199_800, 199_900, 199_999])
+def test_a_numbered_page_is_the_same_from_either_end(
+    database_server: DatabaseServer, large_database: str, order: Order, skip: int
+) -> None:
+    page = queries.numbered_page(numbered(skip, order), ROWS)
+    direction = "DESC" if order is Order.NEWEST_FIRST else "ASC"
+    expected = database_server.execute(
+        f"SELECT payment_id FROM payments ORDER BY created_at {direction}, payment_id {direction} LIMIT 200 OFFSET %s",
+        (skip,),
+        large_database,
+    )
+    assert [row[:1] for row in database_server.execute(page.text, page.values, large_database)] == expected
