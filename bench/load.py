@@ -7,8 +7,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.system_package import ProgramFailed, has_apt, install
+
 _WARM_UP_SECONDS = 2
-_HOW_TO_GET_IT = "h2load is needed to make the load: sudo apt-get install --no-install-recommends nghttp2-client"
+_PACKAGE = "nghttp2-client"
+_HOW_TO_GET_IT = f"h2load is needed to make the load: sudo apt-get install --no-install-recommends {_PACKAGE}"
 
 
 class BenchError(Exception):
@@ -23,12 +26,18 @@ class Load:
     errors: int
 
 
-def require_h2load() -> None:
-    """Return when h2load is there.
+def obtain_h2load() -> None:
+    """Return when h2load is there; where it is not and apt can install it, install it first.
 
     Raises:
-        BenchError: it is not.
+        BenchError: it is not there and cannot be installed; the message says how to get it.
     """
+    if shutil.which("h2load") is None and has_apt():
+        try:
+            install(_PACKAGE, "for the load of measurements")
+        except ProgramFailed as error:
+            msg = f"{error}\n{_HOW_TO_GET_IT}"
+            raise BenchError(msg) from None
     if shutil.which("h2load") is None:
         raise BenchError(_HOW_TO_GET_IT)
 

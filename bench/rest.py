@@ -18,7 +18,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.load import BenchError, Load, post_load, require_h2load
+from bench.load import BenchError, Load, obtain_h2load, post_load
 from bench.machine import description
 from bench.peers.replaced.table import TABLE
 from server.config import Settings
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="payments in the table that lists are read from")
     arguments = parser.parse_args()
     try:
-        require_h2load()
+        obtain_h2load()
         with tempfile.TemporaryDirectory() as folder, PrivateDatabase(Path(folder) / "db") as database:
             bench = _Bench(database, Path(folder))
             machine = description(bench.database_version())
@@ -136,10 +136,14 @@ class _Bench:
             self._fill(environment["MYSQL_DB"], rows)
         with ExitStack() as stack:
             ports = {"REST_PORT": str(_OURS_PORT), "GRPC_PORT": str(_GRPC_PORT), "LOG_LEVEL": "warning"}
-            stack.enter_context(_program("server", {**ours, **ports}, f"http://127.0.0.1:{_OURS_PORT}/readyz"))
+            stack.enter_context(
+                _program("server", {**ours, **ports}, f"http://127.0.0.1:{_OURS_PORT}/readyz", self._folder)
+            )
             url = f"http://127.0.0.1:{_REPLACED_PORT}"
             port = {"PEER_PORT": str(_REPLACED_PORT)}
-            stack.enter_context(_program("bench.peers.replaced", {**replaced, **port}, f"{url}/v1/payments?per_page=1"))
+            stack.enter_context(
+                _program("bench.peers.replaced", {**replaced, **port}, f"{url}/v1/payments?per_page=1", self._folder)
+            )
             yield f"http://127.0.0.1:{_OURS_PORT}", url
 
     def _new_database(self, name: str) -> dict[str, str]:
@@ -164,9 +168,9 @@ class _Bench:
 
 
 @contextmanager
-def _program(module: str, settings: Mapping[str, str], url: str) -> Iterator[None]:
+def _program(module: str, settings: Mapping[str, str], url: str, folder: Path) -> Iterator[None]:
     """Run ``python -m module`` until it is no longer needed; it is ready when ``url`` answers."""
-    with (_RESULTS.parent.parent.parent / ".data" / f"bench-{module}.log").open("wb") as log:
+    with (folder / f"{module}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             env={"PATH": os.environ.get("PATH", os.defpath), **settings},
@@ -176,7 +180,7 @@ def _program(module: str, settings: Mapping[str, str], url: str) -> Iterator[Non
         try:
             _wait_until(lambda: _answers(url) or process.poll() is not None)
             if process.poll() is not None:
-                raise BenchError(f"python -m {module} did not start; its output is in {log.name}")
+                raise BenchError(f"python -m {module} did not start: {Path(log.name).read_text()}")
             yield
         finally:
             process.terminate()
