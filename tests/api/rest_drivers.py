@@ -70,7 +70,10 @@ class LegacyDriver:
 
     def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
         """Call Charge, and find what it made in the list of its order."""
-        assert request.method in {pb.PAYMENT_METHOD_UNSPECIFIED, SUCCEEDING}
+        if request.method not in {pb.PAYMENT_METHOD_UNSPECIFIED, SUCCEEDING}:
+            pytest.skip("/v1 cannot name a method")
+        if request.amount.currency_code not in {"", "INR"}:
+            pytest.skip("/v1 cannot name a currency")
         body: dict[str, Any] = {"order_id": request.order_id}
         if request.HasField("amount"):
             body["amount"] = str(amount_of(request.amount))
@@ -101,13 +104,24 @@ class LegacyDriver:
         raise CallFailed("NOT_FOUND", "no such payment")
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
-        """List the first page."""
-        assert not request.page_token
-        parameters = {"per_page": request.page_size or 50}
-        if request.filter.HasField("order_id"):
-            parameters["order_id"] = request.filter.order_id
+        """List a page; its token is its number."""
+        wanted = request.filter
+        page, per_page = int(request.page_token or 1), request.page_size or 50
+        parameters: dict[str, Any] = {"page": page, "per_page": per_page}
+        if wanted.HasField("order_id"):
+            parameters["order_id"] = wanted.order_id
+        if wanted.HasField("min_amount"):
+            parameters["amount_gt"] = str(amount_of(wanted.min_amount))
+        if wanted.HasField("max_amount"):
+            parameters["amount_lt"] = str(amount_of(wanted.max_amount))
+        is_oldest_first = request.order_by.strip() in {"create_time", "create_time asc"}
+        parameters["sort_by_created"] = "asc" if is_oldest_first else "desc"
         answer = self._json("GET", "/v1/payments", params=parameters)
-        return pb.ListPaymentsResponse(payments=map(payment_of, answer["items"]), total_size=answer["total"])
+        return pb.ListPaymentsResponse(
+            payments=map(payment_of, answer["items"]),
+            total_size=answer["total"],
+            next_page_token=str(page + 1) if page * per_page < answer["total"] else "",
+        )
 
     def _all(self, **parameters: int) -> Iterator[pb.Payment]:
         for page in range(1, 1000):

@@ -59,6 +59,7 @@ def test_the_processor_picks_among_three_methods_when_none_is_named(api: Driver)
     ("amount", "currency"),
     [("0.01", ""), ("99999999.99", ""), ("0.01", "INR"), ("12.34", "USD"), ("1200", "JPY"), ("99999999", "JPY")],
 )
+@pytest.mark.legacy
 def test_an_amount_comes_back_as_it_was_sent(api: Driver, amount: str, currency: str) -> None:
     payment = api.charge(charge(amount=amount, currency=currency)).payment
     assert payment.amount == money(amount, currency or "INR")
@@ -79,6 +80,7 @@ def test_the_same_request_id_returns_the_first_payment_and_charges_once(api: Dri
     assert count_of(api, request.order_id) == 1
 
 
+@pytest.mark.legacy
 def test_a_replayed_charge_shows_the_payment_as_it_is_now(api: Driver) -> None:
     request = charge(request_id=new_request_id())
     payment = api.charge(request).payment
@@ -88,6 +90,7 @@ def test_a_replayed_charge_shows_the_payment_as_it_is_now(api: Driver) -> None:
     assert again.refund_state == pb.REFUND_STATE_FULL
 
 
+@pytest.mark.legacy
 def test_naming_the_default_currency_or_leaving_it_empty_is_the_same_charge(api: Driver) -> None:
     request_id = new_request_id()
     request = charge(request_id=request_id)
@@ -105,6 +108,7 @@ def test_naming_the_default_currency_or_leaving_it_empty_is_the_same_charge(api:
     ],
     ids=["order", "amount", "currency", "method"],
 )
+@pytest.mark.legacy
 def test_the_same_request_id_with_another_parameter_is_refused(api: Driver, change: pb.ChargeRequest) -> None:
     request = charge(request_id=new_request_id())
     api.charge(request)

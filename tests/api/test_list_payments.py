@@ -34,13 +34,11 @@ def walk(api: Driver, payment_filter: pb.PaymentFilter, order_by: str = "", page
         request.page_token = page.next_page_token
 
 
-@pytest.fixture(scope="module")
-def seven(service: RunningService) -> list[pb.Payment]:
+@pytest.fixture
+def seven(api: Driver) -> list[pb.Payment]:
     """Seven payments of one order, oldest first."""
     order_id = new_order_id()
-    with grpc.insecure_channel(service.target) as channel:
-        api = GrpcDriver(channel)
-        return [api.charge(charge(order_id, f"{number}.00")).payment for number in range(1, 8)]
+    return [api.charge(charge(order_id, f"{number}.00")).payment for number in range(1, 8)]
 
 
 @pytest.fixture
@@ -49,6 +47,7 @@ def of_order(seven: list[pb.Payment]) -> pb.PaymentFilter:
 
 
 @pytest.mark.parametrize("order_by", ["", "create_time desc", "  create_time   desc "])
+@pytest.mark.legacy
 def test_the_newest_come_first_by_default(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str
 ) -> None:
@@ -56,6 +55,7 @@ def test_the_newest_come_first_by_default(
 
 
 @pytest.mark.parametrize("order_by", ["create_time asc", "create_time"])
+@pytest.mark.legacy
 def test_the_oldest_come_first_when_asked_for(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str
 ) -> None:
@@ -64,6 +64,7 @@ def test_the_oldest_come_first_when_asked_for(
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 6, 7, 8])
 @pytest.mark.parametrize("order_by", ["create_time desc", "create_time asc"])
+@pytest.mark.legacy
 def test_pages_of_any_size_show_each_payment_once_in_order(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str, page_size: int
 ) -> None:
@@ -71,6 +72,7 @@ def test_pages_of_any_size_show_each_payment_once_in_order(
     assert walk(api, of_order, order_by, page_size) == expected
 
 
+@pytest.mark.legacy
 def test_the_last_page_has_no_token(api: Driver, of_order: pb.PaymentFilter) -> None:
     page = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=7))
     assert len(page.payments) == 7
@@ -106,6 +108,7 @@ def test_the_total_counts_every_match_and_only_when_asked(api: Driver, of_order:
     assert api.list_payments(none).HasField("total_size")
 
 
+@pytest.mark.legacy
 def test_amount_bounds_are_inclusive(api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter) -> None:
     of_order.min_amount.CopyFrom(money("3.00"))
     of_order.max_amount.CopyFrom(money("5.00"))
