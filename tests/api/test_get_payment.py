@@ -23,9 +23,12 @@ def test_a_payment_comes_with_its_refunds_oldest_first(api: Driver) -> None:
 
 def test_a_reference_is_compared_letter_by_letter(api: Driver) -> None:
     payment = api.charge(charge()).payment
-    with pytest.raises(CallFailed) as failed:
-        api.get_payment(pb.GetPaymentRequest(reference=payment.reference.lower()))
-    assert failed.value.code == "NOT_FOUND"
+    for other in (payment.reference.lower(), payment.reference + " ", " " + payment.reference):
+        with pytest.raises(CallFailed) as failed:
+            api.get_payment(pb.GetPaymentRequest(reference=other))
+        assert failed.value.code == "NOT_FOUND"
+        matching = pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference=other))
+        assert not api.list_payments(matching).payments
 
 
 @pytest.mark.parametrize(
