@@ -196,6 +196,20 @@ def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code
         assert all(event["level"] == "info" for event in running.events)
 
 
+def test_for_a_moment_after_sigterm_callers_are_told_to_turn_elsewhere(
+    start_service: Callable[..., RunningService],
+) -> None:
+    running = start_service()
+    with grpc.insecure_channel(running.target) as channel:
+        api = GrpcDriver(channel)
+        api.charge(charge())
+        running.send(signal.SIGTERM)
+        running.wait_for("draining")
+        refused = failure(lambda: api.stub.Charge(charge(), timeout=5))
+        assert (refused.code, refused.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        assert running.wait() == 0
+
+
 def test_the_drain_is_bounded(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:

@@ -189,6 +189,12 @@ def test_a_response_body_is_one_field_and_two_stars_take_every_segment(http: htt
     assert http.get("/lib/find/").json() == [{}]
 
 
+def test_of_several_paths_that_fit_the_most_specific_counts(http: httpx.Client) -> None:
+    assert http.get("/lib/books/newest").json() == {"books": [{}]}
+    assert http.get("/lib/find/a/on/b").json() == {"books": [{"name": "a"}]}
+    assert http.get("/lib/find/a/at/b").json() == [{"name": "a/at/b"}]
+
+
 def test_every_verb_reaches_its_rpc(http: httpx.Client) -> None:
     assert http.delete("/lib/books/7").json() == {"id": "7"}
     head = http.head("/lib/books/7")
