@@ -23,7 +23,7 @@ from server.storage.mysql import Database, Session, is_refusal
 _MAX_BATCH = 32
 """Payments in one INSERT at most: enough for the statements to cost each little, and few enough to answer soon."""
 
-_MAX_WRITERS = 3
+_MAX_WRITERS = 4
 """Batches in progress at most: while the database writes some, others are made ready, and the commits share a flush."""
 
 _MAX_WAITING = 10_000

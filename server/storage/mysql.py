@@ -195,6 +195,10 @@ class Database:
         }
 
     async def _take_slot(self, deadline: Deadline) -> None:
+        if not self._slots.locked():
+            deadline.check()
+            await self._slots.acquire()  # at once, so that no timer is needed
+            return
         try:
             async with asyncio.timeout(deadline.remaining_seconds(self._settings.mysql_acquire_timeout_seconds)):
                 await self._slots.acquire()
