@@ -94,7 +94,19 @@ SAME = [
         b'{"order_id":1,"amount":5,"other":[1]}', b'{"order_id":1,"order_id":2,"amount":1}', b"\xef\xbb\xbf" + BODY
     ),
     *charges(
-        b"", b"{", b"{}", b"[]", b"null", b"5", b'"x"', b"[1,2]", b"true", b'{"order_id":1,}', BODY + b" x", b"\x00"
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"5",
+        b'"x"',
+        b"[1,2]",
+        b"true",
+        b"1.5",
+        b'{"order_id":1,}',
+        BODY + b" x",
+        b"\x00",
     ),
     *charges(b'{"order_id":null,"amount":null}', b'{"order_id":"abc","amount":"abc"}', b'{"order_id":"","amount":""}'),
     *charges(
@@ -110,7 +122,7 @@ SAME = [
     *(
         Request("POST", "/v1/payments/charge", BODY, {"Content-Type": kind})
         for kind in (
-            *("text/plain", "application/x-www-form-urlencoded", "garbage", "application/jsonx", "text/json"),
+            *("text/plain", "application/x-www-form-urlencoded", "garbage", ";", "application/jsonx", "text/json"),
             *("application/vnd.x+json", "APPLICATION/JSON; charset=utf-8", "application/json; charset=latin1"),
         )
     ),
