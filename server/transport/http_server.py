@@ -125,7 +125,7 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=True,  # of a proxy on this machine, so that redirects lead back to it
             )
         )
         self._socket: socket.socket | None = None
