@@ -11,4 +11,4 @@ USER nobody
 ENV GRPC_HOST=0.0.0.0 REST_HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
 EXPOSE 50051 8001
 # Replicas may start together: migrations run each once, under a lock.
-CMD ["sh", "-c", "python -m tools.migrate && exec python -m server"]
+CMD ["sh", "-c", "payments migrate && exec payments serve"]

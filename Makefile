@@ -10,10 +10,10 @@ READY := .venv/.ready
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
 
-$(READY): requirements/dev.txt clients/python/pyproject.toml
+$(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
 	touch $(READY)
 
 .bin/grpcurl: tools/go/go.mod tools/go/go.sum
@@ -52,13 +52,13 @@ drift: $(READY) ## fail when the generated code is not what the protos give
 	$(BIN)/python -m tools.generate --check
 
 migrate: $(READY) ## bring the database's tables up to date
-	$(BIN)/python -m tools.migrate
+	$(BIN)/payments migrate
 
 migrate-status: $(READY) ## show which migrations are applied
-	$(BIN)/python -m tools.migrate status
+	$(BIN)/payments migrate status
 
 sample: $(READY) ## add 400 sample payments
-	$(BIN)/python -m tools.sample_data --count 400
+	$(BIN)/payments sample
 
 lock: $(READY) ## pin the newest allowed versions of all packages
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-package payments-client --python-version 3.11 --no-header --no-annotate --upgrade --quiet -o requirements/dev.txt

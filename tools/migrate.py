@@ -1,6 +1,6 @@
 """Bring the database's schema up to date: run the files of ``migrations/`` that have not been run, in their order.
 
-``python -m tools.migrate`` migrates, ``python -m tools.migrate status`` shows what is applied and changes nothing.
+``payments migrate`` migrates, ``payments migrate status`` shows what is applied and changes nothing.
 Forward only. Any number of processes may start it at once: a lock in the database lets one work, the others wait.
 
 What happens when it is interrupted. DDL cannot be in a transaction with the record that it happened, but on MySQL 8 and
@@ -11,7 +11,6 @@ run; it differs, so the migration happened and only that is recorded. A statemen
 transaction with its record. When the database refuses a statement the row is taken away, as nothing happened.
 """
 
-import argparse
 import hashlib
 import re
 import sys
@@ -21,10 +20,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pymysql
+import typer
 from pymysql.constants import ER
 
 from server.config import Settings, SettingsError
@@ -275,7 +276,7 @@ class _Migrator:
         if is_unreachable(error):
             return what_failed + (
                 "The connection broke, so it is not known whether it was applied; the next run finds that out.\n"
-                "Run `python -m tools.migrate` again, and change nothing in the schema before that."
+                "Run `payments migrate` again, and change nothing in the schema before that."
             )
         if code == ER.LOCK_WAIT_TIMEOUT:
             remedy = "Another session holds the table: SHOW PROCESSLIST names it. End it, or wait until it is done."
@@ -283,7 +284,7 @@ class _Migrator:
             remedy = "Put right what the error names: in the data or, as it is applied nowhere yet, in the file."
         return what_failed + (
             f"It changed nothing; those before it stay applied.\n{remedy}\n"
-            "Then run `python -m tools.migrate` again: it goes on with this one."
+            "Then run `payments migrate` again: it goes on with this one."
         )
 
 
@@ -365,21 +366,27 @@ def _summary(settings: Settings, migrations: Sequence[Migration], version: int) 
     return f"{settings.mysql_db} is at version {version}, the latest"
 
 
-def main() -> None:
-    """Run the program."""
-    parser = argparse.ArgumentParser(prog="python -m tools.migrate", description=__doc__)
-    parser.add_argument("action", nargs="?", choices=["migrate", "status"], default="migrate")
-    parser.add_argument(
-        "--lock-timeout-seconds",
-        type=float,
-        default=DEFAULT_LOCK_TIMEOUT_SECONDS,
-        help="how long to wait for another process that is migrating (%(default)g)",
-    )
-    arguments = parser.parse_args()
+class Action(StrEnum):
+    """What the program does."""
+
+    MIGRATE = "migrate"
+    STATUS = "status"
+
+
+def command(
+    action: Annotated[
+        Action, typer.Argument(help="status shows what is applied, and changes nothing")
+    ] = Action.MIGRATE,
+    *,
+    lock_timeout_seconds: Annotated[
+        float, typer.Option(help="how long to wait for another process that is migrating")
+    ] = DEFAULT_LOCK_TIMEOUT_SECONDS,
+) -> None:
+    """Bring the database's tables up to date; any number of processes may do so at once."""
     try:
         settings = load_tool_settings()
-        if arguments.action == "migrate":
-            migrate(settings, lock_timeout_seconds=arguments.lock_timeout_seconds)
+        if action is Action.MIGRATE:
+            migrate(settings, lock_timeout_seconds=lock_timeout_seconds)
             return
         with closing(connect(settings)) as connection:
             records = read_records(connection)
@@ -389,4 +396,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(command)

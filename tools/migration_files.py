@@ -5,7 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+_INSTALLED = Path(__file__).resolve().parent / "migrations"
+"""Where the wheel has them."""
+
+MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "migrations"
 
 _FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")

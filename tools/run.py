@@ -28,9 +28,8 @@ from tools.devdb import ROOT
 from tools.migrate import migrate
 from tools.migration_files import MigrationError
 from tools.private_settings import named_settings, names_database, project_database
-from tools.sample_data import SampleDataError, load_sample_payments
+from tools.sample_data import DEFAULT_COUNT, SampleDataError, load_sample_payments
 
-_SAMPLE_PAYMENTS = 400
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.2
 _HEALTH_TIMEOUT_SECONDS = 1.0
@@ -50,7 +49,7 @@ def main() -> None:
             settings = load_settings()
             _refuse_taken_ports(settings)
             migrate(settings)
-            load_sample_payments(count=_SAMPLE_PAYMENTS, only_if_empty=True)
+            load_sample_payments(count=DEFAULT_COUNT, only_if_empty=True)
             exit_code = _serve(settings)
     except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SampleDataError, SettingsError) as error:
         sys.exit(str(error))

@@ -1,11 +1,10 @@
-"""Fill the database with plausible payments: ``python -m tools.sample_data --count 400``.
+"""Fill the database with plausible payments: ``payments sample --count 400``.
 
 Amounts are skewed as real ones are, times cover some months up to now with the rhythm of days, about two in five
 payments failed, an order whose payment failed is often paid again, and some payments were refunded, wholly or in part.
 The same seed and the same ``now`` give the same rows.
 """
 
-import argparse
 import itertools
 import math
 import random
@@ -16,8 +15,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Annotated
 
 import pymysql
+import typer
 from pymysql.constants import ER
 
 from server.config import SettingsError
@@ -25,6 +26,7 @@ from server.domain.currency import MINOR_DIGITS
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, print_line
 from tools.private_settings import load_tool_settings
 
+DEFAULT_COUNT = 400
 DEFAULT_MONTHS = 6
 DEFAULT_SEED = 1
 
@@ -192,7 +194,7 @@ def has_payments(connection: DatabaseConnection) -> bool:
         except pymysql.err.ProgrammingError as error:
             if error.args[0] != ER.NO_SUCH_TABLE:
                 raise
-            msg = "there is no table of payments yet: run `python -m tools.migrate` first"
+            msg = "there is no table of payments yet: run `payments migrate` first"
             raise SampleDataError(msg) from None
         return cursor.fetchone() is not None
 
@@ -295,22 +297,6 @@ def _request_id(chance: random.Random) -> bytes:
     return b"%032x" % chance.getrandbits(128)
 
 
-def main() -> None:
-    """Run the program."""
-    parser = argparse.ArgumentParser(prog="python -m tools.sample_data", description=__doc__)
-    parser.add_argument("--count", type=_at_least_one, required=True, help="how many payments")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="start of the chance (%(default)s)")
-    parser.add_argument("--months", type=_at_least_one, default=DEFAULT_MONTHS, help="how far back (%(default)s)")
-    parser.add_argument("--if-empty", action="store_true", help="do nothing when there are payments already")
-    arguments = parser.parse_args()
-    try:
-        load_sample_payments(
-            count=arguments.count, seed=arguments.seed, months=arguments.months, only_if_empty=arguments.if_empty
-        )
-    except (SampleDataError, DatabaseConnectionError, SettingsError) as error:
-        sys.exit(str(error))
-
-
 def load_sample_payments(
     *, count: int, seed: int = DEFAULT_SEED, months: int = DEFAULT_MONTHS, only_if_empty: bool = False
 ) -> None:
@@ -332,13 +318,19 @@ def load_sample_payments(
         print_line(f"{count:,} sample payments made in {time.monotonic() - start:.1f} s")
 
 
-def _at_least_one(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        msg = f"must be 1 or more, not {value}"
-        raise argparse.ArgumentTypeError(msg)
-    return value
+def command(
+    *,
+    count: Annotated[int, typer.Option(min=1, help="how many payments")] = DEFAULT_COUNT,
+    seed: Annotated[int, typer.Option(help="start of the chance")] = DEFAULT_SEED,
+    months: Annotated[int, typer.Option(min=1, help="how far back")] = DEFAULT_MONTHS,
+    if_empty: Annotated[bool, typer.Option("--if-empty", help="do nothing when there are payments already")] = False,
+) -> None:
+    """Add plausible payments, as for a try-out."""
+    try:
+        load_sample_payments(count=count, seed=seed, months=months, only_if_empty=if_empty)
+    except (SampleDataError, DatabaseConnectionError, SettingsError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(command)

@@ -38,5 +38,5 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
 
     version = await database.run(work, deadline)
     if version < NEEDED_VERSION:
-        msg = f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `make migrate`"
+        msg = f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `payments migrate`"
         raise SchemaOutdated(msg)

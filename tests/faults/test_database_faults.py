@@ -189,4 +189,4 @@ def test_a_database_without_the_migrations_stops_the_start_and_says_what_to_do(e
     service = RunningService(empty_database)
     service.spawn()
     assert service.wait() == 1
-    assert any("make migrate" in line for line in service.output)
+    assert any("payments migrate" in line for line in service.output)

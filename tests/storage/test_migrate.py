@@ -199,7 +199,7 @@ def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_tried_again(
     assert str(folder / "0002_distinct.sql") in message
     assert "statement: ALTER TABLE things ADD UNIQUE KEY things_value (value)" in message
     assert "those before it stay applied" in message
-    assert "run `python -m tools.migrate` again" in message
+    assert "run `payments migrate` again" in message
 
     query("DELETE FROM things LIMIT 1")
     assert migrate(settings, folder=folder, say=silent) == 2

@@ -1,0 +1,25 @@
+"""``payments``: the one command that an installation puts on the path."""
+
+import typer
+
+from server.__main__ import main as serve
+from tools import migrate, sample_data
+
+app = typer.Typer(
+    name="payments",
+    help="The payment service: run it, look after its database, bring payments in and out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("serve", help="Run the service until it is told to stop (SIGTERM or Ctrl-C).")(serve)
+app.command("migrate")(migrate.command)
+app.command("sample")(sample_data.command)
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
