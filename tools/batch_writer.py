@@ -73,11 +73,6 @@ class BatchWriter:
                 time.sleep(pause_seconds)
         return self._transaction(work)
 
-    def mogrify(self, statement: str, values: object) -> str:
-        """Return the statement with its values bound, as the driver would send it."""
-        with self._connection.cursor() as cursor:
-            return cursor.mogrify(statement, values)
-
     def close(self) -> None:
         """Close the connection, whatever its state."""
         with suppress(pymysql.err.MySQLError):

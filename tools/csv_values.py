@@ -28,6 +28,9 @@ _STATUSES = {word: STATUS_VALUES[status] for status, word in STATUS_WORDS.items(
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _MAX_INTEGER = 2**63 - 1
+_SURE_DIGITS = 19
+"""With fewer digits, a number has less than 64 bits."""
+
 _MIN_TIME = datetime(1000, 1, 1)  # noqa: DTZ001 - as the column has it, in UTC without saying so
 """The first one that the column is sure to hold."""
 
@@ -39,6 +42,8 @@ def optional(read: Read) -> Read:
 
 def integer(text: str) -> int:
     """Read a whole number of 64 bits."""
+    if len(text) < _SURE_DIGITS and text.isascii() and text.isdecimal():
+        return int(text)
     stripped = text.strip()
     if _INTEGER.fullmatch(stripped):
         value = int(stripped)
@@ -65,7 +70,7 @@ def flag(text: str) -> int:
 
 def status(text: str) -> int | None:
     """Read a status, as the status columns hold it."""
-    word = text.strip().upper()
+    word = text if text in _STATUSES else text.strip().upper()
     if word in _STATUSES:
         return _STATUSES[word]
     raise InvalidValue("must be SUCCESS, FAILED or PENDING")
@@ -96,6 +101,9 @@ def words(most: int) -> Read:
 
     def read(text: str) -> str:
         stripped = text.strip()
+        # The first question is much the cheaper, and nearly all text answers it.
+        if 0 < len(stripped) <= most and stripped.isprintable():
+            return stripped
         if not 0 < len(stripped) <= most or _UNPRINTABLE.search(stripped):
             raise InvalidValue(f"must be 1 to {most} characters, in UTF-8 and without control characters")
         return stripped

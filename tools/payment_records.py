@@ -125,12 +125,14 @@ def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> 
         raise CsvError("the header must have both of the columns caller and request_id, or neither")
     is_export = "caller" in header
     optional = values.optional
-    amount, time = values.decimal, values.time_in(zone)
+    time = values.time_in(zone)
+    is_in_default_currency = not {"currency", "refunded_amount", "caller"}.intersection(header)
+    amount: Read = _charged_amount_reader(default_currency) if is_in_default_currency else values.decimal
     method: Read = values.exact_text(_MAX_METHOD_LENGTH) if is_export else values.words(_MAX_METHOD_LENGTH)
     reference: Read = values.exact_text(MAX_REFERENCE_LENGTH) if is_export else values.words(MAX_REFERENCE_LENGTH)
     readers: dict[str, Read] = {
-        "payment_id": optional(values.integer),
-        "order_id": values.integer,
+        "payment_id": optional(_identifier),
+        "order_id": values.integer if is_export else _identifier,
         "amount": optional(amount) if is_export else amount,
         "method": method,
         "status": values.status,
@@ -138,26 +140,24 @@ def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> 
         "created_at": optional(time) if is_export else time,
         "refunded": values.flag,
         "currency": _currency_reader(default_currency),
-        "refunded_amount": amount,
+        "refunded_amount": values.decimal,
         "requested_method": optional(values.chargeable_method),
         "caller": optional(values.key(_MAX_CALLER_BYTES)),
         "request_id": optional(values.key(MAX_REQUEST_ID_LENGTH)),
     }
 
     def check(row: Row) -> None:
-        problems = list(_identity_problems(row))
         currency = row.setdefault("currency", default_currency)
         assert isinstance(currency, str)
         is_adopted = is_export and row["caller"] is None
-        try:
-            money = _money(currency, row["amount"])
-            if money is not None and not is_adopted:
-                positive(money)
-        except InvalidValue as error:
-            problems.append(("amount", error.description))
-        else:
-            problems += _refund_problems(row, money, is_adopted=is_adopted)
-        if not is_adopted:
+        problems = []
+        if row.get("payment_id") is None and row.get("reference") is None:
+            problems.append(("payment_id", "must be there, or a reference must be"))
+        if not is_in_default_currency:
+            problems += _money_problems(row, currency, is_adopted=is_adopted)
+        if row.get("refunded") and row["status"] != 1 and not is_adopted:
+            problems.append(("refunded", "must be 0 unless the payment's status is SUCCESS"))
+        if is_export and not is_adopted:
             problems += _new_payment_problems(row)
         if problems:
             raise InvalidRecord(problems)
@@ -173,8 +173,8 @@ def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
     """
     _check_header(header, REFUND_COLUMNS, REFUND_COLUMNS)
     readers: dict[str, Read] = {
-        "refund_id": values.integer,
-        "payment_id": values.integer,
+        "refund_id": _identifier,
+        "payment_id": _identifier,
         "amount": values.decimal,
         "requested_amount": values.optional(values.decimal),
         "status": values.status,
@@ -186,8 +186,6 @@ def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
 
     def check(row: Row) -> None:
         problems = []
-        for column, rule in (("refund_id", identifier), ("payment_id", identifier)):
-            problems += _problem(column, rule, row[column])
         for column in ("amount", "requested_amount"):
             value = row[column]
             assert isinstance(value, Decimal | None)
@@ -226,15 +224,21 @@ def _currency_reader(default_currency: str) -> Read:
     return currency
 
 
-def _identity_problems(row: Row) -> list[Problem]:
-    payment_id = row.get("payment_id")
-    if payment_id is None:
-        return [] if row.get("reference") is not None else [("payment_id", "must be there, or a reference must be")]
-    return _problem("payment_id", identifier, payment_id)
+def _charged_amount_reader(currency: str) -> Read:
+    def charged_amount(text: str) -> Decimal:
+        amount = values.decimal(text)
+        positive(Money.from_amount(currency, amount))
+        return amount
+
+    return charged_amount
+
+
+def _identifier(text: str) -> int:
+    return identifier(values.integer(text))
 
 
 def _new_payment_problems(row: Row) -> list[Problem]:
-    """Return what keeps a payment from being one that could have been charged."""
+    """Return what keeps a payment from being one that this service could have made."""
     problems = _problem("order_id", identifier, row["order_id"])
     if row["amount"] is None:
         problems.append(("amount", "must be a number such as 561.00"))
@@ -242,28 +246,28 @@ def _new_payment_problems(row: Row) -> list[Problem]:
         problems.append(("method", f"must be 1 to {_MAX_METHOD_LENGTH} characters"))
     if row["created_at"] is None:
         problems.append(("created_at", "must be a time such as 2025-02-07 05:28:54"))
-    if "caller" in row:
-        problems += _request_id_problems(row)
-    return problems
+    return problems + _request_id_problems(row)
 
 
-def _refund_problems(row: Row, money: Money | None, *, is_adopted: bool) -> list[Problem]:
-    problems = []
-    refunded, refunded_amount = row.get("refunded"), row.get("refunded_amount")
-    if refunded_amount is not None:
-        try:
-            back = _money(str(row["currency"]), refunded_amount)
-        except InvalidValue as error:
-            return [("refunded_amount", error.description)]
-        assert back is not None
-        amount_minor = 0 if money is None else money.amount_minor
-        if back.amount_minor and not 0 < back.amount_minor <= amount_minor:
-            problems.append(("refunded_amount", "must be 0 to the payment's amount"))
-        elif back.amount_minor and back == money and not refunded:
-            problems.append(("refunded", "must be 1, as refunded_amount is the whole amount"))
-    if (refunded or refunded_amount) and row["status"] != 1 and not is_adopted:
-        problems.append(("refunded", "must be 0 unless the payment's status is SUCCESS"))
-    return problems
+def _money_problems(row: Row, currency: str, *, is_adopted: bool) -> list[Problem]:
+    column = "amount"
+    try:
+        money = _money(currency, row["amount"])
+        if money is not None and not is_adopted:
+            positive(money)
+        column = "refunded_amount"
+        back = _money(currency, row.get("refunded_amount"))
+    except InvalidValue as error:
+        return [(column, error.description)]
+    if back is None or not back.amount_minor:
+        return []
+    if not 0 < back.amount_minor <= (0 if money is None else money.amount_minor):
+        return [(column, "must be 0 to the payment's amount")]
+    if row["status"] != 1 and not is_adopted:
+        return [(column, "must be 0 unless the payment's status is SUCCESS")]
+    if back == money and "refunded" in row and not row["refunded"]:
+        return [("refunded", "must be 1, as refunded_amount is the whole amount")]
+    return []
 
 
 def _request_id_problems(row: Row) -> list[Problem]:
