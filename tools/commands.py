@@ -3,7 +3,7 @@
 import typer
 
 from server.__main__ import main as serve
-from tools import load_csv, migrate, sample_data
+from tools import export_csv, load_csv, migrate, sample_data
 
 app = typer.Typer(
     name="payments",
@@ -14,6 +14,7 @@ app = typer.Typer(
 app.command("serve", help="Run the service until it is told to stop (SIGTERM or Ctrl-C).")(serve)
 app.command("migrate")(migrate.command)
 app.command("import")(load_csv.command)
+app.command("export")(export_csv.command)
 app.command("sample")(sample_data.command)
 
 

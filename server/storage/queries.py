@@ -142,6 +142,36 @@ def count(payment_filter: PaymentFilter) -> Query:
     return _select("COUNT(*)", payment_filter, _Conditions())
 
 
+_EXPORTED_STATUS = "CASE WHEN {0}.status IS NULL THEN 'PENDING' WHEN {0}.status THEN 'SUCCESS' ELSE 'FAILED' END"
+
+
+def export_payments(payment_filter: PaymentFilter) -> Query:
+    """Read the payments that match, by payment_id, each column as it is exported; the keys are text in UTF-8.
+
+    Names no index: all that match are read, so that the optimizer's guess can cost no page of a caller.
+    """
+    conditions = _Conditions()
+    _match(payment_filter, conditions)
+    columns = (
+        f"p.payment_id, p.order_id, p.amount, p.method, {_EXPORTED_STATUS.format('p')}, p.reference, p.created_at, "
+        "p.refunded <> 0, p.currency, p.refunded_amount, p.requested_method, CONVERT(p.caller USING utf8mb4), "
+        "CONVERT(p.request_id USING utf8mb4)"
+    )
+    return _text(columns, "", conditions, "ORDER BY p.payment_id")
+
+
+def export_refunds(payment_filter: PaymentFilter) -> Query:
+    """Read the refunds of the payments that match, by refund_id, likewise."""
+    conditions = _Conditions()
+    _match(payment_filter, conditions)
+    columns = (
+        f"r.refund_id, r.payment_id, r.amount, r.requested_amount, {_EXPORTED_STATUS.format('r')}, r.reason, "
+        "CONVERT(r.caller USING utf8mb4), CONVERT(r.request_id USING utf8mb4), r.created_at"
+    )
+    join = "JOIN refunds r ON r.payment_id = p.payment_id"
+    return _text(columns, join, conditions, "ORDER BY r.refund_id")
+
+
 def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | None) -> tuple[Query, ...]:
     """Return the queries that, one after the other, give the rest of a list; each wants a LIMIT bound last.
 
@@ -256,9 +286,11 @@ def _numbered(columns: str, query: NumberedPageQuery, tail: str = "") -> Query:
     return _text(columns, hint, conditions, tail)
 
 
-def _text(columns: str, hint: str, conditions: _Conditions, tail: str) -> Query:
+def _text(columns: str, source: str, conditions: _Conditions, tail: str) -> Query:
     where = f"WHERE {' AND '.join(conditions.texts)}" if conditions.texts else ""
-    return Query(" ".join(f"SELECT {columns} FROM payments p {hint} {where} {tail}".split()), tuple(conditions.values))
+    return Query(
+        " ".join(f"SELECT {columns} FROM payments p {source} {where} {tail}".split()), tuple(conditions.values)
+    )
 
 
 def _index_hint(*, by_order: bool, by_method: bool, by_status: bool) -> str:
