@@ -200,7 +200,8 @@ class _Lines:
                 block = "\n"
             self._is_plain = '"' not in block and '"' not in self._rest
             lines = (self._rest + block).split("\n")
-            self._rest = lines.pop()[:_MAX_LINE_LENGTH]
+            lines[0] = lines[0][:_MAX_LINE_LENGTH]
+            self._rest = lines.pop()
             self._ready.extend(lines)
         return True
 

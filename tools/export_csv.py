@@ -58,7 +58,7 @@ def export(  # noqa: PLR0913 - all but three are named
         pymysql.err.MySQLError: the database failed; there are no new files.
         OSError: a file cannot be written; likewise.
     """
-    counts = []
+    counts: list[int] = []
     with ExitStack() as stack:
         connection = stack.enter_context(closing(connect(settings, say=show.say)))
         _begin_snapshot(connection)
@@ -79,7 +79,7 @@ def export(  # noqa: PLR0913 - all but three are named
 
 
 def _begin_snapshot(connection: DatabaseConnection) -> None:
-    connection.decoders = {}  # type: ignore[attr-defined] - values stay the text that they are sent as
+    connection.decoders = {}  # values stay the text that they are sent as
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION net_write_timeout = %s", (_WRITE_TIMEOUT_SECONDS,))
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")

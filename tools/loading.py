@@ -44,13 +44,21 @@ class BatchResult:
         self.rejects += other.rejects
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch made ready: a statement that inserts it, or the text of a file for LOAD DATA."""
+
+    text: str
+    is_file: bool
+
+
 class TableLoader(Protocol):
     """Loads lines into a table, a batch at a time, in their order."""
 
-    def prepare(self, lines: Sequence[Line]) -> str | None:
+    def prepare(self, lines: Sequence[Line]) -> Prepared | None:
         """Return what can be made of a batch beforehand, while another thread loads the one before."""
 
-    def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:
+    def load(self, lines: Sequence[Line], prepared: Prepared | None) -> BatchResult:
         """Load a batch: all of it, in one transaction, or in several where the database refuses lines of it."""
 
 

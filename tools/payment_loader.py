@@ -19,7 +19,7 @@ from server.domain.errors import InvalidValue
 from server.domain.money import Money
 from tools.batch_writer import BatchWriter, DuplicateKey, RefusedByDatabase
 from tools.csv_values import Value
-from tools.loading import BatchResult, IdSet, Line, Outcome
+from tools.loading import BatchResult, IdSet, Line, Outcome, Prepared
 from tools.payment_records import PAYMENT_COLUMNS, Row
 
 _COLUMNS: Final = ", ".join("refunded <> 0" if column == "refunded" else column for column in PAYMENT_COLUMNS)
@@ -84,14 +84,16 @@ class PaymentLoader:
         self._value_columns = tuple(column for column in columns if column != "payment_id")
         self._insert_columns = (*columns, *(() if "currency" in columns else ("currency",)))
 
-    def prepare(self, lines: Sequence[Line]) -> str | None:
+    def prepare(self, lines: Sequence[Line]) -> Prepared | None:
         """Return the statement that inserts the batch, or the file to load by, if it is likely to be new."""
         if not self._is_new_expected:
             return None
         rows = [line.row for line in lines]
-        return _tab_separated(rows, self._insert_columns) if self._fast else _insertion(rows, self._insert_columns)
+        if self._fast:
+            return Prepared(_tab_separated(rows, self._insert_columns), is_file=True)
+        return Prepared(_insertion(rows, self._insert_columns), is_file=False)
 
-    def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:
+    def load(self, lines: Sequence[Line], prepared: Prepared | None) -> BatchResult:
         """Load a batch.
 
         Raises:
@@ -113,11 +115,11 @@ class PaymentLoader:
         self._is_new_expected = not self._dry_run and result.counts[Outcome.INSERTED] * 2 > len(lines)
         return result
 
-    def _insert_new(self, cursor: Cursor, lines: Sequence[Line], prepared: str) -> list[int]:
-        if self._fast:
-            self._load_file(cursor, lines, prepared)
+    def _insert_new(self, cursor: Cursor, lines: Sequence[Line], prepared: Prepared) -> list[int]:
+        if prepared.is_file:
+            self._load_file(cursor, lines, prepared.text)
         else:
-            cursor.execute(prepared)
+            cursor.execute(prepared.text)
         ids, references = [], []
         for line in lines:
             payment_id = line.row.get("payment_id")

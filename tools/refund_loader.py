@@ -8,7 +8,7 @@ from pymysql.cursors import Cursor
 
 from tools.batch_writer import BatchWriter, DuplicateKey, RefusedByDatabase
 from tools.csv_values import Value
-from tools.loading import BatchResult, Line, Outcome
+from tools.loading import BatchResult, Line, Outcome, Prepared
 from tools.payment_records import REFUND_COLUMNS, Row
 
 _COLUMNS: Final = ", ".join(REFUND_COLUMNS)
@@ -40,7 +40,7 @@ class RefundLoader:
     def prepare(self, lines: Sequence[Line]) -> None:
         """Prepare nothing: a refund is always looked up."""
 
-    def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:
+    def load(self, lines: Sequence[Line], prepared: Prepared | None) -> BatchResult:
         """Load a batch.
 
         Raises:

@@ -1,0 +1,1 @@
+"""Bringing payments and refunds in and out."""
