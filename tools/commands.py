@@ -3,7 +3,7 @@
 import typer
 
 from server.__main__ import main as serve
-from tools import export_csv, load_csv, migrate, sample_data
+from tools import doctor, export_csv, load_csv, migrate, sample_data
 
 app = typer.Typer(
     name="payments",
@@ -16,6 +16,7 @@ app.command("migrate")(migrate.command)
 app.command("import")(load_csv.command)
 app.command("export")(export_csv.command)
 app.command("sample")(sample_data.command)
+app.command("doctor")(doctor.command)
 
 
 def main() -> None:

@@ -26,6 +26,8 @@ from server.storage import queries
 from tools import csv_values
 from tools.csv_records import CsvError
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
+from tools.migrate import check_migrated
+from tools.migration_files import MigrationError
 from tools.payment_records import PAYMENT_COLUMNS, REFUND_COLUMNS
 from tools.private_settings import load_tool_settings
 from tools.progress import Meter, meter
@@ -54,6 +56,7 @@ def export(  # noqa: PLR0913 - all but three are named
 
     Raises:
         CsvError: Parquet is asked for without pyarrow, or on standard output.
+        MigrationError: the database is not migrated.
         DatabaseConnectionError: no connection.
         pymysql.err.MySQLError: the database failed; there are no new files.
         OSError: a file cannot be written; likewise.
@@ -61,6 +64,7 @@ def export(  # noqa: PLR0913 - all but three are named
     counts: list[int] = []
     with ExitStack() as stack:
         connection = stack.enter_context(closing(connect(settings, say=show.say)))
+        check_migrated(connection)
         _begin_snapshot(connection)
         for path, columns, query in (
             (payments, PAYMENT_COLUMNS, queries.export_payments(payment_filter)),
@@ -153,7 +157,7 @@ def command(  # noqa: PLR0913 - the options of a command
             counts = export(settings, payment_filter, payments, refunds=refunds, file_format=file_format, show=show)
     except InvalidValue as error:
         raise typer.BadParameter(f"{error.part} {error.description}") from None
-    except (SettingsError, DatabaseConnectionError, CsvError) as error:
+    except (SettingsError, DatabaseConnectionError, MigrationError, CsvError) as error:
         sys.exit(str(error))
     except BrokenPipeError:
         sys.exit("standard output was closed before the end")

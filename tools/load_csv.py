@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from enum import IntEnum
@@ -21,11 +21,12 @@ import pymysql
 import typer
 
 from server.config import Settings, SettingsError
-from server.storage.schema import NEEDED_VERSION
 from tools.batch_writer import BatchWriter, DatabaseBusy
 from tools.csv_records import DELIMITERS, BrokenRecord, CsvError, Record, RecordReader
-from tools.database_connection import DatabaseConnectionError, print_line
+from tools.database_connection import DatabaseConnectionError, connect, print_line
 from tools.loading import BatchResult, Line, Outcome, TableLoader
+from tools.migrate import check_migrated
+from tools.migration_files import MigrationError
 from tools.payment_loader import PaymentLoader
 from tools.payment_records import (
     PAYMENT_COLUMNS,
@@ -95,6 +96,7 @@ def load_file(settings: Settings, file: BinaryIO, rejects: Path, options: LoadOp
 
     Raises:
         CsvError: the file, or its header, is not what it should be; nothing was loaded.
+        MigrationError: the database is not migrated.
         DatabaseConnectionError: no connection; whole batches before it are loaded.
         DatabaseBusy: likewise, another session is in the way for too long.
         pymysql.err.MySQLError: likewise, the database fails in another way.
@@ -107,10 +109,11 @@ def load_file(settings: Settings, file: BinaryIO, rejects: Path, options: LoadOp
     else:
         form = payment_form(reader.header, settings.default_currency, options.zone)
     report = Report()
+    with closing(connect(settings, say=show.say)) as connection:
+        check_migrated(connection)
     with ExitStack() as stack:
         writer = BatchWriter(settings, show.say, allow_local_infile=options.fast)
         stack.callback(writer.close)
-        writer.run(_check_schema)
         loader: TableLoader
         if refunds:
             loader = RefundLoader(writer, dry_run=options.dry_run)
@@ -131,23 +134,6 @@ def load_file(settings: Settings, file: BinaryIO, rejects: Path, options: LoadOp
         _count(report, reject_file, pipeline(None))
         report.rejected = reject_file.count
     return report
-
-
-def _check_schema(cursor: pymysql.cursors.Cursor) -> None:
-    """Refuse a database without the tables.
-
-    Raises:
-        DatabaseConnectionError: it is not migrated.
-    """
-    try:
-        cursor.execute("SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL")
-        ((version,),) = cursor.fetchall()
-    except pymysql.err.ProgrammingError:
-        version = None
-    if (version or 0) < NEEDED_VERSION:
-        raise DatabaseConnectionError(
-            f"the database is at migration {version or 0}, {NEEDED_VERSION} is needed: run `payments migrate`"
-        )
 
 
 def _batches(
@@ -239,7 +225,7 @@ def command(  # noqa: PLR0913 - the options of a command
             report = _load_path(settings, path, rejects, options)
             if report.rejected:
                 code = ExitCode.SOME_REJECTED
-    except (SettingsError, DatabaseConnectionError) as error:
+    except (SettingsError, DatabaseConnectionError, MigrationError) as error:
         print(error, file=sys.stderr)
         code = ExitCode.FAILED
     except (CsvError, OSError) as error:

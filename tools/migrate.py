@@ -14,7 +14,6 @@ transaction with its record. When the database refuses a statement the row is ta
 import hashlib
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -30,6 +29,7 @@ from pymysql.constants import ER
 
 from server.config import Settings, SettingsError
 from server.domain.currency import MINOR_DIGITS
+from server.storage.schema import NEEDED_VERSION
 from tools.database_connection import (
     DatabaseConnection,
     DatabaseConnectionError,
@@ -39,6 +39,7 @@ from tools.database_connection import (
     print_line,
 )
 from tools.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
+from tools.migration_progress import saying_progress
 from tools.private_settings import load_tool_settings
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
@@ -46,8 +47,6 @@ DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
 _MAX_LOCK_NAME_LENGTH = 64
 _LOCK_SLICE_SECONDS = 15
 """How often one that waits says so."""
-
-_ELAPSED_EVERY_SECONDS = 15.0
 
 _METADATA_LOCK_TIMEOUT_SECONDS = 60
 """While an ALTER waits for a table that another session holds, every new call on that table waits behind it: so it
@@ -78,6 +77,13 @@ _SELECT_TABLES = """
     WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name <> 'schema_migrations'
     ORDER BY table_name
 """
+_SELECT_ROW_COUNT = """
+    SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s
+"""
+"""An estimate."""
+
+_MANY_ROWS = 100_000
+_ALTERED_TABLE = re.compile(r"\s*(?:--[^\n]*\n\s*)*ALTER TABLE (\w+)", re.IGNORECASE)
 _AUTO_INCREMENT = re.compile(r" AUTO_INCREMENT=\d+")
 
 
@@ -117,7 +123,7 @@ def migrate(
             _execute(connection, f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}")
             _execute(connection, _CREATE_TABLE)
             records = read_records(connection)
-            _check(migrations, records)
+            check_records(migrations, records)
             if not records:
                 _check_currency(connection, settings.default_currency)
             migrator = _Migrator(connection, settings, say)
@@ -164,6 +170,19 @@ def applied_version(connection: DatabaseConnection) -> int:
     return version or 0
 
 
+def check_migrated(connection: DatabaseConnection) -> None:
+    """Return when the database has every migration that this version of the service needs.
+
+    Raises:
+        MigrationError: it has not.
+    """
+    version = applied_version(connection)
+    if version < NEEDED_VERSION:
+        raise MigrationError(
+            f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `payments migrate`"
+        )
+
+
 def read_records(connection: DatabaseConnection) -> dict[int, Record]:
     """Return the rows of ``schema_migrations`` by version; empty when there is no such table."""
     try:
@@ -201,8 +220,12 @@ def _state(file: Migration | None, record: Record | None) -> str:
     return applied_at
 
 
-def _check(migrations: Sequence[Migration], records: dict[int, Record]) -> None:
-    """Refuse to go on where the files and the records tell different stories."""
+def check_records(migrations: Sequence[Migration], records: dict[int, Record]) -> None:
+    """Refuse to go on where the files and the records tell different stories.
+
+    Raises:
+        MigrationError: they do.
+    """
     applied = {version: record for version, record in records.items() if record.applied_at is not None}
     for migration in migrations:
         record = applied.get(migration.version)
@@ -242,9 +265,10 @@ class _Migrator:
 
     def _run(self, migration: Migration, statement: str, fingerprint: str) -> None:
         start = time.monotonic()
+        self._announce(migration, statement)
         _execute(self.connection, _START, migration.version, migration.name, migration.checksum, fingerprint)
         try:
-            with _saying_elapsed(str(migration), self.say):
+            with saying_progress(self.connection, self.settings, str(migration), self.say):
                 self.connection.begin()
                 _execute(self.connection, statement)
                 _execute(self.connection, _FINISH, migration.version)
@@ -255,6 +279,13 @@ class _Migrator:
                 _execute(self.connection, _FORGET, migration.version)
             raise
         self.say(f"{migration}: applied in {time.monotonic() - start:.2f} s")
+
+    def _announce(self, migration: Migration, statement: str) -> None:
+        """Say beforehand that a statement will take a while, and what waits for it."""
+        table = _ALTERED_TABLE.match(statement)
+        rows = _execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
+        if rows and rows[0][0] >= _MANY_ROWS:
+            self.say(f"{migration}: rebuilding {table[1]}, of about {rows[0][0]:,} rows; writes to it wait meanwhile")  # type: ignore[index]
 
     def _recognise(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""
@@ -334,24 +365,6 @@ def _sole_migrator(
         # A connection that broke has let go of the lock.
         with suppress(pymysql.err.MySQLError):
             _execute(connection, "SELECT RELEASE_LOCK(%s)", name)
-
-
-@contextmanager
-def _saying_elapsed(what: str, say: Callable[[str], None]) -> Iterator[None]:
-    done = threading.Event()
-    start = time.monotonic()
-
-    def report() -> None:
-        while not done.wait(_ELAPSED_EVERY_SECONDS):
-            say(f"{what}: running for {time.monotonic() - start:.0f} s")
-
-    reporter = threading.Thread(target=report, daemon=True)
-    reporter.start()
-    try:
-        yield
-    finally:
-        done.set()
-        reporter.join()
 
 
 def _execute(connection: DatabaseConnection, sql: str, *parameters: object) -> tuple[tuple[Any, ...], ...]:

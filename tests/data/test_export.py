@@ -8,9 +8,12 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from server.domain.listing import PaymentFilter
 from tests.conftest import DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
+from tools import export_csv
 from tools.migrate import migrate
+from tools.progress import meter
 
 ODD_ROWS = (
     # order_id, amount, method, status, reference, created_at, refunded, refunded_amount
@@ -44,7 +47,6 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_both_files_imported_into_an_empty_database_give_equal_tables(
     payments: Payments,
     table: Table,
-    tmp_path: Path,
     make_database: Callable[[], dict[str, str]],
     database_server: DatabaseServer,
 ) -> None:
@@ -148,12 +150,8 @@ def test_a_parquet_file_without_rows_still_has_its_columns(payments: Payments, t
 
 @pytest.mark.usefixtures("filled")
 def test_both_files_are_of_one_moment(
-    payments: Payments, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_database: dict[str, str]
+    table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_database: dict[str, str]
 ) -> None:
-    from server.domain.listing import PaymentFilter
-    from tools import export_csv
-    from tools.progress import meter
-
     expected = table("SELECT payment_id, refunded_amount FROM payments ORDER BY payment_id")
     refunds = table("SELECT COUNT(*) FROM refunds")
     original = export_csv._chunks

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,7 +21,10 @@ from tests.data.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tools.csv_records import CsvError
 from tools.load_csv import LoadOptions, Report, load_file
 from tools.loading import Outcome
+from tools.payment_loader import PaymentLoader
 from tools.progress import meter
+
+Load = Callable[..., Report]
 
 ALL = "SELECT * FROM payments ORDER BY payment_id"
 SHORT = "SELECT payment_id, amount, status, reference, refunded FROM payments ORDER BY payment_id"
@@ -31,7 +36,7 @@ def settings(migrated_database: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-def load(settings: Settings, tmp_path: Path) -> Any:  # noqa: ANN401 - a function with many defaults
+def load(settings: Settings, tmp_path: Path) -> Load:
     """Load text as a file; what it rejects is in ``rejects.csv``."""
 
     def run(text: str | bytes, **options: Any) -> Report:  # noqa: ANN401
@@ -53,7 +58,7 @@ def counts(report: Report) -> dict[str, int]:
     return found | ({"rejected": report.rejected} if report.rejected else {})
 
 
-def test_a_line_of_the_replaced_services_files_becomes_a_payment(load: Any, table: Table) -> None:
+def test_a_line_of_the_replaced_services_files_becomes_a_payment(load: Load, table: Table) -> None:
     report = load(csv_of("1,355,1757.91,UPI,FAILED,ECI20250910-ID9VVN,2025-02-07 05:28:54"))
 
     assert counts(report) == {"inserted": 1}
@@ -73,7 +78,7 @@ def test_a_line_of_the_replaced_services_files_becomes_a_payment(load: Any, tabl
     ]
 
 
-def test_columns_stand_in_any_order_with_any_delimiter_and_some_more(load: Any, table: Table) -> None:
+def test_columns_stand_in_any_order_with_any_delimiter_and_some_more(load: Load, table: Table) -> None:
     header = "currency;reference;status;amount;method;created_at;refunded;order_id;payment_id"
 
     report = load(csv_of("USD;R-1;SUCCESS;5.50;CARD;2025-02-07T05:28:54+05:30;1;3;9", header=header))
@@ -100,7 +105,7 @@ def test_a_second_run_changes_nothing_and_says_so(payments: Payments, table: Tab
     assert len(before) == 2000
 
 
-def test_a_payment_that_is_there_is_updated_by_its_id(load: Any, table: Table) -> None:
+def test_a_payment_that_is_there_is_updated_by_its_id(load: Load, table: Table) -> None:
     load(csv_of(payment_line(1), payment_line(2)))
 
     report = load(csv_of(payment_line(1, "7.00"), payment_line(2), payment_line(3)))
@@ -109,7 +114,7 @@ def test_a_payment_that_is_there_is_updated_by_its_id(load: Any, table: Table) -
     assert [row[1] for row in table(SHORT)] == [Decimal("7.00"), Decimal("561.00"), Decimal("561.00")]
 
 
-def test_a_payment_without_an_id_is_known_by_its_reference(load: Any, table: Table) -> None:
+def test_a_payment_without_an_id_is_known_by_its_reference(load: Load, table: Table) -> None:
     header = "order_id,amount,method,status,reference,created_at"
     lines = [f"3,{i}.00,COD,SUCCESS,REF-{i},2025-02-07" for i in range(1, 50)]
     assert counts(load(csv_of(*lines, header=header))) == {"inserted": 49}
@@ -121,7 +126,7 @@ def test_a_payment_without_an_id_is_known_by_its_reference(load: Any, table: Tab
     assert table("SELECT amount FROM payments WHERE reference = 'REF-5'") == [(Decimal("6.66"),)]
 
 
-def test_another_id_with_a_known_reference_means_the_payment_that_is_there(load: Any, table: Table) -> None:
+def test_another_id_with_a_known_reference_means_the_payment_that_is_there(load: Load, table: Table) -> None:
     load(csv_of(payment_line(5)))
     line = payment_line(5, "8.00").replace("5,342", "77,342", 1)
 
@@ -131,7 +136,7 @@ def test_another_id_with_a_known_reference_means_the_payment_that_is_there(load:
     assert [row[:2] for row in table(SHORT)] == [(5, Decimal("8.00"))]
 
 
-def test_a_reference_of_another_payment_is_rejected(load: Any, table: Table, tmp_path: Path) -> None:
+def test_a_reference_of_another_payment_is_rejected(load: Load, table: Table, tmp_path: Path) -> None:
     load(csv_of(payment_line(1), payment_line(2)))
     before = table(ALL)
 
@@ -145,7 +150,7 @@ def test_a_reference_of_another_payment_is_rejected(load: Any, table: Table, tmp
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 5000])
-def test_a_payment_twice_in_a_file_is_taken_once(load: Any, table: Table, tmp_path: Path, batch_rows: int) -> None:
+def test_a_payment_twice_in_a_file_is_taken_once(load: Load, table: Table, tmp_path: Path, batch_rows: int) -> None:
     text = csv_of(payment_line(1), payment_line(2), payment_line(1), payment_line(2, "9.99"), payment_line(3))
 
     first = load(text, batch_rows=batch_rows)
@@ -160,7 +165,7 @@ def test_a_payment_twice_in_a_file_is_taken_once(load: Any, table: Table, tmp_pa
 
 
 @pytest.mark.parametrize("batch_rows", [1, 5000])
-def test_a_reference_twice_in_a_file_without_ids_is_taken_once(load: Any, table: Table, batch_rows: int) -> None:
+def test_a_reference_twice_in_a_file_without_ids_is_taken_once(load: Load, table: Table, batch_rows: int) -> None:
     header = "order_id,amount,method,status,reference,created_at"
     lines = ("3,1.00,COD,SUCCESS,A,2025-02-07", "3,2.00,COD,SUCCESS,A,2025-02-07", "3,1.00,COD,SUCCESS,A,2025-02-07")
 
@@ -170,7 +175,7 @@ def test_a_reference_twice_in_a_file_without_ids_is_taken_once(load: Any, table:
     assert table("SELECT amount FROM payments") == [(Decimal("1.00"),)]
 
 
-def test_a_payment_refunded_since_is_kept_unless_overwriting_is_asked_for(load: Any, table: Table) -> None:
+def test_a_payment_refunded_since_is_kept_unless_overwriting_is_asked_for(load: Load, table: Table) -> None:
     load(csv_of(payment_line(1), payment_line(2), payment_line(3)))
     table("UPDATE payments SET refunded_amount = 100 WHERE payment_id = 1")
     table("UPDATE payments SET refunded = 1 WHERE payment_id = 2")
@@ -188,7 +193,9 @@ def test_a_payment_refunded_since_is_kept_unless_overwriting_is_asked_for(load: 
     ]
 
 
-def test_overwriting_cannot_make_a_payment_less_than_what_was_refunded(load: Any, table: Table, tmp_path: Path) -> None:
+def test_overwriting_cannot_make_a_payment_less_than_what_was_refunded(
+    load: Load, table: Table, tmp_path: Path
+) -> None:
     load(csv_of(payment_line(1), payment_line(2), payment_line(3)))
     table("UPDATE payments SET refunded_amount = 100")
     for i in (1, 2, 3):
@@ -242,7 +249,7 @@ BAD = [
 
 @pytest.mark.parametrize(("line", "field", "reason"), BAD)
 def test_a_bad_line_is_rejected_with_field_and_reason(
-    load: Any, table: Table, tmp_path: Path, line: str, field: str, reason: str
+    load: Load, table: Table, tmp_path: Path, line: str, field: str, reason: str
 ) -> None:
     report = load(csv_of(payment_line(8), line, payment_line(9)))
 
@@ -253,7 +260,7 @@ def test_a_bad_line_is_rejected_with_field_and_reason(
     assert any(words in reject["reject_reason"] for words in reason.split("|")), reject["reject_reason"]
 
 
-def test_bytes_that_are_not_utf_8_are_rejected_and_written_back_as_they_are(load: Any, tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf_8_are_rejected_and_written_back_as_they_are(load: Load, tmp_path: Path) -> None:
     report = load(
         csv_of("1,342,1.00,UPI,SUCCESS,", payment_line(2)).encode().replace(b"SUCCESS,\n", b"SUCCESS,\xe9,2025-02-07\n")
     )
@@ -262,7 +269,7 @@ def test_bytes_that_are_not_utf_8_are_rejected_and_written_back_as_they_are(load
     assert b",\xe9," in (tmp_path / "rejects.csv").read_bytes()
 
 
-def test_all_problems_of_a_line_are_told(load: Any, tmp_path: Path) -> None:
+def test_all_problems_of_a_line_are_told(load: Load, tmp_path: Path) -> None:
     load(csv_of("0,0,1.00,UPI,MAYBE,R,2025-02-07"))
 
     (reject,) = rejects_of(tmp_path)
@@ -284,7 +291,7 @@ def test_a_reject_file_can_be_mended_and_imported(payments: Payments, table: Tab
     assert [(row[0], row[2]) for row in table(SHORT)] == [(1, 1), (2, 0)]
 
 
-def test_what_the_database_itself_refuses_is_rejected_alone(load: Any, table: Table, tmp_path: Path) -> None:
+def test_what_the_database_itself_refuses_is_rejected_alone(load: Load, table: Table, tmp_path: Path) -> None:
     table("ALTER TABLE payments ADD CONSTRAINT odd CHECK (order_id <> 666)")
     lines = [payment_line(i) for i in range(1, 40)]
     lines[20] = lines[20].replace("342", "666", 1)
@@ -307,7 +314,7 @@ def test_what_the_database_itself_refuses_is_rejected_alone(load: Any, table: Ta
         (HEADER + ",caller", "both of the columns caller and request_id"),
     ],
 )
-def test_a_header_that_cannot_be_is_refused(load: Any, table: Table, header: str, reason: str) -> None:
+def test_a_header_that_cannot_be_is_refused(load: Load, table: Table, header: str, reason: str) -> None:
     with pytest.raises(CsvError, match=reason):
         load(csv_of(payment_line(1), header=header))
     assert table(SHORT) == []
@@ -328,9 +335,7 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing(payments: Payments,
     assert table("SELECT MAX(payment_id) FROM payments") == [(3,)]
 
 
-def test_times_without_an_offset_are_in_the_zone_that_is_named(load: Any, table: Table) -> None:
-    from zoneinfo import ZoneInfo
-
+def test_times_without_an_offset_are_in_the_zone_that_is_named(load: Load, table: Table) -> None:
     load(csv_of(payment_line(1)), zone=ZoneInfo("Asia/Kolkata"))
 
     assert table("SELECT created_at FROM payments") == [(datetime(2025, 2, 6, 23, 58, 54),)]  # noqa: DTZ001
@@ -435,10 +440,8 @@ def test_an_interrupt_ends_it_with_whole_batches_and_says_how_to_go_on(
 
 
 def test_a_connection_that_breaks_is_made_again(
-    load: Any, table: Table, database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+    load: Load, table: Table, database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tools.payment_loader import PaymentLoader
-
     original, calls = PaymentLoader.load, 0
 
     def load_after_kill(self: PaymentLoader, *arguments: Any) -> Any:  # noqa: ANN401
@@ -461,7 +464,7 @@ def test_a_connection_that_breaks_is_made_again(
 
 @pytest.mark.parametrize("is_allowed", [True, False])
 def test_the_fast_way_gives_the_same_table_where_it_is_allowed_and_where_not(
-    load: Any,
+    load: Load,
     table: Table,
     database_server: DatabaseServer,
     capfd: pytest.CaptureFixture[str],
@@ -486,21 +489,23 @@ def test_the_fast_way_gives_the_same_table_where_it_is_allowed_and_where_not(
     assert ("does not allow LOAD DATA LOCAL" in capfd.readouterr().err) is not is_allowed
 
 
-def test_charges_of_the_service_go_on_beside_it(load: Any, table: Table) -> None:
-    """A reference that somebody else inserts between the look and the insert is seen by the next look."""
-    from tools.payment_loader import PaymentLoader
+def test_a_payment_that_another_session_inserts_meanwhile_is_seen_by_the_next_look(
+    load: Load, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = PaymentLoader._write, 0
 
-    original = PaymentLoader._write
-
-    def write_after_other(self: PaymentLoader, *arguments: Any) -> Any:  # noqa: ANN401
-        PaymentLoader._write = original  # type: ignore[method-assign]
-        table(
-            "INSERT INTO payments (order_id, amount, method, status, reference) VALUES (1, 1, 'UPI', 1, 'ECI20250910-000005')"
-        )
-        return original(self, *arguments)
+    def write_after_other(self: PaymentLoader, *arguments: Any) -> None:  # noqa: ANN401
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            table(
+                "INSERT INTO payments (order_id, amount, method, status, reference) "
+                "VALUES (1, 1, 'UPI', 1, 'ECI20250910-000005')"
+            )
+        original(self, *arguments)
 
     load(csv_of(payment_line(1)))
-    PaymentLoader._write = write_after_other  # type: ignore[method-assign]
+    monkeypatch.setattr(PaymentLoader, "_write", write_after_other)
     report = load(csv_of(*(payment_line(i) for i in range(1, 9))))
 
     assert report.counts[Outcome.INSERTED] + report.counts[Outcome.UPDATED] == 7
@@ -512,10 +517,11 @@ def test_a_long_file_takes_little_memory(migrated_database: dict[str, str], tmp_
         file.write(HEADER + "\n")
         file.writelines(payment_line(i) + "\n" for i in range(1, 400_001))
     program = (
-        "import re, pathlib\n"
+        "import re\n"
+        "from pathlib import Path\n"
         "from tools.commands import app\n"
         "try:\n    app(['import', '--dry-run', 'a.csv'])\n"
-        "finally:\n    print('peak', re.search(r'VmHWM:\\s+(\\d+) kB', pathlib.Path('/proc/self/status').read_text())[1])\n"
+        "finally:\n    print('peak', re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", program],

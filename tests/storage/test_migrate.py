@@ -35,7 +35,7 @@ LEGACY_ROWS = [
     (2, 342, Decimal("561.00"), "CARD", 1, "ECI20250910-1A2B3C4D", utc("2025-09-10 23:59:59"), 1),
     (3, -1, None, "", None, None, None, 0),
     (4, 0, Decimal("-5.00"), "net banking ", 1, "eci20250910-id9vvx", utc("1970-01-01 00:00:01"), 0),
-    (5, 2147483647, Decimal("99999999.99"), "Überweisung ₹ 💳", 1, "", utc("2038-01-19 03:14:07"), 1),
+    (5, 2147483647, Decimal("99999999.99"), "Überweisung ₹ 💳", 1, " R-5", utc("2038-01-19 03:14:07"), 1),
     (2147483000, 7, Decimal("0.00"), "upi", None, "ECI-'\"\\`%s;--", utc("2024-02-29 00:00:00"), 0),
 ]
 LEGACY_SELECT = """
@@ -113,6 +113,36 @@ def test_a_legacy_table_is_adopted_with_its_rows_unchanged(settings: Settings, q
     assert set(query("SELECT currency, refunded_amount, requested_method, caller, request_id FROM payments")) == {
         ("INR", Decimal("0.00"), None, None, None)
     }
+
+
+@pytest.mark.parametrize("reference", ["", "  "])
+def test_an_empty_reference_becomes_none(settings: Settings, query: Query, reference: str) -> None:
+    query(TABLE)
+    query(LEGACY_INSERT, *LEGACY_ROWS[0][:5], reference, *LEGACY_ROWS[0][6:])
+    query(LEGACY_INSERT, *LEGACY_ROWS[1])
+
+    migrate(settings, say=silent)
+
+    assert query("SELECT reference FROM payments ORDER BY payment_id") == [(None,), (LEGACY_ROWS[1][5],)]
+
+
+def test_migrating_a_large_table_says_how_far_it_is(
+    settings: Settings, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query(TABLE)
+    query(LEGACY_INSERT, *LEGACY_ROWS[0])
+    columns = "order_id, amount, method, status, created_at"
+    for _ in range(18):
+        query(f"INSERT INTO payments ({columns}) SELECT {columns} FROM payments")
+    query("ANALYZE TABLE payments")
+    monkeypatch.setattr("tools.migration_progress.EVERY_SECONDS", 0.05)
+    said: list[str] = []
+
+    migrate(settings, say=said.append)
+
+    assert any(re.search(r"rebuilding payments, of about \d{3},\d{3} rows; writes to it wait", line) for line in said)
+    if "mariadb" in query("SELECT VERSION()")[0][0].lower():
+        assert any(re.search(r"running for \d+ s, \d+ % of stage 1 of", line) for line in said), said
 
 
 def test_ids_go_on_after_the_adopted_ones_and_past_32_bits(settings: Settings, query: Query) -> None:

@@ -1,0 +1,206 @@
+"""``payments doctor``: what it finds, and what it says to do."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from payments import PaymentsClient
+
+from server.config import Settings
+from tests.conftest import DatabaseServer, settings_of
+from tests.data.conftest import Payments, Table
+from tests.running_service import RunningService
+from tools.adoption import ADOPTION_RULES, count_adopted
+from tools.database_connection import connect
+from tools.doctor import Finding, Level, examine
+
+ODD_ROWS = {
+    "no status": "(1, 10, 'UPI', NULL, 'A', '2025-02-07', 0, 0)",
+    "no time": "(1, 10, 'UPI', 1, 'B', NULL, 0, 0)",
+    "a time to come": "(1, 10, 'UPI', 1, 'C', '2999-01-01', 0, 0)",
+    "another method": "(1, 10, 'cheque', 1, 'D', '2025-02-07', 0, 0)",
+    "no reference": "(1, 10, 'UPI', 1, NULL, '2025-02-07', 0, 0)",
+    "no amount": "(1, NULL, 'UPI', 1, 'E', '2025-02-07', 0, 0)",
+    "an amount of zero or less": "(1, 0, 'UPI', 1, 'F', '2025-02-07', 0, 0)",
+    "an order_id below 1": "(0, 10, 'UPI', 1, 'G', '2025-02-07', 0, 0)",
+    "refunded by the replaced service": "(1, 10, 'UPI', 1, 'H', '2025-02-07', 1, 0)",
+    "refunded in part here, then by the replaced service": "(1, 10, 'UPI', 1, 'I', '2025-02-07', 1, 4)",
+    "refunded without having succeeded": "(1, 10, 'UPI', 0, 'J', '2025-02-07', 1, 10)",
+}
+INSERT = (
+    "INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, refunded_amount) VALUES "
+)
+
+
+def found(settings: Settings, subject: str) -> list[Finding]:
+    return [finding for finding in examine(settings) if finding.subject == subject]
+
+
+@pytest.fixture
+def settings(migrated_database: dict[str, str]) -> Settings:
+    return settings_of(migrated_database)
+
+
+def test_a_good_deployment_has_no_problem(payments: Payments) -> None:
+    payments("sample", "--count", "100")
+
+    run = payments("doctor")
+
+    assert run.returncode == 0, run.stdout
+    subjects = re.findall(r"^ok +(\w+):", run.stdout, re.MULTILINE)
+    for subject in ("settings", "database", "migrations", "clock", "pool", "indexes", "refunds", "payments"):
+        assert subject in subjects, run.stdout
+
+
+@pytest.mark.parametrize("name", ODD_ROWS)
+def test_each_kind_of_odd_row_is_counted_by_its_rule_and_by_no_other(
+    settings: Settings, table: Table, name: str
+) -> None:
+    table(INSERT + ODD_ROWS[name])
+    expected = {name}
+    if name == "refunded without having succeeded":
+        assert not [finding for finding in found(settings, "payments") if "replaced service" in finding.text]
+
+    with connect(settings) as connection:
+        counts = {rule.name: count for rule, count in count_adopted(connection)}
+
+    assert {rule for rule, count in counts.items() if count} == expected
+    notes = found(settings, "payments")
+    assert [finding.level for finding in notes] == [Level.NOTE]
+    assert notes[0].text.startswith(f"1 with {name}. ")
+
+
+def test_every_rule_has_a_row_here() -> None:
+    assert set(ODD_ROWS) == {rule.name for rule in ADOPTION_RULES}
+
+
+def test_all_kinds_of_odd_rows_are_served_without_an_error(
+    start_service: Callable[..., RunningService], table: Table
+) -> None:
+    for row in ODD_ROWS.values():
+        table(INSERT + row)
+    service = start_service()
+
+    with PaymentsClient(service.target) as client:
+        listed = list(client.list_payments())
+        for payment in listed:
+            assert client.get_payment(payment_id=payment.payment_id).payment == payment
+
+    assert len(listed) == len(ODD_ROWS)
+
+
+def test_the_document_has_the_rules() -> None:
+    text = Path("docs/adoption.md").read_text()
+
+    for rule in ADOPTION_RULES:
+        assert f"| {rule.name} | `{rule.condition}` | {rule.served} | {rule.advice} |\n" in text
+    assert text.count("\n| ") == len(ADOPTION_RULES) + 2
+
+
+def test_a_database_that_is_not_there_is_told_at_once(payments: Payments, tmp_path: Path) -> None:
+    run = payments("doctor", MYSQL_SOCKET=str(tmp_path / "none.sock"))
+
+    assert run.returncode == 1
+    assert "problem  database:" in run.stdout
+    assert "-> Start the database, or set MYSQL_HOST" in run.stdout
+
+
+def test_wrong_settings_are_told(payments: Payments) -> None:
+    run = payments("doctor", MYSQL_POOL_MAX="none")
+
+    assert run.returncode == 1
+    assert "problem  settings:" in run.stdout
+    assert "MYSQL_POOL_MAX" in run.stdout
+
+
+def test_an_unmigrated_database_is_told_what_to_do(empty_database: dict[str, str]) -> None:
+    (finding,) = found(settings_of(empty_database), "migrations")
+
+    assert finding.level is Level.PROBLEM
+    assert "run `payments migrate`" in finding.text
+
+
+def test_a_changed_migration_and_an_unfinished_one_are_told(settings: Settings, table: Table) -> None:
+    table("UPDATE schema_migrations SET applied_at = NULL WHERE version = 5")
+    assert [finding.level for finding in found(settings, "migrations")] == [Level.PROBLEM]
+
+    table("UPDATE schema_migrations SET applied_at = UTC_TIMESTAMP(), checksum = 'x' WHERE version = 5")
+    (finding,) = found(settings, "migrations")
+    assert finding.level is Level.PROBLEM
+    assert "changed after it had been applied" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("table_name", "index"),
+    [
+        ("payments", "payments_by_request"),
+        ("payments", "payments_by_time"),
+        ("payments", "payments_by_order"),
+        ("payments", "payments_by_method"),
+        ("payments", "payments_by_status"),
+        ("payments", "reference"),
+        ("refunds", "refunds_by_request"),
+    ],
+)
+def test_a_missing_index_is_a_problem(settings: Settings, table: Table, table_name: str, index: str) -> None:
+    table(f"ALTER TABLE {table_name} DROP INDEX {index}")
+
+    (finding,) = found(settings, "indexes")
+
+    assert finding.level is Level.PROBLEM
+    assert f"ON {table_name} (" in finding.text
+
+
+def test_a_pool_that_the_database_does_not_let_in_is_a_problem(migrated_database: dict[str, str]) -> None:
+    settings = settings_of(migrated_database | {"MYSQL_POOL_MAX": "1000"})
+
+    (finding,) = found(settings, "pool")
+
+    assert finding.level is Level.PROBLEM
+    assert "MYSQL_POOL_MAX is 1000" in finding.text
+
+
+def test_a_database_that_may_forget_a_commit_is_a_warning(settings: Settings, database_server: DatabaseServer) -> None:
+    database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
+    try:
+        (finding,) = found(settings, "durability")
+    finally:
+        database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+
+    assert finding.level is Level.WARNING
+    assert "innodb_flush_log_at_trx_commit is 2" in finding.text
+
+
+def test_a_clock_that_is_off_is_a_warning(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = __import__("tools.doctor", fromlist=["_row"])._row
+
+    def slow_clock(connection: object, text: str) -> object:
+        return original(connection, text.replace("UTC_TIMESTAMP(6)", "UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE"))
+
+    monkeypatch.setattr("tools.doctor._row", slow_clock)
+
+    (finding,) = found(settings, "clock")
+
+    assert finding.level is Level.WARNING
+    assert re.search(r"by (59|60)\.\d s", finding.text)
+
+
+def test_refunds_that_do_not_add_up_are_told(settings: Settings, table: Table) -> None:
+    table(INSERT + "(1, 10, 'UPI', 1, 'A', '2025-02-07', 0, 4), (1, 10, 'UPI', 1, 'B', '2025-02-07', 0, 4)")
+    table(
+        "INSERT INTO refunds (payment_id, amount, status, reason, caller, request_id, created_at) "
+        "SELECT payment_id, 5, 1, '', 'a', 'k', '2025-03-01' FROM payments WHERE reference = 'A'"
+    )
+
+    findings = found(settings, "refunds")
+
+    assert [finding.level for finding in findings] == [Level.PROBLEM, Level.WARNING]
+    assert "more than counts as refunded" in findings[0].text
+
+
+def test_rows_need_not_be_looked_at(payments: Payments, table: Table) -> None:
+    table(INSERT + ODD_ROWS["no status"])
+
+    assert "no status" in payments("doctor").stdout
+    assert "no status" not in payments("doctor", "--no-rows").stdout
