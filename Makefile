@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format lint types generate drift migrate migrate-status sample lock clean
+.PHONY: help run test bench bench-import check format lint types generate drift migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ test: $(READY) .bin/grpcurl ## pass the tests from nothing, on a private MariaDB
 
 bench: $(READY) ## measure the service beside the one that it replaces
 	$(BIN)/python -m bench.rest
+	$(BIN)/python -m bench.imports
+
+bench-import: $(READY) ## measure payments import beside the database's LOAD DATA
+	$(BIN)/python -m bench.imports
 
 check: lint types drift ## everything that is checked without running the service
 
