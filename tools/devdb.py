@@ -31,6 +31,9 @@ PROJECT_FOLDER = ROOT / ".data" / "devdb"
 
 DEFAULT_DATABASE = "ecommerce"
 DEFAULT_USER = "payments"
+DEFAULT_PASSWORD = "private"  # noqa: S105 - no secret: the socket is closed to other users
+"""There is one so that a ``MYSQL_PASSWORD`` in ``.env``, meant for another database, does not lock the service out."""
+
 ADMINISTRATOR = "root"
 
 _MAX_SOCKET_PATH_BYTES = 103
@@ -97,7 +100,12 @@ class PrivateDatabase:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that make the service, and the tools, use this database."""
-        return {"MYSQL_SOCKET": str(self.socket_path), "MYSQL_USER": self.user, "MYSQL_DB": self.database}
+        return {
+            "MYSQL_SOCKET": str(self.socket_path),
+            "MYSQL_USER": self.user,
+            "MYSQL_PASSWORD": DEFAULT_PASSWORD,
+            "MYSQL_DB": self.database,
+        }
 
     def start(self) -> bool:
         """Bring the server up, unless it is, and return once it answers. Makes the data when there is none yet.
@@ -303,6 +311,7 @@ class PrivateDatabase:
             cursor.execute("SELECT 1 FROM mysql.user WHERE user = %s AND host = 'localhost'", [self.user])
             if cursor.fetchone() is None:
                 cursor.execute("CREATE USER %s@'localhost'", [self.user])
+            cursor.execute("ALTER USER %s@'localhost' IDENTIFIED BY %s", [self.user, DEFAULT_PASSWORD])
             cursor.execute(f"GRANT ALL PRIVILEGES ON {quoted(self.database)}.* TO %s@'localhost'", [self.user])
 
     def _end(self, signal_number: signal.Signals) -> bool:

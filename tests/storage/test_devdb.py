@@ -142,8 +142,10 @@ def test_it_is_durable_and_strict_and_listens_on_no_port(running: PrivateDatabas
 
 def test_the_account_of_the_service_has_its_database_and_no_other(running: PrivateDatabase) -> None:
     environment = running.environment()
+    password = environment.pop("MYSQL_PASSWORD")
     assert environment == {"MYSQL_SOCKET": str(running.socket_path), "MYSQL_USER": "clerk", "MYSQL_DB": "shop"}
-    with closing(pymysql.connect(unix_socket=environment["MYSQL_SOCKET"], user="clerk", database="shop")) as connection:
+    socket = environment["MYSQL_SOCKET"]
+    with closing(pymysql.connect(unix_socket=socket, user="clerk", password=password, database="shop")) as connection:
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE mine (value INT)")
         with pytest.raises(pymysql.err.OperationalError, match="denied"):

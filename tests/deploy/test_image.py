@@ -1,0 +1,230 @@
+"""The image, as far as it can be without a container engine: its steps are run, in a folder instead of a container."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from server.config import Settings
+from tools.devdb import PrivateDatabase
+
+DOCKERFILE = Path("Dockerfile")
+COMPOSE = Path("docker-compose.yml")
+WORKING_FOLDER = "/tmp"  # noqa: S108 - the image's
+_UNPRIVILEGED = 65_534
+
+Steps = list[tuple[str, str]]
+
+
+def stages() -> list[Steps]:
+    """Return the instructions of each stage, with what follows them."""
+    found: list[Steps] = []
+    for line in DOCKERFILE.read_text().replace("\\\n", " ").splitlines():
+        instruction, _, rest = line.strip().partition(" ")
+        if instruction == "FROM":
+            found.append([])
+        if instruction and not instruction.startswith("#"):
+            found[-1].append((instruction, rest))
+    return found
+
+
+def last(instruction: str) -> str:
+    """Return what follows an instruction of the last stage."""
+    return next(rest for name, rest in stages()[-1] if name == instruction)
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Path]:
+    """Run the steps of the first stage; return the folder that stands for /opt/payments."""
+    folder = Path(tempfile.mkdtemp(prefix="payments-image-"))
+    folder.chmod(0o755)
+    build, installed = folder / "build", folder / "payments"
+    build.mkdir()
+    try:
+        base = folder / "base"
+        base.mkdir()
+        (base / "python").symlink_to(interpreter())
+        (base / "pip").symlink_to(Path(sys.executable).parent / "pip")
+        path = f"{base}{os.pathsep}{os.environ['PATH']}"
+        for instruction, rest in stages()[0]:
+            if instruction == "COPY":
+                *sources, target = rest.split()
+                for source in sources:
+                    copy(Path(source), build / target)
+            elif instruction == "RUN":
+                command = rest.replace("/opt/payments", str(installed))
+                environment = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+                environment |= {"PATH": path, "HOME": str(folder)}
+                subprocess.run(["sh", "-ec", command], cwd=build, env=environment, check=True, capture_output=True)
+        yield installed
+    finally:
+        shutil.rmtree(folder)
+
+
+def interpreter() -> Path:
+    """Return a Python of this version that every user can run, if there is one."""
+    own = Path(sys.executable).resolve()
+    candidates = (own, Path(f"/usr/bin/python3.{sys.version_info.minor}"))
+    return next((path for path in candidates if is_reachable(path)), own)
+
+
+def is_reachable(path: Path) -> bool:
+    return path.exists() and all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy as COPY does, without what .dockerignore leaves out."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    else:
+        place = target / source.name if target.is_dir() else target
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, place)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[PrivateDatabase]:
+    """A database that another user can reach too."""
+    folder = Path(tempfile.mkdtemp(prefix="payments-image-db-"))
+    with PrivateDatabase(folder / "db") as private:
+        private.folder.chmod(0o755)
+        folder.chmod(0o755)
+        yield private
+    shutil.rmtree(folder)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def environment(image: Path, database: PrivateDatabase) -> dict[str, str]:
+    """What the container would have, with ports of this machine that are free."""
+    values = dict(pair.split("=", 1) for pair in last("ENV").split())
+    values["PATH"] = values["PATH"].replace("/opt/payments", str(image)).replace("$PATH", os.environ["PATH"])
+    ports = {"GRPC_HOST": "127.0.0.1", "REST_HOST": "127.0.0.1"}
+    return values | database.environment() | ports | {"GRPC_PORT": str(free_port()), "REST_PORT": str(free_port())}
+
+
+def command_of(text: str, environment: Mapping[str, str]) -> list[str]:
+    """Return an exec form's command, found on the path of the image."""
+    program, *arguments = json.loads(text)
+    found = shutil.which(program, path=environment["PATH"])
+    assert found is not None
+    return [found, *arguments]
+
+
+def unprivileged() -> Mapping[str, int]:
+    """Return what runs a process as another user, where this one may."""
+    may = os.geteuid() == 0 and is_reachable(interpreter())
+    return {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED} if may else {}
+
+
+@contextmanager
+def running(arguments: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    entry = command_of(last("ENTRYPOINT"), environment)
+    process = subprocess.Popen(
+        [*entry, *arguments],
+        env=environment,
+        cwd=WORKING_FOLDER,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **unprivileged(),  # type: ignore[call-overload]
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_installed_image_migrates_loads_serves_and_tells_its_health(environment: dict[str, str]) -> None:
+    with running(["migrate"], environment) as process:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+    with running(["import", str(Path("data/sample.csv").resolve()), "--rejects", "/tmp/none"], environment) as process:  # noqa: S108
+        output, _ = process.communicate(timeout=60)
+        assert "400 lines: 400 inserted" in output
+    probe = re.sub(r"^.*?CMD ", "", last("HEALTHCHECK"))
+
+    def health() -> int:
+        command = command_of(probe, environment)
+        run = subprocess.run(command, env=environment, check=False, cwd=WORKING_FOLDER, **unprivileged())  # type: ignore[call-overload]
+        return int(run.returncode)
+
+    assert health() == 1
+    with running(json.loads(last("CMD")), environment) as process:
+        assert process.stdout is not None
+        while "listening" not in (line := process.stdout.readline()):
+            assert line, "the service ended"
+        url = f"http://127.0.0.1:{environment['REST_PORT']}"
+        assert httpx.get(f"{url}/v1/payments").json()["total"] == 400
+        assert health() == 0
+        process.send_signal(signal.Signals[last("STOPSIGNAL")])
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+def test_the_image_has_no_build_tools_of_ours(image: Path) -> None:
+    packages = {path.name.split("-")[0].lower() for path in image.glob("lib/python*/site-packages/*.dist-info")}
+
+    assert {"payments_server", "payments_client", "grpcio"} <= packages
+    assert packages.isdisjoint({"pip", "setuptools", "wheel", "hatchling", "grpcio_tools", "pytest", "pyarrow"})
+
+
+def test_the_last_stage_runs_as_a_number_that_is_not_root_and_pins_its_base() -> None:
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last("USER"))
+    for stage in stages():
+        assert re.match(r"python:3\.11\.\d+-slim-\w+", stage[0][1])
+
+
+def test_hadolint_finds_nothing() -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+    run = subprocess.run([hadolint, "--no-color", DOCKERFILE], capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, dict[str, dict[str, object]]]:
+    with COMPOSE.open() as file:
+        loaded: dict[str, dict[str, dict[str, object]]] = yaml.safe_load(file)
+    return loaded
+
+
+def test_every_setting_of_the_compose_file_is_one_of_the_service(
+    compose: dict[str, dict[str, dict[str, object]]],
+) -> None:
+    names = {name.upper() for name in Settings.model_fields}
+    for service in ("migrate", "api", "data_loader"):
+        environment = compose["services"][service]["environment"]
+        assert isinstance(environment, dict)
+        assert set(environment) <= names
+
+
+def test_a_missing_password_stops_with_a_clear_message(compose: dict[str, dict[str, dict[str, object]]]) -> None:
+    for service in compose["services"].values():
+        environment = service["environment"]
+        assert isinstance(environment, dict)
+        assert environment["MYSQL_PASSWORD"].startswith("${MYSQL_PASSWORD:?set MYSQL_PASSWORD")
+
+
+def test_ports_are_published_on_the_loopback_alone(compose: dict[str, dict[str, dict[str, object]]]) -> None:
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]  # type: ignore[attr-defined]
+
+    assert sorted(published) == ["127.0.0.1:3308:3306", "127.0.0.1:50051:50051", "127.0.0.1:8001:8001"]
