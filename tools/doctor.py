@@ -32,8 +32,8 @@ _NEEDED_INDEXES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "payments_by_request": ("caller", "request_id"),
         "payments_by_time": ("created_at", "payment_id"),
         "payments_by_order": ("order_id", "created_at", "payment_id"),
-        "payments_by_method": ("method", "created_at", "payment_id"),
-        "payments_by_status": ("status", "created_at", "payment_id"),
+        "payments_by_method": ("method", "created_at", "payment_id", "status"),
+        "payments_by_status": ("status", "created_at", "payment_id", "method"),
     },
     "refunds": {
         "refunds_by_request": ("caller", "request_id"),

@@ -285,7 +285,7 @@ class _Migrator:
         table = _ALTERED_TABLE.match(statement)
         rows = _execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
         if rows and rows[0][0] >= _MANY_ROWS:
-            self.say(f"{migration}: rebuilding {table[1]}, of about {rows[0][0]:,} rows; writes to it wait meanwhile")  # type: ignore[index]
+            self.say(f"{migration}: altering {table[1]}, of about {rows[0][0]:,} rows; writes to it may wait meanwhile")  # type: ignore[index]
 
     def _recognise(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""

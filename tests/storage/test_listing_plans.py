@@ -98,3 +98,13 @@ def test_a_numbered_page_is_the_same_from_either_end(
         large_database,
     )
     assert [row[:1] for row in database_server.execute(page.text, page.values, large_database)] == expected
+
+
+def test_the_total_of_a_method_and_a_status_is_counted_in_one_index(
+    database_server: DatabaseServer, large_database: str
+) -> None:
+    both = PaymentFilter(methods=frozenset({PaymentMethod.UPI}), statuses=frozenset({Status.FAILED}))
+    for query in (queries.count(both), queries.numbered_count(numbered(0, method="UPI", status=Status.FAILED))):
+        (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
+        assert "payments_by_method" in plan
+        assert "Using index" in plan[-1].split("; ")

@@ -1,0 +1,319 @@
+"""``make bench-scale``: lists of ten thousand, a million and ten million payments, on this machine, in one run.
+
+One private database with durable commits, a table of each size in a database of its own, and the service on each.
+Rounds go over the sizes in turn, so that what else the machine does falls on all; p50 of all calls are compared. What
+counts is the ratio of the largest to the smallest.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+from payments.v1 import payments_pb2 as pb
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
+
+from bench.load import BenchError, obtain_h2load, post_load
+from bench.machine import description
+from server.config import Settings
+from tools.devdb import PrivateDatabase
+from tools.migrate import migrate
+
+DEFAULT_ROWS = (10_000, 1_000_000, 10_000_000)
+_RESULTS = Path(__file__).parent / "results" / "scale.json"
+_BUFFER_POOL = "--innodb-buffer-pool-size=6G"
+"""Holds the largest table with its indexes, so that the size is measured and not the disk."""
+
+_FILL_ROWS = 500_000
+"""A transaction of the fill."""
+
+_PAGE_SIZE = 10
+_FAR_PAGE = 1_000
+_CALLS = 30
+_SECONDS_A_ROUND = 1.0
+_START_TIMEOUT_SECONDS = 30
+_FIRST_PORT = 18_010
+_FILL = """
+    INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, refunded,
+        refunded_amount, caller, request_id)
+    SELECT k, 1 + MOD(k * 7919, %s DIV 3), MOD(k * 7919, 500000) / 100 + 1,
+        ELT(1 + MOD(k, 20) DIV 7, 'UPI', 'CARD', 'COD'), MOD(k, 5) < 3,
+        CONCAT('ECI20250101-', LPAD(HEX(MOD(k * 2654435761, 4294967296)), 8, '0')),
+        '2025-01-01' + INTERVAL k * 3 SECOND, MOD(k, 5) < 3 AND MOD(k, 50) = 0,
+        IF(MOD(k, 5) < 3 AND MOD(k, 50) = 0, MOD(k * 7919, 500000) / 100 + 1, IF(MOD(k, 100) = 1, 0.50, 0)),
+        'filler', LPAD(HEX(MOD(k * 2654435761, 4294967296)), 32, '0')
+    FROM ({numbers}) numbers
+"""
+_ONE = "SELECT 1 AS k"
+_MORE = "SELECT payment_id + %s AS k FROM payments ORDER BY payment_id LIMIT %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Something measured at each size: p50 in ms, or charges a second; ``ratio`` is the largest's to the smallest's."""
+
+    what: str
+    values: tuple[float, ...]
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """The service on a table of one size."""
+
+    rows: int
+    stub: PaymentServiceStub
+    rest_url: str
+    far_token: str
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=DEFAULT_ROWS, help="payments in each table")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds over all sizes")
+    parser.add_argument("--seconds", type=int, default=4, help="how long charges are made in a round")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
+    arguments = parser.parse_args()
+    try:
+        obtain_h2load()
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            PrivateDatabase(Path(folder) / "db", options=[_BUFFER_POOL]) as database,
+            ExitStack() as stack,
+        ):
+            machine = description(_version(database))
+            sites = [
+                stack.enter_context(_site(database, rows, _FIRST_PORT + 2 * place, Path(folder)))
+                for place, rows in enumerate(arguments.rows)
+            ]
+            results = [
+                *_latencies(sites, arguments.rounds),
+                _charges(sites, arguments.rounds, arguments.seconds, Path(folder)),
+            ]
+    except BenchError as error:
+        sys.exit(str(error))
+    print(_table(machine, arguments.rows, results))
+    arguments.results.write_text(
+        json.dumps({"machine": machine, "rows": arguments.rows, "results": [asdict(one) for one in results]}, indent=2)
+        + "\n"
+    )
+
+
+def _latencies(sites: Sequence[_Site], rounds: int) -> list[Measured]:
+    taken: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for what, call in _CALLS_BY_NAME.items():
+            for site in sites:
+                deadline = time.perf_counter() + _SECONDS_A_ROUND
+                for place in range(_CALLS):
+                    started = time.perf_counter()
+                    call(site, place)
+                    ended = time.perf_counter()
+                    taken[what, site.rows].append((ended - started) * 1000)
+                    if ended > deadline:
+                        break
+    return [
+        _measured(f"{what} (ms)", [statistics.median(taken[what, site.rows]) for site in sites])
+        for what in _CALLS_BY_NAME
+    ]
+
+
+def _charges(sites: Sequence[_Site], rounds: int, seconds: int, folder: Path) -> Measured:
+    """Measure charges last: they add to the tables."""
+    body = {"order_id": 342, "amount": 561.00}
+    rates: dict[int, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for site in sites:
+            load = post_load(f"{site.rest_url}/v1/payments/charge", body, folder, connections=64, seconds=seconds)
+            if load.errors:
+                raise BenchError(f"{load.errors} charges failed at {site.rows:,} rows")
+            rates[site.rows].append(load.requests_per_second)
+    return _measured("charges over REST, 64 connections (a second)", [statistics.median(rates[s.rows]) for s in sites])
+
+
+def _measured(what: str, values: Sequence[float]) -> Measured:
+    return Measured(what, tuple(values), values[-1] / values[0])
+
+
+def _list(**filters: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fields of the filter
+    request = pb.ListPaymentsRequest(page_size=_PAGE_SIZE, filter=pb.PaymentFilter(**filters))
+
+    def call(site: _Site, _place: int) -> None:
+        site.stub.ListPayments(request)
+
+    return call
+
+
+def _requested(**fields: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fields of the request
+    request = pb.ListPaymentsRequest(page_size=_PAGE_SIZE, **fields)
+
+    def call(site: _Site, _place: int) -> None:
+        site.stub.ListPayments(request)
+
+    return call
+
+
+def _far_page(site: _Site, _place: int) -> None:
+    site.stub.ListPayments(pb.ListPaymentsRequest(page_size=_PAGE_SIZE, page_token=site.far_token))
+
+
+def _get(site: _Site, place: int) -> None:
+    site.stub.GetPayment(pb.GetPaymentRequest(payment_id=_some_id(site, place)))
+
+
+def _by_order(site: _Site, place: int) -> None:
+    order_id = 1 + _some_id(site, place) * 7919 % (site.rows // 3)
+    answer = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id)))
+    if not answer.payments:
+        raise BenchError(f"no payments of order {order_id} at {site.rows:,} rows")
+
+
+def _by_order_and_status(site: _Site, place: int) -> None:
+    order_id = 1 + _some_id(site, place) * 7919 % (site.rows // 3)
+    only = pb.PaymentFilter(order_id=order_id, statuses=[pb.PAYMENT_STATUS_SUCCEEDED])
+    site.stub.ListPayments(pb.ListPaymentsRequest(filter=only))
+
+
+def _by_reference(site: _Site, place: int) -> None:
+    reference = f"ECI20250101-{_some_id(site, place) * 2654435761 % 2**32:08X}"
+    answer = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference=reference)))
+    if len(answer.payments) != 1:
+        raise BenchError(f"no payment {reference} at {site.rows:,} rows")
+
+
+def _some_id(site: _Site, place: int) -> int:
+    return 1 + (place + 1) * 6_700_417 % site.rows
+
+
+def _legacy(query: str) -> Callable[[_Site, int], None]:
+    def call(site: _Site, _place: int) -> None:
+        with urllib.request.urlopen(f"{site.rest_url}/v1/payments?{query}") as reply:
+            json.load(reply)
+
+    return call
+
+
+def _money(units: int) -> Money:
+    return Money(currency_code="INR", units=units)
+
+
+_DAY = {
+    "min_create_time": Timestamp(seconds=1_735_700_000),
+    "max_create_time": Timestamp(seconds=1_735_786_400),
+}
+_CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
+    "first page": _list(),
+    f"page {_FAR_PAGE:,} by token": _far_page,
+    "payments of an order": _by_order,
+    "GetPayment": _get,
+    "first page, oldest first": _requested(order_by="create_time asc"),
+    "a reference": _by_reference,
+    "an order and a status": _by_order_and_status,
+    "a method": _list(methods=[pb.PAYMENT_METHOD_UPI]),
+    "a status": _list(statuses=[pb.PAYMENT_STATUS_FAILED]),
+    "a method and a status": _list(methods=[pb.PAYMENT_METHOD_COD], statuses=[pb.PAYMENT_STATUS_FAILED]),
+    "a day": _list(**_DAY),
+    "amounts that many have": _list(min_amount=_money(100), max_amount=_money(2_000)),
+    "refunded wholly (one in 50)": _list(refund_states=[pb.REFUND_STATE_FULL]),
+    "refunded in part (one in 100)": _list(refund_states=[pb.REFUND_STATE_PARTIAL]),
+    "amounts that none has": _list(min_amount=_money(9_000_000)),
+    "a method that none has": _list(methods=[pb.PAYMENT_METHOD_OTHER]),
+    "total_size of all": _requested(include_total_size=True),
+    "/v1 first page and total": _legacy("page=1"),
+    "/v1 of an order": _legacy("order_id=7"),
+    "/v1 of a method": _legacy("method=UPI"),
+    "/v1 of a status": _legacy("status=true"),
+    "/v1 of a method and a status": _legacy("method=UPI&status=true"),
+    "/v1 of a day": _legacy("start_date=2025-01-01&end_date=2025-01-02"),
+    "/v1 of amounts": _legacy("amount_gt=100&amount_lt=2000"),
+}
+
+
+@contextmanager
+def _site(database: PrivateDatabase, rows: int, port: int, folder: Path) -> Iterator[_Site]:
+    """Fill a table and run the service on it."""
+    name = f"scale_{rows}"
+    _execute(database, None, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    environment = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": name}
+    settings = Settings.model_validate({key.lower(): value for key, value in environment.items()})
+    migrate(settings, say=lambda _: None)
+    started = time.monotonic()
+    _fill(database, name, rows)
+    print(f"{rows:,} payments filled in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    environment |= {
+        "GRPC_PORT": str(port),
+        "REST_PORT": str(port + 1),
+        "LOG_LEVEL": "warning",
+        "MYSQL_STATEMENT_TIMEOUT_SECONDS": "120",
+        "PATH": os.environ.get("PATH", os.defpath),
+    }
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "server"], env=environment, stdout=log, stderr=log)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            try:
+                grpc.channel_ready_future(channel).result(_START_TIMEOUT_SECONDS)
+            except grpc.FutureTimeoutError:
+                raise BenchError(f"the service did not start: {Path(log.name).read_text()}") from None
+            stub = PaymentServiceStub(channel)
+            token = ""
+            for _ in range(min(_FAR_PAGE, rows // _PAGE_SIZE) - 1):
+                token = stub.ListPayments(
+                    pb.ListPaymentsRequest(page_size=_PAGE_SIZE, page_token=token)
+                ).next_page_token
+            yield _Site(rows, stub, f"http://127.0.0.1:{port + 1}", token)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _fill(database: PrivateDatabase, name: str, rows: int) -> None:
+    _execute(database, name, _FILL.format(numbers=_ONE), (rows,))
+    made = 1
+    while made < rows:
+        more = min(made, rows - made, _FILL_ROWS)
+        _execute(database, name, _FILL.format(numbers=_MORE), (rows, made, more))
+        made += more
+    _execute(database, name, "ANALYZE TABLE payments")
+
+
+def _version(database: PrivateDatabase) -> str:
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _execute(database: PrivateDatabase, name: str | None, text: str, values: tuple[object, ...] = ()) -> None:
+    with closing(database.connect(name)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00'")
+        cursor.execute(text, values)
+
+
+def _table(machine: str, rows: Sequence[int], results: Sequence[Measured]) -> str:
+    sizes = " | ".join(f"{size:,} rows" for size in rows)
+    lines = [machine, "", f"| what | {sizes} | ratio |", "|" + " --- |" * (len(rows) + 2)]
+    lines += [
+        f"| {one.what} | {' | '.join(f'{value:,.1f}' for value in one.values)} | {one.ratio:.2f} |" for one in results
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
