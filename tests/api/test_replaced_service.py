@@ -2,22 +2,18 @@
 
 import http.client
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
 
 from bench.peers.replaced.table import TABLE
+from tests.api.peer import running_peer
 from tests.api.v1_requests import BODY, JSON, RARE, Request, charges, lists
 from tests.conftest import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT, LegacyRow
-from tests.running_service import ROOT, RunningService
+from tests.running_service import RunningService
 from tools.migrate import migrate
 
 ROWS: list[LegacyRow] = [
@@ -264,7 +260,6 @@ DIFFERENT: list[tuple[Request, dict[str, object]]] = [
 def ports(
     database_server: DatabaseServer,
     make_database: Callable[[], dict[str, str]],
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[int, int]]:
     """Where the service and the replaced one listen, each with the same rows."""
     ours, replaced = make_database(), make_database()
@@ -273,35 +268,11 @@ def ports(
         for row in ROWS:
             database_server.execute(LEGACY_INSERT, row, database["MYSQL_DB"])
     migrate(settings_of(ours), say=lambda _: None)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     settings = {"SUCCESS_PROBABILITY": "1"}
     service = RunningService({**ours, **settings}).start()
-    with (tmp_path_factory.mktemp("replaced") / "log").open("wb") as log:
-        peer = subprocess.Popen(
-            [sys.executable, "-m", "bench.peers.replaced"],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "PEER_PORT": str(port), **replaced, **settings},
-            stdout=log,
-            stderr=log,
-        )
-        wait_for(port, peer)
-        yield service.rest_port, port
-        peer.terminate()
-        peer.wait(10)
+    with running_peer(replaced | settings) as url:
+        yield service.rest_port, int(url.rpartition(":")[2])
     assert service.stop() == 0
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert process.poll() is None
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the replaced service did not start")
 
 
 def comparable(answer: Answer) -> Answer:
