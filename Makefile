@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-import check format lint types generate drift migrate migrate-status sample lock clean
+.PHONY: help run test bench bench-import bench-scale bench-migration check format lint types generate drift migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ bench: $(READY) ## measure the service beside the one that it replaces
 
 bench-import: $(READY) ## measure payments import beside the database's LOAD DATA
 	$(BIN)/python -m bench.imports
+
+bench-scale: $(READY) ## measure lists of ten thousand, a million and ten million payments
+	$(BIN)/python -m bench.scale
+
+bench-migration: $(READY) ## measure how long writes wait while a million payments are migrated
+	$(BIN)/python -m bench.migration
 
 check: lint types drift ## everything that is checked without running the service
 

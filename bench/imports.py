@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each, alternating")
     parser.add_argument("--rows", type=int, default=500_000, help="lines of the file")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder, PrivateDatabase(Path(folder) / "db") as database:
@@ -66,7 +67,7 @@ def main() -> None:
     except BenchError as error:
         sys.exit(str(error))
     print(_table(machine, arguments.rows, results))
-    _RESULTS.write_text(
+    arguments.results.write_text(
         json.dumps({"machine": machine, "rows": arguments.rows, "results": [asdict(one) for one in results]}, indent=2)
         + "\n"
     )

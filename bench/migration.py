@@ -1,7 +1,7 @@
 """``make bench-migration``: how long writes wait while a table of the replaced service is migrated.
 
-A private database with durable commits, a table of the replaced service with a million rows, and a writer like it, which
-inserts a payment every few milliseconds and notes how long each took, while ``payments migrate`` runs.
+A private database with durable commits, a table of the replaced service with a million rows, and a writer like it,
+which inserts a payment every few milliseconds and notes how long each took, while ``payments migrate`` runs.
 """
 
 import argparse

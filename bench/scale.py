@@ -8,6 +8,7 @@ counts is the ratio of the largest to the smallest.
 import argparse
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -46,7 +47,6 @@ _FAR_PAGE = 1_000
 _CALLS = 30
 _SECONDS_A_ROUND = 1.0
 _START_TIMEOUT_SECONDS = 30
-_FIRST_PORT = 18_010
 _FILL = """
     INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, refunded,
         refunded_amount, caller, request_id)
@@ -97,10 +97,7 @@ def main() -> None:
             ExitStack() as stack,
         ):
             machine = description(_version(database))
-            sites = [
-                stack.enter_context(_site(database, rows, _FIRST_PORT + 2 * place, Path(folder)))
-                for place, rows in enumerate(arguments.rows)
-            ]
+            sites = [stack.enter_context(_site(database, rows, Path(folder))) for rows in arguments.rows]
             results = [
                 *_latencies(sites, arguments.rounds),
                 _charges(sites, arguments.rounds, arguments.seconds, Path(folder)),
@@ -245,7 +242,7 @@ _CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
 
 
 @contextmanager
-def _site(database: PrivateDatabase, rows: int, port: int, folder: Path) -> Iterator[_Site]:
+def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]:
     """Fill a table and run the service on it."""
     name = f"scale_{rows}"
     _execute(database, None, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
@@ -255,9 +252,10 @@ def _site(database: PrivateDatabase, rows: int, port: int, folder: Path) -> Iter
     started = time.monotonic()
     _fill(database, name, rows)
     print(f"{rows:,} payments filled in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    grpc_port, rest_port = _free_port(), _free_port()
     environment |= {
-        "GRPC_PORT": str(port),
-        "REST_PORT": str(port + 1),
+        "GRPC_PORT": str(grpc_port),
+        "REST_PORT": str(rest_port),
         "LOG_LEVEL": "warning",
         "MYSQL_STATEMENT_TIMEOUT_SECONDS": "120",
         "PATH": os.environ.get("PATH", os.defpath),
@@ -265,7 +263,7 @@ def _site(database: PrivateDatabase, rows: int, port: int, folder: Path) -> Iter
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "server"], env=environment, stdout=log, stderr=log)
     try:
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel:
             try:
                 grpc.channel_ready_future(channel).result(_START_TIMEOUT_SECONDS)
             except grpc.FutureTimeoutError:
@@ -276,10 +274,15 @@ def _site(database: PrivateDatabase, rows: int, port: int, folder: Path) -> Iter
                 token = stub.ListPayments(
                     pb.ListPaymentsRequest(page_size=_PAGE_SIZE, page_token=token)
                 ).next_page_token
-            yield _Site(rows, stub, f"http://127.0.0.1:{port + 1}", token)
+            yield _Site(rows, stub, f"http://127.0.0.1:{rest_port}", token)
     finally:
         process.terminate()
         process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _fill(database: PrivateDatabase, name: str, rows: int) -> None:

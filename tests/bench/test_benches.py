@@ -1,0 +1,52 @@
+"""The measuring programs work: run small, with no look at the figures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def run(module: str, results: Path, *options: str) -> Any:  # noqa: ANN401 - JSON
+    """Run a program, and return what it keeps."""
+    command = [sys.executable, "-m", module, "--results", str(results), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(results.read_text())
+
+
+def test_lists_are_measured_at_every_size(tmp_path: Path) -> None:
+    found = run("bench.scale", tmp_path / "scale.json", "--rows", "300", "3000", "--rounds", "1", "--seconds", "1")
+
+    assert found["rows"] == [300, 3000]
+    whats = [result["what"] for result in found["results"]]
+    for words in (
+        "first page (ms)",
+        "page 1,000 by token",
+        "payments of an order",
+        "/v1 first page and total",
+        "charges",
+    ):
+        assert any(words in what for what in whats)
+    assert all(len(result["values"]) == 2 and min(result["values"]) > 0 for result in found["results"])
+
+
+def test_migrating_is_measured(tmp_path: Path) -> None:
+    found = run("bench.migration", tmp_path / "migration.json", "--rows", "2000")
+
+    assert found["failed_writes"] == 0
+    assert found["longest_write_seconds"] > 0
+
+
+@pytest.mark.timeout(200)
+def test_imports_are_measured(tmp_path: Path) -> None:
+    found = run("bench.imports", tmp_path / "import.json", "--rows", "3000", "--rounds", "1")
+
+    assert [result["what"].split(",")[0] for result in found["results"]] == [
+        "LOAD DATA LOCAL",
+        "payments import",
+        "payments import",
+        "payments import --fast",
+    ]
