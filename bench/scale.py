@@ -268,6 +268,7 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
                 grpc.channel_ready_future(channel).result(_START_TIMEOUT_SECONDS)
             except grpc.FutureTimeoutError:
                 raise BenchError(f"the service did not start: {Path(log.name).read_text()}") from None
+            assert process.poll() is None, "another service answered"
             stub = PaymentServiceStub(channel)
             token = ""
             for _ in range(min(_FAR_PAGE, rows // _PAGE_SIZE) - 1):
