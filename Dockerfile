@@ -1,24 +1,37 @@
 # The tests run these steps: see tests/deploy/test_image.py.
-FROM python:3.11.14-slim-bookworm AS build
+# The digest is that of the official images' record (docker-library/repo-info), for all platforms of this tag.
+ARG BASE=python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+
+FROM ${BASE} AS build
 WORKDIR /build
-RUN python -m venv --without-pip /opt/payments
-COPY requirements/server.txt requirements/server.txt
-RUN pip --python /opt/payments/bin/python install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements/server.txt
-COPY clients/python clients/python
+COPY requirements/build.txt requirements/server.txt requirements/
+# Two environments: what the project's wheels are built with, and what is served from, which has no pip.
+RUN python -m venv --without-pip backend \
+    && pip --python backend/bin/python install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt \
+    && python -m venv --without-pip /opt/payments \
+    && pip --python /opt/payments/bin/python install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
+        -r requirements/server.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY clients/python clients/python
 COPY migrations migrations
 COPY server server
 COPY tools tools
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir wheels ./clients/python . \
+RUN pip --python backend/bin/python wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir wheels \
+        ./clients/python . \
     && pip --python /opt/payments/bin/python install --no-cache-dir --no-index --no-deps wheels/*.whl
 
-FROM python:3.11.14-slim-bookworm
+FROM ${BASE}
+LABEL org.opencontainers.image.title="payments" \
+      org.opencontainers.image.description="Charge, refund, get and list payments over gRPC and REST" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/payments /opt/payments
 ENV PATH=/opt/payments/bin:$PATH GRPC_HOST=0.0.0.0 REST_HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
-WORKDIR /tmp
+# Not a folder that the service may write to: Python imports from it, and settings are read from an .env in it.
+WORKDIR /opt/payments
 USER 10001:10001
 EXPOSE 50051 8001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-m", "tools.health_probe"]
+# The start may wait for the database, MYSQL_STARTUP_TIMEOUT_SECONDS (60).
+HEALTHCHECK --interval=10s --timeout=5s --start-period=70s --retries=3 CMD ["python", "-m", "tools.health_probe"]
 ENTRYPOINT ["payments"]
 CMD ["serve"]

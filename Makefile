@@ -41,12 +41,13 @@ bench-migration: $(READY) ## measure how long writes wait while a million paymen
 
 check: lint types drift ## everything that is checked without running the service
 
-lint: $(READY) ## ruff, import-linter, buf lint
+lint: $(READY) ## ruff, import-linter, buf lint, hadolint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate --check
 	$(BIN)/buf lint
+	$(BIN)/hadolint Dockerfile
 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy server tools tests bench clients/python/src
@@ -72,6 +73,7 @@ sample: $(READY) ## add 400 sample payments
 
 lock: $(READY) ## pin the newest allowed versions of all packages
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-package payments-client --python-version 3.11 --no-header --no-annotate --upgrade --quiet -o requirements/dev.txt
+	$(BIN)/uv pip compile --group build -c requirements/dev.txt --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet -o requirements/build.txt
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt --generate-hashes --no-emit-package payments-client --python-version 3.11 --no-header --no-annotate --quiet -o requirements/server.txt
 
 clean: ## remove the environment, the built tools and the private database

@@ -19,11 +19,12 @@ import yaml
 
 from server.config import Settings
 from tools.devdb import PrivateDatabase
+from tools.health_probe import DEFAULT_PORT
 
 DOCKERFILE = Path("Dockerfile")
 COMPOSE = Path("docker-compose.yml")
-WORKING_FOLDER = "/tmp"  # noqa: S108 - the image's
-_UNPRIVILEGED = 65_534
+INSTALLED = "/opt/payments"
+"""Where the image has the service."""
 
 Steps = list[tuple[str, str]]
 
@@ -35,19 +36,25 @@ def stages() -> list[Steps]:
         instruction, _, rest = line.strip().partition(" ")
         if instruction == "FROM":
             found.append([])
-        if instruction and not instruction.startswith("#"):
-            found[-1].append((instruction, rest))
+        if found and instruction and not instruction.startswith("#"):
+            found[-1].append((instruction, " ".join(rest.split())))
     return found
 
 
 def last(instruction: str) -> str:
-    """Return what follows an instruction of the last stage."""
-    return next(rest for name, rest in stages()[-1] if name == instruction)
+    """Return what follows the one instruction of that name in the last stage."""
+    (rest,) = (rest for name, rest in stages()[-1] if name == instruction)
+    return rest
+
+
+def copied() -> list[str]:
+    """Return what the first stage copies from the project."""
+    return [source for name, rest in stages()[0] if name == "COPY" for source in rest.split()[:-1]]
 
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Path]:
-    """Run the steps of the first stage; return the folder that stands for /opt/payments."""
+    """Run the steps of the first stage; return the folder that stands for ``INSTALLED``, which the last one takes."""
     folder = Path(tempfile.mkdtemp(prefix="payments-image-"))
     folder.chmod(0o755)
     build, installed = folder / "build", folder / "payments"
@@ -62,9 +69,9 @@ def image() -> Iterator[Path]:
             if instruction == "COPY":
                 *sources, target = rest.split()
                 for source in sources:
-                    copy(Path(source), build / target)
+                    copy(Path(source), build / target, into=target.endswith("/"))
             elif instruction == "RUN":
-                command = rest.replace("/opt/payments", str(installed))
+                command = rest.replace(INSTALLED, str(installed))
                 environment = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
                 environment |= {"PATH": path, "HOME": str(folder)}
                 subprocess.run(["sh", "-ec", command], cwd=build, env=environment, check=True, capture_output=True)
@@ -84,12 +91,12 @@ def is_reachable(path: Path) -> bool:
     return path.exists() and all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy as COPY does, without what .dockerignore leaves out."""
+def copy(source: Path, target: Path, *, into: bool) -> None:
+    """Copy as COPY does, without what .dockerignore leaves out everywhere."""
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     else:
-        place = target / source.name if target.is_dir() else target
+        place = target / source.name if into else target
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, place)
 
@@ -115,7 +122,7 @@ def free_port() -> int:
 def environment(image: Path, database: PrivateDatabase) -> dict[str, str]:
     """What the container would have, with ports of this machine that are free."""
     values = dict(pair.split("=", 1) for pair in last("ENV").split())
-    values["PATH"] = values["PATH"].replace("/opt/payments", str(image)).replace("$PATH", os.environ["PATH"])
+    values["PATH"] = values["PATH"].replace(INSTALLED, str(image)).replace("$PATH", os.environ["PATH"])
     ports = {"GRPC_HOST": "127.0.0.1", "REST_HOST": "127.0.0.1"}
     return values | database.environment() | ports | {"GRPC_PORT": str(free_port()), "REST_PORT": str(free_port())}
 
@@ -128,23 +135,26 @@ def command_of(text: str, environment: Mapping[str, str]) -> list[str]:
     return [found, *arguments]
 
 
-def unprivileged() -> Mapping[str, int]:
-    """Return what runs a process as another user, where this one may."""
-    may = os.geteuid() == 0 and is_reachable(interpreter())
-    return {"user": _UNPRIVILEGED, "group": _UNPRIVILEGED} if may else {}
+def as_user() -> Mapping[str, int]:
+    """Return what runs a process as the image's user, where this one may."""
+    if os.geteuid() != 0 or not is_reachable(interpreter()):
+        return {}
+    user, group = last("USER").split(":")
+    return {"user": int(user), "group": int(group)}
 
 
 @contextmanager
-def running(arguments: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+def running(arguments: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the entry point with ``arguments``, for as long as the context lasts."""
     entry = command_of(last("ENTRYPOINT"), environment)
     process = subprocess.Popen(
         [*entry, *arguments],
         env=environment,
-        cwd=WORKING_FOLDER,
+        cwd=folder,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        **unprivileged(),  # type: ignore[call-overload]
+        **as_user(),  # type: ignore[call-overload]
     )
     try:
         yield process
@@ -153,28 +163,49 @@ def running(arguments: list[str], environment: Mapping[str, str]) -> Iterator[su
         process.wait()
 
 
-def test_the_installed_image_migrates_loads_serves_and_tells_its_health(environment: dict[str, str]) -> None:
-    with running(["migrate"], environment) as process:
+def health(environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
+    """Run the health check; return its exit code and what it says."""
+    _, _, probe = last("HEALTHCHECK").partition(" CMD ")
+    run = subprocess.run(
+        command_of(probe, environment),
+        env=environment,
+        check=False,
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        **as_user(),  # type: ignore[call-overload]
+    )
+    return run.returncode, run.stdout
+
+
+def test_what_the_image_installs_migrates_loads_serves_tells_its_health_and_stops(
+    image: Path, environment: dict[str, str], database: PrivateDatabase
+) -> None:
+    assert last("WORKDIR") == INSTALLED
+    with running(["migrate"], environment, image) as process:
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, output
-    with running(["import", str(Path("data/sample.csv").resolve()), "--rejects", "/tmp/none"], environment) as process:  # noqa: S108
+    sample = str(Path("data/sample.csv").resolve())
+    with running(["import", sample, "--rejects", "/tmp/none"], environment, image) as process:  # noqa: S108 - not made
         output, _ = process.communicate(timeout=60)
         assert "400 lines: 400 inserted" in output
-    probe = re.sub(r"^.*?CMD ", "", last("HEALTHCHECK"))
+    exit_code, text = health(environment, image)
+    assert (exit_code, "does not tell its health: UNAVAILABLE" in text) == (1, True)
 
-    def health() -> int:
-        command = command_of(probe, environment)
-        run = subprocess.run(command, env=environment, check=False, cwd=WORKING_FOLDER, **unprivileged())  # type: ignore[call-overload]
-        return int(run.returncode)
-
-    assert health() == 1
-    with running(json.loads(last("CMD")), environment) as process:
+    with running(json.loads(last("CMD")), environment, image) as process:
         assert process.stdout is not None
         while "listening" not in (line := process.stdout.readline()):
             assert line, "the service ended"
         url = f"http://127.0.0.1:{environment['REST_PORT']}"
         assert httpx.get(f"{url}/v1/payments").json()["total"] == 400
-        assert health() == 0
+        target = f"the server at 127.0.0.1:{environment['GRPC_PORT']}"
+        assert health(environment, image) == (0, f"{target} is SERVING\n")
+        database.kill()
+        for _ in range(60):
+            if health(environment, image) == (1, f"{target} is NOT_SERVING\n"):
+                break
+        else:
+            pytest.fail("the health check did not notice that the database is gone")
         process.send_signal(signal.Signals[last("STOPSIGNAL")])
         process.communicate(timeout=30)
         assert process.returncode == 0
@@ -187,17 +218,31 @@ def test_the_image_has_no_build_tools_of_ours(image: Path) -> None:
     assert packages.isdisjoint({"pip", "setuptools", "wheel", "hatchling", "grpcio_tools", "pytest", "pyarrow"})
 
 
-def test_the_last_stage_runs_as_a_number_that_is_not_root_and_pins_its_base() -> None:
+def test_the_last_stage_adds_nothing_but_what_the_first_installed() -> None:
+    steps = [(name, rest) for name, rest in stages()[-1] if name in {"ADD", "COPY", "RUN"}]
+
+    assert steps == [("COPY", f"--from=build {INSTALLED} {INSTALLED}")]
+
+
+def test_it_runs_as_a_number_that_is_not_root_on_a_base_that_is_pinned_by_digest() -> None:
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last("USER"))
-    for stage in stages():
-        assert re.match(r"python:3\.11\.\d+-slim-\w+", stage[0][1])
+    assert [stage[0][1] for stage in stages()] == ["${BASE} AS build", "${BASE}"]
+    assert re.search(r"^ARG BASE=python:3\.11\.\d+-slim-\w+@sha256:[0-9a-f]{64}$", DOCKERFILE.read_text(), re.MULTILINE)
 
 
-def test_hadolint_finds_nothing() -> None:
-    hadolint = Path(sys.executable).parent / "hadolint"
-    run = subprocess.run([hadolint, "--no-color", DOCKERFILE], capture_output=True, text=True, check=False)
+def test_the_build_is_sent_what_it_copies_and_nothing_else() -> None:
+    lines = [line for line in Path(".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    let_in = [line.removeprefix("!") for line in lines if line.startswith("!")]
 
-    assert run.returncode == 0, run.stdout
+    assert lines[0] == "*"
+    assert sorted({"requirements" if name.startswith("requirements/") else name for name in copied()}) == let_in
+
+
+def test_ports_of_the_image_and_of_the_health_check_are_those_of_the_service() -> None:
+    ports = [Settings.model_fields[name].default for name in ("grpc_port", "rest_port")]
+
+    assert last("EXPOSE").split() == [str(port) for port in ports]
+    assert str(ports[0]) == DEFAULT_PORT
 
 
 @pytest.fixture(scope="module")
