@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+GO_TOOLS := .bin/grpcurl .bin/kustomize .bin/composeconfig
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench bench-import bench-scale bench-migration check format lint types generate drift migrate migrate-status sample lock clean
@@ -16,14 +17,18 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
 	touch $(READY)
 
-.bin/grpcurl: tools/go/go.mod tools/go/go.sum
-	@command -v go > /dev/null || { echo "Go 1.24 or later is needed to build grpcurl, which the tests use"; exit 1; }
-	go build -C tools/go -o ../../.bin/grpcurl github.com/fullstorydev/grpcurl/cmd/grpcurl
+.bin/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
+.bin/kustomize: PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
+.bin/composeconfig: PACKAGE := ./composeconfig
+
+$(GO_TOOLS): $(wildcard tools/go/go.* tools/go/*/*.go)
+	@command -v go > /dev/null || { echo "Go 1.24 or later is needed to build $(@F), which the tests use"; exit 1; }
+	go build -C tools/go -o ../../$@ $(PACKAGE)
 
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
 
-test: $(READY) .bin/grpcurl ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
+test: $(READY) $(GO_TOOLS) ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
 	$(BIN)/python -m pytest
 
 bench: $(READY) ## measure the service beside the one that it replaces
