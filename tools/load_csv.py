@@ -189,7 +189,7 @@ def _count(report: Report, rejects: RejectFile, result: BatchResult) -> None:
 def command(  # noqa: PLR0913 - the options of a command
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="CSV files, payments before their refunds; - is standard input."),
+        typer.Argument(metavar="FILE", help="CSV files, payments before their refunds; - is standard input."),
     ],
     *,
     delimiter: Annotated[

@@ -2,11 +2,13 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -536,3 +538,35 @@ def test_a_long_file_takes_little_memory(migrated_database: dict[str, str], tmp_
     peak_mebibytes = int(run.stdout.rpartition("peak ")[2]) / 1024
     # All lines kept would be some 400 MiB.
     assert peak_mebibytes < 150
+
+
+def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
+    migrated_database: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(csv_of(*(payment_line(i) for i in range(1, 20_001))))
+    master, slave = os.openpty()
+    environment = (
+        dict(os.environ) | migrated_database | {"PYTHONPATH": str(Path.cwd()), "TERM": "xterm", "COLUMNS": "120"}
+    )
+    command = [sys.executable, "-m", "tools.commands", "import", "a.csv"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=slave, stdout=subprocess.DEVNULL) as run:
+        os.close(slave)
+        shown = b""
+        with suppress(OSError):  # how a terminal whose other end is closed ends
+            while data := os.read(master, 65_536):
+                shown += data
+    os.close(master)
+
+    assert run.returncode == 0
+    assert re.search(rb"a\.csv .*100%.* 20,000 rows [\d,]+ rows/s .*\d:\d\d:\d\d", shown)
+
+
+def test_without_a_terminal_it_prints_plain_lines(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.progress._LINE_EVERY_SECONDS", 0)
+    with meter("a.csv", 1000) as show:
+        time.sleep(0.01)
+        show.show(20_000, 250)
+
+    assert re.fullmatch(r"a\.csv: 20,000 rows, [\d,]+ rows/s, 25%, about \d+ s left\n", capfd.readouterr().err)
