@@ -82,6 +82,7 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
     await monitor.check()
+    await health_servicer.tell_alive()
     rest = HttpServer(http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor))
     grpc_port = _listen(server, settings)
     rest_port = _listen_rest(rest, settings)

@@ -1,4 +1,7 @@
-"""grpc.health.v1: SERVING while the database answers, NOT_SERVING without it and while draining."""
+"""grpc.health.v1: SERVING while the database answers, NOT_SERVING without it and while draining.
+
+The name ``liveness`` is the exception: it tells of the process alone.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,6 +15,12 @@ from server.domain.errors import StoreUnavailable
 
 OVERALL = ""
 """The name that stands for the server as a whole."""
+
+LIVENESS = "liveness"
+"""The name that stands for the process: SERVING until it drains, for those who restart one that does not answer.
+
+No restart brings a database back; asked for the others, they would end every replica of the service along with it.
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +47,10 @@ class HealthService(health.aio.HealthServicer):
             watching.cancel()
             ending.cancel()
             await asyncio.gather(watching, ending, return_exceptions=True)
+
+    async def tell_alive(self) -> None:
+        """Serve ``LIVENESS`` from now on."""
+        await self.set(LIVENESS, HealthCheckResponse.SERVING)
 
     def end_watches(self) -> None:
         """End every watch."""

@@ -30,8 +30,8 @@ def failure(call: Callable[[], object]) -> CallFailed:
     return call_failed(failed.value)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["", SERVICE])
-def test_health_is_serving_overall_and_for_the_service(grpc_api: GrpcDriver, name: str) -> None:
+@pytest.mark.parametrize("name", ["", SERVICE, "liveness"])
+def test_health_is_serving_overall_and_for_the_service_and_for_the_process(grpc_api: GrpcDriver, name: str) -> None:
     assert health_stub(grpc_api.channel).Check(health_pb2.HealthCheckRequest(service=name)).status == SERVING
 
 
@@ -259,3 +259,18 @@ def test_a_seeded_processor_decides_alike_each_time(start_service: Callable[...,
     first = outcomes()
     assert len(set(first)) > 3
     assert outcomes() == first
+
+
+def test_connections_of_age_are_made_anew_without_a_call_that_fails(
+    start_service: Callable[..., RunningService],
+) -> None:
+    running = start_service(GRPC_MAX_CONNECTION_AGE_SECONDS="0.2")
+    peers: set[str] = set()
+    with grpc.insecure_channel(running.target) as channel:
+        calls = GrpcDriver(channel)
+        for _ in range(2000):
+            calls.list_payments(pb.ListPaymentsRequest(page_size=1))
+            peers = {event["peer"] for event in running.events if event["event"] == "call"}
+            if len(peers) >= 3:
+                break
+    assert len(peers) >= 3

@@ -78,6 +78,8 @@ def test_while_the_database_is_down_calls_are_unavailable_and_afterwards_all_is_
         assert_unavailable(lambda: calls.charge(charge()))
         assert_unavailable(lambda: calls.list_payments(pb.ListPaymentsRequest()))
         wait_until_health_is(calls, NOT_SERVING)
+        alive = health_stub(calls.channel).Check(health_pb2.HealthCheckRequest(service="liveness"))
+        assert alive.status == SERVING
         own_database.start()
         wait_until_health_is(calls, SERVING)
         calls.charge(charge())
