@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pymysql
 import pytest
 
 from server.config import Settings
@@ -570,3 +571,24 @@ def test_without_a_terminal_it_prints_plain_lines(
         show.show(20_000, 250)
 
     assert re.fullmatch(r"a\.csv: 20,000 rows, [\d,]+ rows/s, 25%, about \d+ s left\n", capfd.readouterr().err)
+
+
+def test_a_payment_cannot_be_refunded_between_the_look_and_the_update(
+    load: Load, table: Table, database_server: DatabaseServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, refused = PaymentLoader._write, []
+    refund = "SET STATEMENT innodb_lock_wait_timeout = 1 FOR UPDATE payments SET refunded = 1 WHERE payment_id = 1"
+    if "mariadb" not in str(table("SELECT VERSION()")[0][0]).lower():
+        refund = "UPDATE /*+ SET_VAR(innodb_lock_wait_timeout = 1) */ payments SET refunded = 1 WHERE payment_id = 1"
+
+    def write_after_refund(self: PaymentLoader, *arguments: Any) -> None:  # noqa: ANN401
+        with pytest.raises(pymysql.err.OperationalError, match=r"[Ll]ock wait timeout") as waited:
+            database_server.execute(refund, database=settings.mysql_db)
+        refused.append(waited)
+        original(self, *arguments)
+
+    load(csv_of(payment_line(1)))
+    monkeypatch.setattr(PaymentLoader, "_write", write_after_refund)
+
+    assert counts(load(csv_of(payment_line(1, "5.00")))) == {"updated": 1}
+    assert len(refused) == 1
