@@ -1,95 +1,216 @@
-"""The Kubernetes manifests: valid by the API's own schemas, and in agreement with the service."""
+"""The Kubernetes manifests, as kustomize renders them: valid by the schemas of the API, agreeing with the service."""
 
+import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import kubernetes_validate
 import pytest
 import yaml
-from grpc_health.v1.health_pb2 import HealthCheckRequest
-from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from typer.main import get_command
 
 from server.config import Settings
-from tests.running_service import RunningService
+from tests.api.drivers import health_stub
+from tests.running_service import ROOT, RunningService
+from tools.commands import app
 
-FOLDER = Path("deploy/kubernetes")
-API_VERSIONS = ("1.29", "1.34")
+BASE = ROOT / "deploy/kubernetes/base"
+EXAMPLE = ROOT / "deploy/kubernetes/overlays/example"
+API_VERSIONS = ("1.34", "1.37")
 """The oldest and the newest that are checked."""
 
+DEFAULT_MAX_CONNECTIONS = 151
+"""That of MySQL and MariaDB."""
 
-def documents() -> list[dict[str, Any]]:
-    """Return all objects, as the kustomization lists their files."""
-    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
-    return [
-        document for name in kustomization["resources"] for document in yaml.safe_load_all((FOLDER / name).read_text())
-    ]
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+Object = dict[str, Any]
 
 
-def one(kind: str, name: str = "payments") -> dict[str, Any]:
-    """Return the object of that kind and name."""
-    (found,) = (
-        document for document in documents() if (document["kind"], document["metadata"]["name"]) == (kind, name)
+def render(folder: Path) -> list[Object]:
+    run = subprocess.run(
+        [ROOT / ".bin" / "kustomize", "build", folder], capture_output=True, text=True, check=False, cwd=ROOT
     )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == "", "kustomize warns"
+    return list(yaml.safe_load_all(run.stdout))
+
+
+@pytest.fixture(scope="module")
+def objects() -> dict[tuple[str, str], Object]:
+    """All objects of the example, by kind and name."""
+    return {(each["kind"], each["metadata"]["name"]): each for each in render(EXAMPLE)}
+
+
+@pytest.fixture
+def deployment(objects: dict[tuple[str, str], Object]) -> Object:
+    return objects["Deployment", "payments"]
+
+
+@pytest.fixture
+def job(objects: dict[tuple[str, str], Object]) -> Object:
+    (job,) = (each for (kind, _), each in objects.items() if kind == "Job")
+    return job
+
+
+@pytest.fixture
+def config(objects: dict[tuple[str, str], Object]) -> dict[str, str]:
+    (config,) = (each["data"] for (kind, _), each in objects.items() if kind == "ConfigMap")
+    settings: dict[str, str] = config
+    return settings
+
+
+def pod_of(workload: Object) -> Object:
+    pod: Object = workload["spec"]["template"]["spec"]
+    return pod
+
+
+def container_of(workload: Object) -> Object:
+    (container,) = pod_of(workload)["containers"]
+    found: Object = container
     return found
 
 
+def labels_of(workload: Object) -> dict[str, str]:
+    labels: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
+    return labels
+
+
+def default(setting: str) -> Any:  # noqa: ANN401 - a setting may be anything
+    return Settings.model_fields[setting].default
+
+
 @pytest.mark.parametrize("version", API_VERSIONS)
-def test_every_object_is_valid_by_the_schema_of_its_kind(version: str) -> None:
-    for document in documents():
-        kubernetes_validate.validate(document, version, strict=True)
+def test_every_object_is_valid_by_the_schema_of_its_kind(objects: dict[tuple[str, str], Object], version: str) -> None:
+    for each in objects.values():
+        kubernetes_validate.validate(each, version, strict=True)
 
 
-def test_the_kustomization_lists_every_file() -> None:
-    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+def test_a_field_that_the_schema_does_not_have_would_be_found(deployment: Object) -> None:
+    wrong = {**deployment, "spec": {**deployment["spec"], "replica": 2}}
 
-    assert sorted([*listed, "kustomization.yaml"]) == sorted(path.name for path in FOLDER.iterdir())
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, API_VERSIONS[-1], strict=True)
 
 
-def test_what_it_sets_are_settings_of_the_service() -> None:
-    (config,) = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["configMapGenerator"]
-    settings = dict(literal.split("=", 1) for literal in config["literals"])
+def test_the_base_lists_every_file() -> None:
+    listed = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
 
-    assert {name.lower() for name in settings} <= set(Settings.model_fields)
+    assert sorted([*listed, "kustomization.yaml"]) == sorted(path.name for path in BASE.iterdir())
+
+
+def test_pods_get_settings_of_the_service_which_takes_them(
+    deployment: Object, job: Object, config: dict[str, str]
+) -> None:
+    for workload in (deployment, job):
+        container = container_of(workload)
+        assert [source["configMapRef"]["name"].rpartition("-")[0] for source in container["envFrom"]] == ["payments"]
+        assert [variable["name"] for variable in container["env"]] == ["MYSQL_PASSWORD"]
+    settings = {**config, "MYSQL_PASSWORD": "secret"}
+    assert {name.lower() for name in settings} <= Settings.model_fields.keys()
     Settings.model_validate({name.lower(): value for name, value in settings.items()})
 
 
-def test_ports_are_those_that_the_service_listens_on_by_default() -> None:
-    (container,) = one("Deployment")["spec"]["template"]["spec"]["containers"]
+def test_no_variable_of_the_cluster_is_taken_for_a_setting(deployment: Object, job: Object) -> None:
+    for workload in (deployment, job):
+        assert pod_of(workload)["enableServiceLinks"] is False
+
+
+def test_ports_are_those_that_the_service_listens_on(
+    objects: dict[tuple[str, str], Object], deployment: Object
+) -> None:
+    container = container_of(deployment)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
 
-    assert ports == {name: Settings.model_fields[f"{name}_port"].default for name in ("grpc", "rest")}
+    assert ports == {name: default(f"{name}_port") for name in ("grpc", "rest")}
     for service in ("payments", "payments-headless"):
-        for port in one("Service", service)["spec"]["ports"]:
+        for port in objects["Service", service]["spec"]["ports"]:
             assert ports[port["targetPort"]] == port["port"]
-    for probe in ("startupProbe", "readinessProbe"):
+    for probe in PROBES:
         assert container[probe]["grpc"]["port"] == ports["grpc"]
+    (callers,) = objects["NetworkPolicy", "payments-callers"]["spec"]["ingress"]
+    assert {port["port"] for port in callers["ports"]} == ports.keys()
+    allowed = [
+        port["port"]
+        for rule in objects["NetworkPolicy", "payments-database"]["spec"]["egress"]
+        for port in rule["ports"]
+    ]
+    assert default("mysql_port") in allowed
 
 
-def test_selectors_find_the_pods() -> None:
-    labels = one("Deployment")["spec"]["template"]["metadata"]["labels"]
-
-    assert one("Deployment")["spec"]["selector"]["matchLabels"].items() <= labels.items()
-    assert one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"].items() <= labels.items()
-    for service in ("payments", "payments-headless"):
-        assert one("Service", service)["spec"]["selector"].items() <= labels.items()
-    job_labels = one("Job", "payments-migrate")["spec"]["template"]["metadata"]["labels"]
-    assert not one("Service")["spec"]["selector"].items() <= job_labels.items()
-
-
-def test_a_pod_has_time_to_drain() -> None:
-    pod = one("Deployment")["spec"]["template"]["spec"]
-    pause_seconds = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
-
-    assert pod["terminationGracePeriodSeconds"] > pause_seconds + Settings.model_fields["drain_timeout_seconds"].default
+def test_selectors_find_the_pods_that_serve_and_no_others(
+    objects: dict[tuple[str, str], Object], deployment: Object, job: Object
+) -> None:
+    selectors = [
+        deployment["spec"]["selector"]["matchLabels"],
+        objects["PodDisruptionBudget", "payments"]["spec"]["selector"]["matchLabels"],
+        objects["NetworkPolicy", "payments-callers"]["spec"]["podSelector"]["matchLabels"],
+        *(objects["Service", name]["spec"]["selector"] for name in ("payments", "payments-headless")),
+        *(spread["labelSelector"]["matchLabels"] for spread in pod_of(deployment)["topologySpreadConstraints"]),
+    ]
+    for selector in selectors:
+        assert selector.items() <= labels_of(deployment).items()
+        assert not selector.items() <= labels_of(job).items()
 
 
-def test_probes_ask_for_what_a_running_service_answers(service: RunningService) -> None:
-    (container,) = one("Deployment")["spec"]["template"]["spec"]["containers"]
+def test_the_autoscaler_scales_the_deployment_which_leaves_that_to_it(
+    objects: dict[tuple[str, str], Object], deployment: Object
+) -> None:
+    target = objects["HorizontalPodAutoscaler", "payments"]["spec"]["scaleTargetRef"]
+
+    assert (target["kind"], target["name"]) == (deployment["kind"], deployment["metadata"]["name"])
+    assert "replicas" not in deployment["spec"]
+
+
+def test_all_replicas_fit_in_what_a_database_lets_in_by_default(
+    objects: dict[tuple[str, str], Object], deployment: Object, config: dict[str, str]
+) -> None:
+    replicas = objects["HorizontalPodAutoscaler", "payments"]["spec"]["maxReplicas"]
+    replicas += deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    connections_of_health = connections_of_migration = 1
+
+    connections = replicas * (int(config["MYSQL_POOL_MAX"]) + connections_of_health) + connections_of_migration
+    assert connections < DEFAULT_MAX_CONNECTIONS
+
+
+def test_a_pod_has_time_to_start_and_to_drain(deployment: Object) -> None:
+    container = container_of(deployment)
+    pause_seconds = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    startup = container["startupProbe"]
+
+    assert pod_of(deployment)["terminationGracePeriodSeconds"] > pause_seconds + default("drain_timeout_seconds")
+    assert startup["periodSeconds"] * startup["failureThreshold"] > default("mysql_startup_timeout_seconds")
+
+
+def test_probes_ask_for_what_a_running_service_answers(deployment: Object, service: RunningService) -> None:
     with grpc.insecure_channel(service.target) as channel:
-        for probe in ("startupProbe", "readinessProbe"):
-            request = HealthCheckRequest(service=container[probe]["grpc"].get("service", ""))
-            assert HealthStub(channel).Check(request).status == 1  # type: ignore[attr-defined]
-    path = container["livenessProbe"]["httpGet"]["path"]
-    assert httpx.get(service.rest_url + path).status_code == 200
+        for probe in PROBES:
+            request = HealthCheckRequest(service=container_of(deployment)[probe]["grpc"]["service"])
+            assert health_stub(channel).Check(request).status == HealthCheckResponse.SERVING
+
+
+def test_liveness_alone_does_not_follow_the_database(deployment: Object) -> None:
+    asked = {probe: container_of(deployment)[probe]["grpc"]["service"] for probe in PROBES}
+
+    assert asked == {
+        "startupProbe": "liveness",
+        "readinessProbe": "payments.v1.PaymentService",
+        "livenessProbe": "liveness",
+    }
+
+
+def test_a_release_has_a_migration_of_its_own_with_the_image_that_serves(deployment: Object, job: Object) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert job["metadata"]["name"] == f"payments-migrate-{version}"
+    assert container_of(job)["image"] == container_of(deployment)["image"]
+    commands = get_command(app).list_commands(None)  # type: ignore[attr-defined]
+    for workload in (deployment, job):
+        assert container_of(workload)["args"][0] in commands
+
+
+def test_no_object_holds_a_secret(objects: dict[tuple[str, str], Object]) -> None:
+    assert not [name for kind, name in objects if kind == "Secret"]
