@@ -106,8 +106,28 @@ def test_nothing_serves_or_loads_before_the_database_is_healthy_and_migrated(
     assert waits("migrate") == {"db": "service_healthy"}
     for name in ("api", "data_loader"):
         assert waits(name) == {"db": "service_healthy", "migrate": "service_completed_successfully"}
-    # Over TCP: the server that the image runs to make its data has none.
-    assert "--host=127.0.0.1" in services["db"]["healthcheck"]["test"][1]
+
+
+def test_the_database_is_healthy_once_it_lets_the_service_in_over_tcp(
+    services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "mysql").write_text('#!/bin/sh\nprintf "%s\\n" "$MYSQL_PWD" "$@"\n')
+    (tmp_path / "mysql").chmod(0o755)
+    environment = services["db"]["environment"]
+    form, command = services["db"]["healthcheck"]["test"]
+
+    run = subprocess.run(
+        ["sh", "-c", command],
+        env={**environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert form == "CMD-SHELL"
+    # The server that the image runs while it makes its data has no TCP.
+    where, who = "--host=127.0.0.1", f"--user={environment['MYSQL_USER']}"
+    assert run.stdout.splitlines() == [PASSWORD, where, who, "--execute=SELECT 1", environment["MYSQL_DATABASE"]]
 
 
 def test_what_is_run_is_a_command_of_the_service_on_files_that_are_there(services: dict[str, dict[str, Any]]) -> None:

@@ -24,6 +24,8 @@ DOCKERFILE = Path("Dockerfile")
 INSTALLED = "/opt/payments"
 """Where the image has the service."""
 
+pytestmark = pytest.mark.timeout(300)  # packages are fetched
+
 Steps = list[tuple[str, str]]
 
 
@@ -197,6 +199,8 @@ def test_what_the_image_installs_migrates_loads_serves_tells_its_health_and_stop
         assert process.stdout is not None
         while "listening" not in (line := process.stdout.readline()):
             assert line, "the service ended"
+        if user := as_user():
+            assert Path(f"/proc/{process.pid}").stat().st_uid == user["user"]
         url = f"http://127.0.0.1:{environment['REST_PORT']}"
         assert httpx.get(f"{url}/v1/payments").json()["total"] == 400
         target = f"the server at 127.0.0.1:{environment['GRPC_PORT']}"
