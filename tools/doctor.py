@@ -162,9 +162,10 @@ def _pool(connection: DatabaseConnection, settings: Settings) -> Iterator[Findin
         advice = "Lower MYSQL_POOL_MAX, or raise the database's max_connections (or max_user_connections)."
         yield Finding(Level.PROBLEM, "pool", text, advice)
         return
-    text = f"{settings.mysql_pool_max} connections a replica at most; the database lets in {most}"
-    # One is left for tools and people.
-    yield Finding(Level.OK, "pool", f"{text}: enough for {(most - 1) // settings.mysql_pool_max} replicas")
+    # One more than the pool has, for health; and one is left for tools and people.
+    replica = settings.mysql_pool_max + 1
+    text = f"{replica} connections a replica at most; the database lets in {most}"
+    yield Finding(Level.OK, "pool", f"{text}: enough for {(most - 1) // replica} replicas")
 
 
 def _durability(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks
