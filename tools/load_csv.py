@@ -228,8 +228,11 @@ def command(  # noqa: PLR0913 - the options of a command
     except (SettingsError, DatabaseConnectionError, MigrationError) as error:
         print(error, file=sys.stderr)
         code = ExitCode.FAILED
-    except (CsvError, OSError) as error:
-        print(f"{path}: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
+    except CsvError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        code = ExitCode.FAILED
+    except OSError as error:
+        print(f"{error.filename or path}: {error.strerror}", file=sys.stderr)
         code = ExitCode.FAILED
     except (DatabaseBusy, pymysql.err.MySQLError) as error:
         print(f"{path}: the database failed: {error.args[-1]}; run it again to go on", file=sys.stderr)

@@ -363,6 +363,7 @@ def test_standard_input_can_be_imported(migrated_database: dict[str, str], table
     ("arguments", "code", "words"),
     [
         (("missing.csv",), 1, "missing.csv: No such file or directory"),
+        (("--rejects", "missing/r.csv", "bad.csv"), 1, "missing/r.csv: No such file or directory"),
         (("--delimiter", "ab", "a.csv"), 2, "--delimiter"),
         (("--time-zone", "Mars/Base", "a.csv"), 2, "IANA"),
         (("--batch-rows", "0", "a.csv"), 2, "--batch-rows"),
@@ -375,6 +376,7 @@ def test_wrong_usage_is_told(
     payments: Payments, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))
+    (tmp_path / "bad.csv").write_text(csv_of("x"))
 
     run = payments("import", *arguments)
 
