@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tools.database_connection import DatabaseConnection
 
-FUTURE_DAYS = 1
-"""A time further ahead than this was written by a clock in another zone, or by a wrong one."""
+CLOCK_TOLERANCE_MINUTES = 5
+"""A time further ahead than this was written by a wrong clock, or by one in another zone: none is that near to UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ ADOPTION_RULES = (
     ),
     AdoptionRule(
         "a time to come",
-        f"created_at > UTC_TIMESTAMP() + INTERVAL {FUTURE_DAYS} DAY",
+        f"created_at > UTC_TIMESTAMP() + INTERVAL {CLOCK_TOLERANCE_MINUTES} MINUTE",
         "As it is: before all others in a list of the newest.",
         "Find out the zone of the clock that wrote it (docs/cutover.md).",
     ),
@@ -65,9 +65,15 @@ ADOPTION_RULES = (
         "Correct it if it is a mistake.",
     ),
     AdoptionRule(
+        "a payment_id below 1",
+        "payment_id < 1",
+        "In lists and by its reference; no call can name it by its id, nor refund it.",
+        "Give it an id above all others.",
+    ),
+    AdoptionRule(
         "an order_id below 1",
         "order_id < 1",
-        "As it is; no filter can ask for it over gRPC, as an order_id there is 1 or more.",
+        "As it is; a filter by that order_id finds it.",
         "Correct it if it is a mistake.",
     ),
     AdoptionRule(

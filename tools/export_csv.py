@@ -118,7 +118,7 @@ def command(  # noqa: PLR0913 - the options of a command
     file_format: Annotated[
         FileFormat | None, typer.Option("--format", help="What the files are, whatever their names say.")
     ] = None,
-    order_id: Annotated[int | None, typer.Option(min=1, help="Payments of this order.")] = None,
+    order_id: Annotated[int | None, typer.Option(help="Payments of this order.")] = None,
     method: Annotated[list[PaymentMethod] | None, typer.Option(case_sensitive=False, help="May be repeated.")] = None,
     status: Annotated[list[Status] | None, typer.Option(case_sensitive=False, help="May be repeated.")] = None,
     refund_state: Annotated[

@@ -23,6 +23,7 @@ ODD_ROWS = {
     "no reference": "(1, 10, 'UPI', 1, NULL, '2025-02-07', 0, 0)",
     "no amount": "(1, NULL, 'UPI', 1, 'E', '2025-02-07', 0, 0)",
     "an amount of zero or less": "(1, 0, 'UPI', 1, 'F', '2025-02-07', 0, 0)",
+    "a payment_id below 1": "(1, 10, 'UPI', 1, 'K', '2025-02-07', 0, 0)",
     "an order_id below 1": "(0, 10, 'UPI', 1, 'G', '2025-02-07', 0, 0)",
     "refunded by the replaced service": "(1, 10, 'UPI', 1, 'H', '2025-02-07', 1, 0)",
     "refunded in part here, then by the replaced service": "(1, 10, 'UPI', 1, 'I', '2025-02-07', 1, 4)",
@@ -31,6 +32,9 @@ ODD_ROWS = {
 INSERT = (
     "INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, refunded_amount) VALUES "
 )
+
+
+BELOW_ONE = "UPDATE payments SET payment_id = -1 WHERE reference = 'K'"
 
 
 def found(settings: Settings, subject: str) -> list[Finding]:
@@ -58,6 +62,7 @@ def test_each_kind_of_odd_row_is_counted_by_its_rule_and_by_no_other(
     settings: Settings, table: Table, name: str
 ) -> None:
     table(INSERT + ODD_ROWS[name])
+    table(BELOW_ONE)
     expected = {name}
     if name == "refunded without having succeeded":
         assert not [finding for finding in found(settings, "payments") if "replaced service" in finding.text]
@@ -80,11 +85,14 @@ def test_all_kinds_of_odd_rows_are_served_without_an_error(
 ) -> None:
     for row in ODD_ROWS.values():
         table(INSERT + row)
+    table(BELOW_ONE)
     service = start_service()
 
     with PaymentsClient(service.target) as client:
         listed = list(client.list_payments())
-        for payment in listed:
+        assert client.get_payment(reference="K").payment.payment_id == -1
+        assert [payment.order_id for payment in client.list_payments(order_id=0)] == [0]
+        for payment in (payment for payment in listed if payment.payment_id > 0):
             assert client.get_payment(payment_id=payment.payment_id).payment == payment
 
     assert len(listed) == len(ODD_ROWS)
