@@ -1,0 +1,718 @@
+package payments.v1;
+
+import static io.grpc.MethodDescriptor.generateFullMethodName;
+
+/**
+ * <pre>
+ * Takes charges, refunds them, and finds them again.
+ * </pre>
+ */
+@io.grpc.stub.annotations.GrpcGenerated
+public final class PaymentServiceGrpc {
+
+  private PaymentServiceGrpc() {}
+
+  public static final java.lang.String SERVICE_NAME = "payments.v1.PaymentService";
+
+  // Static method descriptors that strictly reflect the proto.
+  private static volatile io.grpc.MethodDescriptor<payments.v1.ChargeRequest,
+      payments.v1.ChargeResponse> getChargeMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "Charge",
+      requestType = payments.v1.ChargeRequest.class,
+      responseType = payments.v1.ChargeResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<payments.v1.ChargeRequest,
+      payments.v1.ChargeResponse> getChargeMethod() {
+    io.grpc.MethodDescriptor<payments.v1.ChargeRequest, payments.v1.ChargeResponse> getChargeMethod;
+    if ((getChargeMethod = PaymentServiceGrpc.getChargeMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getChargeMethod = PaymentServiceGrpc.getChargeMethod) == null) {
+          PaymentServiceGrpc.getChargeMethod = getChargeMethod =
+              io.grpc.MethodDescriptor.<payments.v1.ChargeRequest, payments.v1.ChargeResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "Charge"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ChargeRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ChargeResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("Charge"))
+              .build();
+        }
+      }
+    }
+    return getChargeMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<payments.v1.RefundRequest,
+      payments.v1.RefundResponse> getRefundMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "Refund",
+      requestType = payments.v1.RefundRequest.class,
+      responseType = payments.v1.RefundResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<payments.v1.RefundRequest,
+      payments.v1.RefundResponse> getRefundMethod() {
+    io.grpc.MethodDescriptor<payments.v1.RefundRequest, payments.v1.RefundResponse> getRefundMethod;
+    if ((getRefundMethod = PaymentServiceGrpc.getRefundMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getRefundMethod = PaymentServiceGrpc.getRefundMethod) == null) {
+          PaymentServiceGrpc.getRefundMethod = getRefundMethod =
+              io.grpc.MethodDescriptor.<payments.v1.RefundRequest, payments.v1.RefundResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "Refund"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.RefundRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.RefundResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("Refund"))
+              .build();
+        }
+      }
+    }
+    return getRefundMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<payments.v1.GetPaymentRequest,
+      payments.v1.GetPaymentResponse> getGetPaymentMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "GetPayment",
+      requestType = payments.v1.GetPaymentRequest.class,
+      responseType = payments.v1.GetPaymentResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<payments.v1.GetPaymentRequest,
+      payments.v1.GetPaymentResponse> getGetPaymentMethod() {
+    io.grpc.MethodDescriptor<payments.v1.GetPaymentRequest, payments.v1.GetPaymentResponse> getGetPaymentMethod;
+    if ((getGetPaymentMethod = PaymentServiceGrpc.getGetPaymentMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getGetPaymentMethod = PaymentServiceGrpc.getGetPaymentMethod) == null) {
+          PaymentServiceGrpc.getGetPaymentMethod = getGetPaymentMethod =
+              io.grpc.MethodDescriptor.<payments.v1.GetPaymentRequest, payments.v1.GetPaymentResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "GetPayment"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.GetPaymentRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.GetPaymentResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("GetPayment"))
+              .build();
+        }
+      }
+    }
+    return getGetPaymentMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<payments.v1.ListPaymentsRequest,
+      payments.v1.ListPaymentsResponse> getListPaymentsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListPayments",
+      requestType = payments.v1.ListPaymentsRequest.class,
+      responseType = payments.v1.ListPaymentsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<payments.v1.ListPaymentsRequest,
+      payments.v1.ListPaymentsResponse> getListPaymentsMethod() {
+    io.grpc.MethodDescriptor<payments.v1.ListPaymentsRequest, payments.v1.ListPaymentsResponse> getListPaymentsMethod;
+    if ((getListPaymentsMethod = PaymentServiceGrpc.getListPaymentsMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getListPaymentsMethod = PaymentServiceGrpc.getListPaymentsMethod) == null) {
+          PaymentServiceGrpc.getListPaymentsMethod = getListPaymentsMethod =
+              io.grpc.MethodDescriptor.<payments.v1.ListPaymentsRequest, payments.v1.ListPaymentsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListPayments"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ListPaymentsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ListPaymentsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("ListPayments"))
+              .build();
+        }
+      }
+    }
+    return getListPaymentsMethod;
+  }
+
+  /**
+   * Creates a new async stub that supports all call types for the service
+   */
+  public static PaymentServiceStub newStub(io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<PaymentServiceStub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<PaymentServiceStub>() {
+        @java.lang.Override
+        public PaymentServiceStub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new PaymentServiceStub(channel, callOptions);
+        }
+      };
+    return PaymentServiceStub.newStub(factory, channel);
+  }
+
+  /**
+   * Creates a new blocking-style stub that supports all types of calls on the service
+   */
+  public static PaymentServiceBlockingV2Stub newBlockingV2Stub(
+      io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<PaymentServiceBlockingV2Stub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<PaymentServiceBlockingV2Stub>() {
+        @java.lang.Override
+        public PaymentServiceBlockingV2Stub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new PaymentServiceBlockingV2Stub(channel, callOptions);
+        }
+      };
+    return PaymentServiceBlockingV2Stub.newStub(factory, channel);
+  }
+
+  /**
+   * Creates a new blocking-style stub that supports unary and streaming output calls on the service
+   */
+  public static PaymentServiceBlockingStub newBlockingStub(
+      io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<PaymentServiceBlockingStub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<PaymentServiceBlockingStub>() {
+        @java.lang.Override
+        public PaymentServiceBlockingStub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new PaymentServiceBlockingStub(channel, callOptions);
+        }
+      };
+    return PaymentServiceBlockingStub.newStub(factory, channel);
+  }
+
+  /**
+   * Creates a new ListenableFuture-style stub that supports unary calls on the service
+   */
+  public static PaymentServiceFutureStub newFutureStub(
+      io.grpc.Channel channel) {
+    io.grpc.stub.AbstractStub.StubFactory<PaymentServiceFutureStub> factory =
+      new io.grpc.stub.AbstractStub.StubFactory<PaymentServiceFutureStub>() {
+        @java.lang.Override
+        public PaymentServiceFutureStub newStub(io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+          return new PaymentServiceFutureStub(channel, callOptions);
+        }
+      };
+    return PaymentServiceFutureStub.newStub(factory, channel);
+  }
+
+  /**
+   * <pre>
+   * Takes charges, refunds them, and finds them again.
+   * </pre>
+   */
+  public interface AsyncService {
+
+    /**
+     * <pre>
+     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+     * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+     * `request_id`.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
+     * with other parameters).
+     * </pre>
+     */
+    default void charge(payments.v1.ChargeRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ChargeResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getChargeMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
+     * refunded returns the last refund again.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * </pre>
+     */
+    default void refund(payments.v1.RefundRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.RefundResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getRefundMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Gets one payment, by its id or by its reference, with its refunds.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    default void getPayment(payments.v1.GetPaymentRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.GetPaymentResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetPaymentMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
+     * while charges go on.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * </pre>
+     */
+    default void listPayments(payments.v1.ListPaymentsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ListPaymentsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListPaymentsMethod(), responseObserver);
+    }
+  }
+
+  /**
+   * Base class for the server implementation of the service PaymentService.
+   * <pre>
+   * Takes charges, refunds them, and finds them again.
+   * </pre>
+   */
+  public static abstract class PaymentServiceImplBase
+      implements io.grpc.BindableService, AsyncService {
+
+    @java.lang.Override public final io.grpc.ServerServiceDefinition bindService() {
+      return PaymentServiceGrpc.bindService(this);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do asynchronous rpc calls to service PaymentService.
+   * <pre>
+   * Takes charges, refunds them, and finds them again.
+   * </pre>
+   */
+  public static final class PaymentServiceStub
+      extends io.grpc.stub.AbstractAsyncStub<PaymentServiceStub> {
+    private PaymentServiceStub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected PaymentServiceStub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new PaymentServiceStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+     * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+     * `request_id`.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
+     * with other parameters).
+     * </pre>
+     */
+    public void charge(payments.v1.ChargeRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ChargeResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getChargeMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
+     * refunded returns the last refund again.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * </pre>
+     */
+    public void refund(payments.v1.RefundRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.RefundResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getRefundMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Gets one payment, by its id or by its reference, with its refunds.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public void getPayment(payments.v1.GetPaymentRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.GetPaymentResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getGetPaymentMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
+     * while charges go on.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * </pre>
+     */
+    public void listPayments(payments.v1.ListPaymentsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ListPaymentsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListPaymentsMethod(), getCallOptions()), request, responseObserver);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do synchronous rpc calls to service PaymentService.
+   * <pre>
+   * Takes charges, refunds them, and finds them again.
+   * </pre>
+   */
+  public static final class PaymentServiceBlockingV2Stub
+      extends io.grpc.stub.AbstractBlockingStub<PaymentServiceBlockingV2Stub> {
+    private PaymentServiceBlockingV2Stub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected PaymentServiceBlockingV2Stub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new PaymentServiceBlockingV2Stub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+     * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+     * `request_id`.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
+     * with other parameters).
+     * </pre>
+     */
+    public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getChargeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
+     * refunded returns the last refund again.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * </pre>
+     */
+    public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getRefundMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Gets one payment, by its id or by its reference, with its refunds.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public payments.v1.GetPaymentResponse getPayment(payments.v1.GetPaymentRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getGetPaymentMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
+     * while charges go on.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * </pre>
+     */
+    public payments.v1.ListPaymentsResponse listPayments(payments.v1.ListPaymentsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListPaymentsMethod(), getCallOptions(), request);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do limited synchronous rpc calls to service PaymentService.
+   * <pre>
+   * Takes charges, refunds them, and finds them again.
+   * </pre>
+   */
+  public static final class PaymentServiceBlockingStub
+      extends io.grpc.stub.AbstractBlockingStub<PaymentServiceBlockingStub> {
+    private PaymentServiceBlockingStub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected PaymentServiceBlockingStub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new PaymentServiceBlockingStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+     * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+     * `request_id`.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
+     * with other parameters).
+     * </pre>
+     */
+    public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getChargeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
+     * refunded returns the last refund again.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * </pre>
+     */
+    public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getRefundMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Gets one payment, by its id or by its reference, with its refunds.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public payments.v1.GetPaymentResponse getPayment(payments.v1.GetPaymentRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getGetPaymentMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
+     * while charges go on.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * </pre>
+     */
+    public payments.v1.ListPaymentsResponse listPayments(payments.v1.ListPaymentsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListPaymentsMethod(), getCallOptions(), request);
+    }
+  }
+
+  /**
+   * A stub to allow clients to do ListenableFuture-style rpc calls to service PaymentService.
+   * <pre>
+   * Takes charges, refunds them, and finds them again.
+   * </pre>
+   */
+  public static final class PaymentServiceFutureStub
+      extends io.grpc.stub.AbstractFutureStub<PaymentServiceFutureStub> {
+    private PaymentServiceFutureStub(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      super(channel, callOptions);
+    }
+
+    @java.lang.Override
+    protected PaymentServiceFutureStub build(
+        io.grpc.Channel channel, io.grpc.CallOptions callOptions) {
+      return new PaymentServiceFutureStub(channel, callOptions);
+    }
+
+    /**
+     * <pre>
+     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+     * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+     * `request_id`.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
+     * with other parameters).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<payments.v1.ChargeResponse> charge(
+        payments.v1.ChargeRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getChargeMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
+     * refunded returns the last refund again.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<payments.v1.RefundResponse> refund(
+        payments.v1.RefundRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getRefundMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Gets one payment, by its id or by its reference, with its refunds.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<payments.v1.GetPaymentResponse> getPayment(
+        payments.v1.GetPaymentRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getGetPaymentMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
+     * while charges go on.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<payments.v1.ListPaymentsResponse> listPayments(
+        payments.v1.ListPaymentsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListPaymentsMethod(), getCallOptions()), request);
+    }
+  }
+
+  private static final int METHODID_CHARGE = 0;
+  private static final int METHODID_REFUND = 1;
+  private static final int METHODID_GET_PAYMENT = 2;
+  private static final int METHODID_LIST_PAYMENTS = 3;
+
+  private static final class MethodHandlers<Req, Resp> implements
+      io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
+      io.grpc.stub.ServerCalls.ServerStreamingMethod<Req, Resp>,
+      io.grpc.stub.ServerCalls.ClientStreamingMethod<Req, Resp>,
+      io.grpc.stub.ServerCalls.BidiStreamingMethod<Req, Resp> {
+    private final AsyncService serviceImpl;
+    private final int methodId;
+
+    MethodHandlers(AsyncService serviceImpl, int methodId) {
+      this.serviceImpl = serviceImpl;
+      this.methodId = methodId;
+    }
+
+    @java.lang.Override
+    @java.lang.SuppressWarnings("unchecked")
+    public void invoke(Req request, io.grpc.stub.StreamObserver<Resp> responseObserver) {
+      switch (methodId) {
+        case METHODID_CHARGE:
+          serviceImpl.charge((payments.v1.ChargeRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.ChargeResponse>) responseObserver);
+          break;
+        case METHODID_REFUND:
+          serviceImpl.refund((payments.v1.RefundRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.RefundResponse>) responseObserver);
+          break;
+        case METHODID_GET_PAYMENT:
+          serviceImpl.getPayment((payments.v1.GetPaymentRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.GetPaymentResponse>) responseObserver);
+          break;
+        case METHODID_LIST_PAYMENTS:
+          serviceImpl.listPayments((payments.v1.ListPaymentsRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.ListPaymentsResponse>) responseObserver);
+          break;
+        default:
+          throw new AssertionError();
+      }
+    }
+
+    @java.lang.Override
+    @java.lang.SuppressWarnings("unchecked")
+    public io.grpc.stub.StreamObserver<Req> invoke(
+        io.grpc.stub.StreamObserver<Resp> responseObserver) {
+      switch (methodId) {
+        default:
+          throw new AssertionError();
+      }
+    }
+  }
+
+  public static final io.grpc.ServerServiceDefinition bindService(AsyncService service) {
+    return io.grpc.ServerServiceDefinition.builder(getServiceDescriptor())
+        .addMethod(
+          getChargeMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              payments.v1.ChargeRequest,
+              payments.v1.ChargeResponse>(
+                service, METHODID_CHARGE)))
+        .addMethod(
+          getRefundMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              payments.v1.RefundRequest,
+              payments.v1.RefundResponse>(
+                service, METHODID_REFUND)))
+        .addMethod(
+          getGetPaymentMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              payments.v1.GetPaymentRequest,
+              payments.v1.GetPaymentResponse>(
+                service, METHODID_GET_PAYMENT)))
+        .addMethod(
+          getListPaymentsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              payments.v1.ListPaymentsRequest,
+              payments.v1.ListPaymentsResponse>(
+                service, METHODID_LIST_PAYMENTS)))
+        .build();
+  }
+
+  private static abstract class PaymentServiceBaseDescriptorSupplier
+      implements io.grpc.protobuf.ProtoFileDescriptorSupplier, io.grpc.protobuf.ProtoServiceDescriptorSupplier {
+    PaymentServiceBaseDescriptorSupplier() {}
+
+    @java.lang.Override
+    public com.google.protobuf.Descriptors.FileDescriptor getFileDescriptor() {
+      return payments.v1.PaymentsProto.getDescriptor();
+    }
+
+    @java.lang.Override
+    public com.google.protobuf.Descriptors.ServiceDescriptor getServiceDescriptor() {
+      return getFileDescriptor().findServiceByName("PaymentService");
+    }
+  }
+
+  private static final class PaymentServiceFileDescriptorSupplier
+      extends PaymentServiceBaseDescriptorSupplier {
+    PaymentServiceFileDescriptorSupplier() {}
+  }
+
+  private static final class PaymentServiceMethodDescriptorSupplier
+      extends PaymentServiceBaseDescriptorSupplier
+      implements io.grpc.protobuf.ProtoMethodDescriptorSupplier {
+    private final java.lang.String methodName;
+
+    PaymentServiceMethodDescriptorSupplier(java.lang.String methodName) {
+      this.methodName = methodName;
+    }
+
+    @java.lang.Override
+    public com.google.protobuf.Descriptors.MethodDescriptor getMethodDescriptor() {
+      return getServiceDescriptor().findMethodByName(methodName);
+    }
+  }
+
+  private static volatile io.grpc.ServiceDescriptor serviceDescriptor;
+
+  public static io.grpc.ServiceDescriptor getServiceDescriptor() {
+    io.grpc.ServiceDescriptor result = serviceDescriptor;
+    if (result == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        result = serviceDescriptor;
+        if (result == null) {
+          serviceDescriptor = result = io.grpc.ServiceDescriptor.newBuilder(SERVICE_NAME)
+              .setSchemaDescriptor(new PaymentServiceFileDescriptorSupplier())
+              .addMethod(getChargeMethod())
+              .addMethod(getRefundMethod())
+              .addMethod(getGetPaymentMethod())
+              .addMethod(getListPaymentsMethod())
+              .build();
+        }
+      }
+    }
+    return result;
+  }
+}

@@ -1,0 +1,45 @@
+"""A protoc plugin that runs the Python generators of ``grpcio-tools``, which has them inside its protoc and not as plugins.
+
+``python -m tools.protoc_gen_python NAME`` reads a CodeGeneratorRequest from standard input and writes a
+CodeGeneratorResponse to standard output, as every plugin does
+(https://protobuf.dev/reference/other/#plugins). NAME is ``python`` or ``grpc_python``.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from google.protobuf.compiler import plugin_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from grpc_tools import protoc
+
+
+def main() -> None:
+    """Run the plugin.
+
+    Raises:
+        SystemExit: protoc found an error; it has printed which.
+    """
+    request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    with tempfile.TemporaryDirectory() as folder:
+        descriptor_set = Path(folder) / "request.binpb"
+        descriptor_set.write_bytes(FileDescriptorSet(file=request.proto_file).SerializeToString())
+        out = Path(folder) / "out"
+        out.mkdir()
+        exit_code = protoc.main(
+            ["protoc", f"--descriptor_set_in={descriptor_set}", f"--{sys.argv[1]}_out={out}", *request.file_to_generate]
+        )
+        if exit_code:
+            sys.exit(exit_code)
+        response = plugin_pb2.CodeGeneratorResponse(
+            supported_features=plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL,
+            file=[
+                plugin_pb2.CodeGeneratorResponse.File(name=str(path.relative_to(out)), content=path.read_text("utf-8"))
+                for path in sorted(out.rglob("*.py"))
+            ],
+        )
+    sys.stdout.buffer.write(response.SerializeToString())
+
+
+if __name__ == "__main__":
+    main()
