@@ -4,9 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 GO_TOOLS := .bin/grpcurl .bin/kustomize .bin/composeconfig
+NODE_MODULES := clients/typescript/node_modules/.package-lock.json
+GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
+
+# The generators of Java are programs from Maven Central; protoc 35.1 generates for protobuf-java 4.35.1.
+PROTOC := com.google.protobuf:protoc:4.35.1
+PROTOC_GEN_GRPC_JAVA := io.grpc:protoc-gen-grpc-java:1.81.0
+PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst arm64,aarch_64,$(subst aarch64,aarch_64,$(shell uname -m)))
+RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-import bench-scale bench-migration check format lint types generate drift migrate migrate-status sample lock clean
+.PHONY: help run test bench bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -20,10 +28,25 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 .bin/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
 .bin/kustomize: PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
 .bin/composeconfig: PACKAGE := ./composeconfig
+.bin/protoc-gen-go: PACKAGE := google.golang.org/protobuf/cmd/protoc-gen-go
+.bin/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 
-$(GO_TOOLS): $(wildcard tools/go/go.* tools/go/*/*.go)
-	@command -v go > /dev/null || { echo "Go 1.24 or later is needed to build $(@F), which the tests use"; exit 1; }
+$(GO_TOOLS) .bin/protoc-gen-go .bin/protoc-gen-go-grpc: $(wildcard tools/go/go.* tools/go/*/*.go)
+	@command -v go > /dev/null || { echo "Go 1.25 or later is needed to build $(@F)"; exit 1; }
 	go build -C tools/go -o ../../$@ $(PACKAGE)
+
+.bin/protoc: ARTIFACT := $(PROTOC)
+.bin/protoc-gen-grpc-java: ARTIFACT := $(PROTOC_GEN_GRPC_JAVA)
+
+.bin/protoc .bin/protoc-gen-grpc-java: Makefile
+	@command -v mvn > /dev/null || { echo "Maven is needed to fetch $(@F)"; exit 1; }
+	mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dartifact=$(ARTIFACT):exe:$(PLATFORM) -DoutputDirectory=$(CURDIR)/.cache/maven -Dmdep.stripVersion=true -Dmdep.overWriteReleases=true
+	install -D .cache/maven/$(@F)-$(PLATFORM).exe $@
+
+$(NODE_MODULES): clients/typescript/package-lock.json
+	@command -v npm > /dev/null || { echo "Node.js 20 or later, with npm, is needed for clients/typescript"; exit 1; }
+	npm ci --prefix clients/typescript --no-audit --no-fund
+	touch $@
 
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
@@ -46,26 +69,31 @@ bench-migration: $(READY) ## measure how long writes wait while a million paymen
 
 check: lint types drift ## everything that is checked without running the service
 
-lint: $(READY) ## ruff, import-linter, buf lint, hadolint
+lint: $(READY) ## ruff, import-linter, buf lint, buf breaking, hadolint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m tools.generate --check
+	$(BIN)/python -m tools.generate --imports
 	$(BIN)/buf lint
+	$(BIN)/buf breaking proto --against $(RELEASED)
 	$(BIN)/hadolint Dockerfile
 
 types: $(READY) ## mypy --strict
-	$(BIN)/mypy server tools tests bench clients/python/src
+	$(BIN)/mypy server tools tests bench clients/python/src clients/python/example clients/python/conformance
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: $(READY) ## generate the code that comes from the protos
+generate: $(READY) $(GENERATORS) ## generate the code that comes from the protos
 	$(BIN)/python -m tools.generate
 
-drift: $(READY) ## fail when the generated code is not what the protos give
+drift: $(READY) $(GENERATORS) ## fail when the generated code is not what the protos give
 	$(BIN)/python -m tools.generate --check
+
+release: $(READY) ## record the proto as released: from then on, `make lint` fails on what breaks its callers
+	$(BIN)/python -m tools.generate --imports
+	$(BIN)/buf build proto --exclude-source-info -o $(RELEASED)
 
 migrate: $(READY) ## bring the database's tables up to date
 	$(BIN)/payments migrate
@@ -83,4 +111,4 @@ lock: $(READY) ## pin the newest allowed versions of all packages
 
 clean: ## remove the environment, the built tools and the private database
 	if test -x $(BIN)/python; then $(BIN)/python -m tools.devdb stop; fi
-	rm -rf .venv .bin .cache .data
+	rm -rf .venv .bin .cache .data clients/typescript/{node_modules,dist} clients/java/target

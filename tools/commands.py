@@ -3,20 +3,27 @@
 import typer
 
 from server.__main__ import main as serve
-from tools import doctor, export_csv, load_csv, migrate, sample_data
+from tools import doctor, export_csv, load_csv, migrate, payment_calls, sample_data
+
+_CALLS = "Call a service"
+_CARE = "Run a service and look after its database"
 
 app = typer.Typer(
     name="payments",
-    help="The payment service: run it, look after its database, bring payments in and out.",
+    help="The payment service: charge, refund and list payments; run it, and look after its database.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("serve", help="Run the service until it is told to stop (SIGTERM or Ctrl-C).")(serve)
-app.command("migrate")(migrate.command)
-app.command("import")(load_csv.command)
-app.command("export")(export_csv.command)
-app.command("sample")(sample_data.command)
-app.command("doctor")(doctor.command)
+app.command("charge", rich_help_panel=_CALLS)(payment_calls.charge)
+app.command("refund", rich_help_panel=_CALLS)(payment_calls.refund)
+app.command("get", rich_help_panel=_CALLS)(payment_calls.get)
+app.command("list", rich_help_panel=_CALLS)(payment_calls.list_payments)
+app.command("serve", rich_help_panel=_CARE, help="Run the service until it is told to stop (SIGTERM or Ctrl-C).")(serve)
+app.command("migrate", rich_help_panel=_CARE)(migrate.command)
+app.command("import", rich_help_panel=_CARE)(load_csv.command)
+app.command("export", rich_help_panel=_CARE)(export_csv.command)
+app.command("sample", rich_help_panel=_CARE)(sample_data.command)
+app.command("doctor", rich_help_panel=_CARE)(doctor.command)
 
 
 def main() -> None:

@@ -4,12 +4,10 @@ The payments are those that a list with the same filter shows, the refunds are t
 are read in one snapshot, in a stream. ``payments import`` of both files into an empty database gives equal tables.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +21,7 @@ from server.domain.listing import PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
 from server.storage import queries
-from tools import csv_values
+from tools import option_values
 from tools.csv_records import CsvError
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.migrate import check_migrated
@@ -36,9 +34,6 @@ from tools.table_files import STANDARD_OUTPUT, Fields, FileFormat, row_writer
 _CHUNK_ROWS = 10_000
 _WRITE_TIMEOUT_SECONDS = 3_600
 """How long the server waits for a reader that pauses, such as a full pipe; its default of 60 s is short for that."""
-
-_AGO = re.compile(r"([0-9]{1,6})([dhm])")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 def export(  # noqa: PLR0913 - all but three are named
@@ -150,8 +145,8 @@ def command(  # noqa: PLR0913 - the options of a command
             reference=reference,
             min_amount=_money("--min-amount", bounds_currency, min_amount),
             max_amount=_money("--max-amount", bounds_currency, max_amount),
-            min_create_time=_time("--since", since, now),
-            max_create_time=_time("--until", until, now),
+            min_create_time=option_values.time("--since", since, now),
+            max_create_time=option_values.time("--until", until, now),
         )
         with meter("export", None) as show:
             counts = export(settings, payment_filter, payments, refunds=refunds, file_format=file_format, show=show)
@@ -182,27 +177,11 @@ def _summary(payments: Path | None, refunds: Path | None, counts: Sequence[int])
 def _money(option: str, currency: str, text: str | None) -> Money | None:
     if text is None:
         return None
+    amount = option_values.amount(option, text)
     try:
-        amount = csv_values.decimal(text)
-        assert isinstance(amount, Decimal)
         return Money.from_amount(currency, amount)
     except InvalidValue as error:
         raise typer.BadParameter(error.description, param_hint=option) from None
-
-
-def _time(option: str, text: str | None, now: datetime) -> datetime | None:
-    if text is None:
-        return None
-    ago = _AGO.fullmatch(text)
-    try:
-        if ago is not None:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        time = csv_values.time_in(UTC)(text)
-    except (InvalidValue, OverflowError):
-        msg = "must be a time such as 2025-02-07, 2025-02-07T05:28:54Z or 7d (days ago; h and m likewise)"
-        raise typer.BadParameter(msg, param_hint=option) from None
-    assert isinstance(time, datetime)
-    return time.replace(tzinfo=UTC)
 
 
 if __name__ == "__main__":

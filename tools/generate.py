@@ -1,28 +1,44 @@
 """Generate the code that comes from the protos, or check that what is committed is what they give.
 
-``python -m tools.generate`` writes the Python modules into the client distribution, the one generated copy that there
-is, and beside them each proto as a FileDescriptorSet that has its comments, which the modules lack; ``--check`` writes
-nothing, lists what differs, and exits 1 if anything does. Both need no network: the imported ``google/*`` protos come
-from the installed ``googleapis-common-protos``.
+``python -m tools.generate`` writes the code of every client (``buf.gen.yaml``, and TypeScript's own beside its package),
+each proto of ours as a FileDescriptorSet with its comments, which the Python modules lack, and each client's copy of
+``clients/service_config.json``. ``--check`` writes nothing, lists what differs, and exits 1 if anything does.
+``--imports`` only lays the imported ``google/*`` protos, from the installed ``googleapis-common-protos``, where buf.yaml
+looks for them. None needs the network.
 """
 
 import argparse
 import filecmp
 import shutil
+import subprocess
 import sys
 import tempfile
-from importlib import resources
+from collections.abc import Iterator
 from pathlib import Path
 
 from google.rpc import status_pb2
-from grpc_tools import protoc as bundled_protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "proto"
-PYTHON_SOURCES = ROOT / "clients" / "python" / "src"
+CLIENTS = ROOT / "clients"
+SERVICE_CONFIG = CLIENTS / "service_config.json"
+TEMPLATES = (ROOT / "buf.gen.yaml", CLIENTS / "typescript" / "buf.gen.yaml")
 INSTALLED_GOOGLE = Path(status_pb2.__file__).parents[1]
 GOOGLEAPIS = ROOT / ".cache" / "googleapis"
-GENERATED_PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi", "*.binpb")
+GENERATED_PATTERNS = (
+    "python/src/**/*_pb2.py",
+    "python/src/**/*_pb2.pyi",
+    "python/src/**/*_pb2_grpc.py",
+    "python/src/**/*_pb2_grpc.pyi",
+    "python/src/**/*.binpb",
+    "python/src/payments/service_config.json",
+    "go/**/*.pb.go",
+    "go/service_config.json",
+    "java/src/generated/java/**/*.java",
+    "java/src/main/resources/payments/service_config.json",
+    "typescript/src/generated/**/*.ts",
+)
+"""What is generated, below ``clients``."""
 
 
 def copy_googleapis(destination: Path) -> None:
@@ -34,56 +50,53 @@ def copy_googleapis(destination: Path) -> None:
         shutil.copyfile(proto, target)
 
 
-def generate_python(destination: Path) -> None:
-    """Run protoc with its Python, gRPC and typing plugins over every proto of ours, and write its descriptor set.
+def generate(clients: Path) -> None:
+    """Generate everything into the folder ``clients``, which has the layout of ours.
 
     Raises:
-        SystemExit: protoc found an error; it has printed which.
+        SystemExit: a generator found an error, or is missing; what it was is printed.
     """
-    plugins = Path(sys.executable).parent
-    protos = sorted(PROTOS.rglob("*.proto"))
-    destination.mkdir(parents=True, exist_ok=True)
-    protoc(
-        f"--proto_path={PROTOS}",
-        f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
-        f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
-        f"--python_out={destination}",
-        f"--mypy_out=quiet:{destination}",
-        f"--grpc_python_out={destination}",
-        f"--mypy_grpc_out=quiet:{destination}",
-        *(str(proto) for proto in protos),
-    )
-    for proto in protos:
-        descriptor_set = destination / proto.relative_to(PROTOS).with_suffix(".binpb")
-        protoc(f"--proto_path={PROTOS}", "--include_source_info", f"--descriptor_set_out={descriptor_set}", str(proto))
+    for template in TEMPLATES:
+        buf("generate", f"--template={template}", f"--output={clients}")
+    for proto in sorted(PROTOS.rglob("*.proto")):
+        path = proto.relative_to(PROTOS)
+        descriptor_set = clients / "python" / "src" / path.with_suffix(".binpb")
+        buf("build", f"--path={proto}", "--exclude-imports", "--as-file-descriptor-set", f"--output={descriptor_set}")
+    config = SERVICE_CONFIG.read_text("utf-8")
+    for copy, text in {
+        "python/src/payments/service_config.json": config,
+        "go/service_config.json": config,
+        "java/src/main/resources/payments/service_config.json": config,
+        "typescript/src/generated/service_config.ts": (
+            f"// Generated from clients/service_config.json. DO NOT EDIT.\n\nexport default {config.rstrip()};\n"
+        ),
+    }.items():
+        path = clients / copy
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
 
 
-def protoc(*arguments: str) -> None:
-    """Run protoc, which finds the ``google/*`` protos by itself.
+def buf(*arguments: str) -> None:
+    """Run buf on the project.
 
     Raises:
         SystemExit: it found an error; it has printed which.
     """
-    exit_code = bundled_protoc.main(
-        [
-            "protoc",
-            f"--proto_path={INSTALLED_GOOGLE.parent}",
-            f"--proto_path={resources.files('grpc_tools') / '_proto'}",
-            *arguments,
-        ]
-    )
-    if exit_code:
-        sys.exit(exit_code)
+    ran = subprocess.run([Path(sys.executable).parent / "buf", *arguments], cwd=ROOT, check=False)
+    if ran.returncode:
+        sys.exit(ran.returncode)
 
 
-def generated_files(folder: Path) -> set[Path]:
-    """Return the generated files below ``folder``, relative to it."""
-    return {path.relative_to(folder) for pattern in GENERATED_PATTERNS for path in folder.rglob(pattern)}
+def generated_files(clients: Path) -> Iterator[Path]:
+    """Yield the generated files below ``clients``, relative to it."""
+    for pattern in GENERATED_PATTERNS:
+        for path in clients.glob(pattern):
+            yield path.relative_to(clients)
 
 
 def differences(committed: Path, fresh: Path) -> list[str]:
     """Return a line for each file that is missing, left over or different in ``committed``."""
-    there, expected = generated_files(committed), generated_files(fresh)
+    there, expected = set(generated_files(committed)), set(generated_files(fresh))
     return [
         *(f"missing: {path}" for path in sorted(expected - there)),
         *(f"left over: {path}" for path in sorted(there - expected)),
@@ -99,17 +112,20 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m tools.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is committed is stale")
-    check: bool = parser.parse_args().check
+    parser.add_argument("--imports", action="store_true", help="only lay the imported protos where buf looks for them")
+    arguments = parser.parse_args()
     copy_googleapis(GOOGLEAPIS)
-    if not check:
-        for path in generated_files(PYTHON_SOURCES):
-            (PYTHON_SOURCES / path).unlink()
-        generate_python(PYTHON_SOURCES)
+    if arguments.imports:
+        return
+    if not arguments.check:
+        for path in list(generated_files(CLIENTS)):
+            (CLIENTS / path).unlink()
+        generate(CLIENTS)
         return
     with tempfile.TemporaryDirectory() as folder:
-        fresh = Path(folder) / "python"
-        generate_python(fresh)
-        stale = differences(PYTHON_SOURCES, fresh)
+        fresh = Path(folder)
+        generate(fresh)
+        stale = differences(CLIENTS, fresh)
     if stale:
         sys.exit("\n".join([*stale, "The generated code is not what the protos give: run `make generate`."]))
 

@@ -1,4 +1,4 @@
-"""A protoc plugin that runs the Python generators of ``grpcio-tools``, which has them inside its protoc and not as plugins.
+"""A protoc plugin that runs the Python generators of ``grpcio-tools``, which are inside its protoc and no plugins.
 
 ``python -m tools.protoc_gen_python NAME`` reads a CodeGeneratorRequest from standard input and writes a
 CodeGeneratorResponse to standard output, as every plugin does

@@ -2,13 +2,15 @@
 
 import tempfile
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_tools import protoc
 
-from tools.generate import protoc
+from tools.generate import INSTALLED_GOOGLE
 
 FOLDER = Path(__file__).parent
 
@@ -25,13 +27,19 @@ def compiled(name: str, source: Path = FOLDER) -> CompiledProto:
     """Compile a proto of a folder: of this one, unless another is given."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "set.binpb"
-        protoc(
-            f"--proto_path={source}",
-            "--include_source_info",
-            "--include_imports",
-            f"--descriptor_set_out={output}",
-            str(source / name),
+        exit_code = protoc.main(
+            [
+                "protoc",
+                f"--proto_path={source}",
+                f"--proto_path={INSTALLED_GOOGLE.parent}",
+                f"--proto_path={resources.files('grpc_tools') / '_proto'}",
+                "--include_source_info",
+                "--include_imports",
+                f"--descriptor_set_out={output}",
+                str(source / name),
+            ]
         )
+        assert exit_code == 0
         protos = FileDescriptorSet.FromString(output.read_bytes())
     pool = DescriptorPool()
     for file in protos.file:

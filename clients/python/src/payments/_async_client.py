@@ -9,7 +9,7 @@ from typing import Self, TypeVar, Unpack
 import grpc
 
 from payments import _messages
-from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, channel_options
+from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, call_metadata, channel_options
 from payments._retries import Attempts
 from payments.errors import error_from_rpc
 from payments.models import Payment, PaymentConditions, PaymentDetails, PaymentMethod, PaymentPage, RefundResult
@@ -33,6 +33,7 @@ class AsyncPaymentsClient:
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         credentials: grpc.ChannelCredentials | None = None,
+        api_key: str | None = None,
         interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
         options: Sequence[tuple[str, object]] = (),
         user_agent: str = "",
@@ -41,10 +42,12 @@ class AsyncPaymentsClient:
 
         Raises:
             RuntimeError: no event loop is running; a channel of gRPC belongs to the one that it is made in.
+            ValueError: as with :class:`~payments.PaymentsClient`.
         """
         asyncio.get_running_loop()
         self._timeout_seconds = timeout_seconds
         self._is_closed = False
+        self._metadata = call_metadata(target, credentials, api_key)
         all_options = channel_options(options, user_agent)
         self._channel = (
             grpc.aio.insecure_channel(target, all_options, interceptors=interceptors)
@@ -161,7 +164,7 @@ class AsyncPaymentsClient:
         attempts = Attempts(self._timeout_seconds if timeout_seconds is None else timeout_seconds)
         while True:
             try:
-                return await rpc(request, timeout=attempts.remaining_seconds())
+                return await rpc(request, timeout=attempts.remaining_seconds(), metadata=self._metadata)
             except grpc.RpcError as rpc_error:
                 error = error_from_rpc(rpc_error, request_id)
                 if self._is_closed:

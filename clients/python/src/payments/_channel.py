@@ -1,7 +1,10 @@
-"""How both clients set up their channel."""
+"""How both clients set up their channel, and what they send with each call."""
 
+import ipaddress
 from collections.abc import Sequence
 from importlib import metadata, resources
+
+import grpc
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -35,3 +38,38 @@ def channel_options(options: Sequence[tuple[str, object]], user_agent: str) -> l
     """
     agent = f"{user_agent} {_USER_AGENT}".lstrip()
     return list({**_DEFAULT_OPTIONS, "grpc.primary_user_agent": agent, **dict(options)}.items())
+
+
+def call_metadata(
+    target: str, credentials: grpc.ChannelCredentials | None, api_key: str | None
+) -> tuple[tuple[str, str], ...]:
+    """Return the metadata of every call: the API key, if there is one, as a bearer token (RFC 6750).
+
+    Raises:
+        ValueError: the key would be sent in the clear to another machine, or is no printable ASCII without spaces.
+            The key is not in the message.
+    """
+    if api_key is None:
+        return ()
+    if not (api_key and all("!" <= character <= "~" for character in api_key)):
+        raise ValueError("api_key must be printable ASCII characters without spaces, 1 at least")
+    if credentials is None and not _is_loopback(target):
+        raise ValueError("api_key needs credentials (TLS), unless the target is this machine's loopback address")
+    return (("authorization", f"Bearer {api_key}"),)
+
+
+def _is_loopback(target: str) -> bool:
+    """Whether every address of a gRPC target (``host:port``, ``dns:///host:port``, ``ipv4:...,...``) is loopback."""
+    if target.startswith("unix:"):
+        return True
+    for prefix in ("dns:", "ipv4:", "ipv6:"):
+        target = target.removeprefix(prefix)
+    return all(_is_loopback_host(address) for address in target.rpartition("/")[2].split(","))
+
+
+def _is_loopback_host(address: str) -> bool:
+    host = address.rpartition("]")[0].removeprefix("[") if address.startswith("[") else address.partition(":")[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -9,7 +9,7 @@ from typing import Self, TypeVar, Unpack
 import grpc
 
 from payments import _messages
-from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, channel_options
+from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, call_metadata, channel_options
 from payments._retries import Attempts
 from payments.errors import error_from_rpc
 from payments.models import Payment, PaymentConditions, PaymentDetails, PaymentMethod, PaymentPage, RefundResult
@@ -35,6 +35,7 @@ class PaymentsClient:
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         credentials: grpc.ChannelCredentials | None = None,
+        api_key: str | None = None,
         interceptors: Sequence[grpc.UnaryUnaryClientInterceptor] = (),
         options: Sequence[tuple[str, object]] = (),
         user_agent: str = "",
@@ -42,16 +43,21 @@ class PaymentsClient:
         """Prepare the connection, which the first call opens.
 
         Args:
-            target: the service's address, or a name of gRPC's (``dns:///payments:50051``) with several addresses, over
-                which calls are spread.
+            target: the service's address, or a name of gRPC's (``dns:///payments:50051``,
+                ``ipv4:10.0.0.1:50051,10.0.0.2:50051``) with several addresses, over which calls are spread.
             timeout_seconds: how long a call may take, all its attempts together.
             credentials: of TLS (``grpc.ssl_channel_credentials()``); None sends everything in the clear.
+            api_key: says who calls, where the service asks for it; sent only over TLS or to a loopback address.
             interceptors: around each attempt, of which gRPC's own retries are one; the first is outermost.
             options: channel options of gRPC, which replace the client's own of the same name.
             user_agent: names your program to the service, as in ``checkout/1.4``.
+
+        Raises:
+            ValueError: ``api_key`` would go to another machine in the clear, or is no key.
         """
         self._timeout_seconds = timeout_seconds
         self._is_closed = False
+        self._metadata = call_metadata(target, credentials, api_key)
         all_options = channel_options(options, user_agent)
         channel = (
             grpc.insecure_channel(target, all_options)
@@ -222,7 +228,7 @@ class PaymentsClient:
         attempts = Attempts(self._timeout_seconds if timeout_seconds is None else timeout_seconds)
         while True:
             try:
-                return rpc(request, timeout=attempts.remaining_seconds())
+                return rpc(request, timeout=attempts.remaining_seconds(), metadata=self._metadata)
             except grpc.RpcError as rpc_error:
                 error = error_from_rpc(rpc_error, request_id)
                 if self._is_closed:

@@ -1,0 +1,214 @@
+"""Make the calls of ``clients/conformance/cases.json`` through the Python client: see the README beside that list.
+
+``python runner.py cases TARGET CASES_FILE`` or ``python runner.py charges TARGET FIRST COUNT``.
+"""
+
+import dataclasses
+import json
+import random
+import sys
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import payments
+from payments import InvalidRequest, PaymentMethod, PaymentsClient, PaymentsError, PaymentStatus, RefundState
+
+Json = Any
+
+_CHARGES_AT_ONCE = 8
+_CHARGE_TIMEOUT_SECONDS = 60
+_MOST_EXACT_INTEGER = 2**53 - 1
+
+_FROM_JSON: dict[str, Callable[[Json], object]] = {
+    "amount": Decimal,
+    "min_amount": Decimal,
+    "max_amount": Decimal,
+    "method": PaymentMethod,
+    "methods": lambda names: [PaymentMethod(name) for name in names],
+    "statuses": lambda names: [PaymentStatus(name) for name in names],
+    "refund_states": lambda names: [RefundState(name) for name in names],
+    "min_create_time": datetime.fromisoformat,
+    "max_create_time": datetime.fromisoformat,
+}
+"""How the arguments that JSON has no type for are read; the others are taken as they are."""
+
+
+class Mismatch(Exception):
+    """An outcome is another than the expected; the message says where and how."""
+
+
+class Case:
+    """One case, with what it keeps from step to step."""
+
+    def __init__(self, client: PaymentsClient) -> None:
+        """Keep the client; nothing else is kept yet."""
+        self._client = client
+        self._kept: dict[str, Json] = {}
+        self._new: dict[str, Json] = {}
+
+    def run(self, step: Json) -> None:
+        """Make one step.
+
+        Raises:
+            Mismatch: an outcome is another than the step expects.
+        """
+        args = {name: self._argument(value) for name, value in step["args"].items()}
+        with ThreadPoolExecutor(_CHARGES_AT_ONCE) as threads:
+            made = [threads.submit(self._outcome, step["call"], args) for _ in range(step.get("repeat", 1))]
+        for call in made:
+            self._check(step, call.result())
+
+    def _outcome(self, call: str, args: dict[str, Json]) -> Json | Exception:
+        """Return what comes of a call: the result as JSON, or the exception."""
+        try:
+            arguments: dict[str, Any] = {
+                name: _FROM_JSON[name](value) if name in _FROM_JSON else value for name, value in args.items()
+            }
+            result = getattr(self._client, call)(**arguments)
+            if call == "list_payments":
+                result = {"payments": list(result)}
+        except (PaymentsError, TypeError, ValueError) as error:
+            return error
+        return as_json(result)
+
+    def _check(self, step: Json, outcome: Json | Exception) -> None:
+        if isinstance(outcome, Exception):
+            if "error" in step and isinstance(outcome, PaymentsError):
+                check_error(step["error"], outcome)
+            elif "refused" not in step or isinstance(outcome, PaymentsError) or step["refused"] not in str(outcome):
+                raise Mismatch(f"it raised {outcome!r}") from outcome
+        elif "result" in step:
+            self._match(step["result"], outcome, step["call"])
+        else:
+            raise Mismatch(f"nothing was raised, but returned: {outcome}")
+
+    def _argument(self, value: Json) -> Json:
+        match value:
+            case {"$get": name}:
+                return self._kept[name]
+            case {"$new": name}:
+                return self._made(name)
+        return value
+
+    def _made(self, name: str) -> Json:
+        if name not in self._new:
+            is_id = name.startswith("order_id")
+            self._new[name] = random.randint(1, _MOST_EXACT_INTEGER) if is_id else str(uuid.uuid4())
+        return self._new[name]
+
+    def _match(self, expected: Json, actual: Json, where: str) -> None:  # noqa: C901 (one case for each form)
+        match expected:
+            case {"$save": name}:
+                expected = self._kept.setdefault(name, actual) if actual is not None else "anything but null"
+            case {"$get": name}:
+                expected = self._kept[name]
+            case {"$new": name}:
+                expected = self._made(name)
+            case {"$type": kind}:
+                if not is_of(kind, actual):
+                    raise Mismatch(f"{where} is {actual!r}, expected: a {kind}")
+                return
+            case dict():
+                for name, value in expected.items():
+                    self._match(value, actual[name], f"{where}.{name}")
+                return
+            case list():
+                if len(expected) != len(actual):
+                    raise Mismatch(f"{where} has {len(actual)} items, expected: {len(expected)}")
+                for number, (value, item) in enumerate(zip(expected, actual, strict=True)):
+                    self._match(value, item, f"{where}[{number}]")
+                return
+        if type(expected) is not type(actual) or expected != actual:
+            raise Mismatch(f"{where} is {actual!r}, expected: {expected!r}")
+
+
+def check_error(expected: Json, error: PaymentsError) -> None:
+    """Compare an exception with the expected one.
+
+    Raises:
+        Mismatch: it is another.
+    """
+    actual: Json = {"type": type(error).__name__, "code": error.code.name, "reason": error.reason}
+    if "has_request_id" in expected:
+        actual["has_request_id"] = bool(error.request_id)
+    if "violations" in expected:
+        fields = [violation.field for violation in error.violations] if isinstance(error, InvalidRequest) else []
+        actual["violations"] = [field for field in expected["violations"] if field in fields]
+    for name, value in expected.items():
+        if actual[name] != value:
+            raise Mismatch(f"the error's {name} is {actual[name]!r}, expected: {value!r} ({error})")
+
+
+def is_of(kind: str, value: Json) -> bool:
+    """Whether a value is of a kind that ``$type`` names."""
+    match kind:
+        case "time":
+            return isinstance(value, str) and datetime.fromisoformat(value).utcoffset() is not None
+        case "id":
+            return isinstance(value, int) and value >= 1
+        case _:
+            return isinstance(value, str) and value != ""
+
+
+def as_json(result: object) -> Json:  # noqa: PLR0911 (one for each kind)
+    """Return a result of the client in the form that the cases have."""
+    match result:
+        case Decimal():
+            return f"{result:f}"
+        case datetime():
+            return result.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case PaymentMethod() | PaymentStatus() | RefundState() | payments.RefundStatus():
+            return result.value
+        case list() | tuple():
+            return [as_json(item) for item in result]
+        case dict():
+            return {name: as_json(value) for name, value in result.items()}
+        case _ if dataclasses.is_dataclass(result):
+            return {field.name: as_json(getattr(result, field.name)) for field in dataclasses.fields(result)}
+    return result
+
+
+def run_cases(target: str, cases_file: Path) -> int:
+    """Run all cases, print what failed, and return the exit code."""
+    failed = 0
+    cases = json.loads(cases_file.read_text("utf-8"))
+    with PaymentsClient(target) as client:
+        for case in cases:
+            run = Case(client)
+            try:
+                for number, step in enumerate(case["steps"], 1):
+                    where = f"{case['name']}: step {number}"
+                    run.run(step)
+            except Mismatch as mismatch:
+                failed += 1
+                print(f"{where}: {mismatch}")
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def run_charges(target: str, first: int, count: int) -> int:
+    """Charge ``count`` orders, eight at a time, and print the payment_ids."""
+    with (
+        PaymentsClient(target, timeout_seconds=_CHARGE_TIMEOUT_SECONDS) as client,
+        ThreadPoolExecutor(_CHARGES_AT_ONCE) as threads,
+    ):
+        charged = threads.map(
+            lambda order_id: client.charge(order_id=order_id, amount=Decimal("1.00"), method=PaymentMethod.UPI),
+            range(first, first + count),
+        )
+        print(json.dumps([payment.payment_id for payment in charged]))
+    return 0
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["cases", target, cases_file]:
+            sys.exit(run_cases(target, Path(cases_file)))
+        case ["charges", target, first, count]:
+            sys.exit(run_charges(target, int(first), int(count)))
+    sys.exit(__doc__)

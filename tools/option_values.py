@@ -1,0 +1,47 @@
+"""What options of commands may hold: amounts and times, as people write them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import typer
+
+from server.domain.errors import InvalidValue
+from tools import csv_values
+
+_AGO = re.compile(r"([0-9]{1,6})([dhm])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def amount(option: str, text: str) -> Decimal:
+    """Read an amount, exactly, such as ``561.00``.
+
+    Raises:
+        typer.BadParameter: it is no number.
+    """
+    try:
+        value = csv_values.decimal(text)
+    except InvalidValue as error:
+        raise typer.BadParameter(error.description, param_hint=option) from None
+    assert isinstance(value, Decimal)
+    return value
+
+
+def time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Read a time, in UTC unless it says otherwise, or how long before ``now``, such as ``7d``; None stays None.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text is None:
+        return None
+    ago = _AGO.fullmatch(text)
+    try:
+        if ago is not None:
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        value = csv_values.time_in(UTC)(text)
+    except (InvalidValue, OverflowError):
+        msg = "must be a time such as 2025-02-07, 2025-02-07T05:28:54Z or 7d (days ago; h and m likewise)"
+        raise typer.BadParameter(msg, param_hint=option) from None
+    assert isinstance(value, datetime)
+    return value.replace(tzinfo=UTC)
