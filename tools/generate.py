@@ -1,10 +1,10 @@
 """Generate the code that comes from the protos, or check that what is committed is what they give.
 
-``python -m tools.generate`` writes the code of every client (``buf.gen.yaml``, and TypeScript's own beside its package),
-each proto of ours as a FileDescriptorSet with its comments, which the Python modules lack, and each client's copy of
-``clients/service_config.json``. ``--check`` writes nothing, lists what differs, and exits 1 if anything does.
-``--imports`` only lays the imported ``google/*`` protos, from the installed ``googleapis-common-protos``, where buf.yaml
-looks for them. None needs the network.
+``python -m tools.generate`` writes the code of every client (by ``buf.gen.yaml`` and, for TypeScript, one more of that
+name), each proto of ours as a FileDescriptorSet with its comments, which the Python modules lack, and each client's
+copy of ``clients/service_config.json``. ``--check`` writes nothing, lists what differs, and exits 1 if anything does.
+``--imports`` only lays the imported ``google/*`` protos, from the installed ``googleapis-common-protos``, where
+buf.yaml looks for them. None needs the network.
 """
 
 import argparse

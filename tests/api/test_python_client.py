@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import re
 import secrets
 import subprocess
@@ -93,17 +94,28 @@ class Connect:
         *,
         timeout_seconds: float = 10,
         credentials: grpc.ChannelCredentials | None = None,
+        api_key: str | None = None,
         user_agent: str = "",
     ) -> Client:
         """Return a client of the service at ``target``."""
         if self.kind == "blocking":
             return self.stack.enter_context(
-                PaymentsClient(target, timeout_seconds=timeout_seconds, credentials=credentials, user_agent=user_agent)
+                PaymentsClient(
+                    target,
+                    timeout_seconds=timeout_seconds,
+                    credentials=credentials,
+                    api_key=api_key,
+                    user_agent=user_agent,
+                )
             )
 
         async def opened() -> AsyncPaymentsClient:
             return AsyncPaymentsClient(
-                target, timeout_seconds=timeout_seconds, credentials=credentials, user_agent=user_agent
+                target,
+                timeout_seconds=timeout_seconds,
+                credentials=credentials,
+                api_key=api_key,
+                user_agent=user_agent,
             )
 
         runner = self.stack.enter_context(asyncio.Runner())
@@ -350,11 +362,18 @@ def test_many_threads_share_one_client(service: RunningService, order_id: int) -
 
 def test_the_first_example_of_the_readme_runs(service: RunningService) -> None:
     readme = (ROOT / "clients" / "python" / "README.md").read_text("utf-8")
+    program = ROOT / "clients" / "python" / "example" / "first_charge.py"
     example = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
     assert example is not None
-    assert "127.0.0.1:50051" in example[1]
-    program = example[1].replace("127.0.0.1:50051", service.target)
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert example[1] == program.read_text("utf-8")
+    ran = subprocess.run(
+        [sys.executable, program],
+        env={**os.environ, "PAYMENTS_TARGET": service.target},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert re.search(r"^\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", ran.stdout), ran.stdout
     assert re.search(r" 561\.00 INR UPI SUCCEEDED$", ran.stdout, re.MULTILINE), ran.stdout
@@ -635,6 +654,26 @@ def test_the_service_is_told_who_calls(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         charge(connect(fake.target, user_agent="checkout/1.4"))
     assert re.match(r"checkout/1\.4 payments-client-python/\S+ grpc-python\S*/", str(fake.metadata["user-agent"]))
+
+
+def test_an_api_key_is_sent_with_every_attempt(connect: Connect) -> None:
+    with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE)] * 6))) as fake:
+        charge(connect(fake.target, api_key="a-key"))
+        assert fake.metadata["authorization"] == "Bearer a-key"
+
+
+@pytest.mark.parametrize("target", ["payments:50051", "dns:///payments.internal:50051", "ipv4:127.0.0.1:1,10.0.0.1:1"])
+def test_an_api_key_never_leaves_the_machine_in_the_clear(connect: Connect, target: str) -> None:
+    with pytest.raises(ValueError, match="api_key needs credentials") as refused:
+        connect(target, api_key="a-key")
+    assert "a-key" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "target", ["localhost:1", "dns:///localhost:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "[::1]:1", "unix:/x"]
+)
+def test_an_api_key_may_go_to_this_machine(connect: Connect, target: str) -> None:
+    connect(target, api_key="a-key")
 
 
 def test_calls_are_spread_over_all_addresses_and_over_those_left_when_one_ends(connect: Connect) -> None:

@@ -1,0 +1,1 @@
+"""The clients, each by its own programs, against real services."""
