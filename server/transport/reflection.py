@@ -5,21 +5,40 @@ descriptors of v1 are made from those of v1alpha.
 """
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
+from google.protobuf.descriptor import FileDescriptor
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 _V1_SERVICE = "grpc.reflection.v1.ServerReflection"
+
+
+class _Pool:
+    """The default pool of descriptors; unlike it, it finds the file of an RPC by the RPC's name, as a tool may ask."""
+
+    def __init__(self) -> None:
+        self._pool = descriptor_pool.Default()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - all else is the pool's own
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802 - the pool's name for it
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindMethodByName(symbol).containing_service.file
 
 
 def add_reflection(services: Sequence[str], server: grpc.aio.Server) -> None:
     """Let tools such as grpcurl list and describe ``services`` and reflection itself."""
     _add_v1_descriptors()
     names = (*services, reflection.SERVICE_NAME, _V1_SERVICE)
-    reflection.enable_server_reflection(names, server)
+    pool = cast("descriptor_pool.DescriptorPool", _Pool())
+    reflection.enable_server_reflection(names, server, pool)
     handler = grpc.stream_stream_rpc_method_handler(
-        reflection.aio.ReflectionServicer(names).ServerReflectionInfo,
+        reflection.aio.ReflectionServicer(names, pool).ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )

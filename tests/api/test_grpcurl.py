@@ -55,13 +55,19 @@ def test_grpcurl_describes_the_service_and_its_messages(grpcurl: Grpcurl) -> Non
     assert "optional string request_id = 4" in grpcurl.run("describe", "payments.v1.ChargeRequest").stdout
 
 
+def test_grpcurl_describes_a_single_rpc(grpcurl: Grpcurl) -> None:
+    for name in (f"{SERVICE}.Charge", "grpc.reflection.v1.ServerReflection.ServerReflectionInfo"):
+        assert " is a method:\nrpc " in grpcurl.run("describe", name).stdout
+    assert "not found" in grpcurl.run("describe", f"{SERVICE}.Chargeback").stderr
+
+
 def test_grpcurl_charges_refunds_gets_and_lists(grpcurl: Grpcurl) -> None:
     order_id = str(new_order_id())
     charge = {"order_id": order_id, "amount": {"units": 561}, "method": "PAYMENT_METHOD_UPI"}
     payment = grpcurl.call("Charge", charge)["payment"]
-    assert (payment["order_id"], payment["status"]) == (order_id, "PAYMENT_STATUS_SUCCEEDED")
-    refunded = grpcurl.call("Refund", {"payment_id": payment["payment_id"], "amount": {"units": 61}})
-    assert refunded["payment"]["refund_state"] == "REFUND_STATE_PARTIAL"
+    assert (payment["orderId"], payment["status"]) == (order_id, "PAYMENT_STATUS_SUCCEEDED")
+    refunded = grpcurl.call("Refund", {"payment_id": payment["paymentId"], "amount": {"units": 61}})
+    assert refunded["payment"]["refundState"] == "REFUND_STATE_PARTIAL"
     got = grpcurl.call("GetPayment", {"reference": payment["reference"]})
     assert got == {"payment": refunded["payment"], "refunds": [refunded["refund"]]}
     listed = grpcurl.call("ListPayments", {"filter": {"order_id": order_id}})
