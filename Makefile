@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-GO_TOOLS := .bin/grpcurl .bin/kustomize .bin/composeconfig
+GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
 GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
@@ -26,13 +26,15 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 	touch $(READY)
 
 .bin/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
+.bin/grpcui: PACKAGE := github.com/fullstorydev/grpcui/cmd/grpcui
+.bin/grpc_health_probe: PACKAGE := github.com/grpc-ecosystem/grpc-health-probe
 .bin/kustomize: PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
 .bin/composeconfig: PACKAGE := ./composeconfig
 .bin/protoc-gen-go: PACKAGE := google.golang.org/protobuf/cmd/protoc-gen-go
 .bin/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 
 $(GO_TOOLS) .bin/protoc-gen-go .bin/protoc-gen-go-grpc: $(wildcard tools/go/go.* tools/go/*/*.go)
-	@command -v go > /dev/null || { echo "Go 1.25 or later is needed to build $(@F)"; exit 1; }
+	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
 	go build -C tools/go -o ../../$@ $(PACKAGE)
 
 .bin/protoc: ARTIFACT := $(PROTOC)
