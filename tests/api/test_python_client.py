@@ -2,11 +2,8 @@
 
 import asyncio
 import itertools
-import os
 import re
 import secrets
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -358,25 +355,6 @@ def test_many_threads_share_one_client(service: RunningService, order_id: int) -
         )
         listed = [payment.payment_id for payment in client.list_payments(order_id=order_id, page_size=20)]
     assert sorted(listed) == sorted(payment.payment_id for payment in charged)
-
-
-def test_the_first_example_of_the_readme_runs(service: RunningService) -> None:
-    readme = (ROOT / "clients" / "python" / "README.md").read_text("utf-8")
-    program = ROOT / "clients" / "python" / "example" / "first_charge.py"
-    example = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert example is not None
-    assert example[1] == program.read_text("utf-8")
-    ran = subprocess.run(
-        [sys.executable, program],
-        env={**os.environ, "PAYMENTS_TARGET": service.target},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert re.search(r"^\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", ran.stdout), ran.stdout
-    assert re.search(r" 561\.00 INR UPI SUCCEEDED$", ran.stdout, re.MULTILINE), ran.stdout
 
 
 # A service that restarts

@@ -13,7 +13,12 @@ from tests.conftest import DatabaseServer
 from tests.running_service import ROOT, RunningService
 
 CASES = ROOT / "clients" / "conformance" / "cases.json"
-RUNNERS = {"python": [sys.executable, "clients/python/conformance/runner.py"]}
+RUNNERS = {
+    "python": [sys.executable, "clients/python/conformance/runner.py"],
+    "typescript": ["node", "clients/typescript/build/conformance/runner.js"],
+    "go": [".bin/conformance-go"],
+    "java": ["java", "-jar", "clients/java/conformance/target/conformance.jar"],
+}
 """How to run each client's runner, from the root of the project."""
 
 CHARGES = 500

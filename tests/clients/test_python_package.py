@@ -1,0 +1,118 @@
+"""The Python client as another team gets it: a wheel, in an environment that has nothing else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.running_service import ROOT, RunningService
+
+UV = str(Path(sys.executable).parent / "uv")
+CLIENT = ROOT / "clients" / "python"
+LOCKED = ROOT / "requirements" / "dev.txt"
+
+pytestmark = pytest.mark.timeout(300)  # packages are fetched
+
+USER_CODE = """\
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from payments import AsyncPaymentsClient, OutcomeUnknown, Payment, PaymentMethod, PaymentsClient, RequestIdReused
+
+
+def charge(client: PaymentsClient, order_id: int) -> Decimal | None:
+    try:
+        payment = client.charge(order_id=order_id, amount=Decimal("561.00"), method=PaymentMethod.UPI)
+    except RequestIdReused as error:
+        print(error.reason.lower())
+        return None
+    except OutcomeUnknown as error:
+        seconds: float | None = error.retry_after_seconds
+        print(seconds)
+        return None
+    reference: str = payment.reference
+    time: datetime | None = payment.create_time
+    print(reference, time)
+    return payment.amount
+
+
+def charge_later(client: AsyncPaymentsClient) -> Awaitable[Payment]:
+    return client.charge(order_id=342, amount=Decimal("561.00"))
+
+
+def listed(client: PaymentsClient) -> list[int]:
+    return [payment.payment_id for payment in client.list_payments(min_create_time=datetime(2026, 1, 1, tzinfo=UTC))]
+"""
+
+
+def run(*command: str | Path) -> None:
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a wheel of the client, built from a copy of its sources."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, CLIENT)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment with the wheel, and mypy; what they need has the locked versions."""
+    environment = tmp_path_factory.mktemp("bare") / "venv"
+    python = environment / "bin" / "python"
+    run(UV, "venv", "--python", sys.executable, environment)
+    run(UV, "pip", "install", "--python", python, "--constraint", LOCKED, wheel, "mypy")
+    return python
+
+
+def mypy(python: Path, program: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(python), "-m", "mypy", "--strict", "--no-incremental", program.name]
+    return subprocess.run(command, cwd=program.parent, capture_output=True, text=True, check=False)
+
+
+def test_the_wheel_makes_its_first_charge_in_a_bare_environment(bare_python: Path, service: RunningService) -> None:
+    example = CLIENT / "example" / "first_charge.py"
+    ran = subprocess.run(
+        [bare_python, "-I", example],
+        env={"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "SUCCEEDED" in ran.stdout
+
+
+def test_code_that_uses_the_wheel_passes_mypy_strict(bare_python: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(USER_CODE, "utf-8")
+    checked = mypy(bare_python, program)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('amount=Decimal("561.00"), method', "amount=561.00, method", 'Argument "amount" to "charge"'),
+        ("method=PaymentMethod.UPI", 'method="UPI"', 'Argument "method" to "charge"'),
+        ("return payment.amount", "return payment.total", '"Payment" has no attribute "total"'),
+        ("min_create_time=datetime", "since=datetime", 'Unexpected keyword argument "since"'),
+    ],
+)
+def test_code_that_uses_the_wheel_wrongly_is_told_by_mypy(
+    bare_python: Path, tmp_path: Path, right: str, wrong: str, said: str
+) -> None:
+    assert USER_CODE.count(right) == 1
+    program = tmp_path / "program.py"
+    program.write_text(USER_CODE.replace(right, wrong), "utf-8")
+    checked = mypy(bare_python, program)
+    assert checked.returncode == 1
+    assert said in checked.stdout
