@@ -7,10 +7,11 @@ CodeGeneratorResponse to standard output, as every plugin does
 
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from google.protobuf.compiler import plugin_pb2
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
 
@@ -21,6 +22,8 @@ def main() -> None:
         SystemExit: protoc found an error; it has printed which.
     """
     request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    for file in request.proto_file:
+        _clear_json_names(file.message_type)
     with tempfile.TemporaryDirectory() as folder:
         descriptor_set = Path(folder) / "request.binpb"
         descriptor_set.write_bytes(FileDescriptorSet(file=request.proto_file).SerializeToString())
@@ -39,6 +42,18 @@ def main() -> None:
             ],
         )
     sys.stdout.buffer.write(response.SerializeToString())
+
+
+def _clear_json_names(messages: Iterable[DescriptorProto]) -> None:
+    """Take out the JSON names, which a plugin's request has for all fields, and protoc's own Python code has for none.
+
+    With them in our file and not in the files that it imports, reflection would tell tools two kinds of names. (No
+    proto here gives a field a JSON name of its own.)
+    """
+    for message in messages:
+        for field in message.field:
+            field.ClearField("json_name")
+        _clear_json_names(message.nested_type)
 
 
 if __name__ == "__main__":

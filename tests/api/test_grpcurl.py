@@ -65,9 +65,9 @@ def test_grpcurl_charges_refunds_gets_and_lists(grpcurl: Grpcurl) -> None:
     order_id = str(new_order_id())
     charge = {"order_id": order_id, "amount": {"units": 561}, "method": "PAYMENT_METHOD_UPI"}
     payment = grpcurl.call("Charge", charge)["payment"]
-    assert (payment["orderId"], payment["status"]) == (order_id, "PAYMENT_STATUS_SUCCEEDED")
-    refunded = grpcurl.call("Refund", {"payment_id": payment["paymentId"], "amount": {"units": 61}})
-    assert refunded["payment"]["refundState"] == "REFUND_STATE_PARTIAL"
+    assert (payment["order_id"], payment["status"]) == (order_id, "PAYMENT_STATUS_SUCCEEDED")
+    refunded = grpcurl.call("Refund", {"payment_id": payment["payment_id"], "amount": {"units": 61}})
+    assert refunded["payment"]["refund_state"] == "REFUND_STATE_PARTIAL"
     got = grpcurl.call("GetPayment", {"reference": payment["reference"]})
     assert got == {"payment": refunded["payment"], "refunds": [refunded["refund"]]}
     listed = grpcurl.call("ListPayments", {"filter": {"order_id": order_id}})
