@@ -54,7 +54,7 @@ run: $(READY) ## bring the service up from nothing: database, migrations, sample
 	$(BIN)/python -m tools.run
 
 test: $(READY) $(GO_TOOLS) ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/clients
 
 bench: $(READY) ## measure the service beside the one that it replaces
 	$(BIN)/python -m bench.rest
