@@ -11,6 +11,8 @@ GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc
 PROTOC := com.google.protobuf:protoc:4.35.1
 PROTOC_GEN_GRPC_JAVA := io.grpc:protoc-gen-grpc-java:1.81.0
 PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst arm64,aarch_64,$(subst aarch64,aarch_64,$(shell uname -m)))
+# The contract and the faults, which both engines of gRPC must pass; the default one does in the run of all tests.
+ENGINE_TESTS := tests/faults $(patsubst %,tests/api/test_%.py,adopted_payments charge concurrency get_payment grpcurl grpc_tools list_payments python_client refund server)
 RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
@@ -55,6 +57,7 @@ run: $(READY) ## bring the service up from nothing: database, migrations, sample
 
 test: $(READY) $(GO_TOOLS) ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
 	$(BIN)/python -m pytest --ignore=tests/clients
+	TEST_GRPC_ENGINE=native $(BIN)/python -m pytest $(ENGINE_TESTS)
 
 bench: $(READY) ## measure the service beside the one that it replaces
 	$(BIN)/python -m bench.rest

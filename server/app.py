@@ -23,7 +23,8 @@ from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.schema import SchemaOutdated, check_schema
 from server.transport.calls import Calls
-from server.transport.grpc_server import new_server, service_handler
+from server.transport.engines import new_server
+from server.transport.grpc_server import rpc_handlers
 from server.transport.health import HealthMonitor, HealthService
 from server.transport.http_server import HttpServer, http_app
 from server.transport.reflection import add_reflection
@@ -70,11 +71,13 @@ async def serve(settings: Settings) -> None:
 async def _serve_until(stop: asyncio.Event, settings: Settings, database: Database) -> Deadline:
     """Serve until ``stop`` is set, and drain; return until when what is still in progress may take."""
     calls = Calls(settings.max_concurrent_calls)
-    server = new_server(settings)
+    engine = new_server(settings)
+    server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
     payments = _payments(settings, database)
     servicer = PaymentServicer(payments, currencies)
-    server.add_generic_rpc_handlers((service_handler(SERVICE, servicer, calls),))
+    handlers = rpc_handlers(SERVICE, servicer, calls, has_pushback=engine.has_pushback)
+    server.add_registered_method_handlers(SERVICE.full_name, handlers)
     health_servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     add_reflection((SERVICE.full_name, health.SERVICE_NAME), server)

@@ -5,6 +5,7 @@ every wrong setting, its value (never a secret's) and what is allowed.
 """
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -58,6 +59,13 @@ def _prefix(template: str) -> str:
 Currency = Annotated[str, AfterValidator(_usable_currency)]
 
 
+class Engine(StrEnum):
+    """What serves gRPC."""
+
+    NATIVE = "native"
+    GRPCIO = "grpcio"
+
+
 class SettingsError(Exception):
     """The settings are wrong; the message has a line for each that is."""
 
@@ -87,6 +95,7 @@ class Settings(BaseSettings):
 
     grpc_host: str = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 takes a free one")
+    grpc_engine: Engine = Field(Engine.NATIVE, description="what serves gRPC: native (pygrpc-native) or grpcio")
     grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="largest request accepted")
     grpc_max_connection_age_seconds: Seconds | None = Field(
         None, description="when a gRPC connection's client is told to make a new one, where clients balance; else never"
@@ -154,6 +163,15 @@ class Settings(BaseSettings):
     def _database_is_named(self) -> Self:
         if self.mysql_host is None and self.mysql_socket is None:
             msg = "MYSQL_HOST (or MYSQL_SOCKET) must be set: the database's host name or address"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _engine_can_do_it(self) -> Self:
+        if self.grpc_engine is Engine.NATIVE and self.grpc_max_connection_age_seconds is not None:
+            msg = (
+                "GRPC_MAX_CONNECTION_AGE_SECONDS needs GRPC_ENGINE=grpcio: the native engine ends no connections of age"
+            )
             raise ValueError(msg)
         return self
 

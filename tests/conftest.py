@@ -171,10 +171,14 @@ def hold_inserts(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test of the contract over every transport: over ``/v1`` those that are marked to have its features."""
+    """Run each test of the contract over every transport: over ``/v1`` those that are marked to have its features.
+
+    With ``TEST_GRPC_ENGINE``, which names another engine than the default one, over gRPC alone.
+    """
     if "api" in metafunc.fixturenames:
         has_legacy = metafunc.definition.get_closest_marker("legacy") is not None
-        metafunc.parametrize("api", ["grpc", "v2", *(["v1"] if has_legacy else [])], indirect=True)
+        rest = [] if "TEST_GRPC_ENGINE" in os.environ else ["v2", *(["v1"] if has_legacy else [])]
+        metafunc.parametrize("api", ["grpc", *rest], indirect=True)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from server.config import Engine, Settings
+
 ROOT = Path(__file__).resolve().parent.parent
 _START_TIMEOUT_SECONDS = 30
 _STOP_TIMEOUT_SECONDS = 30
@@ -22,7 +24,8 @@ class RunningService:
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Keep the settings: they are all that the server gets, besides where to find programs."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self._environment = {**kept, "GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json", **environment}
+        engine = {"GRPC_ENGINE": os.environ["TEST_GRPC_ENGINE"]} if "TEST_GRPC_ENGINE" in os.environ else {}
+        self._environment = {**kept, "GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json", **engine, **environment}
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
@@ -48,6 +51,11 @@ class RunningService:
     def rest_url(self) -> str:
         """Where REST is."""
         return f"http://127.0.0.1:{self.rest_port}"
+
+    @property
+    def engine(self) -> Engine:
+        """What serves gRPC."""
+        return Engine(self._environment.get("GRPC_ENGINE", Settings.model_fields["grpc_engine"].default))
 
     @property
     def process_id(self) -> int:
