@@ -116,4 +116,4 @@ lock: $(READY) ## pin the newest allowed versions of all packages
 
 clean: ## remove the environment, the built tools and the private database
 	if test -x $(BIN)/python; then $(BIN)/python -m tools.devdb stop; fi
-	rm -rf .venv .bin .cache .data clients/typescript/{node_modules,dist} clients/java/target
+	rm -rf .venv .bin .cache .data clients/typescript/{node_modules,dist,build} clients/java/{client,conformance,example}/target

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
 
     grpc_host: str = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 takes a free one")
-    grpc_engine: Engine = Field(Engine.NATIVE, description="what serves gRPC: native (pygrpc-native) or grpcio")
+    grpc_engine: Engine = Field(Engine.GRPCIO, description="what serves gRPC: native (pygrpc-native) or grpcio")
     grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="largest request accepted")
     grpc_max_connection_age_seconds: Seconds | None = Field(
         None, description="when a gRPC connection's client is told to make a new one, where clients balance; else never"

@@ -34,8 +34,8 @@ GENERATED_PATTERNS = (
     "python/src/payments/service_config.json",
     "go/**/*.pb.go",
     "go/service_config.json",
-    "java/src/generated/java/**/*.java",
-    "java/src/main/resources/payments/service_config.json",
+    "java/client/src/generated/java/**/*.java",
+    "java/client/src/main/resources/payments/service_config.json",
     "typescript/src/generated/**/*.ts",
 )
 """What is generated, below ``clients``."""
@@ -66,7 +66,7 @@ def generate(clients: Path) -> None:
     for copy, text in {
         "python/src/payments/service_config.json": config,
         "go/service_config.json": config,
-        "java/src/main/resources/payments/service_config.json": config,
+        "java/client/src/main/resources/payments/service_config.json": config,
         "typescript/src/generated/service_config.ts": (
             f"// Generated from clients/service_config.json. DO NOT EDIT.\n\nexport default {config.rstrip()};\n"
         ),
