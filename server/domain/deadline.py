@@ -2,13 +2,13 @@
 
 import math
 import time
-from dataclasses import dataclass
 from typing import Self
 
 from server.domain.errors import DeadlinePassed
+from server.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Deadline:
     """When a caller stops waiting, on the monotonic clock in seconds; None means never."""
 

@@ -1,13 +1,13 @@
 """Everything that can go wrong with a call, named by meaning; ``transport.boundary`` turns each into a status."""
 
-from dataclasses import dataclass
+from server.domain.value import value
 
 
 class PaymentsError(Exception):
     """A call could not be answered as asked. The message is for the caller: it holds nothing internal."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FieldViolation:
     """One thing wrong with a request.
 

@@ -1,12 +1,12 @@
 """Lists of payments: which ones, in which order, and which page of them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from server.domain.errors import InvalidValue
 from server.domain.money import Money
 from server.domain.payment import Payment, PaymentMethod, RefundState, Status
+from server.domain.value import value
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
@@ -19,7 +19,7 @@ class Order(StrEnum):
     OLDEST_FIRST = "create_time asc"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class PaymentFilter:
     """Which payments to list: all the conditions must hold; an empty set or None is no condition. Bounds are inclusive.
 
@@ -59,7 +59,7 @@ class PaymentFilter:
         return self.min_create_time is not None or self.max_create_time is not None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Position:
     """A place in a list: just after the payment with this time and id."""
 
@@ -67,7 +67,7 @@ class Position:
     payment_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class PageQuery:
     """A page to read: at most ``size`` payments, those after ``after``, or the first ones."""
 
@@ -78,7 +78,7 @@ class PageQuery:
     with_total: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Page:
     """A page that was read. ``next`` is where the next one starts, None on the last; ``total`` only if asked for."""
 

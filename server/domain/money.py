@@ -1,11 +1,11 @@
 """Money: exact amounts of a currency."""
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Self
 
 from server.domain.currency import MINOR_DIGITS
 from server.domain.errors import InvalidValue
+from server.domain.value import value
 
 AMOUNT_DIGITS = 2
 """Decimals that the database keeps of an amount."""
@@ -18,7 +18,7 @@ _MAX_MINOR = {currency: int(MAX_AMOUNT.scaleb(digits)) for currency, digits in M
 NANOS_PER_UNIT = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Money:
     """An exact amount of one currency.
 
@@ -127,7 +127,7 @@ def positive(money: Money) -> Money:
     return money
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Currencies:
     """The currencies of a deployment: the one that is meant when none is named, and all that a charge may name."""
 

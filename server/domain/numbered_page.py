@@ -1,14 +1,14 @@
 """Pages by number, with conditions as the replaced service had them; new callers follow tokens (``listing``)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from server.domain.listing import Order
 from server.domain.payment import Payment, Status
+from server.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class NumberedPageQuery:
     """The ``size`` payments that come after the first ``skip`` ones, of those for which all the conditions hold.
 
@@ -28,7 +28,7 @@ class NumberedPageQuery:
     max_create_time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NumberedPage:
     """A page that was read; ``total`` counts the payments of all pages."""
 

@@ -1,7 +1,7 @@
 """Payments and refunds: what they are, and the rules that they keep."""
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from server.domain.errors import (
 )
 from server.domain.money import Money
 from server.domain.request_key import RequestKey
+from server.domain.value import value
 
 MAX_REFERENCE_LENGTH = 100
 MAX_REASON_LENGTH = 255
@@ -49,7 +50,7 @@ class RefundState(StrEnum):
     FULL = "FULL"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NewCharge:
     """A charge that a caller asks for. ``method`` None lets the processor pick."""
 
@@ -59,7 +60,7 @@ class NewCharge:
     key: RequestKey
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Decision:
     """What a processor made of a charge: by which method, and whether it succeeded."""
 
@@ -67,7 +68,7 @@ class Decision:
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NewPayment:
     """A charge with its outcome, about to be stored."""
 
@@ -78,7 +79,7 @@ class NewPayment:
     create_time: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NewRefund:
     """A refund that a caller asks for. ``amount`` None asks for all that remains."""
 
@@ -88,7 +89,7 @@ class NewRefund:
     key: RequestKey
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Refund:
     """Money of a payment given back."""
 
@@ -100,7 +101,7 @@ class Refund:
     create_time: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Payment:
     """A stored payment.
 
@@ -167,7 +168,7 @@ class Payment:
         return self.is_refunded and refund.key.generated and refund.amount in {None, self.amount}
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class ChargeOutcome:
     """A payment that was asked for. ``replayed`` tells that an earlier call with the same request_id made it."""
 
@@ -175,7 +176,7 @@ class ChargeOutcome:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class RefundOutcome:
     """A refund and its payment after it. ``refund`` is None when an earlier system made it, which kept no record.
 
@@ -187,7 +188,7 @@ class RefundOutcome:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class PaymentDetails:
     """A payment with its refunds, oldest first."""
 

@@ -1,16 +1,16 @@
 """What makes a call safe to repeat: the idempotency key of AIP-155."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from server.domain.errors import InvalidValue
 from server.domain.randomness import random_hex
+from server.domain.value import value
 
 MAX_REQUEST_ID_LENGTH = 255
 _GENERATED_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class RequestKey:
     """Names one intended charge or refund of one caller.
 

@@ -8,7 +8,7 @@ from server.domain.payment import ChargeOutcome, NewPayment, Payment
 from server.domain.request_key import RequestKey
 from server.storage import queries
 from server.storage.mysql import DuplicateKey, Session
-from server.storage.rows import STATUS_VALUES, payment_from_row
+from server.storage.rows import STATUS_VALUES, payment_from_json
 
 
 async def insert_one(session: Session, payment: NewPayment) -> ChargeOutcome:
@@ -30,8 +30,8 @@ async def earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcom
     row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, key_values(payment.charge.key))
     if row is None:
         raise ReferenceTaken
-    requested_method, *columns = row
-    earlier = payment_from_row(tuple(columns))
+    requested_method, value = row
+    earlier = payment_from_json(value)
     charge = payment.charge
     if (earlier.order_id, earlier.amount, requested_method) != (charge.order_id, charge.amount, charge.method):
         raise reused("Charge", charge.key)

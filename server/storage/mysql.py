@@ -22,9 +22,10 @@ from server.config import Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
 from server.storage import queries
-from server.storage.rows import Row
 
 Result = TypeVar("Result")
+Row = tuple[Any, ...]
+"""A row as the driver gives it: its columns, in the order and of the types that the query's text says."""
 
 _ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.02
@@ -78,6 +79,10 @@ class Session:
         async with self._connection.cursor() as cursor:
             await cursor.execute(text, values)
             return cast("Sequence[Row]", await cursor.fetchall())
+
+    async def values(self, text: str, values: Sequence[object]) -> list[Any]:
+        """Execute a query of one column, and return its values."""
+        return [value for (value,) in await self.rows(text, values)]
 
     async def row(self, text: str, values: Sequence[object]) -> Row | None:
         """Execute a query of at most one row, and return it, or None."""

@@ -1,6 +1,5 @@
 """Payments in the database: each call one statement or one transaction, idempotent by the tables' unique keys."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from server.domain.deadline import Deadline
@@ -23,14 +22,7 @@ from server.storage.charges import key_values, reused
 from server.storage.group_commit import GroupCommit
 from server.storage.mysql import Database, DuplicateKey, Session
 from server.storage.queries import Query
-from server.storage.rows import (
-    PAYMENT_WIDTH,
-    STATUS_VALUES,
-    Row,
-    money_from_column,
-    payment_from_row,
-    refund_from_row,
-)
+from server.storage.rows import STATUS_VALUES, payment_from_json, payments_from_json, refund_from_json
 
 
 class MysqlPaymentStore:
@@ -67,10 +59,9 @@ class MysqlPaymentStore:
             rows = await session.rows(query, values)
             if not rows:
                 raise _not_found()
-            refunds = [row[PAYMENT_WIDTH:] for row in rows]
             return PaymentDetails(
-                payment=payment_from_row(rows[0][:PAYMENT_WIDTH]),
-                refunds=tuple(refund_from_row(refund) for refund in refunds if refund[0] is not None),
+                payment=payment_from_json(rows[0][0]),
+                refunds=tuple(refund_from_json(refund)[0] for _, refund in rows if refund is not None),
             )
 
         return await self._database.run(work, deadline)
@@ -84,8 +75,8 @@ class MysqlPaymentStore:
             wanted = query.size + 1
             for part in queries.page_parts(query.filter, query.order, query.after):
                 if len(payments) < wanted:
-                    rows = await session.rows(part.text, (*part.values, wanted - len(payments)))
-                    payments += [payment_from_row(row) for row in rows]
+                    values = await session.values(part.text, (*part.values, wanted - len(payments)))
+                    payments += payments_from_json(values)
             return Page(
                 payments=tuple(payments[: query.size]),
                 next=_position(payments[query.size - 1]) if len(payments) == wanted else None,
@@ -99,24 +90,22 @@ class MysqlPaymentStore:
 
         async def work(session: Session) -> NumberedPage:
             total = await _count(session, queries.numbered_count(query))
-            rows: Sequence[Row] = ()
+            payments: list[Payment] = []
             if query.size and query.skip < total:
                 page = queries.numbered_page(query, total)
-                rows = await session.rows(page.text, page.values)
-            return NumberedPage(tuple(payment_from_row(row) for row in rows), total)
+                payments = payments_from_json(await session.values(page.text, page.values))
+            return NumberedPage(tuple(payments), total)
 
         return await self._database.run(work, deadline)
 
 
 async def _refund(session: Session, refund: NewRefund, create_time: datetime) -> RefundOutcome:
     row = await session.row(queries.LOCK_PAYMENT, (refund.payment_id,))
-    payment = None if row is None else payment_from_row(row)
+    payment = None if row is None else payment_from_json(row[0])
     # After the lock: what held it may have been this very refund, called twice.
     earlier = await session.row(queries.SELECT_REFUND_BY_REQUEST, key_values(refund.key))
     if earlier is not None:
-        requested_amount, *columns = earlier
-        made = refund_from_row(tuple(columns))
-        requested = None if requested_amount is None else money_from_column(made.amount.currency, requested_amount)
+        made, requested = refund_from_json(earlier[0])
         if (made.payment_id, requested, made.reason) != (refund.payment_id, refund.amount, refund.reason):
             raise reused("Refund", refund.key)
         assert payment is not None, "a refund's payment is never deleted"
@@ -125,7 +114,7 @@ async def _refund(session: Session, refund: NewRefund, create_time: datetime) ->
         raise _not_found()
     if payment.is_repeated_by(refund):
         last = await session.row(queries.SELECT_LAST_REFUND, (payment.payment_id,))
-        return RefundOutcome(None if last is None else refund_from_row(last), payment, replayed=False)
+        return RefundOutcome(None if last is None else refund_from_json(last[0])[0], payment, replayed=False)
     return await _store_refund(session, payment, refund, create_time)
 
 

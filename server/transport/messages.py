@@ -188,39 +188,52 @@ def get_response(details: PaymentDetails) -> pb.GetPaymentResponse:
 
 def list_response(page: Page, query: PageQuery) -> pb.ListPaymentsResponse:
     """Render a page, with the token of the one after it."""
-    return pb.ListPaymentsResponse(
-        payments=[payment_message(payment) for payment in page.payments],
+    response = pb.ListPaymentsResponse(
         next_page_token="" if page.next is None else page_token.encode(page.next, query.filter, query.order),
         total_size=page.total,
     )
+    for payment in page.payments:
+        _fill_payment(response.payments.add(), payment)
+    return response
 
 
 def payment_message(payment: Payment) -> pb.Payment:
     """Render a payment."""
-    return pb.Payment(
-        payment_id=payment.payment_id,
-        order_id=payment.order_id,
-        amount=_money_message(payment.amount),
-        method=_METHODS.numbers[payment.method],
-        other_method=payment.other_method,
-        status=_PAYMENT_STATUSES.numbers[payment.status],
-        reference=payment.reference or "",
-        create_time=_timestamp(payment.create_time),
-        refunded_amount=_money_message(payment.refunded_amount),
-        refund_state=_REFUND_STATES.numbers[payment.refund_state],
-    )
+    message = pb.Payment()
+    _fill_payment(message, payment)
+    return message
+
+
+def _fill_payment(message: pb.Payment, payment: Payment) -> None:
+    """Render a payment into an empty message: a page's are filled where they stand, and none is copied."""
+    message.payment_id = payment.payment_id
+    message.order_id = payment.order_id
+    message.method = _METHODS.numbers[payment.method]
+    message.status = _PAYMENT_STATUSES.numbers[payment.status]
+    message.refund_state = _REFUND_STATES.numbers[payment.refund_state]
+    if payment.other_method:
+        message.other_method = payment.other_method
+    if payment.reference is not None:
+        message.reference = payment.reference
+    if payment.create_time is not None:
+        _fill_time(message.create_time, payment.create_time)
+    if payment.amount is not None:
+        _fill_money(message.amount, payment.amount)
+    if payment.refunded_amount is not None:
+        _fill_money(message.refunded_amount, payment.refunded_amount)
 
 
 def refund_message(refund: Refund) -> pb.Refund:
     """Render a refund."""
-    return pb.Refund(
+    message = pb.Refund(
         refund_id=refund.refund_id,
         payment_id=refund.payment_id,
-        amount=_money_message(refund.amount),
         status=_REFUND_STATUSES.numbers[refund.status],
         reason=refund.reason,
-        create_time=_timestamp(refund.create_time),
     )
+    _fill_money(message.amount, refund.amount)
+    _fill_time(message.create_time, refund.create_time)
+    return message
 
 
 def _request_id(message: pb.ChargeRequest | pb.RefundRequest) -> str | None:
@@ -293,15 +306,14 @@ def _position(token: str, payment_filter: PaymentFilter, order: Order) -> Positi
     return page_token.decode(token, payment_filter, order) if token else None
 
 
-def _money_message(money: Money | None) -> money_pb2.Money | None:
-    if money is None:
-        return None
+def _fill_money(message: money_pb2.Money, money: Money) -> None:
     units, nanos = money.units_and_nanos
-    return money_pb2.Money(currency_code=money.currency, units=units, nanos=nanos)
+    message.currency_code = money.currency
+    message.units = units
+    message.nanos = nanos
 
 
-def _timestamp(time: datetime | None) -> Timestamp | None:
-    if time is None:
-        return None
+def _fill_time(message: Timestamp, time: datetime) -> None:
     since_epoch = time - _EPOCH
-    return Timestamp(seconds=since_epoch.days * 86_400 + since_epoch.seconds, nanos=since_epoch.microseconds * 1000)
+    message.seconds = since_epoch.days * 86_400 + since_epoch.seconds
+    message.nanos = since_epoch.microseconds * 1000
