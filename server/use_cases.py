@@ -1,11 +1,11 @@
 """What the service does, told in the words of its domain: charge, refund, get and list payments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from server.domain.deadline import Deadline
-from server.domain.errors import ReferenceTaken
+from server.domain.errors import InvalidRequest, ReferenceTaken
 from server.domain.listing import Page, PageQuery
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
@@ -43,6 +43,9 @@ class PaymentStore(Protocol):
             RequestIdReused: it came before with other parameters.
             ReferenceTaken: another payment has its reference; nothing was stored.
         """
+
+    async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
+        """Store many payments, and return for each what ``insert`` would return or raise."""
 
     async def refund(self, refund: NewRefund, create_time: datetime, deadline: Deadline) -> RefundOutcome:
         """Store a refund and what it makes of its payment, at once; or return the earlier one of its request_id.
@@ -92,14 +95,41 @@ class Payments:
         """
         decision = await self._processor.decide(charge)
         for attempt in range(1, _REFERENCE_ATTEMPTS + 1):
-            now = self._now()
-            payment = NewPayment(charge, decision.method, decision.status, self._new_reference(now), now)
             try:
-                return await self._store.insert(payment, deadline)
+                return await self._store.insert(self._new_payment(charge, decision), deadline)
             except ReferenceTaken:
                 if attempt == _REFERENCE_ATTEMPTS:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def charge_many(
+        self, charges: Sequence[NewCharge | InvalidRequest], deadline: Deadline
+    ) -> list[ChargeOutcome | Exception]:
+        """Make many charges, and return what became of each: what ``charge`` would return or raise.
+
+        A charge that could not be read is the error that says so, and stays that.
+        """
+        outcomes: list[ChargeOutcome | Exception | None] = [
+            charge if isinstance(charge, InvalidRequest) else None for charge in charges
+        ]
+        decided = {
+            place: (charge, await self._processor.decide(charge))
+            for place, charge in enumerate(charges)
+            if not isinstance(charge, InvalidRequest)
+        }
+        for _ in range(_REFERENCE_ATTEMPTS):
+            payments = [self._new_payment(*made) for made in decided.values()]
+            for place, outcome in zip(tuple(decided), await self._store.insert_many(payments, deadline), strict=True):
+                outcomes[place] = outcome
+                if not isinstance(outcome, ReferenceTaken):
+                    del decided[place]
+            if not decided:
+                break
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _new_payment(self, charge: NewCharge, decision: Decision) -> NewPayment:
+        now = self._now()
+        return NewPayment(charge, decision.method, decision.status, self._new_reference(now), now)
 
     async def refund(self, refund: NewRefund, deadline: Deadline) -> RefundOutcome:
         """Refund a payment once per request key, never more than was charged.

@@ -4,72 +4,38 @@ So a commit, which waits for the disk, serves many payments. Each caller still g
 its payment is committed.
 """
 
-import asyncio
-from collections import deque
+import functools
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
-from typing import cast
 
 import orjson
 import pymysql.err
 
 from server.domain.deadline import Deadline
-from server.domain.errors import DeadlinePassed, Overloaded, PaymentsError, ReferenceTaken, StoreUnavailable
+from server.domain.errors import PaymentsError, ReferenceTaken
 from server.domain.payment import ChargeOutcome, NewPayment
 from server.storage import queries
 from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
+from server.storage.groups import Groups, Limits
 from server.storage.mysql import Database, Session, is_refusal
 
-_MAX_BATCH = 32
-"""Payments in one INSERT at most: enough for the statements to cost each little, and few enough to answer soon."""
+LIMITS = Limits(in_one=32, at_once=4, waiting=10_000)
+"""Enough payments in one INSERT for it to cost each little, and few enough to answer soon; the commits of INSERTs that
+are in progress together share a flush of the disk.
+"""
 
-_MAX_WRITERS = 4
-"""Batches in progress at most: while the database writes some, others are made ready, and the commits share a flush."""
-
-_MAX_WAITING = 10_000
-"""Payments that wait for their INSERT at most."""
-
+_MANY_IN_ONE = 250
+"""Payments in one INSERT at most, of those that come together: the more, the cheaper each, but the longer the locks."""
 
 _Outcome = ChargeOutcome | Exception
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A payment that waits to be written, and where its outcome is awaited."""
-
-    payment: NewPayment
-    deadline: Deadline
-    outcome: "asyncio.Future[ChargeOutcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def is_wanted(self) -> bool:
-        """Tell whether it is to be written: its caller is there, and its deadline has not passed."""
-        if self.outcome.done():
-            return False
-        try:
-            self.deadline.check()
-        except DeadlinePassed as error:
-            self.settle(error)
-            return False
-        return True
-
-    def settle(self, outcome: _Outcome) -> None:
-        """Tell its caller, if it is still there."""
-        if self.outcome.done():
-            return
-        if isinstance(outcome, Exception):
-            self.outcome.set_exception(outcome)
-        else:
-            self.outcome.set_result(outcome)
 
 
 class GroupCommit:
     """Writes payments, many at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Limits = LIMITS) -> None:
         """Keep the database."""
         self._database = database
-        self._waiting: deque[_Waiting] = deque()
-        self._writers: set[asyncio.Task[None]] = set()
+        self._groups = Groups(database, _insert_each, limits)
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
@@ -77,68 +43,40 @@ class GroupCommit:
         Raises:
             Overloaded: too many payments are waiting.
         """
-        deadline.check()
-        if len(self._waiting) >= _MAX_WAITING:
-            raise Overloaded(f"{_MAX_WAITING} charges are waiting to be stored; try again soon")
-        one = _Waiting(payment, deadline)
-        self._waiting.append(one)
-        if len(self._writers) < _MAX_WRITERS:
-            self._writers.add(asyncio.create_task(self._write_all()))
-        return await one.outcome
+        return await self._groups.add(payment, deadline)
 
-    async def _write_all(self) -> None:
-        """Write whatever waits, a batch after the other, until nothing does."""
-        try:
-            while self._waiting:
-                await self._write_batch()
-        finally:
-            # Here, and not when the task is seen to be done: whoever comes in between would wait for nobody.
-            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+    async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[_Outcome]:
+        """Store many payments that came together, and return what became of each: see ``PaymentStore.insert_many``.
 
-    async def _write_batch(self) -> None:
-        """Write what waits by the time that there is a connection, and tell each caller what became of its payment."""
-        batch: list[_Waiting] = []
-        try:
-            outcomes = await self._database.run(lambda session: self._write(session, batch), Deadline())
-        except BaseException as error:
-            # Whatever it is, nobody is left waiting for an outcome that never comes.
-            failure = error if isinstance(error, Exception) else StoreUnavailable("the payment store has stopped")
-            for one in batch or self._take(len(self._waiting)):
-                one.settle(failure)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            for one, outcome in zip(batch, outcomes, strict=True):
-                one.settle(outcome)
+        They are groups already, and go past the queue: nobody's single payment waits behind a thousand of others.
+        """
+        outcomes: list[_Outcome] = []
+        for start in range(0, len(payments), _MANY_IN_ONE):
+            part = functools.partial(_insert_each, payments=payments[start : start + _MANY_IN_ONE])
+            # Once begun it is finished: the deadline is for the first part alone.
+            outcomes += await self._database.run(part, Deadline() if start else deadline)
+        return outcomes
 
-    async def _write(self, session: Session, batch: list[_Waiting]) -> list[_Outcome]:
-        """Write ``batch``, which is filled here unless this is another attempt at it; return what became of each."""
-        if not batch:
-            # Not before there is a connection: until now more could come, and deadlines could pass.
-            batch += (one for one in self._take(_MAX_BATCH) if one.is_wanted())
-        payments = [one.payment for one in batch]
-        if not payments:
-            return []
-        try:
-            return await _insert_many(session, payments)
-        except pymysql.err.MySQLError as error:
-            if not is_refusal(error):
-                raise
-            # The database refuses one of them: each goes alone, so that it fails alone.
-            return [await _told(insert_one(session, payment)) for payment in payments]
 
-    def _take(self, at_most: int) -> list[_Waiting]:
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), at_most))]
+async def _insert_each(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
+    """Write payments in one statement, and return what became of each."""
+    try:
+        return await _insert_many(session, payments)
+    except pymysql.err.MySQLError as error:
+        if not is_refusal(error):
+            raise
+        # The database refuses one of them: each goes alone, so that it fails alone.
+        return [await _told(insert_one(session, payment)) for payment in payments]
 
 
 async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
     rows = [payment_values(payment) for payment in payments]
     keys = [(payment.reference, payment.charge.key.caller, payment.charge.key.request_id) for payment in payments]
     values = (orjson.dumps(rows).decode(), orjson.dumps(keys).decode())
-    found = await session.write_and_read(queries.INSERT_PAYMENTS, values)
-    assert found is not None
+    # Outside a transaction: what the first statement writes is committed before the second is begun.
+    _, ((found,),) = [executed.rows for executed in await session.script(queries.INSERT_PAYMENTS, values)]
     stored = {}
-    for text in str(found[0] or "").split(",") if found[0] else ():
+    for text in found.split(",") if found else ():
         place, payment_id, is_its_own = text.split(" ")
         if is_its_own == "1":
             stored[int(place)] = int(payment_id)

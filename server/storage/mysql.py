@@ -11,7 +11,7 @@ import random
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import aiomysql
 import pymysql.err
@@ -52,6 +52,13 @@ class DuplicateKey(Exception):
     """A row with the same value of a unique key is there already; nothing was written."""
 
 
+class Executed(NamedTuple):
+    """What one statement of several gave: its rows, and the id that it gave to the row it inserted, else 0."""
+
+    rows: Sequence[Row]
+    inserted_id: int
+
+
 class Session:
     """A connection, while one piece of work has it."""
 
@@ -89,30 +96,38 @@ class Session:
         rows = await self.rows(text, values)
         return rows[0] if rows else None
 
-    async def write_and_read(self, text: str, values: Sequence[object]) -> Row | None:
-        """Execute a statement that writes and, after a semicolon, a query of at most one row; return that, or None.
+    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+        """Execute several statements, with semicolons between, in one message, and return what each gave.
 
-        Both go in one message: waking the database for each costs as much as their work. What the first writes is
-        committed before the second is begun.
+        One message for each would wake the database, and wait for it, as many times.
 
         Raises:
-            pymysql.err.MySQLError: as either of them raises; the second is not executed when the first fails.
+            DuplicateKey: one of them would break a unique key; those after it are not executed.
         """
         async with self._connection.cursor() as cursor:
-            await cursor.execute(text, values)
-            await cursor.nextset()
-            return cast("Row | None", await cursor.fetchone())
+            try:
+                await cursor.execute(text, values)
+                executed = []
+                while True:
+                    rows = await cursor.fetchall() if cursor.description else ()
+                    executed.append(Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
+                    if not await cursor.nextset():
+                        return executed
+            except pymysql.err.IntegrityError as error:
+                if error.args[0] == _ER_DUP_ENTRY:
+                    raise DuplicateKey from error
+                raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Make what is inside one transaction: committed at its end, rolled back when it raises."""
-        await self._connection.begin()
+        """Leave no transaction open that is begun inside: if it was not committed there, it is rolled back."""
         try:
             yield
         except (PaymentsError, DuplicateKey):
             await self._connection.rollback()
             raise
-        await self._connection.commit()
+        if self._connection.get_transaction_status():
+            await self._connection.rollback()
 
 
 class Database:

@@ -1,5 +1,6 @@
 """Payments in the database: each call one statement or one transaction, idempotent by the tables' unique keys."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from server.domain.deadline import Deadline
@@ -17,9 +18,11 @@ from server.domain.payment import (
     RefundOutcome,
     Status,
 )
-from server.storage import queries
+from server.storage import group_read, queries
 from server.storage.charges import key_values, reused
 from server.storage.group_commit import GroupCommit
+from server.storage.group_read import details, read_details
+from server.storage.groups import Groups
 from server.storage.mysql import Database, DuplicateKey, Session
 from server.storage.queries import Query
 from server.storage.rows import STATUS_VALUES, payment_from_json, payments_from_json, refund_from_json
@@ -32,10 +35,15 @@ class MysqlPaymentStore:
         """Keep the database."""
         self._database = database
         self._charges = GroupCommit(database)
+        self._reads = Groups(database, read_details, group_read.LIMITS)
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
         return await self._charges.insert(payment, deadline)
+
+    async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
+        """Store many payments: see ``PaymentStore.insert_many``."""
+        return await self._charges.insert_many(payments, deadline)
 
     async def refund(self, refund: NewRefund, create_time: datetime, deadline: Deadline) -> RefundOutcome:
         """Store a refund, or return the earlier one of its request key: see ``PaymentStore.refund``."""
@@ -52,17 +60,14 @@ class MysqlPaymentStore:
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
         """Return a payment and its refunds: see ``PaymentStore.get``."""
-        query = queries.SELECT_DETAILS_BY_ID if isinstance(key, int) else queries.SELECT_DETAILS_BY_REFERENCE
-        values = (key,) if isinstance(key, int) else (key, len(key.encode()))
+        if isinstance(key, int):
+            return await self._reads.add(key, deadline)
 
         async def work(session: Session) -> PaymentDetails:
-            rows = await session.rows(query, values)
+            rows = await session.rows(queries.SELECT_DETAILS_BY_REFERENCE, (key, len(key.encode())))
             if not rows:
                 raise _not_found()
-            return PaymentDetails(
-                payment=payment_from_json(rows[0][0]),
-                refunds=tuple(refund_from_json(refund)[0] for _, refund in rows if refund is not None),
-            )
+            return details(rows[0][0], [refund for _, refund in rows if refund is not None])
 
         return await self._database.run(work, deadline)
 
@@ -100,12 +105,10 @@ class MysqlPaymentStore:
 
 
 async def _refund(session: Session, refund: NewRefund, create_time: datetime) -> RefundOutcome:
-    row = await session.row(queries.LOCK_PAYMENT, (refund.payment_id,))
-    payment = None if row is None else payment_from_json(row[0])
-    # After the lock: what held it may have been this very refund, called twice.
-    earlier = await session.row(queries.SELECT_REFUND_BY_REQUEST, key_values(refund.key))
-    if earlier is not None:
-        made, requested = refund_from_json(earlier[0])
+    _, locked, earlier = await session.script(queries.BEGIN_REFUND, (refund.payment_id, *key_values(refund.key)))
+    payment = payment_from_json(locked.rows[0][0]) if locked.rows else None
+    if earlier.rows:
+        made, requested = refund_from_json(earlier.rows[0][0])
         if (made.payment_id, requested, made.reason) != (refund.payment_id, refund.amount, refund.reason):
             raise reused("Refund", refund.key)
         assert payment is not None, "a refund's payment is never deleted"
@@ -121,10 +124,12 @@ async def _refund(session: Session, refund: NewRefund, create_time: datetime) ->
 async def _store_refund(session: Session, payment: Payment, refund: NewRefund, create_time: datetime) -> RefundOutcome:
     amount = payment.refundable(refund.amount)
     after = payment.after_refund_of(amount)
-    refund_id = await session.write(queries.INSERT_REFUND, _refund_values(refund, amount, create_time))
-    await session.write(
-        queries.UPDATE_REFUNDED, (_amount(after.refunded_amount), after.is_refunded, payment.payment_id)
+    values = (
+        *_refund_values(refund, amount, create_time),
+        *(_amount(after.refunded_amount), after.is_refunded, payment.payment_id),
     )
+    inserted, *_ = await session.script(queries.STORE_REFUND, values)
+    refund_id = inserted.inserted_id
     made = Refund(refund_id, payment.payment_id, amount, Status.SUCCEEDED, refund.reason, create_time)
     return RefundOutcome(made, after, replayed=False)
 

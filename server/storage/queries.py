@@ -87,23 +87,30 @@ SELECT_CHARGE_BY_REQUEST = f"""
 """
 """payments_by_request, at most one row."""
 
-LOCK_PAYMENT = f"SELECT {_PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE"
-"""The primary key; its lock makes the refunds of one payment wait for one another."""
+BEGIN_REFUND = f"""
+    START TRANSACTION;
 
-UPDATE_REFUNDED = "UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s"
-"""The primary key."""
+    SELECT {_PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE;
 
-INSERT_REFUND = """
-    INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-"""
-"""refunds_by_request settles what is a duplicate."""
-
-SELECT_REFUND_BY_REQUEST = f"""
     SELECT {_REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
     WHERE r.caller = %s AND r.request_id = %s
 """
-"""refunds_by_request, at most one row; then the primary key of payments."""
+"""Begins a transaction, and reads what a refund depends on.
+
+The payment, by the primary key: its lock makes the refunds of one payment wait for one another. Then the refund of the
+request key, if there is one, by refunds_by_request: after the lock, for what held it may have been this very refund,
+called twice.
+"""
+
+STORE_REFUND = """
+    INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s);
+
+    UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s;
+
+    COMMIT
+"""
+"""Ends what BEGIN_REFUND began; refunds_by_request settles what is a duplicate, at which the rest is not executed."""
 
 SELECT_LAST_REFUND = f"""
     SELECT {_REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
@@ -111,11 +118,12 @@ SELECT_LAST_REFUND = f"""
 """
 """refunds_by_payment, read backwards."""
 
-SELECT_DETAILS_BY_ID = f"""
-    SELECT {_PAYMENT}, {_REFUND_IF_ANY} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
-    WHERE p.payment_id = %s ORDER BY r.refund_id
+SELECT_DETAILS_BY_IDS = f"""
+    SELECT p.payment_id, {_PAYMENT}, {_REFUND_IF_ANY} FROM payments p
+    LEFT JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.payment_id IN %s ORDER BY p.payment_id, r.refund_id
 """
-"""The primary key; then refunds_by_payment. One statement, so that payment and refunds agree."""
+"""Binds a tuple of ids. The primary key; then refunds_by_payment. One statement, so that payment and refunds agree."""
 
 SELECT_DETAILS_BY_REFERENCE = f"""
     SELECT {_PAYMENT}, {_REFUND_IF_ANY} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import status_pb2
 from google.type import money_pb2
 from payments.v1 import payments_pb2 as pb
 
@@ -44,6 +45,9 @@ _OptionalField = Literal["reference", "min_amount", "max_amount", "min_create_ti
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999, as google.protobuf.Timestamp has it."""
+
+MAX_BATCH = 1000
+"""How many charges one call may make."""
 
 MAX_CHOICES = 20
 """How many values one repeated field of a filter may hold."""
@@ -113,6 +117,26 @@ def charge_request(message: pb.ChargeRequest, caller: str, currencies: Currencie
     return charge
 
 
+def batch_charge_request(
+    message: pb.BatchChargeRequest, caller: str, currencies: Currencies
+) -> list[NewCharge | InvalidRequest]:
+    """Read many charges; in the place of each that breaks the contract is what is wrong with it.
+
+    Raises:
+        InvalidRequest: there is none, or there are too many.
+    """
+    if not 0 < len(message.charges) <= MAX_BATCH:
+        raise InvalidRequest((FieldViolation("charges", f"must be 1 to {MAX_BATCH:,} charges"),))
+
+    def read(charge: pb.ChargeRequest) -> NewCharge | InvalidRequest:
+        try:
+            return charge_request(charge, caller, currencies)
+        except InvalidRequest as error:
+            return error
+
+    return [read(charge) for charge in message.charges]
+
+
 def refund_request(message: pb.RefundRequest, caller: str, currencies: Currencies) -> NewRefund:
     """Read a refund.
 
@@ -169,6 +193,21 @@ def list_request(message: pb.ListPaymentsRequest, currencies: Currencies) -> Pag
 def charge_response(outcome: ChargeOutcome) -> pb.ChargeResponse:
     """Render the outcome of a charge."""
     return pb.ChargeResponse(payment=payment_message(outcome.payment))
+
+
+def batch_charge_response(
+    outcomes: Iterable[ChargeOutcome | Exception], status_of: Callable[[Exception], status_pb2.Status]
+) -> pb.BatchChargeResponse:
+    """Render what became of many charges; ``status_of`` gives the status of an error."""
+    response = pb.BatchChargeResponse()
+    for outcome in outcomes:
+        result = response.results.add()
+        if isinstance(outcome, Exception):
+            result.error.CopyFrom(status_of(outcome))
+        else:
+            _fill_payment(result.payment, outcome.payment)
+            result.replayed = outcome.replayed
+    return response
 
 
 def refund_response(outcome: RefundOutcome) -> pb.RefundResponse:

@@ -11,7 +11,7 @@ from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, NANOS_PER_UNIT
 from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH
 from server.domain.request_key import MAX_REQUEST_ID_LENGTH
 from server.transport.json_schemas import Schema
-from server.transport.messages import MAX_CHOICES
+from server.transport.messages import MAX_BATCH, MAX_CHOICES
 
 _IDENTIFIER: Schema = {"minimum": 1, "pattern": "^([1-9][0-9]{0,17}|[1-8][0-9]{18})$"}
 _REQUEST_ID: Schema = {"minLength": 1, "maxLength": MAX_REQUEST_ID_LENGTH, "pattern": "^[ -~]+$"}
@@ -49,6 +49,7 @@ _LIMITS: Mapping[str, Schema] = {
     "payments.v1.ChargeRequest.order_id": _IDENTIFIER,
     "payments.v1.ChargeRequest.method": _but(PAYMENT_METHOD_OTHER=4),
     "payments.v1.ChargeRequest.request_id": _REQUEST_ID,
+    "payments.v1.BatchChargeRequest.charges": {"minItems": 1, "maxItems": MAX_BATCH},
     "payments.v1.RefundRequest.payment_id": _IDENTIFIER,
     "payments.v1.RefundRequest.amount": {"properties": _POSITIVE_MONEY},
     # No control characters (category Cc).
@@ -84,16 +85,16 @@ COMMENTS: Mapping[str, str] = {
 }
 """Comments of what other protos have, which come without theirs; only these can say what holds here."""
 
+_CHARGE = {
+    "orderId": "342",
+    "amount": {"currencyCode": "INR", "units": "561", "nanos": 250_000_000},
+    "method": "PAYMENT_METHOD_UPI",
+}
+
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
-    "payments.v1.PaymentService.Charge": {
-        "charge": {
-            "summary": "561.25 rupees by UPI",
-            "value": {
-                "orderId": "342",
-                "amount": {"currencyCode": "INR", "units": "561", "nanos": 250_000_000},
-                "method": "PAYMENT_METHOD_UPI",
-            },
-        },
+    "payments.v1.PaymentService.Charge": {"charge": {"summary": "561.25 rupees by UPI", "value": _CHARGE}},
+    "payments.v1.PaymentService.BatchCharge": {
+        "charges": {"summary": "Two charges", "value": {"charges": [_CHARGE, {**_CHARGE, "orderId": "343"}]}},
     },
     "payments.v1.PaymentService.Refund": {
         "whole": {"summary": "All that remains", "value": {}},

@@ -4,6 +4,7 @@ from payments.v1 import payments_pb2 as pb
 
 from server.domain.money import Currencies
 from server.transport import messages
+from server.transport.boundary import failure_of
 from server.transport.calls import Call
 from server.use_cases import Payments
 
@@ -24,6 +25,12 @@ class PaymentServicer:
         outcome = await self._payments.charge(charge, call.deadline)
         call.replayed = outcome.replayed
         return messages.charge_response(outcome)
+
+    async def BatchCharge(self, request: pb.BatchChargeRequest, call: Call) -> pb.BatchChargeResponse:
+        """Make many charges."""
+        charges = messages.batch_charge_request(request, call.caller, self._currencies)
+        outcomes = await self._payments.charge_many(charges, call.deadline)
+        return messages.batch_charge_response(outcomes, lambda error: failure_of(error, call.call_id).status)
 
     async def Refund(self, request: pb.RefundRequest, call: Call) -> pb.RefundResponse:
         """Refund a payment."""

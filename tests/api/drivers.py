@@ -34,6 +34,9 @@ class Driver(Protocol):
     def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
         """Call Charge."""
 
+    def batch_charge(self, request: pb.BatchChargeRequest) -> pb.BatchChargeResponse:
+        """Call BatchCharge."""
+
     def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
         """Call Refund."""
 
@@ -55,6 +58,10 @@ class GrpcDriver:
     def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
         """Call Charge."""
         return _answer(self.stub.Charge, request)
+
+    def batch_charge(self, request: pb.BatchChargeRequest) -> pb.BatchChargeResponse:
+        """Call BatchCharge."""
+        return _answer(self.stub.BatchCharge, request)
 
     def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
         """Call Refund."""

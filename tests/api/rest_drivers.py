@@ -31,6 +31,10 @@ class RestDriver:
         """Call Charge."""
         return self._answer(pb.ChargeResponse(), "POST", "/v2/payments:charge", json=as_json(request))
 
+    def batch_charge(self, request: pb.BatchChargeRequest) -> pb.BatchChargeResponse:
+        """Call BatchCharge."""
+        return self._answer(pb.BatchChargeResponse(), "POST", "/v2/payments:batchCharge", json=as_json(request))
+
     def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
         """Call Refund."""
         body = as_json(request)

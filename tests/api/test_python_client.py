@@ -46,6 +46,7 @@ class BlockingClient:
     def __init__(self, runner: asyncio.Runner, client: AsyncPaymentsClient) -> None:
         """Run the calls of ``client`` in the loop of ``runner``."""
         self.charge = _blocking(runner, client.charge)
+        self.batch_charge = _blocking(runner, client.batch_charge)
         self.refund = _blocking(runner, client.refund)
         self.get_payment = _blocking(runner, client.get_payment)
         self.list_payments = _blocking_iterator(runner, client.list_payments)
@@ -207,6 +208,33 @@ def test_an_amount_that_is_not_exact_is_refused_before_anything_is_sent(client: 
 
 
 # Refunds
+
+
+def test_a_batch_gives_each_charge_its_payment_or_its_error(client: Client, order_id: int) -> None:
+    request_id = f"batch-{order_id}"
+    made, refused, reused = client.batch_charge(
+        [
+            payments.NewCharge(
+                order_id=order_id, amount=Decimal("5.00"), method=PaymentMethod.UPI, request_id=f"batch-{order_id}"
+            ),
+            payments.NewCharge(order_id=0, amount=Decimal("-1.00")),
+            payments.NewCharge(order_id=order_id, amount=Decimal("6.00"), request_id=request_id),
+        ]
+    )
+    assert isinstance(made, payments.Payment)
+    assert (made.amount, made.status) == (Decimal("5.00"), "SUCCEEDED")
+    assert isinstance(refused, payments.InvalidRequest)
+    assert [violation.field for violation in refused.violations] == ["order_id", "amount"]
+    assert refused.request_id
+    assert refused.call_id
+    assert isinstance(reused, payments.RequestIdReused)
+    assert (reused.reason, reused.request_id) == ("REQUEST_ID_REUSED", request_id)
+    assert [payment.payment_id for payment in client.list_payments(order_id=order_id)] == [made.payment_id]
+
+
+def test_a_batch_of_none_is_invalid(client: Client) -> None:
+    with pytest.raises(payments.InvalidRequest):
+        client.batch_charge([])
 
 
 def test_a_payment_is_refunded_in_parts_and_then_wholly(client: Client, order_id: int) -> None:
@@ -447,6 +475,9 @@ def failure(
     return code, (*trailers, ("grpc-status-details-bin", status.SerializeToString()))
 
 
+Request = pb.ChargeRequest | pb.BatchChargeRequest | pb.ListPaymentsRequest
+
+
 @dataclass
 class FakeService(PaymentServiceServicer):
     """Answers as it is told: with each of ``failures`` once, in order, then with payments, slowly if asked to."""
@@ -455,7 +486,7 @@ class FakeService(PaymentServiceServicer):
         default_factory=lambda: iter(())
     )
     seconds_per_call: float = 0
-    requests: list[pb.ChargeRequest | pb.ListPaymentsRequest] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     call_times_seconds: list[float] = field(default_factory=list)
     metadata: dict[str, str | bytes] = field(default_factory=dict)
     met: threading.Event = field(default_factory=threading.Event)
@@ -466,6 +497,14 @@ class FakeService(PaymentServiceServicer):
         self._meet(request, context)
         payment = pb.Payment(payment_id=7, order_id=request.order_id, amount=Money(currency_code="INR", units=1))
         return pb.ChargeResponse(payment=payment)
+
+    def BatchCharge(  # noqa: N802
+        self, request: pb.BatchChargeRequest, context: grpc.ServicerContext
+    ) -> pb.BatchChargeResponse:
+        """Answer each charge."""
+        self._meet(request, context)
+        payment = pb.Payment(payment_id=7, amount=Money(currency_code="INR", units=1))
+        return pb.BatchChargeResponse(results=[pb.BatchChargeResult(payment=payment) for _ in request.charges])
 
     def Refund(self, request: pb.RefundRequest, context: grpc.ServicerContext) -> pb.RefundResponse:  # noqa: N802
         """Refuse every refund."""
@@ -490,7 +529,7 @@ class FakeService(PaymentServiceServicer):
             next_page_token="" if page == 2 else str(page + 1),
         )
 
-    def _meet(self, request: pb.ChargeRequest | pb.ListPaymentsRequest, context: grpc.ServicerContext) -> None:
+    def _meet(self, request: Request, context: grpc.ServicerContext) -> None:
         self.call_times_seconds.append(time.monotonic())
         self.requests.append(request)
         self.metadata = {key: value for key, value in context.invocation_metadata()}  # noqa: C416
@@ -532,6 +571,17 @@ def test_a_charge_is_repeated_with_the_same_request_id_until_it_is_answered(
         assert charge(connect(fake.target)).payment_id == 7
     assert len(fake.requests) == 9, "more than the five attempts that gRPC makes by itself"
     assert all(request == fake.requests[0] for request in fake.requests)
+
+
+def test_a_batch_is_repeated_with_the_same_request_ids_until_it_is_answered(connect: Connect) -> None:
+    charges = [payments.NewCharge(order_id=1, amount=Decimal(1)) for _ in range(3)]
+    with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE, "", 0.05)] * 8))) as fake:
+        assert len(connect(fake.target).batch_charge(charges)) == 3
+    assert len(fake.requests) == 9
+    assert all(request == fake.requests[0] for request in fake.requests)
+    batch = fake.requests[0]
+    assert isinstance(batch, pb.BatchChargeRequest)
+    assert len({charge.request_id for charge in batch.charges}) == 3
 
 
 def test_no_attempt_comes_sooner_than_the_service_asked_for(connect: Connect) -> None:

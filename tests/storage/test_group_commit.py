@@ -16,7 +16,8 @@ from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.domain.request_key import RequestKey
 from server.storage import group_commit
-from server.storage.group_commit import GroupCommit
+from server.storage.group_commit import LIMITS, GroupCommit
+from server.storage.groups import Limits
 from server.storage.mysql import Database
 from tests.conftest import DatabaseServer, settings_of
 
@@ -31,10 +32,10 @@ def new_payment(request_id: str | None = None, reference: str | None = None, ord
 
 
 @asynccontextmanager
-async def on(environment: dict[str, str], **settings: str) -> AsyncIterator[GroupCommit]:
+async def on(environment: dict[str, str], limits: Limits = LIMITS, **settings: str) -> AsyncIterator[GroupCommit]:
     database = Database(settings_of({**environment, **settings}))
     try:
-        yield GroupCommit(database)
+        yield GroupCommit(database, limits)
     finally:
         await database.close(Deadline.after(10))
 
@@ -166,12 +167,9 @@ def test_what_waits_for_a_connection_until_its_deadline_or_its_caller_is_gone_is
 def test_more_than_may_wait_is_refused_at_once(
     migrated_database: dict[str, str],
     hold_inserts: Callable[[], AbstractContextManager[None]],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(group_commit, "_MAX_WAITING", 3)
-
     async def run() -> None:
-        async with on(migrated_database, MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1") as group:
+        async with on(migrated_database, replace(LIMITS, waiting=3), MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1") as group:
             with hold_inserts():
                 tasks = [asyncio.create_task(group.insert(new_payment(), Deadline()))]
                 await asyncio.sleep(0.3)

@@ -115,7 +115,10 @@ def test_a_row_of_every_shape_is_read_as_the_payment_that_it_is(
 ) -> None:
     database, rows = written
     for payment_id, columns in rows.items():
-        ((value,),) = database_server.execute(queries.LOCK_PAYMENT, (payment_id,), database)
+        ((found_id, value, refund),) = database_server.execute(
+            queries.SELECT_DETAILS_BY_IDS, ((payment_id,),), database
+        )
+        assert (found_id, refund) == (payment_id, None)
         assert payment_from_json(value) == columns.expected(payment_id)
 
 

@@ -28,6 +28,7 @@ package paymentsv1
 
 import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
+	status "google.golang.org/genproto/googleapis/rpc/status"
 	money "google.golang.org/genproto/googleapis/type/money"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -619,6 +620,195 @@ func (x *ChargeResponse) GetPayment() *Payment {
 	return nil
 }
 
+// Asks for many charges.
+type BatchChargeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+	Charges       []*ChargeRequest `protobuf:"bytes,1,rep,name=charges,proto3" json:"charges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchChargeRequest) Reset() {
+	*x = BatchChargeRequest{}
+	mi := &file_payments_v1_payments_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchChargeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchChargeRequest) ProtoMessage() {}
+
+func (x *BatchChargeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchChargeRequest.ProtoReflect.Descriptor instead.
+func (*BatchChargeRequest) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BatchChargeRequest) GetCharges() []*ChargeRequest {
+	if x != nil {
+		return x.Charges
+	}
+	return nil
+}
+
+// What became of many charges.
+type BatchChargeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each charge of the request, in their order.
+	Results       []*BatchChargeResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchChargeResponse) Reset() {
+	*x = BatchChargeResponse{}
+	mi := &file_payments_v1_payments_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchChargeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchChargeResponse) ProtoMessage() {}
+
+func (x *BatchChargeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchChargeResponse.ProtoReflect.Descriptor instead.
+func (*BatchChargeResponse) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *BatchChargeResponse) GetResults() []*BatchChargeResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// What became of one charge of many.
+type BatchChargeResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of the two.
+	//
+	// Types that are valid to be assigned to Outcome:
+	//
+	//	*BatchChargeResult_Payment
+	//	*BatchChargeResult_Error
+	Outcome isBatchChargeResult_Outcome `protobuf_oneof:"outcome"`
+	// Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
+	// call.
+	Replayed      bool `protobuf:"varint,3,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchChargeResult) Reset() {
+	*x = BatchChargeResult{}
+	mi := &file_payments_v1_payments_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchChargeResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchChargeResult) ProtoMessage() {}
+
+func (x *BatchChargeResult) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchChargeResult.ProtoReflect.Descriptor instead.
+func (*BatchChargeResult) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BatchChargeResult) GetOutcome() isBatchChargeResult_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *BatchChargeResult) GetPayment() *Payment {
+	if x != nil {
+		if x, ok := x.Outcome.(*BatchChargeResult_Payment); ok {
+			return x.Payment
+		}
+	}
+	return nil
+}
+
+func (x *BatchChargeResult) GetError() *status.Status {
+	if x != nil {
+		if x, ok := x.Outcome.(*BatchChargeResult_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+func (x *BatchChargeResult) GetReplayed() bool {
+	if x != nil {
+		return x.Replayed
+	}
+	return false
+}
+
+type isBatchChargeResult_Outcome interface {
+	isBatchChargeResult_Outcome()
+}
+
+type BatchChargeResult_Payment struct {
+	// The payment, as Charge returns it.
+	Payment *Payment `protobuf:"bytes,1,opt,name=payment,proto3,oneof"`
+}
+
+type BatchChargeResult_Error struct {
+	// Why there is none, as the status of Charge would be, with its details.
+	Error *status.Status `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
+}
+
+func (*BatchChargeResult_Payment) isBatchChargeResult_Outcome() {}
+
+func (*BatchChargeResult_Error) isBatchChargeResult_Outcome() {}
+
 // Asks for a refund.
 type RefundRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -637,7 +827,7 @@ type RefundRequest struct {
 
 func (x *RefundRequest) Reset() {
 	*x = RefundRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[4]
+	mi := &file_payments_v1_payments_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +839,7 @@ func (x *RefundRequest) String() string {
 func (*RefundRequest) ProtoMessage() {}
 
 func (x *RefundRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[4]
+	mi := &file_payments_v1_payments_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +852,7 @@ func (x *RefundRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundRequest.ProtoReflect.Descriptor instead.
 func (*RefundRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{4}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RefundRequest) GetPaymentId() int64 {
@@ -706,7 +896,7 @@ type RefundResponse struct {
 
 func (x *RefundResponse) Reset() {
 	*x = RefundResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[5]
+	mi := &file_payments_v1_payments_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +908,7 @@ func (x *RefundResponse) String() string {
 func (*RefundResponse) ProtoMessage() {}
 
 func (x *RefundResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[5]
+	mi := &file_payments_v1_payments_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +921,7 @@ func (x *RefundResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundResponse.ProtoReflect.Descriptor instead.
 func (*RefundResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{5}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RefundResponse) GetRefund() *Refund {
@@ -764,7 +954,7 @@ type GetPaymentRequest struct {
 
 func (x *GetPaymentRequest) Reset() {
 	*x = GetPaymentRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[6]
+	mi := &file_payments_v1_payments_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +966,7 @@ func (x *GetPaymentRequest) String() string {
 func (*GetPaymentRequest) ProtoMessage() {}
 
 func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[6]
+	mi := &file_payments_v1_payments_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +979,7 @@ func (x *GetPaymentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPaymentRequest.ProtoReflect.Descriptor instead.
 func (*GetPaymentRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{6}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetPaymentRequest) GetKey() isGetPaymentRequest_Key {
@@ -848,7 +1038,7 @@ type GetPaymentResponse struct {
 
 func (x *GetPaymentResponse) Reset() {
 	*x = GetPaymentResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[7]
+	mi := &file_payments_v1_payments_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +1050,7 @@ func (x *GetPaymentResponse) String() string {
 func (*GetPaymentResponse) ProtoMessage() {}
 
 func (x *GetPaymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[7]
+	mi := &file_payments_v1_payments_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +1063,7 @@ func (x *GetPaymentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPaymentResponse.ProtoReflect.Descriptor instead.
 func (*GetPaymentResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{7}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetPaymentResponse) GetPayment() *Payment {
@@ -917,7 +1107,7 @@ type PaymentFilter struct {
 
 func (x *PaymentFilter) Reset() {
 	*x = PaymentFilter{}
-	mi := &file_payments_v1_payments_proto_msgTypes[8]
+	mi := &file_payments_v1_payments_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1119,7 @@ func (x *PaymentFilter) String() string {
 func (*PaymentFilter) ProtoMessage() {}
 
 func (x *PaymentFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[8]
+	mi := &file_payments_v1_payments_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1132,7 @@ func (x *PaymentFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFilter.ProtoReflect.Descriptor instead.
 func (*PaymentFilter) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{8}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PaymentFilter) GetOrderId() int64 {
@@ -1030,7 +1220,7 @@ type ListPaymentsRequest struct {
 
 func (x *ListPaymentsRequest) Reset() {
 	*x = ListPaymentsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[9]
+	mi := &file_payments_v1_payments_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1232,7 @@ func (x *ListPaymentsRequest) String() string {
 func (*ListPaymentsRequest) ProtoMessage() {}
 
 func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[9]
+	mi := &file_payments_v1_payments_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1245,7 @@ func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{9}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListPaymentsRequest) GetFilter() *PaymentFilter {
@@ -1108,7 +1298,7 @@ type ListPaymentsResponse struct {
 
 func (x *ListPaymentsResponse) Reset() {
 	*x = ListPaymentsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[10]
+	mi := &file_payments_v1_payments_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1310,7 @@ func (x *ListPaymentsResponse) String() string {
 func (*ListPaymentsResponse) ProtoMessage() {}
 
 func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[10]
+	mi := &file_payments_v1_payments_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1323,7 @@ func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*ListPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{10}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListPaymentsResponse) GetPayments() []*Payment {
@@ -1161,7 +1351,7 @@ var File_payments_v1_payments_proto protoreflect.FileDescriptor
 
 const file_payments_v1_payments_proto_rawDesc = "" +
 	"\n" +
-	"\x1apayments/v1/payments.proto\x12\vpayments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xcf\x03\n" +
+	"\x1apayments/v1/payments.proto\x12\vpayments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17google/type/money.proto\"\xcf\x03\n" +
 	"\aPayment\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\x03R\tpaymentId\x12\x19\n" +
@@ -1193,7 +1383,16 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"request_id\x18\x04 \x01(\tB\x04\xe2A\x01\x01H\x00R\trequestId\x88\x01\x01B\r\n" +
 	"\v_request_id\"@\n" +
 	"\x0eChargeResponse\x12.\n" +
-	"\apayment\x18\x01 \x01(\v2\x14.payments.v1.PaymentR\apayment\"\xbd\x01\n" +
+	"\apayment\x18\x01 \x01(\v2\x14.payments.v1.PaymentR\apayment\"P\n" +
+	"\x12BatchChargeRequest\x12:\n" +
+	"\acharges\x18\x01 \x03(\v2\x1a.payments.v1.ChargeRequestB\x04\xe2A\x01\x02R\acharges\"O\n" +
+	"\x13BatchChargeResponse\x128\n" +
+	"\aresults\x18\x01 \x03(\v2\x1e.payments.v1.BatchChargeResultR\aresults\"\x98\x01\n" +
+	"\x11BatchChargeResult\x120\n" +
+	"\apayment\x18\x01 \x01(\v2\x14.payments.v1.PaymentH\x00R\apayment\x12*\n" +
+	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusH\x00R\x05error\x12\x1a\n" +
+	"\breplayed\x18\x03 \x01(\bR\breplayedB\t\n" +
+	"\aoutcome\"\xbd\x01\n" +
 	"\rRefundRequest\x12#\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\x03B\x04\xe2A\x01\x02R\tpaymentId\x120\n" +
@@ -1261,9 +1460,10 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REFUND_STATUS_PENDING\x10\x01\x12\x1b\n" +
 	"\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n" +
-	"\x14REFUND_STATUS_FAILED\x10\x032\xea\x03\n" +
+	"\x14REFUND_STATUS_FAILED\x10\x032\xe1\x04\n" +
 	"\x0ePaymentService\x12a\n" +
-	"\x06Charge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v2/payments:charge\x12n\n" +
+	"\x06Charge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v2/payments:charge\x12u\n" +
+	"\vBatchCharge\x12\x1f.payments.v1.BatchChargeRequest\x1a .payments.v1.BatchChargeResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/payments:batchCharge\x12n\n" +
 	"\x06Refund\x12\x1a.payments.v1.RefundRequest\x1a\x1b.payments.v1.RefundResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/payments/{payment_id}:refund\x12\x99\x01\n" +
 	"\n" +
 	"GetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02DZ'\x12%/v2/payments/by-reference/{reference}\x12\x19/v2/payments/{payment_id}\x12i\n" +
@@ -1283,7 +1483,7 @@ func file_payments_v1_payments_proto_rawDescGZIP() []byte {
 }
 
 var file_payments_v1_payments_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_payments_v1_payments_proto_goTypes = []any{
 	(PaymentMethod)(0),            // 0: payments.v1.PaymentMethod
 	(PaymentStatus)(0),            // 1: payments.v1.PaymentStatus
@@ -1293,56 +1493,66 @@ var file_payments_v1_payments_proto_goTypes = []any{
 	(*Refund)(nil),                // 5: payments.v1.Refund
 	(*ChargeRequest)(nil),         // 6: payments.v1.ChargeRequest
 	(*ChargeResponse)(nil),        // 7: payments.v1.ChargeResponse
-	(*RefundRequest)(nil),         // 8: payments.v1.RefundRequest
-	(*RefundResponse)(nil),        // 9: payments.v1.RefundResponse
-	(*GetPaymentRequest)(nil),     // 10: payments.v1.GetPaymentRequest
-	(*GetPaymentResponse)(nil),    // 11: payments.v1.GetPaymentResponse
-	(*PaymentFilter)(nil),         // 12: payments.v1.PaymentFilter
-	(*ListPaymentsRequest)(nil),   // 13: payments.v1.ListPaymentsRequest
-	(*ListPaymentsResponse)(nil),  // 14: payments.v1.ListPaymentsResponse
-	(*money.Money)(nil),           // 15: google.type.Money
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*BatchChargeRequest)(nil),    // 8: payments.v1.BatchChargeRequest
+	(*BatchChargeResponse)(nil),   // 9: payments.v1.BatchChargeResponse
+	(*BatchChargeResult)(nil),     // 10: payments.v1.BatchChargeResult
+	(*RefundRequest)(nil),         // 11: payments.v1.RefundRequest
+	(*RefundResponse)(nil),        // 12: payments.v1.RefundResponse
+	(*GetPaymentRequest)(nil),     // 13: payments.v1.GetPaymentRequest
+	(*GetPaymentResponse)(nil),    // 14: payments.v1.GetPaymentResponse
+	(*PaymentFilter)(nil),         // 15: payments.v1.PaymentFilter
+	(*ListPaymentsRequest)(nil),   // 16: payments.v1.ListPaymentsRequest
+	(*ListPaymentsResponse)(nil),  // 17: payments.v1.ListPaymentsResponse
+	(*money.Money)(nil),           // 18: google.type.Money
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*status.Status)(nil),         // 20: google.rpc.Status
 }
 var file_payments_v1_payments_proto_depIdxs = []int32{
-	15, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
+	18, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
 	0,  // 1: payments.v1.Payment.method:type_name -> payments.v1.PaymentMethod
 	1,  // 2: payments.v1.Payment.status:type_name -> payments.v1.PaymentStatus
-	16, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
-	15, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
+	19, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
+	18, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
 	2,  // 5: payments.v1.Payment.refund_state:type_name -> payments.v1.RefundState
-	15, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
+	18, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
 	3,  // 7: payments.v1.Refund.status:type_name -> payments.v1.RefundStatus
-	16, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	15, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
+	19, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	18, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
 	0,  // 10: payments.v1.ChargeRequest.method:type_name -> payments.v1.PaymentMethod
 	4,  // 11: payments.v1.ChargeResponse.payment:type_name -> payments.v1.Payment
-	15, // 12: payments.v1.RefundRequest.amount:type_name -> google.type.Money
-	5,  // 13: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
-	4,  // 14: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
-	4,  // 15: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
-	5,  // 16: payments.v1.GetPaymentResponse.refunds:type_name -> payments.v1.Refund
-	0,  // 17: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
-	1,  // 18: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
-	2,  // 19: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
-	15, // 20: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
-	15, // 21: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
-	16, // 22: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
-	16, // 23: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
-	12, // 24: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
-	4,  // 25: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
-	6,  // 26: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
-	8,  // 27: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
-	10, // 28: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
-	13, // 29: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
-	7,  // 30: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
-	9,  // 31: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
-	11, // 32: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
-	14, // 33: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
-	30, // [30:34] is the sub-list for method output_type
-	26, // [26:30] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	6,  // 12: payments.v1.BatchChargeRequest.charges:type_name -> payments.v1.ChargeRequest
+	10, // 13: payments.v1.BatchChargeResponse.results:type_name -> payments.v1.BatchChargeResult
+	4,  // 14: payments.v1.BatchChargeResult.payment:type_name -> payments.v1.Payment
+	20, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
+	18, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
+	5,  // 17: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
+	4,  // 18: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
+	4,  // 19: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
+	5,  // 20: payments.v1.GetPaymentResponse.refunds:type_name -> payments.v1.Refund
+	0,  // 21: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
+	1,  // 22: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
+	2,  // 23: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
+	18, // 24: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
+	18, // 25: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
+	19, // 26: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
+	19, // 27: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
+	15, // 28: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
+	4,  // 29: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
+	6,  // 30: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
+	8,  // 31: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
+	11, // 32: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
+	13, // 33: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
+	16, // 34: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
+	7,  // 35: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
+	9,  // 36: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
+	12, // 37: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
+	14, // 38: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
+	17, // 39: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
+	35, // [35:40] is the sub-list for method output_type
+	30, // [30:35] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_payments_v1_payments_proto_init() }
@@ -1351,20 +1561,24 @@ func file_payments_v1_payments_proto_init() {
 		return
 	}
 	file_payments_v1_payments_proto_msgTypes[2].OneofWrappers = []any{}
-	file_payments_v1_payments_proto_msgTypes[4].OneofWrappers = []any{}
 	file_payments_v1_payments_proto_msgTypes[6].OneofWrappers = []any{
+		(*BatchChargeResult_Payment)(nil),
+		(*BatchChargeResult_Error)(nil),
+	}
+	file_payments_v1_payments_proto_msgTypes[7].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[9].OneofWrappers = []any{
 		(*GetPaymentRequest_PaymentId)(nil),
 		(*GetPaymentRequest_Reference)(nil),
 	}
-	file_payments_v1_payments_proto_msgTypes[8].OneofWrappers = []any{}
-	file_payments_v1_payments_proto_msgTypes[10].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[11].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payments_v1_payments_proto_rawDesc), len(file_payments_v1_payments_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -40,6 +40,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	PaymentService_Charge_FullMethodName       = "/payments.v1.PaymentService/Charge"
+	PaymentService_BatchCharge_FullMethodName  = "/payments.v1.PaymentService/BatchCharge"
 	PaymentService_Refund_FullMethodName       = "/payments.v1.PaymentService/Refund"
 	PaymentService_GetPayment_FullMethodName   = "/payments.v1.PaymentService/GetPayment"
 	PaymentService_ListPayments_FullMethodName = "/payments.v1.PaymentService/ListPayments"
@@ -59,6 +60,15 @@ type PaymentServiceClient interface {
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
 	// with other parameters).
 	Charge(ctx context.Context, in *ChargeRequest, opts ...grpc.CallOption) (*ChargeResponse, error)
+	// Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+	//
+	// Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+	// and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+	// its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+	//
+	// Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+	// its result: the same as of Charge, with the fields of that charge.
+	BatchCharge(ctx context.Context, in *BatchChargeRequest, opts ...grpc.CallOption) (*BatchChargeResponse, error)
 	// Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
 	//
 	// Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
@@ -93,6 +103,16 @@ func (c *paymentServiceClient) Charge(ctx context.Context, in *ChargeRequest, op
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ChargeResponse)
 	err := c.cc.Invoke(ctx, PaymentService_Charge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *paymentServiceClient) BatchCharge(ctx context.Context, in *BatchChargeRequest, opts ...grpc.CallOption) (*BatchChargeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchChargeResponse)
+	err := c.cc.Invoke(ctx, PaymentService_BatchCharge_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +163,15 @@ type PaymentServiceServer interface {
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
 	// with other parameters).
 	Charge(context.Context, *ChargeRequest) (*ChargeResponse, error)
+	// Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+	//
+	// Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+	// and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+	// its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+	//
+	// Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+	// its result: the same as of Charge, with the fields of that charge.
+	BatchCharge(context.Context, *BatchChargeRequest) (*BatchChargeResponse, error)
 	// Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
 	//
 	// Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
@@ -175,6 +204,9 @@ type UnimplementedPaymentServiceServer struct{}
 
 func (UnimplementedPaymentServiceServer) Charge(context.Context, *ChargeRequest) (*ChargeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Charge not implemented")
+}
+func (UnimplementedPaymentServiceServer) BatchCharge(context.Context, *BatchChargeRequest) (*BatchChargeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchCharge not implemented")
 }
 func (UnimplementedPaymentServiceServer) Refund(context.Context, *RefundRequest) (*RefundResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Refund not implemented")
@@ -220,6 +252,24 @@ func _PaymentService_Charge_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(PaymentServiceServer).Charge(ctx, req.(*ChargeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _PaymentService_BatchCharge_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchChargeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentServiceServer).BatchCharge(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentService_BatchCharge_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentServiceServer).BatchCharge(ctx, req.(*BatchChargeRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -288,6 +338,10 @@ var PaymentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Charge",
 			Handler:    _PaymentService_Charge_Handler,
+		},
+		{
+			MethodName: "BatchCharge",
+			Handler:    _PaymentService_BatchCharge_Handler,
 		},
 		{
 			MethodName: "Refund",

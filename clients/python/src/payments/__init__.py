@@ -18,6 +18,7 @@ from payments.errors import (
     Unavailable,
 )
 from payments.models import (
+    NewCharge,
     Payment,
     PaymentConditions,
     PaymentDetails,
@@ -36,6 +37,7 @@ __all__ = [
     "FieldViolation",
     "InternalError",
     "InvalidRequest",
+    "NewCharge",
     "OutcomeUnknown",
     "Overloaded",
     "Payment",

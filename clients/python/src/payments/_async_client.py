@@ -1,7 +1,7 @@
 """The client for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -11,8 +11,16 @@ import grpc
 from payments import _messages
 from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, call_metadata, channel_options
 from payments._retries import Attempts
-from payments.errors import error_from_rpc
-from payments.models import Payment, PaymentConditions, PaymentDetails, PaymentMethod, PaymentPage, RefundResult
+from payments.errors import PaymentsError, error_from_rpc
+from payments.models import (
+    NewCharge,
+    Payment,
+    PaymentConditions,
+    PaymentDetails,
+    PaymentMethod,
+    PaymentPage,
+    RefundResult,
+)
 from payments.v1 import payments_pb2
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
@@ -72,6 +80,14 @@ class AsyncPaymentsClient:
         )
         response = await self._call(self._stub.Charge, request, timeout_seconds, request.request_id)
         return _messages.payment(response.payment)
+
+    async def batch_charge(
+        self, charges: Iterable[NewCharge], *, timeout_seconds: float | None = None
+    ) -> list[Payment | PaymentsError]:
+        """Make many charges, and return what became of each: see :meth:`PaymentsClient.batch_charge`."""
+        request = _messages.batch_charge_request(charges)
+        response = await self._call(self._stub.BatchCharge, request, timeout_seconds)
+        return _messages.batch_charge_outcomes(request, response)
 
     async def refund(  # noqa: PLR0913 (keyword arguments)
         self,

@@ -9,7 +9,9 @@ from typing import TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
+from payments.errors import PaymentsError, error_from_status
 from payments.models import (
+    NewCharge,
     Payment,
     PaymentConditions,
     PaymentDetails,
@@ -77,6 +79,32 @@ def charge_request(
         ),
         request_id=_new_request_id() if request_id is None else request_id,
     )
+
+
+def batch_charge_request(charges: Iterable[NewCharge]) -> payments_pb2.BatchChargeRequest:
+    """Return the request of many charges."""
+    return payments_pb2.BatchChargeRequest(
+        charges=[
+            charge_request(
+                order_id=charge.order_id,
+                amount=charge.amount,
+                currency=charge.currency,
+                method=charge.method,
+                request_id=charge.request_id,
+            )
+            for charge in charges
+        ]
+    )
+
+
+def batch_charge_outcomes(
+    request: payments_pb2.BatchChargeRequest, response: payments_pb2.BatchChargeResponse
+) -> list[Payment | PaymentsError]:
+    """Return what became of each charge."""
+    return [
+        payment(result.payment) if result.HasField("payment") else error_from_status(result.error, charge.request_id)
+        for charge, result in zip(request.charges, response.results, strict=True)
+    ]
 
 
 def refund_request(

@@ -1,7 +1,7 @@
 """Everything that a call can raise for an answer of the service, or for want of one: a tree under `PaymentsError`."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -103,6 +103,8 @@ class InternalError(OutcomeUnknown):
     """The service failed; its log has the cause under ``call_id``."""
 
 
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
 _DOMAIN = "payments"
 """The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name."""
 
@@ -139,16 +141,37 @@ def error_from_rpc(rpc_error: grpc.RpcError, request_id: str | None) -> Payments
     # Pairs in the sync and the async API alike, whatever their two types say.
     trailers = dict(cast("Iterable[tuple[str, str | bytes]]", rpc_error.trailing_metadata() or ()))
     details = _details(trailers.get("grpc-status-details-bin"))
-    reason = next((info.reason for info in _of(error_details_pb2.ErrorInfo, details) if info.domain == _DOMAIN), "")
-    retry_delay = next((retry.retry_delay for retry in _of(error_details_pb2.RetryInfo, details)), None)
     call_id = trailers.get("x-request-id")
     code = rpc_error.code()
+    error = _error(
+        code, rpc_error.details() or code.name, details, request_id, call_id if isinstance(call_id, str) else None
+    )
+    error.__cause__ = rpc_error
+    return error
+
+
+def error_from_status(status: status_pb2.Status, request_id: str) -> PaymentsError:
+    """Return the exception for a status inside an answer: that of one charge of many. It is returned, never raised."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    call_id = next((info.metadata["call_id"] for info in _infos(status.details) if "call_id" in info.metadata), None)
+    return _error(code, status.message or code.name, status.details, request_id, call_id)
+
+
+def _error(
+    code: grpc.StatusCode,
+    message: str,
+    details: Sequence[any_pb2.Any],
+    request_id: str | None,
+    call_id: str | None,
+) -> PaymentsError:
+    reason = next((info.reason for info in _infos(details)), "")
+    retry_delay = next((retry.retry_delay for retry in _of(error_details_pb2.RetryInfo, details)), None)
     error = _BY_REASON.get(reason, _BY_CODE.get(code, PaymentsError))(
-        rpc_error.details() or code.name,
+        message,
         code=code,
         reason=reason,
         request_id=request_id,
-        call_id=call_id if isinstance(call_id, str) else None,
+        call_id=call_id,
         retry_after_seconds=retry_delay.seconds + retry_delay.nanos / 1e9 if retry_delay else None,
     )
     if isinstance(error, InvalidRequest):
@@ -157,8 +180,11 @@ def error_from_rpc(rpc_error: grpc.RpcError, request_id: str | None) -> Payments
             for bad_request in _of(error_details_pb2.BadRequest, details)
             for violation in bad_request.field_violations
         )
-    error.__cause__ = rpc_error
     return error
+
+
+def _infos(details: Iterable[any_pb2.Any]) -> Iterator[error_details_pb2.ErrorInfo]:
+    return (info for info in _of(error_details_pb2.ErrorInfo, details) if info.domain == _DOMAIN)
 
 
 def _details(trailer: str | bytes | None) -> list[any_pb2.Any]:

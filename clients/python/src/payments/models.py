@@ -51,6 +51,17 @@ class RefundStatus(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NewCharge:
+    """One charge of many (``batch_charge``): the arguments that ``charge`` takes."""
+
+    order_id: int
+    amount: Decimal
+    currency: str | None = None
+    method: PaymentMethod | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Payment:
     """One charge of an order, and what was refunded of it.
 

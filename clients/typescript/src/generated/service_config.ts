@@ -6,6 +6,7 @@ export default {
     {
       "name": [
         {"service": "payments.v1.PaymentService", "method": "Charge"},
+        {"service": "payments.v1.PaymentService", "method": "BatchCharge"},
         {"service": "payments.v1.PaymentService", "method": "Refund"},
         {"service": "payments.v1.PaymentService", "method": "GetPayment"},
         {"service": "payments.v1.PaymentService", "method": "ListPayments"}

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apayments/v1/payments.proto\x12\x0bpayments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xe2\x02\n\x07Payment\x12\x12\n\npayment_id\x18\x01 \x01(\x03\x12\x10\n\x08order_id\x18\x02 \x01(\x03\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x06method\x18\x04 \x01(\x0e\x32\x1a.payments.v1.PaymentMethod\x12\x14\n\x0cother_method\x18\x05 \x01(\t\x12*\n\x06status\x18\x06 \x01(\x0e\x32\x1a.payments.v1.PaymentStatus\x12\x11\n\treference\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x0frefunded_amount\x18\t \x01(\x0b\x32\x12.google.type.Money\x12.\n\x0crefund_state\x18\n \x01(\x0e\x32\x18.payments.v1.RefundState\"\xbf\x01\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\x03\x12\x12\n\npayment_id\x18\x02 \x01(\x03\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12)\n\x06status\x18\x04 \x01(\x0e\x32\x19.payments.v1.RefundStatus\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb1\x01\n\rChargeRequest\x12\x16\n\x08order_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x02\x12\x30\n\x06method\x18\x03 \x01(\x0e\x32\x1a.payments.v1.PaymentMethodB\x04\xe2\x41\x01\x01\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_request_id\"7\n\x0e\x43hargeResponse\x12%\n\x07payment\x18\x01 \x01(\x0b\x32\x14.payments.v1.Payment\"\x97\x01\n\rRefundRequest\x12\x18\n\npayment_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_request_id\"\\\n\x0eRefundResponse\x12#\n\x06refund\x18\x01 \x01(\x0b\x32\x13.payments.v1.Refund\x12%\n\x07payment\x18\x02 \x01(\x0b\x32\x14.payments.v1.Payment\"E\n\x11GetPaymentRequest\x12\x14\n\npayment_id\x18\x01 \x01(\x03H\x00\x12\x13\n\treference\x18\x02 \x01(\tH\x00\x42\x05\n\x03key\"a\n\x12GetPaymentResponse\x12%\n\x07payment\x18\x01 \x01(\x0b\x32\x14.payments.v1.Payment\x12$\n\x07refunds\x18\x02 \x03(\x0b\x32\x13.payments.v1.Refund\"\x9f\x03\n\rPaymentFilter\x12\x15\n\x08order_id\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12+\n\x07methods\x18\x02 \x03(\x0e\x32\x1a.payments.v1.PaymentMethod\x12,\n\x08statuses\x18\x03 \x03(\x0e\x32\x1a.payments.v1.PaymentStatus\x12/\n\rrefund_states\x18\x04 \x03(\x0e\x32\x18.payments.v1.RefundState\x12\x16\n\treference\x18\x05 \x01(\tH\x01\x88\x01\x01\x12&\n\nmin_amount\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12&\n\nmax_amount\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\x33\n\x0fmin_create_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fmax_create_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_order_idB\x0c\n\n_reference\"\xb4\x01\n\x13ListPaymentsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.payments.v1.PaymentFilterB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12include_total_size\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x7f\n\x14ListPaymentsResponse\x12&\n\x08payments\x18\x01 \x03(\x0b\x32\x14.payments.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\ntotal_size\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_total_size*\x92\x01\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x16\n\x12PAYMENT_METHOD_UPI\x10\x01\x12\x17\n\x13PAYMENT_METHOD_CARD\x10\x02\x12\x16\n\x12PAYMENT_METHOD_COD\x10\x03\x12\x18\n\x14PAYMENT_METHOD_OTHER\x10\x04*\x84\x01\n\rPaymentStatus\x12\x1e\n\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n\x18PAYMENT_STATUS_SUCCEEDED\x10\x02\x12\x19\n\x15PAYMENT_STATUS_FAILED\x10\x03*s\n\x0bRefundState\x12\x1c\n\x18REFUND_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11REFUND_STATE_NONE\x10\x01\x12\x18\n\x14REFUND_STATE_PARTIAL\x10\x02\x12\x15\n\x11REFUND_STATE_FULL\x10\x03*\x7f\n\x0cRefundStatus\x12\x1d\n\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15REFUND_STATUS_PENDING\x10\x01\x12\x1b\n\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n\x14REFUND_STATUS_FAILED\x10\x03\x32\xea\x03\n\x0ePaymentService\x12\x61\n\x06\x43harge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v2/payments:charge:\x01*\x12n\n\x06Refund\x12\x1a.payments.v1.RefundRequest\x1a\x1b.payments.v1.RefundResponse\"+\x82\xd3\xe4\x93\x02%\" /v2/payments/{payment_id}:refund:\x01*\x12\x99\x01\n\nGetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02\x44\x12\x19/v2/payments/{payment_id}Z\'\x12%/v2/payments/by-reference/{reference}\x12i\n\x0cListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v2/paymentsBy\n\x0bpayments.v1B\rPaymentsProtoP\x01Z(payments.internal/payments/v1;paymentsv1\xa2\x02\x03PAY\xaa\x02\x0bPayments.V1\xca\x02\x0bPayments\\V1\xea\x02\x0cPayments::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apayments/v1/payments.proto\x12\x0bpayments.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17google/type/money.proto\"\xe2\x02\n\x07Payment\x12\x12\n\npayment_id\x18\x01 \x01(\x03\x12\x10\n\x08order_id\x18\x02 \x01(\x03\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x06method\x18\x04 \x01(\x0e\x32\x1a.payments.v1.PaymentMethod\x12\x14\n\x0cother_method\x18\x05 \x01(\t\x12*\n\x06status\x18\x06 \x01(\x0e\x32\x1a.payments.v1.PaymentStatus\x12\x11\n\treference\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x0frefunded_amount\x18\t \x01(\x0b\x32\x12.google.type.Money\x12.\n\x0crefund_state\x18\n \x01(\x0e\x32\x18.payments.v1.RefundState\"\xbf\x01\n\x06Refund\x12\x11\n\trefund_id\x18\x01 \x01(\x03\x12\x12\n\npayment_id\x18\x02 \x01(\x03\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12)\n\x06status\x18\x04 \x01(\x0e\x32\x19.payments.v1.RefundStatus\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb1\x01\n\rChargeRequest\x12\x16\n\x08order_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x02\x12\x30\n\x06method\x18\x03 \x01(\x0e\x32\x1a.payments.v1.PaymentMethodB\x04\xe2\x41\x01\x01\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_request_id\"7\n\x0e\x43hargeResponse\x12%\n\x07payment\x18\x01 \x01(\x0b\x32\x14.payments.v1.Payment\"G\n\x12\x42\x61tchChargeRequest\x12\x31\n\x07\x63harges\x18\x01 \x03(\x0b\x32\x1a.payments.v1.ChargeRequestB\x04\xe2\x41\x01\x02\"F\n\x13\x42\x61tchChargeResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.payments.v1.BatchChargeResult\"~\n\x11\x42\x61tchChargeResult\x12\'\n\x07payment\x18\x01 \x01(\x0b\x32\x14.payments.v1.PaymentH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x42\t\n\x07outcome\"\x97\x01\n\rRefundRequest\x12\x18\n\npayment_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_request_id\"\\\n\x0eRefundResponse\x12#\n\x06refund\x18\x01 \x01(\x0b\x32\x13.payments.v1.Refund\x12%\n\x07payment\x18\x02 \x01(\x0b\x32\x14.payments.v1.Payment\"E\n\x11GetPaymentRequest\x12\x14\n\npayment_id\x18\x01 \x01(\x03H\x00\x12\x13\n\treference\x18\x02 \x01(\tH\x00\x42\x05\n\x03key\"a\n\x12GetPaymentResponse\x12%\n\x07payment\x18\x01 \x01(\x0b\x32\x14.payments.v1.Payment\x12$\n\x07refunds\x18\x02 \x03(\x0b\x32\x13.payments.v1.Refund\"\x9f\x03\n\rPaymentFilter\x12\x15\n\x08order_id\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12+\n\x07methods\x18\x02 \x03(\x0e\x32\x1a.payments.v1.PaymentMethod\x12,\n\x08statuses\x18\x03 \x03(\x0e\x32\x1a.payments.v1.PaymentStatus\x12/\n\rrefund_states\x18\x04 \x03(\x0e\x32\x18.payments.v1.RefundState\x12\x16\n\treference\x18\x05 \x01(\tH\x01\x88\x01\x01\x12&\n\nmin_amount\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12&\n\nmax_amount\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12\x33\n\x0fmin_create_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fmax_create_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_order_idB\x0c\n\n_reference\"\xb4\x01\n\x13ListPaymentsRequest\x12\x30\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.payments.v1.PaymentFilterB\x04\xe2\x41\x01\x01\x12\x16\n\x08order_by\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12include_total_size\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x7f\n\x14ListPaymentsResponse\x12&\n\x08payments\x18\x01 \x03(\x0b\x32\x14.payments.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x17\n\ntotal_size\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_total_size*\x92\x01\n\rPaymentMethod\x12\x1e\n\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x16\n\x12PAYMENT_METHOD_UPI\x10\x01\x12\x17\n\x13PAYMENT_METHOD_CARD\x10\x02\x12\x16\n\x12PAYMENT_METHOD_COD\x10\x03\x12\x18\n\x14PAYMENT_METHOD_OTHER\x10\x04*\x84\x01\n\rPaymentStatus\x12\x1e\n\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n\x18PAYMENT_STATUS_SUCCEEDED\x10\x02\x12\x19\n\x15PAYMENT_STATUS_FAILED\x10\x03*s\n\x0bRefundState\x12\x1c\n\x18REFUND_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11REFUND_STATE_NONE\x10\x01\x12\x18\n\x14REFUND_STATE_PARTIAL\x10\x02\x12\x15\n\x11REFUND_STATE_FULL\x10\x03*\x7f\n\x0cRefundStatus\x12\x1d\n\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15REFUND_STATUS_PENDING\x10\x01\x12\x1b\n\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n\x14REFUND_STATUS_FAILED\x10\x03\x32\xe1\x04\n\x0ePaymentService\x12\x61\n\x06\x43harge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v2/payments:charge:\x01*\x12u\n\x0b\x42\x61tchCharge\x12\x1f.payments.v1.BatchChargeRequest\x1a .payments.v1.BatchChargeResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v2/payments:batchCharge:\x01*\x12n\n\x06Refund\x12\x1a.payments.v1.RefundRequest\x1a\x1b.payments.v1.RefundResponse\"+\x82\xd3\xe4\x93\x02%\" /v2/payments/{payment_id}:refund:\x01*\x12\x99\x01\n\nGetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02\x44\x12\x19/v2/payments/{payment_id}Z\'\x12%/v2/payments/by-reference/{reference}\x12i\n\x0cListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v2/paymentsBy\n\x0bpayments.v1B\rPaymentsProtoP\x01Z(payments.internal/payments/v1;paymentsv1\xa2\x02\x03PAY\xaa\x02\x0bPayments.V1\xca\x02\x0bPayments\\V1\xea\x02\x0cPayments::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHARGEREQUEST'].fields_by_name['method']._serialized_options = b'\342A\001\001'
   _globals['_CHARGEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CHARGEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001'
+  _globals['_BATCHCHARGEREQUEST'].fields_by_name['charges']._loaded_options = None
+  _globals['_BATCHCHARGEREQUEST'].fields_by_name['charges']._serialized_options = b'\342A\001\002'
   _globals['_REFUNDREQUEST'].fields_by_name['payment_id']._loaded_options = None
   _globals['_REFUNDREQUEST'].fields_by_name['payment_id']._serialized_options = b'\342A\001\002'
   _globals['_REFUNDREQUEST'].fields_by_name['amount']._loaded_options = None
@@ -64,42 +67,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPAYMENTSREQUEST'].fields_by_name['include_total_size']._serialized_options = b'\342A\001\001'
   _globals['_PAYMENTSERVICE'].methods_by_name['Charge']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['Charge']._serialized_options = b'\202\323\344\223\002\030\"\023/v2/payments:charge:\001*'
+  _globals['_PAYMENTSERVICE'].methods_by_name['BatchCharge']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['BatchCharge']._serialized_options = b'\202\323\344\223\002\035\"\030/v2/payments:batchCharge:\001*'
   _globals['_PAYMENTSERVICE'].methods_by_name['Refund']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['Refund']._serialized_options = b'\202\323\344\223\002%\" /v2/payments/{payment_id}:refund:\001*'
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\202\323\344\223\002D\022\031/v2/payments/{payment_id}Z\'\022%/v2/payments/by-reference/{reference}'
   _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._serialized_options = b'\202\323\344\223\002\016\022\014/v2/payments'
-  _globals['_PAYMENTMETHOD']._serialized_start=2101
-  _globals['_PAYMENTMETHOD']._serialized_end=2247
-  _globals['_PAYMENTSTATUS']._serialized_start=2250
-  _globals['_PAYMENTSTATUS']._serialized_end=2382
-  _globals['_REFUNDSTATE']._serialized_start=2384
-  _globals['_REFUNDSTATE']._serialized_end=2499
-  _globals['_REFUNDSTATUS']._serialized_start=2501
-  _globals['_REFUNDSTATUS']._serialized_end=2628
-  _globals['_PAYMENT']._serialized_start=165
-  _globals['_PAYMENT']._serialized_end=519
-  _globals['_REFUND']._serialized_start=522
-  _globals['_REFUND']._serialized_end=713
-  _globals['_CHARGEREQUEST']._serialized_start=716
-  _globals['_CHARGEREQUEST']._serialized_end=893
-  _globals['_CHARGERESPONSE']._serialized_start=895
-  _globals['_CHARGERESPONSE']._serialized_end=950
-  _globals['_REFUNDREQUEST']._serialized_start=953
-  _globals['_REFUNDREQUEST']._serialized_end=1104
-  _globals['_REFUNDRESPONSE']._serialized_start=1106
-  _globals['_REFUNDRESPONSE']._serialized_end=1198
-  _globals['_GETPAYMENTREQUEST']._serialized_start=1200
-  _globals['_GETPAYMENTREQUEST']._serialized_end=1269
-  _globals['_GETPAYMENTRESPONSE']._serialized_start=1271
-  _globals['_GETPAYMENTRESPONSE']._serialized_end=1368
-  _globals['_PAYMENTFILTER']._serialized_start=1371
-  _globals['_PAYMENTFILTER']._serialized_end=1786
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=1789
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1969
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1971
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=2098
-  _globals['_PAYMENTSERVICE']._serialized_start=2631
-  _globals['_PAYMENTSERVICE']._serialized_end=3121
+  _globals['_PAYMENTMETHOD']._serialized_start=2399
+  _globals['_PAYMENTMETHOD']._serialized_end=2545
+  _globals['_PAYMENTSTATUS']._serialized_start=2548
+  _globals['_PAYMENTSTATUS']._serialized_end=2680
+  _globals['_REFUNDSTATE']._serialized_start=2682
+  _globals['_REFUNDSTATE']._serialized_end=2797
+  _globals['_REFUNDSTATUS']._serialized_start=2799
+  _globals['_REFUNDSTATUS']._serialized_end=2926
+  _globals['_PAYMENT']._serialized_start=190
+  _globals['_PAYMENT']._serialized_end=544
+  _globals['_REFUND']._serialized_start=547
+  _globals['_REFUND']._serialized_end=738
+  _globals['_CHARGEREQUEST']._serialized_start=741
+  _globals['_CHARGEREQUEST']._serialized_end=918
+  _globals['_CHARGERESPONSE']._serialized_start=920
+  _globals['_CHARGERESPONSE']._serialized_end=975
+  _globals['_BATCHCHARGEREQUEST']._serialized_start=977
+  _globals['_BATCHCHARGEREQUEST']._serialized_end=1048
+  _globals['_BATCHCHARGERESPONSE']._serialized_start=1050
+  _globals['_BATCHCHARGERESPONSE']._serialized_end=1120
+  _globals['_BATCHCHARGERESULT']._serialized_start=1122
+  _globals['_BATCHCHARGERESULT']._serialized_end=1248
+  _globals['_REFUNDREQUEST']._serialized_start=1251
+  _globals['_REFUNDREQUEST']._serialized_end=1402
+  _globals['_REFUNDRESPONSE']._serialized_start=1404
+  _globals['_REFUNDRESPONSE']._serialized_end=1496
+  _globals['_GETPAYMENTREQUEST']._serialized_start=1498
+  _globals['_GETPAYMENTREQUEST']._serialized_end=1567
+  _globals['_GETPAYMENTRESPONSE']._serialized_start=1569
+  _globals['_GETPAYMENTRESPONSE']._serialized_end=1666
+  _globals['_PAYMENTFILTER']._serialized_start=1669
+  _globals['_PAYMENTFILTER']._serialized_end=2084
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=2087
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=2267
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=2269
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=2396
+  _globals['_PAYMENTSERVICE']._serialized_start=2929
+  _globals['_PAYMENTSERVICE']._serialized_end=3538
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class PaymentServiceStub:
                 request_serializer=payments_dot_v1_dot_payments__pb2.ChargeRequest.SerializeToString,
                 response_deserializer=payments_dot_v1_dot_payments__pb2.ChargeResponse.FromString,
                 _registered_method=True)
+        self.BatchCharge = channel.unary_unary(
+                '/payments.v1.PaymentService/BatchCharge',
+                request_serializer=payments_dot_v1_dot_payments__pb2.BatchChargeRequest.SerializeToString,
+                response_deserializer=payments_dot_v1_dot_payments__pb2.BatchChargeResponse.FromString,
+                _registered_method=True)
         self.Refund = channel.unary_unary(
                 '/payments.v1.PaymentService/Refund',
                 request_serializer=payments_dot_v1_dot_payments__pb2.RefundRequest.SerializeToString,
@@ -69,6 +74,20 @@ class PaymentServiceServicer:
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
         with other parameters).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCharge(self, request, context):
+        """Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+
+        Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+        and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+        its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+
+        Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+        its result: the same as of Charge, with the fields of that charge.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +136,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=payments_dot_v1_dot_payments__pb2.ChargeRequest.FromString,
                     response_serializer=payments_dot_v1_dot_payments__pb2.ChargeResponse.SerializeToString,
             ),
+            'BatchCharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCharge,
+                    request_deserializer=payments_dot_v1_dot_payments__pb2.BatchChargeRequest.FromString,
+                    response_serializer=payments_dot_v1_dot_payments__pb2.BatchChargeResponse.SerializeToString,
+            ),
             'Refund': grpc.unary_unary_rpc_method_handler(
                     servicer.Refund,
                     request_deserializer=payments_dot_v1_dot_payments__pb2.RefundRequest.FromString,
@@ -161,6 +185,33 @@ class PaymentService:
             '/payments.v1.PaymentService/Charge',
             payments_dot_v1_dot_payments__pb2.ChargeRequest.SerializeToString,
             payments_dot_v1_dot_payments__pb2.ChargeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payments.v1.PaymentService/BatchCharge',
+            payments_dot_v1_dot_payments__pb2.BatchChargeRequest.SerializeToString,
+            payments_dot_v1_dot_payments__pb2.BatchChargeResponse.FromString,
             options,
             channel_credentials,
             insecure,

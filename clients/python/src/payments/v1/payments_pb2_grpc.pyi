@@ -61,6 +61,16 @@ class PaymentServiceStub:
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
     with other parameters).
     """
+    BatchCharge: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchChargeRequest, _payments_pb2.BatchChargeResponse]
+    """Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+
+    Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+    and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+    its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+
+    Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+    its result: the same as of Charge, with the fields of that charge.
+    """
     Refund: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]
     """Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
 
@@ -98,6 +108,16 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
     with other parameters).
+    """
+    BatchCharge: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchChargeRequest, _payments_pb2.BatchChargeResponse]  # type: ignore[assignment]
+    """Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+
+    Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+    and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+    its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+
+    Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+    its result: the same as of Charge, with the fields of that charge.
     """
     Refund: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]  # type: ignore[assignment]
     """Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
@@ -139,6 +159,22 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
         with other parameters).
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCharge(
+        self,
+        request: _payments_pb2.BatchChargeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.BatchChargeResponse, _abc.Awaitable[_payments_pb2.BatchChargeResponse]]:
+        """Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+
+        Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+        and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+        its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+
+        Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+        its result: the same as of Charge, with the fields of that charge.
         """
 
     @_abc_1.abstractmethod

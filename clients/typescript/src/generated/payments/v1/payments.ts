@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
+import { Status } from "../../google/rpc/status.js";
 import { Money } from "../../google/type/money.js";
 
 export const protobufPackage = "payments.v1";
@@ -332,6 +333,35 @@ export interface ChargeRequest {
 export interface ChargeResponse {
   /** The payment, status SUCCEEDED or FAILED (PENDING where the processor has not answered yet). */
   payment: Payment | undefined;
+}
+
+/** Asks for many charges. */
+export interface BatchChargeRequest {
+  /** The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely. */
+  charges: ChargeRequest[];
+}
+
+/** What became of many charges. */
+export interface BatchChargeResponse {
+  /** One for each charge of the request, in their order. */
+  results: BatchChargeResult[];
+}
+
+/** What became of one charge of many. */
+export interface BatchChargeResult {
+  /** The payment, as Charge returns it. */
+  payment?:
+    | Payment
+    | undefined;
+  /** Why there is none, as the status of Charge would be, with its details. */
+  error?:
+    | Status
+    | undefined;
+  /**
+   * Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
+   * call.
+   */
+  replayed: boolean;
 }
 
 /** Asks for a refund. */
@@ -1030,6 +1060,226 @@ export const ChargeResponse: MessageFns<ChargeResponse> = {
     message.payment = (object.payment !== undefined && object.payment !== null)
       ? Payment.fromPartial(object.payment)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseBatchChargeRequest(): BatchChargeRequest {
+  return { charges: [] };
+}
+
+export const BatchChargeRequest: MessageFns<BatchChargeRequest> = {
+  encode(message: BatchChargeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.charges) {
+      ChargeRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchChargeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseBatchChargeRequest();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.charges.push(ChargeRequest.decode(reader, reader.uint32()));
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): BatchChargeRequest {
+    return {
+      charges: globalThis.Array.isArray(object?.charges)
+        ? object.charges.map((e: any) => ChargeRequest.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: BatchChargeRequest): unknown {
+    const obj: any = {};
+    if (message.charges?.length) {
+      obj.charges = message.charges.map((e) => ChargeRequest.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BatchChargeRequest>, I>>(base?: I): BatchChargeRequest {
+    return BatchChargeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BatchChargeRequest>, I>>(object: I): BatchChargeRequest {
+    const message = createBaseBatchChargeRequest();
+    message.charges = object.charges?.map((e) => ChargeRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBatchChargeResponse(): BatchChargeResponse {
+  return { results: [] };
+}
+
+export const BatchChargeResponse: MessageFns<BatchChargeResponse> = {
+  encode(message: BatchChargeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.results) {
+      BatchChargeResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchChargeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseBatchChargeResponse();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.results.push(BatchChargeResult.decode(reader, reader.uint32()));
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): BatchChargeResponse {
+    return {
+      results: globalThis.Array.isArray(object?.results)
+        ? object.results.map((e: any) => BatchChargeResult.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: BatchChargeResponse): unknown {
+    const obj: any = {};
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => BatchChargeResult.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BatchChargeResponse>, I>>(base?: I): BatchChargeResponse {
+    return BatchChargeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BatchChargeResponse>, I>>(object: I): BatchChargeResponse {
+    const message = createBaseBatchChargeResponse();
+    message.results = object.results?.map((e) => BatchChargeResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBatchChargeResult(): BatchChargeResult {
+  return { payment: undefined, error: undefined, replayed: false };
+}
+
+export const BatchChargeResult: MessageFns<BatchChargeResult> = {
+  encode(message: BatchChargeResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.payment !== undefined) {
+      Payment.encode(message.payment, writer.uint32(10).fork()).join();
+    }
+    if (message.error !== undefined) {
+      Status.encode(message.error, writer.uint32(18).fork()).join();
+    }
+    if (message.replayed !== false) {
+      writer.uint32(24).bool(message.replayed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchChargeResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseBatchChargeResult();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.payment = Payment.decode(reader, reader.uint32());
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.error = Status.decode(reader, reader.uint32());
+          continue;
+        }
+        case 3: {
+          if (tag !== 24) {
+            break;
+          }
+
+          message.replayed = reader.bool();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): BatchChargeResult {
+    return {
+      payment: isSet(object.payment) ? Payment.fromJSON(object.payment) : undefined,
+      error: isSet(object.error) ? Status.fromJSON(object.error) : undefined,
+      replayed: isSet(object.replayed) ? globalThis.Boolean(object.replayed) : false,
+    };
+  },
+
+  toJSON(message: BatchChargeResult): unknown {
+    const obj: any = {};
+    if (message.payment !== undefined) {
+      obj.payment = Payment.toJSON(message.payment);
+    }
+    if (message.error !== undefined) {
+      obj.error = Status.toJSON(message.error);
+    }
+    if (message.replayed !== false) {
+      obj.replayed = message.replayed;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BatchChargeResult>, I>>(base?: I): BatchChargeResult {
+    return BatchChargeResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BatchChargeResult>, I>>(object: I): BatchChargeResult {
+    const message = createBaseBatchChargeResult();
+    message.payment = (object.payment !== undefined && object.payment !== null)
+      ? Payment.fromPartial(object.payment)
+      : undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? Status.fromPartial(object.error)
+      : undefined;
+    message.replayed = object.replayed ?? false;
     return message;
   },
 };
@@ -1940,6 +2190,25 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ChargeResponse => ChargeResponse.decode(value),
   },
   /**
+   * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+   *
+   * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+   * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+   * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+   *
+   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+   * its result: the same as of Charge, with the fields of that charge.
+   */
+  batchCharge: {
+    path: "/payments.v1.PaymentService/BatchCharge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchChargeRequest): Buffer => Buffer.from(BatchChargeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchChargeRequest => BatchChargeRequest.decode(value),
+    responseSerialize: (value: BatchChargeResponse): Buffer => Buffer.from(BatchChargeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchChargeResponse => BatchChargeResponse.decode(value),
+  },
+  /**
    * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
    *
    * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
@@ -2004,6 +2273,17 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    */
   charge: handleUnaryCall<ChargeRequest, ChargeResponse>;
   /**
+   * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+   *
+   * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+   * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+   * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+   *
+   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+   * its result: the same as of Charge, with the fields of that charge.
+   */
+  batchCharge: handleUnaryCall<BatchChargeRequest, BatchChargeResponse>;
+  /**
    * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
    *
    * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
@@ -2055,6 +2335,31 @@ export interface PaymentServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ChargeResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+   *
+   * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+   * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+   * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+   *
+   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+   * its result: the same as of Charge, with the fields of that charge.
+   */
+  batchCharge(
+    request: BatchChargeRequest,
+    callback: (error: ServiceError | null, response: BatchChargeResponse) => void,
+  ): ClientUnaryCall;
+  batchCharge(
+    request: BatchChargeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BatchChargeResponse) => void,
+  ): ClientUnaryCall;
+  batchCharge(
+    request: BatchChargeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BatchChargeResponse) => void,
   ): ClientUnaryCall;
   /**
    * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.

@@ -46,6 +46,37 @@ public final class PaymentServiceGrpc {
     return getChargeMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<payments.v1.BatchChargeRequest,
+      payments.v1.BatchChargeResponse> getBatchChargeMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "BatchCharge",
+      requestType = payments.v1.BatchChargeRequest.class,
+      responseType = payments.v1.BatchChargeResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<payments.v1.BatchChargeRequest,
+      payments.v1.BatchChargeResponse> getBatchChargeMethod() {
+    io.grpc.MethodDescriptor<payments.v1.BatchChargeRequest, payments.v1.BatchChargeResponse> getBatchChargeMethod;
+    if ((getBatchChargeMethod = PaymentServiceGrpc.getBatchChargeMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getBatchChargeMethod = PaymentServiceGrpc.getBatchChargeMethod) == null) {
+          PaymentServiceGrpc.getBatchChargeMethod = getBatchChargeMethod =
+              io.grpc.MethodDescriptor.<payments.v1.BatchChargeRequest, payments.v1.BatchChargeResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "BatchCharge"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.BatchChargeRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.BatchChargeResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("BatchCharge"))
+              .build();
+        }
+      }
+    }
+    return getBatchChargeMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<payments.v1.RefundRequest,
       payments.v1.RefundResponse> getRefundMethod;
 
@@ -221,6 +252,21 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
+     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+     * its result: the same as of Charge, with the fields of that charge.
+     * </pre>
+     */
+    default void batchCharge(payments.v1.BatchChargeRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.BatchChargeResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getBatchChargeMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
      * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
      * refunded returns the last refund again.
@@ -309,6 +355,22 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
+     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+     * its result: the same as of Charge, with the fields of that charge.
+     * </pre>
+     */
+    public void batchCharge(payments.v1.BatchChargeRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.BatchChargeResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getBatchChargeMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
      * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
      * refunded returns the last refund again.
@@ -385,6 +447,21 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
+     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+     * its result: the same as of Charge, with the fields of that charge.
+     * </pre>
+     */
+    public payments.v1.BatchChargeResponse batchCharge(payments.v1.BatchChargeRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getBatchChargeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
      * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
      * refunded returns the last refund again.
@@ -454,6 +531,21 @@ public final class PaymentServiceGrpc {
     public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getChargeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+     * its result: the same as of Charge, with the fields of that charge.
+     * </pre>
+     */
+    public payments.v1.BatchChargeResponse batchCharge(payments.v1.BatchChargeRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getBatchChargeMethod(), getCallOptions(), request);
     }
 
     /**
@@ -532,6 +624,22 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
+     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
+     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
+     * its result: the same as of Charge, with the fields of that charge.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<payments.v1.BatchChargeResponse> batchCharge(
+        payments.v1.BatchChargeRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getBatchChargeMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
      * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
      * refunded returns the last refund again.
@@ -574,9 +682,10 @@ public final class PaymentServiceGrpc {
   }
 
   private static final int METHODID_CHARGE = 0;
-  private static final int METHODID_REFUND = 1;
-  private static final int METHODID_GET_PAYMENT = 2;
-  private static final int METHODID_LIST_PAYMENTS = 3;
+  private static final int METHODID_BATCH_CHARGE = 1;
+  private static final int METHODID_REFUND = 2;
+  private static final int METHODID_GET_PAYMENT = 3;
+  private static final int METHODID_LIST_PAYMENTS = 4;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -598,6 +707,10 @@ public final class PaymentServiceGrpc {
         case METHODID_CHARGE:
           serviceImpl.charge((payments.v1.ChargeRequest) request,
               (io.grpc.stub.StreamObserver<payments.v1.ChargeResponse>) responseObserver);
+          break;
+        case METHODID_BATCH_CHARGE:
+          serviceImpl.batchCharge((payments.v1.BatchChargeRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.BatchChargeResponse>) responseObserver);
           break;
         case METHODID_REFUND:
           serviceImpl.refund((payments.v1.RefundRequest) request,
@@ -636,6 +749,13 @@ public final class PaymentServiceGrpc {
               payments.v1.ChargeRequest,
               payments.v1.ChargeResponse>(
                 service, METHODID_CHARGE)))
+        .addMethod(
+          getBatchChargeMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              payments.v1.BatchChargeRequest,
+              payments.v1.BatchChargeResponse>(
+                service, METHODID_BATCH_CHARGE)))
         .addMethod(
           getRefundMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -706,6 +826,7 @@ public final class PaymentServiceGrpc {
           serviceDescriptor = result = io.grpc.ServiceDescriptor.newBuilder(SERVICE_NAME)
               .setSchemaDescriptor(new PaymentServiceFileDescriptorSupplier())
               .addMethod(getChargeMethod())
+              .addMethod(getBatchChargeMethod())
               .addMethod(getRefundMethod())
               .addMethod(getGetPaymentMethod())
               .addMethod(getListPaymentsMethod())

@@ -47,6 +47,21 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payments_v1_ChargeResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_BatchChargeRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_BatchChargeRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_BatchChargeResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_BatchChargeResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_BatchChargeResult_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_BatchChargeResult_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_payments_v1_RefundRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -93,97 +108,109 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       "\n\032payments/v1/payments.proto\022\013payments.v" +
       "1\032\034google/api/annotations.proto\032\037google/" +
       "api/field_behavior.proto\032\037google/protobu" +
-      "f/timestamp.proto\032\027google/type/money.pro" +
-      "to\"\317\003\n\007Payment\022\035\n\npayment_id\030\001 \001(\003R\tpaym" +
-      "entId\022\031\n\010order_id\030\002 \001(\003R\007orderId\022*\n\006amou" +
-      "nt\030\003 \001(\0132\022.google.type.MoneyR\006amount\0222\n\006" +
-      "method\030\004 \001(\0162\032.payments.v1.PaymentMethod" +
-      "R\006method\022!\n\014other_method\030\005 \001(\tR\013otherMet" +
-      "hod\0222\n\006status\030\006 \001(\0162\032.payments.v1.Paymen" +
-      "tStatusR\006status\022\034\n\treference\030\007 \001(\tR\trefe" +
-      "rence\022;\n\013create_time\030\010 \001(\0132\032.google.prot" +
-      "obuf.TimestampR\ncreateTime\022;\n\017refunded_a" +
-      "mount\030\t \001(\0132\022.google.type.MoneyR\016refunde" +
-      "dAmount\022;\n\014refund_state\030\n \001(\0162\030.payments" +
-      ".v1.RefundStateR\013refundState\"\370\001\n\006Refund\022" +
-      "\033\n\trefund_id\030\001 \001(\003R\010refundId\022\035\n\npayment_" +
-      "id\030\002 \001(\003R\tpaymentId\022*\n\006amount\030\003 \001(\0132\022.go" +
-      "ogle.type.MoneyR\006amount\0221\n\006status\030\004 \001(\0162" +
-      "\031.payments.v1.RefundStatusR\006status\022\026\n\006re" +
-      "ason\030\005 \001(\tR\006reason\022;\n\013create_time\030\006 \001(\0132" +
-      "\032.google.protobuf.TimestampR\ncreateTime\"" +
-      "\325\001\n\rChargeRequest\022\037\n\010order_id\030\001 \001(\003B\004\342A\001" +
-      "\002R\007orderId\0220\n\006amount\030\002 \001(\0132\022.google.type" +
-      ".MoneyB\004\342A\001\002R\006amount\0228\n\006method\030\003 \001(\0162\032.p" +
-      "ayments.v1.PaymentMethodB\004\342A\001\001R\006method\022(" +
-      "\n\nrequest_id\030\004 \001(\tB\004\342A\001\001H\000R\trequestId\210\001\001" +
-      "B\r\n\013_request_id\"@\n\016ChargeResponse\022.\n\007pay" +
-      "ment\030\001 \001(\0132\024.payments.v1.PaymentR\007paymen" +
-      "t\"\275\001\n\rRefundRequest\022#\n\npayment_id\030\001 \001(\003B" +
-      "\004\342A\001\002R\tpaymentId\0220\n\006amount\030\002 \001(\0132\022.googl" +
-      "e.type.MoneyB\004\342A\001\001R\006amount\022\034\n\006reason\030\003 \001" +
-      "(\tB\004\342A\001\001R\006reason\022(\n\nrequest_id\030\004 \001(\tB\004\342A" +
-      "\001\001H\000R\trequestId\210\001\001B\r\n\013_request_id\"m\n\016Ref" +
-      "undResponse\022+\n\006refund\030\001 \001(\0132\023.payments.v" +
-      "1.RefundR\006refund\022.\n\007payment\030\002 \001(\0132\024.paym" +
-      "ents.v1.PaymentR\007payment\"[\n\021GetPaymentRe" +
-      "quest\022\037\n\npayment_id\030\001 \001(\003H\000R\tpaymentId\022\036" +
-      "\n\treference\030\002 \001(\tH\000R\treferenceB\005\n\003key\"s\n" +
-      "\022GetPaymentResponse\022.\n\007payment\030\001 \001(\0132\024.p" +
-      "ayments.v1.PaymentR\007payment\022-\n\007refunds\030\002" +
-      " \003(\0132\023.payments.v1.RefundR\007refunds\"\210\004\n\rP" +
-      "aymentFilter\022\036\n\010order_id\030\001 \001(\003H\000R\007orderI" +
-      "d\210\001\001\0224\n\007methods\030\002 \003(\0162\032.payments.v1.Paym" +
-      "entMethodR\007methods\0226\n\010statuses\030\003 \003(\0162\032.p" +
-      "ayments.v1.PaymentStatusR\010statuses\022=\n\rre" +
-      "fund_states\030\004 \003(\0162\030.payments.v1.RefundSt" +
-      "ateR\014refundStates\022!\n\treference\030\005 \001(\tH\001R\t" +
-      "reference\210\001\001\0221\n\nmin_amount\030\006 \001(\0132\022.googl" +
-      "e.type.MoneyR\tminAmount\0221\n\nmax_amount\030\007 " +
-      "\001(\0132\022.google.type.MoneyR\tmaxAmount\022B\n\017mi" +
-      "n_create_time\030\010 \001(\0132\032.google.protobuf.Ti" +
-      "mestampR\rminCreateTime\022B\n\017max_create_tim" +
-      "e\030\t \001(\0132\032.google.protobuf.TimestampR\rmax" +
-      "CreateTimeB\013\n\t_order_idB\014\n\n_reference\"\354\001" +
-      "\n\023ListPaymentsRequest\0228\n\006filter\030\001 \001(\0132\032." +
-      "payments.v1.PaymentFilterB\004\342A\001\001R\006filter\022" +
-      "\037\n\010order_by\030\002 \001(\tB\004\342A\001\001R\007orderBy\022!\n\tpage" +
-      "_size\030\003 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npage_toke" +
-      "n\030\004 \001(\tB\004\342A\001\001R\tpageToken\0222\n\022include_tota" +
-      "l_size\030\005 \001(\010B\004\342A\001\001R\020includeTotalSize\"\243\001\n" +
-      "\024ListPaymentsResponse\0220\n\010payments\030\001 \003(\0132" +
-      "\024.payments.v1.PaymentR\010payments\022&\n\017next_" +
-      "page_token\030\002 \001(\tR\rnextPageToken\022\"\n\ntotal" +
-      "_size\030\003 \001(\003H\000R\ttotalSize\210\001\001B\r\n\013_total_si" +
-      "ze*\222\001\n\rPaymentMethod\022\036\n\032PAYMENT_METHOD_U" +
-      "NSPECIFIED\020\000\022\026\n\022PAYMENT_METHOD_UPI\020\001\022\027\n\023" +
-      "PAYMENT_METHOD_CARD\020\002\022\026\n\022PAYMENT_METHOD_" +
-      "COD\020\003\022\030\n\024PAYMENT_METHOD_OTHER\020\004*\204\001\n\rPaym" +
-      "entStatus\022\036\n\032PAYMENT_STATUS_UNSPECIFIED\020" +
-      "\000\022\032\n\026PAYMENT_STATUS_PENDING\020\001\022\034\n\030PAYMENT" +
-      "_STATUS_SUCCEEDED\020\002\022\031\n\025PAYMENT_STATUS_FA" +
-      "ILED\020\003*s\n\013RefundState\022\034\n\030REFUND_STATE_UN" +
-      "SPECIFIED\020\000\022\025\n\021REFUND_STATE_NONE\020\001\022\030\n\024RE" +
-      "FUND_STATE_PARTIAL\020\002\022\025\n\021REFUND_STATE_FUL" +
-      "L\020\003*\177\n\014RefundStatus\022\035\n\031REFUND_STATUS_UNS" +
-      "PECIFIED\020\000\022\031\n\025REFUND_STATUS_PENDING\020\001\022\033\n" +
-      "\027REFUND_STATUS_SUCCEEDED\020\002\022\030\n\024REFUND_STA" +
-      "TUS_FAILED\020\0032\352\003\n\016PaymentService\022a\n\006Charg" +
-      "e\022\032.payments.v1.ChargeRequest\032\033.payments" +
-      ".v1.ChargeResponse\"\036\202\323\344\223\002\030\"\023/v2/payments" +
-      ":charge:\001*\022n\n\006Refund\022\032.payments.v1.Refun" +
-      "dRequest\032\033.payments.v1.RefundResponse\"+\202" +
-      "\323\344\223\002%\" /v2/payments/{payment_id}:refund:" +
-      "\001*\022\231\001\n\nGetPayment\022\036.payments.v1.GetPayme" +
-      "ntRequest\032\037.payments.v1.GetPaymentRespon" +
-      "se\"J\202\323\344\223\002D\022\031/v2/payments/{payment_id}Z\'\022" +
-      "%/v2/payments/by-reference/{reference}\022i" +
-      "\n\014ListPayments\022 .payments.v1.ListPayment" +
-      "sRequest\032!.payments.v1.ListPaymentsRespo" +
-      "nse\"\024\202\323\344\223\002\016\022\014/v2/paymentsBy\n\013payments.v1" +
-      "B\rPaymentsProtoP\001Z(payments.internal/pay" +
-      "ments/v1;paymentsv1\242\002\003PAY\252\002\013Payments.V1\312" +
-      "\002\013Payments\\V1\352\002\014Payments::V1b\006proto3"
+      "f/timestamp.proto\032\027google/rpc/status.pro" +
+      "to\032\027google/type/money.proto\"\317\003\n\007Payment\022" +
+      "\035\n\npayment_id\030\001 \001(\003R\tpaymentId\022\031\n\010order_" +
+      "id\030\002 \001(\003R\007orderId\022*\n\006amount\030\003 \001(\0132\022.goog" +
+      "le.type.MoneyR\006amount\0222\n\006method\030\004 \001(\0162\032." +
+      "payments.v1.PaymentMethodR\006method\022!\n\014oth" +
+      "er_method\030\005 \001(\tR\013otherMethod\0222\n\006status\030\006" +
+      " \001(\0162\032.payments.v1.PaymentStatusR\006status" +
+      "\022\034\n\treference\030\007 \001(\tR\treference\022;\n\013create" +
+      "_time\030\010 \001(\0132\032.google.protobuf.TimestampR" +
+      "\ncreateTime\022;\n\017refunded_amount\030\t \001(\0132\022.g" +
+      "oogle.type.MoneyR\016refundedAmount\022;\n\014refu" +
+      "nd_state\030\n \001(\0162\030.payments.v1.RefundState" +
+      "R\013refundState\"\370\001\n\006Refund\022\033\n\trefund_id\030\001 " +
+      "\001(\003R\010refundId\022\035\n\npayment_id\030\002 \001(\003R\tpayme" +
+      "ntId\022*\n\006amount\030\003 \001(\0132\022.google.type.Money" +
+      "R\006amount\0221\n\006status\030\004 \001(\0162\031.payments.v1.R" +
+      "efundStatusR\006status\022\026\n\006reason\030\005 \001(\tR\006rea" +
+      "son\022;\n\013create_time\030\006 \001(\0132\032.google.protob" +
+      "uf.TimestampR\ncreateTime\"\325\001\n\rChargeReque" +
+      "st\022\037\n\010order_id\030\001 \001(\003B\004\342A\001\002R\007orderId\0220\n\006a" +
+      "mount\030\002 \001(\0132\022.google.type.MoneyB\004\342A\001\002R\006a" +
+      "mount\0228\n\006method\030\003 \001(\0162\032.payments.v1.Paym" +
+      "entMethodB\004\342A\001\001R\006method\022(\n\nrequest_id\030\004 " +
+      "\001(\tB\004\342A\001\001H\000R\trequestId\210\001\001B\r\n\013_request_id" +
+      "\"@\n\016ChargeResponse\022.\n\007payment\030\001 \001(\0132\024.pa" +
+      "yments.v1.PaymentR\007payment\"P\n\022BatchCharg" +
+      "eRequest\022:\n\007charges\030\001 \003(\0132\032.payments.v1." +
+      "ChargeRequestB\004\342A\001\002R\007charges\"O\n\023BatchCha" +
+      "rgeResponse\0228\n\007results\030\001 \003(\0132\036.payments." +
+      "v1.BatchChargeResultR\007results\"\230\001\n\021BatchC" +
+      "hargeResult\0220\n\007payment\030\001 \001(\0132\024.payments." +
+      "v1.PaymentH\000R\007payment\022*\n\005error\030\002 \001(\0132\022.g" +
+      "oogle.rpc.StatusH\000R\005error\022\032\n\010replayed\030\003 " +
+      "\001(\010R\010replayedB\t\n\007outcome\"\275\001\n\rRefundReque" +
+      "st\022#\n\npayment_id\030\001 \001(\003B\004\342A\001\002R\tpaymentId\022" +
+      "0\n\006amount\030\002 \001(\0132\022.google.type.MoneyB\004\342A\001" +
+      "\001R\006amount\022\034\n\006reason\030\003 \001(\tB\004\342A\001\001R\006reason\022" +
+      "(\n\nrequest_id\030\004 \001(\tB\004\342A\001\001H\000R\trequestId\210\001" +
+      "\001B\r\n\013_request_id\"m\n\016RefundResponse\022+\n\006re" +
+      "fund\030\001 \001(\0132\023.payments.v1.RefundR\006refund\022" +
+      ".\n\007payment\030\002 \001(\0132\024.payments.v1.PaymentR\007" +
+      "payment\"[\n\021GetPaymentRequest\022\037\n\npayment_" +
+      "id\030\001 \001(\003H\000R\tpaymentId\022\036\n\treference\030\002 \001(\t" +
+      "H\000R\treferenceB\005\n\003key\"s\n\022GetPaymentRespon" +
+      "se\022.\n\007payment\030\001 \001(\0132\024.payments.v1.Paymen" +
+      "tR\007payment\022-\n\007refunds\030\002 \003(\0132\023.payments.v" +
+      "1.RefundR\007refunds\"\210\004\n\rPaymentFilter\022\036\n\010o" +
+      "rder_id\030\001 \001(\003H\000R\007orderId\210\001\001\0224\n\007methods\030\002" +
+      " \003(\0162\032.payments.v1.PaymentMethodR\007method" +
+      "s\0226\n\010statuses\030\003 \003(\0162\032.payments.v1.Paymen" +
+      "tStatusR\010statuses\022=\n\rrefund_states\030\004 \003(\016" +
+      "2\030.payments.v1.RefundStateR\014refundStates" +
+      "\022!\n\treference\030\005 \001(\tH\001R\treference\210\001\001\0221\n\nm" +
+      "in_amount\030\006 \001(\0132\022.google.type.MoneyR\tmin" +
+      "Amount\0221\n\nmax_amount\030\007 \001(\0132\022.google.type" +
+      ".MoneyR\tmaxAmount\022B\n\017min_create_time\030\010 \001" +
+      "(\0132\032.google.protobuf.TimestampR\rminCreat" +
+      "eTime\022B\n\017max_create_time\030\t \001(\0132\032.google." +
+      "protobuf.TimestampR\rmaxCreateTimeB\013\n\t_or" +
+      "der_idB\014\n\n_reference\"\354\001\n\023ListPaymentsReq" +
+      "uest\0228\n\006filter\030\001 \001(\0132\032.payments.v1.Payme" +
+      "ntFilterB\004\342A\001\001R\006filter\022\037\n\010order_by\030\002 \001(\t" +
+      "B\004\342A\001\001R\007orderBy\022!\n\tpage_size\030\003 \001(\005B\004\342A\001\001" +
+      "R\010pageSize\022#\n\npage_token\030\004 \001(\tB\004\342A\001\001R\tpa" +
+      "geToken\0222\n\022include_total_size\030\005 \001(\010B\004\342A\001" +
+      "\001R\020includeTotalSize\"\243\001\n\024ListPaymentsResp" +
+      "onse\0220\n\010payments\030\001 \003(\0132\024.payments.v1.Pay" +
+      "mentR\010payments\022&\n\017next_page_token\030\002 \001(\tR" +
+      "\rnextPageToken\022\"\n\ntotal_size\030\003 \001(\003H\000R\tto" +
+      "talSize\210\001\001B\r\n\013_total_size*\222\001\n\rPaymentMet" +
+      "hod\022\036\n\032PAYMENT_METHOD_UNSPECIFIED\020\000\022\026\n\022P" +
+      "AYMENT_METHOD_UPI\020\001\022\027\n\023PAYMENT_METHOD_CA" +
+      "RD\020\002\022\026\n\022PAYMENT_METHOD_COD\020\003\022\030\n\024PAYMENT_" +
+      "METHOD_OTHER\020\004*\204\001\n\rPaymentStatus\022\036\n\032PAYM" +
+      "ENT_STATUS_UNSPECIFIED\020\000\022\032\n\026PAYMENT_STAT" +
+      "US_PENDING\020\001\022\034\n\030PAYMENT_STATUS_SUCCEEDED" +
+      "\020\002\022\031\n\025PAYMENT_STATUS_FAILED\020\003*s\n\013RefundS" +
+      "tate\022\034\n\030REFUND_STATE_UNSPECIFIED\020\000\022\025\n\021RE" +
+      "FUND_STATE_NONE\020\001\022\030\n\024REFUND_STATE_PARTIA" +
+      "L\020\002\022\025\n\021REFUND_STATE_FULL\020\003*\177\n\014RefundStat" +
+      "us\022\035\n\031REFUND_STATUS_UNSPECIFIED\020\000\022\031\n\025REF" +
+      "UND_STATUS_PENDING\020\001\022\033\n\027REFUND_STATUS_SU" +
+      "CCEEDED\020\002\022\030\n\024REFUND_STATUS_FAILED\020\0032\341\004\n\016" +
+      "PaymentService\022a\n\006Charge\022\032.payments.v1.C" +
+      "hargeRequest\032\033.payments.v1.ChargeRespons" +
+      "e\"\036\202\323\344\223\002\030\"\023/v2/payments:charge:\001*\022u\n\013Bat" +
+      "chCharge\022\037.payments.v1.BatchChargeReques" +
+      "t\032 .payments.v1.BatchChargeResponse\"#\202\323\344" +
+      "\223\002\035\"\030/v2/payments:batchCharge:\001*\022n\n\006Refu" +
+      "nd\022\032.payments.v1.RefundRequest\032\033.payment" +
+      "s.v1.RefundResponse\"+\202\323\344\223\002%\" /v2/payment" +
+      "s/{payment_id}:refund:\001*\022\231\001\n\nGetPayment\022" +
+      "\036.payments.v1.GetPaymentRequest\032\037.paymen" +
+      "ts.v1.GetPaymentResponse\"J\202\323\344\223\002D\022\031/v2/pa" +
+      "yments/{payment_id}Z\'\022%/v2/payments/by-r" +
+      "eference/{reference}\022i\n\014ListPayments\022 .p" +
+      "ayments.v1.ListPaymentsRequest\032!.payment" +
+      "s.v1.ListPaymentsResponse\"\024\202\323\344\223\002\016\022\014/v2/p" +
+      "aymentsBy\n\013payments.v1B\rPaymentsProtoP\001Z" +
+      "(payments.internal/payments/v1;paymentsv" +
+      "1\242\002\003PAY\252\002\013Payments.V1\312\002\013Payments\\V1\352\002\014Pa" +
+      "yments::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -191,6 +218,7 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
           com.google.api.AnnotationsProto.getDescriptor(),
           com.google.api.FieldBehaviorProto.getDescriptor(),
           com.google.protobuf.TimestampProto.getDescriptor(),
+          com.google.rpc.StatusProto.getDescriptor(),
           com.google.type.MoneyProto.getDescriptor(),
         });
     internal_static_payments_v1_Payment_descriptor =
@@ -217,44 +245,62 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ChargeResponse_descriptor,
         new java.lang.String[] { "Payment", });
-    internal_static_payments_v1_RefundRequest_descriptor =
+    internal_static_payments_v1_BatchChargeRequest_descriptor =
       getDescriptor().getMessageType(4);
+    internal_static_payments_v1_BatchChargeRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_BatchChargeRequest_descriptor,
+        new java.lang.String[] { "Charges", });
+    internal_static_payments_v1_BatchChargeResponse_descriptor =
+      getDescriptor().getMessageType(5);
+    internal_static_payments_v1_BatchChargeResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_BatchChargeResponse_descriptor,
+        new java.lang.String[] { "Results", });
+    internal_static_payments_v1_BatchChargeResult_descriptor =
+      getDescriptor().getMessageType(6);
+    internal_static_payments_v1_BatchChargeResult_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_BatchChargeResult_descriptor,
+        new java.lang.String[] { "Payment", "Error", "Replayed", "Outcome", });
+    internal_static_payments_v1_RefundRequest_descriptor =
+      getDescriptor().getMessageType(7);
     internal_static_payments_v1_RefundRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_RefundRequest_descriptor,
         new java.lang.String[] { "PaymentId", "Amount", "Reason", "RequestId", });
     internal_static_payments_v1_RefundResponse_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(8);
     internal_static_payments_v1_RefundResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_RefundResponse_descriptor,
         new java.lang.String[] { "Refund", "Payment", });
     internal_static_payments_v1_GetPaymentRequest_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(9);
     internal_static_payments_v1_GetPaymentRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_GetPaymentRequest_descriptor,
         new java.lang.String[] { "PaymentId", "Reference", "Key", });
     internal_static_payments_v1_GetPaymentResponse_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(10);
     internal_static_payments_v1_GetPaymentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_GetPaymentResponse_descriptor,
         new java.lang.String[] { "Payment", "Refunds", });
     internal_static_payments_v1_PaymentFilter_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(11);
     internal_static_payments_v1_PaymentFilter_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_PaymentFilter_descriptor,
         new java.lang.String[] { "OrderId", "Methods", "Statuses", "RefundStates", "Reference", "MinAmount", "MaxAmount", "MinCreateTime", "MaxCreateTime", });
     internal_static_payments_v1_ListPaymentsRequest_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(12);
     internal_static_payments_v1_ListPaymentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsRequest_descriptor,
         new java.lang.String[] { "Filter", "OrderBy", "PageSize", "PageToken", "IncludeTotalSize", });
     internal_static_payments_v1_ListPaymentsResponse_descriptor =
-      getDescriptor().getMessageType(10);
+      getDescriptor().getMessageType(13);
     internal_static_payments_v1_ListPaymentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsResponse_descriptor,
@@ -263,6 +309,7 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     com.google.api.AnnotationsProto.getDescriptor();
     com.google.api.FieldBehaviorProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();
+    com.google.rpc.StatusProto.getDescriptor();
     com.google.type.MoneyProto.getDescriptor();
     com.google.protobuf.ExtensionRegistry registry =
         com.google.protobuf.ExtensionRegistry.newInstance();
