@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"strconv"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+const hpackTableBytes = 4096 // of either side, unless a setting says otherwise (RFC 7541)
+
+// headerBlocks are the headers of calls, encoded once. The first call of a connection puts them into the server's table;
+// all later ones only name their places in it.
+type headerBlocks struct {
+	first, later []byte
+}
+
+// newHeaderBlocks encodes the headers of an RPC for a server whose table may have tableBytes.
+func newHeaderBlocks(target, path string, tableBytes uint32) headerBlocks {
+	if tableBytes < hpackTableBytes {
+		// A table that may be too small for all of them would change with each call; with none, they are sent in full.
+		tableBytes = 0
+	}
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	encoder.SetMaxDynamicTableSizeLimit(tableBytes)
+	encode := func() []byte {
+		block.Reset()
+		for _, field := range []hpack.HeaderField{
+			{Name: ":method", Value: "POST"},
+			{Name: ":scheme", Value: "http"},
+			{Name: ":path", Value: path},
+			{Name: ":authority", Value: target},
+			{Name: "te", Value: "trailers"},
+			{Name: "content-type", Value: "application/grpc"},
+		} {
+			if err := encoder.WriteField(field); err != nil {
+				panic(err) // a bytes.Buffer takes everything
+			}
+		}
+		return bytes.Clone(block.Bytes())
+	}
+	return headerBlocks{first: encode(), later: encode()}
+}
+
+// A statusReader decodes all headers of a connection, as their compression demands, and keeps the grpc-status.
+type statusReader struct {
+	decoder *hpack.Decoder
+	status  outcome
+}
+
+func newStatusReader() *statusReader {
+	r := &statusReader{status: noStatus}
+	r.decoder = hpack.NewDecoder(hpackTableBytes, func(field hpack.HeaderField) {
+		if field.Name != "grpc-status" {
+			return
+		}
+		if number, err := strconv.Atoi(field.Value); err == nil {
+			r.status = outcome(number)
+		}
+	})
+	return r
+}
+
+// read decodes a fragment of a block of headers.
+func (r *statusReader) read(fragment []byte) error {
+	_, err := r.decoder.Write(fragment)
+	return err
+}
+
+// end returns the grpc-status of the block that has been read, noStatus when it has none.
+func (r *statusReader) end() (outcome, error) {
+	status := r.status
+	r.status = noStatus
+	return status, r.decoder.Close()
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	paymentsv1 "payments.internal/payments/v1"
+)
+
+// What stands in a template where each call has a value of its own. Each is as long as what replaces it.
+const (
+	anyRequestID       = "00000000-0000-4000-8000-000000000000"
+	anyOrderID   int64 = 0x5_1234_5678
+	anyPaymentID int64 = 0x6_1357_9BDF
+
+	maxOrderID   = 1_000_000
+	idBytes      = 5 // of a varint: enough for ids below 2^35
+	maxPaymentID = 1<<(7*idBytes) - 1
+)
+
+// An rpc is something that can be called: its path, and a message with placeholders in it. Another RPC is another entry
+// of rpcs.
+type rpc struct {
+	path    string
+	message func(options) proto.Message
+	// Whether it takes the payments one after the other, each once, instead of at random.
+	takesPayments bool
+}
+
+var rpcs = map[string]rpc{
+	"charge": {
+		path:    paymentsv1.PaymentService_Charge_FullMethodName,
+		message: func(options) proto.Message { return charge(proto.String(anyRequestID)) },
+	},
+	"charge_without_request_id": {
+		path:    paymentsv1.PaymentService_Charge_FullMethodName,
+		message: func(options) proto.Message { return charge(nil) },
+	},
+	"refund": {
+		path: paymentsv1.PaymentService_Refund_FullMethodName,
+		message: func(options) proto.Message {
+			return &paymentsv1.RefundRequest{PaymentId: anyPaymentID, RequestId: proto.String(anyRequestID)}
+		},
+		takesPayments: true,
+	},
+	"get": {
+		path: paymentsv1.PaymentService_GetPayment_FullMethodName,
+		message: func(options) proto.Message {
+			return &paymentsv1.GetPaymentRequest{Key: &paymentsv1.GetPaymentRequest_PaymentId{PaymentId: anyPaymentID}}
+		},
+	},
+	"list": {
+		path: paymentsv1.PaymentService_ListPayments_FullMethodName,
+		message: func(options options) proto.Message {
+			return &paymentsv1.ListPaymentsRequest{PageSize: int32(options.pageSize)}
+		},
+	},
+}
+
+func charge(requestID *string) *paymentsv1.ChargeRequest {
+	return &paymentsv1.ChargeRequest{
+		OrderId:   anyOrderID,
+		Amount:    &money.Money{Units: 561},
+		Method:    paymentsv1.PaymentMethod_PAYMENT_METHOD_UPI,
+		RequestId: requestID,
+	}
+}
+
+// messages makes the request messages of a run, for any number of goroutines. The message is serialised once; each call
+// gets a copy in which its own values are written over the placeholders.
+type messages struct {
+	template   []byte // with the prefix
+	requestIDs []int  // where in the template they are
+	orderIDs   []int
+	paymentIDs []int
+
+	payments      paymentRange
+	takesPayments bool
+	paymentsTaken atomic.Int64
+}
+
+// A paymentRange is the ids of payments that exist, from first to last.
+type paymentRange struct{ first, last int64 }
+
+func (r paymentRange) size() int64 { return r.last - r.first + 1 }
+
+func newMessages(of rpc, options options) (*messages, error) {
+	body, err := proto.Marshal(of.message(options))
+	if err != nil {
+		return nil, err
+	}
+	template := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body)))
+	template = append(template, body...)
+	m := &messages{
+		template:      template,
+		requestIDs:    places(template, []byte(anyRequestID)),
+		orderIDs:      places(template, protowire.AppendVarint(nil, uint64(anyOrderID))),
+		paymentIDs:    places(template, protowire.AppendVarint(nil, uint64(anyPaymentID))),
+		payments:      options.payments,
+		takesPayments: of.takesPayments,
+	}
+	if len(m.paymentIDs) > 0 && (m.payments.first < 1 || m.payments.size() < 1 || m.payments.last > maxPaymentID) {
+		return nil, fmt.Errorf("-payment-ids FIRST-LAST is needed, of 1 to %d", maxPaymentID)
+	}
+	return m, nil
+}
+
+func places(template, placeholder []byte) []int {
+	var found []int
+	for from := 0; ; {
+		at := bytes.Index(template[from:], placeholder)
+		if at < 0 {
+			return found
+		}
+		found = append(found, from+at)
+		from += at + len(placeholder)
+	}
+}
+
+// appendNext appends the next message, with its prefix, to buffer. It returns false when there is none: each payment has
+// been taken.
+func (m *messages) appendNext(buffer []byte) ([]byte, bool) {
+	start := len(buffer)
+	buffer = append(buffer, m.template...)
+	message := buffer[start:]
+	for _, at := range m.requestIDs {
+		putUUID(message[at:])
+	}
+	for _, at := range m.orderIDs {
+		putID(message[at:], 1+rand.Int64N(maxOrderID))
+	}
+	for _, at := range m.paymentIDs {
+		id, ok := m.paymentID()
+		if !ok {
+			return buffer[:start], false
+		}
+		putID(message[at:], id)
+	}
+	return buffer, true
+}
+
+func (m *messages) paymentID() (int64, bool) {
+	if !m.takesPayments {
+		return m.payments.first + rand.Int64N(m.payments.size()), true
+	}
+	id := m.payments.first + m.paymentsTaken.Add(1) - 1
+	return id, id <= m.payments.last
+}
+
+// putID writes a varint of always as many bytes: protobuf lets the high ones be zero.
+func putID(at []byte, id int64) {
+	for i := range idBytes - 1 {
+		at[i] = byte(id) | 0x80
+		id >>= 7
+	}
+	at[idBytes-1] = byte(id)
+}
+
+// putUUID writes a random UUID (RFC 9562, version 4).
+func putUUID(at []byte) {
+	var random [16]byte
+	binary.NativeEndian.PutUint64(random[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(random[8:], rand.Uint64())
+	random[6] = random[6]&0x0f | 0x40
+	random[8] = random[8]&0x3f | 0x80
+	hex.Encode(at[0:], random[0:4])
+	hex.Encode(at[9:], random[4:6])
+	hex.Encode(at[14:], random[6:8])
+	hex.Encode(at[19:], random[8:10])
+	hex.Encode(at[24:], random[10:16])
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// A position is a place in a list: just after the payment with this time and id.
+type position struct {
+	hasTime      bool
+	microseconds int64 // since 1970
+	paymentID    int64
+}
+
+func positionOf(p payment) position {
+	if !p.createTime.Valid {
+		return position{paymentID: p.id}
+	}
+	return position{true, p.createTime.Time.UnixMicro(), p.id}
+}
+
+func (p position) createTime() time.Time { return time.UnixMicro(p.microseconds).UTC() }
+
+const (
+	positionBytes = 17
+	checksumBytes = 12
+)
+
+// pageToken returns the token that continues a list: the position, and a checksum over it, the filter and the order.
+func pageToken(place position, query pageQuery) (string, error) {
+	token := []byte{flag(place.hasTime)}
+	token = binary.BigEndian.AppendUint64(token, uint64(place.microseconds))
+	token = binary.BigEndian.AppendUint64(token, uint64(place.paymentID))
+	signed := append(slices.Clone(token), flag(query.oldestFirst))
+	signed, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(signed, query.filter)
+	if err != nil {
+		return "", err
+	}
+	checksum := sha256.Sum256(signed)
+	return base64.RawURLEncoding.EncodeToString(append(token, checksum[:checksumBytes]...)), nil
+}
+
+// readPageToken returns the position in the token of a query; none in an empty one.
+func readPageToken(query pageQuery) (*position, error) {
+	if query.token == "" {
+		return nil, nil
+	}
+	decoded, err := base64.RawURLEncoding.DecodeString(query.token)
+	if err == nil && len(decoded) == positionBytes+checksumBytes {
+		place := position{
+			hasTime:      decoded[0] == 1,
+			microseconds: int64(binary.BigEndian.Uint64(decoded[1:])),
+			paymentID:    int64(binary.BigEndian.Uint64(decoded[9:])),
+		}
+		if again, err := pageToken(place, query); err == nil && again == query.token {
+			return &place, nil
+		}
+	}
+	return nil, invalid("page_token", "must be a next_page_token of the same filter and order_by, unaltered")
+}
+
+func flag(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
+}

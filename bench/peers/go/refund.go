@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	lockPaymentText  = "SELECT " + paymentColumns + " FROM payments p WHERE p.payment_id = ? FOR UPDATE"
+	selectRefundText = "SELECT r.requested_amount, " + refundColumns +
+		" FROM refunds r JOIN payments p ON p.payment_id = r.payment_id WHERE r.caller = ? AND r.request_id = ?"
+	selectLastRefundText = "SELECT " + refundColumns +
+		" FROM refunds r JOIN payments p ON p.payment_id = r.payment_id" +
+		" WHERE r.payment_id = ? ORDER BY r.refund_id DESC LIMIT 1"
+	insertRefundText = `
+		INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	updateRefundedText = "UPDATE payments SET refunded_amount = ?, refunded = ? WHERE payment_id = ?"
+)
+
+// A refundOutcome is a refund, missing where an earlier system made it, and its payment after it.
+type refundOutcome struct {
+	refund   *refund
+	payment  payment
+	replayed bool
+}
+
+// refund stores a refund and what it makes of its payment, or returns the earlier one of its request_id.
+func (s *store) refund(ctx context.Context, asked newRefund) (refundOutcome, error) {
+	var outcome refundOutcome
+	once := func() (err error) {
+		outcome, err = s.refundOnce(ctx, asked)
+		return err
+	}
+	err := persistently(once)
+	if isDuplicate(err) {
+		// A refund of another payment with the same request_id was in progress. It is stored now, so this finds it.
+		err = persistently(once)
+	}
+	return outcome, err
+}
+
+func (s *store) refundOnce(ctx context.Context, asked newRefund) (refundOutcome, error) {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return refundOutcome{}, err
+	}
+	defer tx.Rollback() // does nothing after the commit
+	outcome, err := s.refundWithin(ctx, tx, asked)
+	if err != nil {
+		return refundOutcome{}, err
+	}
+	return outcome, tx.Commit()
+}
+
+func (s *store) refundWithin(ctx context.Context, tx *sql.Tx, asked newRefund) (refundOutcome, error) {
+	var p payment
+	err := tx.StmtContext(ctx, s.lockPayment).QueryRowContext(ctx, asked.paymentID).Scan(p.fields()...)
+	missing := errors.Is(err, sql.ErrNoRows)
+	if err != nil && !missing {
+		return refundOutcome{}, err
+	}
+	// After the lock: what held it may have been this very refund, called twice.
+	earlier, err := s.earlierRefund(ctx, tx, asked)
+	if err != nil {
+		return refundOutcome{}, err
+	}
+	if earlier != nil {
+		return refundOutcome{earlier, p, true}, nil
+	}
+	if missing {
+		return refundOutcome{}, errNotFound
+	}
+	if p.refunded && asked.generated && (!asked.requestedAmount.Valid || asked.requestedAmount == p.amount) {
+		last, err := s.lastRefund(ctx, tx, p.id)
+		return refundOutcome{last, p, false}, err
+	}
+	amount, err := p.refundable(asked)
+	if err != nil {
+		return refundOutcome{}, err
+	}
+	return s.storeRefund(ctx, tx, p, asked, amount)
+}
+
+// refundable returns what to give back.
+func (p *payment) refundable(asked newRefund) (amountMinor, error) {
+	remaining := p.amount.V - p.refundedAmount
+	switch {
+	case !p.succeeded.Valid:
+		return 0, status.Error(codes.FailedPrecondition, "payment is pending; it can be refunded once it has succeeded")
+	case !p.succeeded.Bool:
+		return 0, status.Error(codes.FailedPrecondition, "payment had failed; there is nothing to refund")
+	case p.refunded || !p.amount.Valid || remaining <= 0:
+		return 0, status.Error(codes.FailedPrecondition, "nothing remains of the payment to refund")
+	case !asked.requestedAmount.Valid:
+		return remaining, nil
+	case p.currency != currency:
+		return 0, invalid("amount.currency_code", "must be the payment's currency, "+p.currency)
+	case asked.requestedAmount.V > remaining:
+		return 0, status.Errorf(codes.FailedPrecondition, "only %s of the payment remains to refund", remaining)
+	}
+	return asked.requestedAmount.V, nil
+}
+
+func (s *store) storeRefund(ctx context.Context, tx *sql.Tx, p payment, asked newRefund, amount amountMinor) (refundOutcome, error) {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	requestedAmount := sql.NullString{String: asked.requestedAmount.V.String(), Valid: asked.requestedAmount.Valid}
+	inserted, err := tx.StmtContext(ctx, s.insertRefund).ExecContext(ctx,
+		p.id, amount.String(), requestedAmount, true, asked.reason, caller, asked.requestID, now)
+	if err != nil {
+		return refundOutcome{}, err
+	}
+	id, err := inserted.LastInsertId()
+	if err != nil {
+		return refundOutcome{}, err
+	}
+	p.refundedAmount += amount
+	p.refunded = p.refundedAmount == p.amount.V
+	_, err = tx.StmtContext(ctx, s.updateRefunded).ExecContext(ctx, p.refundedAmount.String(), p.refunded, p.id)
+	if err != nil {
+		return refundOutcome{}, err
+	}
+	made := &refund{
+		id:         sql.NullInt64{Int64: id, Valid: true},
+		paymentID:  sql.NullInt64{Int64: p.id, Valid: true},
+		amount:     sql.Null[amountMinor]{V: amount, Valid: true},
+		currency:   p.currency,
+		succeeded:  sql.NullBool{Bool: true, Valid: true},
+		reason:     sql.NullString{String: asked.reason, Valid: true},
+		createTime: sql.NullTime{Time: now, Valid: true},
+	}
+	return refundOutcome{made, p, false}, nil
+}
+
+// earlierRefund returns the refund that is stored with the request_id of another, if any.
+func (s *store) earlierRefund(ctx context.Context, tx *sql.Tx, asked newRefund) (*refund, error) {
+	var earlier refund
+	var requestedAmount sql.Null[amountMinor]
+	err := tx.StmtContext(ctx, s.selectRefund).QueryRowContext(ctx, caller, asked.requestID).
+		Scan(append([]any{&requestedAmount}, earlier.fields()...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if earlier.paymentID.Int64 != asked.paymentID || requestedAmount != asked.requestedAmount ||
+		earlier.reason.String != asked.reason {
+		return nil, errRequestIDReused
+	}
+	return &earlier, nil
+}
+
+// lastRefund returns the last refund of a payment, none where an earlier system made it.
+func (s *store) lastRefund(ctx context.Context, tx *sql.Tx, paymentID int64) (*refund, error) {
+	var last refund
+	err := tx.StmtContext(ctx, s.selectLastRefund).QueryRowContext(ctx, paymentID).Scan(last.fields()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return &last, err
+}

@@ -1,0 +1,178 @@
+"""What is measured: this service by either engine, and its Go peer, each on a database of its own; and the load."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from bench.load import BenchError
+from server.config import Settings
+from tools.devdb import PrivateDatabase
+from tools.migrate import migrate
+
+__all__ = ["BenchError", "Report", "System", "database_version", "load", "running", "seconds_to_serving"]
+
+ROOT = Path(__file__).resolve().parent.parent
+_LOADER = str(ROOT / ".bin" / "loader")
+_PEER = ROOT / ".bin" / "peer-go"
+_START_TIMEOUT_SECONDS = 30
+_WARM_UP_SECONDS = 1
+_POLL_SECONDS = 0.005
+_PORTS = iter(range(18_100, 30_000))
+_FILL = """
+    INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, caller, request_id)
+    SELECT k, MOD(k * 7919, 500000) / 100 + 1, ELT(1 + MOD(k, 3), 'UPI', 'CARD', 'COD'), 1,
+        CONCAT('ECI20250101-', LPAD(HEX(k), 20, '0')), '2025-01-01' + INTERVAL k * 1234567 MICROSECOND, 0, 'filler',
+        LPAD(HEX(k * 2654435761), 36, '0')
+    FROM (SELECT seq AS k FROM seq_1_to_{rows}) numbers
+"""
+"""Payments that succeeded, with ids from 1 on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run of the load generator gave."""
+
+    calls_per_second: float
+    p99_ms: float
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A service that runs: its port, and how it is started."""
+
+    name: str
+    port: int
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def running(name: str, engine: str, database: PrivateDatabase, folder: Path, *, rows: int) -> Iterator[System]:
+    """Run this service by ``engine``, or the Go peer for an empty one, on a new database of ``rows`` payments.
+
+    Raises:
+        BenchError: it did not start.
+    """
+    settings = {
+        "MYSQL_SOCKET": str(database.socket_path),
+        "MYSQL_USER": "root",
+        "MYSQL_DB": f"rpcs_{name.lower()}",
+    }
+    _execute(database, None, f"CREATE DATABASE {settings['MYSQL_DB']} CHARACTER SET utf8mb4")
+    migrate(Settings.model_validate({key.lower(): value for key, value in settings.items()}), say=lambda _: None)
+    _execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
+    _execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
+    port = _free_port()
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        **settings,
+        "GRPC_PORT": str(port),
+        "REST_PORT": "0",
+        "LOG_LEVEL": "warning",
+        "SUCCESS_PROBABILITY": "1",
+        **({"GRPC_ENGINE": engine} if engine else {}),
+    }
+    command = (sys.executable, "-m", "server") if engine else (str(_PEER),)
+    system = System(name, port, command, environment)
+    with _process(system, folder / f"{name}.log"):
+        yield system
+
+
+def load(port: int, rpc: str, seconds: float, *options: str) -> Report:
+    """Make calls for some seconds, after a second that is not measured.
+
+    Raises:
+        BenchError: none succeeded.
+    """
+    command = [_LOADER, "-target", f"127.0.0.1:{port}", "-rpc", rpc, "-connections", "4", *options]
+    command += ["-seconds", str(seconds), "-warm-up", str(_WARM_UP_SECONDS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"no {rpc} succeeded: {done.stdout}{done.stderr}")
+    report = json.loads(done.stdout)
+    return Report(report["calls_per_second"], report["latency_ms"]["p99"], sum(report["errors"].values()))
+
+
+def seconds_to_serving(system: System) -> float:
+    """Start another process of a system of ours, and return how long it takes until health says SERVING."""
+    port = _free_port()
+    environment = {**system.environment, "GRPC_PORT": str(port)}
+    started = time.perf_counter()
+    process = subprocess.Popen(system.command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while not _accepts(port):
+            if process.poll() is not None or time.perf_counter() - started > _START_TIMEOUT_SECONDS:
+                raise BenchError(f"{system.name} did not start")
+            time.sleep(_POLL_SECONDS)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub: Any = HealthStub(channel)  # whose types lack its methods
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        return time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def database_version(database: PrivateDatabase) -> str:
+    """Return the version that the database server tells."""
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@contextmanager
+def _process(system: System, log_path: Path) -> Iterator[None]:
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            system.command, cwd=ROOT, env=dict(system.environment), stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+            while not _accepts(system.port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise BenchError(f"{system.name} did not start: {log_path.read_text()}")
+                time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _execute(database: PrivateDatabase, name: str | None, text: str) -> None:
+    with closing(database.connect(name)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00'")
+        cursor.execute(text)
+        connection.commit()
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    """Return a port that nobody listens on, below those that the system gives to outgoing connections."""
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise BenchError("no port is free")
