@@ -50,7 +50,7 @@ def test_the_first_example_of_a_readme_is_a_program_that_runs(language: str, ser
         check=False,
         timeout=60,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"^\d+ SUCCEEDED \S+\n100\.00 PARTIAL\n", ran.stdout), ran.stdout
     assert re.search(r" 561\.00 INR UPI SUCCEEDED$", ran.stdout, re.MULTILINE), ran.stdout
 

@@ -1,0 +1,178 @@
+package payments
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	paymentsv1 "payments.internal/payments/v1"
+)
+
+// Client is a client of the payment service, to be kept and shared: it holds the connections, and is safe for use by
+// several goroutines.
+//
+// A call ends when its context does, or else after the client's timeout (see [WithTimeout]), all its attempts together.
+// When the caller cancels the context, errors.Is(err, context.Canceled) holds; when a deadline passed, errors.Is(err,
+// context.DeadlineExceeded) does.
+type Client struct {
+	stub    paymentsv1.PaymentServiceClient
+	timeout time.Duration
+	closed  chan struct{}
+	close   func() error
+}
+
+// New prepares a client of the service at target, to be closed with [Client.Close]. It takes no context because it
+// does not wait: the first call opens the connection.
+//
+// The target is the service's address ("127.0.0.1:50051"), or a name of gRPC's with several addresses, over which calls
+// are spread: "dns:///payments:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051". Without [WithTransportCredentials],
+// everything is sent in the clear.
+//
+// It returns an [*ArgumentError] for a target or option that cannot be used, and gRPC's error for dial options that
+// gRPC refuses.
+func New(target string, options ...Option) (*Client, error) {
+	settings := settings{timeout: defaultTimeout}
+	for _, option := range options {
+		option.applyToClient(&settings)
+	}
+	if err := checkTimeout(settings.timeout); err != nil {
+		return nil, err
+	}
+	dialOptions, err := settings.allDialOptions(target)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := grpc.NewClient(target, dialOptions...)
+	if err != nil {
+		return nil, err
+	}
+	closed := make(chan struct{})
+	return &Client{
+		stub:    paymentsv1.NewPaymentServiceClient(conn),
+		timeout: settings.timeout,
+		closed:  closed,
+		close: sync.OnceValue(func() error {
+			close(closed)
+			return conn.Close()
+		}),
+	}, nil
+}
+
+// Charge charges an order, and returns the payment. A declined charge is no error: its status is [StatusFailed].
+//
+// Errors: [*InvalidRequestError], [*RequestIDReusedError], [*OutcomeUnknownError], [*ArgumentError].
+func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...CallOption) (*Payment, error) {
+	request, err := chargeRequest(params)
+	if err != nil {
+		return nil, err
+	}
+	response, err := call(ctx, c, c.stub.Charge, request, request.GetRequestId(), options)
+	if err != nil {
+		return nil, err
+	}
+	return paymentFrom(response.GetPayment()), nil
+}
+
+// Refund refunds a payment, and returns the refund and the payment after it.
+//
+// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*PaymentFailedError], [*PaymentPendingError],
+// [*RefundExceedsPaymentError], [*RequestIDReusedError], [*OutcomeUnknownError], [*ArgumentError].
+func (c *Client) Refund(ctx context.Context, params RefundParams, options ...CallOption) (*RefundResult, error) {
+	request, err := refundRequest(params)
+	if err != nil {
+		return nil, err
+	}
+	response, err := call(ctx, c, c.stub.Refund, request, request.GetRequestId(), options)
+	if err != nil {
+		return nil, err
+	}
+	return refundResultFrom(response), nil
+}
+
+// GetPayment returns the payment with this id, with its refunds.
+//
+// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
+func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...CallOption) (*PaymentDetails, error) {
+	key := &paymentsv1.GetPaymentRequest_PaymentId{PaymentId: paymentID}
+	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
+}
+
+// GetPaymentByReference returns the payment with this reference, with its refunds; for the rest as [Client.GetPayment].
+func (c *Client) GetPaymentByReference(
+	ctx context.Context, reference string, options ...CallOption,
+) (*PaymentDetails, error) {
+	key := &paymentsv1.GetPaymentRequest_Reference{Reference: reference}
+	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
+}
+
+func (c *Client) getPayment(
+	ctx context.Context, request *paymentsv1.GetPaymentRequest, options []CallOption,
+) (*PaymentDetails, error) {
+	response, err := call(ctx, c, c.stub.GetPayment, request, "", options)
+	if err != nil {
+		return nil, err
+	}
+	return paymentDetailsFrom(response), nil
+}
+
+// ListPayments returns an iterator over the payments that match the conditions, which fetches a page when it needs one:
+//
+//	for payment, err := range client.ListPayments(ctx, payments.ListParams{OrderID: &orderID}) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//
+// It meets each payment that existed when its first page was fetched exactly once, while charges go on. An error ends
+// it, and its payment is nil. The client's timeout, or the one in options, is for fetching one page; the context is for
+// the whole. Ranging over it again starts again.
+//
+// Errors: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+func (c *Client) ListPayments(
+	ctx context.Context, params ListParams, options ...CallOption,
+) iter.Seq2[*Payment, error] {
+	return func(yield func(*Payment, error) bool) {
+		var next PageParams
+		for {
+			page, err := c.ListPaymentsPage(ctx, params, next, options...)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, payment := range page.Payments {
+				if !yield(payment, nil) {
+					return
+				}
+			}
+			if page.NextPageToken == "" {
+				return
+			}
+			next.Token = page.NextPageToken
+		}
+	}
+}
+
+// ListPaymentsPage returns one page of the payments that match the conditions.
+//
+// Errors: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+func (c *Client) ListPaymentsPage(
+	ctx context.Context, params ListParams, page PageParams, options ...CallOption,
+) (*PaymentPage, error) {
+	request, err := listRequest(params, page)
+	if err != nil {
+		return nil, err
+	}
+	response, err := call(ctx, c, c.stub.ListPayments, request, "", options)
+	if err != nil {
+		return nil, err
+	}
+	return paymentPageFrom(response), nil
+}
+
+// Close closes the connections. Calls in progress end with an [*OutcomeUnknownError]; there can be no further ones.
+// Closing again does nothing.
+func (c *Client) Close() error { return c.close() }

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"payments.internal/payments"
+)
+
+// callClient makes one call, and returns its outcome in the form that the cases have.
+func callClient(ctx context.Context, client *payments.Client, call string, args arguments) (any, error) {
+	switch call {
+	case "charge":
+		payment, err := client.Charge(ctx, payments.ChargeParams{
+			OrderID:   value(args.integer("order_id")),
+			Amount:    args.amount("amount").Decimal,
+			Currency:  value(args.text("currency")),
+			Method:    payments.PaymentMethod(value(args.text("method"))),
+			RequestID: args.text("request_id"),
+		})
+		return outcome(payment, err, paymentJSON)
+	case "refund":
+		result, err := client.Refund(ctx, payments.RefundParams{
+			PaymentID: value(args.integer("payment_id")),
+			Amount:    args.amount("amount"),
+			Currency:  value(args.text("currency")),
+			Reason:    value(args.text("reason")),
+			RequestID: args.text("request_id"),
+		})
+		return outcome(result, err, refundResultJSON)
+	case "get_payment":
+		if reference := args.text("reference"); reference != nil {
+			details, err := client.GetPaymentByReference(ctx, *reference)
+			return outcome(details, err, detailsJSON)
+		}
+		details, err := client.GetPayment(ctx, value(args.integer("payment_id")))
+		return outcome(details, err, detailsJSON)
+	case "list_payments":
+		all := &payments.PaymentPage{}
+		for payment, err := range client.ListPayments(ctx, listParams(args)) {
+			if err != nil {
+				return nil, err
+			}
+			all.Payments = append(all.Payments, payment)
+		}
+		return pageJSON(all), nil
+	case "list_payments_page":
+		page, err := client.ListPaymentsPage(ctx, listParams(args), payments.PageParams{
+			Token: value(args.text("page_token")), IncludeTotalSize: args["include_total_size"] == true,
+		})
+		return outcome(page, err, pageJSON)
+	}
+	return nil, fmt.Errorf("there is no call %s", call)
+}
+
+func outcome[Result any](result Result, err error, toJSON func(Result) any) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return toJSON(result), nil
+}
+
+func listParams(args arguments) payments.ListParams {
+	return payments.ListParams{
+		OrderID:       args.integer("order_id"),
+		Methods:       names[payments.PaymentMethod](args, "methods"),
+		Statuses:      names[payments.PaymentStatus](args, "statuses"),
+		RefundStates:  names[payments.RefundState](args, "refund_states"),
+		Reference:     args.text("reference"),
+		MinAmount:     args.amount("min_amount"),
+		MaxAmount:     args.amount("max_amount"),
+		Currency:      value(args.text("currency")),
+		MinCreateTime: args.time("min_create_time"),
+		MaxCreateTime: args.time("max_create_time"),
+		OrderBy:       value(args.text("order_by")),
+		PageSize:      int32(value(args.integer("page_size"))),
+	}
+}
+
+// arguments are those of a step, as JSON has them. Each method returns nothing for one that is not there.
+type arguments map[string]any
+
+func (a arguments) text(name string) *string {
+	text, ok := a[name].(string)
+	if !ok {
+		return nil
+	}
+	return &text
+}
+
+func (a arguments) integer(name string) *int64 {
+	number, ok := a[name].(json.Number)
+	if !ok {
+		return nil
+	}
+	integer, err := number.Int64()
+	if err != nil {
+		panic(fmt.Sprintf("%s is no integer: %s", name, number))
+	}
+	return &integer
+}
+
+func (a arguments) amount(name string) decimal.NullDecimal {
+	text := a.text(name)
+	if text == nil {
+		return decimal.NullDecimal{}
+	}
+	return decimal.NewNullDecimal(decimal.RequireFromString(*text))
+}
+
+func (a arguments) time(name string) time.Time {
+	text := a.text(name)
+	if text == nil {
+		return time.Time{}
+	}
+	moment, err := time.Parse(time.RFC3339Nano, *text)
+	if err != nil {
+		panic(err)
+	}
+	return moment
+}
+
+func names[Name ~string](args arguments, name string) []Name {
+	list, _ := args[name].([]any)
+	names := make([]Name, len(list))
+	for index, item := range list {
+		names[index] = Name(item.(string))
+	}
+	return names
+}
+
+// value returns the zero value for what is not there.
+func value[T any](pointer *T) T {
+	if pointer == nil {
+		var zero T
+		return zero
+	}
+	return *pointer
+}

@@ -1,0 +1,109 @@
+// Command conformance makes the calls of clients/conformance/cases.json through the Go client: see the README beside
+// that list.
+//
+//	conformance cases TARGET CASES_FILE
+//	conformance charges TARGET FIRST COUNT
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"payments.internal/payments"
+)
+
+const (
+	chargesAtOnce  = 8
+	chargesTimeout = time.Minute
+	usage          = "usage: conformance cases TARGET CASES_FILE | conformance charges TARGET FIRST COUNT"
+)
+
+func main() {
+	failed, err := run(context.Background(), os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if err != nil || failed > 0 {
+		os.Exit(1)
+	}
+}
+
+// run runs a command, and returns how many cases failed.
+func run(ctx context.Context, args []string) (int, error) {
+	switch {
+	case len(args) == 3 && args[0] == "cases":
+		return runCases(ctx, args[1], args[2])
+	case len(args) == 4 && args[0] == "charges":
+		first, firstErr := strconv.ParseInt(args[2], 10, 64)
+		count, countErr := strconv.Atoi(args[3])
+		if firstErr == nil && countErr == nil {
+			return 0, runCharges(ctx, args[1], first, count)
+		}
+	}
+	return 0, errors.New(usage)
+}
+
+// runCases runs all cases, prints what failed, and returns how many did.
+func runCases(ctx context.Context, target, casesFile string) (int, error) {
+	cases, err := readCases(casesFile)
+	if err != nil {
+		return 0, err
+	}
+	client, err := payments.New(target)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	failed := 0
+	for _, testCase := range cases {
+		if err := newCaseRun(client).run(ctx, testCase); err != nil {
+			failed++
+			fmt.Println(err)
+		}
+	}
+	fmt.Printf("%d passed, %d failed\n", len(cases)-failed, failed)
+	return failed, nil
+}
+
+// runCharges charges count orders, eight at a time, and prints the payment_ids.
+func runCharges(ctx context.Context, target string, first int64, count int) error {
+	client, err := payments.New(target, payments.WithTimeout(chargesTimeout))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	paymentIDs, errs := make([]int64, count), make([]error, count)
+	var group sync.WaitGroup
+	indexes := make(chan int)
+	for range chargesAtOnce {
+		group.Go(func() {
+			for index := range indexes {
+				payment, err := client.Charge(ctx, payments.ChargeParams{
+					OrderID: first + int64(index), Amount: decimal.RequireFromString("1.00"), Method: payments.MethodUPI,
+				})
+				if err != nil {
+					errs[index] = err
+					continue
+				}
+				paymentIDs[index] = payment.PaymentID
+			}
+		})
+	}
+	for index := range count {
+		indexes <- index
+	}
+	close(indexes)
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(paymentIDs)
+}

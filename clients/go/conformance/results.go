@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"payments.internal/payments"
+)
+
+func paymentJSON(payment *payments.Payment) any {
+	return map[string]any{
+		"payment_id":      integerJSON(payment.PaymentID),
+		"order_id":        integerJSON(payment.OrderID),
+		"amount":          amountJSON(payment.Amount),
+		"currency":        presentJSON(payment.Currency),
+		"method":          string(payment.Method),
+		"other_method":    payment.OtherMethod,
+		"status":          string(payment.Status),
+		"reference":       payment.Reference,
+		"create_time":     timeJSON(payment.CreateTime),
+		"refunded_amount": amountJSON(payment.RefundedAmount),
+		"refund_state":    string(payment.RefundState),
+	}
+}
+
+func refundJSON(refund *payments.Refund) any {
+	return map[string]any{
+		"refund_id":   integerJSON(refund.RefundID),
+		"payment_id":  integerJSON(refund.PaymentID),
+		"amount":      amountJSON(decimal.NewNullDecimal(refund.Amount)),
+		"currency":    refund.Currency,
+		"status":      string(refund.Status),
+		"reason":      refund.Reason,
+		"create_time": timeJSON(refund.CreateTime),
+	}
+}
+
+func refundResultJSON(result *payments.RefundResult) any {
+	object := map[string]any{"refund": nil, "payment": paymentJSON(result.Payment)}
+	if result.Refund != nil {
+		object["refund"] = refundJSON(result.Refund)
+	}
+	return object
+}
+
+func detailsJSON(details *payments.PaymentDetails) any {
+	return map[string]any{
+		"payment": paymentJSON(details.Payment),
+		"refunds": listJSON(details.Refunds, refundJSON),
+	}
+}
+
+func pageJSON(page *payments.PaymentPage) any {
+	object := map[string]any{
+		"payments":        listJSON(page.Payments, paymentJSON),
+		"next_page_token": page.NextPageToken,
+		"total_size":      nil,
+	}
+	if page.TotalSize != nil {
+		object["total_size"] = integerJSON(*page.TotalSize)
+	}
+	return object
+}
+
+func listJSON[Item any](items []Item, toJSON func(Item) any) []any {
+	list := make([]any, len(items))
+	for index, item := range items {
+		list[index] = toJSON(item)
+	}
+	return list
+}
+
+func integerJSON(integer int64) any { return json.Number(strconv.FormatInt(integer, 10)) }
+
+// amountJSON writes two decimals at least, and all that there are.
+func amountJSON(amount decimal.NullDecimal) any {
+	if !amount.Valid {
+		return nil
+	}
+	if short := amount.Decimal.StringFixed(2); decimal.RequireFromString(short).Equal(amount.Decimal) {
+		return short
+	}
+	return amount.Decimal.String()
+}
+
+func timeJSON(moment time.Time) any {
+	if moment.IsZero() {
+		return nil
+	}
+	return moment.Format(time.RFC3339Nano)
+}
+
+func presentJSON(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}

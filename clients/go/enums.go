@@ -1,0 +1,67 @@
+package payments
+
+import (
+	"fmt"
+
+	paymentsv1 "payments.internal/payments/v1"
+)
+
+// enum is the one table of an enum: its numbers in the contract, and their names here.
+type enum[Number ~int32, Name ~string] struct {
+	names   map[Number]Name
+	unknown Name
+}
+
+var (
+	methods = enum[paymentsv1.PaymentMethod, PaymentMethod]{map[paymentsv1.PaymentMethod]PaymentMethod{
+		paymentsv1.PaymentMethod_PAYMENT_METHOD_UPI:   MethodUPI,
+		paymentsv1.PaymentMethod_PAYMENT_METHOD_CARD:  MethodCard,
+		paymentsv1.PaymentMethod_PAYMENT_METHOD_COD:   MethodCOD,
+		paymentsv1.PaymentMethod_PAYMENT_METHOD_OTHER: MethodOther,
+	}, MethodUnknown}
+	statuses = enum[paymentsv1.PaymentStatus, PaymentStatus]{map[paymentsv1.PaymentStatus]PaymentStatus{
+		paymentsv1.PaymentStatus_PAYMENT_STATUS_PENDING:   StatusPending,
+		paymentsv1.PaymentStatus_PAYMENT_STATUS_SUCCEEDED: StatusSucceeded,
+		paymentsv1.PaymentStatus_PAYMENT_STATUS_FAILED:    StatusFailed,
+	}, StatusUnknown}
+	refundStates = enum[paymentsv1.RefundState, RefundState]{map[paymentsv1.RefundState]RefundState{
+		paymentsv1.RefundState_REFUND_STATE_NONE:    RefundStateNone,
+		paymentsv1.RefundState_REFUND_STATE_PARTIAL: RefundStatePartial,
+		paymentsv1.RefundState_REFUND_STATE_FULL:    RefundStateFull,
+	}, RefundStateUnknown}
+	refundStatuses = enum[paymentsv1.RefundStatus, RefundStatus]{map[paymentsv1.RefundStatus]RefundStatus{
+		paymentsv1.RefundStatus_REFUND_STATUS_PENDING:   RefundStatusPending,
+		paymentsv1.RefundStatus_REFUND_STATUS_SUCCEEDED: RefundStatusSucceeded,
+		paymentsv1.RefundStatus_REFUND_STATUS_FAILED:    RefundStatusFailed,
+	}, RefundStatusUnknown}
+)
+
+// name returns the name of a number, also of one that only a newer service has.
+func (e enum[Number, Name]) name(number Number) Name {
+	if name, ok := e.names[number]; ok {
+		return name
+	}
+	return e.unknown
+}
+
+// numbers returns the numbers of the names in the argument of that name.
+func (e enum[Number, Name]) numbers(argument string, names ...Name) ([]Number, error) {
+	numbers := make([]Number, len(names))
+	for index, name := range names {
+		number, err := e.number(argument, name)
+		if err != nil {
+			return nil, err
+		}
+		numbers[index] = number
+	}
+	return numbers, nil
+}
+
+func (e enum[Number, Name]) number(argument string, wanted Name) (Number, error) {
+	for number, name := range e.names {
+		if name == wanted {
+			return number, nil
+		}
+	}
+	return 0, &ArgumentError{argument, fmt.Sprintf("cannot be %q, which the contract has no value for", wanted)}
+}

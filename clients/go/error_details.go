@@ -1,0 +1,111 @@
+package payments
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// errorDomain is the ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name.
+const errorDomain = "payments"
+
+// errorFromRPC returns the error for an attempt that failed. Its type follows the reason in the error's
+// google.rpc.ErrorInfo (AIP-193), else the status code. Details that cannot be read are left out.
+func errorFromRPC(ctx context.Context, err error, trailer metadata.MD, requestID string) callFailure {
+	carried := carriedStatus(err)
+	base := CallError{
+		Message:   carried.Message(),
+		Code:      carried.Code(),
+		RequestID: requestID,
+		status:    carried,
+		causes:    causes(ctx, err, carried.Code()),
+	}
+	if ids := trailer.Get("x-request-id"); len(ids) > 0 {
+		base.CallID = ids[len(ids)-1]
+	}
+	var violations []FieldViolation
+	for _, detail := range carried.Details() {
+		switch detail := detail.(type) {
+		case *errdetails.ErrorInfo:
+			if detail.GetDomain() == errorDomain {
+				base.Reason = detail.GetReason()
+			}
+		case *errdetails.RetryInfo:
+			base.RetryAfter = max(0, detail.GetRetryDelay().AsDuration())
+		case *errdetails.BadRequest:
+			for _, violation := range detail.GetFieldViolations() {
+				violations = append(violations, FieldViolation{violation.GetField(), violation.GetDescription()})
+			}
+		}
+	}
+	return typed(base, violations)
+}
+
+// carriedStatus returns the status that err carries, without what was wrapped around it: gRPC counts its own retries
+// there.
+func carriedStatus(err error) *status.Status {
+	var carrier interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &carrier) {
+		return carrier.GRPCStatus()
+	}
+	return status.FromContextError(err)
+}
+
+// causes makes errors.Is find what Go programs ask for. CANCELLED may also come from the service, and is then no
+// cancellation of the caller's.
+func causes(ctx context.Context, err error, code codes.Code) []error {
+	switch {
+	case code == codes.DeadlineExceeded:
+		return []error{err, context.DeadlineExceeded}
+	case code == codes.Canceled && errors.Is(ctx.Err(), context.Canceled):
+		return []error{err, context.Canceled}
+	}
+	return []error{err}
+}
+
+func typed(base CallError, violations []FieldViolation) callFailure {
+	switch base.Reason {
+	case "INVALID_REQUEST":
+		return &InvalidRequestError{base, violations}
+	case "PAYMENT_NOT_FOUND":
+		return &PaymentNotFoundError{base}
+	case "PAYMENT_FAILED":
+		return &PaymentFailedError{base}
+	case "PAYMENT_PENDING":
+		return &PaymentPendingError{base}
+	case "REFUND_EXCEEDS_PAYMENT":
+		return &RefundExceedsPaymentError{base}
+	case "REQUEST_ID_REUSED":
+		return &RequestIDReusedError{base}
+	case "STORE_UNAVAILABLE", "SHUTTING_DOWN":
+		return &UnavailableError{OutcomeUnknownError{base}}
+	case "OVERLOADED":
+		return &OverloadedError{OutcomeUnknownError{base}}
+	case "DEADLINE_EXCEEDED":
+		return &DeadlineExceededError{OutcomeUnknownError{base}}
+	case "INTERNAL":
+		return &InternalError{OutcomeUnknownError{base}}
+	}
+	return typedByCode(base, violations)
+}
+
+// typedByCode is for errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service.
+func typedByCode(base CallError, violations []FieldViolation) callFailure {
+	switch base.Code {
+	case codes.InvalidArgument:
+		return &InvalidRequestError{base, violations}
+	case codes.Unavailable:
+		return &UnavailableError{OutcomeUnknownError{base}}
+	case codes.DeadlineExceeded:
+		return &DeadlineExceededError{OutcomeUnknownError{base}}
+	case codes.Internal:
+		return &InternalError{OutcomeUnknownError{base}}
+	case codes.Canceled, codes.Unknown:
+		return &OutcomeUnknownError{base}
+	}
+	return &base
+}

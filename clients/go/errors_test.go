@@ -1,0 +1,225 @@
+package payments_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"payments.internal/payments"
+)
+
+// failure returns the error of a charge that the service answers with err.
+func failure(t *testing.T, err error, trailers ...string) error {
+	t.Helper()
+	service := serve(t, fail(err, append(trailers, never...)...))
+	_, failed := charge(t.Context(), connect(t, service.target, payments.WithTimeout(500*time.Millisecond)))
+	return failed
+}
+
+func reasonError(code codes.Code, domain, reason string) error {
+	return statusError(code, "no", &errdetails.ErrorInfo{Domain: domain, Reason: reason})
+}
+
+func TestEachReasonOfTheContractHasAType(t *testing.T) {
+	for reason, expected := range map[string]error{
+		"INVALID_REQUEST":        &payments.InvalidRequestError{},
+		"PAYMENT_NOT_FOUND":      &payments.PaymentNotFoundError{},
+		"PAYMENT_FAILED":         &payments.PaymentFailedError{},
+		"PAYMENT_PENDING":        &payments.PaymentPendingError{},
+		"REFUND_EXCEEDS_PAYMENT": &payments.RefundExceedsPaymentError{},
+		"REQUEST_ID_REUSED":      &payments.RequestIDReusedError{},
+		"STORE_UNAVAILABLE":      &payments.UnavailableError{},
+		"SHUTTING_DOWN":          &payments.UnavailableError{},
+		"OVERLOADED":             &payments.OverloadedError{},
+		"DEADLINE_EXCEEDED":      &payments.DeadlineExceededError{},
+		"INTERNAL":               &payments.InternalError{},
+	} {
+		assertKind(t, reason, failure(t, reasonError(codes.FailedPrecondition, "payments", reason)), expected)
+	}
+}
+
+func TestAnErrorWithoutAKnownReasonHasTheTypeOfItsCode(t *testing.T) {
+	for code, expected := range map[codes.Code]error{
+		codes.InvalidArgument:   &payments.InvalidRequestError{},
+		codes.Unavailable:       &payments.UnavailableError{},
+		codes.DeadlineExceeded:  &payments.DeadlineExceededError{},
+		codes.Internal:          &payments.InternalError{},
+		codes.Canceled:          &payments.OutcomeUnknownError{},
+		codes.Unknown:           &payments.OutcomeUnknownError{},
+		codes.NotFound:          &payments.CallError{},
+		codes.PermissionDenied:  &payments.CallError{},
+		codes.ResourceExhausted: &payments.CallError{},
+	} {
+		assertKind(t, code.String(), failure(t, status.Error(code, "no")), expected)
+		assertKind(t, code.String(), failure(t, reasonError(code, "payments", "A_NEWER_REASON")), expected)
+		assertKind(t, code.String(), failure(t, reasonError(code, "proxy.example", "PAYMENT_NOT_FOUND")), expected)
+	}
+}
+
+func assertKind(t *testing.T, what string, err, expected error) {
+	t.Helper()
+	if reflect.TypeOf(err) != reflect.TypeOf(expected) {
+		t.Errorf("%s is %T, not %T", what, err, expected)
+	}
+	var callError *payments.CallError
+	if !errors.As(err, &callError) || callError.Message != "no" {
+		t.Errorf("%s is no CallError: %v", what, err)
+	}
+}
+
+func TestErrorsWhoseOutcomeIsUnknownAreFoundAsOneGroup(t *testing.T) {
+	var unknown *payments.OutcomeUnknownError
+	for _, err := range []error{
+		&payments.OutcomeUnknownError{}, &payments.UnavailableError{}, &payments.OverloadedError{},
+		&payments.DeadlineExceededError{}, &payments.InternalError{},
+	} {
+		if !errors.As(fmt.Errorf("wrapped: %w", err), &unknown) {
+			t.Errorf("%T is not in the group", err)
+		}
+	}
+	for _, err := range []error{
+		&payments.CallError{}, &payments.InvalidRequestError{}, &payments.PaymentNotFoundError{},
+		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.RefundExceedsPaymentError{},
+		&payments.RequestIDReusedError{}, &payments.ArgumentError{},
+	} {
+		if errors.As(err, &unknown) {
+			t.Errorf("%T is in the group", err)
+		}
+	}
+}
+
+func TestAnErrorHasAllThatTheServiceSaid(t *testing.T) {
+	err := failure(t, statusError(codes.InvalidArgument, "amount: must be more than zero",
+		&errdetails.ErrorInfo{Domain: "payments", Reason: "INVALID_REQUEST"},
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(1500 * time.Millisecond)},
+		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
+			{Field: "amount", Description: "must be more than zero"},
+			{Field: "order_id", Description: "must be 1 or more"},
+		}},
+	), "x-request-id", "0143f7aa")
+	var invalid *payments.InvalidRequestError
+	if !errors.As(err, &invalid) {
+		t.Fatalf("the error is %T: %v", err, err)
+	}
+	if invalid.Code != codes.InvalidArgument || invalid.Reason != "INVALID_REQUEST" || invalid.CallID != "0143f7aa" ||
+		invalid.RetryAfter != 1500*time.Millisecond || invalid.RequestID == "" {
+		t.Errorf("the error has %+v", invalid.CallError)
+	}
+	if !slices.Equal(invalid.Violations, []payments.FieldViolation{
+		{Field: "amount", Description: "must be more than zero"}, {Field: "order_id", Description: "must be 1 or more"},
+	}) {
+		t.Errorf("the violations are %v", invalid.Violations)
+	}
+	if text := "payments: amount: must be more than zero (INVALID_REQUEST, call 0143f7aa)"; err.Error() != text {
+		t.Errorf("the error says %q", err)
+	}
+}
+
+func TestAnErrorIsGRPCsOwnToo(t *testing.T) {
+	err := failure(t, reasonError(codes.NotFound, "payments", "PAYMENT_NOT_FOUND"))
+	if status.Code(err) != codes.NotFound || status.Code(fmt.Errorf("wrapped: %w", err)) != codes.NotFound {
+		t.Errorf("its code is %v", status.Code(err))
+	}
+	if carried, ok := status.FromError(err); !ok || carried.Message() != "no" || len(carried.Details()) != 1 {
+		t.Errorf("its status is %v", carried)
+	}
+	made := &payments.PaymentNotFoundError{CallError: payments.CallError{Message: "made in a test", Code: codes.NotFound}}
+	if carried, ok := status.FromError(made); !ok || carried.Code() != codes.NotFound || carried.Message() != made.Message {
+		t.Errorf("the status of an error made in a test is %v", carried)
+	}
+}
+
+func TestAnErrorWithoutAMessageSaysItsCode(t *testing.T) {
+	if err := failure(t, status.Error(codes.NotFound, "")); err.Error() != "payments: NotFound (NotFound)" {
+		t.Errorf("the error says %q", err)
+	}
+}
+
+func TestACallThatOnlyReadsHasNoRequestID(t *testing.T) {
+	service := serve(t, fail(status.Error(codes.NotFound, "no")))
+	_, err := connect(t, service.target).GetPayment(t.Context(), 1)
+	var callError *payments.CallError
+	if !errors.As(err, &callError) || callError.RequestID != "" || callError.CallID != "" || callError.RetryAfter != 0 {
+		t.Errorf("the error has %+v", callError)
+	}
+}
+
+func TestDetailsThatCannotBeReadDoNotHideTheErrorOrOtherDetails(t *testing.T) {
+	broken := failure(t, status.Error(codes.NotFound, "no"), "grpc-status-details-bin", "\xff\xff\xff")
+	assertKind(t, "a broken trailer", broken, &payments.CallError{})
+	if status.Code(broken) != codes.NotFound {
+		t.Errorf("its code is %v", status.Code(broken))
+	}
+
+	partly := status.New(codes.NotFound, "no").Proto()
+	readable, err := anypb.New(&errdetails.ErrorInfo{Domain: "payments", Reason: "PAYMENT_NOT_FOUND"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	partly.Details = []*anypb.Any{
+		{TypeUrl: "type.googleapis.com/google.rpc.ErrorInfo", Value: []byte("\xff\xff")},
+		{TypeUrl: "type.googleapis.com/of.a.newer.Service", Value: []byte("\x08\x01")},
+		readable,
+	}
+	assertKind(t, "a broken detail", failure(t, status.ErrorProto(partly)), &payments.PaymentNotFoundError{})
+}
+
+func TestARetryDelayBelowZeroIsNone(t *testing.T) {
+	var unavailable *payments.UnavailableError
+	err := failure(t, comeBackAfter(-time.Hour))
+	if !errors.As(err, &unavailable) || unavailable.RetryAfter != 0 {
+		t.Errorf("the error has %+v", unavailable)
+	}
+}
+
+func TestAnErrorOfAnInterceptorIsFoundInTheCallsError(t *testing.T) {
+	open := errors.New("the circuit is open")
+	for cause, code := range map[error]codes.Code{open: codes.Unknown, context.DeadlineExceeded: codes.DeadlineExceeded} {
+		service := serve(t, done)
+		client := connect(t, service.target, payments.WithUnaryInterceptors(func(
+			context.Context, string, any, any, *grpc.ClientConn, grpc.UnaryInvoker, ...grpc.CallOption,
+		) error {
+			return cause
+		}))
+		_, err := charge(t.Context(), client)
+		var unknown *payments.OutcomeUnknownError
+		if !errors.Is(err, cause) || !errors.As(err, &unknown) || status.Code(err) != code {
+			t.Errorf("the error is %v", err)
+		}
+	}
+}
+
+func TestACancellationByAnInterceptorIsNotTheCallers(t *testing.T) {
+	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
+		if number == 1 {
+			return nil, failing(ctx, unavailable, never...)
+		}
+		return hang(ctx, number, request)
+	})
+	client := connect(t, service.target, payments.WithUnaryInterceptors(func(
+		ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+		options ...grpc.CallOption,
+	) error {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(300*time.Millisecond, cancel)
+		return invoke(ctx, method, request, reply, conn, options...)
+	}), payments.WithTimeout(2*time.Second))
+	if _, err := charge(t.Context(), client); errors.Is(err, context.Canceled) {
+		t.Errorf("the caller cancelled nothing: %v", err)
+	}
+	if calls := len(service.calls()); calls < 3 {
+		t.Errorf("it was tried %d times", calls)
+	}
+}

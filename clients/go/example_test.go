@@ -1,0 +1,74 @@
+package payments_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"google.golang.org/grpc/credentials"
+
+	"payments.internal/payments"
+)
+
+func ExampleNew() {
+	client, err := payments.New(
+		"dns:///payments.internal:50051", // all addresses of the name are used, in turn
+		payments.WithTransportCredentials(credentials.NewTLS(&tls.Config{})),
+		payments.WithAPIKey(os.Getenv("PAYMENTS_API_KEY")),
+		payments.WithTimeout(3*time.Second),
+		payments.WithUserAgent("checkout/1.4"),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+}
+
+func ExampleClient_Charge() {
+	ctx := context.Background()
+	client, err := payments.New("127.0.0.1:50051")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	params := payments.ChargeParams{
+		OrderID: 342, Amount: decimal.RequireFromString("561.00"), Method: payments.MethodUPI,
+	}
+	payment, err := client.Charge(ctx, params)
+	var unknown *payments.OutcomeUnknownError
+	switch {
+	case errors.As(err, &unknown):
+		params.RequestID = &unknown.RequestID // the same charge later, which is then done once
+	case err != nil:
+		log.Print(err)
+	default:
+		fmt.Println(payment.PaymentID, payment.Status)
+	}
+}
+
+func ExampleClient_ListPayments() {
+	client, err := payments.New("127.0.0.1:50051")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	params := payments.ListParams{
+		Methods:       []payments.PaymentMethod{payments.MethodUPI},
+		MinAmount:     decimal.NewNullDecimal(decimal.RequireFromString("100.00")),
+		MinCreateTime: time.Now().Add(-24 * time.Hour),
+	}
+	for payment, err := range client.ListPayments(context.Background(), params) {
+		if err != nil {
+			log.Print(err)
+			break
+		}
+		fmt.Println(payment.PaymentID, payment.Amount.Decimal.StringFixed(2), payment.Currency)
+	}
+}

@@ -1,0 +1,107 @@
+package payments
+
+import (
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// PaymentMethod is how a payment was made.
+type PaymentMethod string
+
+// The methods. MethodOther is named in [Payment.OtherMethod]: it is only on payments from an earlier system, and never
+// accepted on a charge. MethodUnknown stands for one that this version of the client has no name for.
+const (
+	MethodUnknown PaymentMethod = "UNKNOWN"
+	MethodUPI     PaymentMethod = "UPI"
+	MethodCard    PaymentMethod = "CARD"
+	MethodCOD     PaymentMethod = "COD"
+	MethodOther   PaymentMethod = "OTHER"
+)
+
+// PaymentStatus is what became of a charge.
+type PaymentStatus string
+
+// The statuses of a payment. StatusUnknown stands for one that this version of the client has no name for.
+const (
+	StatusUnknown   PaymentStatus = "UNKNOWN"
+	StatusPending   PaymentStatus = "PENDING"
+	StatusSucceeded PaymentStatus = "SUCCEEDED"
+	StatusFailed    PaymentStatus = "FAILED"
+)
+
+// RefundState is how much of a payment was given back.
+type RefundState string
+
+// The refund states. RefundStateUnknown stands for one that this version of the client has no name for.
+const (
+	RefundStateUnknown RefundState = "UNKNOWN"
+	RefundStateNone    RefundState = "NONE"
+	RefundStatePartial RefundState = "PARTIAL"
+	RefundStateFull    RefundState = "FULL"
+)
+
+// RefundStatus is what became of a refund.
+type RefundStatus string
+
+// The statuses of a refund. RefundStatusUnknown stands for one that this version of the client has no name for.
+const (
+	RefundStatusUnknown   RefundStatus = "UNKNOWN"
+	RefundStatusPending   RefundStatus = "PENDING"
+	RefundStatusSucceeded RefundStatus = "SUCCEEDED"
+	RefundStatusFailed    RefundStatus = "FAILED"
+)
+
+// Payment is one charge of an order, and what was refunded of it. What each field means is said in payments.proto.
+//
+// Amounts are exact, in whole units of the currency; Amount.Decimal.StringFixed(2) writes one as people do ("561.00").
+// Amount and RefundedAmount are not Valid, Currency and Reference empty, and CreateTime is zero, only on payments adopted
+// from an earlier system that have none.
+type Payment struct {
+	PaymentID      int64
+	OrderID        int64
+	Amount         decimal.NullDecimal
+	Currency       string // ISO 4217
+	Method         PaymentMethod
+	OtherMethod    string
+	Status         PaymentStatus
+	Reference      string
+	CreateTime     time.Time // UTC, to the microsecond
+	RefundedAmount decimal.NullDecimal
+	RefundState    RefundState
+}
+
+// Refund is money of a payment given back.
+type Refund struct {
+	RefundID   int64
+	PaymentID  int64
+	Amount     decimal.Decimal
+	Currency   string // ISO 4217
+	Status     RefundStatus
+	Reason     string
+	CreateTime time.Time // UTC, to the microsecond
+}
+
+// RefundResult is a refund, and the payment after it.
+//
+// Refund is nil only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+type RefundResult struct {
+	Refund  *Refund
+	Payment *Payment
+}
+
+// PaymentDetails is a payment with its refunds, oldest first.
+type PaymentDetails struct {
+	Payment *Payment
+	Refunds []*Refund
+}
+
+// PaymentPage is one page of a list.
+//
+// NextPageToken is empty on the last page. TotalSize counts the matching payments of all pages, and is nil unless it
+// was asked for.
+type PaymentPage struct {
+	Payments      []*Payment
+	NextPageToken string
+	TotalSize     *int64
+}

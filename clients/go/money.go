@@ -1,0 +1,39 @@
+package payments
+
+import (
+	"github.com/shopspring/decimal"
+	"google.golang.org/genproto/googleapis/type/money"
+)
+
+const (
+	// amountDecimals is how many any amount that the contract takes has at most; a currency that has fewer is the
+	// service's to check.
+	amountDecimals = 2
+	nanoDecimals   = 9
+	// maxUnitsDigits is how many an int64 has at most.
+	maxUnitsDigits = 19
+)
+
+// moneyFrom returns the amount exactly.
+func moneyFrom(name string, amount decimal.Decimal, currency string) (*money.Money, error) {
+	amount = amount.Normalize()
+	if amount.Exponent() < -amountDecimals {
+		return nil, &ArgumentError{name, "must have at most two decimals"}
+	}
+	// Looked at before any arithmetic: the digits of 1e1000000000 do not fit in memory.
+	if int64(amount.NumDigits())+int64(amount.Exponent()) > maxUnitsDigits || !amount.BigInt().IsInt64() {
+		return nil, &ArgumentError{name, "is too large"}
+	}
+	units := amount.Truncate(0)
+	nanos := amount.Sub(units).Shift(nanoDecimals)
+	return &money.Money{CurrencyCode: currency, Units: units.IntPart(), Nanos: int32(nanos.IntPart())}, nil
+}
+
+// amountFrom returns the amount exactly, with two decimals, or nine where it has more than two.
+func amountFrom(money *money.Money) decimal.Decimal {
+	amount := decimal.New(money.GetUnits(), 0).Add(decimal.New(int64(money.GetNanos()), -nanoDecimals))
+	if short := amount.Truncate(amountDecimals); short.Equal(amount) {
+		return short
+	}
+	return amount
+}

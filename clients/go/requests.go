@@ -1,0 +1,113 @@
+package payments
+
+import (
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	paymentsv1 "payments.internal/payments/v1"
+)
+
+func chargeRequest(params ChargeParams) (*paymentsv1.ChargeRequest, error) {
+	amount, err := moneyFrom("Amount", params.Amount, params.Currency)
+	if err != nil {
+		return nil, err
+	}
+	method := paymentsv1.PaymentMethod_PAYMENT_METHOD_UNSPECIFIED
+	if params.Method != "" {
+		if method, err = methods.number("Method", params.Method); err != nil {
+			return nil, err
+		}
+	}
+	return &paymentsv1.ChargeRequest{
+		OrderId: params.OrderID, Amount: amount, Method: method, RequestId: requestID(params.RequestID),
+	}, nil
+}
+
+func refundRequest(params RefundParams) (*paymentsv1.RefundRequest, error) {
+	if params.Currency != "" && !params.Amount.Valid {
+		return nil, &ArgumentError{"Currency", "is that of Amount, which is missing"}
+	}
+	amount, err := optionalMoney("Amount", params.Amount, params.Currency)
+	if err != nil {
+		return nil, err
+	}
+	return &paymentsv1.RefundRequest{
+		PaymentId: params.PaymentID, Amount: amount, Reason: params.Reason, RequestId: requestID(params.RequestID),
+	}, nil
+}
+
+func listRequest(params ListParams, page PageParams) (*paymentsv1.ListPaymentsRequest, error) {
+	filter, err := filter(params)
+	if err != nil {
+		return nil, err
+	}
+	return &paymentsv1.ListPaymentsRequest{
+		Filter: filter, OrderBy: params.OrderBy, PageSize: params.PageSize,
+		PageToken: page.Token, IncludeTotalSize: page.IncludeTotalSize,
+	}, nil
+}
+
+func filter(params ListParams) (_ *paymentsv1.PaymentFilter, err error) {
+	if params.Currency != "" && !params.MinAmount.Valid && !params.MaxAmount.Valid {
+		return nil, &ArgumentError{"Currency", "is that of MinAmount and MaxAmount, which are both missing"}
+	}
+	filter := &paymentsv1.PaymentFilter{OrderId: params.OrderID, Reference: params.Reference}
+	if filter.Methods, err = methods.numbers("Methods", params.Methods...); err != nil {
+		return nil, err
+	}
+	if filter.Statuses, err = statuses.numbers("Statuses", params.Statuses...); err != nil {
+		return nil, err
+	}
+	if filter.RefundStates, err = refundStates.numbers("RefundStates", params.RefundStates...); err != nil {
+		return nil, err
+	}
+	if filter.MinAmount, err = optionalMoney("MinAmount", params.MinAmount, params.Currency); err != nil {
+		return nil, err
+	}
+	if filter.MaxAmount, err = optionalMoney("MaxAmount", params.MaxAmount, params.Currency); err != nil {
+		return nil, err
+	}
+	if filter.MinCreateTime, err = timestampFrom("MinCreateTime", params.MinCreateTime); err != nil {
+		return nil, err
+	}
+	if filter.MaxCreateTime, err = timestampFrom("MaxCreateTime", params.MaxCreateTime); err != nil {
+		return nil, err
+	}
+	return filter, nil
+}
+
+func optionalMoney(name string, amount decimal.NullDecimal, currency string) (*money.Money, error) {
+	if !amount.Valid {
+		return nil, nil
+	}
+	return moneyFrom(name, amount.Decimal, currency)
+}
+
+// timestampFrom returns nil for the zero time, which is no condition.
+func timestampFrom(name string, moment time.Time) (*timestamppb.Timestamp, error) {
+	if moment.IsZero() {
+		return nil, nil
+	}
+	timestamp := timestamppb.New(moment)
+	if timestamp.CheckValid() != nil {
+		return nil, &ArgumentError{name, "must be in the years 1 to 9999"}
+	}
+	return timestamp, nil
+}
+
+// requestID returns the one that is given, or a new one (AIP-155): a UUID of version 4 (RFC 9562).
+func requestID(given *string) *string {
+	if given != nil {
+		return Ptr(*given)
+	}
+	var id [16]byte
+	rand.Read(id[:]) // which never fails: without random numbers the program ends
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return Ptr(fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]))
+}

@@ -1,0 +1,85 @@
+package payments
+
+import (
+	"time"
+
+	"github.com/shopspring/decimal"
+	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	paymentsv1 "payments.internal/payments/v1"
+)
+
+func paymentFrom(message *paymentsv1.Payment) *Payment {
+	return &Payment{
+		PaymentID:      message.GetPaymentId(),
+		OrderID:        message.GetOrderId(),
+		Amount:         optionalAmount(message.GetAmount()),
+		Currency:       message.GetAmount().GetCurrencyCode(),
+		Method:         methods.name(message.GetMethod()),
+		OtherMethod:    message.GetOtherMethod(),
+		Status:         statuses.name(message.GetStatus()),
+		Reference:      message.GetReference(),
+		CreateTime:     timeFrom(message.GetCreateTime()),
+		RefundedAmount: optionalAmount(message.GetRefundedAmount()),
+		RefundState:    refundStates.name(message.GetRefundState()),
+	}
+}
+
+func refundFrom(message *paymentsv1.Refund) *Refund {
+	return &Refund{
+		RefundID:   message.GetRefundId(),
+		PaymentID:  message.GetPaymentId(),
+		Amount:     amountFrom(message.GetAmount()),
+		Currency:   message.GetAmount().GetCurrencyCode(),
+		Status:     refundStatuses.name(message.GetStatus()),
+		Reason:     message.GetReason(),
+		CreateTime: timeFrom(message.GetCreateTime()),
+	}
+}
+
+func refundResultFrom(response *paymentsv1.RefundResponse) *RefundResult {
+	result := &RefundResult{Payment: paymentFrom(response.GetPayment())}
+	if response.GetRefund() != nil {
+		result.Refund = refundFrom(response.GetRefund())
+	}
+	return result
+}
+
+func paymentDetailsFrom(response *paymentsv1.GetPaymentResponse) *PaymentDetails {
+	return &PaymentDetails{
+		Payment: paymentFrom(response.GetPayment()),
+		Refunds: each(response.GetRefunds(), refundFrom),
+	}
+}
+
+func paymentPageFrom(response *paymentsv1.ListPaymentsResponse) *PaymentPage {
+	return &PaymentPage{
+		Payments:      each(response.GetPayments(), paymentFrom),
+		NextPageToken: response.GetNextPageToken(),
+		TotalSize:     response.TotalSize,
+	}
+}
+
+func each[From, To any](messages []From, convert func(From) To) []To {
+	converted := make([]To, len(messages))
+	for index, message := range messages {
+		converted[index] = convert(message)
+	}
+	return converted
+}
+
+func optionalAmount(money *money.Money) decimal.NullDecimal {
+	if money == nil {
+		return decimal.NullDecimal{}
+	}
+	return decimal.NewNullDecimal(amountFrom(money))
+}
+
+// timeFrom returns the zero time where there is no timestamp.
+func timeFrom(timestamp *timestamppb.Timestamp) time.Time {
+	if timestamp == nil {
+		return time.Time{}
+	}
+	return timestamp.AsTime()
+}

@@ -1,0 +1,157 @@
+package payments_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+
+	"payments.internal/payments"
+	paymentsv1 "payments.internal/payments/v1"
+)
+
+// service is a real gRPC server in this process, which answers as the test says and keeps what it was sent.
+type service struct {
+	target   string
+	server   *grpc.Server
+	answer   answer
+	mutex    sync.Mutex
+	received []received
+}
+
+// answer answers the call of that number, counted from 1.
+type answer func(ctx context.Context, number int, request proto.Message) (proto.Message, error)
+
+type received struct {
+	request  proto.Message
+	metadata metadata.MD
+	at       time.Time
+	// remaining is how long until the deadline that the call came with.
+	remaining time.Duration
+}
+
+func serve(t *testing.T, answer answer, options ...grpc.ServerOption) *service {
+	t.Helper()
+	return serveAt(t, "127.0.0.1:0", answer, options...)
+}
+
+func serveAt(t *testing.T, address string, answer answer, options ...grpc.ServerOption) *service {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{target: listener.Addr().String(), answer: answer}
+	s.server = grpc.NewServer(append(options, grpc.UnaryInterceptor(s.intercept))...)
+	paymentsv1.RegisterPaymentServiceServer(s.server, paymentsv1.UnimplementedPaymentServiceServer{})
+	go func() { _ = s.server.Serve(listener) }()
+	t.Cleanup(s.server.Stop)
+	return s
+}
+
+func (s *service) intercept(
+	ctx context.Context, request any, _ *grpc.UnaryServerInfo, _ grpc.UnaryHandler,
+) (any, error) {
+	now := time.Now()
+	sent, _ := metadata.FromIncomingContext(ctx)
+	deadline, _ := ctx.Deadline()
+	s.mutex.Lock()
+	s.received = append(s.received, received{request.(proto.Message), sent, now, deadline.Sub(now)})
+	number := len(s.received)
+	s.mutex.Unlock()
+	return s.answer(ctx, number, request.(proto.Message))
+}
+
+func (s *service) calls() []received {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return append([]received(nil), s.received...)
+}
+
+// connect returns a client that is closed when the test ends.
+func connect(t *testing.T, target string, options ...payments.Option) *payments.Client {
+	t.Helper()
+	client, err := payments.New(target, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// charge makes a charge whose parameters do not matter to the test.
+func charge(ctx context.Context, client *payments.Client, options ...payments.CallOption) (*payments.Payment, error) {
+	return client.Charge(ctx, payments.ChargeParams{OrderID: 342, Amount: decimal.RequireFromString("561.00")}, options...)
+}
+
+// done answers any call with nothing in particular.
+func done(_ context.Context, _ int, request proto.Message) (proto.Message, error) {
+	switch request.(type) {
+	case *paymentsv1.ChargeRequest:
+		return &paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
+	case *paymentsv1.RefundRequest:
+		return &paymentsv1.RefundResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
+	case *paymentsv1.GetPaymentRequest:
+		return &paymentsv1.GetPaymentResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
+	}
+	return &paymentsv1.ListPaymentsResponse{}, nil
+}
+
+// respond answers every call with the response.
+func respond(response proto.Message) answer {
+	return func(context.Context, int, proto.Message) (proto.Message, error) { return response, nil }
+}
+
+// fail answers every call with the error, with trailers given as in metadata.Pairs.
+func fail(err error, trailers ...string) answer {
+	return func(ctx context.Context, _ int, _ proto.Message) (proto.Message, error) {
+		return nil, failing(ctx, err, trailers...)
+	}
+}
+
+// failFirst answers the first calls with the error, and the others with what done does.
+func failFirst(count int, err error, trailers ...string) answer {
+	return func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
+		if number <= count {
+			return nil, failing(ctx, err, trailers...)
+		}
+		return done(ctx, number, request)
+	}
+}
+
+func failing(ctx context.Context, err error, trailers ...string) error {
+	if trailerErr := grpc.SetTrailer(ctx, metadata.Pairs(trailers...)); trailerErr != nil {
+		return trailerErr
+	}
+	return err
+}
+
+// hang answers when the call has ended on the other side.
+func hang(ctx context.Context, _ int, _ proto.Message) (proto.Message, error) {
+	<-ctx.Done()
+	return nil, status.FromContextError(ctx.Err()).Err()
+}
+
+// statusError is an error with details, as the service makes it.
+func statusError(code codes.Code, message string, details ...protoadapt.MessageV1) error {
+	withDetails, err := status.New(code, message).WithDetails(details...)
+	if err != nil {
+		panic(err)
+	}
+	return withDetails.Err()
+}
+
+// soon makes gRPC's own retries follow at once; never prevents them, so that the client's own come next.
+var (
+	soon  = []string{"grpc-retry-pushback-ms", "1"}
+	never = []string{"grpc-retry-pushback-ms", "-1"}
+)

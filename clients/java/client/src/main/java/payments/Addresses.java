@@ -1,0 +1,77 @@
+package payments;
+
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** What is written in a gRPC target: {@code host:port}, {@code dns:///host:port}, {@code ipv4:...,...}. */
+final class Addresses {
+    private static final Pattern TARGET =
+            Pattern.compile("(?:(?:dns|ipv4|ipv6):(?://[^/]*/|/)?)?(?<addresses>[^/]+)");
+    private static final Pattern ADDRESS =
+            Pattern.compile("(?<host>\\[[0-9A-Fa-f:.]+]|[0-9A-Za-z._-]+)(?::(?<port>[0-9]{1,5}))?");
+    private static final Pattern IPV4 = Pattern.compile("[0-9]{1,3}(?:\\.[0-9]{1,3}){3}");
+
+    /** What gRPC takes for an address of these schemes without one. */
+    private static final int DEFAULT_PORT = 443;
+
+    private Addresses() {}
+
+    /** {@return whether whatever is sent to the target stays on this machine, beyond doubt} */
+    static boolean isLoopback(String target) {
+        if (target.startsWith("unix:")) {
+            return true;
+        }
+        Matcher matcher = TARGET.matcher(target);
+        return matcher.matches() && split(matcher.group("addresses")).allMatch(Addresses::isLoopbackAddress);
+    }
+
+    /**
+     * {@return the addresses of a list of them, each an IP address with a port or without}
+     *
+     * @throws IllegalArgumentException one of them is something else
+     */
+    static List<InetSocketAddress> parse(String addresses) {
+        return split(addresses).map(Addresses::parseOne).toList();
+    }
+
+    private static Stream<String> split(String addresses) {
+        return Arrays.stream(addresses.split(",", -1));
+    }
+
+    private static boolean isLoopbackAddress(String address) {
+        Matcher matcher = ADDRESS.matcher(address);
+        if (!matcher.matches()) {
+            return false;
+        }
+        String host = matcher.group("host");
+        return host.equals("localhost") || (isLiteral(host) && literal(host).isLoopbackAddress());
+    }
+
+    private static InetSocketAddress parseOne(String address) {
+        Matcher matcher = ADDRESS.matcher(address);
+        if (!matcher.matches() || !isLiteral(matcher.group("host"))) {
+            throw new IllegalArgumentException("target must have IP addresses, as in 10.0.0.1:50051, not " + address);
+        }
+        String port = matcher.group("port");
+        return new InetSocketAddress(
+                literal(matcher.group("host")), port == null ? DEFAULT_PORT : Integer.parseInt(port));
+    }
+
+    private static boolean isLiteral(String host) {
+        return host.startsWith("[") || IPV4.matcher(host).matches();
+    }
+
+    private static InetAddress literal(String host) {
+        try {
+            return InetAddress.getByName(host); // asks no name server for a literal
+        } catch (UnknownHostException invalid) {
+            throw new IllegalArgumentException("target must have IP addresses, not " + host, invalid);
+        }
+    }
+}

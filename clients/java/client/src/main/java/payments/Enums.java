@@ -1,0 +1,93 @@
+package payments;
+
+import java.util.Collection;
+import java.util.List;
+
+/** Between the client's enums and the contract's, in which a newer service may have more members. */
+final class Enums {
+    private Enums() {}
+
+    /**
+     * {@return the member that the argument {@code name} has, which may be null}
+     *
+     * @throws IllegalArgumentException it is UNKNOWN, which no request can say
+     */
+    static <E extends Enum<E>> E checked(String name, E member) {
+        if (member != null && member.name().equals("UNKNOWN")) {
+            throw new IllegalArgumentException(
+                    name + " is UNKNOWN, which is only for values that this client has no name for");
+        }
+        return member;
+    }
+
+    /** {@return a copy of the members that the argument {@code name} has, each checked} */
+    static <E extends Enum<E>> List<E> checked(String name, Collection<E> members) {
+        members.forEach(member -> checked(name, member));
+        return List.copyOf(members);
+    }
+
+    static payments.v1.PaymentMethod toContract(PaymentMethod method) {
+        return switch (method) {
+            case UNKNOWN -> throw new AssertionError(method);
+            case UPI -> payments.v1.PaymentMethod.PAYMENT_METHOD_UPI;
+            case CARD -> payments.v1.PaymentMethod.PAYMENT_METHOD_CARD;
+            case COD -> payments.v1.PaymentMethod.PAYMENT_METHOD_COD;
+            case OTHER -> payments.v1.PaymentMethod.PAYMENT_METHOD_OTHER;
+        };
+    }
+
+    static PaymentMethod fromContract(payments.v1.PaymentMethod method) {
+        return switch (method) {
+            case PAYMENT_METHOD_UPI -> PaymentMethod.UPI;
+            case PAYMENT_METHOD_CARD -> PaymentMethod.CARD;
+            case PAYMENT_METHOD_COD -> PaymentMethod.COD;
+            case PAYMENT_METHOD_OTHER -> PaymentMethod.OTHER;
+            case PAYMENT_METHOD_UNSPECIFIED, UNRECOGNIZED -> PaymentMethod.UNKNOWN;
+        };
+    }
+
+    static payments.v1.PaymentStatus toContract(PaymentStatus status) {
+        return switch (status) {
+            case UNKNOWN -> throw new AssertionError(status);
+            case PENDING -> payments.v1.PaymentStatus.PAYMENT_STATUS_PENDING;
+            case SUCCEEDED -> payments.v1.PaymentStatus.PAYMENT_STATUS_SUCCEEDED;
+            case FAILED -> payments.v1.PaymentStatus.PAYMENT_STATUS_FAILED;
+        };
+    }
+
+    static PaymentStatus fromContract(payments.v1.PaymentStatus status) {
+        return switch (status) {
+            case PAYMENT_STATUS_PENDING -> PaymentStatus.PENDING;
+            case PAYMENT_STATUS_SUCCEEDED -> PaymentStatus.SUCCEEDED;
+            case PAYMENT_STATUS_FAILED -> PaymentStatus.FAILED;
+            case PAYMENT_STATUS_UNSPECIFIED, UNRECOGNIZED -> PaymentStatus.UNKNOWN;
+        };
+    }
+
+    static payments.v1.RefundState toContract(RefundState state) {
+        return switch (state) {
+            case UNKNOWN -> throw new AssertionError(state);
+            case NONE -> payments.v1.RefundState.REFUND_STATE_NONE;
+            case PARTIAL -> payments.v1.RefundState.REFUND_STATE_PARTIAL;
+            case FULL -> payments.v1.RefundState.REFUND_STATE_FULL;
+        };
+    }
+
+    static RefundState fromContract(payments.v1.RefundState state) {
+        return switch (state) {
+            case REFUND_STATE_NONE -> RefundState.NONE;
+            case REFUND_STATE_PARTIAL -> RefundState.PARTIAL;
+            case REFUND_STATE_FULL -> RefundState.FULL;
+            case REFUND_STATE_UNSPECIFIED, UNRECOGNIZED -> RefundState.UNKNOWN;
+        };
+    }
+
+    static RefundStatus fromContract(payments.v1.RefundStatus status) {
+        return switch (status) {
+            case REFUND_STATUS_PENDING -> RefundStatus.PENDING;
+            case REFUND_STATUS_SUCCEEDED -> RefundStatus.SUCCEEDED;
+            case REFUND_STATUS_FAILED -> RefundStatus.FAILED;
+            case REFUND_STATUS_UNSPECIFIED, UNRECOGNIZED -> RefundStatus.UNKNOWN;
+        };
+    }
+}

@@ -1,0 +1,130 @@
+package payments;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Message;
+import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/** Makes the exceptions: their class follows the reason in the error's {@code google.rpc.ErrorInfo}, else its code. */
+final class Errors {
+    /** The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name. */
+    private static final String DOMAIN = "payments";
+
+    private static final Metadata.Key<byte[]> DETAILS =
+            Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
+    private static final Metadata.Key<String> CALL_ID =
+            Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER);
+
+    private static final Map<String, Function<ErrorDetails, PaymentsException>> BY_REASON = Map.ofEntries(
+            Map.entry("INVALID_REQUEST", InvalidRequestException::new),
+            Map.entry("PAYMENT_NOT_FOUND", PaymentNotFoundException::new),
+            Map.entry("PAYMENT_FAILED", PaymentFailedException::new),
+            Map.entry("PAYMENT_PENDING", PaymentPendingException::new),
+            Map.entry("REFUND_EXCEEDS_PAYMENT", RefundExceedsPaymentException::new),
+            Map.entry("REQUEST_ID_REUSED", RequestIdReusedException::new),
+            Map.entry("STORE_UNAVAILABLE", UnavailableException::new),
+            Map.entry("SHUTTING_DOWN", UnavailableException::new),
+            Map.entry("OVERLOADED", OverloadedException::new),
+            Map.entry("DEADLINE_EXCEEDED", DeadlineExceededException::new),
+            Map.entry("INTERNAL", InternalErrorException::new));
+
+    /** For errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service. */
+    private static final Map<Status.Code, Function<ErrorDetails, PaymentsException>> BY_CODE = Map.of(
+            Status.Code.INVALID_ARGUMENT, InvalidRequestException::new,
+            Status.Code.UNAVAILABLE, UnavailableException::new,
+            Status.Code.DEADLINE_EXCEEDED, DeadlineExceededException::new,
+            Status.Code.INTERNAL, InternalErrorException::new,
+            Status.Code.CANCELLED, OutcomeUnknownException::new,
+            Status.Code.UNKNOWN, OutcomeUnknownException::new);
+
+    private Errors() {}
+
+    /** {@return the exception for a failed RPC, caused by it; {@code requestId} is null for calls that only read} */
+    static PaymentsException fromRpc(StatusRuntimeException rpcException, String requestId) {
+        Metadata trailers = rpcException.getTrailers() == null ? new Metadata() : rpcException.getTrailers();
+        Status status = rpcException.getStatus();
+        List<Any> details = details(trailers.get(DETAILS));
+        PaymentsException error = of(
+                status.getCode(), status.getDescription(), details, requestId, trailers.get(CALL_ID));
+        error.initCause(rpcException);
+        return error;
+    }
+
+    /** {@return the exception for a status inside an answer: that of one charge of many} */
+    static PaymentsException fromStatus(com.google.rpc.Status status, String requestId) {
+        List<Any> details = status.getDetailsList();
+        String callId = infos(details)
+                .map(info -> info.getMetadataMap().get("call_id"))
+                .filter(Objects::nonNull)
+                .findFirst()
+                .orElse(null);
+        return of(Status.fromCodeValue(status.getCode()).getCode(), status.getMessage(), details, requestId, callId);
+    }
+
+    private static PaymentsException of(
+            Status.Code code, String description, List<Any> details, String requestId, String callId) {
+        String reason = infos(details).map(ErrorInfo::getReason).findFirst().orElse("");
+        String message = description == null || description.isEmpty() ? code.name() : description;
+        return BY_REASON
+                .getOrDefault(reason, BY_CODE.getOrDefault(code, PaymentsException::new))
+                .apply(new ErrorDetails(
+                        message, code, reason, requestId, callId, retryDelay(details), violations(details)));
+    }
+
+    private static Stream<ErrorInfo> infos(List<Any> details) {
+        return all(ErrorInfo.class, details).filter(info -> info.getDomain().equals(DOMAIN));
+    }
+
+    private static Duration retryDelay(List<Any> details) {
+        return all(RetryInfo.class, details)
+                .map(info -> Duration.ofSeconds(
+                        info.getRetryDelay().getSeconds(), info.getRetryDelay().getNanos()))
+                .findFirst()
+                .orElse(null);
+    }
+
+    private static List<FieldViolation> violations(List<Any> details) {
+        return all(BadRequest.class, details)
+                .flatMap(badRequest -> badRequest.getFieldViolationsList().stream())
+                .map(violation -> new FieldViolation(violation.getField(), violation.getDescription()))
+                .toList();
+    }
+
+    /**
+     * {@return the details of a trailer: none when it is null, or broken}
+     *
+     * <p>A broken trailer, as of a proxy that cut it, must not hide the error that it came with.
+     */
+    private static List<Any> details(byte[] trailer) {
+        if (trailer == null) {
+            return List.of();
+        }
+        try {
+            return com.google.rpc.Status.parseFrom(trailer).getDetailsList();
+        } catch (InvalidProtocolBufferException broken) {
+            return List.of();
+        }
+    }
+
+    /** {@return those of the details that are of one kind, without what cannot be read} */
+    private static <M extends Message> Stream<M> all(Class<M> kind, List<Any> details) {
+        return details.stream().filter(detail -> detail.is(kind)).flatMap(detail -> {
+            try {
+                return Stream.of(detail.unpack(kind));
+            } catch (InvalidProtocolBufferException broken) {
+                return Stream.empty();
+            }
+        });
+    }
+}

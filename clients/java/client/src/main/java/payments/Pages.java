@@ -1,0 +1,46 @@
+package payments;
+
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.Spliterator;
+import java.util.Spliterators;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import payments.v1.ListPaymentsRequest;
+
+/** Walks the pages of a list, and fetches one when it gets there. */
+final class Pages extends Spliterators.AbstractSpliterator<Payment> {
+    private final Function<ListPaymentsRequest, PaymentPage> fetch;
+    private ListPaymentsRequest request;
+    private Iterator<Payment> page = Collections.emptyIterator();
+
+    private Pages(ListPaymentsRequest first, Function<ListPaymentsRequest, PaymentPage> fetch) {
+        super(Long.MAX_VALUE, Spliterator.ORDERED | Spliterator.NONNULL | Spliterator.DISTINCT);
+        this.request = first;
+        this.fetch = fetch;
+    }
+
+    /** {@return the payments of all pages from {@code first} on} */
+    static Stream<Payment> stream(ListPaymentsRequest first, Function<ListPaymentsRequest, PaymentPage> fetch) {
+        return StreamSupport.stream(new Pages(first, fetch), false);
+    }
+
+    @Override
+    public boolean tryAdvance(Consumer<? super Payment> action) {
+        // A page may be empty and not be the last.
+        while (!page.hasNext()) {
+            if (request == null) {
+                return false;
+            }
+            PaymentPage fetched = fetch.apply(request);
+            page = fetched.payments().iterator();
+            request = fetched.nextPageToken().isEmpty()
+                    ? null
+                    : request.toBuilder().setPageToken(fetched.nextPageToken()).build();
+        }
+        action.accept(page.next());
+        return true;
+    }
+}

@@ -1,0 +1,94 @@
+package payments;
+
+import java.util.List;
+import java.util.UUID;
+import payments.v1.BatchChargeRequest;
+import payments.v1.ChargeRequest;
+import payments.v1.GetPaymentRequest;
+import payments.v1.ListPaymentsRequest;
+import payments.v1.PaymentFilter;
+import payments.v1.RefundRequest;
+
+/** What is asked, in the contract's messages. */
+final class Requests {
+    private Requests() {}
+
+    /** {@return the request of a charge, with a request_id of its own when none is given (AIP-155)} */
+    static ChargeRequest charge(ChargeParams params) {
+        ChargeRequest.Builder request = ChargeRequest.newBuilder()
+                .setOrderId(params.orderId())
+                .setAmount(Amounts.toMoney(params.amount(), params.currency()))
+                .setRequestId(givenOrNew(params.requestId()));
+        if (params.method() != null) {
+            request.setMethod(Enums.toContract(params.method()));
+        }
+        return request.build();
+    }
+
+    /** {@return the request of many charges} */
+    static BatchChargeRequest batchCharge(List<ChargeParams> charges) {
+        return BatchChargeRequest.newBuilder()
+                .addAllCharges(charges.stream().map(Requests::charge).toList())
+                .build();
+    }
+
+    /** {@return the request of a refund, with a request_id of its own when none is given (AIP-155)} */
+    static RefundRequest refund(RefundParams params) {
+        RefundRequest.Builder request = RefundRequest.newBuilder()
+                .setPaymentId(params.paymentId())
+                .setReason(params.reason())
+                .setRequestId(givenOrNew(params.requestId()));
+        if (params.amount() != null) {
+            request.setAmount(Amounts.toMoney(params.amount(), params.currency()));
+        }
+        return request.build();
+    }
+
+    static GetPaymentRequest payment(long paymentId) {
+        return GetPaymentRequest.newBuilder().setPaymentId(paymentId).build();
+    }
+
+    static GetPaymentRequest payment(String reference) {
+        return GetPaymentRequest.newBuilder().setReference(reference).build();
+    }
+
+    static ListPaymentsRequest page(ListPaymentsParams params) {
+        return ListPaymentsRequest.newBuilder()
+                .setFilter(filter(params))
+                .setOrderBy(params.orderBy())
+                .setPageSize(params.pageSize())
+                .setPageToken(params.pageToken())
+                .setIncludeTotalSize(params.includeTotalSize())
+                .build();
+    }
+
+    private static PaymentFilter filter(ListPaymentsParams params) {
+        PaymentFilter.Builder filter = PaymentFilter.newBuilder();
+        params.methods().forEach(method -> filter.addMethods(Enums.toContract(method)));
+        params.statuses().forEach(status -> filter.addStatuses(Enums.toContract(status)));
+        params.refundStates().forEach(state -> filter.addRefundStates(Enums.toContract(state)));
+        if (params.orderId() != null) {
+            filter.setOrderId(params.orderId());
+        }
+        if (params.reference() != null) {
+            filter.setReference(params.reference());
+        }
+        if (params.minAmount() != null) {
+            filter.setMinAmount(Amounts.toMoney(params.minAmount(), params.currency()));
+        }
+        if (params.maxAmount() != null) {
+            filter.setMaxAmount(Amounts.toMoney(params.maxAmount(), params.currency()));
+        }
+        if (params.minCreateTime() != null) {
+            filter.setMinCreateTime(Times.toTimestamp(params.minCreateTime()));
+        }
+        if (params.maxCreateTime() != null) {
+            filter.setMaxCreateTime(Times.toTimestamp(params.maxCreateTime()));
+        }
+        return filter.build();
+    }
+
+    private static String givenOrNew(String requestId) {
+        return requestId == null ? UUID.randomUUID().toString() : requestId;
+    }
+}

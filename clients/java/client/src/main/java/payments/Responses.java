@@ -1,0 +1,75 @@
+package payments;
+
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.stream.IntStream;
+import payments.v1.BatchChargeRequest;
+import payments.v1.BatchChargeResponse;
+import payments.v1.BatchChargeResult;
+import payments.v1.ChargeRequest;
+import payments.v1.GetPaymentResponse;
+import payments.v1.ListPaymentsResponse;
+import payments.v1.RefundResponse;
+
+/** What is answered, in the client's records. */
+final class Responses {
+    private Responses() {}
+
+    static Payment payment(payments.v1.Payment message) {
+        return new Payment(
+                message.getPaymentId(),
+                message.getOrderId(),
+                message.hasAmount() ? Amounts.fromMoney(message.getAmount()) : null,
+                message.hasAmount() ? message.getAmount().getCurrencyCode() : null,
+                Enums.fromContract(message.getMethod()),
+                message.getOtherMethod(),
+                Enums.fromContract(message.getStatus()),
+                message.getReference(),
+                message.hasCreateTime() ? Times.fromTimestamp(message.getCreateTime()) : null,
+                message.hasRefundedAmount() ? Amounts.fromMoney(message.getRefundedAmount()) : null,
+                Enums.fromContract(message.getRefundState()));
+    }
+
+    static List<ChargeOutcome> chargeOutcomes(BatchChargeRequest request, BatchChargeResponse response) {
+        return IntStream.range(0, response.getResultsCount())
+                .mapToObj(place -> chargeOutcome(request.getCharges(place), response.getResults(place)))
+                .toList();
+    }
+
+    private static ChargeOutcome chargeOutcome(ChargeRequest charge, BatchChargeResult result) {
+        return result.hasPayment()
+                ? new ChargeOutcome(Optional.of(payment(result.getPayment())), Optional.empty())
+                : new ChargeOutcome(
+                        Optional.empty(), Optional.of(Errors.fromStatus(result.getError(), charge.getRequestId())));
+    }
+
+    static Refund refund(payments.v1.Refund message) {
+        return new Refund(
+                message.getRefundId(),
+                message.getPaymentId(),
+                Amounts.fromMoney(message.getAmount()),
+                message.getAmount().getCurrencyCode(),
+                Enums.fromContract(message.getStatus()),
+                message.getReason(),
+                Times.fromTimestamp(message.getCreateTime()));
+    }
+
+    static RefundResult refundResult(RefundResponse response) {
+        return new RefundResult(
+                response.hasRefund() ? refund(response.getRefund()) : null, payment(response.getPayment()));
+    }
+
+    static PaymentDetails paymentDetails(GetPaymentResponse response) {
+        return new PaymentDetails(
+                payment(response.getPayment()),
+                response.getRefundsList().stream().map(Responses::refund).toList());
+    }
+
+    static PaymentPage paymentPage(ListPaymentsResponse response) {
+        return new PaymentPage(
+                response.getPaymentsList().stream().map(Responses::payment).toList(),
+                response.getNextPageToken(),
+                response.hasTotalSize() ? OptionalLong.of(response.getTotalSize()) : OptionalLong.empty());
+    }
+}

@@ -1,0 +1,119 @@
+package payments.conformance;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import payments.ChargeParams;
+import payments.ListPaymentsParams;
+import payments.PaymentMethod;
+import payments.PaymentStatus;
+import payments.PaymentsClient;
+import payments.RefundParams;
+import payments.RefundState;
+
+/** Makes the calls that a step names, with its arguments, and gives what they return as JSON. */
+final class Calls {
+    private Calls() {}
+
+    static JsonElement call(PaymentsClient client, String call, JsonObject args) {
+        return switch (call) {
+            case "charge" -> Outcomes.toJson(client.charge(charge(args)));
+            case "batch_charge" -> {
+                List<ChargeParams> charges = args.getAsJsonArray("charges").asList().stream()
+                        .map(charge -> charge(charge.getAsJsonObject()))
+                        .toList();
+                JsonObject results = new JsonObject();
+                results.add("results", Outcomes.array(client.batchCharge(charges), Outcomes::toJson));
+                yield results;
+            }
+            case "refund" -> Outcomes.toJson(client.refund(refund(args)));
+            case "get_payment" ->
+                Outcomes.toJson(
+                        args.has("payment_id")
+                                ? client.getPayment(args.get("payment_id").getAsLong())
+                                : client.getPaymentByReference(
+                                        args.get("reference").getAsString()));
+            case "list_payments" -> {
+                JsonObject result = new JsonObject();
+                result.add("payments", Outcomes.array(client.listPayments(list(args)).toList(), Outcomes::toJson));
+                yield result;
+            }
+            case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(list(args)));
+            default -> throw new Mismatch("there is no call " + call);
+        };
+    }
+
+    private static ChargeParams charge(JsonObject args) {
+        ChargeParams.Builder params = ChargeParams.builder();
+        fill(
+                args,
+                Map.of(
+                        "order_id", value -> params.orderId(value.getAsLong()),
+                        "amount", value -> params.amount(decimal(value)),
+                        "currency", value -> params.currency(value.getAsString()),
+                        "method", value -> params.method(PaymentMethod.valueOf(value.getAsString())),
+                        "request_id", value -> params.requestId(value.getAsString())));
+        return params.build();
+    }
+
+    private static RefundParams refund(JsonObject args) {
+        RefundParams.Builder params = RefundParams.builder();
+        fill(
+                args,
+                Map.of(
+                        "payment_id", value -> params.paymentId(value.getAsLong()),
+                        "amount", value -> params.amount(decimal(value)),
+                        "currency", value -> params.currency(value.getAsString()),
+                        "reason", value -> params.reason(value.getAsString()),
+                        "request_id", value -> params.requestId(value.getAsString())));
+        return params.build();
+    }
+
+    private static ListPaymentsParams list(JsonObject args) {
+        ListPaymentsParams.Builder params = ListPaymentsParams.builder();
+        fill(
+                args,
+                Map.ofEntries(
+                        Map.entry("order_id", value -> params.orderId(value.getAsLong())),
+                        Map.entry("methods", value -> params.methods(members(value, PaymentMethod::valueOf))),
+                        Map.entry("statuses", value -> params.statuses(members(value, PaymentStatus::valueOf))),
+                        Map.entry("refund_states", value -> params.refundStates(members(value, RefundState::valueOf))),
+                        Map.entry("reference", value -> params.reference(value.getAsString())),
+                        Map.entry("min_amount", value -> params.minAmount(decimal(value))),
+                        Map.entry("max_amount", value -> params.maxAmount(decimal(value))),
+                        Map.entry("currency", value -> params.currency(value.getAsString())),
+                        Map.entry("min_create_time", value -> params.minCreateTime(Instant.parse(value.getAsString()))),
+                        Map.entry("max_create_time", value -> params.maxCreateTime(Instant.parse(value.getAsString()))),
+                        Map.entry("order_by", value -> params.orderBy(value.getAsString())),
+                        Map.entry("page_size", value -> params.pageSize(value.getAsInt())),
+                        Map.entry("page_token", value -> params.pageToken(value.getAsString())),
+                        Map.entry(
+                                "include_total_size", value -> params.includeTotalSize(value.getAsBoolean()))));
+        return params.build();
+    }
+
+    private static void fill(JsonObject args, Map<String, Consumer<JsonElement>> setters) {
+        args.asMap().forEach((name, value) -> {
+            Consumer<JsonElement> setter = setters.get(name);
+            if (setter == null) {
+                throw new Mismatch("there is no argument " + name);
+            }
+            setter.accept(value);
+        });
+    }
+
+    private static BigDecimal decimal(JsonElement value) {
+        return new BigDecimal(value.getAsString());
+    }
+
+    private static <E> List<E> members(JsonElement names, Function<String, E> valueOf) {
+        JsonArray array = names.getAsJsonArray();
+        return array.asList().stream().map(JsonElement::getAsString).map(valueOf).toList();
+    }
+}

@@ -1,0 +1,41 @@
+package payments.conformance;
+
+import com.google.gson.JsonElement;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+import java.util.function.Supplier;
+
+/** What becomes of a call that goes on in a thread of its own. */
+final class Outcome {
+    private static final Executor THREADS = Executors.newCachedThreadPool(work -> {
+        Thread thread = new Thread(work);
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    private final CompletableFuture<JsonElement> call;
+
+    private Outcome(CompletableFuture<JsonElement> call) {
+        this.call = call;
+    }
+
+    static Outcome start(Supplier<JsonElement> call) {
+        return new Outcome(CompletableFuture.supplyAsync(call, THREADS));
+    }
+
+    /** {@return what it raised; null when it returned} */
+    RuntimeException raised() {
+        try {
+            call.join();
+            return null;
+        } catch (CompletionException failed) {
+            return failed.getCause() instanceof RuntimeException raised ? raised : failed;
+        }
+    }
+
+    JsonElement returned() {
+        return call.join();
+    }
+}

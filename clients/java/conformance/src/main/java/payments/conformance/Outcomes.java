@@ -1,0 +1,115 @@
+package payments.conformance;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.function.Function;
+import payments.ChargeOutcome;
+import payments.FieldViolation;
+import payments.InvalidRequestException;
+import payments.Payment;
+import payments.PaymentDetails;
+import payments.PaymentPage;
+import payments.PaymentsException;
+import payments.Refund;
+import payments.RefundResult;
+
+/** What the client returns, in the form that the cases have. */
+final class Outcomes {
+    private static final String ENDING = "Exception";
+
+    private Outcomes() {}
+
+    static JsonElement toJson(Payment payment) {
+        JsonObject json = new JsonObject();
+        json.addProperty("payment_id", payment.paymentId());
+        json.addProperty("order_id", payment.orderId());
+        json.add("amount", amount(payment.amount()));
+        json.addProperty("currency", payment.currency());
+        json.addProperty("method", payment.method().name());
+        json.addProperty("other_method", payment.otherMethod());
+        json.addProperty("status", payment.status().name());
+        json.addProperty("reference", payment.reference());
+        json.add("create_time", time(payment.createTime()));
+        json.add("refunded_amount", amount(payment.refundedAmount()));
+        json.addProperty("refund_state", payment.refundState().name());
+        return json;
+    }
+
+    static JsonElement toJson(Refund refund) {
+        JsonObject json = new JsonObject();
+        json.addProperty("refund_id", refund.refundId());
+        json.addProperty("payment_id", refund.paymentId());
+        json.add("amount", amount(refund.amount()));
+        json.addProperty("currency", refund.currency());
+        json.addProperty("status", refund.status().name());
+        json.addProperty("reason", refund.reason());
+        json.add("create_time", time(refund.createTime()));
+        return json;
+    }
+
+    static JsonElement toJson(RefundResult result) {
+        JsonObject json = new JsonObject();
+        json.add("refund", result.refund() == null ? JsonNull.INSTANCE : toJson(result.refund()));
+        json.add("payment", toJson(result.payment()));
+        return json;
+    }
+
+    static JsonElement toJson(PaymentDetails details) {
+        JsonObject json = new JsonObject();
+        json.add("payment", toJson(details.payment()));
+        json.add("refunds", array(details.refunds(), Outcomes::toJson));
+        return json;
+    }
+
+    static JsonElement toJson(PaymentPage page) {
+        JsonObject json = new JsonObject();
+        json.add("payments", array(page.payments(), Outcomes::toJson));
+        json.addProperty("next_page_token", page.nextPageToken());
+        json.add(
+                "total_size",
+                page.totalSize().isPresent() ? new JsonPrimitive(page.totalSize().getAsLong()) : JsonNull.INSTANCE);
+        return json;
+    }
+
+    static JsonElement toJson(ChargeOutcome outcome) {
+        JsonObject json = new JsonObject();
+        json.add("payment", outcome.payment().map(Outcomes::toJson).orElse(JsonNull.INSTANCE));
+        json.add("error", outcome.error().map(Outcomes::toJson).orElse(JsonNull.INSTANCE));
+        return json;
+    }
+
+    static JsonElement toJson(PaymentsException error) {
+        JsonObject json = new JsonObject();
+        String name = error.getClass().getSimpleName();
+        json.addProperty("type", name.substring(0, name.length() - ENDING.length()));
+        json.addProperty("code", error.code().name());
+        json.addProperty("reason", error.reason());
+        json.addProperty("has_request_id", error.requestId().isPresent());
+        JsonArray violations = new JsonArray();
+        if (error instanceof InvalidRequestException invalid) {
+            invalid.violations().stream().map(FieldViolation::field).forEach(violations::add);
+        }
+        json.add("violations", violations);
+        return json;
+    }
+
+    static <T> JsonArray array(Collection<T> items, Function<T, JsonElement> toJson) {
+        JsonArray array = new JsonArray();
+        items.forEach(item -> array.add(toJson.apply(item)));
+        return array;
+    }
+
+    private static JsonElement amount(BigDecimal amount) {
+        return amount == null ? JsonNull.INSTANCE : new JsonPrimitive(amount.toPlainString());
+    }
+
+    private static JsonElement time(Instant time) {
+        return time == null ? JsonNull.INSTANCE : new JsonPrimitive(time.toString());
+    }
+}

@@ -1,0 +1,228 @@
+/** One case of `clients/conformance/cases.json`: its steps, and how their outcomes are compared. */
+import { randomUUID } from "node:crypto";
+
+import {
+  type ChargeParams,
+  type GetPaymentParams,
+  grpc,
+  InvalidRequest,
+  type PaymentsClient,
+  PaymentsError,
+  type RefundParams,
+} from "@payments/client";
+
+import { argumentsFrom, asJson, type Json } from "./json.js";
+
+type JsonObject = Readonly<Record<string, Json>>;
+
+export interface Case {
+  readonly name: string;
+  readonly steps: readonly Step[];
+}
+
+interface Step {
+  readonly call: string;
+  readonly args: JsonObject;
+  readonly repeat?: number;
+  readonly result?: Json;
+  readonly error?: JsonObject;
+  readonly refused?: string;
+}
+
+/** An outcome is another than the expected; the message says where and how. */
+export class Mismatch extends Error {}
+
+/** A case that is being run, with what it keeps from step to step. */
+export class CaseRun {
+  readonly #client: PaymentsClient;
+  readonly #kept = new Map<string, Json>();
+  readonly #made = new Map<string, Json>();
+
+  constructor(client: PaymentsClient) {
+    this.#client = client;
+  }
+
+  /** @throws Mismatch an outcome is another than the step expects. */
+  async run(step: Step): Promise<void> {
+    const args = Object.fromEntries(Object.entries(step.args).map(([name, value]) => [name, this.#argument(value)]));
+    const calls = Array.from({ length: step.repeat ?? 1 }, () => this.#outcome(step.call, args));
+    for (const outcome of await Promise.all(calls)) {
+      this.#check(step, outcome);
+    }
+  }
+
+  /** What comes of a call: the result as JSON, or the error. */
+  async #outcome(call: string, args: JsonObject): Promise<Json | Error> {
+    try {
+      return asJson(await this.#call(call, argumentsFrom(args)));
+    } catch (error) {
+      if (error instanceof PaymentsError || error instanceof TypeError || error instanceof RangeError) {
+        return error;
+      }
+      throw error;
+    }
+  }
+
+  async #call(call: string, params: object): Promise<unknown> {
+    switch (call) {
+      case "charge":
+        return this.#client.charge(params as ChargeParams);
+      case "refund":
+        return this.#client.refund(params as RefundParams);
+      case "get_payment":
+        return this.#client.getPayment(params as GetPaymentParams);
+      case "list_payments_page":
+        return this.#client.listPaymentsPage(params);
+      case "list_payments": {
+        const payments = [];
+        for await (const payment of this.#client.listPayments(params)) {
+          payments.push(payment);
+        }
+        return { payments };
+      }
+      default:
+        throw new Mismatch(`there is no call ${call}`);
+    }
+  }
+
+  #check(step: Step, outcome: Json | Error): void {
+    if (outcome instanceof PaymentsError) {
+      if (step.error === undefined) {
+        throw new Mismatch(`it failed: ${describe(outcome)}`);
+      }
+      checkError(step.error, outcome);
+    } else if (outcome instanceof Error) {
+      if (step.refused === undefined || !spelledAlike(outcome.message).includes(spelledAlike(step.refused))) {
+        throw new Mismatch(`it was refused: ${describe(outcome)}`);
+      }
+    } else if (step.result === undefined) {
+      throw new Mismatch(`it did not fail, but returned: ${JSON.stringify(outcome)}`);
+    } else {
+      this.#match(step.result, outcome, step.call);
+    }
+  }
+
+  #argument(value: Json): Json {
+    const special = specialOf(value);
+    if (special?.kind === "$get") {
+      return this.#get(special.name);
+    }
+    return special?.kind === "$new" ? this.#new(special.name) : value;
+  }
+
+  #get(name: string): Json {
+    const kept = this.#kept.get(name);
+    if (kept === undefined) {
+      throw new Mismatch(`nothing was kept as ${name}`);
+    }
+    return kept;
+  }
+
+  #new(name: string): Json {
+    const made =
+      this.#made.get(name) ??
+      (name.startsWith("order_id") ? 1 + Math.floor(Math.random() * Number.MAX_SAFE_INTEGER) : randomUUID());
+    this.#made.set(name, made);
+    return made;
+  }
+
+  #match(expected: Json, actual: Json | undefined, where: string): void {
+    const special = specialOf(expected);
+    if (special !== undefined) {
+      this.#matchSpecial(special, actual, where);
+    } else if (Array.isArray(expected)) {
+      if (!Array.isArray(actual) || actual.length !== expected.length) {
+        throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: ${expected.length.toString()} items`);
+      }
+      expected.forEach((item: Json, index) => {
+        this.#match(item, actual[index] as Json, `${where}[${index.toString()}]`);
+      });
+    } else if (isObject(expected)) {
+      if (!isObject(actual)) {
+        throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: an object`);
+      }
+      for (const [name, value] of Object.entries(expected)) {
+        this.#match(value, actual[name], `${where}.${name}`);
+      }
+    } else if (actual !== expected) {
+      throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: ${JSON.stringify(expected)}`);
+    }
+  }
+
+  #matchSpecial({ kind, name }: Special, actual: Json | undefined, where: string): void {
+    switch (kind) {
+      case "$save":
+        if (actual === undefined || actual === null) {
+          throw new Mismatch(`${where} is null, expected: anything else`);
+        }
+        if (!this.#kept.has(name)) {
+          this.#kept.set(name, actual);
+        }
+        this.#match(this.#get(name), actual, where);
+        return;
+      case "$get":
+        this.#match(this.#get(name), actual, where);
+        return;
+      case "$new":
+        this.#match(this.#new(name), actual, where);
+        return;
+      case "$type":
+        if (!isOf(name, actual)) {
+          throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: a ${name}`);
+        }
+    }
+  }
+}
+
+interface Special {
+  readonly kind: "$save" | "$get" | "$new" | "$type";
+  readonly name: string;
+}
+
+/** An object with one member whose name begins with `$`. */
+function specialOf(value: Json): Special | undefined {
+  const [member, ...others] = isObject(value) ? Object.entries(value) : [];
+  const isSpecial = member?.[0].startsWith("$") === true && others.length === 0;
+  return isSpecial ? ({ kind: member[0], name: member[1] } as Special) : undefined;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether a value is of a kind that `$type` names. */
+function isOf(kind: string, value: Json | undefined): boolean {
+  if (kind === "id") {
+    return typeof value === "number" && value >= 1;
+  }
+  return typeof value === "string" && value !== "" && (kind !== "time" || /^\d{4}-.+T.+Z$/.test(value));
+}
+
+/** @throws Mismatch the error is another than the expected. */
+function checkError(expected: JsonObject, error: PaymentsError): void {
+  const fields = error instanceof InvalidRequest ? error.violations.map((violation) => violation.field) : [];
+  const actual: JsonObject = {
+    type: error.name,
+    code: grpc.status[error.code],
+    reason: error.reason,
+    has_request_id: Boolean(error.requestId),
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    const holds =
+      name === "violations" && Array.isArray(value)
+        ? value.every((field) => fields.includes(field as string))
+        : actual[name] === value;
+    if (!holds) {
+      throw new Mismatch(`the error's ${name} is not ${JSON.stringify(value)}: ${describe(error)}`);
+    }
+  }
+}
+
+function describe(error: Error): string {
+  return `${error.name}: ${error.message} ${error instanceof InvalidRequest ? JSON.stringify(error.violations) : ""}`.trim();
+}
+
+/** A name as every language spells it: `min_amount` and `minAmount` are one. */
+function spelledAlike(name: string): string {
+  return name.toLowerCase().replaceAll("_", "");
+}

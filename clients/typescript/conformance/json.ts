@@ -1,0 +1,50 @@
+/** Between the JSON of the cases and the client's own types, both ways. */
+import { Decimal, PreciseDate } from "@payments/client";
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+const DATE_ARGUMENTS = new Set(["min_create_time", "max_create_time"]);
+const AMOUNT_ARGUMENTS = new Set(["amount", "min_amount", "max_amount"]);
+
+/** Arguments of a call as the client takes them: `minAmount` a Decimal. */
+export function argumentsFrom(args: Readonly<Record<string, Json>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(args).map(([name, value]) => [camelCase(name), argumentFrom(name, value)]));
+}
+
+function argumentFrom(name: string, value: Json): unknown {
+  if (AMOUNT_ARGUMENTS.has(name)) {
+    return new Decimal(value as string);
+  }
+  return DATE_ARGUMENTS.has(name) ? new PreciseDate(value as string) : value;
+}
+
+/** A result of the client in the form that the cases have. */
+export function asJson(result: unknown): Json {
+  if (result === undefined) {
+    return null;
+  }
+  if (typeof result === "bigint") {
+    return Number(result);
+  }
+  if (Decimal.isDecimal(result)) {
+    return result.toFixed(Math.max(2, result.decimalPlaces()));
+  }
+  if (result instanceof Date) {
+    return result.toISOString();
+  }
+  if (Array.isArray(result)) {
+    return result.map(asJson);
+  }
+  if (typeof result === "object" && result !== null) {
+    return Object.fromEntries(Object.entries(result).map(([name, value]) => [snakeCase(name), asJson(value)]));
+  }
+  return result as Json;
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

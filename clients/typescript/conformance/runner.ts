@@ -1,0 +1,66 @@
+/**
+ * Makes the calls of `clients/conformance/cases.json` through the TypeScript client: see the README beside that list.
+ *
+ * `node runner.js cases TARGET CASES_FILE` or `node runner.js charges TARGET FIRST COUNT`.
+ */
+import { readFileSync } from "node:fs";
+
+import { Decimal, PaymentsClient } from "@payments/client";
+
+import { type Case, CaseRun, Mismatch } from "./case.js";
+
+const CHARGES_AT_ONCE = 8;
+const CHARGE_TIMEOUT_SECONDS = 60;
+const USAGE = "runner.js cases TARGET CASES_FILE | runner.js charges TARGET FIRST COUNT";
+
+/** Runs all cases, prints what failed, and returns the exit code. */
+async function runCases(target: string, casesFile: string): Promise<number> {
+  using client = new PaymentsClient({ target });
+  const cases = JSON.parse(readFileSync(casesFile, "utf-8")) as Case[];
+  let failed = 0;
+  for (const { name, steps } of cases) {
+    const run = new CaseRun(client);
+    let number = 0;
+    try {
+      for (const step of steps) {
+        number += 1;
+        await run.run(step);
+      }
+    } catch (error) {
+      if (!(error instanceof Mismatch)) {
+        throw error;
+      }
+      failed += 1;
+      console.log(`${name}: step ${number.toString()}: ${error.message}`);
+    }
+  }
+  console.log(`${(cases.length - failed).toString()} passed, ${failed.toString()} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** Charges `count` orders, eight at a time, and prints the payment_ids. */
+async function runCharges(target: string, first: number, count: number): Promise<number> {
+  using client = new PaymentsClient({ target, timeoutSeconds: CHARGE_TIMEOUT_SECONDS });
+  const paymentIds: bigint[] = [];
+  let next = first;
+  const chargeInTurn = async () => {
+    while (next < first + count) {
+      const orderId = next++;
+      const payment = await client.charge({ orderId, amount: new Decimal("1.00"), method: "UPI" });
+      paymentIds.push(payment.paymentId);
+    }
+  };
+  await Promise.all(Array.from({ length: CHARGES_AT_ONCE }, chargeInTurn));
+  console.log(`[${paymentIds.join(", ")}]`);
+  return 0;
+}
+
+const [command, target = "", ...args] = process.argv.slice(2);
+if (command === "cases" && args.length === 1) {
+  process.exitCode = await runCases(target, String(args[0]));
+} else if (command === "charges" && args.length === 2) {
+  process.exitCode = await runCharges(target, Number(args[0]), Number(args[1]));
+} else {
+  console.error(USAGE);
+  process.exitCode = 2;
+}

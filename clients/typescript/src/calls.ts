@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { CallOptions as GrpcCallOptions, ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
+
+import { errorFromRpc } from "./error_details.js";
+import { PaymentsError } from "./errors.js";
+import type { CallOptions } from "./params.js";
+import { Attempts } from "./retries.js";
+
+/** An RPC of the generated stub. */
+type Rpc<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: Partial<GrpcCallOptions>,
+  callback: (error: ServiceError | null, response: Response) => void,
+) => ClientUnaryCall;
+
+/** The calls of one client: each attempted until its deadline, all of them cancelled when the client is closed. */
+export class Calls {
+  readonly #metadata: Metadata;
+  readonly #timeoutSeconds: number;
+  readonly #inProgress = new Set<AbortController>();
+  #isClosed = false;
+
+  /** @throws RangeError `timeoutSeconds` is no number. */
+  constructor(metadata: Metadata, timeoutSeconds: number) {
+    this.#metadata = metadata;
+    this.#timeoutSeconds = checkedTimeout(timeoutSeconds);
+  }
+
+  /**
+   * Make one call, and return its answer.
+   *
+   * @throws PaymentsError it failed, or the client was closed during it.
+   * @throws Error the client was closed before it.
+   * @throws unknown the reason of `options.signal`.
+   */
+  async make<Request, Response>(
+    rpc: Rpc<Request, Response>,
+    request: Request,
+    options: CallOptions,
+    requestId?: string,
+  ): Promise<Response> {
+    if (this.#isClosed) {
+      throw new Error("the client is closed");
+    }
+    const { signal, timeoutSeconds = this.#timeoutSeconds } = options;
+    const attempts = new Attempts(checkedTimeout(timeoutSeconds));
+    signal?.throwIfAborted();
+    const stop = new AbortController();
+    const onAbort = () => {
+      stop.abort();
+    };
+    signal?.addEventListener("abort", onAbort);
+    this.#inProgress.add(stop);
+    try {
+      return await this.#attempt(attempts, rpc, request, stop.signal, requestId);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      this.#inProgress.delete(stop);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Cancel the calls in progress, and take no more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const stop of this.#inProgress) {
+      stop.abort();
+    }
+  }
+
+  async #attempt<Request, Response>(
+    attempts: Attempts,
+    rpc: Rpc<Request, Response>,
+    request: Request,
+    stop: AbortSignal,
+    requestId: string | undefined,
+  ): Promise<Response> {
+    for (;;) {
+      try {
+        return await this.#once(rpc, request, attempts.remainingSeconds(), stop, requestId);
+      } catch (error) {
+        if (stop.aborted || !(error instanceof PaymentsError)) {
+          throw error;
+        }
+        await sleep(attempts.delaySeconds(error) * 1_000, undefined, { signal: stop }).catch(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  #once<Request, Response>(
+    rpc: Rpc<Request, Response>,
+    request: Request,
+    timeoutSeconds: number,
+    stop: AbortSignal,
+    requestId: string | undefined,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const deadline = Date.now() + timeoutSeconds * 1_000;
+      // A copy, because interceptors write their own metadata into it.
+      const call = rpc(request, this.#metadata.clone(), { deadline }, (rpcError, response) => {
+        stop.removeEventListener("abort", onAbort);
+        if (rpcError === null) {
+          resolve(response);
+        } else {
+          reject(errorFromRpc(rpcError, requestId));
+        }
+      });
+      const onAbort = () => {
+        call.cancel();
+      };
+      stop.addEventListener("abort", onAbort);
+    });
+  }
+}
+
+function checkedTimeout(timeoutSeconds: unknown): number {
+  if (typeof timeoutSeconds !== "number" || !Number.isFinite(timeoutSeconds)) {
+    throw new RangeError(`timeoutSeconds must be a finite number, not ${String(timeoutSeconds)}`);
+  }
+  return timeoutSeconds;
+}

@@ -1,0 +1,127 @@
+import { credentials as grpcCredentials } from "@grpc/grpc-js";
+
+import { callMetadata } from "./api_key.js";
+import { Calls } from "./calls.js";
+import { channelOptions, DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS } from "./connection.js";
+import { type ListPaymentsRequest, PaymentServiceClient } from "./generated/payments/v1/payments.js";
+import type { Payment, PaymentDetails, PaymentPage, RefundResult } from "./models.js";
+import type { PaymentsClientOptions } from "./options.js";
+import type {
+  CallOptions,
+  ChargeParams,
+  GetPaymentParams,
+  ListPaymentsPageParams,
+  ListPaymentsParams,
+  RefundParams,
+} from "./params.js";
+import { chargeRequest, getRequest, listRequest, refundRequest } from "./requests.js";
+import { paymentDetails, paymentOf, paymentPage, refundResult } from "./responses.js";
+
+/**
+ * A client of the payment service, to be kept and shared: it holds the connections.
+ *
+ * Every call takes `timeoutSeconds`, all its attempts together, where the client's own is not right, and a `signal` that
+ * cancels it. Every call rejects with a {@link PaymentsError}, or one of its subclasses, for an error of the service and
+ * for want of an answer; with a `TypeError` or `RangeError`, before anything is sent, for arguments that the contract
+ * cannot express: an amount that is no `Decimal` or has more than two decimals, a `Date` that is no moment, an id that is
+ * no exact integer; and with the signal's reason when that aborts.
+ */
+export class PaymentsClient {
+  readonly #stub: PaymentServiceClient;
+  readonly #calls: Calls;
+
+  /**
+   * Prepares the connection, which the first call opens.
+   *
+   * @throws RangeError `apiKey` would go to another machine in the clear, or is no key; or `timeoutSeconds` is no number.
+   */
+  constructor(options: PaymentsClientOptions = {}) {
+    const { target = DEFAULT_TARGET, credentials = grpcCredentials.createInsecure() } = options;
+    const metadata = callMetadata(target, credentials, options.apiKey);
+    this.#calls = new Calls(metadata, options.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS);
+    this.#stub = new PaymentServiceClient(target, credentials, {
+      ...channelOptions(target, options.channelOptions ?? {}, options.userAgent ?? ""),
+      interceptors: [...(options.interceptors ?? [])],
+    });
+  }
+
+  /**
+   * Charges an order, and returns the payment. A declined charge is no error: its status is FAILED.
+   *
+   * @throws InvalidRequest, RequestIdReused, OutcomeUnknown.
+   */
+  async charge(params: ChargeParams, options: CallOptions = {}): Promise<Payment> {
+    const request = chargeRequest(params);
+    const rpc = this.#stub.charge.bind(this.#stub);
+    const response = await this.#calls.make(rpc, request, options, request.requestId);
+    return paymentOf(response.payment);
+  }
+
+  /**
+   * Refunds a payment, and returns the refund and the payment after it.
+   *
+   * @throws InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, RequestIdReused,
+   *   OutcomeUnknown.
+   */
+  async refund(params: RefundParams, options: CallOptions = {}): Promise<RefundResult> {
+    const request = refundRequest(params);
+    const rpc = this.#stub.refund.bind(this.#stub);
+    return refundResult(await this.#calls.make(rpc, request, options, request.requestId));
+  }
+
+  /**
+   * Returns one payment, found by its id or by its reference, with its refunds.
+   *
+   * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown.
+   */
+  async getPayment(params: GetPaymentParams, options: CallOptions = {}): Promise<PaymentDetails> {
+    const rpc = this.#stub.getPayment.bind(this.#stub);
+    return paymentDetails(await this.#calls.make(rpc, getRequest(params), options));
+  }
+
+  /**
+   * Iterates over the payments that match the conditions, fetching a page when the iteration gets there.
+   *
+   * It meets each payment that existed when its first page was fetched exactly once, while charges go on. The options
+   * hold for each page that is fetched.
+   *
+   * @throws InvalidRequest, OutcomeUnknown: while iterating.
+   */
+  listPayments(params: ListPaymentsParams = {}, options: CallOptions = {}): AsyncGenerator<Payment, void, undefined> {
+    return this.#walk(listRequest(params), options);
+  }
+
+  /**
+   * Returns one page of the payments that match the conditions; for the rest as {@link listPayments}.
+   *
+   * @throws InvalidRequest, OutcomeUnknown.
+   */
+  async listPaymentsPage(params: ListPaymentsPageParams = {}, options: CallOptions = {}): Promise<PaymentPage> {
+    return this.#page(listRequest(params), options);
+  }
+
+  /** Closes the connection. Calls in progress are cancelled; there can be no further ones. */
+  close(): void {
+    this.#calls.close();
+    this.#stub.close();
+  }
+
+  /** Closes the connection at the end of a block that has the client by `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async *#walk(first: ListPaymentsRequest, options: CallOptions): AsyncGenerator<Payment, void, undefined> {
+    let pageToken = first.pageToken;
+    do {
+      const page = await this.#page({ ...first, pageToken }, options);
+      yield* page.payments;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+  }
+
+  async #page(request: ListPaymentsRequest, options: CallOptions): Promise<PaymentPage> {
+    const rpc = this.#stub.listPayments.bind(this.#stub);
+    return paymentPage(await this.#calls.make(rpc, request, options));
+  }
+}

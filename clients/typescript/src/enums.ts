@@ -1,0 +1,61 @@
+/** Between the members of the contract's enums and their short names, both ways. */
+import {
+  PaymentMethod as MethodNumber,
+  PaymentStatus as StatusNumber,
+  RefundState as RefundStateNumber,
+  RefundStatus as RefundStatusNumber,
+} from "./generated/payments/v1/payments.js";
+
+class EnumNames<Name extends string, Value extends number> {
+  readonly #values: ReadonlyMap<unknown, Value>;
+  readonly #names: ReadonlyMap<number, Name>;
+
+  constructor(values: Readonly<Record<Name, Value>>) {
+    const members = Object.entries(values) as [Name, Value][];
+    this.#values = new Map(members);
+    this.#names = new Map(members.map(([name, value]) => [value, name]));
+  }
+
+  /** The short name of a member; `UNKNOWN` for one of a newer service. */
+  name(value: number): Name | "UNKNOWN" {
+    return this.#names.get(value) ?? "UNKNOWN";
+  }
+
+  /**
+   * The member of a short name.
+   *
+   * @throws RangeError there is none: `UNKNOWN` is only for values that this client has no name for.
+   */
+  value(argument: string, name: unknown): Value {
+    const value = this.#values.get(name);
+    if (value === undefined) {
+      throw new RangeError(`${argument} must be one of ${[...this.#values.keys()].join(", ")}, not ${String(name)}`);
+    }
+    return value;
+  }
+}
+
+export const paymentMethods = new EnumNames({
+  UPI: MethodNumber.UPI,
+  CARD: MethodNumber.CARD,
+  COD: MethodNumber.COD,
+  OTHER: MethodNumber.OTHER,
+});
+
+export const paymentStatuses = new EnumNames({
+  PENDING: StatusNumber.PENDING,
+  SUCCEEDED: StatusNumber.SUCCEEDED,
+  FAILED: StatusNumber.FAILED,
+});
+
+export const refundStates = new EnumNames({
+  NONE: RefundStateNumber.NONE,
+  PARTIAL: RefundStateNumber.PARTIAL,
+  FULL: RefundStateNumber.FULL,
+});
+
+export const refundStatuses = new EnumNames({
+  PENDING: RefundStatusNumber.PENDING,
+  SUCCEEDED: RefundStatusNumber.SUCCEEDED,
+  FAILED: RefundStatusNumber.FAILED,
+});

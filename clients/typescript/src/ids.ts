@@ -1,0 +1,23 @@
+const MAX_INT64 = 2n ** 63n - 1n;
+
+/**
+ * An id as the service has it, whatever its size.
+ *
+ * @throws TypeError it is neither a bigint nor a number.
+ * @throws RangeError it is a fraction, or a number so large that it may have been rounded to another id, or is over int64.
+ */
+export function exactId(name: string, id: unknown): bigint {
+  if (typeof id === "number") {
+    if (!Number.isSafeInteger(id)) {
+      throw new RangeError(`${name} must be a bigint or a safe integer, not ${id.toString()}`);
+    }
+    return BigInt(id);
+  }
+  if (typeof id !== "bigint") {
+    throw new TypeError(`${name} must be a bigint or a number, not ${typeof id}`);
+  }
+  if (id > MAX_INT64 || id < -MAX_INT64 - 1n) {
+    throw new RangeError(`${name} must be a 64-bit integer, not ${id.toString()}`);
+  }
+  return id;
+}

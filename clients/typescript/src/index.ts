@@ -1,0 +1,44 @@
+/** A small typed client of the payment service, over the generated stubs of `@payments/client/v1`. */
+export { PreciseDate } from "@google-cloud/precise-date";
+/** gRPC as the client uses it: `grpc.credentials.createSsl()`, `grpc.status`, `grpc.Interceptor`. */
+export * as grpc from "@grpc/grpc-js";
+export { Decimal } from "decimal.js";
+
+export { PaymentsClient } from "./client.js";
+export {
+  DeadlineExceeded,
+  type FieldViolation,
+  InternalError,
+  InvalidRequest,
+  OutcomeUnknown,
+  Overloaded,
+  PaymentFailed,
+  PaymentNotFound,
+  PaymentPending,
+  PaymentsError,
+  type PaymentsErrorDetails,
+  RefundExceedsPayment,
+  RequestIdReused,
+  Unavailable,
+} from "./errors.js";
+export type {
+  Payment,
+  PaymentDetails,
+  PaymentMethod,
+  PaymentPage,
+  PaymentStatus,
+  Refund,
+  RefundResult,
+  RefundState,
+  RefundStatus,
+} from "./models.js";
+export type { PaymentsClientOptions } from "./options.js";
+export type {
+  CallOptions,
+  ChargeParams,
+  GetPaymentParams,
+  ListPaymentsPageParams,
+  ListPaymentsParams,
+  PaymentConditions,
+  RefundParams,
+} from "./params.js";

@@ -1,0 +1,83 @@
+/**
+ * What the client gives: payments and refunds in TypeScript's own types.
+ *
+ * Amounts are exact `Decimal` numbers of whole units (`amount.toFixed(2)` writes `561.00`), currencies are ISO 4217
+ * codes, times are `Date` objects that keep microseconds, ids are `bigint`. What each field means is said in
+ * `payments.proto`.
+ */
+import type { PreciseDate } from "@google-cloud/precise-date";
+import type { Decimal } from "decimal.js";
+
+/**
+ * How a payment was made. `UNKNOWN` stands for a method that this version of the client has no name for; `OTHER` is named
+ * in {@link Payment.otherMethod}, only on payments from an earlier system, and never accepted on a charge.
+ */
+export type PaymentMethod = "UNKNOWN" | "UPI" | "CARD" | "COD" | "OTHER";
+
+/** What became of a charge. `UNKNOWN` stands for a status that this version of the client has no name for. */
+export type PaymentStatus = "UNKNOWN" | "PENDING" | "SUCCEEDED" | "FAILED";
+
+/** How much of a payment was given back. `UNKNOWN` is a state that this version of the client has no name for. */
+export type RefundState = "UNKNOWN" | "NONE" | "PARTIAL" | "FULL";
+
+/** What became of a refund. `UNKNOWN` stands for a status that this version of the client has no name for. */
+export type RefundStatus = "UNKNOWN" | "PENDING" | "SUCCEEDED" | "FAILED";
+
+/**
+ * One charge of an order, and what was refunded of it.
+ *
+ * `amount`, `currency` and `refundedAmount` are undefined, and `reference` is empty, only on payments adopted from an
+ * earlier system that have none; so is `createTime`.
+ */
+export interface Payment {
+  readonly paymentId: bigint;
+  readonly orderId: bigint;
+  readonly amount: Decimal | undefined;
+  readonly currency: string | undefined;
+  readonly method: PaymentMethod;
+  readonly otherMethod: string;
+  readonly status: PaymentStatus;
+  readonly reference: string;
+  readonly createTime: PreciseDate | undefined;
+  readonly refundedAmount: Decimal | undefined;
+  readonly refundState: RefundState;
+}
+
+/** Money of a payment given back. */
+export interface Refund {
+  readonly refundId: bigint;
+  readonly paymentId: bigint;
+  readonly amount: Decimal;
+  readonly currency: string;
+  readonly status: RefundStatus;
+  readonly reason: string;
+  readonly createTime: PreciseDate;
+}
+
+/**
+ * A refund, and the payment after it.
+ *
+ * `refund` is undefined only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+ */
+export interface RefundResult {
+  readonly refund: Refund | undefined;
+  readonly payment: Payment;
+}
+
+/** A payment with its refunds, oldest first. */
+export interface PaymentDetails {
+  readonly payment: Payment;
+  readonly refunds: readonly Refund[];
+}
+
+/**
+ * One page of a list.
+ *
+ * `nextPageToken` is empty on the last page. `totalSize` counts the matching payments of all pages, and is undefined
+ * unless it was asked for.
+ */
+export interface PaymentPage {
+  readonly payments: readonly Payment[];
+  readonly nextPageToken: string;
+  readonly totalSize: bigint | undefined;
+}

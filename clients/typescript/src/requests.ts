@@ -1,0 +1,116 @@
+/** From the client's arguments to the contract's messages. What the contract cannot express is refused here. */
+import { randomUUID } from "node:crypto";
+
+import { paymentMethods, paymentStatuses, refundStates } from "./enums.js";
+import {
+  type ChargeRequest,
+  type GetPaymentRequest,
+  type ListPaymentsRequest,
+  type PaymentFilter,
+  PaymentMethod,
+  type RefundRequest,
+} from "./generated/payments/v1/payments.js";
+import { exactId } from "./ids.js";
+import { moneyOf } from "./money.js";
+import type {
+  ChargeParams,
+  GetPaymentParams,
+  ListPaymentsPageParams,
+  PaymentConditions,
+  RefundParams,
+} from "./params.js";
+import { timestampOf } from "./times.js";
+
+const MAX_INT32 = 2 ** 31 - 1;
+
+/** A request that carries its request_id. */
+export type Identified<Request> = Request & { requestId: string };
+
+/** The request of a charge, with a request_id of its own when none is given (AIP-155). */
+export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
+  return {
+    orderId: exactId("orderId", params.orderId),
+    amount: moneyOf("amount", params.amount, optional(text, "currency", params.currency)),
+    method: params.method === undefined ? PaymentMethod.UNSPECIFIED : paymentMethods.value("method", params.method),
+    requestId: optional(text, "requestId", params.requestId) ?? randomUUID(),
+  };
+}
+
+/** The request of a refund, with a request_id of its own when none is given (AIP-155). */
+export function refundRequest(params: RefundParams): Identified<RefundRequest> {
+  const { amount, currency } = params;
+  if (amount === undefined && currency !== undefined) {
+    throw new TypeError("currency is that of amount, which is missing");
+  }
+  return {
+    paymentId: exactId("paymentId", params.paymentId),
+    amount: amount === undefined ? undefined : moneyOf("amount", amount, optional(text, "currency", currency)),
+    reason: optional(text, "reason", params.reason) ?? "",
+    requestId: optional(text, "requestId", params.requestId) ?? randomUUID(),
+  };
+}
+
+/** The request for one payment. */
+export function getRequest(params: GetPaymentParams): GetPaymentRequest {
+  const { paymentId, reference } = params;
+  if ((paymentId === undefined) === (reference === undefined)) {
+    throw new TypeError("getPayment() takes either paymentId or reference");
+  }
+  return {
+    paymentId: optional(exactId, "paymentId", paymentId),
+    reference: optional(text, "reference", reference),
+  };
+}
+
+/** The request for a page of payments. */
+export function listRequest(params: ListPaymentsPageParams): ListPaymentsRequest {
+  return {
+    filter: filterOf(params),
+    orderBy: optional(text, "orderBy", params.orderBy) ?? "",
+    pageSize: optional(int32, "pageSize", params.pageSize) ?? 0,
+    pageToken: optional(text, "pageToken", params.pageToken) ?? "",
+    includeTotalSize: params.includeTotalSize ?? false,
+  };
+}
+
+function filterOf(conditions: PaymentConditions): PaymentFilter {
+  const { minAmount, maxAmount } = conditions;
+  const currency = optional(text, "currency", conditions.currency);
+  if (currency !== undefined && minAmount === undefined && maxAmount === undefined) {
+    throw new TypeError("currency is that of minAmount and maxAmount, which are both missing");
+  }
+  return {
+    orderId: optional(exactId, "orderId", conditions.orderId),
+    methods: Array.from(conditions.methods ?? [], (method) => paymentMethods.value("methods", method)),
+    statuses: Array.from(conditions.statuses ?? [], (status) => paymentStatuses.value("statuses", status)),
+    refundStates: Array.from(conditions.refundStates ?? [], (state) => refundStates.value("refundStates", state)),
+    reference: optional(text, "reference", conditions.reference),
+    minAmount: minAmount === undefined ? undefined : moneyOf("minAmount", minAmount, currency),
+    maxAmount: maxAmount === undefined ? undefined : moneyOf("maxAmount", maxAmount, currency),
+    minCreateTime: optional(timestampOf, "minCreateTime", conditions.minCreateTime),
+    maxCreateTime: optional(timestampOf, "maxCreateTime", conditions.maxCreateTime),
+  };
+}
+
+/** What `read` makes of an argument, if there is one. */
+function optional<Value>(
+  read: (name: string, value: unknown) => Value,
+  name: string,
+  value: unknown,
+): Value | undefined {
+  return value === undefined ? undefined : read(name, value);
+}
+
+function text(name: string, value: unknown): string {
+  if (typeof value !== "string") {
+    throw new TypeError(`${name} must be a string, not ${value === null ? "null" : typeof value}`);
+  }
+  return value;
+}
+
+function int32(name: string, value: unknown): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || Math.abs(value) > MAX_INT32) {
+    throw new RangeError(`${name} must be a 32-bit integer, not ${String(value)}`);
+  }
+  return value;
+}

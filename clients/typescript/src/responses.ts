@@ -1,0 +1,60 @@
+/** From the contract's messages to the client's results. */
+import { paymentMethods, paymentStatuses, refundStates, refundStatuses } from "./enums.js";
+import { Timestamp } from "./generated/google/protobuf/timestamp.js";
+import { Money } from "./generated/google/type/money.js";
+import {
+  type GetPaymentResponse,
+  type ListPaymentsResponse,
+  Payment as PaymentMessage,
+  type Refund as RefundMessage,
+  type RefundResponse,
+} from "./generated/payments/v1/payments.js";
+import type { Payment, PaymentDetails, PaymentPage, Refund, RefundResult } from "./models.js";
+import { amountOf } from "./money.js";
+import { timeOf } from "./times.js";
+
+export function paymentOf(message: PaymentMessage = PaymentMessage.create()): Payment {
+  const { amount, createTime, refundedAmount } = message;
+  return {
+    paymentId: message.paymentId,
+    orderId: message.orderId,
+    amount: amount && amountOf(amount),
+    currency: amount?.currencyCode,
+    method: paymentMethods.name(message.method),
+    otherMethod: message.otherMethod,
+    status: paymentStatuses.name(message.status),
+    reference: message.reference,
+    createTime: createTime && timeOf(createTime),
+    refundedAmount: refundedAmount && amountOf(refundedAmount),
+    refundState: refundStates.name(message.refundState),
+  };
+}
+
+export function refundOf(message: RefundMessage): Refund {
+  const { amount = Money.create(), createTime = Timestamp.create() } = message;
+  return {
+    refundId: message.refundId,
+    paymentId: message.paymentId,
+    amount: amountOf(amount),
+    currency: amount.currencyCode,
+    status: refundStatuses.name(message.status),
+    reason: message.reason,
+    createTime: timeOf(createTime),
+  };
+}
+
+export function refundResult(response: RefundResponse): RefundResult {
+  return { refund: response.refund && refundOf(response.refund), payment: paymentOf(response.payment) };
+}
+
+export function paymentDetails(response: GetPaymentResponse): PaymentDetails {
+  return { payment: paymentOf(response.payment), refunds: response.refunds.map(refundOf) };
+}
+
+export function paymentPage(response: ListPaymentsResponse): PaymentPage {
+  return {
+    payments: response.payments.map((payment) => paymentOf(payment)),
+    nextPageToken: response.nextPageToken,
+    totalSize: response.totalSize,
+  };
+}

@@ -1,0 +1,2 @@
+/** The version of this package, whose first number is that of the proto package (v1). */
+export const VERSION = "1.0.0";

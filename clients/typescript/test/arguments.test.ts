@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { type CallOptions, Decimal, type GetPaymentParams, type PaymentsClient } from "@payments/client";
+
+import { clientOf, startService } from "./service.js";
+
+// As a caller without types may write them.
+const charge = (params: object, options?: CallOptions) => (client: PaymentsClient) =>
+  client.charge({ orderId: 1, amount: new Decimal(1), ...params }, options);
+const refund = (params: object) => (client: PaymentsClient) => client.refund({ paymentId: 1, ...params });
+const get = (params: object) => (client: PaymentsClient) => client.getPayment(params as GetPaymentParams);
+const page = (params: object) => (client: PaymentsClient) => client.listPaymentsPage(params);
+const list = (params: object) => async (client: PaymentsClient) => client.listPayments(params).next();
+
+type Refused = [
+  what: string,
+  call: (client: PaymentsClient) => Promise<unknown>,
+  error: "TypeError" | "RangeError",
+  says: RegExp,
+];
+
+const REFUSED: Refused[] = [
+  ["an amount that is a number", charge({ amount: 5.5 }), "TypeError", /^amount .*number/],
+  ["an amount that is a string", charge({ amount: "5.50" }), "TypeError", /^amount .*string/],
+  ["an amount that is a bigint", charge({ amount: 550n }), "TypeError", /^amount .*bigint/],
+  ["an amount that is null", charge({ amount: null }), "TypeError", /^amount .*null/],
+  ["a charge without an amount", charge({ amount: undefined }), "TypeError", /^amount .*undefined/],
+  ["an amount of three decimals", charge({ amount: new Decimal("5.001") }), "RangeError", /^amount .*5\.001/],
+  ["an amount of a tiny fraction", charge({ amount: new Decimal("1e-30") }), "RangeError", /^amount .*1e-30/],
+  ["an amount that is NaN", charge({ amount: new Decimal(NaN) }), "RangeError", /^amount .*NaN/],
+  ["an amount that is infinite", charge({ amount: new Decimal(-Infinity) }), "RangeError", /^amount .*-Infinity/],
+  ["an amount beyond int64", charge({ amount: new Decimal("1e5000") }), "RangeError", /^amount .*1e\+5000/],
+  ["a refund of three decimals", refund({ amount: new Decimal("0.999") }), "RangeError", /^amount .*0\.999/],
+  ["a refund of a number", refund({ amount: 1 }), "TypeError", /^amount /],
+  ["a refund's currency without an amount", refund({ currency: "INR" }), "TypeError", /^currency /],
+  ["a currency that is no string", charge({ currency: 356 }), "TypeError", /^currency .*number/],
+  ["an order_id that is no safe integer", charge({ orderId: 2 ** 53 }), "RangeError", /^orderId .*9007199254740992/],
+  ["an order_id that is a fraction", charge({ orderId: 1.5 }), "RangeError", /^orderId .*1\.5/],
+  ["an order_id that is NaN", charge({ orderId: NaN }), "RangeError", /^orderId .*NaN/],
+  ["an order_id that is a string", charge({ orderId: "342" }), "TypeError", /^orderId .*string/],
+  ["an order_id over int64", charge({ orderId: 2n ** 63n }), "RangeError", /^orderId .*9223372036854775808/],
+  ["an order_id under int64", charge({ orderId: -(2n ** 63n) - 1n }), "RangeError", /^orderId .*-9223372036854775809/],
+  ["a payment_id that is no safe integer", refund({ paymentId: 2 ** 60 }), "RangeError", /^paymentId /],
+  ["a payment_id to get that is a fraction", get({ paymentId: 0.5 }), "RangeError", /^paymentId /],
+  [
+    "a payment to get by id and reference",
+    get({ paymentId: 1, reference: "r" }),
+    "TypeError",
+    /paymentId or reference/,
+  ],
+  ["a payment to get by nothing", get({}), "TypeError", /paymentId or reference/],
+  ["a reference that is no string", get({ reference: 7 }), "TypeError", /^reference .*number/],
+  ["a request_id that is no string", charge({ requestId: 7 }), "TypeError", /^requestId .*number/],
+  ["a request_id that is null", refund({ requestId: null }), "TypeError", /^requestId .*null/],
+  ["a reason that is no string", refund({ reason: {} }), "TypeError", /^reason .*object/],
+  ["the method UNKNOWN", charge({ method: "UNKNOWN" }), "RangeError", /^method .*UNKNOWN/],
+  ["a method that there is not", charge({ method: "upi" }), "RangeError", /^method must be one of UPI, CARD/],
+  ["the method UNKNOWN in a list", page({ methods: ["UPI", "UNKNOWN"] }), "RangeError", /^methods .*UNKNOWN/],
+  ["the status UNKNOWN in a list", page({ statuses: ["UNKNOWN"] }), "RangeError", /^statuses .*UNKNOWN/],
+  ["the refund state UNKNOWN in a list", page({ refundStates: ["UNKNOWN"] }), "RangeError", /^refundStates .*UNKNOWN/],
+  ["a bound of three decimals", list({ minAmount: new Decimal("1.234") }), "RangeError", /^minAmount /],
+  ["a bound that is a number", page({ maxAmount: 1.5 }), "TypeError", /^maxAmount /],
+  ["a list's currency without amounts", page({ currency: "INR" }), "TypeError", /^currency /],
+  ["an Invalid Date", page({ minCreateTime: new Date("nonsense") }), "RangeError", /^minCreateTime .*Invalid Date/],
+  ["a time that is a string", list({ maxCreateTime: "2026-01-01T00:00:00Z" }), "TypeError", /^maxCreateTime .*string/],
+  ["a page_size that is a fraction", page({ pageSize: 1.5 }), "RangeError", /^pageSize .*1\.5/],
+  ["a page_size over int32", page({ pageSize: 2 ** 31 }), "RangeError", /^pageSize .*2147483648/],
+  ["a page_token that is no string", page({ pageToken: 1 }), "TypeError", /^pageToken /],
+  ["an order_by that is no string", page({ orderBy: ["create_time"] }), "TypeError", /^orderBy /],
+  ["a timeout that is NaN", charge({}, { timeoutSeconds: NaN }), "RangeError", /^timeoutSeconds .*NaN/],
+  ["a timeout that is infinite", charge({}, { timeoutSeconds: Infinity }), "RangeError", /^timeoutSeconds .*Infinity/],
+];
+
+for (const [what, call, name, message] of REFUSED) {
+  test(`${what} is refused before anything is sent`, async (t) => {
+    const service = await startService(t);
+    const client = clientOf(t, { target: service.target });
+    await assert.rejects(async () => call(client), { name, message });
+    assert.equal(service.calls.length, 0);
+  });
+}
+
+test("a client with a timeout that is no number is not made", () => {
+  assert.throws(() => clientOf({ after: () => undefined } as never, { timeoutSeconds: NaN }), RangeError);
+});

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Decimal, type PaymentPage } from "@payments/client";
+import {
+  type ChargeRequest,
+  GetPaymentResponse,
+  ListPaymentsResponse,
+  PaymentMethod,
+  PaymentStatus,
+  RefundResponse,
+  RefundState,
+} from "@payments/client/v1";
+
+import { clientOf, startService } from "./service.js";
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const inr = (units: bigint) => ({ currencyCode: "INR", units, nanos: 0 });
+
+test("a charge sends all that it is given", async (t) => {
+  const service = await startService(t);
+  const client = clientOf(t, { target: service.target });
+  await client.charge({
+    orderId: 342,
+    amount: new Decimal(561),
+    currency: "INR",
+    method: "COD",
+    requestId: "order-342",
+  });
+  assert.deepEqual(service.calls[0]?.request, {
+    orderId: 342n,
+    amount: inr(561n),
+    method: PaymentMethod.COD,
+    requestId: "order-342",
+  });
+});
+
+test("a charge leaves the method and the currency to the service, and has a request_id of its own", async (t) => {
+  const service = await startService(t);
+  const client = clientOf(t, { target: service.target });
+  await client.charge({ orderId: 1, amount: new Decimal(1) });
+  await client.charge({
+    orderId: 1,
+    amount: new Decimal(1),
+    currency: undefined,
+    method: undefined,
+    requestId: undefined,
+  });
+  const requests = service.calls.map((call) => call.request as ChargeRequest);
+  for (const request of requests) {
+    assert.equal(request.method, PaymentMethod.UNSPECIFIED);
+    assert.equal(request.amount?.currencyCode, "");
+    assert.match(request.requestId ?? "", UUID);
+  }
+  assert.notEqual(requests[0]?.requestId, requests[1]?.requestId);
+});
+
+test("an empty request_id is sent as it is, for the service to refuse", async (t) => {
+  const service = await startService(t);
+  await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1), requestId: "" });
+  assert.equal((service.calls[0]?.request as ChargeRequest).requestId, "");
+});
+
+test("a refund sends all that it is given", async (t) => {
+  const service = await startService(t);
+  await clientOf(t, { target: service.target }).refund({
+    paymentId: 403n,
+    amount: new Decimal(61),
+    currency: "INR",
+    reason: "one item was damaged",
+    requestId: "refund-1",
+  });
+  assert.deepEqual(service.calls[0]?.request, {
+    paymentId: 403n,
+    amount: inr(61n),
+    reason: "one item was damaged",
+    requestId: "refund-1",
+  });
+});
+
+test("a refund without an amount asks for all that remains, with a request_id of its own", async (t) => {
+  const service = await startService(t);
+  await clientOf(t, { target: service.target }).refund({ paymentId: 403 });
+  const { requestId, ...request } = service.calls[0]?.request as { requestId: string };
+  assert.match(requestId, UUID);
+  assert.deepEqual(request, { paymentId: 403n, amount: undefined, reason: "" });
+});
+
+test("the refund and the payment after it come back", async (t) => {
+  const answer = RefundResponse.fromPartial({
+    refund: { refundId: 19n, paymentId: 403n, amount: inr(61n), reason: "damaged", createTime: { seconds: 1n } },
+    payment: { paymentId: 403n, reference: "ECI-1" },
+  });
+  const service = await startService(t, { refund: () => answer });
+  const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 403 });
+  assert.deepEqual([refund?.refundId, refund?.paymentId, refund?.amount.toFixed()], [19n, 403n, "61"]);
+  assert.deepEqual([refund?.currency, refund?.reason, refund?.createTime.getTime()], ["INR", "damaged", 1_000]);
+  assert.deepEqual([payment.paymentId, payment.reference], [403n, "ECI-1"]);
+});
+
+test("a payment is asked for by its id or by its reference, and comes with its refunds", async (t) => {
+  const answer = GetPaymentResponse.fromPartial({
+    payment: { paymentId: 403n },
+    refunds: [{ refundId: 19n }, { refundId: 20n }],
+  });
+  const service = await startService(t, { getPayment: () => answer });
+  const client = clientOf(t, { target: service.target });
+  const { payment, refunds } = await client.getPayment({ paymentId: 403 });
+  await client.getPayment({ reference: "ECI-1" });
+  assert.deepEqual([payment.paymentId, ...refunds.map((refund) => refund.refundId)], [403n, 19n, 20n]);
+  assert.deepEqual(
+    service.calls.map((call) => call.request),
+    [
+      { paymentId: 403n, reference: undefined },
+      { paymentId: undefined, reference: "ECI-1" },
+    ],
+  );
+});
+
+test("a list sends every condition that it is given", async (t) => {
+  const service = await startService(t);
+  await clientOf(t, { target: service.target }).listPaymentsPage({
+    orderId: 342,
+    methods: new Set(["UPI", "OTHER"] as const),
+    statuses: ["SUCCEEDED"],
+    refundStates: ["PARTIAL", "NONE"],
+    reference: "ECI-1",
+    minAmount: new Decimal(1),
+    maxAmount: new Decimal(2),
+    currency: "INR",
+    minCreateTime: new Date(1_000),
+    maxCreateTime: new Date(2_000),
+    orderBy: "create_time asc",
+    pageSize: -1,
+    pageToken: "next",
+    includeTotalSize: true,
+  });
+  assert.deepEqual(service.calls[0]?.request, {
+    filter: {
+      orderId: 342n,
+      methods: [PaymentMethod.UPI, PaymentMethod.OTHER],
+      statuses: [PaymentStatus.SUCCEEDED],
+      refundStates: [RefundState.PARTIAL, RefundState.NONE],
+      reference: "ECI-1",
+      minAmount: inr(1n),
+      maxAmount: inr(2n),
+      minCreateTime: { seconds: 1n, nanos: 0 },
+      maxCreateTime: { seconds: 2n, nanos: 0 },
+    },
+    orderBy: "create_time asc",
+    pageSize: -1,
+    pageToken: "next",
+    includeTotalSize: true,
+  });
+});
+
+test("a page has its payments, the token of the next page, and a total only when the service counted", async (t) => {
+  const answers = [
+    ListPaymentsResponse.fromPartial({
+      payments: [{ paymentId: 1n }, { paymentId: 2n }],
+      nextPageToken: "two",
+      totalSize: 3n,
+    }),
+    ListPaymentsResponse.fromPartial({ payments: [{ paymentId: 3n }] }),
+  ];
+  const service = await startService(t, { listPayments: () => answers.shift() ?? assert.fail("a third page") });
+  const client = clientOf(t, { target: service.target });
+  const ids = (page: PaymentPage) => page.payments.map((payment) => payment.paymentId);
+  const first = await client.listPaymentsPage();
+  assert.deepEqual([ids(first), first.nextPageToken, first.totalSize], [[1n, 2n], "two", 3n]);
+  const second = await client.listPaymentsPage({ pageToken: "two" });
+  assert.deepEqual([ids(second), second.nextPageToken, second.totalSize], [[3n], "", undefined]);
+});

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { Decimal, grpc, InvalidRequest, Unavailable } from "@payments/client";
+import type { ChargeRequest } from "@payments/client/v1";
+
+import { errorInfo, faultWith, retryInfo } from "./details.js";
+import { charged, clientOf, Fault, type Service, startService, timed } from "./service.js";
+
+const { status } = grpc;
+const CHARGE = { orderId: 1, amount: new Decimal(1) };
+const WITHOUT_GRPC_RETRIES = { "grpc.enable_retries": 0 };
+
+/** Answers a charge after it was refused `times` times. */
+function afterFailures(times: number, fault: Fault) {
+  let failures = 0;
+  return (call: { request: ChargeRequest }) => {
+    if (failures < times) {
+      failures += 1;
+      throw fault;
+    }
+    return charged(call.request);
+  };
+}
+
+function requestIds(service: Service): Set<string | undefined> {
+  return new Set(service.calls.map((call) => (call.request as ChargeRequest).requestId));
+}
+
+for (const [code, times] of [
+  [status.UNAVAILABLE, 3],
+  [status.UNAVAILABLE, 8],
+  [status.RESOURCE_EXHAUSTED, 3],
+] as const) {
+  test(`a charge that meets ${status[code]} ${times.toString()} times succeeds with the same request_id`, async (t) => {
+    const service = await startService(t, { charge: afterFailures(times, new Fault(code)) });
+    await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
+    assert.equal(service.calls.length, times + 1);
+    assert.equal(requestIds(service).size, 1);
+    assert.ok(!requestIds(service).has(undefined));
+  });
+}
+
+test("gRPC itself makes five attempts, as the shared service config says, of one of the client's", async (t) => {
+  const service = await startService(t, { charge: afterFailures(4, new Fault(status.UNAVAILABLE)) });
+  let attempts = 0;
+  const counting: grpc.Interceptor = (options, next) => {
+    attempts += 1;
+    return new grpc.InterceptingCall(next(options));
+  };
+  await clientOf(t, { target: service.target, interceptors: [counting] }).charge(CHARGE, { timeoutSeconds: 30 });
+  assert.deepEqual([service.calls.length, attempts], [5, 1]);
+});
+
+test("a service that is overloaded longer than gRPC's own retries take is tried again", async (t) => {
+  const overloaded = faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")]);
+  const service = await startService(t, { charge: afterFailures(6, overloaded) });
+  await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
+  assert.equal(service.calls.length, 7);
+});
+
+test("gRPC's retries wait as long as the service's pushback says", async (t) => {
+  const pushback = faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")], {
+    trailers: { "grpc-retry-pushback-ms": "900" },
+  });
+  const times: number[] = [];
+  const service = await startService(t, { charge: timed(times, afterFailures(1, pushback)) });
+  await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
+  const [first = NaN, second = NaN] = times;
+  assert.ok(second - first >= 850, `waited ${(second - first).toString()} ms`);
+});
+
+test("the client's retries wait as long as the service's RetryInfo says", async (t) => {
+  const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE"), retryInfo(0.9)]);
+  const times: number[] = [];
+  const service = await startService(t, { charge: timed(times, afterFailures(1, fault)) });
+  const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
+  await client.charge(CHARGE, { timeoutSeconds: 30 });
+  const [first = NaN, second = NaN] = times;
+  assert.ok(second - first >= 850, `waited ${(second - first).toString()} ms`);
+});
+
+test("a call that the service cancels is tried again", async (t) => {
+  const service = await startService(t, { charge: afterFailures(2, new Fault(status.CANCELLED)) });
+  await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
+  assert.equal(service.calls.length, 3);
+});
+
+test("an error that does not pass is not tried again", async (t) => {
+  const service = await startService(t, { charge: afterFailures(1, new Fault(status.INVALID_ARGUMENT)) });
+  await assert.rejects(clientOf(t, { target: service.target }).charge(CHARGE), InvalidRequest);
+  assert.equal(service.calls.length, 1);
+});
+
+test("calls that only read are tried again too", async (t) => {
+  let failures = 0;
+  const service = await startService(t, {
+    listPayments: () => {
+      failures += 1;
+      if (failures <= 6) {
+        throw new Fault(status.UNAVAILABLE);
+      }
+      return { payments: [], nextPageToken: "", totalSize: undefined };
+    },
+  });
+  await clientOf(t, { target: service.target }).listPaymentsPage({}, { timeoutSeconds: 30 });
+  assert.equal(failures, 7);
+});
+
+test("a service that stays unavailable is so said at the deadline, with its reason and the request_id", async (t) => {
+  const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE")], { message: "no database" });
+  const service = await startService(t, { charge: afterFailures(Infinity, fault) });
+  const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES, timeoutSeconds: 1 });
+  await assert.rejects(client.charge({ ...CHARGE, requestId: "order-1" }), (error) => {
+    assert.ok(error instanceof Unavailable);
+    assert.deepEqual([error.reason, error.message, error.requestId], ["STORE_UNAVAILABLE", "no database", "order-1"]);
+    return true;
+  });
+  assert.ok(service.calls.length > 1);
+});
+
+test("a charge succeeds on a service that is started while it is tried, with the same request_id", async (t) => {
+  const old = await startService(t);
+  old.stop();
+  const client = clientOf(t, { target: old.target });
+  const payment = client.charge({ ...CHARGE, requestId: "order-1" }, { timeoutSeconds: 30 });
+  await sleep(1_500);
+  const service = await startService(t, {}, { port: old.port });
+  assert.equal((await payment).orderId, 1n);
+  assert.deepEqual([...requestIds(service)], ["order-1"]);
+});
+
+test("a charge that is cut by a dying service is repeated on the next with the same request_id", async (t) => {
+  const old: Service = await startService(t, {
+    charge: () => {
+      old.stop();
+      return new Promise(() => undefined);
+    },
+  });
+  const client = clientOf(t, { target: old.target });
+  const payment = client.charge(CHARGE, { timeoutSeconds: 30 });
+  while (old.calls.length === 0) {
+    await sleep(5);
+  }
+  const service = await startService(t, {}, { port: old.port });
+  await payment;
+  assert.deepEqual(requestIds(service), requestIds(old));
+});

@@ -1,0 +1,123 @@
+/** A service of the generated stubs, in this process, that answers as a test says. */
+import { once } from "node:events";
+import type { TestContext } from "node:test";
+
+import { grpc, PaymentsClient, type PaymentsClientOptions } from "@payments/client";
+import {
+  type ChargeRequest,
+  ChargeResponse,
+  type GetPaymentRequest,
+  GetPaymentResponse,
+  type ListPaymentsRequest,
+  ListPaymentsResponse,
+  Payment,
+  PaymentServiceService,
+  type RefundRequest,
+  RefundResponse,
+} from "@payments/client/v1";
+
+type Call<Request> = grpc.ServerUnaryCall<Request, unknown>;
+type Answer<Request, Response> = (call: Call<Request>) => Response | Promise<Response>;
+
+/** What the service answers; a Fault that is thrown is the error of the call. */
+export interface Answers {
+  charge?: Answer<ChargeRequest, ChargeResponse>;
+  refund?: Answer<RefundRequest, RefundResponse>;
+  getPayment?: Answer<GetPaymentRequest, GetPaymentResponse>;
+  listPayments?: Answer<ListPaymentsRequest, ListPaymentsResponse>;
+}
+
+/** An error of the service. */
+export class Fault extends Error {
+  constructor(
+    readonly code: grpc.status,
+    readonly details = "",
+    readonly metadata = new grpc.Metadata(),
+  ) {
+    super(details);
+  }
+}
+
+export interface Service {
+  readonly port: number;
+  readonly target: string;
+  /** Every call that came, in order. */
+  readonly calls: readonly Call<unknown>[];
+  stop(): void;
+}
+
+/** A service that is stopped after the test, on `port` or any free one. */
+export async function startService(
+  t: TestContext,
+  answers: Answers = {},
+  { port = 0, credentials = grpc.ServerCredentials.createInsecure() } = {},
+): Promise<Service> {
+  const calls: Call<unknown>[] = [];
+  const handler =
+    <Request, Response>(answer: Answer<Request, Response>): grpc.handleUnaryCall<Request, Response> =>
+    (call, callback) => {
+      calls.push(call);
+      new Promise<Response>((resolve) => {
+        resolve(answer(call));
+      }).then(
+        (response) => {
+          callback(null, response);
+        },
+        (error: unknown) => {
+          callback(error as Fault);
+        },
+      );
+    };
+  const server = new grpc.Server();
+  server.addService(PaymentServiceService, {
+    charge: handler(answers.charge ?? ((call) => charged(call.request))),
+    refund: handler(answers.refund ?? (() => RefundResponse.create({ payment: {} }))),
+    getPayment: handler(answers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
+    listPayments: handler(answers.listPayments ?? (() => ListPaymentsResponse.create())),
+  });
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port.toString()}`, credentials, (error, boundPort) => {
+      if (error === null) {
+        resolve(boundPort);
+      } else {
+        reject(error);
+      }
+    });
+  });
+  const stop = () => {
+    server.forceShutdown();
+  };
+  t.after(stop);
+  return { port: bound, target: `127.0.0.1:${bound.toString()}`, calls, stop };
+}
+
+/** A client that is closed after the test. */
+export function clientOf(t: TestContext, options: PaymentsClientOptions): PaymentsClient {
+  const client = new PaymentsClient(options);
+  t.after(() => {
+    client.close();
+  });
+  return client;
+}
+
+/** The answer to a charge: a payment with the order and the amount of the request. */
+export function charged(request: ChargeRequest): ChargeResponse {
+  return ChargeResponse.create({ payment: Payment.create({ orderId: request.orderId, amount: request.amount }) });
+}
+
+/** An answer that waits until the client ends the call. */
+export async function never(call: Call<unknown>): Promise<never> {
+  await once(call, "cancelled");
+  throw new Fault(grpc.status.CANCELLED);
+}
+
+/** The time of each call's arrival, in milliseconds, as `answer` is asked. */
+export function timed<Request, Response>(
+  times: number[],
+  answer: Answer<Request, Response>,
+): Answer<Request, Response> {
+  return (call) => {
+    times.push(performance.now());
+    return answer(call);
+  };
+}

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Decimal, PreciseDate } from "@payments/client";
+import {
+  type ChargeRequest,
+  ChargeResponse,
+  GetPaymentResponse,
+  type ListPaymentsRequest,
+  ListPaymentsResponse,
+  PaymentMethod,
+  PaymentStatus,
+  type RefundRequest,
+  RefundResponse,
+  RefundState,
+  RefundStatus,
+} from "@payments/client/v1";
+
+import { clientOf, startService } from "./service.js";
+
+const MAX_INT64 = 2n ** 63n - 1n;
+const MIN_INT64 = -(2n ** 63n);
+
+const ON_THE_WIRE: [amount: string, units: bigint, nanos: number][] = [
+  ["561.00", 561n, 0],
+  ["0.01", 0n, 10_000_000],
+  ["12.340000", 12n, 340_000_000],
+  ["99999999.99", 99_999_999n, 990_000_000],
+  ["1e3", 1_000n, 0],
+  ["-5.5", -5n, -500_000_000],
+  ["-0.05", 0n, -50_000_000],
+  ["9223372036854775807", MAX_INT64, 0],
+];
+
+for (const [amount, units, nanos] of ON_THE_WIRE) {
+  test(`the amount ${amount} is sent exactly`, async (t) => {
+    const service = await startService(t);
+    await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(amount), currency: "INR" });
+    const request = service.calls[0]?.request as ChargeRequest;
+    assert.deepEqual(request.amount, { currencyCode: "INR", units, nanos });
+  });
+}
+
+test("an amount is sent exactly whatever precision decimal.js is set to, in the caller's own copy too", async (t) => {
+  const { precision } = Decimal;
+  t.after(() => Decimal.set({ precision }));
+  Decimal.set({ precision: 2 });
+  const service = await startService(t);
+  const client = clientOf(t, { target: service.target });
+  const { amount } = await client.charge({ orderId: 1, amount: new Decimal("12345678.91") });
+  await client.charge({ orderId: 1, amount: new (Decimal.clone({ precision: 1 }))("87654321.19") });
+  assert.equal(amount?.toFixed(), "12345678.91");
+  assert.deepEqual(
+    service.calls.map((call) => (call.request as ChargeRequest).amount),
+    [
+      { currencyCode: "", units: 12_345_678n, nanos: 910_000_000 },
+      { currencyCode: "", units: 87_654_321n, nanos: 190_000_000 },
+    ],
+  );
+});
+
+const AS_ANSWERED: [units: bigint, nanos: number, amount: string][] = [
+  [561n, 0, "561"],
+  [0n, 10_000_000, "0.01"],
+  [-5n, -500_000_000, "-5.5"],
+  [0n, -50_000_000, "-0.05"],
+  [1n, 1, "1.000000001"],
+  [MIN_INT64, -999_999_999, "-9223372036854775808.999999999"],
+];
+
+for (const [units, nanos, amount] of AS_ANSWERED) {
+  test(`the amount ${amount} is received exactly`, async (t) => {
+    const money = { currencyCode: "INR", units, nanos };
+    const answer = GetPaymentResponse.fromPartial({ payment: { amount: money, refundedAmount: money } });
+    const service = await startService(t, { getPayment: () => answer });
+    const { payment } = await clientOf(t, { target: service.target }).getPayment({ paymentId: 1 });
+    assert.equal(payment.amount?.toFixed(), amount);
+    assert.equal(payment.refundedAmount?.toFixed(), amount);
+    assert.equal(payment.currency, "INR");
+  });
+}
+
+const TIMES: [iso: string, seconds: bigint, nanos: number][] = [
+  ["2026-11-24T03:15:55.362775000Z", 1_795_490_155n, 362_775_000],
+  ["2026-11-24T03:15:55.000001000Z", 1_795_490_155n, 1_000],
+  ["1970-01-01T00:00:00.000000000Z", 0n, 0],
+  ["1969-12-31T23:59:59.500000001Z", -1n, 500_000_001],
+  ["0001-01-01T00:00:00.123456000Z", -62_135_596_800n, 123_456_000],
+  ["9999-12-31T23:59:59.999999999Z", 253_402_300_799n, 999_999_999],
+];
+
+for (const [iso, seconds, nanos] of TIMES) {
+  test(`the time ${iso} is received exactly, and sent exactly when it is given back`, async (t) => {
+    const answer = ListPaymentsResponse.fromPartial({ payments: [{ createTime: { seconds, nanos } }] });
+    const service = await startService(t, { listPayments: () => answer });
+    const client = clientOf(t, { target: service.target });
+    const createTime = (await client.listPaymentsPage()).payments[0]?.createTime;
+    assert.ok(createTime instanceof Date);
+    assert.equal(createTime.toISOString(), iso);
+    await client.listPaymentsPage({ minCreateTime: createTime, maxCreateTime: createTime });
+    const { filter } = service.calls[1]?.request as ListPaymentsRequest;
+    assert.deepEqual(filter?.minCreateTime, { seconds, nanos });
+    assert.deepEqual(filter.maxCreateTime, { seconds, nanos });
+  });
+}
+
+test("a Date of the language's own is sent with its milliseconds", async (t) => {
+  const service = await startService(t);
+  await clientOf(t, { target: service.target }).listPaymentsPage({
+    minCreateTime: new Date("1969-12-31T23:59:58.250Z"),
+  });
+  const { filter } = service.calls[0]?.request as ListPaymentsRequest;
+  assert.deepEqual(filter?.minCreateTime, { seconds: -2n, nanos: 250_000_000 });
+});
+
+test("a PreciseDate of another copy of its package is sent with its microseconds", async (t) => {
+  class OtherPreciseDate extends Date {
+    getMicroseconds() {
+      return 456;
+    }
+  }
+  const service = await startService(t);
+  const time = new OtherPreciseDate("2026-01-01T00:00:00.123Z");
+  assert.ok(!(time instanceof PreciseDate));
+  await clientOf(t, { target: service.target }).listPaymentsPage({ minCreateTime: time });
+  const { filter } = service.calls[0]?.request as ListPaymentsRequest;
+  assert.equal(filter?.minCreateTime?.nanos, 123_456_000);
+});
+
+for (const id of [MAX_INT64, MIN_INT64, 2n ** 53n + 1n]) {
+  test(`the id ${id.toString()} is sent and received without loss`, async (t) => {
+    const answer = RefundResponse.fromPartial({ refund: { refundId: id, paymentId: id }, payment: { orderId: id } });
+    const service = await startService(t, { refund: () => answer });
+    const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: id });
+    assert.equal((service.calls[0]?.request as RefundRequest).paymentId, id);
+    assert.deepEqual([refund?.refundId, refund?.paymentId, payment.orderId], [id, id, id]);
+  });
+}
+
+test("an id that is a safe integer may be a number", async (t) => {
+  const service = await startService(t);
+  const client = clientOf(t, { target: service.target });
+  const payment = await client.charge({ orderId: Number.MAX_SAFE_INTEGER, amount: new Decimal(1) });
+  assert.equal(payment.orderId, 9_007_199_254_740_991n);
+});
+
+test("members of the contract's enums have their short names", async (t) => {
+  const answer = RefundResponse.fromPartial({
+    refund: { status: RefundStatus.PENDING },
+    payment: { method: PaymentMethod.COD, status: PaymentStatus.FAILED, refundState: RefundState.FULL },
+  });
+  const service = await startService(t, { refund: () => answer });
+  const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
+  assert.deepEqual(
+    [refund?.status, payment.method, payment.status, payment.refundState],
+    ["PENDING", "COD", "FAILED", "FULL"],
+  );
+});
+
+test("members of a newer service's enums are UNKNOWN", async (t) => {
+  const newer = 99 as never;
+  const answer = RefundResponse.fromPartial({
+    refund: { status: newer },
+    payment: { method: newer, status: newer, refundState: newer },
+  });
+  const service = await startService(t, { refund: () => answer });
+  const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
+  assert.deepEqual(
+    [refund?.status, payment.method, payment.status, payment.refundState],
+    ["UNKNOWN", "UNKNOWN", "UNKNOWN", "UNKNOWN"],
+  );
+});
+
+test("a payment adopted without amount and time has none, and its method's own name", async (t) => {
+  const answer = ChargeResponse.fromPartial({ payment: { method: PaymentMethod.OTHER, otherMethod: "cheque" } });
+  const service = await startService(t, { charge: () => answer });
+  const payment = await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1) });
+  assert.equal(payment.amount, undefined);
+  assert.equal(payment.currency, undefined);
+  assert.equal(payment.refundedAmount, undefined);
+  assert.equal(payment.createTime, undefined);
+  assert.deepEqual([payment.method, payment.otherMethod], ["OTHER", "cheque"]);
+});
+
+test("a refund that repeats one without a record has none", async (t) => {
+  const service = await startService(t);
+  const { refund } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
+  assert.equal(refund, undefined);
+});
