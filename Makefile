@@ -16,7 +16,7 @@ ENGINE_TESTS := tests/faults $(patsubst %,tests/api/test_%.py,adopted_payments c
 RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
+.PHONY: help run test clients bench bench-rpcs bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -52,6 +52,21 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 	npm ci --prefix clients/typescript --no-audit --no-fund
 	touch $@
 
+.bin/conformance-go .bin/example-go: $(shell find clients/go -name '*.go' -o -name 'go.*' -o -name '*.json')
+	@command -v go > /dev/null || { echo "Go 1.25 or later is needed for clients/go"; exit 1; }
+	go build -C clients/go -o ../../.bin/conformance-go ./conformance
+	go build -C clients/go/example -o ../../../.bin/example-go .
+
+.cache/clients/java: $(shell find clients/java -path '*/target' -prune -o -type f -print)
+	@command -v mvn > /dev/null || { echo "Maven and a JDK 17 are needed for clients/java"; exit 1; }
+	mvn --quiet --batch-mode -f clients/java/pom.xml verify
+	mkdir -p $(@D) && touch $@
+
+.bin/peer-go .bin/loader: $(shell find bench clients/go/v1 -name '*.go' -o -name 'go.*')
+	@command -v go > /dev/null || { echo "Go 1.25 or later is needed to build $(@F)"; exit 1; }
+	go build -C bench -o ../.bin/peer-go ./peers/go
+	go build -C bench -o ../.bin/loader ./loader
+
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
 
@@ -59,9 +74,22 @@ test: $(READY) $(GO_TOOLS) ## pass the tests from nothing, on a private MariaDB 
 	$(BIN)/python -m pytest --ignore=tests/clients
 	TEST_GRPC_ENGINE=native $(BIN)/python -m pytest $(ENGINE_TESTS)
 
-bench: $(READY) ## measure the service beside the one that it replaces
+clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
+	gofmt -l clients/go bench | (! grep .)
+	go vet -C clients/go ./...
+	go test -C clients/go ./...
+	npm --prefix clients/typescript run --silent lint
+	npm --prefix clients/typescript test --silent
+	npm --prefix clients/typescript run --silent example:build
+	$(BIN)/python -m pytest tests/clients
+
+bench: $(READY) .bin/peer-go .bin/loader ## measure the service beside a Go peer, and beside the one that it replaces
+	$(BIN)/python -m bench.rpcs
 	$(BIN)/python -m bench.rest
 	$(BIN)/python -m bench.imports
+
+bench-rpcs: $(READY) .bin/peer-go .bin/loader ## measure the RPCs beside the natural Go service
+	$(BIN)/python -m bench.rpcs
 
 bench-import: $(READY) ## measure payments import beside the database's LOAD DATA
 	$(BIN)/python -m bench.imports

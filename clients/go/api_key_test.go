@@ -92,7 +92,7 @@ func TestAnAPIKeyGoesInTheClearToLoopbackAddressesOnly(t *testing.T) {
 }
 
 func withKey(target string, options ...payments.Option) error {
-	client, err := payments.New(target, append(options, payments.WithAPIKey(apiKey))...)
+	client, err := payments.New(context.Background(), target, append(options, payments.WithAPIKey(apiKey))...)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func withKey(target string, options ...payments.Option) error {
 
 func TestAKeyThatCannotBeATokenIsRefused(t *testing.T) {
 	for _, key := range []string{"", " ", apiKey + " ", apiKey + "\n", apiKey + "\x00", apiKey + "\x7f", apiKey + "é"} {
-		_, err := payments.New("127.0.0.1:50051", payments.WithAPIKey(key))
+		_, err := payments.New(context.Background(), "127.0.0.1:50051", payments.WithAPIKey(key))
 		assertKeyRefused(t, fmt.Sprintf("%q", key), err)
 	}
 }

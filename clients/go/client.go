@@ -24,8 +24,8 @@ type Client struct {
 	close   func() error
 }
 
-// New prepares a client of the service at target, to be closed with [Client.Close]. It takes no context because it
-// does not wait: the first call opens the connection.
+// New prepares a client of the service at target, which the first call connects to. The client is for as long as ctx
+// lasts: it is closed when ctx is done, if not before with [Client.Close].
 //
 // The target is the service's address ("127.0.0.1:50051"), or a name of gRPC's with several addresses, over which calls
 // are spread: "dns:///payments:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051". Without [WithTransportCredentials],
@@ -33,7 +33,7 @@ type Client struct {
 //
 // It returns an [*ArgumentError] for a target or option that cannot be used, and gRPC's error for dial options that
 // gRPC refuses.
-func New(target string, options ...Option) (*Client, error) {
+func New(ctx context.Context, target string, options ...Option) (*Client, error) {
 	settings := settings{timeout: defaultTimeout}
 	for _, option := range options {
 		option.applyToClient(&settings)
@@ -50,14 +50,19 @@ func New(target string, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	closed := make(chan struct{})
+	closeOnce := sync.OnceValue(func() error {
+		close(closed)
+		return conn.Close()
+	})
+	forget := context.AfterFunc(ctx, func() { _ = closeOnce() })
 	return &Client{
 		stub:    paymentsv1.NewPaymentServiceClient(conn),
 		timeout: settings.timeout,
 		closed:  closed,
-		close: sync.OnceValue(func() error {
-			close(closed)
-			return conn.Close()
-		}),
+		close: func() error {
+			forget()
+			return closeOnce()
+		},
 	}, nil
 }
 
@@ -74,6 +79,28 @@ func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...Cal
 		return nil, err
 	}
 	return paymentFrom(response.GetPayment()), nil
+}
+
+// BatchCharge makes many charges in one call, at a small part of the cost of as many calls, and returns what became of
+// each, in their order.
+//
+// One charge that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
+// the charges may have been made. The same call with the same RequestIDs tells, and makes the rest. There may be 1 to
+// 1000 of them.
+//
+// Errors of the call: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+func (c *Client) BatchCharge(
+	ctx context.Context, charges []ChargeParams, options ...CallOption,
+) ([]BatchChargeResult, error) {
+	request, err := batchChargeRequest(charges)
+	if err != nil {
+		return nil, err
+	}
+	response, err := call(ctx, c, c.stub.BatchCharge, request, "", options)
+	if err != nil {
+		return nil, err
+	}
+	return batchChargeResultsFrom(request, response), nil
 }
 
 // Refund refunds a payment, and returns the refund and the payment after it.

@@ -67,7 +67,7 @@ func TestATargetThatNoConnectionCanBeMadeToIsRefused(t *testing.T) {
 		"", "ipv4:", "ipv4:localhost:50051", "ipv4:127.0.0.1:50051,", "ipv4:[::1]:50051", "ipv6:127.0.0.1:50051",
 		"ipv4:127.0.0.1:99999",
 	} {
-		_, err := payments.New(target)
+		_, err := payments.New(context.Background(), target)
 		var refused *payments.ArgumentError
 		if !errors.As(err, &refused) || refused.Argument != "target" {
 			t.Errorf("%q: %v", target, err)
@@ -136,7 +136,7 @@ func TestInterceptorsAreAroundEachAttemptTheFirstOutermost(t *testing.T) {
 
 func TestDialOptionsThatGRPCRefusesAreRefused(t *testing.T) {
 	broken := payments.WithDialOptions(grpc.WithDefaultServiceConfig("no JSON"))
-	if _, err := payments.New("127.0.0.1:50051", broken); err == nil {
+	if _, err := payments.New(context.Background(), "127.0.0.1:50051", broken); err == nil {
 		t.Error("there was no error")
 	}
 }

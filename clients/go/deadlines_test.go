@@ -78,7 +78,7 @@ func TestATimeoutThatIsNotMoreThanZeroIsRefused(t *testing.T) {
 	service := serve(t, done)
 	var refused *payments.ArgumentError
 	for _, timeout := range []time.Duration{0, -time.Second} {
-		if _, err := payments.New(service.target, payments.WithTimeout(timeout)); !errors.As(err, &refused) {
+		if _, err := payments.New(context.Background(), service.target, payments.WithTimeout(timeout)); !errors.As(err, &refused) {
 			t.Errorf("New: %v", err)
 		}
 		_, err := charge(t.Context(), connect(t, service.target), payments.WithTimeout(timeout))

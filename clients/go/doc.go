@@ -1,7 +1,7 @@
 // Package payments is a small client of the payment service, over the generated gRPC code in
 // [payments.internal/payments/v1].
 //
-//	client, err := payments.New("dns:///payments.internal:50051")
+//	client, err := payments.New(ctx, "dns:///payments.internal:50051")
 //	payment, err := client.Charge(ctx, payments.ChargeParams{
 //		OrderID: 342, Amount: decimal.RequireFromString("561.00"), Method: payments.MethodUPI,
 //	})

@@ -17,16 +17,26 @@ const errorDomain = "payments"
 // google.rpc.ErrorInfo (AIP-193), else the status code. Details that cannot be read are left out.
 func errorFromRPC(ctx context.Context, err error, trailer metadata.MD, requestID string) callFailure {
 	carried := carriedStatus(err)
-	base := CallError{
-		Message:   carried.Message(),
-		Code:      carried.Code(),
-		RequestID: requestID,
-		status:    carried,
-		causes:    causes(ctx, err, carried.Code()),
-	}
+	base := CallError{RequestID: requestID, causes: causes(ctx, err, carried.Code())}
 	if ids := trailer.Get("x-request-id"); len(ids) > 0 {
 		base.CallID = ids[len(ids)-1]
 	}
+	return withStatus(base, carried)
+}
+
+// errorFromStatus returns the error for a status inside an answer: that of one charge of many.
+func errorFromStatus(carried *status.Status, requestID string) callFailure {
+	base := CallError{RequestID: requestID, causes: []error{carried.Err()}}
+	for _, detail := range carried.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && info.GetDomain() == errorDomain {
+			base.CallID = info.GetMetadata()["call_id"]
+		}
+	}
+	return withStatus(base, carried)
+}
+
+func withStatus(base CallError, carried *status.Status) callFailure {
+	base.Message, base.Code, base.status = carried.Message(), carried.Code(), carried
 	var violations []FieldViolation
 	for _, detail := range carried.Details() {
 		switch detail := detail.(type) {

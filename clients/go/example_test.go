@@ -17,6 +17,7 @@ import (
 
 func ExampleNew() {
 	client, err := payments.New(
+		context.Background(),
 		"dns:///payments.internal:50051", // all addresses of the name are used, in turn
 		payments.WithTransportCredentials(credentials.NewTLS(&tls.Config{})),
 		payments.WithAPIKey(os.Getenv("PAYMENTS_API_KEY")),
@@ -31,7 +32,7 @@ func ExampleNew() {
 
 func ExampleClient_Charge() {
 	ctx := context.Background()
-	client, err := payments.New("127.0.0.1:50051")
+	client, err := payments.New(context.Background(), "127.0.0.1:50051")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func ExampleClient_Charge() {
 }
 
 func ExampleClient_ListPayments() {
-	client, err := payments.New("127.0.0.1:50051")
+	client, err := payments.New(context.Background(), "127.0.0.1:50051")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -105,3 +105,10 @@ type PaymentPage struct {
 	NextPageToken string
 	TotalSize     *int64
 }
+
+// BatchChargeResult is what became of one charge of many: a payment, or the error that [Client.Charge] would have
+// returned.
+type BatchChargeResult struct {
+	Payment *Payment
+	Err     error
+}

@@ -28,6 +28,18 @@ func chargeRequest(params ChargeParams) (*paymentsv1.ChargeRequest, error) {
 	}, nil
 }
 
+func batchChargeRequest(charges []ChargeParams) (*paymentsv1.BatchChargeRequest, error) {
+	request := &paymentsv1.BatchChargeRequest{}
+	for _, params := range charges {
+		charge, err := chargeRequest(params)
+		if err != nil {
+			return nil, err
+		}
+		request.Charges = append(request.Charges, charge)
+	}
+	return request, nil
+}
+
 func refundRequest(params RefundParams) (*paymentsv1.RefundRequest, error) {
 	if params.Currency != "" && !params.Amount.Valid {
 		return nil, &ArgumentError{"Currency", "is that of Amount, which is missing"}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/shopspring/decimal"
 	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	paymentsv1 "payments.internal/payments/v1"
@@ -24,6 +25,21 @@ func paymentFrom(message *paymentsv1.Payment) *Payment {
 		RefundedAmount: optionalAmount(message.GetRefundedAmount()),
 		RefundState:    refundStates.name(message.GetRefundState()),
 	}
+}
+
+func batchChargeResultsFrom(
+	request *paymentsv1.BatchChargeRequest, response *paymentsv1.BatchChargeResponse,
+) []BatchChargeResult {
+	results := make([]BatchChargeResult, 0, len(response.GetResults()))
+	for place, result := range response.GetResults() {
+		if result.GetError() == nil {
+			results = append(results, BatchChargeResult{Payment: paymentFrom(result.GetPayment())})
+			continue
+		}
+		requestID := request.GetCharges()[place].GetRequestId()
+		results = append(results, BatchChargeResult{Err: errorFromStatus(status.FromProto(result.GetError()), requestID)})
+	}
+	return results
 }
 
 func refundFrom(message *paymentsv1.Refund) *Refund {

@@ -80,7 +80,7 @@ func (s *service) calls() []received {
 // connect returns a client that is closed when the test ends.
 func connect(t *testing.T, target string, options ...payments.Option) *payments.Client {
 	t.Helper()
-	client, err := payments.New(target, options...)
+	client, err := payments.New(context.Background(), target, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

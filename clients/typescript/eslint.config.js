@@ -1,9 +1,15 @@
 import tseslint from "typescript-eslint";
 
+const templatesMayHave = (kinds) => ({ "@typescript-eslint/restrict-template-expressions": ["error", kinds] });
+
 export default tseslint.config(
   { ignores: ["build/", "dist/", "src/generated/"] },
   tseslint.configs.strictTypeChecked,
-  { languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } } },
+  {
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: templatesMayHave({ allowNumber: true }),
+  },
+  { files: ["example/**"], rules: templatesMayHave({ allowNumber: true, allowNullish: true }) },
   // node:test keeps the promises that test() returns.
   { files: ["test/**"], rules: { "@typescript-eslint/no-floating-promises": "off" } },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },

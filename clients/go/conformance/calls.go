@@ -15,14 +15,15 @@ import (
 func callClient(ctx context.Context, client *payments.Client, call string, args arguments) (any, error) {
 	switch call {
 	case "charge":
-		payment, err := client.Charge(ctx, payments.ChargeParams{
-			OrderID:   value(args.integer("order_id")),
-			Amount:    args.amount("amount").Decimal,
-			Currency:  value(args.text("currency")),
-			Method:    payments.PaymentMethod(value(args.text("method"))),
-			RequestID: args.text("request_id"),
-		})
+		payment, err := client.Charge(ctx, chargeParams(args))
 		return outcome(payment, err, paymentJSON)
+	case "batch_charge":
+		var charges []payments.ChargeParams
+		for _, charge := range args["charges"].([]any) {
+			charges = append(charges, chargeParams(charge.(arguments)))
+		}
+		results, err := client.BatchCharge(ctx, charges)
+		return outcome(results, err, batchJSON)
 	case "refund":
 		result, err := client.Refund(ctx, payments.RefundParams{
 			PaymentID: value(args.integer("payment_id")),
@@ -62,6 +63,16 @@ func outcome[Result any](result Result, err error, toJSON func(Result) any) (any
 		return nil, err
 	}
 	return toJSON(result), nil
+}
+
+func chargeParams(args arguments) payments.ChargeParams {
+	return payments.ChargeParams{
+		OrderID:   value(args.integer("order_id")),
+		Amount:    args.amount("amount").Decimal,
+		Currency:  value(args.text("currency")),
+		Method:    payments.PaymentMethod(value(args.text("method"))),
+		RequestID: args.text("request_id"),
+	}
 }
 
 func listParams(args arguments) payments.ListParams {

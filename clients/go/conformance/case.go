@@ -68,10 +68,7 @@ func (r *caseRun) run(ctx context.Context, c testCase) error {
 }
 
 func (r *caseRun) runStep(ctx context.Context, step step) error {
-	args := arguments{}
-	for name, value := range step.Args {
-		args[name] = r.argument(value)
-	}
+	args := r.arguments(step.Args)
 	type outcome struct {
 		result any
 		err    error
@@ -117,7 +114,25 @@ func (r *caseRun) argument(value any) any {
 	case "$new":
 		return r.makeNew(name)
 	}
+	switch value := value.(type) {
+	case map[string]any:
+		return r.arguments(value)
+	case []any:
+		list := make([]any, len(value))
+		for index, item := range value {
+			list[index] = r.argument(item)
+		}
+		return list
+	}
 	return value
+}
+
+func (r *caseRun) arguments(values map[string]any) arguments {
+	args := arguments{}
+	for name, value := range values {
+		args[name] = r.argument(value)
+	}
+	return args
 }
 
 func (r *caseRun) makeNew(name string) any {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -24,6 +25,27 @@ func paymentJSON(payment *payments.Payment) any {
 		"refunded_amount": amountJSON(payment.RefundedAmount),
 		"refund_state":    string(payment.RefundState),
 	}
+}
+
+func batchJSON(results []payments.BatchChargeResult) any {
+	list := listJSON(results, func(result payments.BatchChargeResult) any {
+		if result.Err != nil {
+			return map[string]any{"payment": nil, "error": errorJSON(result.Err)}
+		}
+		return map[string]any{"payment": paymentJSON(result.Payment), "error": nil}
+	})
+	return map[string]any{"results": list}
+}
+
+func errorJSON(err error) any {
+	var base *payments.CallError
+	var invalid *payments.InvalidRequestError
+	violations := []any{}
+	if errors.As(err, &invalid) {
+		violations = listJSON(invalid.Violations, func(violation payments.FieldViolation) any { return violation.Field })
+	}
+	errors.As(err, &base)
+	return map[string]any{"reason": base.Reason, "has_request_id": base.RequestID != "", "violations": violations}
 }
 
 func refundJSON(refund *payments.Refund) any {

@@ -20,7 +20,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	client, err := payments.New(cmp.Or(os.Getenv("PAYMENTS_TARGET"), "127.0.0.1:50051"))
+	client, err := payments.New(ctx, cmp.Or(os.Getenv("PAYMENTS_TARGET"), "127.0.0.1:50051"))
 	if err != nil {
 		return err
 	}

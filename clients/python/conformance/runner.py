@@ -34,8 +34,14 @@ _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "refund_states": lambda names: [RefundState(name) for name in names],
     "min_create_time": datetime.fromisoformat,
     "max_create_time": datetime.fromisoformat,
+    "charges": lambda charges: [payments.NewCharge(**from_json(charge)) for charge in charges],
 }
 """How the arguments that JSON has no type for are read; the others are taken as they are."""
+
+
+def from_json(args: dict[str, Json]) -> dict[str, Any]:
+    """Return arguments in the types that the client takes."""
+    return {name: _FROM_JSON[name](value) if name in _FROM_JSON else value for name, value in args.items()}
 
 
 class Mismatch(Exception):
@@ -66,12 +72,11 @@ class Case:
     def _outcome(self, call: str, args: dict[str, Json]) -> Json | Exception:
         """Return what comes of a call: the result as JSON, or the exception."""
         try:
-            arguments: dict[str, Any] = {
-                name: _FROM_JSON[name](value) if name in _FROM_JSON else value for name, value in args.items()
-            }
-            result = getattr(self._client, call)(**arguments)
+            result = getattr(self._client, call)(**from_json(args))
             if call == "list_payments":
                 result = {"payments": list(result)}
+            elif call == "batch_charge":
+                result = {"results": [as_result(outcome) for outcome in result]}
         except (PaymentsError, TypeError, ValueError) as error:
             return error
         return as_json(result)
@@ -93,6 +98,10 @@ class Case:
                 return self._kept[name]
             case {"$new": name}:
                 return self._made(name)
+            case dict():
+                return {name: self._argument(member) for name, member in value.items()}
+            case list():
+                return [self._argument(item) for item in value]
         return value
 
     def _made(self, name: str) -> Json:
@@ -127,18 +136,32 @@ class Case:
             raise Mismatch(f"{where} is {actual!r}, expected: {expected!r}")
 
 
+def as_result(outcome: payments.Payment | PaymentsError) -> Json:
+    """Return what became of one charge of many in the form that the cases have."""
+    failed = isinstance(outcome, PaymentsError)
+    return {"payment": None if failed else outcome, "error": error_as_json(outcome) if failed else None}
+
+
+def error_as_json(error: PaymentsError) -> dict[str, Json]:
+    """Return an error in the form that the cases have."""
+    return {
+        "type": type(error).__name__,
+        "code": error.code.name,
+        "reason": error.reason,
+        "violations": [violation.field for violation in error.violations] if isinstance(error, InvalidRequest) else [],
+        "has_request_id": bool(error.request_id),
+    }
+
+
 def check_error(expected: Json, error: PaymentsError) -> None:
     """Compare an exception with the expected one.
 
     Raises:
         Mismatch: it is another.
     """
-    actual: Json = {"type": type(error).__name__, "code": error.code.name, "reason": error.reason}
-    if "has_request_id" in expected:
-        actual["has_request_id"] = bool(error.request_id)
+    actual = error_as_json(error)
     if "violations" in expected:
-        fields = [violation.field for violation in error.violations] if isinstance(error, InvalidRequest) else []
-        actual["violations"] = [field for field in expected["violations"] if field in fields]
+        actual["violations"] = [field for field in expected["violations"] if field in actual["violations"]]
     for name, value in expected.items():
         if actual[name] != value:
             raise Mismatch(f"the error's {name} is {actual[name]!r}, expected: {value!r} ({error})")

@@ -44,7 +44,7 @@ export class CaseRun {
 
   /** @throws Mismatch an outcome is another than the step expects. */
   async run(step: Step): Promise<void> {
-    const args = Object.fromEntries(Object.entries(step.args).map(([name, value]) => [name, this.#argument(value)]));
+    const args = this.#arguments(step.args);
     const calls = Array.from({ length: step.repeat ?? 1 }, () => this.#outcome(step.call, args));
     for (const outcome of await Promise.all(calls)) {
       this.#check(step, outcome);
@@ -67,6 +67,16 @@ export class CaseRun {
     switch (call) {
       case "charge":
         return this.#client.charge(params as ChargeParams);
+      case "batch_charge": {
+        const { charges } = params as { charges: ChargeParams[] };
+        const outcomes = await this.#client.batchCharge(charges);
+        const results = outcomes.map((outcome) =>
+          outcome instanceof PaymentsError
+            ? { payment: undefined, error: errorJson(outcome) }
+            : { payment: outcome, error: undefined },
+        );
+        return { results };
+      }
       case "refund":
         return this.#client.refund(params as RefundParams);
       case "get_payment":
@@ -107,7 +117,17 @@ export class CaseRun {
     if (special?.kind === "$get") {
       return this.#get(special.name);
     }
-    return special?.kind === "$new" ? this.#new(special.name) : value;
+    if (special?.kind === "$new") {
+      return this.#new(special.name);
+    }
+    if (Array.isArray(value)) {
+      return value.map((item: Json) => this.#argument(item));
+    }
+    return isObject(value) ? this.#arguments(value) : value;
+  }
+
+  #arguments(values: JsonObject): JsonObject {
+    return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, this.#argument(value)]));
   }
 
   #get(name: string): Json {
@@ -132,10 +152,10 @@ export class CaseRun {
       this.#matchSpecial(special, actual, where);
     } else if (Array.isArray(expected)) {
       if (!Array.isArray(actual) || actual.length !== expected.length) {
-        throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: ${expected.length.toString()} items`);
+        throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: ${expected.length} items`);
       }
       expected.forEach((item: Json, index) => {
-        this.#match(item, actual[index] as Json, `${where}[${index.toString()}]`);
+        this.#match(item, actual[index] as Json, `${where}[${index}]`);
       });
     } else if (isObject(expected)) {
       if (!isObject(actual)) {
@@ -198,20 +218,24 @@ function isOf(kind: string, value: Json | undefined): boolean {
   return typeof value === "string" && value !== "" && (kind !== "time" || /^\d{4}-.+T.+Z$/.test(value));
 }
 
-/** @throws Mismatch the error is another than the expected. */
-function checkError(expected: JsonObject, error: PaymentsError): void {
-  const fields = error instanceof InvalidRequest ? error.violations.map((violation) => violation.field) : [];
-  const actual: JsonObject = {
+function errorJson(error: PaymentsError) {
+  return {
     type: error.name,
     code: grpc.status[error.code],
     reason: error.reason,
     has_request_id: Boolean(error.requestId),
+    violations: error instanceof InvalidRequest ? error.violations.map((violation) => violation.field) : [],
   };
+}
+
+/** @throws Mismatch the error is another than the expected. */
+function checkError(expected: JsonObject, error: PaymentsError): void {
+  const actual = errorJson(error);
   for (const [name, value] of Object.entries(expected)) {
     const holds =
       name === "violations" && Array.isArray(value)
-        ? value.every((field) => fields.includes(field as string))
-        : actual[name] === value;
+        ? value.every((field) => actual.violations.includes(field as string))
+        : (actual as JsonObject)[name] === value;
     if (!holds) {
       throw new Mismatch(`the error's ${name} is not ${JSON.stringify(value)}: ${describe(error)}`);
     }

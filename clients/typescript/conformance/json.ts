@@ -15,6 +15,9 @@ function argumentFrom(name: string, value: Json): unknown {
   if (AMOUNT_ARGUMENTS.has(name)) {
     return new Decimal(value as string);
   }
+  if (name === "charges") {
+    return (value as Readonly<Record<string, Json>>[]).map(argumentsFrom);
+  }
   return DATE_ARGUMENTS.has(name) ? new PreciseDate(value as string) : value;
 }
 

@@ -31,10 +31,10 @@ async function runCases(target: string, casesFile: string): Promise<number> {
         throw error;
       }
       failed += 1;
-      console.log(`${name}: step ${number.toString()}: ${error.message}`);
+      console.log(`${name}: step ${number}: ${error.message}`);
     }
   }
-  console.log(`${(cases.length - failed).toString()} passed, ${failed.toString()} failed`);
+  console.log(`${cases.length - failed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 

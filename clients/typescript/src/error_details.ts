@@ -11,6 +11,7 @@ import {
   PaymentNotFound,
   PaymentPending,
   PaymentsError,
+  type PaymentsErrorDetails,
   RefundExceedsPayment,
   RequestIdReused,
   Unavailable,
@@ -47,6 +48,13 @@ const BY_CODE: ReadonlyMap<status, typeof PaymentsError> = new Map([
   [status.UNKNOWN, OutcomeUnknown],
 ]);
 
+/** The codes by their numbers. */
+const CODES: ReadonlyMap<number, status> = new Map(
+  Object.values(status)
+    .filter((code) => typeof code === "number")
+    .map((code) => [code, code]),
+);
+
 /**
  * The error for a failed RPC, caused by `rpcError`.
  *
@@ -54,21 +62,53 @@ const BY_CODE: ReadonlyMap<status, typeof PaymentsError> = new Map([
  */
 export function errorFromRpc(rpcError: ServiceError, requestId: string | undefined): PaymentsError {
   const { code, metadata } = rpcError;
-  const details = detailsOf(metadata.get("grpc-status-details-bin")[0]);
-  const reason = details.errorInfos.find((info) => info.domain === DOMAIN)?.reason ?? "";
   const callId = metadata.get("x-request-id")[0];
-  const kind = BY_REASON.get(reason) ?? BY_CODE.get(code) ?? PaymentsError;
-  return new kind(rpcError.details || status[code], {
-    code,
-    reason,
+  return errorOf(code, rpcError.details, detailsOf(trailerDetails(metadata.get("grpc-status-details-bin")[0])), {
     requestId,
     callId: typeof callId === "string" ? callId : undefined,
-    retryAfterSeconds: secondsOf(details.retryInfos[0]?.retryDelay),
+    cause: rpcError,
+  });
+}
+
+/** The error for a status inside an answer: that of one charge of many. */
+export function errorFromStatus(error: Status, requestId: string | undefined): PaymentsError {
+  const details = detailsOf(error.details);
+  const callId = details.errorInfo?.metadata["call_id"];
+  return errorOf(CODES.get(error.code) ?? status.UNKNOWN, error.message, details, { requestId, callId });
+}
+
+function errorOf(
+  code: status,
+  message: string,
+  details: Details,
+  known: Pick<PaymentsErrorDetails, "requestId" | "callId" | "cause">,
+): PaymentsError {
+  const reason = details.errorInfo?.reason ?? "";
+  const kind = BY_REASON.get(reason) ?? BY_CODE.get(code) ?? PaymentsError;
+  return new kind(message || status[code], {
+    ...known,
+    code,
+    reason,
+    retryAfterSeconds: secondsOf(details.retryInfo?.retryDelay),
     violations: details.badRequests.flatMap((badRequest) =>
       badRequest.fieldViolations.map(({ field, description }) => ({ field, description })),
     ),
-    cause: rpcError,
   });
+}
+
+interface Details {
+  readonly errorInfo: ErrorInfo | undefined;
+  readonly retryInfo: RetryInfo | undefined;
+  readonly badRequests: readonly BadRequest[];
+}
+
+/** What the details say that is of a kind known here, and of the service. */
+function detailsOf(all: readonly Any[]): Details {
+  return {
+    errorInfo: ofKind("google.rpc.ErrorInfo", ErrorInfo, all).find((info) => info.domain === DOMAIN),
+    retryInfo: ofKind("google.rpc.RetryInfo", RetryInfo, all)[0],
+    badRequests: ofKind("google.rpc.BadRequest", BadRequest, all),
+  };
 }
 
 /**
@@ -76,13 +116,8 @@ export function errorFromRpc(rpcError: ServiceError, requestId: string | undefin
  *
  * A broken trailer, as of a proxy that cut it, must not hide the error that it came with.
  */
-function detailsOf(trailer: string | Buffer | undefined) {
-  const all = Buffer.isBuffer(trailer) ? (readable(Status, trailer)?.details ?? []) : [];
-  return {
-    errorInfos: ofKind("google.rpc.ErrorInfo", ErrorInfo, all),
-    retryInfos: ofKind("google.rpc.RetryInfo", RetryInfo, all),
-    badRequests: ofKind("google.rpc.BadRequest", BadRequest, all),
-  };
+function trailerDetails(trailer: string | Buffer | undefined): readonly Any[] {
+  return Buffer.isBuffer(trailer) ? (readable(Status, trailer)?.details ?? []) : [];
 }
 
 interface Decoder<Message> {

@@ -9,7 +9,7 @@ const MAX_INT64 = 2n ** 63n - 1n;
 export function exactId(name: string, id: unknown): bigint {
   if (typeof id === "number") {
     if (!Number.isSafeInteger(id)) {
-      throw new RangeError(`${name} must be a bigint or a safe integer, not ${id.toString()}`);
+      throw new RangeError(`${name} must be a bigint or a safe integer, not ${id}`);
     }
     return BigInt(id);
   }
@@ -17,7 +17,7 @@ export function exactId(name: string, id: unknown): bigint {
     throw new TypeError(`${name} must be a bigint or a number, not ${typeof id}`);
   }
   if (id > MAX_INT64 || id < -MAX_INT64 - 1n) {
-    throw new RangeError(`${name} must be a 64-bit integer, not ${id.toString()}`);
+    throw new RangeError(`${name} must be a 64-bit integer, not ${id}`);
   }
   return id;
 }

@@ -24,7 +24,7 @@ export function moneyOf(name: string, amount: unknown, currency: string | undefi
     throw new RangeError(`${name} must be a number, not ${amount.toString()}`);
   }
   if (amount.decimalPlaces() > AMOUNT_DIGITS) {
-    throw new RangeError(`${name} must have at most ${AMOUNT_DIGITS.toString()} decimals, not ${amount.toString()}`);
+    throw new RangeError(`${name} must have at most ${AMOUNT_DIGITS} decimals, not ${amount.toString()}`);
   }
   if (amount.abs().greaterThan(UNITS_LIMIT)) {
     throw new RangeError(`${name} must be at most ${UNITS_LIMIT.toFixed()}, not ${amount.toString()}`);

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 
 import { paymentMethods, paymentStatuses, refundStates } from "./enums.js";
 import {
+  type BatchChargeRequest,
   type ChargeRequest,
   type GetPaymentRequest,
   type ListPaymentsRequest,
@@ -34,6 +35,11 @@ export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
     method: params.method === undefined ? PaymentMethod.UNSPECIFIED : paymentMethods.value("method", params.method),
     requestId: optional(text, "requestId", params.requestId) ?? randomUUID(),
   };
+}
+
+/** The request of many charges. */
+export function batchChargeRequest(charges: readonly ChargeParams[]): BatchChargeRequest {
+  return { charges: charges.map((charge) => chargeRequest(charge)) };
 }
 
 /** The request of a refund, with a request_id of its own when none is given (AIP-155). */

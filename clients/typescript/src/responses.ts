@@ -1,8 +1,12 @@
 /** From the contract's messages to the client's results. */
+import { errorFromStatus } from "./error_details.js";
+import type { PaymentsError } from "./errors.js";
 import { paymentMethods, paymentStatuses, refundStates, refundStatuses } from "./enums.js";
 import { Timestamp } from "./generated/google/protobuf/timestamp.js";
 import { Money } from "./generated/google/type/money.js";
 import {
+  type BatchChargeRequest,
+  type BatchChargeResponse,
   type GetPaymentResponse,
   type ListPaymentsResponse,
   Payment as PaymentMessage,
@@ -28,6 +32,15 @@ export function paymentOf(message: PaymentMessage = PaymentMessage.create()): Pa
     refundedAmount: refundedAmount && amountOf(refundedAmount),
     refundState: refundStates.name(message.refundState),
   };
+}
+
+export function chargeOutcomes(
+  request: BatchChargeRequest,
+  response: BatchChargeResponse,
+): (Payment | PaymentsError)[] {
+  return response.results.map(({ payment, error }, place) =>
+    error === undefined ? paymentOf(payment) : errorFromStatus(error, request.charges[place]?.requestId),
+  );
 }
 
 export function refundOf(message: RefundMessage): Refund {

@@ -42,7 +42,7 @@ test("calls go on over the addresses that are left when one is gone", async (t) 
 for (const scheme of ["", "dns:///", "dns:"]) {
   test(`a target may be ${scheme}localhost:port`, async (t) => {
     const service = await startService(t);
-    await clientOf(t, { target: `${scheme}localhost:${service.port.toString()}` }).charge(CHARGE);
+    await clientOf(t, { target: `${scheme}localhost:${service.port}` }).charge(CHARGE);
     assert.equal(service.calls.length, 1);
   });
 }

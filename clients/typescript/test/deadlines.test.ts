@@ -38,7 +38,7 @@ for (const [whose, client, call, seconds] of [
     const service = await startService(t);
     await clientOf(t, { target: service.target, timeoutSeconds: client }).charge(CHARGE, { timeoutSeconds: call });
     const left = (Number(service.calls[0]?.getDeadline()) - Date.now()) / 1_000;
-    assert.ok(left > seconds - 9 && left <= seconds, `${left.toString()} seconds are left`);
+    assert.ok(left > seconds - 9 && left <= seconds, `${left} seconds are left`);
   });
 }
 

@@ -33,7 +33,7 @@ for (const [code, times] of [
   [status.UNAVAILABLE, 8],
   [status.RESOURCE_EXHAUSTED, 3],
 ] as const) {
-  test(`a charge that meets ${status[code]} ${times.toString()} times succeeds with the same request_id`, async (t) => {
+  test(`a charge that meets ${status[code]} ${times} times succeeds with the same request_id`, async (t) => {
     const service = await startService(t, { charge: afterFailures(times, new Fault(code)) });
     await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
     assert.equal(service.calls.length, times + 1);
@@ -68,7 +68,7 @@ test("gRPC's retries wait as long as the service's pushback says", async (t) => 
   const service = await startService(t, { charge: timed(times, afterFailures(1, pushback)) });
   await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
   const [first = NaN, second = NaN] = times;
-  assert.ok(second - first >= 850, `waited ${(second - first).toString()} ms`);
+  assert.ok(second - first >= 850, `waited ${second - first} ms`);
 });
 
 test("the client's retries wait as long as the service's RetryInfo says", async (t) => {
@@ -78,7 +78,7 @@ test("the client's retries wait as long as the service's RetryInfo says", async 
   const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
   await client.charge(CHARGE, { timeoutSeconds: 30 });
   const [first = NaN, second = NaN] = times;
-  assert.ok(second - first >= 850, `waited ${(second - first).toString()} ms`);
+  assert.ok(second - first >= 850, `waited ${second - first} ms`);
 });
 
 test("a call that the service cancels is tried again", async (t) => {

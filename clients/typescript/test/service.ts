@@ -76,7 +76,7 @@ export async function startService(
     listPayments: handler(answers.listPayments ?? (() => ListPaymentsResponse.create())),
   });
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port.toString()}`, credentials, (error, boundPort) => {
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, boundPort) => {
       if (error === null) {
         resolve(boundPort);
       } else {
@@ -88,7 +88,7 @@ export async function startService(
     server.forceShutdown();
   };
   t.after(stop);
-  return { port: bound, target: `127.0.0.1:${bound.toString()}`, calls, stop };
+  return { port: bound, target: `127.0.0.1:${bound}`, calls, stop };
 }
 
 /** A client that is closed after the test. */

@@ -128,7 +128,7 @@ test("a PreciseDate of another copy of its package is sent with its microseconds
 });
 
 for (const id of [MAX_INT64, MIN_INT64, 2n ** 53n + 1n]) {
-  test(`the id ${id.toString()} is sent and received without loss`, async (t) => {
+  test(`the id ${id} is sent and received without loss`, async (t) => {
     const answer = RefundResponse.fromPartial({ refund: { refundId: id, paymentId: id }, payment: { orderId: id } });
     const service = await startService(t, { refund: () => answer });
     const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: id });

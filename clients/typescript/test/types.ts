@@ -1,0 +1,38 @@
+/** What the compiler tells a caller; the build fails where it does not. */
+import { Decimal, type OutcomeUnknown, type Payment, type PaymentsClient, type PreciseDate } from "@payments/client";
+
+export async function rightly(client: PaymentsClient, error: OutcomeUnknown): Promise<Payment[]> {
+  const payment = await client.charge({ orderId: 342n, amount: new Decimal("561.00"), method: "UPI" });
+  const time: PreciseDate | undefined = payment.createTime;
+  const seconds: number | undefined = error.retryAfterSeconds;
+  const listed: Payment[] = [];
+  for await (const found of client.listPayments({ orderId: payment.orderId, minCreateTime: time ?? new Date() })) {
+    listed.push(found);
+  }
+  await client.getPayment({ reference: payment.reference }, { timeoutSeconds: seconds });
+  await client.refund({ paymentId: payment.paymentId, amount: payment.amount, currency: payment.currency });
+  return listed;
+}
+
+export async function wrongly(client: PaymentsClient, payment: Payment): Promise<void> {
+  // @ts-expect-error: an amount is no number
+  await client.charge({ orderId: 342, amount: 561.0 });
+  // @ts-expect-error: a charge has an amount
+  await client.charge({ orderId: 342 });
+  // @ts-expect-error: there is no such method
+  await client.charge({ orderId: 342, amount: new Decimal(1), method: "CASH" });
+  // @ts-expect-error: UNKNOWN cannot be sent
+  await client.charge({ orderId: 342, amount: new Decimal(1), method: payment.method });
+  // @ts-expect-error: a payment is found by its id or by its reference, not by both
+  await client.getPayment({ paymentId: 1, reference: "ECI-1" });
+  // @ts-expect-error: nor by nothing
+  await client.getPayment({});
+  // @ts-expect-error: a time is no string
+  await client.listPaymentsPage({ minCreateTime: "2026-01-01" });
+  // @ts-expect-error: there is no such condition
+  client.listPayments({ since: new Date() });
+  // @ts-expect-error: an adopted payment may have no amount
+  payment.amount.toFixed(2);
+  // @ts-expect-error: a result cannot be changed
+  payment.status = "FAILED";
+}
