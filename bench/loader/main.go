@@ -45,6 +45,7 @@ func parse() options {
 	flag.IntVar(&options.callsPerSecond, "rate", 0, "calls a second, due at even spacing; 0: the next when one ends")
 	payments := flag.String("payment-ids", "", "`FIRST-LAST` ids of payments, for refund and get")
 	flag.IntVar(&options.pageSize, "page-size", 50, "payments of a page, for list")
+	flag.IntVar(&options.batchSize, "batch-size", 1000, "charges of a call, for batch_charge")
 	flag.DurationVar(&options.timeout, "timeout", 10*time.Second, "when to give a call up")
 	flag.Parse()
 	options.measured = time.Duration(*seconds * float64(time.Second))

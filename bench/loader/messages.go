@@ -44,6 +44,16 @@ var rpcs = map[string]rpc{
 		path:    paymentsv1.PaymentService_Charge_FullMethodName,
 		message: func(options) proto.Message { return charge(nil) },
 	},
+	"batch_charge": {
+		path: paymentsv1.PaymentService_BatchCharge_FullMethodName,
+		message: func(options options) proto.Message {
+			batch := &paymentsv1.BatchChargeRequest{}
+			for range options.batchSize {
+				batch.Charges = append(batch.Charges, charge(proto.String(anyRequestID)))
+			}
+			return batch
+		},
+	},
 	"refund": {
 		path: paymentsv1.PaymentService_Refund_FullMethodName,
 		message: func(options) proto.Message {

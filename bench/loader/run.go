@@ -21,6 +21,7 @@ type options struct {
 	callsPerSecond int           // of an open loop; 0 for a closed loop
 	payments       paymentRange
 	pageSize       int
+	batchSize      int
 	timeout        time.Duration // of a call
 }
 
