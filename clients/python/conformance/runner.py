@@ -138,8 +138,9 @@ class Case:
 
 def as_result(outcome: payments.Payment | PaymentsError) -> Json:
     """Return what became of one charge of many in the form that the cases have."""
-    failed = isinstance(outcome, PaymentsError)
-    return {"payment": None if failed else outcome, "error": error_as_json(outcome) if failed else None}
+    if isinstance(outcome, PaymentsError):
+        return {"payment": None, "error": error_as_json(outcome)}
+    return {"payment": outcome, "error": None}
 
 
 def error_as_json(error: PaymentsError) -> dict[str, Json]:
