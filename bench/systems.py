@@ -52,10 +52,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A service that runs: its port, and how it is started."""
+    """A service that runs: its port, its process, and how it is started."""
 
     name: str
     port: int
+    process_id: int
     command: tuple[str, ...]
     environment: Mapping[str, str]
 
@@ -87,9 +88,8 @@ def running(name: str, engine: str, database: PrivateDatabase, folder: Path, *, 
         **({"GRPC_ENGINE": engine} if engine else {}),
     }
     command = (sys.executable, "-m", "server") if engine else (str(_PEER),)
-    system = System(name, port, command, environment)
-    with _process(system, folder / f"{name}.log"):
-        yield system
+    with _process(name, port, command, environment, folder / f"{name}.log") as process_id:
+        yield System(name, port, process_id, command, environment)
 
 
 def load(port: int, rpc: str, seconds: float, *options: str) -> Report:
@@ -138,18 +138,18 @@ def database_version(database: PrivateDatabase) -> str:
 
 
 @contextmanager
-def _process(system: System, log_path: Path) -> Iterator[None]:
+def _process(
+    name: str, port: int, command: tuple[str, ...], environment: Mapping[str, str], log_path: Path
+) -> Iterator[int]:
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            system.command, cwd=ROOT, env=dict(system.environment), stdout=log, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-            while not _accepts(system.port):
+            while not _accepts(port):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise BenchError(f"{system.name} did not start: {log_path.read_text()}")
+                    raise BenchError(f"{name} did not start: {log_path.read_text()}")
                 time.sleep(0.1)
-            yield
+            yield process.pid
         finally:
             process.terminate()
             process.wait()

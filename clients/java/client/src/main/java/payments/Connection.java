@@ -19,6 +19,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** A client's channel: how it is set up, and what it sends with each call. */
 final class Connection {
@@ -33,7 +34,11 @@ final class Connection {
 
     private static final long KEEPALIVE_TIMEOUT_SECONDS = 5;
 
+    /** Calls may be many; a replica that is down is asked this often at most. */
+    private static final long RECONNECT_INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+
     private final ManagedChannel channel;
+    private final AtomicLong lastReconnectNanos = new AtomicLong(System.nanoTime());
 
     Connection(
             String target,
@@ -49,6 +54,7 @@ final class Connection {
         Collections.reverse(innermostFirst);
         ManagedChannelBuilder<?> builder = Grpc.newChannelBuilder(target, credentials)
                 .defaultServiceConfig(serviceConfig())
+                .disableServiceConfigLookUp()
                 .enableRetry()
                 .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                 .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
@@ -66,11 +72,24 @@ final class Connection {
     }
 
     /**
-     * Has the next attempt connect at once. After each failure to connect gRPC waits longer for the next, up to two
-     * minutes, and cannot be told to wait less; the client's own attempts are as far apart as they should be.
+     * @throws IllegalStateException the client is closed
+     */
+    void checkOpen() {
+        if (isClosed()) {
+            throw new IllegalStateException("the client is closed");
+        }
+    }
+
+    /**
+     * Has gRPC try again to connect to whatever it could not connect to. After each failure it waits longer before it
+     * does, up to two minutes, and cannot be told to wait less: a replica that restarts would stay without calls as long.
      */
     void reconnectSoon() {
-        channel.resetConnectBackoff();
+        long now = System.nanoTime();
+        long last = lastReconnectNanos.get();
+        if (now - last >= RECONNECT_INTERVAL_NANOS && lastReconnectNanos.compareAndSet(last, now)) {
+            channel.resetConnectBackoff();
+        }
     }
 
     void close() {

@@ -21,6 +21,9 @@ final class Errors {
     /** The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name. */
     private static final String DOMAIN = "payments";
 
+    /** Of google.protobuf.Duration; a broken one must not hide the error. */
+    private static final long MAX_DURATION_SECONDS = 315_576_000_000L;
+
     private static final Metadata.Key<byte[]> DETAILS =
             Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER);
     private static final Metadata.Key<String> CALL_ID =
@@ -86,10 +89,20 @@ final class Errors {
         return all(ErrorInfo.class, details).filter(info -> info.getDomain().equals(DOMAIN));
     }
 
+    /** {@return the error of a thread that was interrupted while it waited after {@code failure}} */
+    static PaymentsException interrupted(PaymentsException failure) {
+        return of(
+                Status.Code.CANCELLED,
+                "the thread was interrupted before another attempt",
+                List.of(),
+                failure.requestId().orElse(null),
+                failure.callId().orElse(null));
+    }
+
     private static Duration retryDelay(List<Any> details) {
         return all(RetryInfo.class, details)
-                .map(info -> Duration.ofSeconds(
-                        info.getRetryDelay().getSeconds(), info.getRetryDelay().getNanos()))
+                .map(info -> Duration.ofSeconds(Math.max(0, Math.min(info.getRetryDelay().getSeconds(), MAX_DURATION_SECONDS)))
+                        .plusNanos(info.getRetryDelay().getNanos()))
                 .findFirst()
                 .orElse(null);
     }

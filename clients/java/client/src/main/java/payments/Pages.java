@@ -3,7 +3,6 @@ package payments;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.Spliterator;
-import java.util.Spliterators;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -11,13 +10,12 @@ import java.util.stream.StreamSupport;
 import payments.v1.ListPaymentsRequest;
 
 /** Walks the pages of a list, and fetches one when it gets there. */
-final class Pages extends Spliterators.AbstractSpliterator<Payment> {
+final class Pages implements Spliterator<Payment> {
     private final Function<ListPaymentsRequest, PaymentPage> fetch;
     private ListPaymentsRequest request;
     private Iterator<Payment> page = Collections.emptyIterator();
 
     private Pages(ListPaymentsRequest first, Function<ListPaymentsRequest, PaymentPage> fetch) {
-        super(Long.MAX_VALUE, Spliterator.ORDERED | Spliterator.NONNULL | Spliterator.DISTINCT);
         this.request = first;
         this.fetch = fetch;
     }
@@ -42,5 +40,21 @@ final class Pages extends Spliterators.AbstractSpliterator<Payment> {
         }
         action.accept(page.next());
         return true;
+    }
+
+    /** {@return null: to split a list is to fetch ahead} */
+    @Override
+    public Spliterator<Payment> trySplit() {
+        return null;
+    }
+
+    @Override
+    public long estimateSize() {
+        return Long.MAX_VALUE;
+    }
+
+    @Override
+    public int characteristics() {
+        return ORDERED | NONNULL | DISTINCT;
     }
 }

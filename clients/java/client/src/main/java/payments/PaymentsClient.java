@@ -55,7 +55,8 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * {@return a client over the same connections, whose calls may take so long, all attempts together}
+     * {@return a client over the same connections, whose calls may take so long, all attempts together; closing either
+     * closes both}
      *
      * @param timeout more than zero
      */
@@ -164,7 +165,7 @@ public final class PaymentsClient implements AutoCloseable {
         return page(Requests.page(params));
     }
 
-    /** Closes the connections. Calls in progress are cancelled; there can be no further ones. */
+    /** Closes the connections. Calls in progress are cancelled; a further one is an {@link IllegalStateException}. */
     @Override
     public void close() {
         connection.close();
@@ -178,6 +179,8 @@ public final class PaymentsClient implements AutoCloseable {
         Attempts attempts =
                 new Attempts(Attempts.deadlineAfter(timeout), ThreadLocalRandom.current()::nextDouble);
         while (true) {
+            connection.checkOpen();
+            connection.reconnectSoon();
             PaymentsException failure;
             try {
                 return ClientCalls.blockingUnaryCall(
@@ -189,7 +192,6 @@ public final class PaymentsClient implements AutoCloseable {
                 throw failure;
             }
             sleep(attempts.delayNanos(failure), failure);
-            connection.reconnectSoon();
         }
     }
 
@@ -198,7 +200,9 @@ public final class PaymentsClient implements AutoCloseable {
             TimeUnit.NANOSECONDS.sleep(nanos);
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-            throw failure;
+            PaymentsException cancelled = Errors.interrupted(failure);
+            cancelled.addSuppressed(failure);
+            throw cancelled;
         }
     }
 

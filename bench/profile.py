@@ -1,0 +1,48 @@
+"""``make profile``: where the server's time goes under load, as a flame graph (SVG), sampled by py-spy.
+
+py-spy reads the server's memory from outside: it needs the right to trace processes (root, or ptrace_scope 0).
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.systems import BenchError, load, running
+from tools.devdb import PrivateDatabase
+
+_FOLDER = Path(__file__).resolve().parent.parent / ".data"
+_ROWS = 50_000
+_SAMPLES_PER_SECOND = 200
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__)
+    parser.add_argument("--rpc", default="charge", help="what is called: charge, batch_charge, list, get, refund")
+    parser.add_argument("--engine", default="native", choices=["native", "grpcio"])
+    parser.add_argument("--seconds", type=int, default=10, help="how long is sampled")
+    parser.add_argument("--output", type=Path, help="the picture; .data/profile-RPC-ENGINE.svg if not given")
+    arguments = parser.parse_args()
+    output = arguments.output or _FOLDER / f"profile-{arguments.rpc}-{arguments.engine}.svg"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            PrivateDatabase(Path(folder) / "db") as database,
+            running("profiled", arguments.engine, database, Path(folder), rows=_ROWS) as system,
+        ):
+            command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(system.process_id)]
+            command += ["--rate", str(_SAMPLES_PER_SECOND), "--duration", str(arguments.seconds)]
+            with subprocess.Popen([*command, "--output", str(output)]) as profiler:
+                load(system.port, arguments.rpc, arguments.seconds + 1, f"-payment-ids=1-{_ROWS}", "-in-flight=64")
+    except BenchError as error:
+        sys.exit(str(error))
+    if profiler.returncode:
+        sys.exit(profiler.returncode)
+    print(f"{output}: {arguments.rpc} by {arguments.engine}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Charge and ListPayments take no more work than they did: counted in function calls, which no busy machine changes.
+
+What is counted is the service's own part: from the request's message to what the store is given, and from what the
+database gives to the response's message. When a change makes a count larger on purpose, its bound is raised with it.
+"""
+
+import random
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import FrameType
+
+import orjson
+import pytest
+from google.type.money_pb2 import Money as MoneyMessage
+from payments.v1 import payments_pb2 as pb
+
+from server.domain.listing import Page
+from server.domain.money import Currencies
+from server.domain.payment import ChargeOutcome, Decision, NewPayment, PaymentMethod, Status
+from server.domain.references import reference_maker
+from server.storage.charges import payment_values, stored_payment
+from server.storage.rows import payments_from_json
+from server.transport import messages
+
+MOST_CALLS_OF_A_CHARGE = 78
+MOST_CALLS_OF_A_LISTED_PAYMENT = 27
+
+CURRENCIES = Currencies("INR", frozenset({"INR"}))
+NOW = datetime(2026, 11, 24, 22, 57, 36, 368_894, tzinfo=UTC)
+new_reference = reference_maker("ECI{date}")
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """Return how many functions are called during ``work``, those written in C too, once what it caches is there."""
+    for _ in range(3):
+        work()
+    count = 0
+
+    def count_call(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(count_call)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def charge() -> bytes:
+    request = pb.ChargeRequest.FromString(CHARGE)
+    charge = messages.charge_request(request, "anonymous", CURRENCIES)
+    decision = Decision(PaymentMethod.UPI, Status.SUCCEEDED)
+    payment = NewPayment(charge, decision.method, decision.status, new_reference(NOW), NOW)
+    orjson.dumps([payment_values(payment)])
+    return messages.charge_response(ChargeOutcome(stored_payment(payment, 7), replayed=False)).SerializeToString()
+
+
+def list_page(values: list[str]) -> bytes:
+    query = messages.list_request(pb.ListPaymentsRequest.FromString(b""), CURRENCIES)
+    page = Page(tuple(payments_from_json(values)), None, None)
+    return messages.list_response(page, query).SerializeToString()
+
+
+CHARGE = pb.ChargeRequest(
+    order_id=342, amount=MoneyMessage(units=561), method=pb.PAYMENT_METHOD_UPI, request_id="order-342"
+).SerializeToString()
+
+
+def row(number: int) -> str:
+    amount, time = f"{number}.50", "2026-11-24 22:57:36.368894"
+    columns = [number, 342, amount, "INR", "UPI", 1, f"ECI20261124-{number:020X}", time, "0.00", 0, 0]
+    return orjson.dumps(columns).decode()
+
+
+def test_a_charge_takes_no_more_calls_of_functions_than_it_did() -> None:
+    assert calls_of(charge) <= MOST_CALLS_OF_A_CHARGE
+
+
+def test_a_listed_payment_takes_no_more_calls_of_functions_than_it_did() -> None:
+    rows = [row(random.randint(1, 10**6)) for _ in range(100)]
+    few, many = calls_of(lambda: list_page(rows[:50])), calls_of(lambda: list_page(rows))
+    assert (many - few) / 50 <= MOST_CALLS_OF_A_LISTED_PAYMENT
+
+
+@pytest.mark.parametrize("work", [charge, lambda: list_page([row(number) for number in range(1, 51)])])
+def test_the_count_is_the_same_each_time(work: Callable[[], object]) -> None:
+    assert len({calls_of(work) for _ in range(5)}) == 1
