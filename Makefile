@@ -16,7 +16,7 @@ ENGINE_TESTS := tests/faults $(patsubst %,tests/api/test_%.py,adopted_payments c
 RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test clients bench bench-rpcs profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
+.PHONY: help run test clients bench bench-rpcs bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ bench: $(READY) .bin/peer-go .bin/loader ## measure the service beside a Go peer
 
 bench-rpcs: $(READY) .bin/peer-go .bin/loader ## measure the RPCs beside the natural Go service
 	$(BIN)/python -m bench.rpcs
+
+bench-replicas: $(READY) .bin/loader ## measure one, two and four replicas over one database
+	$(BIN)/python -m bench.replicas
 
 profile: $(READY) .bin/loader ## make a flame graph of the server under load (RPC=list ENGINE=grpcio for others)
 	$(BIN)/python -m bench.profile --rpc $(or $(RPC),charge) --engine $(or $(ENGINE),native)

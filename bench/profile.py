@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.systems import BenchError, load, running
+from bench.systems import BenchError, load, new_database, running
 from tools.devdb import PrivateDatabase
 
 _FOLDER = Path(__file__).resolve().parent.parent / ".data"
@@ -31,7 +31,7 @@ def main() -> None:
         with (
             tempfile.TemporaryDirectory() as folder,
             PrivateDatabase(Path(folder) / "db") as database,
-            running("profiled", arguments.engine, database, Path(folder), rows=_ROWS) as system,
+            running("profiled", arguments.engine, new_database(database, "profiled", _ROWS), Path(folder)) as system,
         ):
             command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(system.process_id)]
             command += ["--rate", str(_SAMPLES_PER_SECOND), "--duration", str(arguments.seconds)]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.machine import description
 from bench.picture import bars
-from bench.systems import BenchError, Report, System, database_version, load, running, seconds_to_serving
+from bench.systems import BenchError, Report, System, database_version, load, new_database, running, seconds_to_serving
 from tools.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "rpcs.json"
@@ -66,7 +66,7 @@ def main() -> None:
         ):
             machine = description(database_version(database))
             systems = [
-                stack.enter_context(running(name, engine, database, Path(folder), rows=plan.rows))
+                stack.enter_context(running(name, engine, new_database(database, name, plan.rows), Path(folder)))
                 for name, engine in _SYSTEMS.items()
             ]
             results = _measure(systems, plan)

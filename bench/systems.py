@@ -22,11 +22,20 @@ from server.config import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 
-__all__ = ["BenchError", "Report", "System", "database_version", "load", "running", "seconds_to_serving"]
+__all__ = [
+    "BenchError",
+    "Report",
+    "System",
+    "database_version",
+    "load",
+    "new_database",
+    "running",
+    "seconds_to_serving",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
-_PEER = ROOT / ".bin" / "peer-go"
+_PEER = str(ROOT / ".bin" / "peer-go")
 _START_TIMEOUT_SECONDS = 30
 _WARM_UP_SECONDS = 1
 _POLL_SECONDS = 0.005
@@ -61,22 +70,23 @@ class System:
     environment: Mapping[str, str]
 
 
-@contextmanager
-def running(name: str, engine: str, database: PrivateDatabase, folder: Path, *, rows: int) -> Iterator[System]:
-    """Run this service by ``engine``, or the Go peer for an empty one, on a new database of ``rows`` payments.
-
-    Raises:
-        BenchError: it did not start.
-    """
-    settings = {
-        "MYSQL_SOCKET": str(database.socket_path),
-        "MYSQL_USER": "root",
-        "MYSQL_DB": f"rpcs_{name.lower()}",
-    }
+def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, str]:
+    """Make a database with the tables and ``rows`` payments; return the settings that name it."""
+    settings = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": f"bench_{name.lower()}"}
     _execute(database, None, f"CREATE DATABASE {settings['MYSQL_DB']} CHARACTER SET utf8mb4")
     migrate(Settings.model_validate({key.lower(): value for key, value in settings.items()}), say=lambda _: None)
     _execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
     _execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
+    return settings
+
+
+@contextmanager
+def running(name: str, engine: str, settings: Mapping[str, str], folder: Path) -> Iterator[System]:
+    """Run this service by ``engine``, or the Go peer for an empty one.
+
+    Raises:
+        BenchError: it did not start.
+    """
     port = _free_port()
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -87,7 +97,7 @@ def running(name: str, engine: str, database: PrivateDatabase, folder: Path, *, 
         "SUCCESS_PROBABILITY": "1",
         **({"GRPC_ENGINE": engine} if engine else {}),
     }
-    command = (sys.executable, "-m", "server") if engine else (str(_PEER),)
+    command = (sys.executable, "-m", "server") if engine else (_PEER,)
     with _process(name, port, command, environment, folder / f"{name}.log") as process_id:
         yield System(name, port, process_id, command, environment)
 
