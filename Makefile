@@ -70,7 +70,7 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
 
-test: $(READY) $(GO_TOOLS) ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
+test: $(READY) $(GO_TOOLS) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
 	$(BIN)/python -m pytest --ignore=tests/clients
 	TEST_GRPC_ENGINE=native $(BIN)/python -m pytest $(ENGINE_TESTS)
 

@@ -50,3 +50,23 @@ def test_imports_are_measured(tmp_path: Path) -> None:
         "payments import",
         "payments import --fast",
     ]
+
+
+@pytest.mark.timeout(300)
+def test_rpcs_are_measured_beside_the_go_service(tmp_path: Path) -> None:
+    found = run("bench.rpcs", tmp_path / "rpcs.json", "--rounds", "1", "--seconds", "0.5", "--rows", "4000")
+
+    by_what = {result["what"]: result for result in found["results"]}
+    for what in ("Charge with a request_id", "Charge without one", "ListPayments, 50 payments", "GetPayment", "Refund"):
+        assert set(by_what[what]["values"]) == set(by_what[what]["ratios"]) == {"Go", "native", "grpcio"}
+        assert min(by_what[what]["values"].values()) > 0
+        assert by_what[what]["errors"] == {"Go": 0, "native": 0, "grpcio": 0}
+    assert by_what["BatchCharge of 1,000 (payments)"]["values"]["native"] > 0
+    assert (tmp_path / "rpcs.svg").read_text().startswith("<svg")
+
+
+def test_replicas_are_measured(tmp_path: Path) -> None:
+    found = run("bench.replicas", tmp_path / "replicas.json", "--rounds", "1", "--seconds", "0.5")
+
+    assert set(found["charges_per_second"]) == {"1", "2", "4"}
+    assert min(found["charges_per_second"].values()) > 0
