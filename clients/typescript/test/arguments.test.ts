@@ -8,6 +8,11 @@ import { clientOf, startService } from "./service.js";
 // As a caller without types may write them.
 const charge = (params: object, options?: CallOptions) => (client: PaymentsClient) =>
   client.charge({ orderId: 1, amount: new Decimal(1), ...params }, options);
+const batch = (params: object) => (client: PaymentsClient) =>
+  client.batchCharge([
+    { orderId: 1, amount: new Decimal(1) },
+    { orderId: 1, amount: new Decimal(1), ...params },
+  ]);
 const refund = (params: object) => (client: PaymentsClient) => client.refund({ paymentId: 1, ...params });
 const get = (params: object) => (client: PaymentsClient) => client.getPayment(params as GetPaymentParams);
 const page = (params: object) => (client: PaymentsClient) => client.listPaymentsPage(params);
@@ -31,6 +36,8 @@ const REFUSED: Refused[] = [
   ["an amount that is NaN", charge({ amount: new Decimal(NaN) }), "RangeError", /^amount .*NaN/],
   ["an amount that is infinite", charge({ amount: new Decimal(-Infinity) }), "RangeError", /^amount .*-Infinity/],
   ["an amount beyond int64", charge({ amount: new Decimal("1e5000") }), "RangeError", /^amount .*1e\+5000/],
+  ["an amount of three decimals among many", batch({ amount: new Decimal("1.001") }), "RangeError", /^amount .*1\.001/],
+  ["the method UNKNOWN among many", batch({ method: "UNKNOWN" }), "RangeError", /^method .*UNKNOWN/],
   ["a refund of three decimals", refund({ amount: new Decimal("0.999") }), "RangeError", /^amount .*0\.999/],
   ["a refund of a number", refund({ amount: 1 }), "TypeError", /^amount /],
   ["a refund's currency without an amount", refund({ currency: "INR" }), "TypeError", /^currency /],

@@ -4,6 +4,8 @@ import type { TestContext } from "node:test";
 
 import { grpc, PaymentsClient, type PaymentsClientOptions } from "@payments/client";
 import {
+  type BatchChargeRequest,
+  BatchChargeResponse,
   type ChargeRequest,
   ChargeResponse,
   type GetPaymentRequest,
@@ -22,6 +24,7 @@ type Answer<Request, Response> = (call: Call<Request>) => Response | Promise<Res
 /** What the service answers; a Fault that is thrown is the error of the call. */
 export interface Answers {
   charge?: Answer<ChargeRequest, ChargeResponse>;
+  batchCharge?: Answer<BatchChargeRequest, BatchChargeResponse>;
   refund?: Answer<RefundRequest, RefundResponse>;
   getPayment?: Answer<GetPaymentRequest, GetPaymentResponse>;
   listPayments?: Answer<ListPaymentsRequest, ListPaymentsResponse>;
@@ -71,6 +74,7 @@ export async function startService(
   const server = new grpc.Server();
   server.addService(PaymentServiceService, {
     charge: handler(answers.charge ?? ((call) => charged(call.request))),
+    batchCharge: handler(answers.batchCharge ?? (() => BatchChargeResponse.create())),
     refund: handler(answers.refund ?? (() => RefundResponse.create({ payment: {} }))),
     getPayment: handler(answers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
     listPayments: handler(answers.listPayments ?? (() => ListPaymentsResponse.create())),

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Decimal, grpc, InvalidRequest, OutcomeUnknown, PaymentsError, RequestIdReused } from "@payments/client";
+import { type BatchChargeRequest, BatchChargeResponse, PaymentMethod } from "@payments/client/v1";
+
+import { badRequest, errorInfo } from "./details.js";
+import { clientOf, Fault, startService } from "./service.js";
+
+const { status } = grpc;
+
+test("many charges are sent in one call, in order, each as it is given or with a request_id of its own", async (t) => {
+  const service = await startService(t);
+  await clientOf(t, { target: service.target }).batchCharge([
+    { orderId: 1, amount: new Decimal("5.50"), currency: "INR", method: "UPI", requestId: "order-1" },
+    { orderId: 2n, amount: new Decimal(6) },
+    { orderId: 3n, amount: new Decimal(7) },
+  ]);
+  const [first, second, third] = (service.calls[0]?.request as BatchChargeRequest).charges;
+  assert.deepEqual(first, {
+    orderId: 1n,
+    amount: { currencyCode: "INR", units: 5n, nanos: 500_000_000 },
+    method: PaymentMethod.UPI,
+    requestId: "order-1",
+  });
+  assert.deepEqual([second?.orderId, third?.orderId], [2n, 3n]);
+  assert.equal(new Set(["order-1", undefined, second?.requestId, third?.requestId]).size, 4);
+  assert.equal(service.calls.length, 1);
+});
+
+test("each charge of many has its payment or its error in its place, the error with the charge's request_id", async (t) => {
+  const violation = { field: "amount", description: "must be more than zero" };
+  const answer = BatchChargeResponse.fromPartial({
+    results: [
+      { payment: { paymentId: 403n } },
+      {
+        error: {
+          code: status.INVALID_ARGUMENT,
+          message: "amount: must be more than zero",
+          details: [errorInfo("INVALID_REQUEST"), badRequest(violation)],
+        },
+      },
+      { error: { code: status.ALREADY_EXISTS, details: [errorInfo("REQUEST_ID_REUSED")] } },
+      { error: { code: 99, message: "of a newer service" } },
+    ],
+  });
+  const service = await startService(t, { batchCharge: () => answer });
+  const charge = (requestId: string) => ({ orderId: 1, amount: new Decimal(1), requestId });
+  const charges = ["a", "b", "c", "d"].map(charge);
+  const [made, wrong, reused, newer] = await clientOf(t, { target: service.target }).batchCharge(charges);
+  assert.ok(made !== undefined && !(made instanceof PaymentsError));
+  assert.equal(made.paymentId, 403n);
+  assert.ok(wrong instanceof InvalidRequest);
+  assert.deepEqual([wrong.code, wrong.reason, wrong.requestId], [status.INVALID_ARGUMENT, "INVALID_REQUEST", "b"]);
+  assert.deepEqual([wrong.message, wrong.violations], ["amount: must be more than zero", [violation]]);
+  assert.ok(reused instanceof RequestIdReused);
+  assert.deepEqual([reused.requestId, reused.message], ["c", "ALREADY_EXISTS"]);
+  assert.ok(newer instanceof OutcomeUnknown);
+  assert.deepEqual([newer.requestId, newer.code, newer.message], ["d", status.UNKNOWN, "of a newer service"]);
+});
+
+test("many charges that meet an unavailable service are repeated with the same request_ids", async (t) => {
+  let failures = 0;
+  const service = await startService(t, {
+    batchCharge: () => {
+      failures += 1;
+      if (failures <= 6) {
+        throw new Fault(status.UNAVAILABLE);
+      }
+      return BatchChargeResponse.create();
+    },
+  });
+  const charges = [
+    { orderId: 1, amount: new Decimal(1) },
+    { orderId: 2, amount: new Decimal(2) },
+  ];
+  await clientOf(t, { target: service.target }).batchCharge(charges, { timeoutSeconds: 30 });
+  const requestIds = service.calls.flatMap((call) =>
+    (call.request as BatchChargeRequest).charges.map((charge) => charge.requestId),
+  );
+  assert.equal(requestIds.length, 14);
+  assert.equal(new Set(requestIds).size, 2);
+});
