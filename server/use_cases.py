@@ -117,7 +117,7 @@ class Payments:
             for place, charge in enumerate(charges)
             if not isinstance(charge, InvalidRequest)
         }
-        for _ in range(_REFERENCE_ATTEMPTS):
+        for _ in range(_REFERENCE_ATTEMPTS if decided else 0):
             payments = [self._new_payment(*made) for made in decided.values()]
             for place, outcome in zip(tuple(decided), await self._store.insert_many(payments, deadline), strict=True):
                 outcomes[place] = outcome

@@ -23,9 +23,6 @@ LIMITS = Limits(in_one=32, at_once=4, waiting=10_000)
 are in progress together share a flush of the disk.
 """
 
-_MANY_IN_ONE = 250
-"""Payments in one INSERT at most, of those that come together: the more, the cheaper each, but the longer the locks."""
-
 _Outcome = ChargeOutcome | Exception
 
 
@@ -50,12 +47,7 @@ class GroupCommit:
 
         They are groups already, and go past the queue: nobody's single payment waits behind a thousand of others.
         """
-        outcomes: list[_Outcome] = []
-        for start in range(0, len(payments), _MANY_IN_ONE):
-            part = functools.partial(_insert_each, payments=payments[start : start + _MANY_IN_ONE])
-            # Once begun it is finished: the deadline is for the first part alone.
-            outcomes += await self._database.run(part, Deadline() if start else deadline)
-        return outcomes
+        return await self._database.run(functools.partial(_insert_each, payments=payments), deadline)
 
 
 async def _insert_each(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
