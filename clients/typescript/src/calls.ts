@@ -83,9 +83,10 @@ export class Calls {
       try {
         return await this.#once(rpc, request, attempts.remainingSeconds(), stop, requestId);
       } catch (error) {
-        if (stop.aborted || !(error instanceof PaymentsError)) {
+        if (!(error instanceof PaymentsError)) {
           throw error;
         }
+        // Which does not wait when the call was stopped.
         await sleep(attempts.delaySeconds(error) * 1_000, undefined, { signal: stop }).catch(() => {
           throw error;
         });

@@ -29,6 +29,7 @@ for (const target of [
 for (const target of [
   "payments.internal:50051",
   "10.0.0.1:50051",
+  "126.0.0.1:50051",
   "128.0.0.1:50051",
   "localhost.example:50051",
   "127.0.0.1.example:50051",

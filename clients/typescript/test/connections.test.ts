@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { Decimal, grpc } from "@payments/client";
 
@@ -37,6 +38,23 @@ test("calls go on over the addresses that are left when one is gone", async (t) 
     await client.charge(CHARGE);
   }
   assert.ok(left.calls.length > 10);
+});
+
+test("an address that comes back has its part of the calls again", async (t) => {
+  const [gone, left] = [await startService(t), await startService(t)];
+  const client = clientOf(t, { target: `ipv4:${gone.target},${left.target}`, timeoutSeconds: 30 });
+  while (gone.calls.length === 0 || left.calls.length === 0) {
+    await client.charge(CHARGE);
+  }
+  gone.stop();
+  await sleep(3_000);
+  const back = await startService(t, {}, { port: gone.port });
+  const started = performance.now();
+  while (back.calls.length === 0) {
+    await client.charge(CHARGE);
+    await sleep(10);
+  }
+  assert.ok(performance.now() - started < 10_000, "it took more than ten times the longest backoff");
 });
 
 for (const scheme of ["", "dns:///", "dns:"]) {
