@@ -18,8 +18,8 @@ type bearerKey struct {
 	mayGoInTheClear bool
 }
 
-// newBearerKey refuses a key that would be sent in the clear to another machine, or cannot be a token. The key is not in
-// the error's message.
+// newBearerKey refuses a key that would be sent in the clear to another machine, or cannot be a token. The key is not
+// in the error's message.
 func newBearerKey(key, target string, transport credentials.TransportCredentials) (*bearerKey, error) {
 	isToken := key != "" && !strings.ContainsFunc(key, func(char rune) bool { return char <= ' ' || char > '~' })
 	if !isToken {

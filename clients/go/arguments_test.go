@@ -39,7 +39,7 @@ func TestAnArgumentThatTheContractCannotExpressIsRefusedByNameBeforeAnythingIsSe
 		{"Methods", listing(client, payments.ListParams{Methods: []payments.PaymentMethod{"UPI", payments.MethodUnknown}})},
 		{"Methods", listing(client, payments.ListParams{Methods: []payments.PaymentMethod{""}})},
 		{"Statuses", listing(client, payments.ListParams{Statuses: []payments.PaymentStatus{payments.StatusUnknown}})},
-		{"RefundStates", listing(client, payments.ListParams{RefundStates: []payments.RefundState{payments.RefundStateUnknown}})},
+		{"RefundStates", listing(client, payments.ListParams{RefundStates: []payments.RefundState{"UNKNOWN"}})},
 		{"MinCreateTime", listing(client, payments.ListParams{MinCreateTime: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)})},
 		{"MaxCreateTime", listing(client, payments.ListParams{MaxCreateTime: time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC)})},
 	} {

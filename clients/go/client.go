@@ -84,9 +84,9 @@ func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...Cal
 // BatchCharge makes many charges in one call, at a small part of the cost of as many calls, and returns what became of
 // each, in their order.
 //
-// One charge that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-// the charges may have been made. The same call with the same RequestIDs tells, and makes the rest. There may be 1 to
-// 1000 of them.
+// One charge that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some
+// of the charges may have been made. The same call with the same RequestIDs tells, and makes the rest. There may be 1
+// to 1000 of them.
 //
 // Errors of the call: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
 func (c *Client) BatchCharge(

@@ -78,10 +78,11 @@ func TestATimeoutThatIsNotMoreThanZeroIsRefused(t *testing.T) {
 	service := serve(t, done)
 	var refused *payments.ArgumentError
 	for _, timeout := range []time.Duration{0, -time.Second} {
-		if _, err := payments.New(context.Background(), service.target, payments.WithTimeout(timeout)); !errors.As(err, &refused) {
+		_, err := payments.New(t.Context(), service.target, payments.WithTimeout(timeout))
+		if !errors.As(err, &refused) {
 			t.Errorf("New: %v", err)
 		}
-		_, err := charge(t.Context(), connect(t, service.target), payments.WithTimeout(timeout))
+		_, err = charge(t.Context(), connect(t, service.target), payments.WithTimeout(timeout))
 		if !errors.As(err, &refused) {
 			t.Errorf("Charge: %v", err)
 		}
@@ -179,6 +180,29 @@ func TestClosingEndsTheCallsInProgressAndTheirWaits(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Errorf("the %s goes on", what)
 		}
+	}
+}
+
+func TestAClientIsClosedWhenItsContextIsDone(t *testing.T) {
+	service := serve(t, hang)
+	ctx, cancel := context.WithCancel(t.Context())
+	client, err := payments.New(ctx, service.target, payments.WithTimeout(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, cancel)
+	began := time.Now()
+	for range 2 { // a call in progress, and one after it
+		var unknown *payments.OutcomeUnknownError
+		if _, err := charge(t.Context(), client); !errors.As(err, &unknown) || errors.Is(err, context.Canceled) {
+			t.Errorf("the error is %v", err)
+		}
+	}
+	if time.Since(began) > 20*time.Second {
+		t.Errorf("the client lasted %v", time.Since(began))
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -103,7 +103,7 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 	return typedByCode(base, violations)
 }
 
-// typedByCode is for errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service.
+// typedByCode is for errors without a reason that is known here: made by gRPC itself, a proxy or a newer service.
 func typedByCode(base CallError, violations []FieldViolation) callFailure {
 	switch base.Code {
 	case codes.InvalidArgument:

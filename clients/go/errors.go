@@ -19,7 +19,7 @@ type ArgumentError struct {
 // Error names the argument, and says what is wrong with it.
 func (e *ArgumentError) Error() string { return "payments: " + e.Argument + " " + e.Problem }
 
-// CallError says that a call was not answered as asked. Every other error in this file but [*ArgumentError] is one:
+// CallError says that a call was not answered as asked. Every error of this package but [*ArgumentError] is one:
 // errors.As finds it in each.
 type CallError struct {
 	// Message is what is wrong, for people.

@@ -136,7 +136,8 @@ func TestAnErrorIsGRPCsOwnToo(t *testing.T) {
 		t.Errorf("its status is %v", carried)
 	}
 	made := &payments.PaymentNotFoundError{CallError: payments.CallError{Message: "made in a test", Code: codes.NotFound}}
-	if carried, ok := status.FromError(made); !ok || carried.Code() != codes.NotFound || carried.Message() != made.Message {
+	carried, ok := status.FromError(made)
+	if !ok || carried.Code() != codes.NotFound || carried.Message() != made.Message {
 		t.Errorf("the status of an error made in a test is %v", carried)
 	}
 }

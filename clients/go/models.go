@@ -55,8 +55,8 @@ const (
 // Payment is one charge of an order, and what was refunded of it. What each field means is said in payments.proto.
 //
 // Amounts are exact, in whole units of the currency; Amount.Decimal.StringFixed(2) writes one as people do ("561.00").
-// Amount and RefundedAmount are not Valid, Currency and Reference empty, and CreateTime is zero, only on payments adopted
-// from an earlier system that have none.
+// Amount and RefundedAmount are not Valid, Currency and Reference empty, and CreateTime is zero, only on payments
+// adopted from an earlier system that have none.
 type Payment struct {
 	PaymentID      int64
 	OrderID        int64

@@ -48,8 +48,8 @@ func WithAPIKey(key string) Option {
 	return clientOption(func(settings *settings) { settings.apiKey = &key })
 }
 
-// WithUnaryInterceptors adds interceptors around each attempt, as of a tracer; the first is outermost. gRPC's own retries
-// are one attempt to them; a stats handler, given by [WithDialOptions], sees those too.
+// WithUnaryInterceptors adds interceptors around each attempt, as of a tracer; the first is outermost. gRPC's own
+// retries are one attempt to them; a stats handler, given by [WithDialOptions], sees those too.
 func WithUnaryInterceptors(interceptors ...grpc.UnaryClientInterceptor) Option {
 	return clientOption(func(settings *settings) {
 		settings.interceptors = append(settings.interceptors, interceptors...)

@@ -93,8 +93,8 @@ func newAttempts(ctx context.Context) *attempts {
 
 // delay returns how long to wait after an attempt that failed, before the next.
 //
-// It is what the service asked for (google.rpc.RetryInfo), if it did, and on top a random part of a backoff that doubles
-// from 0.1 to 1 second ("full jitter"), so that callers that failed together do not return together.
+// It is what the service asked for (google.rpc.RetryInfo), if it did, and on top a random part of a backoff that
+// doubles from 0.1 to 1 second ("full jitter"), so that callers that failed together do not return together.
 //
 // It returns the call's error if there is no next attempt, because the failure is not one that passes, or the deadline
 // would pass first. That is the failure, unless it only says that the deadline cut an attempt that followed another
@@ -119,8 +119,8 @@ func (a *attempts) delay(failure callFailure) (time.Duration, error) {
 	return delay, nil
 }
 
-// isPassing reports whether another attempt may succeed. CANCELLED is what a server that stops answers for a moment; the
-// caller's own cancelling is not tried again.
+// isPassing reports whether another attempt may succeed. CANCELLED is what a server that stops answers for a moment;
+// the caller's own cancelling is not tried again.
 func isPassing(failure callFailure) bool {
 	if errors.Is(failure, context.Canceled) {
 		return false

@@ -228,6 +228,10 @@ var everyCall = map[string]func(context.Context, *payments.Client) error{
 		_, err := charge(ctx, client)
 		return err
 	},
+	"BatchCharge": func(ctx context.Context, client *payments.Client) error {
+		_, err := client.BatchCharge(ctx, nil)
+		return err
+	},
 	"Refund": func(ctx context.Context, client *payments.Client) error {
 		_, err := client.Refund(ctx, payments.RefundParams{PaymentID: 1})
 		return err

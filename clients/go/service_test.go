@@ -98,6 +98,8 @@ func done(_ context.Context, _ int, request proto.Message) (proto.Message, error
 	switch request.(type) {
 	case *paymentsv1.ChargeRequest:
 		return &paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
+	case *paymentsv1.BatchChargeRequest:
+		return &paymentsv1.BatchChargeResponse{}, nil
 	case *paymentsv1.RefundRequest:
 		return &paymentsv1.RefundResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
 	case *paymentsv1.GetPaymentRequest:

@@ -57,7 +57,7 @@ func runCases(ctx context.Context, target, casesFile string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	client, err := payments.New(context.Background(), target)
+	client, err := payments.New(ctx, target)
 	if err != nil {
 		return 0, err
 	}
@@ -75,7 +75,7 @@ func runCases(ctx context.Context, target, casesFile string) (int, error) {
 
 // runCharges charges count orders, eight at a time, and prints the payment_ids.
 func runCharges(ctx context.Context, target string, first int64, count int) error {
-	client, err := payments.New(context.Background(), target, payments.WithTimeout(chargesTimeout))
+	client, err := payments.New(ctx, target, payments.WithTimeout(chargesTimeout))
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,8 @@ public class FirstCharge {
                         .amount(new BigDecimal("100.00"))
                         .reason("one item was damaged")
                         .build());
-                System.out.println(result.payment().refundedAmount() + " " + result.payment().refundState());
+                System.out.println(result.payment().refundedAmount() + " "
+                        + result.payment().refundState());
             }
             client.listPayments(ListPaymentsParams.builder().orderId(342).build())
                     .forEach(each -> System.out.println(String.join(

@@ -11,11 +11,11 @@ import java.util.stream.Stream;
 
 /** What is written in a gRPC target: {@code host:port}, {@code dns:///host:port}, {@code ipv4:...,...}. */
 final class Addresses {
-    private static final Pattern TARGET =
-            Pattern.compile("(?:(?:dns|ipv4|ipv6):(?://[^/]*/|/)?)?(?<addresses>[^/]+)");
+    private static final Pattern TARGET = Pattern.compile("(?:(?:dns|ipv4|ipv6):(?:///|/)?)?(?<addresses>[^/]+)");
     private static final Pattern ADDRESS =
             Pattern.compile("(?<host>\\[[0-9A-Fa-f:.]+]|[0-9A-Za-z._-]+)(?::(?<port>[0-9]{1,5}))?");
-    private static final Pattern IPV4 = Pattern.compile("[0-9]{1,3}(?:\\.[0-9]{1,3}){3}");
+    private static final String OCTET = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])";
+    private static final Pattern IPV4 = Pattern.compile(OCTET + "(?:\\." + OCTET + "){3}");
 
     /** What gRPC takes for an address of these schemes without one. */
     private static final int DEFAULT_PORT = 443;

@@ -83,10 +83,10 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         /**
          * {@return this builder}
          *
-         * @param requestId what makes the charge safe to repeat (AIP-155): the same one with the same parameters charges
-         *     once, however often it is sent. Left out, each call makes a new one, and keeps it over its own attempts.
-         *     Give one that you have stored with the order, if the charge must be safe to repeat after a crash of your
-         *     own.
+         * @param requestId what makes the charge safe to repeat (AIP-155): the same one with the same parameters
+         *     charges once, however often it is sent. Left out, each call makes a new one, and keeps it over its own
+         *     attempts. Give one that you have stored with the order, if the charge must be safe to repeat after a
+         *     crash of your own.
          */
         public Builder requestId(String requestId) {
             this.requestId = requireNonNull(requestId, "requestId");
@@ -100,8 +100,7 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
          * @throws IllegalArgumentException the amount has more than two decimals, or the method is UNKNOWN
          */
         public ChargeParams build() {
-            return new ChargeParams(
-                    requireNonNull(orderId, "orderId is missing"), amount, currency, method, requestId);
+            return new ChargeParams(requireNonNull(orderId, "orderId is missing"), amount, currency, method, requestId);
         }
     }
 }

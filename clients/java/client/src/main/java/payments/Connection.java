@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -38,6 +39,7 @@ final class Connection {
     private static final long RECONNECT_INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
     private final ManagedChannel channel;
+    private final CountDownLatch closed = new CountDownLatch(1);
     private final AtomicLong lastReconnectNanos = new AtomicLong(System.nanoTime());
 
     Connection(
@@ -49,8 +51,7 @@ final class Connection {
         FixedAddresses.register();
         // gRPC calls the last one first; the headers are added innermost, so that every attempt has them.
         List<ClientInterceptor> innermostFirst = new ArrayList<>(interceptors);
-        innermostFirst.add(
-                MetadataUtils.newAttachHeadersInterceptor(ApiKeys.headers(target, credentials, apiKey)));
+        innermostFirst.add(MetadataUtils.newAttachHeadersInterceptor(ApiKeys.headers(target, credentials, apiKey)));
         Collections.reverse(innermostFirst);
         ManagedChannelBuilder<?> builder = Grpc.newChannelBuilder(target, credentials)
                 .defaultServiceConfig(serviceConfig())
@@ -68,12 +69,10 @@ final class Connection {
     }
 
     boolean isClosed() {
-        return channel.isShutdown();
+        return closed.getCount() == 0;
     }
 
-    /**
-     * @throws IllegalStateException the client is closed
-     */
+    /** @throws IllegalStateException the client is closed */
     void checkOpen() {
         if (isClosed()) {
             throw new IllegalStateException("the client is closed");
@@ -82,7 +81,8 @@ final class Connection {
 
     /**
      * Has gRPC try again to connect to whatever it could not connect to. After each failure it waits longer before it
-     * does, up to two minutes, and cannot be told to wait less: a replica that restarts would stay without calls as long.
+     * does, up to two minutes, and cannot be told to wait less: a replica that restarts would stay without calls as
+     * long.
      */
     void reconnectSoon() {
         long now = System.nanoTime();
@@ -93,7 +93,13 @@ final class Connection {
     }
 
     void close() {
+        closed.countDown();
         channel.shutdownNow();
+    }
+
+    /** {@return whether the connection was closed, after waiting so long for that at most} */
+    boolean awaitClose(long nanos) throws InterruptedException {
+        return closed.await(nanos, TimeUnit.NANOSECONDS);
     }
 
     /** {@return which calls gRPC repeats by itself, on what and when, and that it spreads calls over all addresses} */

@@ -1,5 +1,7 @@
 package payments;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.Collection;
 import java.util.List;
 
@@ -22,7 +24,8 @@ final class Enums {
 
     /** {@return a copy of the members that the argument {@code name} has, each checked} */
     static <E extends Enum<E>> List<E> checked(String name, Collection<E> members) {
-        members.forEach(member -> checked(name, member));
+        requireNonNull(members, name);
+        members.forEach(member -> checked(name, requireNonNull(member, () -> name + " has a null")));
         return List.copyOf(members);
     }
 

@@ -21,7 +21,7 @@ final class Errors {
     /** The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name. */
     private static final String DOMAIN = "payments";
 
-    /** Of google.protobuf.Duration; a broken one must not hide the error. */
+    /** Of google.protobuf.Duration. */
     private static final long MAX_DURATION_SECONDS = 315_576_000_000L;
 
     private static final Metadata.Key<byte[]> DETAILS =
@@ -58,8 +58,8 @@ final class Errors {
         Metadata trailers = rpcException.getTrailers() == null ? new Metadata() : rpcException.getTrailers();
         Status status = rpcException.getStatus();
         List<Any> details = details(trailers.get(DETAILS));
-        PaymentsException error = of(
-                status.getCode(), status.getDescription(), details, requestId, trailers.get(CALL_ID));
+        PaymentsException error =
+                of(status.getCode(), status.getDescription(), details, requestId, trailers.get(CALL_ID));
         error.initCause(rpcException);
         return error;
     }
@@ -99,10 +99,13 @@ final class Errors {
                 failure.callId().orElse(null));
     }
 
+    /** {@return the delay that the service asks for; a broken one, below zero or for ever, must not hide the error} */
     private static Duration retryDelay(List<Any> details) {
         return all(RetryInfo.class, details)
-                .map(info -> Duration.ofSeconds(Math.max(0, Math.min(info.getRetryDelay().getSeconds(), MAX_DURATION_SECONDS)))
-                        .plusNanos(info.getRetryDelay().getNanos()))
+                .map(RetryInfo::getRetryDelay)
+                .map(delay -> Duration.ofSeconds(
+                        Math.max(0, Math.min(delay.getSeconds(), MAX_DURATION_SECONDS)), delay.getNanos()))
+                .map(delay -> delay.isNegative() ? Duration.ZERO : delay)
                 .findFirst()
                 .orElse(null);
     }

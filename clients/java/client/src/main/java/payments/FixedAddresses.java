@@ -10,8 +10,8 @@ import java.net.URI;
 import java.util.List;
 
 /**
- * Resolves targets that list their addresses, {@code ipv4:10.0.0.1:50051,10.0.0.2:50051} and the like with {@code ipv6},
- * which other languages' gRPC knows and Java's does not.
+ * Resolves targets that list their addresses, {@code ipv4:10.0.0.1:50051,10.0.0.2:50051} and the like with
+ * {@code ipv6}, which other languages' gRPC knows and Java's does not.
  */
 final class FixedAddresses extends NameResolverProvider {
     /** Where gRPC's own resolvers have 5: one that it may get for these schemes comes first. */

@@ -102,7 +102,7 @@ public record ListPaymentsParams(
          * @param methods payments made by one of these methods; empty means any
          */
         public Builder methods(Collection<PaymentMethod> methods) {
-            this.methods = List.copyOf(methods);
+            this.methods = Enums.checked("methods", methods);
             return this;
         }
 
@@ -112,7 +112,7 @@ public record ListPaymentsParams(
          * @param statuses payments with one of these statuses; empty means any
          */
         public Builder statuses(Collection<PaymentStatus> statuses) {
-            this.statuses = List.copyOf(statuses);
+            this.statuses = Enums.checked("statuses", statuses);
             return this;
         }
 
@@ -122,7 +122,7 @@ public record ListPaymentsParams(
          * @param refundStates payments in one of these refund states; empty means any
          */
         public Builder refundStates(Collection<RefundState> refundStates) {
-            this.refundStates = List.copyOf(refundStates);
+            this.refundStates = Enums.checked("refundStates", refundStates);
             return this;
         }
 

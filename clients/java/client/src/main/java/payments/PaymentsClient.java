@@ -14,7 +14,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import payments.v1.BatchChargeRequest;
 import payments.v1.ChargeRequest;
@@ -30,9 +29,9 @@ import payments.v1.RefundRequest;
  * an answer. Interrupting the thread ends its call, with an {@link OutcomeUnknownException} and the thread still
  * interrupted.
  *
- * <p>A call takes ten seconds at most, all its attempts together, unless the client is made with another {@linkplain
- * Builder#timeout timeout}, or asked {@linkplain #withTimeout with another}; a deadline of gRPC's current context
- * counts too.
+ * <p>A call takes ten seconds at most, all its attempts together, unless the client is made with another
+ * {@linkplain Builder#timeout timeout}, or asked {@linkplain #withTimeout with another}; a deadline of gRPC's current
+ * context counts too.
  */
 public final class PaymentsClient implements AutoCloseable {
     /** Where the service is when no target is given. */
@@ -74,9 +73,9 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException no answer tells whether it was done
      */
     public Payment charge(ChargeParams params) {
-        ChargeRequest request = Requests.charge(params);
-        return Responses.payment(
-                call(PaymentServiceGrpc.getChargeMethod(), request, request.getRequestId()).getPayment());
+        ChargeRequest request = Requests.charge(requireNonNull(params, "params"));
+        return Responses.payment(call(PaymentServiceGrpc.getChargeMethod(), request, request.getRequestId())
+                .getPayment());
     }
 
     /**
@@ -88,10 +87,10 @@ public final class PaymentsClient implements AutoCloseable {
      * @param charges 1 to 1000 of them; one without a requestId gets a new one, kept over this call's own attempts
      * @return what became of each, in their order
      * @throws InvalidRequestException there is none, or there are too many
-     * @throws OutcomeUnknownException as with {@link #charge}
+     * @throws OutcomeUnknownException as with {@link #charge}, or the answer is not one outcome for each charge
      */
     public List<ChargeOutcome> batchCharge(List<ChargeParams> charges) {
-        BatchChargeRequest request = Requests.batchCharge(charges);
+        BatchChargeRequest request = Requests.batchCharge(requireNonNull(charges, "charges"));
         return Responses.chargeOutcomes(request, call(PaymentServiceGrpc.getBatchChargeMethod(), request, null));
     }
 
@@ -109,9 +108,8 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException no answer tells whether it was done
      */
     public RefundResult refund(RefundParams params) {
-        RefundRequest request = Requests.refund(params);
-        return Responses.refundResult(
-                call(PaymentServiceGrpc.getRefundMethod(), request, request.getRequestId()));
+        RefundRequest request = Requests.refund(requireNonNull(params, "params"));
+        return Responses.refundResult(call(PaymentServiceGrpc.getRefundMethod(), request, request.getRequestId()));
     }
 
     /**
@@ -136,8 +134,10 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException there was no answer
      */
     public PaymentDetails getPaymentByReference(String reference) {
-        return Responses.paymentDetails(
-                call(PaymentServiceGrpc.getGetPaymentMethod(), Requests.payment(reference), null));
+        return Responses.paymentDetails(call(
+                PaymentServiceGrpc.getGetPaymentMethod(),
+                Requests.payment(requireNonNull(reference, "reference")),
+                null));
     }
 
     /**
@@ -150,7 +150,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @return the payments, in order; sequential
      */
     public Stream<Payment> listPayments(ListPaymentsParams params) {
-        return Pages.stream(Requests.page(params), this::page);
+        return Pages.stream(Requests.page(requireNonNull(params, "params")), this::page);
     }
 
     /**
@@ -162,7 +162,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException there was no answer
      */
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
-        return page(Requests.page(params));
+        return page(Requests.page(requireNonNull(params, "params")));
     }
 
     /** Closes the connections. Calls in progress are cancelled; a further one is an {@link IllegalStateException}. */
@@ -176,10 +176,9 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     private <Q, A> A call(MethodDescriptor<Q, A> method, Q request, String requestId) {
-        Attempts attempts =
-                new Attempts(Attempts.deadlineAfter(timeout), ThreadLocalRandom.current()::nextDouble);
+        Attempts attempts = new Attempts(Attempts.deadlineAfter(timeout), ThreadLocalRandom.current()::nextDouble);
+        connection.checkOpen();
         while (true) {
-            connection.checkOpen();
             connection.reconnectSoon();
             PaymentsException failure;
             try {
@@ -188,16 +187,21 @@ public final class PaymentsClient implements AutoCloseable {
             } catch (StatusRuntimeException failed) {
                 failure = Errors.fromRpc(failed, requestId);
             }
-            if (connection.isClosed() || Thread.currentThread().isInterrupted() || Context.current().isCancelled()) {
+            if (connection.isClosed()
+                    || Thread.currentThread().isInterrupted()
+                    || Context.current().isCancelled()) {
                 throw failure;
             }
-            sleep(attempts.delayNanos(failure), failure);
+            waitFor(attempts.delayNanos(failure), failure);
         }
     }
 
-    private static void sleep(long nanos, PaymentsException failure) {
+    /** Waits before another attempt; what keeps it from being made is raised. */
+    private void waitFor(long nanos, PaymentsException failure) {
         try {
-            TimeUnit.NANOSECONDS.sleep(nanos);
+            if (connection.awaitClose(nanos)) {
+                throw failure;
+            }
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
             PaymentsException cancelled = Errors.interrupted(failure);
@@ -207,6 +211,7 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     private static Duration positive(Duration timeout) {
+        requireNonNull(timeout, "timeout");
         if (timeout.isNegative() || timeout.isZero()) {
             throw new IllegalArgumentException("timeout must be more than zero, not " + timeout);
         }
@@ -293,8 +298,7 @@ public final class PaymentsClient implements AutoCloseable {
          *     target is none
          */
         public PaymentsClient build() {
-            return new PaymentsClient(
-                    new Connection(target, credentials, apiKey, userAgent, interceptors), timeout);
+            return new PaymentsClient(new Connection(target, credentials, apiKey, userAgent, interceptors), timeout);
         }
     }
 }

@@ -1,5 +1,7 @@
 package payments;
 
+import static java.util.Objects.requireNonNull;
+
 import java.util.List;
 import java.util.UUID;
 import payments.v1.BatchChargeRequest;
@@ -28,7 +30,9 @@ final class Requests {
     /** {@return the request of many charges} */
     static BatchChargeRequest batchCharge(List<ChargeParams> charges) {
         return BatchChargeRequest.newBuilder()
-                .addAllCharges(charges.stream().map(Requests::charge).toList())
+                .addAllCharges(charges.stream()
+                        .map(charge -> charge(requireNonNull(charge, "charges has a null")))
+                        .toList())
                 .build();
     }
 

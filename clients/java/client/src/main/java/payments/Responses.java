@@ -1,5 +1,6 @@
 package payments;
 
+import io.grpc.Status;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -32,6 +33,12 @@ final class Responses {
     }
 
     static List<ChargeOutcome> chargeOutcomes(BatchChargeRequest request, BatchChargeResponse response) {
+        if (response.getResultsCount() != request.getChargesCount()) {
+            throw new InternalErrorException(ErrorDetails.of(
+                    Status.Code.INTERNAL,
+                    "the service answered " + request.getChargesCount() + " charges with " + response.getResultsCount()
+                            + " outcomes"));
+        }
         return IntStream.range(0, response.getResultsCount())
                 .mapToObj(place -> chargeOutcome(request.getCharges(place), response.getResults(place)))
                 .toList();

@@ -41,7 +41,9 @@ final class Calls {
                                         args.get("reference").getAsString()));
             case "list_payments" -> {
                 JsonObject result = new JsonObject();
-                result.add("payments", Outcomes.array(client.listPayments(list(args)).toList(), Outcomes::toJson));
+                result.add(
+                        "payments",
+                        Outcomes.array(client.listPayments(list(args)).toList(), Outcomes::toJson));
                 yield result;
             }
             case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(list(args)));
@@ -93,8 +95,7 @@ final class Calls {
                         Map.entry("order_by", value -> params.orderBy(value.getAsString())),
                         Map.entry("page_size", value -> params.pageSize(value.getAsInt())),
                         Map.entry("page_token", value -> params.pageToken(value.getAsString())),
-                        Map.entry(
-                                "include_total_size", value -> params.includeTotalSize(value.getAsBoolean()))));
+                        Map.entry("include_total_size", value -> params.includeTotalSize(value.getAsBoolean()))));
         return params.build();
     }
 
@@ -114,6 +115,9 @@ final class Calls {
 
     private static <E> List<E> members(JsonElement names, Function<String, E> valueOf) {
         JsonArray array = names.getAsJsonArray();
-        return array.asList().stream().map(JsonElement::getAsString).map(valueOf).toList();
+        return array.asList().stream()
+                .map(JsonElement::getAsString)
+                .map(valueOf)
+                .toList();
     }
 }

@@ -58,7 +58,8 @@ final class Case {
             checkError(step.getAsJsonObject("error"), Outcomes.toJson(error).getAsJsonObject());
         } else if (raised instanceof PaymentsException
                 || !step.has("refused")
-                || !plain(raised.getMessage()).contains(plain(step.get("refused").getAsString()))) {
+                || !plain(raised.getMessage())
+                        .contains(plain(step.get("refused").getAsString()))) {
             throw new Mismatch("it raised " + raised);
         }
     }
@@ -149,9 +150,7 @@ final class Case {
                 switch (kind) {
                     case "time" -> isTime(actual);
                     case "id" ->
-                        actual.isJsonPrimitive()
-                                && actual.getAsJsonPrimitive().isNumber()
-                                && actual.getAsLong() >= 1;
+                        actual.isJsonPrimitive() && actual.getAsJsonPrimitive().isNumber() && actual.getAsLong() >= 1;
                     default ->
                         actual.isJsonPrimitive()
                                 && actual.getAsJsonPrimitive().isString()

@@ -73,7 +73,9 @@ final class Outcomes {
         json.addProperty("next_page_token", page.nextPageToken());
         json.add(
                 "total_size",
-                page.totalSize().isPresent() ? new JsonPrimitive(page.totalSize().getAsLong()) : JsonNull.INSTANCE);
+                page.totalSize().isPresent()
+                        ? new JsonPrimitive(page.totalSize().getAsLong())
+                        : JsonNull.INSTANCE);
         return json;
     }
 

@@ -1,0 +1,131 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.done;
+import static payments.Answers.with;
+import static payments.Calls.CHARGE;
+
+import com.google.type.Money;
+import java.math.BigDecimal;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import payments.v1.ChargeRequest;
+import payments.v1.ChargeResponse;
+
+@Timeout(60)
+class AmountsTest {
+    private static Money sent(BigDecimal amount) {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            client.charge(ChargeParams.builder().orderId(342).amount(amount).build());
+            return ((ChargeRequest) service.last().request()).getAmount();
+        }
+    }
+
+    private static BigDecimal received(long units, int nanos) {
+        Money money = Money.newBuilder().setUnits(units).setNanos(nanos).build();
+        ChargeResponse response = ChargeResponse.newBuilder()
+                .setPayment(payments.v1.Payment.newBuilder().setAmount(money))
+                .build();
+        try (FakeService service = FakeService.answering(with(response));
+                PaymentsClient client = service.client()) {
+            return client.charge(CHARGE).amount();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "561.00, 561, 0",
+        "12.340000, 12, 340000000",
+        "0.01, 0, 10000000",
+        "-0.50, 0, -500000000",
+        "-5.05, -5, -50000000",
+        "0.00, 0, 0",
+        "1E+2, 100, 0",
+        "99999999.99, 99999999, 990000000",
+        "999999999999999999.99, 999999999999999999, 990000000",
+        "-999999999999999999.99, -999999999999999999, -990000000",
+    })
+    void anAmountIsSentAndComesBackExactly(BigDecimal amount, long units, int nanos) {
+        Money money = sent(amount);
+        assertEquals(units, money.getUnits());
+        assertEquals(nanos, money.getNanos());
+        BigDecimal back = received(units, nanos);
+        assertEquals(0, back.compareTo(amount), back.toString());
+        assertEquals(2, back.scale());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "1, 234000000, 1.234",
+        "0, -1, -0.000000001",
+        "9223372036854775807, 999999999, 9223372036854775807.999999999",
+        "-9223372036854775808, -999999999, -9223372036854775808.999999999",
+        "9223372036854775807, 0, 9223372036854775807.00",
+    })
+    void whateverTheServiceSendsIsKept(long units, int nanos, BigDecimal expected) {
+        assertEquals(expected, received(units, nanos));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0E+2000000000", "0E-2000000000", "0"})
+    void zeroIsZeroHoweverItIsWritten(BigDecimal zero) {
+        assertEquals(Money.getDefaultInstance(), sent(zero));
+    }
+
+    static Stream<BigDecimal> refused() {
+        return Stream.of(
+                new BigDecimal("5.001"),
+                new BigDecimal("-0.001"),
+                new BigDecimal(
+                        0.1), // which a float made, and is 0.1000000000000000055511151231257827021181583404541015625
+                new BigDecimal("1E-2000000000"),
+                new BigDecimal("1E+2000000000"),
+                new BigDecimal("1000000000000000000"),
+                new BigDecimal("-1000000000000000000.00"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("refused")
+    void anAmountThatTheContractCannotExpressIsRefusedByName(BigDecimal amount) {
+        assertRefused(
+                "amount", () -> ChargeParams.builder().orderId(1).amount(amount).build());
+        assertRefused("amount", () -> new ChargeParams(1, amount, null, null, null));
+        assertRefused(
+                "amount",
+                () -> RefundParams.builder().paymentId(1).amount(amount).build());
+        assertRefused(
+                "minAmount",
+                () -> ListPaymentsParams.builder().minAmount(amount).build());
+        assertRefused(
+                "maxAmount",
+                () -> ListPaymentsParams.builder().maxAmount(amount).build());
+    }
+
+    private static void assertRefused(String name, Runnable build) {
+        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, build::run);
+        assertTrue(refused.getMessage().startsWith(name + " must have at most"), refused.getMessage());
+    }
+
+    @Test
+    void aCurrencyIsSentWithItsAmount() {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            client.charge(ChargeParams.builder()
+                    .orderId(1)
+                    .amount(BigDecimal.ONE)
+                    .currency("USD")
+                    .build());
+            assertEquals(
+                    "USD",
+                    ((ChargeRequest) service.last().request()).getAmount().getCurrencyCode());
+        }
+    }
+}

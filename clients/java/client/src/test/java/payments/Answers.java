@@ -1,0 +1,129 @@
+package payments;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.Duration;
+import com.google.protobuf.Message;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import io.grpc.Context;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.util.Arrays;
+import java.util.concurrent.CountDownLatch;
+import payments.FakeService.Answer;
+import payments.v1.BatchChargeRequest;
+import payments.v1.BatchChargeResponse;
+import payments.v1.BatchChargeResult;
+import payments.v1.ChargeRequest;
+import payments.v1.ChargeResponse;
+import payments.v1.GetPaymentRequest;
+import payments.v1.GetPaymentResponse;
+import payments.v1.ListPaymentsResponse;
+import payments.v1.Payment;
+import payments.v1.RefundRequest;
+import payments.v1.RefundResponse;
+
+/** Answers of a service, good and bad. */
+final class Answers {
+    /** Has gRPC's own retries follow at once. */
+    static final String SOON = "1";
+
+    /** Prevents gRPC's own retries, so that the client's own come next. */
+    static final String NEVER = "-1";
+
+    private static final Metadata.Key<String> PUSHBACK =
+            Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
+
+    private Answers() {}
+
+    /** {@return what answers any call with the payment 7, and nothing else in particular} */
+    static Answer done() {
+        Payment payment = Payment.newBuilder().setPaymentId(7).build();
+        return (number, request) -> {
+            if (request instanceof ChargeRequest) {
+                return ChargeResponse.newBuilder().setPayment(payment).build();
+            }
+            if (request instanceof BatchChargeRequest batch) {
+                BatchChargeResponse.Builder response = BatchChargeResponse.newBuilder();
+                batch.getChargesList()
+                        .forEach(charge -> response.addResults(
+                                BatchChargeResult.newBuilder().setPayment(payment)));
+                return response.build();
+            }
+            if (request instanceof RefundRequest) {
+                return RefundResponse.newBuilder().setPayment(payment).build();
+            }
+            if (request instanceof GetPaymentRequest) {
+                return GetPaymentResponse.newBuilder().setPayment(payment).build();
+            }
+            return ListPaymentsResponse.getDefaultInstance();
+        };
+    }
+
+    /** {@return what answers every call with the response} */
+    static Answer with(Message response) {
+        return (number, request) -> response;
+    }
+
+    /** {@return what answers every call with the failure} */
+    static Answer failing(Exception failure) {
+        return (number, request) -> {
+            throw failure;
+        };
+    }
+
+    /** {@return what answers when the call has ended on the other side} */
+    static Answer hanging() {
+        return (number, request) -> {
+            CountDownLatch ended = new CountDownLatch(1);
+            Context.current().addListener(context -> ended.countDown(), Runnable::run);
+            ended.await();
+            throw Status.CANCELLED.asRuntimeException();
+        };
+    }
+
+    /** {@return a failure that passes} */
+    static StatusRuntimeException unavailable(String pushback) {
+        return failure(Status.Code.UNAVAILABLE, "the database cannot be reached", pushback);
+    }
+
+    /** {@return a failure that passes, after which the service asks the client for a wait} */
+    static StatusRuntimeException comeBackAfterMillis(long millis) {
+        Duration delay = Duration.newBuilder()
+                .setSeconds(millis / 1000)
+                .setNanos((int) (millis % 1000) * 1_000_000)
+                .build();
+        return failure(
+                Status.Code.UNAVAILABLE,
+                "come back later",
+                NEVER,
+                RetryInfo.newBuilder().setRetryDelay(delay).build());
+    }
+
+    /** {@return what asks for a wait that no call's deadline allows: the failure is the error at once} */
+    static RetryInfo muchLater() {
+        return RetryInfo.newBuilder()
+                .setRetryDelay(Duration.newBuilder().setSeconds(3600))
+                .build();
+    }
+
+    static ErrorInfo reason(String reason) {
+        return ErrorInfo.newBuilder().setDomain("payments").setReason(reason).build();
+    }
+
+    /** {@return a failure as the service makes it; without a pushback when that is null} */
+    static StatusRuntimeException failure(Status.Code code, String message, String pushback, Message... details) {
+        com.google.rpc.Status status = com.google.rpc.Status.newBuilder()
+                .setCode(code.value())
+                .setMessage(message)
+                .addAllDetails(Arrays.stream(details).map(Any::pack).toList())
+                .build();
+        StatusRuntimeException failure = StatusProto.toStatusRuntimeException(status);
+        if (pushback != null) {
+            failure.getTrailers().put(PUSHBACK, pushback);
+        }
+        return failure;
+    }
+}

@@ -1,0 +1,114 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.NEVER;
+import static payments.Answers.done;
+import static payments.Answers.failing;
+import static payments.Answers.unavailable;
+import static payments.Calls.CHARGE;
+
+import io.grpc.TlsChannelCredentials;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ApiKeyTest {
+    private static final String KEY = "key-0123456789-abcdef";
+
+    private static PaymentsClient.Builder withKey(String target) {
+        return PaymentsClient.builder().target(target).apiKey(KEY);
+    }
+
+    @Test
+    void theKeyIsSentWithEveryAttempt() {
+        try (FakeService service = FakeService.answering(done().afterFailures(2, unavailable(NEVER)));
+                PaymentsClient client = withKey(service.target()).build()) {
+            client.charge(CHARGE);
+            client.withTimeout(Duration.ofSeconds(20)).charge(CHARGE);
+            assertEquals(4, service.received().size());
+            service.received().forEach(each -> assertEquals("Bearer " + KEY, each.header("authorization")));
+        }
+    }
+
+    @Test
+    void nothingIsSentWhenThereIsNoKey() {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            client.charge(CHARGE);
+            assertNull(service.last().header("authorization"));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "127.0.0.1:50051",
+                "127.0.0.1",
+                "127.1.2.3:50051",
+                "localhost:50051",
+                "[::1]:50051",
+                "dns:///localhost:50051",
+                "ipv4:127.0.0.1:1001,127.0.0.1:1002",
+                "ipv6:[::1]:50051"
+            })
+    void theKeyMayGoToThisMachineInTheClear(String target) {
+        withKey(target).build().close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "payments:50051",
+                "10.0.0.1:50051",
+                "0.0.0.0:50051",
+                "[2001:db8::1]:50051",
+                "dns:///payments:50051",
+                "dns:///10.0.0.1:50051",
+                "dns://10.0.0.1/localhost:50051",
+                "ipv4:10.0.0.1:1001",
+                "ipv4:127.0.0.1:1001,10.0.0.1:1002",
+                "localhost.example:50051",
+                "127.0.0.1.example:50051"
+            })
+    void theKeyIsRefusedToOthersUnlessOverTls(String target) throws IOException {
+        PaymentsClient.Builder builder = withKey(target);
+        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, builder::build);
+        assertTrue(refused.getMessage().startsWith("apiKey needs credentials"), refused.getMessage());
+        assertFalse(refused.getMessage().contains(KEY));
+        if (!target.startsWith("dns://10")) { // a name server of its own, which gRPC does not know
+            builder.credentials(TlsChannelCredentials.create()).build().close();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", " ", KEY + " ", KEY + "\n", KEY + "\0", KEY + "\u007f", KEY + "é"})
+    void aKeyThatCannotBeATokenIsRefused(String key) {
+        PaymentsClient.Builder builder =
+                PaymentsClient.builder().target("127.0.0.1:50051").apiKey(key);
+        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, builder::build);
+        assertTrue(refused.getMessage().startsWith("apiKey must be"), refused.getMessage());
+        assertFalse(refused.getMessage().contains(KEY));
+    }
+
+    @Test
+    void theKeyIsInNoStringFormOfTheClientOrItsErrors() {
+        try (FakeService service = FakeService.answering(failing(unavailable(NEVER)))) {
+            PaymentsClient.Builder builder = withKey(service.target()).timeout(Duration.ofSeconds(1));
+            try (PaymentsClient client = builder.build()) {
+                PaymentsException error = assertThrows(PaymentsException.class, () -> client.charge(CHARGE));
+                StringWriter written = new StringWriter();
+                error.printStackTrace(new PrintWriter(written));
+                written.append(builder.toString()).append(client.toString()).append(error.toString());
+                assertFalse(written.toString().contains(KEY));
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.done;
+
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Named;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Arguments that are refused before anything is sent, by their name. */
+class ArgumentsTest {
+    private static Arguments of(String name, Executable build) {
+        return Arguments.of(name, build);
+    }
+
+    static Stream<Arguments> missing() {
+        return Stream.of(
+                of(
+                        "orderId",
+                        () -> ChargeParams.builder().amount(BigDecimal.ONE).build()),
+                of("amount", () -> ChargeParams.builder().orderId(1).build()),
+                of("amount", () -> new ChargeParams(1, null, null, null, null)),
+                of("paymentId", () -> RefundParams.builder().build()),
+                of("reason", () -> new RefundParams(1, null, null, null, null)));
+    }
+
+    static Stream<Arguments> nulls() {
+        ChargeParams.Builder charge = ChargeParams.builder();
+        RefundParams.Builder refund = RefundParams.builder();
+        ListPaymentsParams.Builder list = ListPaymentsParams.builder();
+        PaymentsClient.Builder client = PaymentsClient.builder();
+        return Stream.of(
+                of("amount", () -> charge.amount(null)),
+                of("currency", () -> charge.currency(null)),
+                of("method", () -> charge.method(null)),
+                of("requestId", () -> charge.requestId(null)),
+                of("amount", () -> refund.amount(null)),
+                of("currency", () -> refund.currency(null)),
+                of("reason", () -> refund.reason(null)),
+                of("requestId", () -> refund.requestId(null)),
+                of("methods", () -> list.methods(null)),
+                of("statuses", () -> list.statuses(null)),
+                of("refundStates", () -> list.refundStates(null)),
+                of("methods", () -> list.methods(Collections.singleton(null))),
+                of("statuses", () -> list.statuses(Arrays.asList(PaymentStatus.PENDING, null))),
+                of("refundStates", () -> list.refundStates(Collections.singleton(null))),
+                of("reference", () -> list.reference(null)),
+                of("minAmount", () -> list.minAmount(null)),
+                of("maxAmount", () -> list.maxAmount(null)),
+                of("currency", () -> list.currency(null)),
+                of("minCreateTime", () -> list.minCreateTime(null)),
+                of("maxCreateTime", () -> list.maxCreateTime(null)),
+                of("orderBy", () -> list.orderBy(null)),
+                of("pageToken", () -> list.pageToken(null)),
+                of("target", () -> client.target(null)),
+                of("timeout", () -> client.timeout(null)),
+                of("credentials", () -> client.credentials(null)),
+                of("apiKey", () -> client.apiKey(null)),
+                of("userAgent", () -> client.userAgent(null)),
+                of("interceptor", () -> client.interceptor(null)));
+    }
+
+    static Stream<Arguments> nullsOfCalls() {
+        return Stream.of(
+                Arguments.of("params", Named.<Calls.Call>of("charge", client -> client.charge(null))),
+                Arguments.of("charges", Named.<Calls.Call>of("batchCharge", client -> client.batchCharge(null))),
+                Arguments.of(
+                        "charges",
+                        Named.<Calls.Call>of(
+                                "batchCharge", client -> client.batchCharge(Collections.singletonList(null)))),
+                Arguments.of("params", Named.<Calls.Call>of("refund", client -> client.refund(null))),
+                Arguments.of(
+                        "reference",
+                        Named.<Calls.Call>of("getPaymentByReference", client -> client.getPaymentByReference(null))),
+                Arguments.of("params", Named.<Calls.Call>of("listPayments", client -> client.listPayments(null))),
+                Arguments.of(
+                        "params", Named.<Calls.Call>of("listPaymentsPage", client -> client.listPaymentsPage(null))),
+                Arguments.of("timeout", Named.<Calls.Call>of("withTimeout", client -> client.withTimeout(null))));
+    }
+
+    @ParameterizedTest
+    @MethodSource({"missing", "nulls"})
+    void anArgumentThatIsMissingOrNullIsRefusedByName(String name, Executable build) {
+        assertNamed(name, assertThrows(NullPointerException.class, build));
+    }
+
+    @ParameterizedTest
+    @MethodSource("nullsOfCalls")
+    void noCallIsMadeWithNull(String name, Calls.Call call) {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            assertNamed(name, assertThrows(NullPointerException.class, () -> call.on(client)));
+            assertEquals(0, service.received().size());
+        }
+    }
+
+    static Stream<Arguments> meaningless() {
+        return Stream.of(
+                of(
+                        "method",
+                        () -> ChargeParams.builder()
+                                .orderId(1)
+                                .amount(BigDecimal.ONE)
+                                .method(PaymentMethod.UNKNOWN)
+                                .build()),
+                of(
+                        "methods",
+                        () -> ListPaymentsParams.builder()
+                                .methods(List.of(PaymentMethod.UPI, PaymentMethod.UNKNOWN))
+                                .build()),
+                of(
+                        "statuses",
+                        () -> ListPaymentsParams.builder()
+                                .statuses(List.of(PaymentStatus.UNKNOWN))
+                                .build()),
+                of(
+                        "refundStates",
+                        () -> ListPaymentsParams.builder()
+                                .refundStates(List.of(RefundState.UNKNOWN))
+                                .build()),
+                of(
+                        "currency",
+                        () -> RefundParams.builder()
+                                .paymentId(1)
+                                .currency("INR")
+                                .build()),
+                of(
+                        "currency",
+                        () -> ListPaymentsParams.builder().currency("INR").build()),
+                of(
+                        "minCreateTime",
+                        () -> ListPaymentsParams.builder()
+                                .minCreateTime(Instant.parse("+10000-01-01T00:00:00Z"))
+                                .build()),
+                of(
+                        "maxCreateTime",
+                        () -> ListPaymentsParams.builder()
+                                .maxCreateTime(Instant.parse("0000-12-31T23:59:59Z"))
+                                .build()));
+    }
+
+    @ParameterizedTest
+    @MethodSource("meaningless")
+    void whatTheContractCannotExpressIsRefusedByName(String name, Executable build) {
+        assertNamed(name, assertThrows(IllegalArgumentException.class, build));
+    }
+
+    private static void assertNamed(String name, RuntimeException refused) {
+        String message = String.valueOf(refused.getMessage());
+        assertTrue(message.equals(name) || message.startsWith(name + " "), message);
+    }
+
+    @Test
+    void theCallersListsAreCopied() {
+        List<PaymentMethod> methods = Arrays.asList(PaymentMethod.UPI, PaymentMethod.COD);
+        ListPaymentsParams params =
+                ListPaymentsParams.builder().methods(methods).build();
+        methods.set(0, PaymentMethod.UNKNOWN);
+        assertEquals(List.of(PaymentMethod.UPI, PaymentMethod.COD), params.methods());
+    }
+}

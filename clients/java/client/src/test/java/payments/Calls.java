@@ -1,0 +1,35 @@
+package payments;
+
+import java.math.BigDecimal;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Named;
+
+/** Calls whose parameters do not matter to the test. */
+final class Calls {
+    static final ChargeParams CHARGE =
+            ChargeParams.builder().orderId(342).amount(new BigDecimal("561.00")).build();
+    static final RefundParams REFUND = RefundParams.builder().paymentId(7).build();
+    static final ListPaymentsParams ALL = ListPaymentsParams.builder().build();
+
+    private Calls() {}
+
+    /** {@return each call of the client} */
+    static Stream<Named<Call>> everyCall() {
+        return Stream.of(
+                Named.of("charge", client -> client.charge(CHARGE)),
+                Named.of("batchCharge", client -> client.batchCharge(List.of(CHARGE, CHARGE))),
+                Named.of("refund", client -> client.refund(REFUND)),
+                Named.of("getPayment", client -> client.getPayment(7)),
+                Named.of("getPaymentByReference", client -> client.getPaymentByReference("ECI20251124-1")),
+                Named.of("listPayments", client -> client.listPayments(ALL).toList()),
+                Named.of("listPaymentsPage", client -> client.listPaymentsPage(ALL)));
+    }
+
+    /** One call of a client. */
+    @FunctionalInterface
+    interface Call {
+        /** {@return its answer} */
+        Object on(PaymentsClient client);
+    }
+}

@@ -1,0 +1,155 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.NEVER;
+import static payments.Answers.done;
+import static payments.Answers.unavailable;
+import static payments.Calls.CHARGE;
+
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.MethodDescriptor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Timeout(60)
+class ConnectionTest {
+    private static PaymentsClient clientOf(String target) {
+        return PaymentsClient.builder().target(target).build();
+    }
+
+    @Test
+    void callsAreSpreadOverAllAddressesOfTheTarget() {
+        try (FakeService first = FakeService.answering(done());
+                FakeService second = FakeService.answering(done());
+                PaymentsClient client = clientOf("ipv4:" + first.target() + "," + second.target())) {
+            long untilNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+            // Once both connections are there.
+            while (Math.min(first.received().size(), second.received().size()) < 10) {
+                client.charge(CHARGE);
+                assertTrue(System.nanoTime() < untilNanos, "one of the services had no calls");
+            }
+        }
+    }
+
+    @Test
+    void anAddressThatNobodyListensAtIsLeftOut() {
+        FakeService gone = FakeService.answering(done());
+        gone.close();
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = clientOf("ipv4:" + gone.target() + "," + service.target())) {
+            for (int count = 0; count < 10; count++) {
+                client.charge(CHARGE);
+            }
+            assertEquals(10, service.received().size());
+        }
+    }
+
+    @Test
+    void aReplicaThatRestartsHasCallsAgain() {
+        FakeService before = FakeService.answering(done());
+        try (FakeService other = FakeService.answering(done());
+                PaymentsClient client = clientOf("ipv4:" + before.target() + "," + other.target())) {
+            client.charge(CHARGE);
+            before.close();
+            client.charge(CHARGE);
+            try (FakeService after = FakeService.answering(before.port(), done())) {
+                long untilNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+                while (after.received().isEmpty()) {
+                    client.charge(CHARGE);
+                    assertTrue(System.nanoTime() < untilNanos, "the service had no calls");
+                }
+            }
+        } finally {
+            before.close();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "127.0.0.1:%d",
+                "localhost:%d",
+                "dns:///127.0.0.1:%d",
+                "dns:///localhost:%d",
+                "ipv4:127.0.0.1:%d",
+                "ipv4:///127.0.0.1:%d",
+                "ipv4:127.0.0.1:%1$d,127.0.0.1:%1$d"
+            })
+    void aTargetIsAnAddressOrANameOfGrpcs(String form) {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = clientOf(String.format(form, service.port()))) {
+            client.charge(CHARGE);
+            String host = form.contains("localhost") ? "localhost" : "127.0.0.1";
+            assertEquals(host + ":" + service.port(), service.last().authority());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"ipv4:localhost:50051", "ipv4:127.0.0.1:50051,", "ipv4:127.0.0.1:99999", "ipv4:999.0.0.1:50051"})
+    void aTargetThatNoConnectionCanBeMadeToIsRefused(String target) {
+        assertThrows(IllegalArgumentException.class, () -> clientOf(target));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "checkout/1.4"})
+    void theUserAgentNamesTheProgramAndTheClient(String program) {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = PaymentsClient.builder()
+                        .target(service.target())
+                        .userAgent(program)
+                        .build()) {
+            client.charge(CHARGE);
+            String expected = (program + " payments-client-java/1.0.0 grpc-java-netty/").strip();
+            String userAgent = service.last().header("user-agent");
+            assertTrue(userAgent.startsWith(expected), userAgent);
+        }
+    }
+
+    @Test
+    void interceptorsAreAroundEachAttemptTheFirstOutermost() {
+        List<String> seen = new ArrayList<>();
+        try (FakeService service = FakeService.answering(done().afterFailures(1, unavailable(NEVER)));
+                PaymentsClient client = PaymentsClient.builder()
+                        .target(service.target())
+                        .interceptor(noting("first", seen))
+                        .interceptor(noting("second", seen))
+                        .build()) {
+            client.charge(CHARGE);
+            String method = " payments.v1.PaymentService/Charge";
+            assertEquals(List.of("first" + method, "second" + method, "first" + method, "second" + method), seen);
+        }
+    }
+
+    private static ClientInterceptor noting(String name, List<String> seen) {
+        return new ClientInterceptor() {
+            @Override
+            public <Q, A> ClientCall<Q, A> interceptCall(
+                    MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+                seen.add(name + " " + method.getFullMethodName());
+                return next.newCall(method, options);
+            }
+        };
+    }
+
+    @Test
+    void manyThreadsShareOneClient() {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            assertDoesNotThrow(() -> IntStream.range(0, 50).parallel().forEach(number -> client.charge(CHARGE)));
+            assertEquals(50, service.received().size());
+        }
+    }
+}

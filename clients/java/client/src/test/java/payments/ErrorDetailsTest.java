@@ -1,0 +1,151 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.NEVER;
+import static payments.Answers.failing;
+import static payments.Answers.failure;
+import static payments.Answers.reason;
+import static payments.ErrorsTest.errorOf;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.ByteString;
+import com.google.rpc.BadRequest;
+import com.google.rpc.RetryInfo;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/** What an error says. */
+class ErrorDetailsTest {
+    private static final ByteString BROKEN = ByteString.copyFrom(new byte[] {-1, -1, -1});
+
+    private static final com.google.protobuf.Duration A_SECOND_AND_A_HALF = com.google.protobuf.Duration.newBuilder()
+            .setSeconds(1)
+            .setNanos(500_000_000)
+            .build();
+
+    private static RetryInfo retryInfo(com.google.protobuf.Duration delay) {
+        return RetryInfo.newBuilder().setRetryDelay(delay).build();
+    }
+
+    private static StatusRuntimeException invalid() {
+        StatusRuntimeException failure = failure(
+                Status.Code.INVALID_ARGUMENT,
+                "amount: must be more than zero",
+                NEVER,
+                reason("INVALID_REQUEST"),
+                retryInfo(A_SECOND_AND_A_HALF),
+                BadRequest.newBuilder()
+                        .addFieldViolations(BadRequest.FieldViolation.newBuilder()
+                                .setField("amount")
+                                .setDescription("must be more than zero"))
+                        .addFieldViolations(BadRequest.FieldViolation.newBuilder()
+                                .setField("order_id")
+                                .setDescription("must be 1 or more"))
+                        .build());
+        failure.getTrailers().put(Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER), "0143f7aa");
+        return failure;
+    }
+
+    private static void assertAllThatTheServiceSaid(PaymentsException raised) {
+        InvalidRequestException error = assertInstanceOf(InvalidRequestException.class, raised);
+        assertEquals("amount: must be more than zero", error.getMessage());
+        assertEquals(Status.Code.INVALID_ARGUMENT, error.code());
+        assertEquals("INVALID_REQUEST", error.reason());
+        assertEquals(Optional.of("0143f7aa"), error.callId());
+        assertEquals(Optional.of(Duration.ofMillis(1500)), error.retryAfter());
+        assertTrue(error.requestId().isPresent());
+        assertEquals(
+                List.of(
+                        new FieldViolation("amount", "must be more than zero"),
+                        new FieldViolation("order_id", "must be 1 or more")),
+                error.violations());
+    }
+
+    @Test
+    void anErrorHasAllThatTheServiceSaid() {
+        assertAllThatTheServiceSaid(errorOf(invalid()));
+    }
+
+    @Test
+    void anErrorWithoutAMessageSaysItsCode() {
+        assertEquals(
+                "NOT_FOUND", errorOf(failure(Status.Code.NOT_FOUND, "", NEVER)).getMessage());
+    }
+
+    @Test
+    void aCallThatOnlyReadsHasNoRequestId() {
+        try (FakeService service = FakeService.answering(failing(failure(Status.Code.NOT_FOUND, "no", NEVER)));
+                PaymentsClient client = service.client()) {
+            PaymentsException error = assertThrows(PaymentsException.class, () -> client.getPayment(7));
+            assertTrue(error.requestId().isEmpty());
+            assertTrue(error.callId().isEmpty());
+            assertTrue(error.retryAfter().isEmpty());
+        }
+    }
+
+    @Test
+    void aBrokenTrailerDoesNotHideTheError() {
+        Metadata trailers = new Metadata();
+        trailers.put(Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER), BROKEN.toByteArray());
+        PaymentsException error = errorOf(
+                Status.NOT_FOUND.withDescription("there is no such payment").asRuntimeException(trailers));
+        assertEquals(Status.Code.NOT_FOUND, error.code());
+        assertEquals("there is no such payment", error.getMessage());
+    }
+
+    @Test
+    void aBrokenDetailDoesNotHideTheOthers() {
+        com.google.rpc.Status status = com.google.rpc.Status.newBuilder()
+                .setCode(Status.Code.NOT_FOUND.value())
+                .addDetails(broken("google.rpc.ErrorInfo"))
+                .addDetails(broken("of.a.newer.Service"))
+                .addDetails(broken("google.rpc.BadRequest"))
+                .addDetails(broken("google.rpc.RetryInfo"))
+                .addDetails(Any.pack(reason("PAYMENT_NOT_FOUND")))
+                .build();
+        PaymentsException error = errorOf(StatusProto.toStatusRuntimeException(status));
+        assertInstanceOf(PaymentNotFoundException.class, error);
+        assertTrue(error.retryAfter().isEmpty());
+    }
+
+    private static Any broken(String kind) {
+        return Any.newBuilder()
+                .setTypeUrl("type.googleapis.com/" + kind)
+                .setValue(BROKEN)
+                .build();
+    }
+
+    @Test
+    void aRetryDelayThatIsNoneIsZeroAtLeast() {
+        for (com.google.protobuf.Duration delay : List.of(
+                com.google.protobuf.Duration.newBuilder().setSeconds(-3600).build(),
+                com.google.protobuf.Duration.newBuilder().setNanos(-1).build(),
+                com.google.protobuf.Duration.newBuilder()
+                        .setSeconds(Long.MIN_VALUE)
+                        .setNanos(Integer.MIN_VALUE)
+                        .build())) {
+            PaymentsException error = errorOf(failure(Status.Code.NOT_FOUND, "no", NEVER, retryInfo(delay)));
+            assertEquals(Optional.of(Duration.ZERO), error.retryAfter());
+        }
+    }
+
+    @Test
+    void aRetryDelayThatNeverEndsDoesNotHideTheError() {
+        com.google.protobuf.Duration forEver = com.google.protobuf.Duration.newBuilder()
+                .setSeconds(Long.MAX_VALUE)
+                .setNanos(Integer.MAX_VALUE)
+                .build();
+        PaymentsException error = errorOf(failure(Status.Code.UNAVAILABLE, "no", NEVER, retryInfo(forEver)));
+        assertInstanceOf(UnavailableException.class, error);
+        assertTrue(error.retryAfter().orElseThrow().compareTo(Duration.ofDays(365)) > 0);
+    }
+}

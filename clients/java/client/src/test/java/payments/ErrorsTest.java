@@ -1,0 +1,137 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.NEVER;
+import static payments.Answers.failing;
+import static payments.Answers.failure;
+import static payments.Answers.muchLater;
+import static payments.Answers.reason;
+import static payments.Calls.CHARGE;
+
+import com.google.rpc.ErrorInfo;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import java.time.Duration;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Which class an error has. */
+class ErrorsTest {
+    /** {@return the error of a charge that the service answers so} */
+    static PaymentsException errorOf(StatusRuntimeException failure) {
+        try (FakeService service = FakeService.answering(failing(failure));
+                PaymentsClient client = service.client(Duration.ofSeconds(30))) {
+            return assertThrows(PaymentsException.class, () -> client.charge(CHARGE));
+        }
+    }
+
+    static Stream<Arguments> reasons() {
+        return Stream.of(
+                Arguments.of("INVALID_REQUEST", InvalidRequestException.class),
+                Arguments.of("PAYMENT_NOT_FOUND", PaymentNotFoundException.class),
+                Arguments.of("PAYMENT_FAILED", PaymentFailedException.class),
+                Arguments.of("PAYMENT_PENDING", PaymentPendingException.class),
+                Arguments.of("REFUND_EXCEEDS_PAYMENT", RefundExceedsPaymentException.class),
+                Arguments.of("REQUEST_ID_REUSED", RequestIdReusedException.class),
+                Arguments.of("STORE_UNAVAILABLE", UnavailableException.class),
+                Arguments.of("SHUTTING_DOWN", UnavailableException.class),
+                Arguments.of("OVERLOADED", OverloadedException.class),
+                Arguments.of("DEADLINE_EXCEEDED", DeadlineExceededException.class),
+                Arguments.of("INTERNAL", InternalErrorException.class));
+    }
+
+    @ParameterizedTest
+    @MethodSource("reasons")
+    void eachReasonOfTheContractHasAClass(String reason, Class<?> expected) {
+        PaymentsException error =
+                errorOf(failure(Status.Code.FAILED_PRECONDITION, "no", NEVER, reason(reason), muchLater()));
+        assertEquals(expected, error.getClass());
+        assertEquals(reason, error.reason());
+        assertEquals(Status.Code.FAILED_PRECONDITION, error.code());
+    }
+
+    static Stream<Arguments> codes() {
+        return Stream.of(
+                Arguments.of(Status.Code.INVALID_ARGUMENT, InvalidRequestException.class),
+                Arguments.of(Status.Code.UNAVAILABLE, UnavailableException.class),
+                Arguments.of(Status.Code.DEADLINE_EXCEEDED, DeadlineExceededException.class),
+                Arguments.of(Status.Code.INTERNAL, InternalErrorException.class),
+                Arguments.of(Status.Code.CANCELLED, OutcomeUnknownException.class),
+                Arguments.of(Status.Code.UNKNOWN, OutcomeUnknownException.class),
+                Arguments.of(Status.Code.NOT_FOUND, PaymentsException.class),
+                Arguments.of(Status.Code.PERMISSION_DENIED, PaymentsException.class),
+                Arguments.of(Status.Code.RESOURCE_EXHAUSTED, PaymentsException.class));
+    }
+
+    @ParameterizedTest
+    @MethodSource("codes")
+    void anErrorWithoutAReasonHasTheClassOfItsCode(Status.Code code, Class<?> expected) {
+        PaymentsException error = errorOf(failure(code, "no", NEVER, muchLater()));
+        assertEquals(expected, error.getClass());
+        assertEquals(code, error.code());
+        assertEquals("", error.reason());
+        assertEquals("no", error.getMessage());
+    }
+
+    @Test
+    void anErrorOfANewerServiceHasTheClassOfItsCode() {
+        PaymentsException error = errorOf(failure(Status.Code.INTERNAL, "no", NEVER, reason("A_NEWER_REASON")));
+        assertEquals(InternalErrorException.class, error.getClass());
+        assertEquals("A_NEWER_REASON", error.reason());
+    }
+
+    @Test
+    void theReasonOfAnotherDomainIsNotOurs() {
+        ErrorInfo foreign = ErrorInfo.newBuilder()
+                .setDomain("proxy.example")
+                .setReason("PAYMENT_NOT_FOUND")
+                .build();
+        PaymentsException error = errorOf(failure(Status.Code.INTERNAL, "no", NEVER, foreign));
+        assertEquals(InternalErrorException.class, error.getClass());
+        assertEquals("", error.reason());
+        PaymentsException both =
+                errorOf(failure(Status.Code.INTERNAL, "no", NEVER, foreign, reason("PAYMENT_PENDING")));
+        assertEquals(PaymentPendingException.class, both.getClass());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            classes = {
+                UnavailableException.class,
+                OverloadedException.class,
+                DeadlineExceededException.class,
+                InternalErrorException.class
+            })
+    void errorsThatDoNotTellTheOutcomeAreOneGroup(Class<?> kind) {
+        assertTrue(OutcomeUnknownException.class.isAssignableFrom(kind));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            classes = {
+                InvalidRequestException.class,
+                PaymentNotFoundException.class,
+                PaymentFailedException.class,
+                PaymentPendingException.class,
+                RefundExceedsPaymentException.class,
+                RequestIdReusedException.class
+            })
+    void errorsThatTellTheOutcomeAreNotInThatGroup(Class<?> kind) {
+        assertTrue(PaymentsException.class.isAssignableFrom(kind));
+        assertEquals(false, OutcomeUnknownException.class.isAssignableFrom(kind));
+    }
+
+    @Test
+    void theCauseIsGrpcsOwnException() {
+        PaymentsException error = errorOf(failure(Status.Code.NOT_FOUND, "no", NEVER));
+        StatusRuntimeException cause = assertInstanceOf(StatusRuntimeException.class, error.getCause());
+        assertEquals(Status.Code.NOT_FOUND, cause.getStatus().getCode());
+    }
+}

@@ -1,0 +1,196 @@
+package payments;
+
+import com.google.protobuf.Message;
+import io.grpc.Context;
+import io.grpc.Contexts;
+import io.grpc.InsecureServerCredentials;
+import io.grpc.Metadata;
+import io.grpc.Server;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerCredentials;
+import io.grpc.ServerInterceptor;
+import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import payments.v1.BatchChargeRequest;
+import payments.v1.BatchChargeResponse;
+import payments.v1.ChargeRequest;
+import payments.v1.ChargeResponse;
+import payments.v1.GetPaymentRequest;
+import payments.v1.GetPaymentResponse;
+import payments.v1.ListPaymentsRequest;
+import payments.v1.ListPaymentsResponse;
+import payments.v1.PaymentServiceGrpc.PaymentServiceImplBase;
+import payments.v1.RefundRequest;
+import payments.v1.RefundResponse;
+
+/** A real gRPC server in this process, which answers as the test says and keeps what it was sent. */
+final class FakeService extends PaymentServiceImplBase implements AutoCloseable {
+    private static final Context.Key<Metadata> HEADERS = Context.key("headers");
+    private static final Context.Key<String> AUTHORITY = Context.key("authority");
+
+    private final Answer answer;
+    private final List<Received> received = new ArrayList<>();
+    private final Server server;
+    private final int port;
+
+    private FakeService(int port, ServerCredentials credentials, Answer answer) {
+        this.answer = answer;
+        try {
+            server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", port), credentials)
+                    .addService(this)
+                    .intercept(new Noting())
+                    .build()
+                    .start();
+            this.port = server.getPort();
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
+        }
+    }
+
+    /** {@return a service on a free port} */
+    static FakeService answering(Answer answer) {
+        return new FakeService(0, InsecureServerCredentials.create(), answer);
+    }
+
+    static FakeService answering(int port, Answer answer) {
+        return new FakeService(port, InsecureServerCredentials.create(), answer);
+    }
+
+    static FakeService answering(ServerCredentials credentials, Answer answer) {
+        return new FakeService(0, credentials, answer);
+    }
+
+    String target() {
+        return "127.0.0.1:" + port();
+    }
+
+    int port() {
+        return port;
+    }
+
+    /** {@return a new client of this service} */
+    PaymentsClient client() {
+        return PaymentsClient.builder().target(target()).build();
+    }
+
+    /** {@return a new client of this service with a timeout} */
+    PaymentsClient client(Duration timeout) {
+        return PaymentsClient.builder().target(target()).timeout(timeout).build();
+    }
+
+    synchronized List<Received> received() {
+        return List.copyOf(received);
+    }
+
+    /** {@return the requests received, each of the kind} */
+    <M extends Message> List<M> requests(Class<M> kind) {
+        return received().stream().map(Received::request).map(kind::cast).toList();
+    }
+
+    /** {@return the last call received} */
+    Received last() {
+        List<Received> all = received();
+        return all.get(all.size() - 1);
+    }
+
+    /** Ends the calls in progress, and the server. */
+    @Override
+    public void close() {
+        server.shutdownNow();
+        try {
+            server.awaitTermination(10, TimeUnit.SECONDS);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public void charge(ChargeRequest request, StreamObserver<ChargeResponse> observer) {
+        answer(request, observer);
+    }
+
+    @Override
+    public void batchCharge(BatchChargeRequest request, StreamObserver<BatchChargeResponse> observer) {
+        answer(request, observer);
+    }
+
+    @Override
+    public void refund(RefundRequest request, StreamObserver<RefundResponse> observer) {
+        answer(request, observer);
+    }
+
+    @Override
+    public void getPayment(GetPaymentRequest request, StreamObserver<GetPaymentResponse> observer) {
+        answer(request, observer);
+    }
+
+    @Override
+    public void listPayments(ListPaymentsRequest request, StreamObserver<ListPaymentsResponse> observer) {
+        answer(request, observer);
+    }
+
+    @SuppressWarnings("unchecked") // the test's answer is of the call that it answers
+    private <A> void answer(Message request, StreamObserver<A> observer) {
+        A response;
+        try {
+            response = (A) answer.to(note(request), request);
+        } catch (Exception failure) {
+            observer.onError(failure);
+            return;
+        }
+        observer.onNext(response);
+        observer.onCompleted();
+    }
+
+    private synchronized int note(Message request) {
+        Context context = Context.current();
+        received.add(new Received(
+                request,
+                HEADERS.get(context),
+                AUTHORITY.get(context),
+                System.nanoTime(),
+                Duration.ofNanos(context.getDeadline().timeRemaining(TimeUnit.NANOSECONDS))));
+        return received.size();
+    }
+
+    /** What the service answers. */
+    @FunctionalInterface
+    interface Answer {
+        /** {@return the answer to the call of that number, counted from 1} */
+        Message to(int number, Message request) throws Exception;
+
+        /** {@return what answers the first calls with the failure, and the others as this does} */
+        default Answer afterFailures(int count, Exception failure) {
+            return (number, request) -> {
+                if (number <= count) {
+                    throw failure;
+                }
+                return to(number, request);
+            };
+        }
+    }
+
+    /** What the service was sent. */
+    record Received(Message request, Metadata headers, String authority, long atNanos, Duration remaining) {
+        String header(String name) {
+            return headers.get(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER));
+        }
+    }
+
+    private static final class Noting implements ServerInterceptor {
+        @Override
+        public <Q, A> ServerCall.Listener<Q> interceptCall(
+                ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+            Context context = Context.current().withValue(HEADERS, headers).withValue(AUTHORITY, call.getAuthority());
+            return Contexts.interceptCall(context, call, headers, next);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.NEVER;
+import static payments.Answers.failure;
+import static payments.Answers.unavailable;
+import static payments.Calls.ALL;
+
+import io.grpc.Status;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import payments.FakeService.Answer;
+import payments.v1.ListPaymentsRequest;
+import payments.v1.ListPaymentsResponse;
+import payments.v1.PaymentFilter;
+
+class PagingTest {
+    /** Three pages of two payments each; a page's token is the last id before it. */
+    private static final Answer PAGES = (number, request) -> {
+        ListPaymentsRequest asked = (ListPaymentsRequest) request;
+        long before = asked.getPageToken().isEmpty() ? 0 : Long.parseLong(asked.getPageToken());
+        ListPaymentsResponse.Builder page = ListPaymentsResponse.newBuilder();
+        LongStream.of(before + 1, before + 2)
+                .mapToObj(id -> payments.v1.Payment.newBuilder().setPaymentId(id))
+                .forEach(page::addPayments);
+        if (before < 4) {
+            page.setNextPageToken(Long.toString(before + 2));
+        }
+        if (asked.getIncludeTotalSize()) {
+            page.setTotalSize(0);
+        }
+        return page.build();
+    };
+
+    private static List<Long> ids(Stream<Payment> payments) {
+        return payments.map(Payment::paymentId).toList();
+    }
+
+    @Test
+    void aListGoesOverAllPagesWithTheSameConditions() {
+        ListPaymentsParams params = ListPaymentsParams.builder()
+                .orderId(342)
+                .orderBy("create_time asc")
+                .pageSize(2)
+                .build();
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listPayments(params)));
+            List<ListPaymentsRequest> expected = Stream.of("", "2", "4")
+                    .map(token -> ListPaymentsRequest.newBuilder()
+                            .setFilter(PaymentFilter.newBuilder().setOrderId(342))
+                            .setOrderBy("create_time asc")
+                            .setPageSize(2)
+                            .setPageToken(token)
+                            .build())
+                    .toList();
+            assertEquals(expected, service.requests(ListPaymentsRequest.class));
+        }
+    }
+
+    @Test
+    void aPageIsFetchedWhenTheIterationGetsThere() {
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            Stream<Payment> stream = client.listPayments(ALL);
+            Iterator<Payment> iterator = stream.iterator();
+            assertEquals(0, service.received().size());
+            for (int place = 1; place <= 6; place++) {
+                assertEquals(place, iterator.next().paymentId());
+                assertEquals((place + 1) / 2, service.received().size());
+            }
+            assertEquals(false, iterator.hasNext());
+            assertEquals(3, service.received().size());
+        }
+    }
+
+    @Test
+    void whoNeedsTheFirstPaymentsFetchesTheirPagesOnly() {
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            assertEquals(1, client.listPayments(ALL).findFirst().orElseThrow().paymentId());
+            assertEquals(1, service.received().size());
+            assertEquals(List.of(1L, 2L), ids(client.listPayments(ALL).limit(2)));
+            assertEquals(2, service.received().size());
+            assertEquals(
+                    1,
+                    client.listPayments(ALL)
+                            .parallel()
+                            .findFirst()
+                            .orElseThrow()
+                            .paymentId());
+            assertEquals(3, service.received().size());
+        }
+    }
+
+    @Test
+    void aListMayBeginInTheMiddle() {
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            ListPaymentsParams rest =
+                    ListPaymentsParams.builder().pageToken("2").build();
+            assertEquals(List.of(3L, 4L, 5L, 6L), ids(client.listPayments(rest)));
+        }
+    }
+
+    @Test
+    void aPageMayBeEmptyInTheMiddleOfAList() {
+        Answer firstIsEmpty = (number, request) -> number == 1
+                ? ListPaymentsResponse.newBuilder().setNextPageToken("4").build()
+                : PAGES.to(number, request);
+        try (FakeService service = FakeService.answering(firstIsEmpty);
+                PaymentsClient client = service.client()) {
+            assertEquals(List.of(5L, 6L), ids(client.listPayments(ALL)));
+        }
+    }
+
+    @Test
+    void anErrorOfALaterPageIsRaisedThere() {
+        Answer secondFails = (number, request) -> {
+            if (number == 2) {
+                throw failure(Status.Code.INVALID_ARGUMENT, "the page token is not one", NEVER);
+            }
+            return PAGES.to(number, request);
+        };
+        try (FakeService service = FakeService.answering(secondFails);
+                PaymentsClient client = service.client()) {
+            List<Long> met = new ArrayList<>();
+            Stream<Payment> list = client.listPayments(ALL);
+            assertThrows(InvalidRequestException.class, () -> list.forEach(payment -> met.add(payment.paymentId())));
+            assertEquals(List.of(1L, 2L), met);
+        }
+    }
+
+    @Test
+    void aPageThatFailsForAMomentDoesNotEndTheList() {
+        Answer secondFailsOnce = (number, request) -> {
+            if (number == 2) {
+                throw unavailable(NEVER);
+            }
+            return PAGES.to(number, request);
+        };
+        try (FakeService service = FakeService.answering(secondFailsOnce);
+                PaymentsClient client = service.client()) {
+            assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listPayments(ALL)));
+            assertEquals(4, service.received().size());
+        }
+    }
+
+    @Test
+    void onePageHasATokenForTheNextAndATotalWhenAskedFor() {
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            PaymentPage first = client.listPaymentsPage(
+                    ListPaymentsParams.builder().includeTotalSize(true).build());
+            assertEquals(List.of(1L, 2L), ids(first.payments().stream()));
+            assertEquals("2", first.nextPageToken());
+            assertEquals(OptionalLong.of(0), first.totalSize());
+            PaymentPage last = client.listPaymentsPage(
+                    ListPaymentsParams.builder().pageToken("4").build());
+            assertEquals(List.of(5L, 6L), ids(last.payments().stream()));
+            assertTrue(last.nextPageToken().isEmpty());
+            assertTrue(last.totalSize().isEmpty());
+        }
+    }
+}

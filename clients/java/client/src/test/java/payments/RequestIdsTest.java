@@ -1,0 +1,67 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static payments.Answers.done;
+import static payments.Calls.CHARGE;
+import static payments.Calls.REFUND;
+
+import java.math.BigDecimal;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import payments.v1.BatchChargeRequest;
+import payments.v1.ChargeRequest;
+import payments.v1.RefundRequest;
+
+class RequestIdsTest {
+    @ParameterizedTest
+    @ValueSource(strings = {"order-342", ""})
+    void theCallersRequestIdIsSentAsItIs(String requestId) {
+        ChargeParams charge = ChargeParams.builder()
+                .orderId(342)
+                .amount(BigDecimal.ONE)
+                .requestId(requestId)
+                .build();
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            client.charge(charge);
+            ChargeRequest charged = (ChargeRequest) service.last().request();
+            client.batchCharge(List.of(charge));
+            BatchChargeRequest batch = (BatchChargeRequest) service.last().request();
+            client.refund(
+                    RefundParams.builder().paymentId(7).requestId(requestId).build());
+            RefundRequest refunded = (RefundRequest) service.last().request();
+            assertTrue(charged.hasRequestId());
+            assertEquals(requestId, charged.getRequestId());
+            assertEquals(charged, batch.getCharges(0));
+            assertTrue(refunded.hasRequestId());
+            assertEquals(requestId, refunded.getRequestId());
+        }
+    }
+
+    @Test
+    void eachChargeWithoutOneGetsANewOne() {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            client.charge(CHARGE);
+            client.charge(CHARGE);
+            List<ChargeRequest> requests = service.requests(ChargeRequest.class);
+            assertNotEquals(requests.get(0).getRequestId(), requests.get(1).getRequestId());
+        }
+    }
+
+    @Test
+    void eachRefundWithoutOneGetsANewOne() {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            client.refund(REFUND);
+            client.refund(REFUND);
+            List<RefundRequest> requests = service.requests(RefundRequest.class);
+            assertNotEquals("", requests.get(0).getRequestId());
+            assertNotEquals(requests.get(0).getRequestId(), requests.get(1).getRequestId());
+        }
+    }
+}

@@ -1,0 +1,153 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static payments.Answers.done;
+
+import com.google.protobuf.Message;
+import com.google.protobuf.Timestamp;
+import com.google.type.Money;
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import payments.v1.ChargeRequest;
+import payments.v1.GetPaymentRequest;
+import payments.v1.ListPaymentsRequest;
+import payments.v1.PaymentFilter;
+import payments.v1.RefundRequest;
+
+/** What is sent. */
+class RequestsTest {
+    private static Message sent(Calls.Call call) {
+        try (FakeService service = FakeService.answering(done());
+                PaymentsClient client = service.client()) {
+            call.on(client);
+            return service.last().request();
+        }
+    }
+
+    private static PaymentFilter filter(ListPaymentsParams.Builder params) {
+        return ((ListPaymentsRequest) sent(client -> client.listPaymentsPage(params.build()))).getFilter();
+    }
+
+    private static Money money(String currency, long units, int nanos) {
+        return Money.newBuilder()
+                .setCurrencyCode(currency)
+                .setUnits(units)
+                .setNanos(nanos)
+                .build();
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {Long.MAX_VALUE, Long.MIN_VALUE, 0})
+    void everyParameterOfAChargeIsSent(long orderId) {
+        ChargeParams params = ChargeParams.builder()
+                .orderId(orderId)
+                .amount(new BigDecimal("5.50"))
+                .currency("USD")
+                .method(PaymentMethod.COD)
+                .requestId("order-1")
+                .build();
+        ChargeRequest expected = ChargeRequest.newBuilder()
+                .setOrderId(orderId)
+                .setAmount(money("USD", 5, 500_000_000))
+                .setMethod(payments.v1.PaymentMethod.PAYMENT_METHOD_COD)
+                .setRequestId("order-1")
+                .build();
+        assertEquals(expected, sent(client -> client.charge(params)));
+    }
+
+    @Test
+    void everyParameterOfARefundIsSent() {
+        RefundParams params = RefundParams.builder()
+                .paymentId(Long.MAX_VALUE)
+                .amount(new BigDecimal("2.50"))
+                .currency("USD")
+                .reason("damaged")
+                .requestId("refund-1")
+                .build();
+        RefundRequest expected = RefundRequest.newBuilder()
+                .setPaymentId(Long.MAX_VALUE)
+                .setAmount(money("USD", 2, 500_000_000))
+                .setReason("damaged")
+                .setRequestId("refund-1")
+                .build();
+        assertEquals(expected, sent(client -> client.refund(params)));
+    }
+
+    @Test
+    void aRefundWithoutAnAmountIsOfAllThatRemains() {
+        RefundParams params =
+                RefundParams.builder().paymentId(7).requestId("refund-1").build();
+        assertEquals(
+                RefundRequest.newBuilder()
+                        .setPaymentId(7)
+                        .setRequestId("refund-1")
+                        .build(),
+                sent(client -> client.refund(params)));
+    }
+
+    @Test
+    void aPaymentIsAskedForByItsIdOrItsReference() {
+        assertEquals(
+                GetPaymentRequest.newBuilder().setPaymentId(Long.MAX_VALUE).build(),
+                sent(client -> client.getPayment(Long.MAX_VALUE)));
+        assertEquals(
+                GetPaymentRequest.newBuilder().setReference("ECI20251124-1").build(),
+                sent(client -> client.getPaymentByReference("ECI20251124-1")));
+    }
+
+    @Test
+    void everyConditionIsSent() {
+        PaymentFilter expected = PaymentFilter.newBuilder()
+                .setOrderId(Long.MIN_VALUE)
+                .addMethodsValue(3)
+                .addMethodsValue(1)
+                .addMethodsValue(2)
+                .addMethodsValue(4)
+                .addStatusesValue(1)
+                .addStatusesValue(2)
+                .addStatusesValue(3)
+                .addRefundStatesValue(1)
+                .addRefundStatesValue(2)
+                .addRefundStatesValue(3)
+                .setReference("ECI20251124-1")
+                .setMinAmount(money("USD", -1, 0))
+                .setMaxAmount(money("USD", 2, 500_000_000))
+                .setMinCreateTime(
+                        Timestamp.newBuilder().setSeconds(1_763_954_155).setNanos(362_775_000))
+                .setMaxCreateTime(Timestamp.newBuilder().setSeconds(-1).setNanos(999_999_000))
+                .build();
+        PaymentFilter sent = filter(ListPaymentsParams.builder()
+                .orderId(Long.MIN_VALUE)
+                .methods(List.of(PaymentMethod.COD, PaymentMethod.UPI, PaymentMethod.CARD, PaymentMethod.OTHER))
+                .statuses(List.of(PaymentStatus.PENDING, PaymentStatus.SUCCEEDED, PaymentStatus.FAILED))
+                .refundStates(List.of(RefundState.NONE, RefundState.PARTIAL, RefundState.FULL))
+                .reference("ECI20251124-1")
+                .minAmount(new BigDecimal("-1.00"))
+                .maxAmount(new BigDecimal("2.50"))
+                .currency("USD")
+                .minCreateTime(Instant.parse("2025-11-24T03:15:55.362775Z"))
+                .maxCreateTime(Instant.parse("1969-12-31T23:59:59.999999Z")));
+        assertEquals(expected, sent);
+    }
+
+    @Test
+    void aConditionThatIsZeroOrEmptyIsACondition() {
+        PaymentFilter expected = PaymentFilter.newBuilder()
+                .setOrderId(0)
+                .setReference("")
+                .setMinAmount(Money.getDefaultInstance())
+                .build();
+        assertEquals(
+                expected,
+                filter(ListPaymentsParams.builder().orderId(0).reference("").minAmount(BigDecimal.ZERO)));
+    }
+
+    @Test
+    void withoutConditionsNoneIsSent() {
+        assertEquals(PaymentFilter.getDefaultInstance(), filter(ListPaymentsParams.builder()));
+    }
+}

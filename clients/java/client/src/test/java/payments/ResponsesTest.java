@@ -1,0 +1,176 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static payments.Answers.with;
+import static payments.Calls.REFUND;
+
+import com.google.protobuf.Timestamp;
+import com.google.type.Money;
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.junit.jupiter.params.provider.ValueSource;
+import payments.v1.GetPaymentResponse;
+import payments.v1.RefundResponse;
+
+/** What comes back. */
+class ResponsesTest {
+    private static final Timestamp TIMESTAMP = Timestamp.newBuilder()
+            .setSeconds(1_763_954_155)
+            .setNanos(362_775_000)
+            .build();
+    private static final Instant TIME = Instant.parse("2025-11-24T03:15:55.362775Z");
+
+    private static PaymentDetails received(GetPaymentResponse response) {
+        try (FakeService service = FakeService.answering(with(response));
+                PaymentsClient client = service.client()) {
+            return client.getPayment(7);
+        }
+    }
+
+    private static Money rupees(long units, int nanos) {
+        return Money.newBuilder()
+                .setCurrencyCode("INR")
+                .setUnits(units)
+                .setNanos(nanos)
+                .build();
+    }
+
+    @Test
+    void aPaymentAndItsRefundsComeInJavasOwnTypes() {
+        PaymentDetails details = received(GetPaymentResponse.newBuilder()
+                .setPayment(payments.v1.Payment.newBuilder()
+                        .setPaymentId(Long.MAX_VALUE)
+                        .setOrderId(Long.MIN_VALUE)
+                        .setAmount(rupees(561, 0))
+                        .setMethod(payments.v1.PaymentMethod.PAYMENT_METHOD_OTHER)
+                        .setOtherMethod("cheque")
+                        .setStatus(payments.v1.PaymentStatus.PAYMENT_STATUS_SUCCEEDED)
+                        .setReference("ECI20251124-1")
+                        .setCreateTime(TIMESTAMP)
+                        .setRefundedAmount(rupees(61, 500_000_000))
+                        .setRefundState(payments.v1.RefundState.REFUND_STATE_PARTIAL))
+                .addRefunds(payments.v1.Refund.newBuilder()
+                        .setRefundId(19)
+                        .setPaymentId(Long.MAX_VALUE)
+                        .setAmount(rupees(61, 500_000_000))
+                        .setStatus(payments.v1.RefundStatus.REFUND_STATUS_PENDING)
+                        .setReason("damaged")
+                        .setCreateTime(TIMESTAMP))
+                .build());
+        Payment payment = new Payment(
+                Long.MAX_VALUE,
+                Long.MIN_VALUE,
+                new BigDecimal("561.00"),
+                "INR",
+                PaymentMethod.OTHER,
+                "cheque",
+                PaymentStatus.SUCCEEDED,
+                "ECI20251124-1",
+                TIME,
+                new BigDecimal("61.50"),
+                RefundState.PARTIAL);
+        Refund refund =
+                new Refund(19, Long.MAX_VALUE, new BigDecimal("61.50"), "INR", RefundStatus.PENDING, "damaged", TIME);
+        assertEquals(new PaymentDetails(payment, List.of(refund)), details);
+        assertThrows(
+                UnsupportedOperationException.class, () -> details.refunds().clear());
+    }
+
+    @Test
+    void whatAnAdoptedPaymentLacksIsNullAndNotZero() {
+        Payment payment = received(GetPaymentResponse.newBuilder()
+                        .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
+                        .build())
+                .payment();
+        assertNull(payment.amount());
+        assertNull(payment.currency());
+        assertNull(payment.refundedAmount());
+        assertNull(payment.createTime());
+    }
+
+    @Test
+    void aRefundComesWithThePaymentAfterIt() {
+        RefundResponse response = RefundResponse.newBuilder()
+                .setRefund(payments.v1.Refund.newBuilder().setRefundId(19).setAmount(rupees(1, 0)))
+                .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
+                .build();
+        try (FakeService service = FakeService.answering(with(response));
+                PaymentsClient client = service.client()) {
+            RefundResult result = client.refund(REFUND);
+            assertEquals(19, result.refund().refundId());
+            assertEquals(7, result.payment().paymentId());
+        }
+    }
+
+    @Test
+    void aRefundThatAnEarlierSystemMadeIsNull() {
+        RefundResponse response = RefundResponse.newBuilder()
+                .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
+                .build();
+        try (FakeService service = FakeService.answering(with(response));
+                PaymentsClient client = service.client()) {
+            assertNull(client.refund(REFUND).refund());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 99, -1})
+    void valuesThatOnlyANewerServiceHasAreUnknown(int number) {
+        PaymentDetails details = received(GetPaymentResponse.newBuilder()
+                .setPayment(payments.v1.Payment.newBuilder()
+                        .setMethodValue(number)
+                        .setStatusValue(number)
+                        .setRefundStateValue(number))
+                .addRefunds(payments.v1.Refund.newBuilder().setStatusValue(number))
+                .build());
+        assertEquals(PaymentMethod.UNKNOWN, details.payment().method());
+        assertEquals(PaymentStatus.UNKNOWN, details.payment().status());
+        assertEquals(RefundState.UNKNOWN, details.payment().refundState());
+        assertEquals(RefundStatus.UNKNOWN, details.refunds().get(0).status());
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"PAYMENT_METHOD_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyMethodKeepsItsName(payments.v1.PaymentMethod method) {
+        PaymentMethod ours = Enums.fromContract(method);
+        assertEquals(method.name(), "PAYMENT_METHOD_" + ours);
+        assertEquals(method, Enums.toContract(ours));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"PAYMENT_STATUS_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyStatusKeepsItsName(payments.v1.PaymentStatus status) {
+        PaymentStatus ours = Enums.fromContract(status);
+        assertEquals(status.name(), "PAYMENT_STATUS_" + ours);
+        assertEquals(status, Enums.toContract(ours));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"REFUND_STATE_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyRefundStateKeepsItsName(payments.v1.RefundState state) {
+        RefundState ours = Enums.fromContract(state);
+        assertEquals(state.name(), "REFUND_STATE_" + ours);
+        assertEquals(state, Enums.toContract(ours));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"REFUND_STATUS_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyRefundStatusKeepsItsName(payments.v1.RefundStatus status) {
+        assertEquals(status.name(), "REFUND_STATUS_" + Enums.fromContract(status));
+    }
+}
