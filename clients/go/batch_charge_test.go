@@ -96,3 +96,20 @@ func TestABatchThatFailsAsAWholeIsAnErrorOfTheCall(t *testing.T) {
 		t.Errorf("the results are %v, and the error %v", results, err)
 	}
 }
+
+func TestABatchsAnswerOfAnotherLengthLeavesItsOutcomeUnknown(t *testing.T) {
+	for _, count := range []int{0, 1, 3} {
+		results := make([]*paymentsv1.BatchChargeResult, count)
+		for index := range results {
+			results[index] = &paymentsv1.BatchChargeResult{
+				Outcome: &paymentsv1.BatchChargeResult_Error{Error: status.New(codes.Unknown, "odd").Proto()},
+			}
+		}
+		service := serve(t, respond(&paymentsv1.BatchChargeResponse{Results: results}))
+		_, err := connect(t, service.target).BatchCharge(t.Context(), make([]payments.ChargeParams, 2))
+		var unknown *payments.OutcomeUnknownError
+		if !errors.As(err, &unknown) {
+			t.Errorf("%d results of 2 charges give %v", count, err)
+		}
+	}
+}

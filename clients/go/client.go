@@ -100,7 +100,7 @@ func (c *Client) BatchCharge(
 	if err != nil {
 		return nil, err
 	}
-	return batchChargeResultsFrom(request, response), nil
+	return batchChargeResultsFrom(request, response)
 }
 
 // Refund refunds a payment, and returns the refund and the payment after it.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/shopspring/decimal"
 	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -29,7 +30,11 @@ func paymentFrom(message *paymentsv1.Payment) *Payment {
 
 func batchChargeResultsFrom(
 	request *paymentsv1.BatchChargeRequest, response *paymentsv1.BatchChargeResponse,
-) []BatchChargeResult {
+) ([]BatchChargeResult, error) {
+	if len(response.GetResults()) != len(request.GetCharges()) {
+		broken := status.New(codes.Internal, "the answer is not one outcome for each charge")
+		return nil, withStatus(CallError{causes: []error{broken.Err()}}, broken)
+	}
 	results := make([]BatchChargeResult, 0, len(response.GetResults()))
 	for place, result := range response.GetResults() {
 		if result.GetError() == nil {
@@ -39,7 +44,7 @@ func batchChargeResultsFrom(
 		requestID := request.GetCharges()[place].GetRequestId()
 		results = append(results, BatchChargeResult{Err: errorFromStatus(status.FromProto(result.GetError()), requestID)})
 	}
-	return results
+	return results, nil
 }
 
 func refundFrom(message *paymentsv1.Refund) *Refund {

@@ -641,3 +641,11 @@ def test_both_clients_have_the_same_calls_with_the_same_arguments() -> None:
 def test_an_async_client_needs_a_running_event_loop() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
         payments.AsyncPaymentsClient()
+
+
+def test_a_batchs_answer_of_another_length_leaves_its_outcome_unknown() -> None:
+    request = pb.BatchChargeRequest(charges=[pb.ChargeRequest(order_id=1), pb.ChargeRequest(order_id=2)])
+    for count in (0, 1, 3):
+        response = pb.BatchChargeResponse(results=[pb.BatchChargeResult(payment=pb.Payment())] * count)
+        with pytest.raises(payments.OutcomeUnknown):
+            _messages.batch_charge_outcomes(request, response)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
+import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
-from payments.errors import PaymentsError, error_from_status
+from payments.errors import InternalError, PaymentsError, error_from_status
 from payments.models import (
     NewCharge,
     Payment,
@@ -100,7 +101,13 @@ def batch_charge_request(charges: Iterable[NewCharge]) -> payments_pb2.BatchChar
 def batch_charge_outcomes(
     request: payments_pb2.BatchChargeRequest, response: payments_pb2.BatchChargeResponse
 ) -> list[Payment | PaymentsError]:
-    """Return what became of each charge."""
+    """Return what became of each charge.
+
+    Raises:
+        InternalError: the answer is not one outcome for each charge, so that nobody knows what became of them.
+    """
+    if len(response.results) != len(request.charges):
+        raise InternalError("the answer is not one outcome for each charge", code=grpc.StatusCode.INTERNAL)
     return [
         payment(result.payment) if result.HasField("payment") else error_from_status(result.error, charge.request_id)
         for charge, result in zip(request.charges, response.results, strict=True)
