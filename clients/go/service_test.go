@@ -95,11 +95,16 @@ func charge(ctx context.Context, client *payments.Client, options ...payments.Ca
 
 // done answers any call with nothing in particular.
 func done(_ context.Context, _ int, request proto.Message) (proto.Message, error) {
-	switch request.(type) {
+	switch request := request.(type) {
 	case *paymentsv1.ChargeRequest:
 		return &paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
 	case *paymentsv1.BatchChargeRequest:
-		return &paymentsv1.BatchChargeResponse{}, nil
+		results := make([]*paymentsv1.BatchChargeResult, len(request.GetCharges()))
+		for index := range results {
+			payment := &paymentsv1.BatchChargeResult_Payment{Payment: &paymentsv1.Payment{PaymentId: 1}}
+			results[index] = &paymentsv1.BatchChargeResult{Outcome: payment}
+		}
+		return &paymentsv1.BatchChargeResponse{Results: results}, nil
 	case *paymentsv1.RefundRequest:
 		return &paymentsv1.RefundResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
 	case *paymentsv1.GetPaymentRequest:

@@ -1,6 +1,8 @@
 /** From the contract's messages to the client's results. */
+import { status } from "@grpc/grpc-js";
+
 import { errorFromStatus } from "./error_details.js";
-import type { PaymentsError } from "./errors.js";
+import { InternalError, type PaymentsError } from "./errors.js";
 import { paymentMethods, paymentStatuses, refundStates, refundStatuses } from "./enums.js";
 import { Timestamp } from "./generated/google/protobuf/timestamp.js";
 import { Money } from "./generated/google/type/money.js";
@@ -38,6 +40,9 @@ export function chargeOutcomes(
   request: BatchChargeRequest,
   response: BatchChargeResponse,
 ): (Payment | PaymentsError)[] {
+  if (response.results.length !== request.charges.length) {
+    throw new InternalError("the answer is not one outcome for each charge", { code: status.INTERNAL });
+  }
   return response.results.map(({ payment, error }, place) =>
     error === undefined ? paymentOf(payment) : errorFromStatus(error, request.charges[place]?.requestId),
   );

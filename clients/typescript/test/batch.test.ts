@@ -67,7 +67,7 @@ test("many charges that meet an unavailable service are repeated with the same r
       if (failures <= 6) {
         throw new Fault(status.UNAVAILABLE);
       }
-      return BatchChargeResponse.create();
+      return BatchChargeResponse.fromPartial({ results: [{ payment: {} }, { payment: {} }] });
     },
   });
   const charges = [
@@ -80,4 +80,13 @@ test("many charges that meet an unavailable service are repeated with the same r
   );
   assert.equal(requestIds.length, 14);
   assert.equal(new Set(requestIds).size, 2);
+});
+
+test("an answer that is not one outcome for each charge leaves the outcome unknown", async (t) => {
+  for (const count of [0, 1, 3]) {
+    const results = Array.from({ length: count }, () => ({ payment: {} }));
+    const service = await startService(t, { batchCharge: () => BatchChargeResponse.fromPartial({ results }) });
+    const charge = { orderId: 1, amount: new Decimal(1) };
+    await assert.rejects(clientOf(t, { target: service.target }).batchCharge([charge, charge]), OutcomeUnknown);
+  }
 });

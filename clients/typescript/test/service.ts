@@ -74,7 +74,11 @@ export async function startService(
   const server = new grpc.Server();
   server.addService(PaymentServiceService, {
     charge: handler(answers.charge ?? ((call) => charged(call.request))),
-    batchCharge: handler(answers.batchCharge ?? (() => BatchChargeResponse.create())),
+    batchCharge: handler(
+      answers.batchCharge ??
+        (({ request: { charges } }) =>
+          BatchChargeResponse.fromPartial({ results: charges.map(() => ({ payment: {} })) })),
+    ),
     refund: handler(answers.refund ?? (() => RefundResponse.create({ payment: {} }))),
     getPayment: handler(answers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
     listPayments: handler(answers.listPayments ?? (() => ListPaymentsResponse.create())),
