@@ -65,7 +65,7 @@ def test_servers_killed_in_the_middle_of_500_charges_lose_none_and_double_none(
             while charged() < kill_at and process.poll() is None:
                 time.sleep(0.002)
             service.kill()
-            assert process.poll() is None, "the charges were over before the kill"
+            assert process.poll() is None, "the charges were over before the kill" + "".join(process.communicate())
             service.start()
         output, errors = process.communicate(timeout=_CHARGES_TIMEOUT_SECONDS)
     assert process.returncode == 0, output + errors

@@ -9,6 +9,7 @@ import com.google.rpc.RetryInfo;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -58,10 +59,21 @@ final class Errors {
         Metadata trailers = rpcException.getTrailers() == null ? new Metadata() : rpcException.getTrailers();
         Status status = rpcException.getStatus();
         List<Any> details = details(trailers.get(DETAILS));
-        PaymentsException error =
-                of(status.getCode(), status.getDescription(), details, requestId, trailers.get(CALL_ID));
+        PaymentsException error = of(code(status), status.getDescription(), details, requestId, trailers.get(CALL_ID));
         error.initCause(rpcException);
         return error;
+    }
+
+    /**
+     * {@return the code of a status}
+     *
+     * <p>A connection that breaks just when a call is written to it is UNKNOWN to gRPC for Java, in other languages
+     * UNAVAILABLE, which is tried again.
+     */
+    private static Status.Code code(Status status) {
+        boolean isBrokenConnection =
+                status.getCode() == Status.Code.UNKNOWN && status.getCause() instanceof IOException;
+        return isBrokenConnection ? Status.Code.UNAVAILABLE : status.getCode();
     }
 
     /** {@return the exception for a status inside an answer: that of one charge of many} */
