@@ -2,7 +2,10 @@
 
 import os
 import platform
+from contextlib import closing
 from pathlib import Path
+
+from tools.devdb import PrivateDatabase
 
 
 def description(database_version: str) -> str:
@@ -11,6 +14,15 @@ def description(database_version: str) -> str:
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, database {database_version}"
     )
+
+
+def database_version(database: PrivateDatabase) -> str:
+    """Return the version that the database server tells."""
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _processor() -> str:

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.machine import description
-from bench.systems import BenchError, database_version, load, new_database, running
+from bench.machine import database_version, description
+from bench.systems import BenchError, load, new_database, running
 from tools.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "replicas.json"

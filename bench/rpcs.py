@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.machine import description
+from bench.machine import database_version, description
 from bench.picture import bars
-from bench.systems import BenchError, Report, System, database_version, load, new_database, running, seconds_to_serving
+from bench.systems import BenchError, Report, System, load, new_database, running, seconds_to_serving
 from tools.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "rpcs.json"

@@ -29,7 +29,7 @@ from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from bench.load import BenchError, obtain_h2load, post_load
-from bench.machine import description
+from bench.machine import database_version, description
 from server.config import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
@@ -96,7 +96,7 @@ def main() -> None:
             PrivateDatabase(Path(folder) / "db", options=[_BUFFER_POOL]) as database,
             ExitStack() as stack,
         ):
-            machine = description(_version(database))
+            machine = description(database_version(database))
             sites = [stack.enter_context(_site(database, rows, Path(folder))) for rows in arguments.rows]
             results = [
                 *_latencies(sites, arguments.rounds),
@@ -294,14 +294,6 @@ def _fill(database: PrivateDatabase, name: str, rows: int) -> None:
         _execute(database, name, _FILL.format(numbers=_MORE), (rows, made, more))
         made += more
     _execute(database, name, "ANALYZE TABLE payments")
-
-
-def _version(database: PrivateDatabase) -> str:
-    with closing(database.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        row = cursor.fetchone()
-    assert row is not None
-    return str(row[0])
 
 
 def _execute(database: PrivateDatabase, name: str | None, text: str, values: tuple[object, ...] = ()) -> None:

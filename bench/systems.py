@@ -26,7 +26,6 @@ __all__ = [
     "BenchError",
     "Report",
     "System",
-    "database_version",
     "load",
     "new_database",
     "running",
@@ -136,15 +135,6 @@ def seconds_to_serving(system: System) -> float:
     finally:
         process.terminate()
         process.wait()
-
-
-def database_version(database: PrivateDatabase) -> str:
-    """Return the version that the database server tells."""
-    with closing(database.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        row = cursor.fetchone()
-    assert row is not None
-    return str(row[0])
 
 
 @contextmanager
