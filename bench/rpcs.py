@@ -82,7 +82,8 @@ def main() -> None:
 
 
 def _measure(systems: list[System], plan: _Plan) -> list[Measured]:
-    ids = {system.name: iter(range(1, plan.rows, plan.rows // (2 * plan.rounds))) for system in systems}
+    refunds = plan.rows // plan.rounds
+    ids = {system.name: iter(range(1, plan.rows + 1, refunds)) for system in systems}
 
     def in_turn(what: str, rpc: str, *options: str, unit: str = "a second", times: int = 1) -> Measured:
         reports: dict[str, list[Report]] = {system.name: [] for system in systems}
@@ -93,7 +94,7 @@ def _measure(systems: list[System], plan: _Plan) -> list[Measured]:
                 more = list(options)
                 if rpc == "refund":
                     first = next(ids[system.name])
-                    more.append(f"-payment-ids={first}-{first + plan.rows // (2 * plan.rounds) - 1}")
+                    more.append(f"-payment-ids={first}-{first + refunds - 1}")
                 reports[system.name].append(load(system.port, rpc, plan.seconds, *more))
         values = {
             name: times * statistics.median(report.calls_per_second for report in found)

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
 _PEER = str(ROOT / ".bin" / "peer-go")
 _START_TIMEOUT_SECONDS = 30
-_WARM_UP_SECONDS = 1
+_WARM_UP_AT_MOST_SECONDS = 1
 _POLL_SECONDS = 0.005
 _PORTS = iter(range(18_100, 30_000))
 _FILL = """
@@ -102,13 +102,13 @@ def running(name: str, engine: str, settings: Mapping[str, str], folder: Path) -
 
 
 def load(port: int, rpc: str, seconds: float, *options: str) -> Report:
-    """Make calls for some seconds, after a second that is not measured.
+    """Make calls for some seconds, after as many, but one at most, that are not measured.
 
     Raises:
         BenchError: none succeeded.
     """
     command = [_LOADER, "-target", f"127.0.0.1:{port}", "-rpc", rpc, "-connections", "4", *options]
-    command += ["-seconds", str(seconds), "-warm-up", str(_WARM_UP_SECONDS)]
+    command += ["-seconds", str(seconds), "-warm-up", str(min(_WARM_UP_AT_MOST_SECONDS, seconds))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"no {rpc} succeeded: {done.stdout}{done.stderr}")

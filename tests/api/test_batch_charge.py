@@ -2,12 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import grpc
 import pytest
 from google.rpc import code_pb2
 from payments.v1 import payments_pb2 as pb
 
-from tests.api.drivers import CallFailed, Driver, GrpcDriver, fill_from_details
+from tests.api.drivers import CallFailed, Driver, fill_from_details
 from tests.api.requests import FAILING, charge, new_order_id, new_request_id
 
 
@@ -104,14 +103,6 @@ def test_a_batch_of_none_or_of_too_many_is_invalid_and_makes_nothing(api: Driver
     assert (failed.value.code, failed.value.fields) == ("INVALID_ARGUMENT", ["charges"])
     assert failed.value.descriptions == ["must be 1 to 1,000 charges"]
     assert stored(api, order_id) == []
-
-
-def test_a_batch_after_its_deadline_makes_nothing(grpc_api: GrpcDriver) -> None:
-    order_id = new_order_id()
-    with pytest.raises(grpc.RpcError) as failed:
-        grpc_api.stub.BatchCharge(batch(charge(order_id)), timeout=0)
-    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert stored(grpc_api, order_id) == []
 
 
 def test_a_batch_of_nothing_but_wrong_charges_is_an_error_for_each(api: Driver) -> None:

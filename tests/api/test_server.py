@@ -60,9 +60,12 @@ def test_reflection_lists_and_describes_the_services_in_both_versions(grpc_api: 
         assert answer.file_descriptor_response.file_descriptor_proto
 
 
+@pytest.mark.parametrize("rpc", ["Charge", "BatchCharge"])
 def test_a_call_whose_deadline_passed_while_it_waited_stores_nothing(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]], rpc: str
 ) -> None:
+    order_id = new_order_id()
+    request = charge(order_id) if rpc == "Charge" else pb.BatchChargeRequest(charges=[charge(order_id)] * 2)
     running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_ACQUIRE_TIMEOUT_SECONDS="30")
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
         api = GrpcDriver(channel)
@@ -71,8 +74,7 @@ def test_a_call_whose_deadline_passed_while_it_waited_stores_nothing(
             # This refund has the only connection, and waits for the held row.
             refunding = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
-            order_id = new_order_id()
-            assert failure(lambda: api.stub.Charge(charge(order_id), timeout=0.3)).code == "DEADLINE_EXCEEDED"
+            assert failure(lambda: getattr(api.stub, rpc)(request, timeout=0.3)).code == "DEADLINE_EXCEEDED"
         assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
         time.sleep(0.3)
         assert not api.list_payments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id))).payments

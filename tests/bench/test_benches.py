@@ -54,7 +54,7 @@ def test_imports_are_measured(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_rpcs_are_measured_beside_the_go_service(tmp_path: Path) -> None:
-    found = run("bench.rpcs", tmp_path / "rpcs.json", "--rounds", "1", "--seconds", "0.5", "--rows", "4000")
+    found = run("bench.rpcs", tmp_path / "rpcs.json", "--rounds", "1", "--seconds", "0.5", "--rows", "30000")
 
     by_what = {result["what"]: result for result in found["results"]}
     for what in ("Charge with a request_id", "Charge without one", "ListPayments, 50 payments", "GetPayment", "Refund"):
