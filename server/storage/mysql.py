@@ -22,6 +22,7 @@ from server.config import Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
 from server.storage import queries
+from server.storage.one_column import read_values
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
@@ -87,9 +88,11 @@ class Session:
             await cursor.execute(text, values)
             return cast("Sequence[Row]", await cursor.fetchall())
 
-    async def values(self, text: str, values: Sequence[object]) -> list[Any]:
-        """Execute a query of one column, and return its values."""
-        return [value for (value,) in await self.rows(text, values)]
+    async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
+        """Execute a query of one column that is never NULL, and return its values, in UTF-8: see ``one_column``."""
+        async with self._connection.cursor() as cursor:
+            query = cursor.mogrify(text, values)
+        return await read_values(self._connection, query)
 
     async def row(self, text: str, values: Sequence[object]) -> Row | None:
         """Execute a query of at most one row, and return it, or None."""

@@ -21,11 +21,17 @@ from server.domain.payment import (
 from server.storage import group_read, queries
 from server.storage.charges import key_values, reused
 from server.storage.group_commit import GroupCommit
-from server.storage.group_read import details, read_details
+from server.storage.group_read import read_details
 from server.storage.groups import Groups
 from server.storage.mysql import Database, DuplicateKey, Session
 from server.storage.queries import Query
-from server.storage.rows import STATUS_VALUES, payment_from_json, payments_from_json, refund_from_json
+from server.storage.rows import (
+    STATUS_VALUES,
+    details_from_json,
+    payment_from_json,
+    payments_from_json,
+    refund_from_json,
+)
 
 
 class MysqlPaymentStore:
@@ -64,10 +70,10 @@ class MysqlPaymentStore:
             return await self._reads.add(key, deadline)
 
         async def work(session: Session) -> PaymentDetails:
-            rows = await session.rows(queries.SELECT_DETAILS_BY_REFERENCE, (key, len(key.encode())))
-            if not rows:
-                raise _not_found()
-            return details(rows[0][0], [refund for _, refund in rows if refund is not None])
+            values = await session.values(queries.SELECT_DETAILS_BY_REFERENCE, (key, len(key.encode())))
+            for details in details_from_json(values).values():
+                return details
+            raise _not_found()
 
         return await self._database.run(work, deadline)
 

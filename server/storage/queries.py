@@ -27,7 +27,8 @@ _REFUND = (
 )
 """A refund likewise."""
 
-_REFUND_IF_ANY = f"CASE WHEN r.refund_id IS NOT NULL THEN {_REFUND} END"
+_DETAILS = f"CONCAT('[', {_PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {_REFUND} END, ']')"
+"""A payment and one of its refunds, or null where it has none, as one value in JSON."""
 
 PING = "SELECT 1"
 
@@ -119,14 +120,14 @@ SELECT_LAST_REFUND = f"""
 """refunds_by_payment, read backwards."""
 
 SELECT_DETAILS_BY_IDS = f"""
-    SELECT p.payment_id, {_PAYMENT}, {_REFUND_IF_ANY} FROM payments p
+    SELECT {_DETAILS} FROM payments p
     LEFT JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.payment_id IN %s ORDER BY p.payment_id, r.refund_id
 """
 """Binds a tuple of ids. The primary key; then refunds_by_payment. One statement, so that payment and refunds agree."""
 
 SELECT_DETAILS_BY_REFERENCE = f"""
-    SELECT {_PAYMENT}, {_REFUND_IF_ANY} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
+    SELECT {_DETAILS} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.reference = %s AND LENGTH(p.reference) = %s ORDER BY r.refund_id
 """
 """The unique key of reference, to which spaces at the end are nothing, so that the length is compared; then

@@ -11,7 +11,7 @@ import orjson
 
 from server.domain.currency import MINOR_DIGITS
 from server.domain.money import AMOUNT_DIGITS, Money
-from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentMethod, Refund, Status
+from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, PaymentMethod, Refund, Status
 
 STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
 """How the status columns hold each status."""
@@ -22,19 +22,43 @@ _NO_MONEY = {currency: Money(currency, 0) for currency in MINOR_DIGITS}
 _UTC = "+00:00"
 
 
-def payment_from_json(value: str) -> Payment:
+def payment_from_json(value: str | bytes) -> Payment:
     """Return the payment in one value."""
     return _payment(*orjson.loads(value))
 
 
-def payments_from_json(values: Iterable[str]) -> list[Payment]:
+def payments_from_json(values: Iterable[bytes]) -> list[Payment]:
     """Return the payments in many values: the same, but taken apart at once."""
-    return [_payment(*columns) for columns in orjson.loads(f"[{','.join(values)}]")]
+    return [_payment(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values))]
+
+
+def details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails]:
+    """Return the payments with their refunds, by id; there is a value for each refund, or one where there is none."""
+    found: dict[int, tuple[Payment, list[Refund]]] = {}
+    for payment, refund in orjson.loads(b"[%b]" % b",".join(values)):
+        payment_id = payment[0]
+        if payment_id not in found:
+            found[payment_id] = _payment(*payment), []
+        if refund is not None:
+            found[payment_id][1].append(_refund(*refund)[0])
+    return {payment_id: PaymentDetails(payment, tuple(refunds)) for payment_id, (payment, refunds) in found.items()}
 
 
 def refund_from_json(value: str) -> tuple[Refund, Money | None]:
     """Return the refund in one value, and the amount that its caller asked for; None asked for all that remained."""
-    refund_id, payment_id, amount, currency, status, reason, created_at, requested_amount = orjson.loads(value)
+    return _refund(*orjson.loads(value))
+
+
+def _refund(  # noqa: PLR0913, PLR0917 - the columns of the table
+    refund_id: int,
+    payment_id: int,
+    amount: str,
+    currency: str,
+    status: int | None,
+    reason: str,
+    created_at: str,
+    requested_amount: str | None,
+) -> tuple[Refund, Money | None]:
     create_time = _time(created_at)
     assert create_time is not None, "a refund always has a time"
     refund = Refund(

@@ -99,7 +99,7 @@ def test_a_numbered_page_is_the_same_from_either_end(
         large_database,
     )
     found = database_server.execute(page.text, page.values, large_database)
-    assert [payment.payment_id for payment in payments_from_json(value for (value,) in found)] == [
+    assert [payment.payment_id for payment in payments_from_json(value.encode() for (value,) in found)] == [
         payment_id for (payment_id,) in expected
     ]
 

@@ -11,9 +11,9 @@ import pytest
 from server.domain.currency import MINOR_DIGITS
 from server.domain.listing import Order, PaymentFilter
 from server.domain.money import AMOUNT_DIGITS, Money
-from server.domain.payment import Payment, PaymentMethod, Status
+from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
 from server.storage import queries
-from server.storage.rows import payment_from_json, payments_from_json
+from server.storage.rows import details_from_json, payment_from_json, payments_from_json
 from tests.conftest import DatabaseServer, settings_of
 from tools.migrate import migrate
 
@@ -115,10 +115,10 @@ def test_a_row_of_every_shape_is_read_as_the_payment_that_it_is(
 ) -> None:
     database, rows = written
     for payment_id, columns in rows.items():
-        ((found_id, value, refund),) = database_server.execute(
-            queries.SELECT_DETAILS_BY_IDS, ((payment_id,),), database
-        )
-        assert (found_id, refund) == (payment_id, None)
+        ((value,),) = database_server.execute(queries.SELECT_DETAILS_BY_IDS, ((payment_id,),), database)
+        assert details_from_json([value.encode()]) == {payment_id: PaymentDetails(columns.expected(payment_id), ())}
+        by_id = queries.SELECT_CHARGE_BY_REQUEST.replace("p.caller = %s AND p.request_id = %s", "p.payment_id = %s")
+        ((_, value),) = database_server.execute(by_id, (payment_id,), database)
         assert payment_from_json(value) == columns.expected(payment_id)
 
 
@@ -128,7 +128,7 @@ def test_a_page_of_rows_is_read_as_each_row_alone(
     database, rows = written
     found: list[Payment] = []
     for part in queries.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
-        values = [value for (value,) in database_server.execute(part.text, (*part.values, 1000), database)]
+        values = [value.encode() for (value,) in database_server.execute(part.text, (*part.values, 1000), database)]
         found += payments_from_json(values)
     assert {payment.payment_id: payment for payment in found} == {
         payment_id: columns.expected(payment_id) for payment_id, columns in rows.items()

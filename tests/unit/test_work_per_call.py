@@ -58,7 +58,7 @@ def charge() -> bytes:
     return messages.charge_response(ChargeOutcome(stored_payment(payment, 7), replayed=False)).SerializeToString()
 
 
-def list_page(values: list[str]) -> bytes:
+def list_page(values: list[bytes]) -> bytes:
     query = messages.list_request(pb.ListPaymentsRequest.FromString(b""), CURRENCIES)
     page = Page(tuple(payments_from_json(values)), None, None)
     return messages.list_response(page, query).SerializeToString()
@@ -69,10 +69,10 @@ CHARGE = pb.ChargeRequest(
 ).SerializeToString()
 
 
-def row(number: int) -> str:
+def row(number: int) -> bytes:
     amount, time = f"{number}.50", "2026-11-24 22:57:36.368894"
     columns = [number, 342, amount, "INR", "UPI", 1, f"ECI20261124-{number:020X}", time, "0.00", 0, 0]
-    return orjson.dumps(columns).decode()
+    return orjson.dumps(columns)
 
 
 def test_a_charge_takes_no_more_calls_of_functions_than_it_did() -> None:
