@@ -16,7 +16,7 @@ ENGINE_TESTS := tests/faults $(patsubst %,tests/api/test_%.py,adopted_payments c
 RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test clients bench bench-rpcs bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
+.PHONY: help run test clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -83,13 +83,9 @@ clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/cli
 	npm --prefix clients/typescript run --silent example:build
 	$(BIN)/python -m pytest tests/clients
 
-bench: $(READY) .bin/peer-go .bin/loader ## measure the service beside a Go peer, and beside the one that it replaces
-	$(BIN)/python -m bench.rpcs
-	$(BIN)/python -m bench.rest
+bench: $(READY) .bin/peer-go .bin/loader ## measure the service beside a Go peer, the one that it replaces, and itself without its parts
+	$(BIN)/python -m bench
 	$(BIN)/python -m bench.imports
-
-bench-rpcs: $(READY) .bin/peer-go .bin/loader ## measure the RPCs beside the natural Go service
-	$(BIN)/python -m bench.rpcs
 
 bench-replicas: $(READY) .bin/loader ## measure one, two and four replicas over one database
 	$(BIN)/python -m bench.replicas

@@ -21,7 +21,7 @@ from pathlib import Path
 import pymysql
 
 from bench.load import BenchError
-from bench.machine import description
+from bench.machine import database_version, description
 from server.config import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
@@ -62,7 +62,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder, PrivateDatabase(Path(folder) / "db") as database:
             bench = _Bench(database, Path(folder) / "payments.csv", arguments.rows)
-            machine = description(bench.database_version())
+            machine = description(database_version(database))
             results = bench.run(arguments.rounds)
     except BenchError as error:
         sys.exit(str(error))
@@ -88,13 +88,6 @@ class _Bench:
         )
         self._execute("SET GLOBAL local_infile = 1")
         _write(file, rows)
-
-    def database_version(self) -> str:
-        with closing(self._database.connect()) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT VERSION()")
-            row = cursor.fetchone()
-        assert row is not None
-        return str(row[0])
 
     def run(self, rounds: int) -> list[Measured]:
         """Measure each way as often as there are rounds."""

@@ -19,11 +19,16 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What one run gave: requests answered with 2xx in a second, and how many were not."""
+class Report:
+    """What one run of a load generator gave: calls that succeeded in a second, how many did not, and their latencies.
 
-    requests_per_second: float
+    These are 0 where the generator does not tell them.
+    """
+
+    calls_per_second: float
     errors: int
+    p50_ms: float = 0
+    p99_ms: float = 0
 
 
 def obtain_h2load() -> None:
@@ -42,7 +47,7 @@ def obtain_h2load() -> None:
         raise BenchError(_HOW_TO_GET_IT)
 
 
-def post_load(url: str, body: object, folder: Path, *, connections: int, seconds: int) -> Load:
+def post_load(url: str, body: object, folder: Path, *, connections: int, seconds: int) -> Report:
     """Send POSTs with ``body`` over HTTP/1.1, each connection the next when the last is answered.
 
     A warm-up of two seconds comes first and is not counted.
@@ -61,4 +66,4 @@ def post_load(url: str, body: object, folder: Path, *, connections: int, seconds
         raise BenchError(f"h2load failed: {done.stdout}{done.stderr}")
     succeeded, *others = map(int, answered.groups())
     # h2load counts an answer that is no 2xx as failed too.
-    return Load(succeeded / seconds, max(sum(others), int(failed[1])))
+    return Report(succeeded / seconds, max(sum(others), int(failed[1])))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pymysql
 
-from bench.machine import description
+from bench.machine import database_version, description
 from bench.peers.replaced.table import TABLE
 from tools.devdb import PrivateDatabase
 
@@ -93,8 +93,6 @@ def main() -> None:
 
 def _measure(database: PrivateDatabase, rows: int) -> Measured:
     with closing(database.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        (version,) = cursor.fetchone() or ("",)
         cursor.execute(f"CREATE DATABASE {_DATABASE} CHARACTER SET utf8mb4")
         cursor.execute(f"USE {_DATABASE}")
         cursor.execute("SET time_zone = '+00:00'")
@@ -127,7 +125,7 @@ def _measure(database: PrivateDatabase, rows: int) -> Measured:
     writer.stopped.set()
     writer.join()
     return Measured(
-        description(str(version)),
+        description(database_version(database)),
         rows,
         seconds,
         max(writer.seconds),

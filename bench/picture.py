@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from html import escape
 
 _WIDTH, _LABEL_WIDTH, _BAR_HEIGHT, _GAP, _TOP = 900, 380, 16, 14, 50
-_COLOURS = ("#8a8f98", "#2f6fde", "#9dbcf2")
+_COLOURS = ("#2f6fde", "#9dbcf2")
 
 
 def bars(title: str, rows: Mapping[str, Mapping[str, float]]) -> str:

@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.systems import BenchError, load, new_database, running
+from bench.load import BenchError
+from bench.systems import load, new_database, running
 from tools.devdb import PrivateDatabase
 
 _FOLDER = Path(__file__).resolve().parent.parent / ".data"
@@ -31,7 +32,7 @@ def main() -> None:
         with (
             tempfile.TemporaryDirectory() as folder,
             PrivateDatabase(Path(folder) / "db") as database,
-            running("profiled", arguments.engine, new_database(database, "profiled", _ROWS), Path(folder)) as system,
+            running("profiled", _settings(database, arguments.engine), Path(folder)) as system,
         ):
             command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(system.process_id)]
             command += ["--rate", str(_SAMPLES_PER_SECOND), "--duration", str(arguments.seconds)]
@@ -42,6 +43,10 @@ def main() -> None:
     if profiler.returncode:
         sys.exit(profiler.returncode)
     print(f"{output}: {arguments.rpc} by {arguments.engine}")
+
+
+def _settings(database: PrivateDatabase, engine: str) -> dict[str, str]:
+    return {**new_database(database, "profiled", _ROWS), "GRPC_ENGINE": engine}
 
 
 if __name__ == "__main__":

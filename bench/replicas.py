@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.load import BenchError
 from bench.machine import database_version, description
-from bench.systems import BenchError, load, new_database, running
+from bench.systems import load, new_database, running
 from tools.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "replicas.json"
@@ -35,9 +36,9 @@ def main() -> None:
             ThreadPoolExecutor(max(_COUNTS)) as threads,
         ):
             machine = description(database_version(database))
-            settings = new_database(database, "replicas", _ROWS)
+            settings = {**new_database(database, "replicas", _ROWS), "GRPC_ENGINE": _ENGINE}
             ports = [
-                stack.enter_context(running(f"replica-{number}", _ENGINE, settings, Path(folder))).port
+                stack.enter_context(running(f"replica-{number}", settings, Path(folder))).port
                 for number in range(max(_COUNTS))
             ]
 

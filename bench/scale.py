@@ -139,7 +139,7 @@ def _charges(sites: Sequence[_Site], rounds: int, seconds: int, folder: Path) ->
             load = post_load(f"{site.rest_url}/v1/payments/charge", body, folder, connections=64, seconds=seconds)
             if load.errors:
                 raise BenchError(f"{load.errors} charges failed at {site.rows:,} rows")
-            rates[site.rows].append(load.requests_per_second)
+            rates[site.rows].append(load.calls_per_second)
     return _measured("charges over REST, 64 connections (a second)", [statistics.median(rates[s.rows]) for s in sites])
 
 

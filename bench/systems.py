@@ -1,4 +1,4 @@
-"""What is measured: this service by either engine, and its Go peer, each on a database of its own; and the load."""
+"""What is measured: this service and its peers, each on a database of its own; and the load over gRPC."""
 
 import contextlib
 import json
@@ -17,20 +17,10 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from bench.load import BenchError
+from bench.load import BenchError, Report
 from server.config import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
-
-__all__ = [
-    "BenchError",
-    "Report",
-    "System",
-    "load",
-    "new_database",
-    "running",
-    "seconds_to_serving",
-]
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
@@ -50,20 +40,12 @@ _FILL = """
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What one run of the load generator gave."""
-
-    calls_per_second: float
-    p99_ms: float
-    errors: int
-
-
-@dataclass(frozen=True, slots=True)
 class System:
-    """A service that runs: its port, its process, and how it is started."""
+    """A service that runs: its ports, its process, and how it is started."""
 
     name: str
     port: int
+    rest_port: int
     process_id: int
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -71,34 +53,71 @@ class System:
 
 def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, str]:
     """Make a database with the tables and ``rows`` payments; return the settings that name it."""
-    settings = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": f"bench_{name.lower()}"}
-    _execute(database, None, f"CREATE DATABASE {settings['MYSQL_DB']} CHARACTER SET utf8mb4")
+    settings = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": f"bench_{name}"}
+    execute(database, None, f"CREATE DATABASE {settings['MYSQL_DB']} CHARACTER SET utf8mb4")
     migrate(Settings.model_validate({key.lower(): value for key, value in settings.items()}), say=lambda _: None)
-    _execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
-    _execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
+    if rows:
+        execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
+    execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
     return settings
 
 
 @contextmanager
-def running(name: str, engine: str, settings: Mapping[str, str], folder: Path) -> Iterator[System]:
-    """Run this service by ``engine``, or the Go peer for an empty one.
+def running(
+    name: str, settings: Mapping[str, str], folder: Path, command: tuple[str, ...] = (sys.executable, "-m", "server")
+) -> Iterator[System]:
+    """Run this service, by settings that may differ from these: it does not log calls, and all charges succeed.
 
     Raises:
         BenchError: it did not start.
     """
-    port = _free_port()
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        **settings,
-        "GRPC_PORT": str(port),
-        "REST_PORT": "0",
-        "LOG_LEVEL": "warning",
-        "SUCCESS_PROBABILITY": "1",
-        **({"GRPC_ENGINE": engine} if engine else {}),
-    }
-    command = (sys.executable, "-m", "server") if engine else (_PEER,)
-    with _process(name, port, command, environment, folder / f"{name}.log") as process_id:
-        yield System(name, port, process_id, command, environment)
+    port, rest_port = free_port(), free_port()
+    ports = {"GRPC_PORT": str(port), "REST_PORT": str(rest_port)}
+    environment = {"LOG_LEVEL": "warning", "SUCCESS_PROBABILITY": "1", **ports, **settings}
+    with running_program(name, command, environment, port, folder, rest_port) as system:
+        yield system
+
+
+@contextmanager
+def running_go(name: str, settings: Mapping[str, str], folder: Path) -> Iterator[System]:
+    """Run the Go peer.
+
+    Raises:
+        BenchError: it did not start.
+    """
+    port = free_port()
+    with running_program(name, (_PEER,), {**settings, "GRPC_PORT": str(port)}, port, folder) as system:
+        yield system
+
+
+@contextmanager
+def running_program(  # noqa: PLR0913, PLR0917
+    name: str,
+    command: tuple[str, ...],
+    settings: Mapping[str, str],
+    port: int,
+    folder: Path,
+    rest_port: int = 0,
+) -> Iterator[System]:
+    """Run a program, which is ready when it listens on ``port``.
+
+    Raises:
+        BenchError: it did not start.
+    """
+    environment = {"PATH": os.environ.get("PATH", os.defpath), **settings}
+    log_path = folder / f"{name.replace(' ', '-')}.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+            while not _accepts(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise BenchError(f"{name} did not start: {log_path.read_text()}")
+                time.sleep(0.1)
+            yield System(name, port, rest_port, process.pid, command, environment)
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def load(port: int, rpc: str, seconds: float, *options: str) -> Report:
@@ -113,13 +132,14 @@ def load(port: int, rpc: str, seconds: float, *options: str) -> Report:
     if done.returncode:
         raise BenchError(f"no {rpc} succeeded: {done.stdout}{done.stderr}")
     report = json.loads(done.stdout)
-    return Report(report["calls_per_second"], report["latency_ms"]["p99"], sum(report["errors"].values()))
+    latency_ms = report["latency_ms"]
+    return Report(report["calls_per_second"], sum(report["errors"].values()), latency_ms["p50"], latency_ms["p99"])
 
 
 def seconds_to_serving(system: System) -> float:
     """Start another process of a system of ours, and return how long it takes until health says SERVING."""
-    port = _free_port()
-    environment = {**system.environment, "GRPC_PORT": str(port)}
+    port = free_port()
+    environment = {**system.environment, "GRPC_PORT": str(port), "REST_PORT": "0"}
     started = time.perf_counter()
     process = subprocess.Popen(system.command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -137,25 +157,14 @@ def seconds_to_serving(system: System) -> float:
         process.wait()
 
 
-@contextmanager
-def _process(
-    name: str, port: int, command: tuple[str, ...], environment: Mapping[str, str], log_path: Path
-) -> Iterator[int]:
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=log, stderr=subprocess.STDOUT)
-        try:
-            deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-            while not _accepts(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise BenchError(f"{name} did not start: {log_path.read_text()}")
-                time.sleep(0.1)
-            yield process.pid
-        finally:
-            process.terminate()
-            process.wait()
+def resident_mebibytes(system: System) -> float:
+    """Return how much memory a system has in use."""
+    status = Path(f"/proc/{system.process_id}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def _execute(database: PrivateDatabase, name: str | None, text: str) -> None:
+def execute(database: PrivateDatabase, name: str | None, text: str) -> None:
+    """Execute a statement in the database of this name, committed, in UTC."""
     with closing(database.connect(name)) as connection, connection.cursor() as cursor:
         cursor.execute("SET time_zone = '+00:00'")
         cursor.execute(text)
@@ -170,7 +179,7 @@ def _accepts(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that nobody listens on, below those that the system gives to outgoing connections."""
     for port in _PORTS:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

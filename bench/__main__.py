@@ -1,0 +1,51 @@
+"""``make bench``: the service beside what it is compared with, on this machine, in one run and one table.
+
+All of it uses one private database server with durable commits; the load generators are on the same machine. Rounds
+alternate, so that what else the machine does falls on all; medians are compared. What counts is the ratio.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import beside_go, beside_replaced, costs
+from bench.figures import Figure, Plan, keep, table
+from bench.load import BenchError, obtain_h2load
+from bench.machine import database_version, description
+from tools.devdb import PrivateDatabase
+
+_RESULTS = Path(__file__).parent / "results" / "bench.json"
+_PARTS = {"go": beside_go.measure, "replaced": beside_replaced.measure, "costs": costs.measure}
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each, alternating")
+    parser.add_argument("--seconds", type=float, default=5, help="how long a round is")
+    parser.add_argument("--rows", type=int, default=300_000, help="payments in each table at the start")
+    parser.add_argument("--listed-rows", type=int, default=1_000_000, help="payments in the table of the last page")
+    parser.add_argument("--charges", type=int, default=2_000_000, help="charges after which memory is looked at")
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="what is measured")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON and SVG")
+    arguments = parser.parse_args()
+    plan = Plan(arguments.rounds, arguments.seconds, arguments.rows, arguments.listed_rows, charges=arguments.charges)
+    figures: list[Figure] = []
+    try:
+        obtain_h2load()
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            PrivateDatabase(Path(folder) / "db", options=["--innodb-buffer-pool-size=2G"]) as database,
+        ):
+            machine = description(database_version(database))
+            for part in arguments.parts:
+                figures += _PARTS[part](database, plan, Path(folder))
+    except BenchError as error:
+        sys.exit(str(error))
+    print(machine, table(figures), sep="\n\n")
+    keep(arguments.results, machine, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""REST beside the service that it replaces (``bench/peers/replaced``), each on a database of its own."""
+
+import json
+import statistics
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import GRPCIO, Figure, Plan, in_turn, rates
+from bench.load import BenchError, post_load
+from bench.peers.replaced.table import TABLE
+from bench.systems import System, execute, free_port, new_database, running, running_program
+from tools.devdb import PrivateDatabase
+
+_REPLACED = "the replaced one"
+_CONNECTIONS = 64
+_CHARGE = {"order_id": 342, "amount": 561.00}
+_PER_PAGE = 200
+_LISTS = 7
+_FILL = """
+    INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, refunded)
+    SELECT k, k, MOD(k * 7919, 500000) / 100 + 1, ELT(1 + MOD(k, 3), 'UPI', 'CARD', 'COD'), MOD(k, 5) < 3,
+        CONCAT('ECI20250101-', LPAD(HEX(k), 8, '0')), '2025-01-01' + INTERVAL k * 30 SECOND, 0
+    FROM (SELECT seq AS k FROM seq_1_to_{rows}) numbers
+"""
+
+
+def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
+    """Measure charges over REST, and the last page of a large table."""
+    return [_charges(database, plan, folder), _last_page(database, plan, folder)]
+
+
+def _charges(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
+    seconds = max(1, round(plan.seconds))
+    with _both(database, "charges", 0, folder) as systems:
+        reports = in_turn(
+            systems,
+            plan.rounds,
+            lambda system: post_load(
+                f"http://127.0.0.1:{system.rest_port}/v1/payments/charge",
+                _CHARGE,
+                folder,
+                connections=_CONNECTIONS,
+                seconds=seconds,
+            ),
+        )
+        what = f"POST /v1/payments/charge, {_CONNECTIONS} connections"
+        return rates(what, reports, _REPLACED)
+
+
+def _last_page(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
+    page = max(1, plan.listed_rows // _PER_PAGE)
+    path = f"/v1/payments?page={page}&per_page={_PER_PAGE}"
+    with _both(database, "pages", plan.listed_rows, folder) as systems:
+        taken: dict[str, list[float]] = {system.name: [] for system in systems}
+        for _ in range(_LISTS):
+            for system in systems:
+                started = time.perf_counter()
+                with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}{path}") as reply:
+                    items = json.load(reply)["items"]
+                taken[system.name].append((time.perf_counter() - started) * 1000)
+                if len(items) != min(_PER_PAGE, plan.listed_rows):
+                    raise BenchError(f"{system.name} gave {len(items)} items of {path}")
+    values = {name: statistics.median(times) for name, times in taken.items()}
+    return Figure(f"GET {path} of {plan.listed_rows:,} rows", "ms", values, _REPLACED, is_less_better=True)
+
+
+@contextmanager
+def _both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> Iterator[list[System]]:
+    """Run both services on new databases with as many payments. Over REST, the engine of gRPC makes no difference."""
+    ours, replaced = (new_database(database, f"{name}_{whose}", 0) for whose in ("ours", "replaced"))
+    execute(database, replaced["MYSQL_DB"], "DROP TABLE refunds, payments, schema_migrations")
+    execute(database, replaced["MYSQL_DB"], TABLE)
+    for settings in (ours, replaced):
+        if rows:
+            execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
+        execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
+    port = free_port()
+    command = (sys.executable, "-m", "bench.peers.replaced")
+    with (
+        running_program(_REPLACED, command, {**replaced, "PEER_PORT": str(port)}, port, folder, rest_port=port) as it,
+        running(GRPCIO, ours, folder) as service,
+    ):
+        yield [it, service]

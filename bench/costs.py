@@ -1,0 +1,75 @@
+"""What this service's own parts cost, each beside the same service without it."""
+
+import sys
+from pathlib import Path
+
+from bench.figures import NATIVE, Figure, Plan, in_turn, latencies, rates
+from bench.systems import System, load, new_database, resident_mebibytes, running
+from tools.devdb import PrivateDatabase
+
+_IN_FLIGHT = "-in-flight=64"
+_ROWS = 10_000
+_MEMORY_ROUND_SECONDS = 10
+
+
+def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
+    """Measure logging, group commit (at one call in flight, and at 64), and the memory after many charges."""
+    return [
+        _logging(database, plan, folder),
+        *_group_commit(database, plan, folder),
+        _memory(database, plan, folder),
+    ]
+
+
+def _logging(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
+    beside = "no log of calls"
+    settings = {**new_database(database, "logging", _ROWS), "GRPC_ENGINE": NATIVE}
+    with (
+        running(beside, settings, folder) as silent,
+        running(NATIVE, {**settings, "LOG_LEVEL": "info", "LOG_FORMAT": "json"}, folder) as logging,
+    ):
+        return _charges("Charge, each call logged", [silent, logging], plan, beside)
+
+
+def _group_commit(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
+    beside = "an INSERT a charge"
+    settings = {**new_database(database, "grouping", _ROWS), "GRPC_ENGINE": NATIVE}
+    module = (sys.executable, "-m", "bench.peers.direct")
+    with (
+        running(beside, settings, folder, command=module) as direct,
+        running(NATIVE, settings, folder) as grouping,
+    ):
+        systems = [direct, grouping]
+        options = ("-connections=1", "-in-flight=1")
+        reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))
+        return [
+            latencies("p50 of Charge at one call in flight", reports, lambda report: report.p50_ms, beside),
+            _charges("Charge, group commit", systems, plan, beside),
+        ]
+
+
+def _charges(what: str, systems: list[System], plan: Plan, beside: str) -> Figure:
+    reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, _IN_FLIGHT))
+    return rates(what, reports, beside)
+
+
+def _memory(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
+    settings = {**new_database(database, "memory", 0), "GRPC_ENGINE": NATIVE}
+    with running(NATIVE, settings, folder) as system:
+        made, errors, before = 0.0, 0, 0.0
+        seconds = min(_MEMORY_ROUND_SECONDS, plan.seconds)
+        while made < plan.charges:
+            report = load(system.port, "charge", seconds, _IN_FLIGHT)
+            made += report.calls_per_second * seconds
+            errors += report.errors
+            before = before or resident_mebibytes(system)
+        beside = "after the first"
+        values = {beside: before, NATIVE: resident_mebibytes(system)}
+        return Figure(
+            f"memory after {plan.charges:,} charges",
+            "MiB",
+            values,
+            beside,
+            is_less_better=True,
+            errors={NATIVE: errors},
+        )

@@ -1,0 +1,29 @@
+"""``python -m bench.peers.direct``: run it by the settings of the service."""
+
+import functools
+
+import server.app
+from server.__main__ import main
+from server.domain.deadline import Deadline
+from server.domain.payment import ChargeOutcome, NewPayment
+from server.storage.charges import insert_one
+from server.storage.mysql import Database
+from server.storage.payment_store import MysqlPaymentStore
+
+
+class DirectPaymentStore(MysqlPaymentStore):
+    """Payments in the database, where each charge is an INSERT of its own."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database."""
+        super().__init__(database)
+        self._direct = database
+
+    async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
+        """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
+        return await self._direct.run(functools.partial(insert_one, payment=payment), deadline)
+
+
+if __name__ == "__main__":
+    server.app.MysqlPaymentStore = DirectPaymentStore  # type: ignore[attr-defined]
+    main()
