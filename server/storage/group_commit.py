@@ -67,7 +67,7 @@ async def _insert_each(session: Session, payments: Sequence[NewPayment]) -> list
 async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
     rows = [payment_values(payment) for payment in payments]
     keys = [(payment.reference, payment.charge.key.caller, payment.charge.key.request_id) for payment in payments]
-    values = (orjson.dumps(rows).decode(), orjson.dumps(keys).decode())
+    values = (orjson.dumps(rows).hex(), orjson.dumps(keys).hex())
     # Outside a transaction: what the first statement writes is committed before the second is begun.
     _, ((found,),) = [executed.rows for executed in await session.script(queries.INSERT_PAYMENTS, values)]
     stored = {}

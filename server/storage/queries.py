@@ -42,7 +42,7 @@ INSERT_PAYMENT = """
 """
 """payments_by_request and the unique key of reference settle what is a duplicate."""
 
-_NEW_PAYMENTS = """JSON_TABLE(%s, '$[*]' COLUMNS (
+_NEW_PAYMENTS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
         amount DECIMAL(10, 2) PATH '$[1]' ERROR ON ERROR,
         currency CHAR(3) CHARACTER SET ascii PATH '$[2]' ERROR ON ERROR,
@@ -55,7 +55,7 @@ _NEW_PAYMENTS = """JSON_TABLE(%s, '$[*]' COLUMNS (
         request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
     )) n"""
 
-_NEW_KEYS = """JSON_TABLE(%s, '$[*]' COLUMNS (
+_NEW_KEYS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
         place FOR ORDINALITY,
         reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]' ERROR ON ERROR,
         caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]' ERROR ON ERROR,
@@ -79,8 +79,9 @@ INSERT_PAYMENTS = f"""
 
 They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
 payments_by_request or the unique key of reference, is left out. The keys are bound as another: a list of lists of
-reference, caller and request_id. The answer is one value, read by payments_by_request: for each key that is there, its
-place in the list, counted from 1, the payment_id, and whether it has that reference.
+reference, caller and request_id. Both go in hexadecimal: to escape text full of quotation marks takes the driver ten
+times as long. The answer is one value, read by payments_by_request: for each key that is there, its place in the list,
+counted from 1, the payment_id, and whether it has that reference.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
