@@ -21,7 +21,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.config import Settings, SettingsError, load_settings
+from server.config import Settings, SettingsError, check_exposure, load_settings
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError
 from tools.devdb import ROOT
@@ -47,6 +47,7 @@ def main() -> None:
     try:
         with _database():
             settings = load_settings()
+            check_exposure(settings)
             _refuse_taken_ports(settings)
             migrate(settings)
             load_sample_payments(count=DEFAULT_COUNT, only_if_empty=True)

@@ -87,7 +87,11 @@ def as_text(default: object) -> str:
             return ""
         case SecretStr():
             return default.get_secret_value()
+        case bool():
+            return str(default).lower()
         case frozenset():
             return ",".join(sorted(default))
+        case dict():
+            return ",".join(f"{name}={'+'.join(sorted(roles))}" for name, roles in default.items())
         case _:
             return str(default)
