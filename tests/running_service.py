@@ -50,7 +50,8 @@ class RunningService:
     @property
     def rest_url(self) -> str:
         """Where REST is."""
-        return f"http://127.0.0.1:{self.rest_port}"
+        scheme = "https" if "TLS_CERT_FILE" in self._environment else "http"
+        return f"{scheme}://127.0.0.1:{self.rest_port}"
 
     @property
     def engine(self) -> Engine:
