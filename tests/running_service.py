@@ -87,7 +87,7 @@ class RunningService:
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
-    def wait_for(self, name: str, **fields: str) -> dict[str, Any]:
+    def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
         """Return the first event of this name, with these fields, in the log of this run, once it is there."""
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         with self._changed:

@@ -46,14 +46,14 @@ def health(address: str, service: str, timeout_seconds: float) -> tuple[bool, st
     return answer.status == HealthCheckResponse.SERVING, f"{what} is {status}"
 
 
-def health_over_tls(port: int, service: str, timeout_seconds: float) -> tuple[bool, str]:
-    """Return the same of the service with TLS whose REST is on this port of this machine."""
-    what = f"{service or 'the server'} at https://127.0.0.1:{port}"
+def health_over_tls(host: str, port: int, service: str, timeout_seconds: float) -> tuple[bool, str]:
+    """Return the same of a service with TLS whose REST is on this port of this machine."""
+    what = f"{service or 'the server'} at https://{host}:{port}"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Its certificate is for its callers' name of it, not for an address of this machine; nothing secret is sent.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout_seconds, context=context)
+    connection = http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
     try:
         connection.request("GET", "/healthz" if service == _LIVENESS else "/readyz")
         is_serving = connection.getresponse().status == http.HTTPStatus.OK
@@ -76,7 +76,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.address is None and os.environ.get("TLS_CERT_FILE"):
         rest_port = int(os.environ.get("REST_PORT") or DEFAULT_REST_PORT)
-        is_serving, text = health_over_tls(rest_port, arguments.service, arguments.timeout_seconds)
+        is_serving, text = health_over_tls("127.0.0.1", rest_port, arguments.service, arguments.timeout_seconds)
     else:
         address = arguments.address or f"127.0.0.1:{port}"
         is_serving, text = health(address, arguments.service, arguments.timeout_seconds)
