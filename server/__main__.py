@@ -5,7 +5,7 @@ import sys
 import uvloop
 
 from server.app import StartupError, serve
-from server.config import SettingsError, load_settings
+from server.config import SettingsError, check_exposure, load_settings
 from server.logs import configure_logs
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     """Run the service; exits 0 when it was stopped, 1 when it could not start, 2 when a setting is wrong."""
     try:
         settings = load_settings()
+        check_exposure(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -19,9 +19,11 @@ from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.domain.references import reference_maker
 from server.processor import SimulatedProcessor
+from server.storage.key_store import MysqlKeyStore
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.schema import SchemaOutdated, check_schema
+from server.transport.auth import ROLES, Gate
 from server.transport.calls import Calls
 from server.transport.engines import new_server
 from server.transport.grpc_server import rpc_handlers
@@ -29,6 +31,7 @@ from server.transport.health import HealthMonitor, HealthService
 from server.transport.http_server import HttpServer, http_app
 from server.transport.reflection import add_reflection
 from server.transport.servicer import SERVICE, PaymentServicer
+from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
 from server.use_cases import Payments
 
 _GARBAGE_THRESHOLD = 20_000
@@ -57,41 +60,57 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tls = _tls(settings)
     database = Database(settings)
+    keys = MysqlKeyStore(database)
     drain = Deadline.after(0)
     try:
-        await _unless(stop, _wait_for_database(database, settings))
+        await _unless(stop, _wait_for_database(database, keys, settings))
         if not stop.is_set():
-            drain = await _serve_until(stop, settings, database)
+            drain = await _serve_until(stop, settings, database, keys, tls)
     finally:
         await database.close(drain)
     _log.info("stopped")
 
 
-async def _serve_until(stop: asyncio.Event, settings: Settings, database: Database) -> Deadline:
+async def _serve_until(
+    stop: asyncio.Event, settings: Settings, database: Database, keys: MysqlKeyStore, tls: Tls | None
+) -> Deadline:
     """Serve until ``stop`` is set, and drain; return until when what is still in progress may take."""
-    calls = Calls(settings.max_concurrent_calls)
+    calls = Calls(settings.max_concurrent_calls, _gate(settings, keys))
     engine = new_server(settings)
     server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
     payments = _payments(settings, database)
     servicer = PaymentServicer(payments, currencies)
-    handlers = rpc_handlers(SERVICE, servicer, calls, has_pushback=engine.has_pushback)
+    handlers = rpc_handlers(
+        SERVICE,
+        servicer,
+        calls,
+        has_pushback=engine.has_pushback,
+        has_certificates=settings.tls_client_ca_file is not None,
+    )
     server.add_registered_method_handlers(SERVICE.full_name, handlers)
     health_servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    add_reflection((SERVICE.full_name, health.SERVICE_NAME), server)
+    if settings.grpc_reflection:
+        add_reflection((SERVICE.full_name, health.SERVICE_NAME), server)
     monitor = HealthMonitor(
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
     await monitor.check()
     await health_servicer.tell_alive()
-    rest = HttpServer(http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor))
-    grpc_port = _listen(server, settings)
+    app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)
+    rest = HttpServer(app, None if tls is None else tls.http_context())
+    grpc_port = _listen(server, settings, tls)
     rest_port = _listen_rest(rest, settings)
     await server.start()
     await rest.start()
-    watching = asyncio.create_task(monitor.run())
+    watching = [
+        asyncio.create_task(monitor.run()),
+        asyncio.create_task(keys.run(settings.api_key_refresh_interval_seconds)),
+        *([] if tls is None else [asyncio.create_task(tls.run(settings.tls_reload_interval_seconds))]),
+    ]
     _settle_memory()
     _log.info("listening", transport="grpc", host=settings.grpc_host, port=grpc_port)
     _log.info("listening", transport="rest", host=settings.rest_host, port=rest_port)
@@ -99,7 +118,8 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
 
     _log.info("draining", timeout_seconds=settings.drain_timeout_seconds)
     await health_servicer.enter_graceful_shutdown()
-    watching.cancel()
+    for task in watching:
+        task.cancel()
     monitor.stop_serving()
     deadline = Deadline.after(settings.drain_timeout_seconds)
     await _drain(calls, settings.drain_timeout_seconds)
@@ -147,10 +167,34 @@ def _payments(settings: Settings, database: Database) -> Payments:
     )
 
 
-def _listen(server: grpc.aio.Server, settings: Settings) -> int:
-    host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
+def _tls(settings: Settings) -> Tls | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
     try:
-        return server.add_insecure_port(f"{host}:{settings.grpc_port}")
+        return Tls(TlsFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file))
+    except TlsFilesWrong as error:
+        raise StartupError(str(error)) from None
+
+
+def _gate(settings: Settings, keys: MysqlKeyStore) -> Gate:
+    gate = Gate(
+        ROLES,
+        keys,
+        anonymous=settings.anonymous_roles,
+        certificates=settings.certificate_roles,
+        certificate_needed=settings.tls_client_ca_file is not None,
+    )
+    gate.check([SERVICE])
+    return gate
+
+
+def _listen(server: grpc.aio.Server, settings: Settings, tls: Tls | None) -> int:
+    host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
+    address = f"{host}:{settings.grpc_port}"
+    try:
+        if tls is not None:
+            return server.add_secure_port(address, tls.grpc_credentials())
+        return server.add_insecure_port(address)
     except RuntimeError as error:
         raise _cannot_listen("GRPC", settings.grpc_host, settings.grpc_port) from error
 
@@ -169,12 +213,13 @@ def _cannot_listen(transport: str, host: str, port: int) -> StartupError:
     )
 
 
-async def _wait_for_database(database: Database, settings: Settings) -> None:
+async def _wait_for_database(database: Database, keys: MysqlKeyStore, settings: Settings) -> None:
     timeout_seconds = settings.mysql_startup_timeout_seconds
     deadline = asyncio.get_running_loop().time() + timeout_seconds
     while True:
         try:
             await check_schema(database, Deadline())
+            await keys.load()
         except StoreUnavailable as error:
             if asyncio.get_running_loop().time() + _STARTUP_RETRY_SECONDS > deadline:
                 msg = f"no database within {timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS): {error.__cause__}"

@@ -4,7 +4,9 @@ Each field's name in upper case is the variable. A wrong value stops the start w
 every wrong setting, its value (never a secret's) and what is allowed.
 """
 
+import ipaddress
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,6 +23,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server.domain.caller import Role
 from server.domain.currency import MINOR_DIGITS
 from server.domain.money import AMOUNT_DIGITS
 
@@ -66,6 +69,13 @@ class Engine(StrEnum):
     GRPCIO = "grpcio"
 
 
+class Protection(StrEnum):
+    """What listening elsewhere than on this machine's loopback needs, unless it is waived."""
+
+    TLS = "tls"
+    AUTHENTICATION = "authentication"
+
+
 class SettingsError(Exception):
     """The settings are wrong; the message has a line for each that is."""
 
@@ -107,6 +117,35 @@ class Settings(BaseSettings):
     cors_allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset({"*"}), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
     )
+    grpc_reflection: bool = Field(default=True, description="whether gRPC describes itself, as grpcurl asks it to")
+    rest_docs: bool = Field(
+        default=True, description="whether REST describes itself, at /docs, /redoc and /openapi.json"
+    )
+
+    tls_cert_file: Path | None = Field(
+        None, description="the service's certificate and those between it and its authority, in PEM; turns TLS on"
+    )
+    tls_key_file: Path | None = Field(None, description="the key of that certificate, in PEM")
+    tls_client_ca_file: Path | None = Field(
+        None, description="authorities of clients' certificates, in PEM; with it every caller needs a certificate"
+    )
+    tls_reload_interval_seconds: Seconds = Field(10, description="how often these files are looked at for changes")
+    anonymous_roles: Annotated[frozenset[Role], NoDecode] = Field(
+        frozenset(Role), description="roles of callers without a key or certificate, separated by commas; - is none"
+    )
+    certificate_roles: Annotated[Mapping[str, frozenset[Role]], NoDecode] = Field(
+        {"*": frozenset(Role)},
+        description="roles of callers by the name in their certificate, as NAME=ROLE+ROLE, separated by commas; "
+        "* is every other name",
+    )
+    api_key_refresh_interval_seconds: Seconds = Field(
+        2, description="how often API keys are read anew: how long one that was revoked, or made, may go unnoticed"
+    )
+    listen_without: Annotated[frozenset[Protection], NoDecode] = Field(
+        frozenset(),
+        description="what listening elsewhere than on loopback may go without, separated by commas: tls, "
+        "authentication",
+    )
     max_concurrent_calls: int = Field(
         1000, ge=1, le=1_000_000, description="calls in progress at most; further ones are told to try again"
     )
@@ -131,10 +170,27 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
-    @field_validator("allowed_currencies", "cors_allowed_origins", mode="before")
+    @field_validator("allowed_currencies", "cors_allowed_origins", "anonymous_roles", "listen_without", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("anonymous_roles", mode="before")
+    @classmethod
+    def _no_role(cls, value: object) -> object:
+        return [] if value in ("-", ["-"]) else value
+
+    @field_validator("certificate_roles", mode="before")
+    @classmethod
+    def _split_roles(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        entries = [entry.strip().rpartition("=") for entry in value.split(",") if entry.strip()]
+        if not all(name for name, _, _ in entries) or len({name for name, _, _ in entries}) < len(entries):
+            raise ValueError(
+                "must be entries such as shop.example.com=payments.charge+payments.read, one for each name"
+            )
+        return {name: [role for role in roles.split("+") if role] for name, _, roles in entries}
 
     @field_validator("allowed_currencies")
     @classmethod
@@ -173,6 +229,16 @@ class Settings(BaseSettings):
                 "GRPC_MAX_CONNECTION_AGE_SECONDS needs GRPC_ENGINE=grpcio: the native engine ends no connections of age"
             )
             raise ValueError(msg)
+        if self.grpc_engine is Engine.NATIVE and self.tls_cert_file is not None:
+            raise ValueError("TLS_CERT_FILE needs GRPC_ENGINE=grpcio: the native engine has no TLS")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE must be set together, or neither")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE")
         return self
 
     @property
@@ -193,6 +259,46 @@ def load_settings() -> Settings:
         raise SettingsError("\n".join(_explain(problem) for problem in error.errors())) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}; it must be a text file in UTF-8") from None
+
+
+def check_exposure(settings: Settings) -> None:
+    """Check that the service, if others than this machine can reach it, is protected, or that this was waived.
+
+    It is for those who start the service: tools that listen nowhere need no such thing.
+
+    Raises:
+        SettingsError: it is not; the message names the settings that would allow it.
+    """
+    open_to = [
+        f"{name}={host}"
+        for name, host in (("GRPC_HOST", settings.grpc_host), ("REST_HOST", settings.rest_host))
+        if not _is_loopback(host)
+    ]
+    if not open_to:
+        return
+    where = " and ".join(open_to)
+    problems = []
+    if settings.tls_cert_file is None and Protection.TLS not in settings.listen_without:
+        problems.append(
+            f"{where}: listening elsewhere than on loopback needs TLS: set TLS_CERT_FILE and TLS_KEY_FILE. "
+            "Where the network or a proxy protects what is sent, LISTEN_WITHOUT=tls waives it"
+        )
+    is_open = settings.anonymous_roles and settings.tls_client_ca_file is None
+    if is_open and Protection.AUTHENTICATION not in settings.listen_without:
+        problems.append(
+            f"{where}: listening elsewhere than on loopback needs callers who say who they are: set ANONYMOUS_ROLES=- "
+            "and make keys with `payments keys create`, or set TLS_CLIENT_CA_FILE. "
+            "Where only those who may can reach it, LISTEN_WITHOUT=authentication waives it"
+        )
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _explain(problem: ErrorDetails) -> str:

@@ -50,7 +50,8 @@ class RunningService:
     @property
     def rest_url(self) -> str:
         """Where REST is."""
-        return f"http://127.0.0.1:{self.rest_port}"
+        scheme = "https" if "TLS_CERT_FILE" in self._environment else "http"
+        return f"{scheme}://127.0.0.1:{self.rest_port}"
 
     @property
     def engine(self) -> Engine:
@@ -86,7 +87,7 @@ class RunningService:
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
-    def wait_for(self, name: str, **fields: str) -> dict[str, Any]:
+    def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
         """Return the first event of this name, with these fields, in the log of this run, once it is there."""
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         with self._changed:

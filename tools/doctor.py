@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import pymysql
 import typer
 
-from server.config import Settings, SettingsError
+from server.config import Settings, SettingsError, check_exposure
 from tools.adoption import count_adopted
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, address, connect
 from tools.migrate import check_migrated, check_records, read_records
@@ -91,6 +91,7 @@ class Finding:
 def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[Finding]:
     """Look at the database that the settings name, and how they fit; without ``with_rows``, not at its rows."""
     yield Finding(Level.OK, "settings", f"{settings.mysql_user} at {address(settings)}, database {settings.mysql_db}")
+    yield _exposure(settings)
     wait_seconds = min(_LONGEST_WAIT_SECONDS, settings.mysql_startup_timeout_seconds)
     impatient = settings.model_copy(update={"mysql_startup_timeout_seconds": wait_seconds})
     try:
@@ -111,6 +112,16 @@ def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[Finding]:
         if with_rows:
             yield from _refunds(connection)
             yield from _adopted(connection)
+
+
+def _exposure(settings: Settings) -> Finding:
+    subject = "callers"
+    try:
+        check_exposure(settings)
+    except SettingsError as error:
+        return Finding(Level.PROBLEM, subject, str(error), "`payments serve` does not start before.")
+    roles = ", ".join(sorted(settings.anonymous_roles)) or "nothing"
+    return Finding(Level.OK, subject, f"those who do not say who they are may do: {roles}")
 
 
 def _version(connection: DatabaseConnection) -> Finding:

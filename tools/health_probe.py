@@ -1,10 +1,13 @@
 """Ask a running service whether it can serve: ``python -m tools.health_probe``; for containers' health checks.
 
-It asks ``grpc.health.v1``, and says what came back in one line. Exits 0 when that is SERVING, 1 otherwise.
+It asks ``grpc.health.v1``, and says what came back in one line. Exits 0 when that is SERVING, 1 otherwise. A service
+with TLS (``TLS_CERT_FILE``) is asked over REST, which tells its health to those without a certificate too.
 """
 
 import argparse
+import http.client
 import os
+import ssl
 import sys
 
 import grpc
@@ -14,7 +17,12 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 DEFAULT_PORT = "50051"
 """That of the service. It is not read from its settings: these take as long to import as all else that a probe does."""
 
+DEFAULT_REST_PORT = "8001"
+"""Likewise."""
+
 DEFAULT_TIMEOUT_SECONDS = 3.0
+
+_LIVENESS = "liveness"
 
 _OPTIONS = (("grpc.enable_http_proxy", 0),)
 """What it asks is on this machine: a proxy that the environment names is for others."""
@@ -38,17 +46,40 @@ def health(address: str, service: str, timeout_seconds: float) -> tuple[bool, st
     return answer.status == HealthCheckResponse.SERVING, f"{what} is {status}"
 
 
+def health_over_tls(host: str, port: int, service: str, timeout_seconds: float) -> tuple[bool, str]:
+    """Return the same of a service with TLS whose REST is on this port of this machine."""
+    what = f"{service or 'the server'} at https://{host}:{port}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Its certificate is for its callers' name of it, not for an address of this machine; nothing secret is sent.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
+    try:
+        connection.request("GET", "/healthz" if service == _LIVENESS else "/readyz")
+        is_serving = connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException) as error:
+        return False, f"{what} does not tell its health: {error}"
+    finally:
+        connection.close()
+    return is_serving, f"{what} is {'SERVING' if is_serving else 'NOT_SERVING'}"
+
+
 def main() -> None:
     """Run the program."""
     port = os.environ.get("GRPC_PORT") or DEFAULT_PORT
     parser = argparse.ArgumentParser(prog="python -m tools.health_probe", description=__doc__)
     parser.add_argument(
-        "--address", default=f"127.0.0.1:{port}", help="host:port of gRPC; else GRPC_PORT of this machine (%(default)s)"
+        "--address", help=f"host:port of gRPC without TLS; else this machine's, by its settings (127.0.0.1:{port})"
     )
     parser.add_argument("--service", default="", help="the service asked about; else the server as a whole")
     parser.add_argument("--timeout-seconds", type=float, default=DEFAULT_TIMEOUT_SECONDS, help="(%(default)s)")
     arguments = parser.parse_args()
-    is_serving, text = health(arguments.address, arguments.service, arguments.timeout_seconds)
+    if arguments.address is None and os.environ.get("TLS_CERT_FILE"):
+        rest_port = int(os.environ.get("REST_PORT") or DEFAULT_REST_PORT)
+        is_serving, text = health_over_tls("127.0.0.1", rest_port, arguments.service, arguments.timeout_seconds)
+    else:
+        address = arguments.address or f"127.0.0.1:{port}"
+        is_serving, text = health(address, arguments.service, arguments.timeout_seconds)
     print(text)
     sys.exit(0 if is_serving else 1)
 

@@ -9,7 +9,7 @@ import typer
 from server.domain.errors import InvalidValue
 from tools import csv_values
 
-_AGO = re.compile(r"([0-9]{1,6})([dhm])")
+_DISTANCE = re.compile(r"([0-9]{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -35,13 +35,40 @@ def time(option: str, text: str | None, now: datetime) -> datetime | None:
     """
     if text is None:
         return None
-    ago = _AGO.fullmatch(text)
     try:
-        if ago is not None:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        value = csv_values.time_in(UTC)(text)
+        return _time(text, now, -1)
     except (InvalidValue, OverflowError):
         msg = "must be a time such as 2025-02-07, 2025-02-07T05:28:54Z or 7d (days ago; h and m likewise)"
         raise typer.BadParameter(msg, param_hint=option) from None
+
+
+def time_to_come(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Read a time after ``now``, in UTC unless it says otherwise, or how long after it, such as ``90d``; None stays.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        found = _time(text, now, 1)
+    except (InvalidValue, OverflowError):
+        found = now
+    if found <= now:
+        msg = "must be a time to come, such as 2027-02-07, 2027-02-07T05:28:54Z or 90d (days; h and m likewise)"
+        raise typer.BadParameter(msg, param_hint=option)
+    return found
+
+
+def _time(text: str, now: datetime, direction: int) -> datetime:
+    """Return the time, or the one that far from ``now`` in this direction: 1 is the future, -1 the past.
+
+    Raises:
+        InvalidValue, OverflowError: it is none, or too far.
+    """
+    distance = _DISTANCE.fullmatch(text)
+    if distance is not None:
+        return now + direction * timedelta(**{_UNITS[distance[2]]: int(distance[1])})
+    value = csv_values.time_in(UTC)(text)
     assert isinstance(value, datetime)
     return value.replace(tzinfo=UTC)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -36,7 +36,7 @@ def print_payments(payments: Iterable[Payment]) -> None:
             Text(it.status, _STYLES.get(it.status, "")),
             _amount(it.refunded_amount, None) if it.refunded_amount else Text(""),
             _text(it.reference),
-            _time(it.create_time),
+            _text(shown_time(it.create_time)),
         )
     _print(table)
 
@@ -51,10 +51,18 @@ def print_refunds(refunds: Iterable[Refund]) -> None:
             _amount(it.amount, it.currency),
             Text(it.status, _STYLES.get(it.status, "")),
             _text(it.reason),
-            _time(it.create_time),
+            _text(shown_time(it.create_time)),
         )
     if table.row_count:
         _print(table)
+
+
+def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print texts as a table."""
+    table = _table(*names)
+    for row in rows:
+        table.add_row(*map(_text, row))
+    _print(table)
 
 
 def _table(*names: str) -> Table:
@@ -82,8 +90,9 @@ def _amount(amount: Decimal | None, currency: str | None) -> Text:
     return _text("" if amount is None else f"{amount:,f} {currency or ''}".rstrip())
 
 
-def _time(time: datetime | None) -> Text:
-    return _text("" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}")
+def shown_time(time: datetime | None) -> str:
+    """Return a time for people, in UTC; None, which is never, is nothing."""
+    return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _json_value(value: object) -> str:

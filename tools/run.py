@@ -21,10 +21,12 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.config import Settings, SettingsError, load_settings
+from server.config import Settings, SettingsError, check_exposure, load_settings
+from server.domain.caller import Role
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError
 from tools.devdb import ROOT
+from tools.health_probe import health_over_tls
 from tools.migrate import migrate
 from tools.migration_files import MigrationError
 from tools.private_settings import named_settings, names_database, project_database
@@ -47,6 +49,7 @@ def main() -> None:
     try:
         with _database():
             settings = load_settings()
+            check_exposure(settings)
             _refuse_taken_ports(settings)
             migrate(settings)
             load_sample_payments(count=DEFAULT_COUNT, only_if_empty=True)
@@ -94,7 +97,7 @@ def _serve(settings: Settings) -> int:
         for number in _STOP_SIGNALS:
             signal.signal(number, forward)
         # Where the service takes any free port, only its own log names it.
-        if settings.grpc_port != 0 and _is_serving(server, settings):
+        if settings.grpc_port != 0 and _can_be_asked(settings) and _is_serving(server, settings):
             print_line(_welcome(settings))
         exit_code = server.wait()
     finally:
@@ -104,8 +107,14 @@ def _serve(settings: Settings) -> int:
     return exit_code if exit_code >= 0 else _EXIT_BY_SIGNAL - exit_code
 
 
+def _can_be_asked(settings: Settings) -> bool:
+    return settings.tls_cert_file is None or settings.rest_port != 0
+
+
 def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     """Wait until the service says that it serves; False when it ended instead."""
+    if settings.tls_cert_file is not None:
+        return _is_serving_tls(server, settings)
     with grpc.insecure_channel(_address(settings.grpc_host, settings.grpc_port)) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)  # whose type stubs leave out its methods
         while server.poll() is None:
@@ -116,6 +125,16 @@ def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
             if reply is not None and reply.status == health_pb2.HealthCheckResponse.SERVING:
                 return True
             time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _is_serving_tls(server: subprocess.Popen[bytes], settings: Settings) -> bool:
+    """Wait likewise for a service with TLS, which tells its health over REST to those without a certificate too."""
+    while server.poll() is None:
+        is_serving, _ = health_over_tls(_reachable(settings.rest_host), settings.rest_port, "", _HEALTH_TIMEOUT_SECONDS)
+        if is_serving:
+            return True
+        time.sleep(_POLL_SECONDS)
     return False
 
 
@@ -162,13 +181,21 @@ def _welcome(settings: Settings) -> str:
     grpcurl = _GRPCURL if is_built else "grpcurl"
     building = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
     grpc_address = _address(settings.grpc_host, settings.grpc_port)
-    url = f"http://{_address(settings.rest_host, settings.rest_port)}"
+    has_tls = settings.tls_cert_file is not None
+    url = f"{'https' if has_tls else 'http'}://{_address(settings.rest_host, settings.rest_port)}"
+    encryption, authority = ("-cacert CA.pem", "--cacert CA.pem ") if has_tls else ("-plaintext", "")
+    if settings.tls_client_ca_file is not None:
+        encryption += " -cert CLIENT.pem -key CLIENT.key.pem"
+        authority += "--cert CLIENT.pem --key CLIENT.key.pem "
+    elif Role.CHARGE not in settings.anonymous_roles:
+        encryption += " -H 'authorization: Bearer KEY'"
+        authority += "-H 'Authorization: Bearer KEY' "
     has_rest = settings.rest_port != 0
     rest = f" and {url} (REST; {url}/docs explains it)" if has_rest else ""
-    curl = f"  curl {url}/v1/payments/charge {_REST_EXAMPLE}\n" if has_rest else ""
+    curl = f"  curl {authority}{url}/v1/payments/charge {_REST_EXAMPLE}\n" if has_rest else ""
     return (
         f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another window, try:\n"
-        f"  {grpcurl} -plaintext {_GRPC_EXAMPLE} {grpc_address} payments.v1.PaymentService/Charge\n{building}{curl}"
+        f"  {grpcurl} {encryption} {_GRPC_EXAMPLE} {grpc_address} payments.v1.PaymentService/Charge\n{building}{curl}"
     )
 
 

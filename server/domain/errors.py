@@ -65,6 +65,22 @@ class RequestIdReused(PaymentsError):
     """The same request_id came before with other parameters."""
 
 
+class CredentialsMissing(PaymentsError):
+    """The caller does not say who they are, and those who do not may not do this."""
+
+
+class ApiKeyInvalid(PaymentsError):
+    """What was given as an API key is none, or is no longer in force."""
+
+
+class CertificateInvalid(PaymentsError):
+    """The caller's certificate was verified, but names nobody who can be a caller."""
+
+
+class RoleMissing(PaymentsError):
+    """The caller is known, and may not do this."""
+
+
 class DeadlinePassed(PaymentsError):
     """The caller's deadline passed before its work was begun."""
 

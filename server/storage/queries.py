@@ -35,6 +35,30 @@ PING = "SELECT 1"
 SCHEMA_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
 """Reads a table of a few rows."""
 
+SELECT_KEYS_IN_FORCE = """
+    SELECT JSON_ARRAY(k.key_id, HEX(k.digest), CONVERT(k.caller USING utf8mb4), k.roles, CAST(k.expires_at AS CHAR))
+    FROM api_keys k
+    WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))
+"""
+"""Reads all of a small table: a row for each API key that was ever made. One value in JSON for each key in force."""
+
+INSERT_KEY = """
+    INSERT INTO api_keys (key_id, digest, caller, roles, created_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s)
+"""
+"""The primary key settles that no two have an id."""
+
+LIST_KEYS = """
+    SELECT key_id, CONVERT(caller USING utf8mb4), roles, created_at, expires_at, revoked_at FROM api_keys
+    ORDER BY created_at, key_id
+"""
+"""Reads all of that table, without the digests."""
+
+REVOKE_KEY = "UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s AND revoked_at IS NULL"
+"""By the primary key; changes no row that was revoked before."""
+
+SELECT_KEY_REVOKED = "SELECT revoked_at FROM api_keys WHERE key_id = %s"
+"""By the primary key."""
+
 INSERT_PAYMENT = """
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)

@@ -6,7 +6,7 @@ from server.domain.deadline import Deadline
 from server.storage import queries
 from server.storage.mysql import Database, Session
 
-NEEDED_VERSION = 6
+NEEDED_VERSION = 7
 """The last migration that this version of the service was written for."""
 
 _ER_NO_SUCH_TABLE = 1146

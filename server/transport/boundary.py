@@ -17,6 +17,8 @@ DOMAIN = "payments"
 _MAX_VIOLATIONS = 20
 """How many violations a status names at most: trailers are limited to 8 KiB."""
 
+_CHALLENGE = f'Bearer realm="{DOMAIN}"'
+
 _log = structlog.get_logger(__name__)
 
 
@@ -27,6 +29,8 @@ class _Rule:
     retry_after_seconds: float | None = None
     http_status: int | None = None
     """Where it is another than the code's."""
+    challenge: str | None = None
+    """What HTTP's WWW-Authenticate says (RFC 9110, RFC 6750)."""
 
 
 class BodyTooLarge(errors.PaymentsError):
@@ -60,6 +64,12 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.PaymentPending: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING"),
     errors.RefundExceedsPayment: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT"),
     errors.RequestIdReused: _Rule(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
+    errors.CredentialsMissing: _Rule(grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", challenge=_CHALLENGE),
+    errors.ApiKeyInvalid: _Rule(
+        grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", challenge=f'{_CHALLENGE}, error="invalid_token"'
+    ),
+    errors.CertificateInvalid: _Rule(grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_INVALID", challenge=_CHALLENGE),
+    errors.RoleMissing: _Rule(grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING"),
     errors.DeadlinePassed: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     errors.Overloaded: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_seconds=0.2),
     errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.1),
@@ -101,6 +111,7 @@ class Failure:
     reason: str
     message: str
     retry_after_seconds: float | None
+    challenge: str | None
     status: status_pb2.Status
 
 
@@ -139,6 +150,7 @@ def _failure(error: Exception, rule: _Rule, message: str, call_id: str, details:
         reason=rule.reason,
         message=message,
         retry_after_seconds=rule.retry_after_seconds,
+        challenge=rule.challenge,
         status=status,
     )
 

@@ -13,6 +13,7 @@ import structlog
 from server.domain.deadline import Deadline
 from server.domain.errors import Overloaded, ShuttingDown
 from server.logs import log_context
+from server.transport.auth import Credentials, Gate
 from server.transport.boundary import Failure, failure_of
 
 CALL_ID_KEY = "x-request-id"
@@ -20,9 +21,6 @@ CALL_ID_KEY = "x-request-id"
 
 REPLAYED_KEY = "idempotency-replayed"
 """The metadata, or header, that tells that an earlier call of the same request_id did what was asked."""
-
-ANONYMOUS = "anonymous"
-"""The caller of every call: callers are not told apart yet."""
 
 _CALL_ID_BITS = 128
 _MAX_CALL_ID_LENGTH = 128
@@ -32,14 +30,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Call:
-    """One call of an RPC: its name in the log, who calls, and how long they wait.
+    """One call of an RPC: its name in the log, what says who calls, and how long they wait.
 
-    ``replayed`` is what the reply says besides its message: an earlier call had done what this one asks.
+    ``caller`` is who calls; it is there once that is known. ``replayed`` is what the reply says besides its message: an
+    earlier call had done what this one asks.
     """
 
     call_id: str
-    caller: str
+    credentials: Credentials
     deadline: Deadline
+    caller: str = ""
     replayed: bool = False
 
 
@@ -55,9 +55,10 @@ class CallFailed(Exception):
 class Calls:
     """The calls in progress: how many there are, how many there may be, and when the last has ended."""
 
-    def __init__(self, at_most: int) -> None:
-        """Let in ``at_most`` calls at the same time."""
+    def __init__(self, at_most: int, gate: Gate) -> None:
+        """Let in ``at_most`` calls at the same time, of those whom ``gate`` lets in."""
         self._at_most = at_most
+        self._gate = gate
         self._count = 0
         self._closed = False
         self._none = asyncio.Event()
@@ -78,6 +79,9 @@ class Calls:
         try:
             call.deadline.check()
             self._check_place()
+            caller = self._gate.caller(call.credentials)
+            call.caller = caller.name
+            self._gate.check_role(rpc, caller)
             yield
             code = grpc.StatusCode.OK
         except Exception as error:
@@ -89,7 +93,7 @@ class Calls:
             if not self._count:
                 self._none.set()
             milliseconds = round((time.perf_counter() - started_seconds) * 1000, 2)
-            _log.info("call", code=code.name, duration_ms=milliseconds, peer=peer)
+            _log.info("call", code=code.name, duration_ms=milliseconds, caller=call.caller, peer=peer)
 
     def close(self) -> None:
         """Let in no more."""

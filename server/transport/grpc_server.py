@@ -1,6 +1,7 @@
 """gRPC: how a call reaches its servicer, and its answer leaves."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -9,20 +10,23 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
+from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.boundary import Failure
-from server.transport.calls import ANONYMOUS, CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
+from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
+from server.transport.tls import name_of_grpc_peer
 
 
 def rpc_handlers(
-    service: ServiceDescriptor, servicer: object, calls: Calls, *, has_pushback: bool
+    service: ServiceDescriptor, servicer: object, calls: Calls, *, has_pushback: bool, has_certificates: bool
 ) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
     """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
 
-    ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6).
+    ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
+    ``has_certificates`` whether clients have certificates.
     """
     return {
         method.name: grpc.unary_unary_rpc_method_handler(
-            _around(method, getattr(servicer, method.name), calls, has_pushback)
+            _around(method, getattr(servicer, method.name), calls, has_pushback, has_certificates)
         )
         for method in service.methods
     }
@@ -33,12 +37,15 @@ def _around(
     handler: Callable[[Message, Call], Awaitable[Message]],
     calls: Calls,
     has_pushback: bool,  # noqa: FBT001
+    has_certificates: bool,  # noqa: FBT001
 ) -> Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]:
     request_type = GetMessageClass(method.input_type)
 
     async def serve(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        metadata = dict(context.invocation_metadata() or ())
-        call = Call(call_id(metadata.get(CALL_ID_KEY)), ANONYMOUS, Deadline.after(context.time_remaining()))
+        metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
+        certificate_name = name_of_grpc_peer(context.auth_context()) if has_certificates else None
+        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate_name)
+        call = Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
         try:
             with calls.one(method.name, context.peer(), call):
                 response = await handler(_parse(request_type, payload), call)

@@ -17,8 +17,9 @@ from starlette.types import Scope
 
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
+from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.boundary import BodyOfOtherType, NoSuchPath, OtherVerb, failure_of
-from server.transport.calls import ANONYMOUS, Call, CallFailed, Calls
+from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
 from server.transport.http_replies import (
@@ -35,6 +36,11 @@ from server.transport.http_rules import WHOLE_BODY, HttpRule, http_rules
 IDEMPOTENCY_KEY = b"idempotency-key"
 """The header that stands for a message's request_id (draft-ietf-httpapi-idempotency-key-header)."""
 
+CERTIFICATE_NAME = "certificate_name"
+"""What the state of a request's scope has besides, where its connection has a verified certificate: its name."""
+
+_AUTHORIZATION = AUTHORIZATION.encode()
+_API_KEY = API_KEY.encode()
 _REQUEST_ID_FIELD = "request_id"
 
 
@@ -190,7 +196,15 @@ def _check_type(content_type: str) -> None:
 
 def call_of(request: Request) -> Call:
     """Return the call that ``request`` makes."""
-    return Call(request.scope["call_id"], ANONYMOUS, Deadline())
+    scope = request.scope
+    authorization = api_key = None
+    for name, text in scope["headers"]:
+        if name == _AUTHORIZATION:
+            authorization = text.decode("latin-1")
+        elif name == _API_KEY:
+            api_key = text.decode("latin-1")
+    credentials = credentials_of(authorization, api_key, scope["state"].get(CERTIFICATE_NAME))
+    return Call(scope["call_id"], credentials, Deadline())
 
 
 def _line(value: object) -> bytes:

@@ -28,11 +28,13 @@ def json_text(value: object) -> bytes:
 
 def error_response(failure: Failure) -> Response:
     """Return ``failure`` as a google.rpc.Status, its details included."""
-    return json_response(to_json(failure.status), failure.http_status, retry_headers(failure))
+    return json_response(to_json(failure.status), failure.http_status, failure_headers(failure))
 
 
-def retry_headers(failure: Failure) -> dict[str, str]:
-    """Return the header that says when to try again, in whole seconds, where that makes sense."""
+def failure_headers(failure: Failure) -> dict[str, str]:
+    """Return the header that says when to try again, in whole seconds, or how to say who calls, where there is one."""
+    if failure.challenge is not None:
+        return {"WWW-Authenticate": failure.challenge}
     if failure.retry_after_seconds is None:
         return {}
     return {"Retry-After": str(math.ceil(failure.retry_after_seconds))}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 
 import uvicorn
@@ -12,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.config import Settings
 from server.domain.money import Currencies
@@ -20,11 +22,12 @@ from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
 from server.transport.docs import docs_endpoints
 from server.transport.health import HealthMonitor
 from server.transport.http_body import BodyLimits
-from server.transport.http_gateway import HttpGateway
+from server.transport.http_gateway import CERTIFICATE_NAME, HttpGateway
 from server.transport.http_replies import error_response, header, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.legacy_rest import LegacyRest
 from server.transport.openapi import openapi_document
+from server.transport.tls import name_of_http_peer
 from server.use_cases import Payments
 
 _ASKING = frozenset({b"origin", b"accept-encoding"})
@@ -63,8 +66,9 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
         *LegacyRest(payments, currencies, calls, limits).endpoints(),
         Endpoint("GET", "/healthz", healthz),
         Endpoint("GET", "/readyz", readyz),
-        *docs_endpoints(openapi_document(gateway.rules, currencies=currencies.allowed)),
     ]
+    if settings.rest_docs:
+        endpoints += docs_endpoints(openapi_document(gateway.rules, currencies=currencies.allowed))
     return _Front(HttpRouter(endpoints, gateway), gateway, limits, sorted(settings.cors_allowed_origins))
 
 
@@ -81,7 +85,7 @@ class _Front:
             allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=[CALL_ID_KEY, REPLAYED_KEY, "retry-after"],
+            expose_headers=[CALL_ID_KEY, REPLAYED_KEY, "retry-after", "www-authenticate"],
         )
         self._gateway = gateway
         self._limits = limits
@@ -114,18 +118,19 @@ class _Front:
 class HttpServer:
     """Uvicorn in this process and its event loop; whoever runs the loop starts and stops it."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Serve ``app``; nothing listens yet."""
+    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None = None) -> None:
+        """Serve ``app``, encrypted when there is a context for it; nothing listens yet."""
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=_Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=True,  # of a proxy on this machine, so that redirects lead back to it
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
         )
         self._socket: socket.socket | None = None
@@ -161,6 +166,16 @@ class HttpServer:
         self._server.config.timeout_graceful_shutdown = timeout_seconds  # type: ignore[assignment]
         self._server.should_exit = True
         await self._serving
+
+
+class _Protocol(HttpToolsProtocol):
+    """Uvicorn's connection, whose requests know the name in the certificate of their client."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        name = name_of_http_peer(transport.get_extra_info("peercert"))
+        if name is not None:
+            self.app_state = {**self.app_state, CERTIFICATE_NAME: name}
 
 
 class _Uvicorn(uvicorn.Server):

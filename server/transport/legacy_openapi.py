@@ -5,7 +5,7 @@ from typing import Any
 
 from server.domain.money import MAX_AMOUNT
 from server.transport.legacy_parameters import MAX_ID, MAX_PER_PAGE, MIN_AMOUNT
-from server.transport.openapi_headers import answer_headers, parameter
+from server.transport.openapi_headers import answer_headers, error_headers, parameter
 
 TAG = {
     "name": "Legacy",
@@ -224,6 +224,14 @@ _TIME = {
 
 _ERRORS = {
     "400": ("The payment had failed, or the body cannot be read.", "Payment had failed; cannot issue refund"),
+    "401": (
+        "It is not said who calls, or not in a way that is believed.",
+        "the API key is unknown, revoked or expired",
+    ),
+    "403": (
+        "The caller does not have the role that this needs.",
+        "Charge needs the role payments.charge, which the caller does not have",
+    ),
     "404": ("There is no such payment.", "Payment not found"),
     "413": ("The body is larger than is accepted.", "the body must be at most 1048576 bytes"),
     "429": ("As many calls as are taken on at once are in progress.", "1000 calls are in progress; try again soon"),
@@ -243,11 +251,11 @@ def _errors(*statuses: str) -> dict[str, Any]:
     errors = {
         status: {
             "description": description,
-            "headers": answer_headers(*(["RetryAfter"] if status in {"429", "503"} else [])),
+            "headers": error_headers(status),
             "content": {_JSON: {"schema": _schema("LegacyError"), "example": {"detail": detail}}},
         }
         for status, (description, detail) in _ERRORS.items()
-        if status in {*statuses, "429", "503", "default"}
+        if status in {*statuses, "401", "403", "429", "503", "default"}
     }
     invalid = _answer(
         "The request is wrong; every problem is listed. Or the Idempotency-Key came before with other parameters.",

@@ -21,7 +21,7 @@ from server.transport.boundary import Failure
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_gateway import IDEMPOTENCY_KEY, call_of
-from server.transport.http_replies import header, json_response, peer_of, replay_headers, retry_headers
+from server.transport.http_replies import failure_headers, header, json_response, peer_of, replay_headers
 from server.transport.http_router import Endpoint
 from server.transport.legacy_parameters import (
     MAX_ID,
@@ -202,4 +202,4 @@ def _error_response(failure: Failure, request: Request) -> Response:
             detail = "Payment had failed; cannot issue refund"
         case errors.RefundExceedsPayment():
             detail = "Payment has no amount to refund"
-    return json_response({"detail": detail}, status, retry_headers(failure))
+    return json_response({"detail": detail}, status, failure_headers(failure))

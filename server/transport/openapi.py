@@ -7,7 +7,7 @@ from typing import Any
 from server.transport.comments import contract_comments
 from server.transport.http_rules import HttpRule
 from server.transport.legacy_openapi import TAG, legacy_paths, legacy_schemas
-from server.transport.openapi_headers import HEADERS, PARAMETERS, answer_headers, parameter
+from server.transport.openapi_headers import HEADERS, PARAMETERS, SECURITY, SECURITY_SCHEMES, answer_headers, parameter
 from server.transport.openapi_limits import COMMENTS, EXAMPLES, limits
 from server.transport.openapi_operations import Operations
 
@@ -18,6 +18,9 @@ Takes charges, refunds them, and lists them.
   in quotes, fields that have their default left out. An error is a google.rpc.Status. Texts here name fields as the
   proto does: `order_id` is `orderId`.
 - `/v1` is what the replaced service had, for its callers.
+
+Callers have roles: `payments.charge` charges, also many at once; `payments.refund` refunds; `payments.read` gets and
+lists. Whether calls without a key may do any of that is the deployment's choice.
 
 A POST that carries an `Idempotency-Key` (over `/v2` also as `requestId`) is safe to repeat. Every answer names its call
 in `X-Request-Id`, by which the service's log has it.
@@ -51,12 +54,14 @@ def openapi_document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "tags": [*operations.tags(), TAG, _PROBES_TAG],
+        "security": SECURITY,
         "paths": paths,
         "components": {
             "schemas": dict(sorted({**operations.schemas(), **legacy_schemas()}.items())),
             "responses": responses,
             "parameters": PARAMETERS,
             "headers": HEADERS,
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
@@ -80,6 +85,7 @@ def _probe(name: str, summary: str, answers: Mapping[str, str]) -> dict[str, Any
         "operationId": name,
         "tags": [_PROBES_TAG["name"]],
         "summary": summary,
+        "security": [],
         "parameters": [parameter("RequestName")],
         "responses": {
             status: {

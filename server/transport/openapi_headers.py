@@ -40,6 +40,11 @@ HEADERS: dict[str, Any] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
+    "Challenge": {
+        "description": "How to say who calls (RFC 6750).",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "IdempotencyReplayed": {
         "description": "`true` when an earlier call with the same key did what this one asked; else not there.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -47,7 +52,37 @@ HEADERS: dict[str, Any] = {
 }
 """Components of a document; ``answer_headers`` refers to them."""
 
-_NAMES = {"RequestName": "X-Request-Id", "RetryAfter": "Retry-After", "IdempotencyReplayed": "Idempotency-Replayed"}
+_NAMES = {
+    "RequestName": "X-Request-Id",
+    "RetryAfter": "Retry-After",
+    "Challenge": "WWW-Authenticate",
+    "IdempotencyReplayed": "Idempotency-Replayed",
+}
+
+SECURITY_SCHEMES: dict[str, Any] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, as `payments keys create` makes it. The same over gRPC, in the metadata "
+        "`authorization`.",
+    },
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, alone."},
+    "certificate": {
+        "type": "mutualTLS",
+        "description": "A client certificate, where the deployment asks for one; its name is the caller.",
+    },
+}
+"""Components of a document: the ways to say who calls."""
+
+SECURITY: list[dict[str, Any]] = [{}, {"bearer": []}, {"apiKey": []}, {"certificate": []}]
+"""Any of them; or none, where callers who do not say who they are have the role that is needed."""
+
+_ERROR_HEADERS = {"401": ("Challenge",), "429": ("RetryAfter",), "503": ("RetryAfter",)}
+
+
+def error_headers(status: str) -> dict[str, Any]:
+    """Return the headers of an answer with an error."""
+    return answer_headers(*_ERROR_HEADERS.get(status, ()))
 
 
 def parameter(name: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from google.rpc import status_pb2
 
 from server.transport.http_rules import WHOLE_BODY, HttpRule, field_at
 from server.transport.json_schemas import JsonSchemas, Schema, Side, has_behavior, oneof_siblings, without_null
-from server.transport.openapi_headers import answer_headers, parameter
+from server.transport.openapi_headers import answer_headers, error_headers, parameter
 
 JSON = "application/json"
 LINES = "application/x-ndjson"
@@ -27,6 +27,8 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _ERRORS = {
     "400": "The request is wrong, or what it asks cannot be done. The reason in the ErrorInfo tells which, and a "
     "BadRequest names each wrong field.",
+    "401": "It is not said who calls, or not in a way that is believed.",
+    "403": "The caller does not have the role that this needs, which the message names.",
     "404": "There is no such thing.",
     "409": "The request_id, or Idempotency-Key, came before with other parameters.",
     "413": "The body is larger than is accepted.",
@@ -36,7 +38,6 @@ _ERRORS = {
     "default": "Any other error: 405 for another verb, 408 for a body that is too slow, 500 for a fault of the service "
     "(with a `call_id` to ask about), 501 for what is not there yet, 504 for what took too long.",
 }
-_TEMPORARY = frozenset({"429", "503"})
 
 
 class Operations:
@@ -78,7 +79,7 @@ class Operations:
         return {
             _error_name(status): {
                 "description": description,
-                "headers": answer_headers(*(["RetryAfter"] if status in _TEMPORARY else [])),
+                "headers": error_headers(status),
                 "content": {JSON: {"schema": self._schemas.of_message(_STATUS, Side.RESPONSE)}},
             }
             for status, description in _ERRORS.items()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from server.config import Settings
+from server.config import Settings, SettingsError, check_exposure
 from tests.running_service import ROOT
 from tools.commands import app
 
@@ -81,6 +81,16 @@ def test_services_agree_on_the_database_and_set_what_the_service_knows(services:
         assert environment["MYSQL_HOST"] in services
         assert environment["MYSQL_USER"] == database["MYSQL_USER"]
         assert environment["MYSQL_DB"] == database["MYSQL_DATABASE"]
+
+
+def test_the_service_starts_on_the_addresses_of_the_image_because_compose_waives_what_the_loopback_gives(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    addresses = {"grpc_host": "0.0.0.0", "rest_host": "0.0.0.0"}  # noqa: S104 - as the image has them
+    settings = {name.lower(): value for name, value in services["api"]["environment"].items()} | addresses
+    check_exposure(Settings.model_validate(settings))
+    with pytest.raises(SettingsError):
+        check_exposure(Settings.model_validate({**settings, "listen_without": ""}))
 
 
 def test_ports_are_published_on_the_loopback_alone(services: dict[str, dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ import yaml
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from typer.main import get_command
 
-from server.config import Settings
+from server.config import Settings, SettingsError, check_exposure
 from tests.api.drivers import health_stub
 from tests.running_service import ROOT, RunningService
 from tools.commands import app
@@ -112,6 +112,15 @@ def test_pods_get_settings_of_the_service_which_takes_them(
     settings = {**config, "MYSQL_PASSWORD": "secret"}
     assert {name.lower() for name in settings} <= Settings.model_fields.keys()
     Settings.model_validate({name.lower(): value for name, value in settings.items()})
+
+
+def test_the_example_starts_on_the_addresses_of_the_image_because_it_waives_what_its_network_gives(
+    config: dict[str, str],
+) -> None:
+    settings = {name.lower(): value for name, value in {**config, "GRPC_HOST": "0.0.0.0", "REST_HOST": "::"}.items()}  # noqa: S104
+    check_exposure(Settings.model_validate(settings))
+    with pytest.raises(SettingsError):
+        check_exposure(Settings.model_validate({**settings, "listen_without": ""}))
 
 
 def test_no_variable_of_the_cluster_is_taken_for_a_setting(deployment: Object, job: Object) -> None:

@@ -12,9 +12,13 @@ import pytest
 from grpc_health.v1 import health_pb2
 from payments.v1 import payments_pb2 as pb
 
+from server.domain.api_key import NewApiKey
+from server.domain.caller import Role
+from server.storage import queries
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, new_order_id, new_request_id
-from tests.conftest import PROBABILITIES, settings_of
+from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
+from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
@@ -192,3 +196,41 @@ def test_a_database_without_the_migrations_stops_the_start_and_says_what_to_do(e
     service.spawn()
     assert service.wait() == 1
     assert any("payments migrate" in line for line in service.output)
+
+
+def test_without_the_database_known_keys_are_known_unknown_ones_are_not_and_afterwards_changes_are_noticed(
+    own_database: PrivateDatabase,
+) -> None:
+    own_database.start()
+    environment = own_database.environment()
+    server = DatabaseServer({"unix_socket": environment["MYSQL_SOCKET"], "user": "root"})
+    make_key = key_maker(server, environment["MYSQL_DB"])
+    known, later = make_key("shop", Role.CHARGE), NewApiKey.make()
+    settings = {"ANONYMOUS_ROLES": "-", "API_KEY_REFRESH_INTERVAL_SECONDS": "0.1", "MYSQL_CONNECT_TIMEOUT_SECONDS": "2"}
+    service = RunningService({**environment, **PROBABILITIES, **settings}).start()
+    with grpc.insecure_channel(service.target) as channel:
+
+        def code_with(key: NewApiKey) -> str:
+            try:
+                GrpcDriver(channel).stub.Charge(charge(), metadata=bearer(key), timeout=30)
+            except grpc.RpcError as error:
+                return error.code().name
+            return "OK"
+
+        assert code_with(known) == "OK"
+        own_database.kill()
+        service.wait_for("api_keys", fresh=False)
+        for _ in range(20):
+            assert code_with(later) == "UNAUTHENTICATED"
+        assert code_with(known) == "UNAVAILABLE"
+        own_database.start()
+        service.wait_for("api_keys", fresh=True)
+        later = make_key("shop", Role.CHARGE)
+        server.execute(queries.REVOKE_KEY, (known.key_id,), environment["MYSQL_DB"])
+        for key, expected in ((later, "OK"), (known, "UNAUTHENTICATED")):
+            for _ in range(300):
+                if code_with(key) == expected:
+                    break
+                time.sleep(0.1)
+            assert code_with(key) == expected
+    assert service.stop() == 0

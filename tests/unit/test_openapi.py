@@ -76,7 +76,23 @@ def test_every_reference_leads_somewhere_and_every_component_is_used(name: str, 
     for reference in used:
         assert resolved(document, reference), reference
     there = {f"#/components/{kind}/{one}" for kind, ones in document["components"].items() for one in ones}
-    assert there == used
+    schemes = {f"#/components/securitySchemes/{name}" for way in document["security"] for name in way}
+    assert there == used | schemes
+
+
+def test_the_ways_to_say_who_calls_are_described_and_health_needs_none(contract: Schema) -> None:
+    schemes = contract["components"]["securitySchemes"]
+    assert {(one["type"], one.get("scheme", one.get("name"))) for one in schemes.values()} == {
+        ("http", "bearer"),
+        ("apiKey", "X-API-Key"),
+        ("mutualTLS", None),
+    }
+    assert {} in contract["security"]
+    for path, verbs in contract["paths"].items():
+        for operation in verbs.values():
+            is_probe = path in {"/healthz", "/readyz"}
+            assert operation.get("security") == ([] if is_probe else None)
+            assert is_probe or {"401", "403"} <= operation["responses"].keys()
 
 
 @pytest.mark.parametrize("name", ["contract", "kinds"])

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from server.config import Settings, SettingsError, load_settings
+from server.config import Settings, SettingsError, check_exposure, load_settings
+from server.domain.caller import Role
 from tests.running_service import ROOT
 
 
@@ -27,6 +28,11 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         *(("REFERENCE_PREFIX", prefix, "{date}") for prefix in ("{day}", "{date!r}", "{date:d}", "{", " ", "x" * 65)),
         ("REFERENCE_PREFIX", "{date}" * 9, "at most 64"),
         ("LOG_FORMAT", "xml", "json"),
+        ("ANONYMOUS_ROLES", "payments.everything", "payments.charge"),
+        ("CERTIFICATE_ROLES", "payments.read", "shop.example.com=payments.charge"),
+        ("CERTIFICATE_ROLES", "a=payments.read,a=payments.read", "one for each name"),
+        ("CERTIFICATE_ROLES", "=payments.read", "shop.example.com=payments.charge"),
+        ("LISTEN_WITHOUT", "sense", "'tls' or 'authentication'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
@@ -39,6 +45,81 @@ def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
     assert name in str(wrong.value)
     assert value in str(wrong.value)
     assert allowed in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"TLS_CERT_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
+        ({"TLS_KEY_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
+        ({"TLS_CLIENT_CA_FILE": "a"}, ["TLS_CLIENT_CA_FILE", "TLS_CERT_FILE"]),
+        (
+            {"TLS_CERT_FILE": "a", "TLS_KEY_FILE": "b", "GRPC_ENGINE": "native"},
+            ["TLS_CERT_FILE", "GRPC_ENGINE=grpcio", "native"],
+        ),
+    ],
+)
+def test_settings_of_tls_that_do_not_go_together_are_named(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: list[str]
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **settings}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as wrong:
+        load_settings()
+    for name in named:
+        assert name in str(wrong.value)
+
+
+def test_roles_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    assert load_settings().anonymous_roles == frozenset(Role)
+    monkeypatch.setenv("ANONYMOUS_ROLES", "payments.read, payments.refund")
+    monkeypatch.setenv("CERTIFICATE_ROLES", "spiffe://a/b=c=payments.charge+payments.read, *=")
+    assert load_settings().anonymous_roles == {Role.READ, Role.REFUND}
+    roles = load_settings().certificate_roles
+    assert roles == {"spiffe://a/b=c": {Role.CHARGE, Role.READ}, "*": frozenset()}
+    monkeypatch.setenv("ANONYMOUS_ROLES", "-")
+    assert load_settings().anonymous_roles == frozenset()
+
+
+TLS = {"TLS_CERT_FILE": "a", "TLS_KEY_FILE": "b"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_on_loopback_nothing_is_needed(host: str) -> None:
+    check_exposure(Settings(mysql_host="db", grpc_host=host, rest_host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - refused
+@pytest.mark.parametrize("name", ["GRPC_HOST", "REST_HOST"])
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        ({}, ["TLS_CERT_FILE", "LISTEN_WITHOUT=tls", "ANONYMOUS_ROLES=-", "LISTEN_WITHOUT=authentication"]),
+        (TLS, ["ANONYMOUS_ROLES=-", "TLS_CLIENT_CA_FILE", "LISTEN_WITHOUT=authentication"]),
+        ({**TLS, "ANONYMOUS_ROLES": "payments.read"}, ["ANONYMOUS_ROLES=-"]),
+        ({"ANONYMOUS_ROLES": "-"}, ["TLS_CERT_FILE", "TLS_KEY_FILE", "LISTEN_WITHOUT=tls"]),
+        ({"LISTEN_WITHOUT": "authentication"}, ["TLS_CERT_FILE", "LISTEN_WITHOUT=tls"]),
+        ({"LISTEN_WITHOUT": "tls"}, ["ANONYMOUS_ROLES=-"]),
+        ({**TLS, "ANONYMOUS_ROLES": "-"}, []),
+        ({**TLS, "TLS_CLIENT_CA_FILE": "c"}, []),
+        ({"LISTEN_WITHOUT": "tls", "ANONYMOUS_ROLES": "-"}, []),
+        ({"LISTEN_WITHOUT": "tls,authentication"}, []),
+    ],
+)
+def test_elsewhere_tls_and_authentication_are_needed_or_must_be_waived(
+    monkeypatch: pytest.MonkeyPatch, name: str, host: str, settings: dict[str, str], needed: list[str]
+) -> None:
+    for setting, value in {"MYSQL_HOST": "db", name: host, **settings}.items():
+        monkeypatch.setenv(setting, value)
+    loaded = load_settings()
+    if not needed:
+        check_exposure(loaded)
+        return
+    with pytest.raises(SettingsError) as refused:
+        check_exposure(loaded)
+    for text in (f"{name}={host}", *needed):
+        assert text in str(refused.value)
 
 
 def test_every_wrong_setting_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +168,11 @@ def as_text(default: object) -> str:
             return ""
         case SecretStr():
             return default.get_secret_value()
+        case bool():
+            return str(default).lower()
         case frozenset():
             return ",".join(sorted(default))
+        case dict():
+            return ",".join(f"{name}={'+'.join(sorted(roles))}" for name, roles in default.items())
         case _:
             return str(default)

@@ -15,6 +15,8 @@ import pytest
 from google.type.money_pb2 import Money as MoneyMessage
 from payments.v1 import payments_pb2 as pb
 
+from server.domain.api_key import ApiKey, NewApiKey, key_id_of
+from server.domain.caller import Caller, Role
 from server.domain.listing import Page
 from server.domain.money import Currencies
 from server.domain.payment import ChargeOutcome, Decision, NewPayment, PaymentMethod, Status
@@ -22,9 +24,12 @@ from server.domain.references import reference_maker
 from server.storage.charges import payment_values, stored_payment
 from server.storage.rows import payments_from_json
 from server.transport import messages
+from server.transport.auth import ROLES, Gate, credentials_of
 
 MOST_CALLS_OF_A_CHARGE = 78
 MOST_CALLS_OF_A_LISTED_PAYMENT = 27
+MOST_CALLS_TO_LET_IN = 3
+MOST_CALLS_TO_LET_IN_WITH_A_KEY = 19
 
 CURRENCIES = Currencies("INR", frozenset({"INR"}))
 NOW = datetime(2026, 11, 24, 22, 57, 36, 368_894, tzinfo=UTC)
@@ -83,6 +88,34 @@ def test_a_listed_payment_takes_no_more_calls_of_functions_than_it_did() -> None
     rows = [row(random.randint(1, 10**6)) for _ in range(100)]
     few, many = calls_of(lambda: list_page(rows[:50])), calls_of(lambda: list_page(rows))
     assert (many - few) / 50 <= MOST_CALLS_OF_A_LISTED_PAYMENT
+
+
+class OneKey:
+    """Knows one key, as the store does."""
+
+    def __init__(self, key: NewApiKey) -> None:
+        """Keep it, for a caller with every role."""
+        self._keys = {key.key_id: ApiKey(key.key_id, key.digest, Caller("shop", frozenset(Role)), None)}
+
+    def caller_of(self, text: str) -> Caller | None:
+        """Return its caller."""
+        key = self._keys.get(key_id_of(text) or "")
+        return key.caller if key is not None and key.opens_for(text) else None
+
+
+@pytest.mark.parametrize(
+    ("has_key", "most_calls"), [(False, MOST_CALLS_TO_LET_IN), (True, MOST_CALLS_TO_LET_IN_WITH_A_KEY)]
+)
+def test_to_let_a_call_in_takes_no_more_calls_of_functions_than_it_did(has_key: bool, most_calls: int) -> None:  # noqa: FBT001
+    key = NewApiKey.make()
+    authorization = f"Bearer {key.text}" if has_key else None
+    everything = frozenset(Role)
+    gate = Gate(ROLES, OneKey(key), anonymous=everything, certificates={}, certificate_needed=False)
+
+    def let_in() -> None:
+        gate.check_role("Charge", gate.caller(credentials_of(authorization, None, None)))
+
+    assert calls_of(let_in) - calls_of(lambda: None) <= most_calls
 
 
 @pytest.mark.parametrize("work", [charge, lambda: list_page([row(number) for number in range(1, 51)])])

@@ -1,0 +1,244 @@
+"""TLS: the files of certificates and keys, for gRPC and REST alike, read anew when they change.
+
+Connections that are there stay as they are; new ones get what the files have now. Files that cannot be used change
+nothing, and are told of in the log.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+_log = structlog.get_logger(__name__)
+
+
+class TlsFilesWrong(Exception):
+    """The files cannot be used; the message names the setting and says what is wrong, and holds nothing of a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where they are: the service's certificates, in PEM and its own first, and its key.
+
+    ``client_authorities`` are those by which clients' certificates are verified; None asks clients for none.
+    """
+
+    certificates: Path
+    key: Path
+    client_authorities: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What was read, and is known to fit together."""
+
+    certificates: bytes
+    key: bytes
+    client_authorities: bytes | None
+    context: ssl.SSLContext
+    expire_time: datetime
+
+    def grpc_configuration(self) -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration(
+            [(self.key, self.certificates)], root_certificates=self.client_authorities
+        )
+
+
+class Tls:
+    """What connections are encrypted with."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        """Read the files.
+
+        Raises:
+            TlsFilesWrong: they cannot be used.
+        """
+        self._files = files
+        self._seen = _state(files)
+        self._loaded = _load(files)
+        self._told_grpc = self._loaded
+        self._log_loaded()
+
+    def grpc_credentials(self) -> grpc.ServerCredentials:
+        """Return what a gRPC server listens with. Clients need certificates when there are authorities for these."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._loaded.grpc_configuration(),
+            self._changed_for_grpc,  # type: ignore[arg-type] # None is no change: grpc's type leaves it out
+            require_client_authentication=self._files.client_authorities is not None,
+        )
+
+    def http_context(self) -> ssl.SSLContext:
+        """Return what an HTTP server listens with. Clients may leave out their certificate: see ``auth.Gate``."""
+        context = _context(self._files.client_authorities is not None)
+
+        def use_latest(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+            connection.context = self._loaded.context
+
+        # OpenSSL asks it of every handshake, whether the client names a server or not.
+        context.sni_callback = use_latest
+        return context
+
+    async def run(self, interval_seconds: float) -> None:
+        """Look at the files again and again, for ever."""
+        while True:
+            await asyncio.sleep(interval_seconds)
+            try:
+                self._look()
+            except TlsFilesWrong as error:
+                _log.error("tls_files_wrong", detail=str(error))
+            except Exception as error:  # noqa: BLE001 - if this ended, the certificate would be left to expire
+                _log.error("tls_files_not_read", exc_info=error)
+
+    def _look(self) -> None:
+        state = _state(self._files)
+        if state == self._seen:
+            return
+        # Seen, whatever becomes of them: what is wrong is told once, and they are read again when they change again.
+        self._seen = state
+        self._loaded = _load(self._files)
+        self._log_loaded()
+
+    def _changed_for_grpc(self) -> grpc.ServerCertificateConfiguration | None:
+        """Return what to use from now on, if it is other than before; gRPC asks at every handshake, in its threads."""
+        loaded = self._loaded
+        if loaded is self._told_grpc:
+            return None
+        configuration = loaded.grpc_configuration()
+        self._told_grpc = loaded
+        return configuration
+
+    def _log_loaded(self) -> None:
+        _log.info("tls_files_loaded", expires=self._loaded.expire_time.isoformat())
+
+
+def name_of_grpc_peer(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
+    """Return the name in a gRPC client's verified certificate: empty when it has none, None without a certificate."""
+    if "x509_pem_cert" not in auth_context:
+        return None
+    return _name(
+        *(
+            (value.decode("utf-8", "replace") for value in auth_context.get(kind, ()))
+            for kind in ("peer_uri", "peer_dns", "x509_common_name")
+        )
+    )
+
+
+def name_of_http_peer(certificate: Mapping[str, Any] | None) -> str | None:
+    """Return the same of an HTTP client, whose certificate is as ``ssl.SSLSocket.getpeercert`` gives it."""
+    if not certificate:
+        return None
+    alternatives = certificate.get("subjectAltName", ())
+    return _name(
+        (text for kind, text in alternatives if kind == "URI"),
+        (text for kind, text in alternatives if kind == "DNS"),
+        (text for parts in certificate.get("subject", ()) for kind, text in parts if kind == "commonName"),
+    )
+
+
+def _name(*kinds: Iterator[str]) -> str:
+    """Return the first name of the first kind that has one."""
+    return next((name for kind in kinds for name in kind), "")
+
+
+def _load(files: TlsFiles) -> _Loaded:
+    certificates = _read("TLS_CERT_FILE", files.certificates)
+    key = _read("TLS_KEY_FILE", files.key)
+    own = _certificates("TLS_CERT_FILE", files.certificates, certificates)[0]
+    if not _is_valid(own):
+        text = f"is valid from {own.not_valid_before_utc} to {own.not_valid_after_utc}, not now"
+        raise _wrong("TLS_CERT_FILE", files.certificates, text)
+    _check_key(files, key, own)
+    authorities = None if files.client_authorities is None else _authorities(files.client_authorities)
+    context = _context(authorities is not None)
+    try:
+        context.load_cert_chain(files.certificates, files.key, password=_no_password)
+    except (ssl.SSLError, OSError) as error:
+        raise _wrong("TLS_CERT_FILE", files.certificates, f"cannot be used: {error.args[-1]}") from None
+    if authorities is not None:
+        context.load_verify_locations(cadata=authorities.decode())
+    return _Loaded(certificates, key, authorities, context, own.not_valid_after_utc)
+
+
+def _read(setting: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _wrong(setting, path, f"cannot be read: {error.strerror}") from None
+
+
+def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise _wrong(setting, path, "must have certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
+
+
+def _authorities(path: Path) -> bytes:
+    """Return the authorities in a file, those that are valid now, in PEM with nothing between."""
+    found = _certificates("TLS_CLIENT_CA_FILE", path, _read("TLS_CLIENT_CA_FILE", path))
+    valid = [certificate.public_bytes(Encoding.PEM) for certificate in found if _is_valid(certificate)]
+    if not valid:
+        raise _wrong("TLS_CLIENT_CA_FILE", path, "has no certificate that is valid now")
+    return b"".join(valid)
+
+
+def _is_valid(certificate: x509.Certificate) -> bool:
+    return certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc
+
+
+def _check_key(files: TlsFiles, pem: bytes, certificate: x509.Certificate) -> None:
+    try:
+        key = load_pem_private_key(pem, None)
+    except TypeError:
+        raise _wrong("TLS_KEY_FILE", files.key, "must not be encrypted with a password") from None
+    except ValueError:
+        raise _wrong(
+            "TLS_KEY_FILE", files.key, "must have a private key in PEM (-----BEGIN PRIVATE KEY-----)"
+        ) from None
+    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
+        raise _wrong("TLS_KEY_FILE", files.key, "is not the key of the first certificate in TLS_CERT_FILE")
+
+
+def _context(verifies: bool) -> ssl.SSLContext:  # noqa: FBT001
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if verifies:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        # A session that is taken up again is not verified again: it would outlive its authority.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
+    return context
+
+
+def _no_password() -> str:
+    # So that OpenSSL never asks for one on the terminal.
+    return ""
+
+
+def _state(files: TlsFiles) -> tuple[object, ...]:
+    """Return what tells that a file was changed, or replaced by another, through links too."""
+    return tuple(map(_state_of, (files.certificates, files.key, files.client_authorities)))
+
+
+def _state_of(path: Path | None) -> object:
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except OSError as error:
+        return error.errno
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _wrong(setting: str, path: Path, text: str) -> TlsFilesWrong:
+    return TlsFilesWrong(f"{setting}={str(path)!r}: {text}")
