@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import resource
 import signal
 from collections.abc import Awaitable
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from server.processor import SimulatedProcessor
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.schema import SchemaOutdated, check_schema
+from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
 from server.transport.engines import new_server
 from server.transport.grpc_server import rpc_handlers
@@ -54,6 +56,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         StartupError: it could not start.
     """
+    _open_enough_files()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -70,7 +73,12 @@ async def serve(settings: Settings) -> None:
 
 async def _serve_until(stop: asyncio.Event, settings: Settings, database: Database) -> Deadline:
     """Serve until ``stop`` is set, and drain; return until when what is still in progress may take."""
-    calls = Calls(settings.max_concurrent_calls)
+    calls = Calls(
+        settings.max_concurrent_calls,
+        target_seconds=settings.overload_target_seconds,
+        timeout_seconds=settings.call_timeout_seconds,
+        rates=_rates(settings),
+    )
     engine = new_server(settings)
     server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
@@ -86,7 +94,7 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
     )
     await monitor.check()
     await health_servicer.tell_alive()
-    rest = HttpServer(http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor))
+    rest = HttpServer(http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor), settings)
     grpc_port = _listen(server, settings)
     rest_port = _listen_rest(rest, settings)
     await server.start()
@@ -145,6 +153,18 @@ def _payments(settings: Settings, database: Database) -> Payments:
         new_reference=reference_maker(settings.reference_prefix),
         now=lambda: datetime.now(UTC),
     )
+
+
+def _rates(settings: Settings) -> CallerRates | None:
+    if settings.rate_limit_calls_per_second is None:
+        return None
+    return CallerRates(settings.rate_limit_calls_per_second, settings.rate_limit_burst_calls)
+
+
+def _open_enough_files() -> None:
+    """Let this process have as many connections as it may: the usual soft limit of 1,024 is there for ``select``."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(server: grpc.aio.Server, settings: Settings) -> int:

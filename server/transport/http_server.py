@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Iterator, Sequence
 
 import uvicorn
@@ -21,6 +22,7 @@ from server.transport.docs import docs_endpoints
 from server.transport.health import HealthMonitor
 from server.transport.http_body import BodyLimits
 from server.transport.http_gateway import HttpGateway
+from server.transport.http_protocol import BoundedProtocol, ConnectionLimits, Connections
 from server.transport.http_replies import error_response, header, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.legacy_rest import LegacyRest
@@ -30,6 +32,7 @@ from server.use_cases import Payments
 _ASKING = frozenset({b"origin", b"accept-encoding"})
 _CALL_ID_HEADER = CALL_ID_KEY.encode()
 
+_TICKS_BETWEEN_SWEEPS = 5
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 4
 """Lists shrink to an eighth at it; higher levels take more time for little."""
@@ -114,12 +117,22 @@ class _Front:
 class HttpServer:
     """Uvicorn in this process and its event loop; whoever runs the loop starts and stops it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         """Serve ``app``; nothing listens yet."""
+        connections = Connections(
+            ConnectionLimits(
+                connections=settings.rest_max_connections,
+                head_bytes=settings.rest_max_header_bytes,
+                headers=settings.rest_max_headers,
+                head_seconds=settings.rest_header_timeout_seconds,
+                body_seconds=settings.rest_body_timeout_seconds,
+            )
+        )
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=connections.protocol,  # type: ignore[arg-type]
+                timeout_keep_alive=settings.rest_keepalive_seconds,  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -173,6 +186,15 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.accepting.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        """End the connections whose clients take too long; uvicorn comes here ten times a second."""
+        if counter % _TICKS_BETWEEN_SWEEPS == 0:
+            now_seconds = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                assert isinstance(connection, BoundedProtocol)
+                connection.end_if_late(now_seconds)
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -86,7 +86,7 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
         payments = cast("Payments", None)  # nothing here charges
         currencies = Currencies("INR", frozenset({"INR"}))
         app = http_app(settings, [(library, LibraryServicer())], payments, currencies, Calls(100), monitor)
-        server = HttpServer(app)
+        server = HttpServer(app, settings)
         port.append(server.listen("127.0.0.1", 0))
         await server.start()
         listening.set()
