@@ -114,7 +114,7 @@ class Settings(BaseSettings):
         256, ge=1, le=1_000_000, description="calls in progress on one gRPC connection at most; further ones wait"
     )
     grpc_max_connections: int = Field(
-        10_000, ge=1, le=1_000_000, description="gRPC connections at most (GRPC_ENGINE=grpcio only)"
+        20_000, ge=1, le=1_000_000, description="gRPC connections at most (GRPC_ENGINE=grpcio only)"
     )
     grpc_max_connection_idle_seconds: Seconds = Field(
         1800, description="when a gRPC connection without calls is ended (GRPC_ENGINE=grpcio only)"
@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         15, description="how long the head of a REST request may take to arrive, the first since the connection"
     )
     rest_keepalive_seconds: Seconds = Field(5, description="when a REST connection without a request is ended")
-    rest_max_connections: int = Field(10_000, ge=1, le=1_000_000, description="REST connections at most")
+    rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="REST connections at most")
     cors_allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset({"*"}), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
     )
