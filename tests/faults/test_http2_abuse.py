@@ -228,3 +228,18 @@ def test_others_are_served_while_ten_thousand_connections_do_nothing(
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30))
             connection.sendall(begun)
         charge_some(running)
+
+
+def test_headers_over_the_limit_leave_nothing_behind(running: RunningService, request: pytest.FixtureRequest) -> None:
+    if running.engine is Engine.GRPCIO:
+        reason = "grpcio 1.85.1 keeps some 25 KiB of each call whose headers were over the limit"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    memories = []
+    for _ in range(3):
+        for _ in range(40):
+            with suppress(OSError):
+                header_bomb(running.port, threading.Event())
+        charge_some(running)
+        time.sleep(1)
+        memories.append(memory_kib(running))
+    assert memories[-1] - memories[0] < 40 * 1024
