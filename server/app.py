@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import resource
 import signal
 from collections.abc import Awaitable
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.schema import SchemaOutdated, check_schema
 from server.transport.auth import ROLES, Gate
+from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
 from server.transport.engines import new_server
 from server.transport.grpc_server import rpc_handlers
@@ -57,6 +59,7 @@ async def serve(settings: Settings) -> None:
     Raises:
         StartupError: it could not start.
     """
+    _open_enough_files()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -77,7 +80,13 @@ async def _serve_until(
     stop: asyncio.Event, settings: Settings, database: Database, keys: MysqlKeyStore, tls: Tls | None
 ) -> Deadline:
     """Serve until ``stop`` is set, and drain; return until when what is still in progress may take."""
-    calls = Calls(settings.max_concurrent_calls, _gate(settings, keys))
+    calls = Calls(
+        settings.max_concurrent_calls,
+        _gate(settings, keys),
+        target_seconds=settings.overload_target_seconds,
+        timeout_seconds=settings.call_timeout_seconds,
+        rates=_rates(settings),
+    )
     engine = new_server(settings)
     server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
@@ -101,7 +110,7 @@ async def _serve_until(
     await monitor.check()
     await health_servicer.tell_alive()
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)
-    rest = HttpServer(app, None if tls is None else tls.http_context())
+    rest = HttpServer(app, settings, None if tls is None else tls.http_context())
     grpc_port = _listen(server, settings, tls)
     rest_port = _listen_rest(rest, settings)
     await server.start()
@@ -165,6 +174,18 @@ def _payments(settings: Settings, database: Database) -> Payments:
         new_reference=reference_maker(settings.reference_prefix),
         now=lambda: datetime.now(UTC),
     )
+
+
+def _rates(settings: Settings) -> CallerRates | None:
+    if settings.rate_limit_calls_per_second is None:
+        return None
+    return CallerRates(settings.rate_limit_calls_per_second, settings.rate_limit_burst_calls)
+
+
+def _open_enough_files() -> None:
+    """Let this process have as many connections as it may: the usual soft limit of 1,024 is there for ``select``."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -34,6 +34,17 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
 _BOUND_WORDS = {"gt": "more than", "ge": "at least", "le": "at most"}
 
+_GRPCIO_ONLY = {
+    "grpc_max_connections": "takes any number of connections",
+    "grpc_max_connection_idle_seconds": "ends no idle connections",
+    "grpc_max_connection_age_seconds": "ends no connections of age",
+    "grpc_handshake_timeout_seconds": "gives new connections 120 s",
+    "grpc_min_ping_interval_seconds": "answers any number of pings",
+    "grpc_max_ping_strikes": "answers any number of pings",
+    "tls_cert_file": "has no TLS",
+}
+"""What the native engine does instead of obeying a setting: none of them may be given together with it."""
+
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
@@ -107,6 +118,33 @@ class Settings(BaseSettings):
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 takes a free one")
     grpc_engine: Engine = Field(Engine.GRPCIO, description="what serves gRPC: native (pygrpc-native) or grpcio")
     grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="largest request accepted")
+    grpc_max_metadata_bytes: int = Field(
+        1 << 14, ge=1 << 12, le=1 << 20, description="largest metadata of a gRPC call accepted"
+    )
+    grpc_max_concurrent_streams: int = Field(
+        256, ge=1, le=1_000_000, description="calls in progress on one gRPC connection at most; further ones wait"
+    )
+    grpc_max_connections: int = Field(
+        20_000, ge=1, le=1_000_000, description="gRPC connections at most (GRPC_ENGINE=grpcio only)"
+    )
+    grpc_max_connection_idle_seconds: Seconds = Field(
+        1800, description="when a gRPC connection without calls is ended (GRPC_ENGINE=grpcio only)"
+    )
+    grpc_handshake_timeout_seconds: Seconds = Field(
+        20, description="how long a new gRPC connection may take to begin HTTP/2 (GRPC_ENGINE=grpcio only)"
+    )
+    grpc_keepalive_seconds: Seconds = Field(
+        60, description="how long a gRPC connection may be silent before the service asks for a sign of life"
+    )
+    grpc_keepalive_timeout_seconds: Seconds = Field(
+        20, description="how long that sign of life may take before the connection is ended"
+    )
+    grpc_min_ping_interval_seconds: Seconds = Field(
+        10, description="how often a gRPC client without data may ping (GRPC_ENGINE=grpcio only)"
+    )
+    grpc_max_ping_strikes: int = Field(
+        2, ge=0, le=1000, description="pings too many before a connection is ended; 0: any (GRPC_ENGINE=grpcio only)"
+    )
     grpc_max_connection_age_seconds: Seconds | None = Field(
         None, description="when a gRPC connection's client is told to make a new one, where clients balance; else never"
     )
@@ -114,6 +152,15 @@ class Settings(BaseSettings):
     rest_port: int = Field(8001, ge=0, le=65535, description="port that REST listens on; 0 takes a free one")
     rest_max_body_bytes: int = Field(1 << 20, ge=1 << 10, le=1 << 28, description="largest body accepted over REST")
     rest_body_timeout_seconds: Seconds = Field(30, description="how long a body may take to arrive")
+    rest_max_header_bytes: int = Field(
+        1 << 15, ge=1 << 10, le=1 << 20, description="largest head of a REST request accepted: its line and headers"
+    )
+    rest_max_headers: int = Field(100, ge=10, le=10_000, description="headers of a REST request at most")
+    rest_header_timeout_seconds: Seconds = Field(
+        15, description="how long the head of a REST request may take to arrive, the first since the connection"
+    )
+    rest_keepalive_seconds: Seconds = Field(5, description="when a REST connection without a request is ended")
+    rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="REST connections at most")
     cors_allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset({"*"}), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
     )
@@ -148,6 +195,20 @@ class Settings(BaseSettings):
     )
     max_concurrent_calls: int = Field(
         1000, ge=1, le=1_000_000, description="calls in progress at most; further ones are told to try again"
+    )
+    overload_target_seconds: Seconds = Field(
+        0.1,
+        description="while calls are refused, fewer are let in as long as all take more than this; 3600: never fewer",
+    )
+    call_timeout_seconds: Seconds = Field(60, description="how long a call may take, whatever deadline it has")
+    rate_limit_calls_per_second: float | None = Field(
+        None, gt=0, le=1_000_000, allow_inf_nan=False, description="calls a second of one caller at most; else any"
+    )
+    rate_limit_burst_calls: int = Field(
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="calls that a caller may make at once after a pause, where that is limited",
     )
     drain_timeout_seconds: Seconds = Field(20, description="how long calls in progress may take to end at shutdown")
 
@@ -224,13 +285,16 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _engine_can_do_it(self) -> Self:
-        if self.grpc_engine is Engine.NATIVE and self.grpc_max_connection_age_seconds is not None:
-            msg = (
-                "GRPC_MAX_CONNECTION_AGE_SECONDS needs GRPC_ENGINE=grpcio: the native engine ends no connections of age"
-            )
-            raise ValueError(msg)
-        if self.grpc_engine is Engine.NATIVE and self.tls_cert_file is not None:
-            raise ValueError("TLS_CERT_FILE needs GRPC_ENGINE=grpcio: the native engine has no TLS")
+        if self.grpc_engine is Engine.NATIVE:
+            beyond = [
+                name for name in _GRPCIO_ONLY if name in self.model_fields_set and getattr(self, name) is not None
+            ]
+            if beyond:
+                msg = "; ".join(
+                    f"{name.upper()} needs GRPC_ENGINE=grpcio: the native engine {_GRPCIO_ONLY[name]}"
+                    for name in beyond
+                )
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,12 @@ from server.domain.value import value
 
 
 class PaymentsError(Exception):
-    """A call could not be answered as asked. The message is for the caller: it holds nothing internal."""
+    """A call could not be answered as asked. The message is for the caller: it holds nothing internal.
+
+    ``retry_after_seconds`` is how long the caller should wait before another attempt, where the error itself knows it.
+    """
+
+    retry_after_seconds: float | None = None
 
 
 @value()
@@ -87,6 +92,20 @@ class DeadlinePassed(PaymentsError):
 
 class Overloaded(PaymentsError):
     """More is asked of the service than it takes on at once; nothing was begun."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        """Keep when another attempt is likely to be let in, where that is known."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(PaymentsError):
+    """One caller asks more often than it may; nothing was begun, and others are served."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        """Keep when the caller's next call is let in."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ShuttingDown(PaymentsError):

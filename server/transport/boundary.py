@@ -1,5 +1,6 @@
 """Where errors become statuses: the one table from what went wrong to code, reason and details, for every transport."""
 
+import math
 from dataclasses import dataclass
 
 import grpc
@@ -31,6 +32,10 @@ class _Rule:
     """Where it is another than the code's."""
     challenge: str | None = None
     """What HTTP's WWW-Authenticate says (RFC 9110, RFC 6750)."""
+
+
+class CallTooLong(errors.PaymentsError):
+    """A call took longer than any may. Whether its work was done is not known: what was begun is finished."""
 
 
 class BodyTooLarge(errors.PaymentsError):
@@ -72,8 +77,10 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.RoleMissing: _Rule(grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING"),
     errors.DeadlinePassed: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     errors.Overloaded: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_seconds=0.2),
+    errors.RateLimited: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
     errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.1),
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),
+    CallTooLong: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG"),
     BodyTooLarge: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", http_status=413),
     BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
     BodyOfOtherType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),
@@ -119,27 +126,30 @@ def failure_of(error: Exception, call_id: str) -> Failure:
     """Return what the caller is told of ``error``, which it met in the call that ``call_id`` names.
 
     An error that is not in the table is a fault of this service: it is logged with its stack, and the caller is told
-    nothing of it but the call_id to ask about.
+    nothing of it but the call_id to ask about. An empty ``call_id`` stands for a call that was given no name.
     """
     rule = next((_RULES[kind] for kind in type(error).__mro__ if kind in _RULES), None)
     if rule is None:
         _log.error("internal_error", exc_info=error)
-        return _failure(error, _INTERNAL, f"internal error; the service's log has it as {call_id}", call_id, [])
-    details: list[Message] = []
+        message = f"internal error; the service's log has it as {call_id}"
+        return _failure(error, _INTERNAL, message, call_id, None)
+    own = error.retry_after_seconds if isinstance(error, errors.PaymentsError) else None
+    return _failure(error, rule, str(error), call_id, rule.retry_after_seconds if own is None else own)
+
+
+def _failure(error: Exception, rule: _Rule, message: str, call_id: str, retry_after_seconds: float | None) -> Failure:
+    named = {"call_id": call_id} if call_id else {}
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata=named)]
     if isinstance(error, errors.InvalidRequest):
         details.append(_bad_request(error))
-    if rule.retry_after_seconds is not None:
-        milliseconds = round(rule.retry_after_seconds * 1000)
+    if retry_after_seconds is not None:
+        # Rounded up: a caller that comes back just then must not be too early.
+        milliseconds = math.ceil(retry_after_seconds * 1000)
         delay = Duration()
         delay.FromMilliseconds(milliseconds)
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    return _failure(error, rule, str(error), call_id, details)
-
-
-def _failure(error: Exception, rule: _Rule, message: str, call_id: str, details: list[Message]) -> Failure:
-    info = error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata={"call_id": call_id})
     status = status_pb2.Status(code=rule.code.value[0], message=message)
-    for detail in (info, *details):
+    for detail in details:
         packed = Any()
         packed.Pack(detail)
         status.details.append(packed)
@@ -149,7 +159,7 @@ def _failure(error: Exception, rule: _Rule, message: str, call_id: str, details:
         http_status=rule.http_status or _HTTP_STATUSES.get(rule.code, 500),
         reason=rule.reason,
         message=message,
-        retry_after_seconds=rule.retry_after_seconds,
+        retry_after_seconds=retry_after_seconds,
         challenge=rule.challenge,
         status=status,
     )

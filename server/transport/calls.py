@@ -1,26 +1,36 @@
 """What is done around every call, by whichever transport it comes: it is named, bounded, logged, and its error told."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import structlog
 
+from server.domain.caller import ANONYMOUS
 from server.domain.deadline import Deadline
 from server.domain.errors import Overloaded, ShuttingDown
 from server.logs import log_context
+from server.transport.admission import Admission
 from server.transport.auth import Credentials, Gate
-from server.transport.boundary import Failure, failure_of
+from server.transport.boundary import CallTooLong, Failure, failure_of
+from server.transport.caller_rates import CallerRates, address_of
+from server.transport.time_limit import TimeLimit
 
 CALL_ID_KEY = "x-request-id"
 """The metadata, or header, in which a caller may name its call, and is told the name that the log has."""
 
 REPLAYED_KEY = "idempotency-replayed"
 """The metadata, or header, that tells that an earlier call of the same request_id did what was asked."""
+
+_NO_TARGET_SECONDS = math.inf
+_TELLING_SECONDS = 1.0
+"""How often the log is told of the calls that were refused: a line each would cost more than refusing them."""
 
 _CALL_ID_BITS = 128
 _MAX_CALL_ID_LENGTH = 128
@@ -33,7 +43,8 @@ class Call:
     """One call of an RPC: its name in the log, what says who calls, and how long they wait.
 
     ``caller`` is who calls; it is there once that is known. ``replayed`` is what the reply says besides its message: an
-    earlier call had done what this one asks.
+    earlier call had done what this one asks. ``rates`` has the bucket from which ``rate_key`` takes its calls, where
+    there are such.
     """
 
     call_id: str
@@ -41,6 +52,13 @@ class Call:
     deadline: Deadline
     caller: str = ""
     replayed: bool = False
+    rates: CallerRates | None = None
+    rate_key: str = ""
+
+    def count(self, items: int) -> None:
+        """Count this call as ``items`` calls of its caller: see ``CallerRates.owe``."""
+        if self.rates is not None and items > 1:
+            self.rates.owe(self.rate_key, items - 1)
 
 
 class CallFailed(Exception):
@@ -53,46 +71,84 @@ class CallFailed(Exception):
 
 
 class Calls:
-    """The calls in progress: how many there are, how many there may be, and when the last has ended."""
+    """The calls in progress: how many there may be, how long each may take, and when all have ended.
 
-    def __init__(self, at_most: int, gate: Gate) -> None:
-        """Let in ``at_most`` calls at the same time, of those whom ``gate`` lets in."""
-        self._at_most = at_most
+    A caller without a name shares its rate with all who call from its address.
+    """
+
+    def __init__(
+        self,
+        at_most: int,
+        gate: Gate,
+        *,
+        target_seconds: float = _NO_TARGET_SECONDS,
+        timeout_seconds: float | None = None,
+        rates: CallerRates | None = None,
+    ) -> None:
+        """Let in ``at_most`` calls at the same time, of those whom ``gate`` lets in.
+
+        They are fewer while they take longer than ``target_seconds``. Each may take ``timeout_seconds``, and come as
+        often as the ``rates`` of its caller allow.
+        """
         self._gate = gate
-        self._count = 0
+        self._admission = Admission(at_most, target_seconds)
+        self._time = None if timeout_seconds is None else TimeLimit(timeout_seconds)
+        self._rates = rates
+        self._refused = 0
+        self._overload: Failure | None = None
         self._closed = False
         self._none = asyncio.Event()
         self._none.set()
 
+    def refusal(self) -> Failure | None:
+        """Return what a call that comes now is to be told at once, without a look at it; None when it may come in.
+
+        The log is told how many there were, once a second.
+        """
+        if self._closed or not self._admission.refuses():
+            return None
+        if not self._refused:
+            asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_refused)
+        self._refused += 1
+        if self._overload is None or self._overload.retry_after_seconds != self._admission.retry_after_seconds:
+            self._overload = failure_of(self._overloaded(), call_id="")
+        return self._overload
+
     @contextmanager
-    def one(self, rpc: str, peer: str, call: Call) -> Iterator[None]:
+    def one(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
         """Be around one call of ``rpc``, for as long as it lasts, and log it at its end.
+
+        A stream may take as long as its caller likes.
 
         Raises:
             CallFailed: what is inside raised an error, or the call was not let in.
         """
+        if refused := self.refusal():
+            raise CallFailed(refused)
         started_seconds = time.perf_counter()
         log_context.set({"request_id": call.call_id, "rpc": rpc})
         code = grpc.StatusCode.CANCELLED
-        self._count += 1
+        self._admission.enter()
         self._none.clear()
+        task = None if self._time is None or is_stream else self._time.start()
         try:
             call.deadline.check()
-            self._check_place()
-            caller = self._gate.caller(call.credentials)
-            call.caller = caller.name
-            self._gate.check_role(rpc, caller)
+            self._let_in(rpc, call, peer)
             yield
             code = grpc.StatusCode.OK
-        except Exception as error:
-            failure = failure_of(error, call.call_id)
+        except (Exception, asyncio.CancelledError) as error:
+            failure = failure_of(self._meaning_of(error, task), call.call_id)
             code = failure.code
             raise CallFailed(failure) from error
         finally:
-            self._count -= 1
-            if not self._count:
+            if self._time is not None and task is not None:
+                self._time.stop(task)
+            ended_seconds = time.perf_counter()
+            succeeded = code is grpc.StatusCode.OK
+            self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=succeeded)
+            if not self._admission.in_progress:
                 self._none.set()
-            milliseconds = round((time.perf_counter() - started_seconds) * 1000, 2)
+            milliseconds = round((ended_seconds - started_seconds) * 1000, 2)
             _log.info("call", code=code.name, duration_ms=milliseconds, caller=call.caller, peer=peer)
 
     def close(self) -> None:
@@ -103,11 +159,36 @@ class Calls:
         """Wait until there is none."""
         await self._none.wait()
 
-    def _check_place(self) -> None:
+    def _let_in(self, rpc: str, call: Call, peer: str) -> None:
         if self._closed:
             raise ShuttingDown("the service is shutting down; try again, another replica may answer")
-        if self._count > self._at_most:
-            raise Overloaded(f"{self._at_most} calls are in progress, as many as are taken on at once; try again soon")
+        caller = self._gate.caller(call.credentials)
+        call.caller = caller.name
+        if self._rates is not None:
+            call.rates = self._rates
+            call.rate_key = f"{ANONYMOUS} {address_of(peer)}" if caller.name == ANONYMOUS else caller.name
+            self._rates.take(call.rate_key)
+        self._gate.check_role(rpc, caller)
+
+    def _meaning_of(self, error: BaseException, task: "asyncio.Task[Any] | None") -> Exception:
+        """Return the error that an error is to be told as.
+
+        Raises:
+            CancelledError: the call was cancelled by its caller.
+        """
+        if isinstance(error, Exception):
+            return error
+        if self._time is None or task is None or not self._time.has_run_out(task):
+            raise error
+        return CallTooLong(f"the call took longer than {self._time.seconds:g} seconds; what it had begun is finished")
+
+    def _overloaded(self) -> Overloaded:
+        message = f"{self._admission.limit} calls are in progress, as many as are taken on at once; try again soon"
+        return Overloaded(message, self._admission.retry_after_seconds)
+
+    def _tell_refused(self) -> None:
+        _log.warning("calls_refused", count=self._refused, limit=self._admission.limit)
+        self._refused = 0
 
 
 def call_id(wanted: object) -> str:

@@ -25,18 +25,41 @@ def new_server(settings: Settings) -> EngineServer:
     All engines have the same interface and serve the same handlers. ``NATIVE`` does the work of HTTP/2 and gRPC in
     Rust, outside the GIL, except for reflection, which it leaves to a server of grpcio behind it.
     """
-    options = (
-        *_connection_age(settings),
+    if settings.grpc_engine is Engine.NATIVE:
+        return EngineServer(pygrpc_native.aio.server(options=_options(settings)), has_pushback=False)
+    options = (*_options(settings), *_connection_limits(settings), *_connection_age(settings))
+    return EngineServer(grpc.aio.server(options=options), has_pushback=True)
+
+
+def _options(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """Return the options that all engines have."""
+    return (
         ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
+        # grpcio refuses at random between the two; the same twice is one clear limit.
+        ("grpc.max_metadata_size", settings.grpc_max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", settings.grpc_max_metadata_bytes),
+        ("grpc.max_concurrent_streams", settings.grpc_max_concurrent_streams),
         # Two servers on one port would each get some of the calls: the second should fail to start.
         ("grpc.so_reuseport", 0),
-        # Clients may keep idle connections alive with a ping every 10 s, and are not taken for attackers.
+        # Peers that are gone without a word are found out, also those without calls; and clients may ask likewise.
+        ("grpc.keepalive_time_ms", _milliseconds(settings.grpc_keepalive_seconds)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
+        # Where grpcio looks for the same.
+        ("grpc.http2.ping_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     )
-    if settings.grpc_engine is Engine.NATIVE:
-        return EngineServer(pygrpc_native.aio.server(options=options), has_pushback=False)
-    return EngineServer(grpc.aio.server(options=options), has_pushback=True)
+
+
+def _connection_limits(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """Return the options by which grpcio gets rid of connections that cost without use."""
+    return (
+        ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections),
+        ("grpc.max_connection_idle_ms", _milliseconds(settings.grpc_max_connection_idle_seconds)),
+        ("grpc.server_handshake_timeout_ms", _milliseconds(settings.grpc_handshake_timeout_seconds)),
+        # Clients may keep idle connections alive with a ping every 10 s, and are not taken for attackers.
+        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(settings.grpc_min_ping_interval_seconds)),
+        ("grpc.http2.max_ping_strikes", settings.grpc_max_ping_strikes),
+    )
 
 
 def _connection_age(settings: Settings) -> tuple[tuple[str, int], ...]:
@@ -48,6 +71,10 @@ def _connection_age(settings: Settings) -> tuple[tuple[str, int], ...]:
     if settings.grpc_max_connection_age_seconds is None:
         return ()
     return (
-        ("grpc.max_connection_age_ms", round(settings.grpc_max_connection_age_seconds * 1000)),
-        ("grpc.max_connection_age_grace_ms", round(settings.drain_timeout_seconds * 1000)),
+        ("grpc.max_connection_age_ms", _milliseconds(settings.grpc_max_connection_age_seconds)),
+        ("grpc.max_connection_age_grace_ms", _milliseconds(settings.drain_timeout_seconds)),
     )
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

@@ -1,5 +1,6 @@
 """gRPC: how a call reaches its servicer, and its answer leaves."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,6 +43,9 @@ def _around(
     request_type = GetMessageClass(method.input_type)
 
     async def serve(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        if refused := calls.refusal():
+            # Before anything else: what is refused must cost next to nothing.
+            await context.abort(refused.code, refused.message, _error_trailers((), refused, has_pushback=has_pushback))
         metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
         certificate_name = name_of_grpc_peer(context.auth_context()) if has_certificates else None
         credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate_name)
@@ -50,7 +54,7 @@ def _around(
             with calls.one(method.name, context.peer(), call):
                 response = await handler(_parse(request_type, payload), call)
         except CallFailed as failed:
-            trailers = _error_trailers(call, failed.failure, has_pushback=has_pushback)
+            trailers = _error_trailers(_trailers(call), failed.failure, has_pushback=has_pushback)
             await context.abort(failed.failure.code, failed.failure.message, trailers)
         context.set_trailing_metadata(_trailers(call))
         return response.SerializeToString()
@@ -72,9 +76,11 @@ def _trailers(call: Call) -> tuple[tuple[str, str | bytes], ...]:
     return (named, (REPLAYED_KEY, "true")) if call.replayed else (named,)
 
 
-def _error_trailers(call: Call, failure: Failure, *, has_pushback: bool) -> tuple[tuple[str, str | bytes], ...]:
-    trailers = (*_trailers(call), ("grpc-status-details-bin", failure.status.SerializeToString()))
+def _error_trailers(
+    trailers: tuple[tuple[str, str | bytes], ...], failure: Failure, *, has_pushback: bool
+) -> tuple[tuple[str, str | bytes], ...]:
+    trailers = (*trailers, ("grpc-status-details-bin", failure.status.SerializeToString()))
     if failure.retry_after_seconds is None or not has_pushback:
         return trailers
     # gRPC clients with a retry policy wait this long before their next attempt (gRFC A6).
-    return (*trailers, ("grpc-retry-pushback-ms", str(round(failure.retry_after_seconds * 1000))))
+    return (*trailers, ("grpc-retry-pushback-ms", str(math.ceil(failure.retry_after_seconds * 1000))))

@@ -127,7 +127,7 @@ class HttpGateway:
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
     async def _results(self, match: _Match, request: Request, call: Call) -> AsyncIterator[object]:
-        with self._calls.one(match.rule.method.name, peer_of(request), call):
+        with self._calls.one(match.rule.method.name, peer_of(request), call, is_stream=True):
             message = await _request_message(match, request, self._limits)
             async for response in match.handler(message, call):
                 yield to_json(response, match.rule.response_body)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 
 import uvicorn
@@ -13,7 +14,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.config import Settings
 from server.domain.money import Currencies
@@ -22,17 +22,18 @@ from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
 from server.transport.docs import docs_endpoints
 from server.transport.health import HealthMonitor
 from server.transport.http_body import BodyLimits
-from server.transport.http_gateway import CERTIFICATE_NAME, HttpGateway
+from server.transport.http_gateway import HttpGateway
+from server.transport.http_protocol import BoundedProtocol, ConnectionLimits, Connections
 from server.transport.http_replies import error_response, header, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.legacy_rest import LegacyRest
 from server.transport.openapi import openapi_document
-from server.transport.tls import name_of_http_peer
 from server.use_cases import Payments
 
 _ASKING = frozenset({b"origin", b"accept-encoding"})
 _CALL_ID_HEADER = CALL_ID_KEY.encode()
 
+_TICKS_BETWEEN_SWEEPS = 5
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 4
 """Lists shrink to an eighth at it; higher levels take more time for little."""
@@ -118,12 +119,22 @@ class _Front:
 class HttpServer:
     """Uvicorn in this process and its event loop; whoever runs the loop starts and stops it."""
 
-    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None) -> None:
         """Serve ``app``, encrypted when there is a context for it; nothing listens yet."""
+        connections = Connections(
+            ConnectionLimits(
+                connections=settings.rest_max_connections,
+                head_bytes=settings.rest_max_header_bytes,
+                headers=settings.rest_max_headers,
+                head_seconds=settings.rest_header_timeout_seconds,
+                body_seconds=settings.rest_body_timeout_seconds,
+            )
+        )
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=connections.protocol,  # type: ignore[arg-type]
+                timeout_keep_alive=settings.rest_keepalive_seconds,  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -168,16 +179,6 @@ class HttpServer:
         await self._serving
 
 
-class _Protocol(HttpToolsProtocol):
-    """Uvicorn's connection, whose requests know the name in the certificate of their client."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        name = name_of_http_peer(transport.get_extra_info("peercert"))
-        if name is not None:
-            self.app_state = {**self.app_state, CERTIFICATE_NAME: name}
-
-
 class _Uvicorn(uvicorn.Server):
     """Uvicorn that leaves signals to its host, and tells when it accepts connections."""
 
@@ -188,6 +189,15 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.accepting.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        """End the connections whose clients take too long; uvicorn comes here ten times a second."""
+        if counter % _TICKS_BETWEEN_SWEEPS == 0:
+            now_seconds = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                assert isinstance(connection, BoundedProtocol)
+                connection.end_if_late(now_seconds)
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

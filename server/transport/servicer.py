@@ -29,6 +29,7 @@ class PaymentServicer:
     async def BatchCharge(self, request: pb.BatchChargeRequest, call: Call) -> pb.BatchChargeResponse:
         """Make many charges."""
         charges = messages.batch_charge_request(request, call.caller, self._currencies)
+        call.count(len(charges))
         outcomes = await self._payments.charge_many(charges, call.deadline)
         return messages.batch_charge_response(outcomes, lambda error: failure_of(error, call.call_id).status)
 

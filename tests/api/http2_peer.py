@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 ACK, END_STREAM, END_HEADERS = 1, 1, 4
 INITIAL_WINDOW_SIZE = 4
 _FRAME_HEADER_BYTES = 9
@@ -25,29 +25,24 @@ class Frame(NamedTuple):
 class Http2Peer:
     """A connection on which frames are sent and received one by one."""
 
-    def __init__(self, port: int, settings: dict[int, int] | None = None) -> None:
+    def __init__(self, port: int, settings: dict[int, int] | None = None, *, timeout_seconds: float = 20) -> None:
         """Connect to a port of this machine, and send the preface and settings."""
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_seconds)
         payload = b"".join(struct.pack(">HI", name, value) for name, value in (settings or {}).items())
         self._socket.sendall(PREFACE)
         self.send(SETTINGS, payload)
 
     def send(self, kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> None:
         """Send one frame."""
-        length = struct.pack(">I", len(payload))[1:]
-        self._socket.sendall(length + struct.pack(">BBI", kind, flags, stream) + payload)
+        self.send_raw(frame(kind, payload, flags=flags, stream=stream))
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are: frames, or parts of some."""
+        self._socket.sendall(data)
 
     def request(self, path: str, message: bytes, *, stream: int) -> None:
         """Send a gRPC request on a stream of its own, an odd number."""
-        headers = {
-            ":method": "POST",
-            ":scheme": "http",
-            ":path": path,
-            ":authority": "127.0.0.1",
-            "content-type": "application/grpc",
-            "te": "trailers",
-        }
-        self.send(HEADERS, _literals(headers), flags=END_HEADERS, stream=stream)
+        self.send(HEADERS, request_headers(path), flags=END_HEADERS, stream=stream)
         self.send(DATA, b"\0" + struct.pack(">I", len(message)) + message, flags=END_STREAM, stream=stream)
 
     def frames(self) -> Iterator[Frame]:
@@ -83,6 +78,24 @@ class Http2Peer:
     ) -> None:
         """Close it."""
         self._socket.close()
+
+
+def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
+    """Return a frame."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def request_headers(path: str) -> bytes:
+    """Return the block of headers of a gRPC request."""
+    headers = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": path,
+        ":authority": "127.0.0.1",
+        "content-type": "application/grpc",
+        "te": "trailers",
+    }
+    return _literals(headers)
 
 
 def _literals(headers: dict[str, str]) -> bytes:

@@ -89,7 +89,7 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
         currencies = Currencies("INR", frozenset({"INR"}))
         calls = Calls(100, open_gate(library))
         app = http_app(settings, [(library, LibraryServicer())], payments, currencies, calls, monitor)
-        server = HttpServer(app)
+        server = HttpServer(app, settings)
         port.append(server.listen("127.0.0.1", 0))
         await server.start()
         listening.set()

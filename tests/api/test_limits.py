@@ -1,0 +1,106 @@
+"""What a caller may ask of the service over a real connection: how often, and for how long."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import grpc
+import httpx
+import pytest
+from payments.v1 import payments_pb2 as pb
+
+from server.config import Engine
+from tests.api.drivers import CallFailed, GrpcDriver
+from tests.api.requests import charge, new_order_id, refund
+from tests.running_service import RunningService
+
+StartService = Callable[..., RunningService]
+Hold = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def rated(start_service: StartService) -> RunningService:
+    """A server whose callers may make five calls, and then one in a minute and a half."""
+    return start_service(RATE_LIMIT_CALLS_PER_SECOND="0.01", RATE_LIMIT_BURST_CALLS="5")
+
+
+def test_a_caller_that_calls_too_often_is_told_when_to_come_back(rated: RunningService) -> None:
+    with grpc.insecure_channel(rated.target) as channel:
+        api = GrpcDriver(channel)
+        for _ in range(5):
+            api.charge(charge())
+        with pytest.raises(CallFailed) as failed:
+            api.charge(charge())
+    assert (failed.value.code, failed.value.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
+    assert failed.value.retry_after_seconds is not None
+    assert 30 < failed.value.retry_after_seconds <= 100
+    if rated.engine is Engine.GRPCIO:  # the other one cannot send it
+        assert failed.value.trailers["grpc-retry-pushback-ms"] == str(round(failed.value.retry_after_seconds * 1000))
+
+
+@pytest.mark.parametrize(("verb", "path"), [("POST", "/v1/payments/charge"), ("GET", "/v2/payments")])
+def test_over_rest_too_where_callers_without_a_name_share_the_rate_of_their_address(
+    rated: RunningService, verb: str, path: str
+) -> None:
+    with grpc.insecure_channel(rated.target) as channel:
+        for _ in range(5):
+            GrpcDriver(channel).charge(charge())
+    body = {"order_id": 7, "amount": 5} if verb == "POST" else None
+    answer = httpx.request(verb, rated.rest_url + path, json=body)
+    assert answer.status_code == 429
+    assert 30 < int(answer.headers["Retry-After"]) <= 100
+    elsewhere = {"X-Forwarded-For": "198.51.100.7"}  # a proxy on this machine is believed
+    assert httpx.request(verb, rated.rest_url + path, json=body, headers=elsewhere).status_code in {200, 201}
+
+
+def test_a_batch_counts_as_many_calls_as_it_has_charges(rated: RunningService) -> None:
+    with grpc.insecure_channel(rated.target) as channel:
+        api = GrpcDriver(channel)
+        api.batch_charge(pb.BatchChargeRequest(charges=[charge(new_order_id()) for _ in range(5)]))
+        with pytest.raises(CallFailed) as failed:
+            api.charge(charge())
+    assert failed.value.reason == "RATE_LIMITED"
+
+
+def test_health_has_no_rate(rated: RunningService) -> None:
+    assert {httpx.get(f"{rated.rest_url}/readyz").status_code for _ in range(20)} == {200}
+
+
+def test_a_call_that_takes_too_long_is_ended_and_what_it_began_is_finished(
+    start_service: StartService, hold_rows: Hold
+) -> None:
+    running = start_service(CALL_TIMEOUT_SECONDS="0.5", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
+    with grpc.insecure_channel(running.target) as channel:
+        api = GrpcDriver(channel)
+        payment = api.charge(charge()).payment
+        other = api.charge(charge()).payment
+        with hold_rows():
+            with pytest.raises(CallFailed) as failed:
+                api.refund(refund(payment.payment_id))
+            answer = httpx.post(f"{running.rest_url}/v2/payments/{other.payment_id}:refund", json={}, timeout=30)
+        assert (failed.value.code, failed.value.reason) == ("DEADLINE_EXCEEDED", "CALL_TOO_LONG")
+        assert answer.status_code == 504
+        assert answer.json()["details"][0]["reason"] == "CALL_TOO_LONG"
+        deadline = time.monotonic() + 30
+        for payment_id in (payment.payment_id, other.payment_id):
+            request = pb.GetPaymentRequest(payment_id=payment_id)
+            while api.get_payment(request).payment.refund_state != pb.REFUND_STATE_FULL:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "GRPC_MAX_CONNECTIONS",
+        "GRPC_MAX_CONNECTION_IDLE_SECONDS",
+        "GRPC_HANDSHAKE_TIMEOUT_SECONDS",
+        "GRPC_MIN_PING_INTERVAL_SECONDS",
+        "GRPC_MAX_PING_STRIKES",
+    ],
+)
+def test_a_limit_that_the_native_engine_does_not_have_stops_the_start(
+    start_service: StartService, setting: str
+) -> None:
+    with pytest.raises(AssertionError, match=f"{setting} needs GRPC_ENGINE=grpcio"):
+        start_service(GRPC_ENGINE="native", **{setting: "5"})

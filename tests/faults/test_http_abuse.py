@@ -1,0 +1,206 @@
+"""What clients may do to wear out the REST server: meanwhile it serves others, and afterwards all is as it was."""
+
+import contextlib
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from tests.faults.test_http2_abuse import many_files as many_files  # noqa: PLC0414 - the same fixture
+from tests.faults.test_http2_abuse import nothing_lost
+from tests.running_service import RunningService
+
+StartService = Callable[..., RunningService]
+
+_CHARGE = "/v1/payments/charge"
+_HEAD = b"POST /v1/payments/charge HTTP/1.1\r\nHost: payments\r\nContent-Type: application/json\r\n"
+_ENDED_WITHIN_SECONDS = 30
+
+
+@pytest.fixture
+def running(start_service: StartService) -> RunningService:
+    """A server with short times, so that tests need not wait long for them."""
+    return start_service(
+        REST_HEADER_TIMEOUT_SECONDS="1",
+        REST_BODY_TIMEOUT_SECONDS="1",
+        REST_MAX_HEADER_BYTES="8192",
+        REST_MAX_HEADERS="50",
+        REST_MAX_CONNECTIONS="12000",
+    )
+
+
+@contextlib.contextmanager
+def connected(service: RunningService) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", service.rest_port), timeout=_ENDED_WITHIN_SECONDS) as connection:
+        yield connection
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """Return what comes until the server ends the connection."""
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while part := connection.recv(65_536):
+            received += part
+    return received
+
+
+def charge_over_rest(service: RunningService) -> None:
+    """Be a client that does nothing wrong."""
+    body = {"order_id": 7, "amount": 5}
+    answer = httpx.post(service.rest_url + _CHARGE, json=body, timeout=_ENDED_WITHIN_SECONDS)
+    assert answer.status_code == 201
+
+
+def trickle(connection: socket.socket, data: bytes) -> bool:
+    """Send byte for byte, and tell whether the server ended the connection before the end."""
+    connection.settimeout(0.05)
+    for byte in data:
+        try:
+            connection.sendall(bytes([byte]))
+            if not connection.recv(65_536):
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+def test_a_head_that_comes_byte_for_byte_ends_its_connection_and_stops_nobody(running: RunningService) -> None:
+    with nothing_lost(running), ExitStack() as stack:
+        others = [stack.enter_context(connected(running)) for _ in range(50)]
+        for other in others:
+            other.sendall(_HEAD[:40])
+        with connected(running) as connection:
+            assert trickle(connection, _HEAD + b"X-Word: " + b"x" * 500)
+        charge_over_rest(running)
+        for other in others:
+            assert rest_of(other) == b""
+
+
+def test_a_body_that_comes_byte_for_byte_is_refused_and_its_connection_ended(running: RunningService) -> None:
+    with nothing_lost(running), connected(running) as connection:
+        connection.sendall(_HEAD + b"Content-Length: 2000\r\n\r\n")
+        assert trickle(connection, b"{" + b" " * 1_999)
+        charge_over_rest(running)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        _HEAD + b"X-Large: " + b"x" * 9_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: payments\r\n\r\n",
+        _HEAD + b"".join(b"X-%d: 1\r\n" % number for number in range(60)) + b"\r\n",
+    ],
+    ids=["a large header", "a long path", "many headers"],
+)
+def test_a_head_over_a_limit_is_refused_by_its_name(running: RunningService, head: bytes) -> None:
+    with connected(running) as connection:
+        connection.sendall(head)
+        answer = rest_of(connection)
+    assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"the head must be at most 8192 bytes and 50 headers" in answer
+    charge_over_rest(running)
+
+
+@pytest.mark.parametrize("head", [_HEAD + b"X-Endless: ", b"GET /"], ids=["header", "path"])
+def test_a_head_without_end_ends_its_connection(running: RunningService, head: bytes) -> None:
+    with nothing_lost(running), connected(running) as connection:
+        connection.sendall(head)
+        with contextlib.suppress(OSError):
+            for _ in range(1_000):
+                connection.sendall(b"x" * 100_000)
+            pytest.fail("a hundred megabytes of a head were taken")
+
+
+def test_a_head_within_the_limits_is_taken_in_any_pieces(running: RunningService) -> None:
+    body = b'{"order_id": 7, "amount": 5}'
+    head = _HEAD + b"X-Large: " + b"x" * 7_000 + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with connected(running) as connection:
+        for request in (head + body, head + body):
+            for start in range(0, len(request), 1_000):
+                connection.sendall(request[start : start + 1_000])
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+
+def test_trailers_without_end_end_their_connection(running: RunningService) -> None:
+    with nothing_lost(running), connected(running) as connection:
+        connection.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Endless: ")
+        with contextlib.suppress(OSError):
+            for _ in range(1_000):
+                connection.sendall(b"x" * 100_000)
+            pytest.fail("a hundred megabytes of a trailer were taken")
+
+
+def test_many_small_requests_on_one_connection_are_no_large_head(running: RunningService) -> None:
+    with connected(running) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: payments\r\n\r\n" * 1_000 + b"GET / HTTP/1.0\r\n\r\n")
+        assert rest_of(connection).count(b"HTTP/1.1 200 ") == 1_000
+
+
+def test_a_body_of_many_small_chunks_is_no_large_head(running: RunningService) -> None:
+    body = b'{"order_id": 7, "amount": 5' + b" " * 5_000 + b"}"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    with connected(running) as connection:
+        connection.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
+
+
+def test_clients_that_read_no_reply_are_let_go(running: RunningService) -> None:
+    for _ in range(40):
+        charge_over_rest(running)
+    with nothing_lost(running), ExitStack() as stack:
+        for _ in range(20):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connection.connect(("127.0.0.1", running.rest_port))
+            connection.settimeout(1)
+            with contextlib.suppress(OSError):
+                for _ in range(2_000):
+                    connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: payments\r\n\r\n")
+        charge_over_rest(running)
+        deadline = time.monotonic() + _ENDED_WITHIN_SECONDS
+        while _connections_of(running) > 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def test_connections_that_say_nothing_are_ended_and_stop_nobody(running: RunningService, many_files: int) -> None:
+    with nothing_lost(running), ExitStack() as stack:
+        silent = [stack.enter_context(connected(running)) for _ in range(many_files)]
+        charge_over_rest(running)
+        assert rest_of(silent[0]) == b""
+        assert rest_of(silent[-1]) == b""
+
+
+def test_connections_over_the_limit_are_refused_and_told_when_to_come_back(start_service: StartService) -> None:
+    service = start_service(REST_MAX_CONNECTIONS="5")
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(connected(service))
+        with connected(service) as one_too_many:
+            answer = rest_of(one_too_many)
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nretry-after: 1\r\n" in answer
+    time.sleep(0.5)
+    charge_over_rest(service)
+    assert service.wait_for("connections_refused")["count"] == 1
+
+
+def test_random_bytes_do_no_harm(running: RunningService) -> None:
+    with nothing_lost(running):
+        for _ in range(20):
+            with connected(running) as connection, contextlib.suppress(OSError):
+                connection.sendall(secrets.token_bytes(100_000))
+        charge_over_rest(running)
+
+
+def _connections_of(service: RunningService) -> int:
+    """Return how many connections of REST the kernel knows as established on the server's side."""
+    port = f":{service.rest_port:04X}"
+    lines = open("/proc/net/tcp", encoding="ascii").read().splitlines()[1:]  # noqa: PTH123, SIM115
+    return sum(1 for line in lines if line.split()[1].endswith(port) and line.split()[3] == "01")
