@@ -21,7 +21,7 @@ from server.domain.references import reference_maker
 from server.processor import SimulatedProcessor
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
-from server.storage.schema import SchemaOutdated, check_schema
+from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
 from server.transport.calls import Calls
 from server.transport.engines import new_server
 from server.transport.grpc_server import rpc_handlers
@@ -175,13 +175,14 @@ async def _wait_for_database(database: Database, settings: Settings) -> None:
     while True:
         try:
             await check_schema(database, Deadline())
+            await check_rights(database, Deadline())
         except StoreUnavailable as error:
             if asyncio.get_running_loop().time() + _STARTUP_RETRY_SECONDS > deadline:
                 msg = f"no database within {timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS): {error.__cause__}"
                 raise StartupError(msg) from error
             _log.info("waiting_for_database", retry_seconds=_STARTUP_RETRY_SECONDS, reason=str(error.__cause__))
             await asyncio.sleep(_STARTUP_RETRY_SECONDS)
-        except SchemaOutdated as error:
+        except (RightsMissing, SchemaOutdated) as error:
             raise StartupError(str(error)) from error
         else:
             return

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from server.config import Engine, Settings
 
@@ -20,6 +20,9 @@ _STOP_TIMEOUT_SECONDS = 30
 
 class RunningService:
     """``python -m server`` with given settings; takes a free port, and the same one again when started anew."""
+
+    as_service: ClassVar[Callable[[Mapping[str, str]], dict[str, str]]] = dict
+    """Takes settings that name the migrator of the tests' database server, and gives those that the service has."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Keep the settings: they are all that the server gets, besides where to find programs."""
@@ -78,7 +81,7 @@ class RunningService:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "server"],
             cwd=ROOT,
-            env=self._environment,
+            env=RunningService.as_service(self._environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

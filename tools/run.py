@@ -24,7 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server.config import Settings, SettingsError, load_settings
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError
-from tools.devdb import ROOT
+from tools.devdb import ROOT, PrivateDatabase
 from tools.migrate import migrate
 from tools.migration_files import MigrationError
 from tools.private_settings import named_settings, names_database, project_database
@@ -45,11 +45,13 @@ def main() -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, _leave)
     try:
-        with _database():
+        with _database() as private:
             settings = load_settings()
             _refuse_taken_ports(settings)
             migrate(settings)
             load_sample_payments(count=DEFAULT_COUNT, only_if_empty=True)
+            if private is not None:
+                os.environ.update(private.service_environment())
             exit_code = _serve(settings)
     except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SampleDataError, SettingsError) as error:
         sys.exit(str(error))
@@ -57,14 +59,14 @@ def main() -> None:
 
 
 @contextmanager
-def _database() -> Iterator[None]:
-    """Have a database while it is needed: the one that the settings name, or the private one.
+def _database() -> Iterator[PrivateDatabase | None]:
+    """Have a database while it is needed: the one that the settings name (None), or the private one.
 
     Raises:
         PrivateDatabaseError: the private one cannot be had, or a password is set for a database that is not named.
     """
     if names_database():
-        yield
+        yield None
         return
     if "MYSQL_PASSWORD" in named_settings():
         msg = "MYSQL_PASSWORD is set, but neither MYSQL_HOST nor MYSQL_SOCKET: which database is it for?"
@@ -75,7 +77,7 @@ def _database() -> Iterator[None]:
     try:
         started = private.start()
         os.environ.update(private.environment())
-        yield
+        yield private
     finally:
         if started:
             private.stop()
