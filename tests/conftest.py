@@ -20,6 +20,7 @@ from server.config import Settings
 from tests.api.drivers import Driver, GrpcDriver
 from tests.api.rest_drivers import LegacyDriver, RestDriver
 from tests.running_service import RunningService
+from tests.secrecy import keep_secret
 from tools.database_accounts import MIGRATOR, SERVICE, grant, make_accounts
 from tools.database_connection import DatabaseConnection
 from tools.devdb import PrivateDatabase
@@ -123,6 +124,8 @@ def has_tables(connection: DatabaseConnection) -> bool:
 def accounts(database_server: DatabaseServer) -> Iterator[Accounts]:
     """Have every service of the tests run with the rights of ``grants.sql`` and no other."""
     accounts = Accounts(database_server)
+    for password in filter(None, (*accounts.passwords.values(), database_server.connect_kwargs.get("password"))):
+        keep_secret(password)
     RunningService.as_service = accounts.as_service
     yield accounts
     accounts.drop()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from server.config import Engine, Settings
+from tests.secrecy import secrets_in
 
 ROOT = Path(__file__).resolve().parent.parent
 _START_TIMEOUT_SECONDS = 30
@@ -119,11 +120,14 @@ class RunningService:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end, and return its exit code; all that it said is there then."""
+        """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
         assert self._process is not None
         assert self._reader is not None
         exit_code = self._process.wait(_STOP_TIMEOUT_SECONDS)
         self._reader.join(_STOP_TIMEOUT_SECONDS)
+        found = secrets_in(self.output)
+        if found:
+            raise AssertionError("\n".join(["the server printed what is secret:", *found]))
         return exit_code
 
     @property
