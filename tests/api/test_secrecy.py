@@ -27,7 +27,7 @@ def quiet(start_service: Callable[..., RunningService]) -> Iterator[RunningServi
     assert service.stop() == 0
 
 
-def unary(channel: grpc.Channel, rpc: str) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
+def unary(channel: grpc.Channel, rpc: str) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
     """Return how an RPC is called with bytes of any kind."""
     return channel.unary_unary(SERVICE_NAME + rpc, request_serializer=bytes, response_deserializer=bytes)
 
