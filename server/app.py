@@ -23,7 +23,7 @@ from server.processor import SimulatedProcessor
 from server.storage.key_store import MysqlKeyStore
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
-from server.storage.schema import SchemaOutdated, check_schema
+from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
 from server.transport.auth import ROLES, Gate
 from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
@@ -240,6 +240,7 @@ async def _wait_for_database(database: Database, keys: MysqlKeyStore, settings: 
     while True:
         try:
             await check_schema(database, Deadline())
+            await check_rights(database, Deadline())
             await keys.load()
         except StoreUnavailable as error:
             if asyncio.get_running_loop().time() + _STARTUP_RETRY_SECONDS > deadline:
@@ -247,7 +248,7 @@ async def _wait_for_database(database: Database, keys: MysqlKeyStore, settings: 
                 raise StartupError(msg) from error
             _log.info("waiting_for_database", retry_seconds=_STARTUP_RETRY_SECONDS, reason=str(error.__cause__))
             await asyncio.sleep(_STARTUP_RETRY_SECONDS)
-        except SchemaOutdated as error:
+        except (RightsMissing, SchemaOutdated) as error:
             raise StartupError(str(error)) from error
         else:
             return

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -31,6 +31,11 @@ _PREFIX_MAX_LENGTH = 64
 """Leaves room for the dash and the suffix in the column's 100 characters."""
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+
+_HOST = re.compile(r"[\w.:%\[\]-]+")
+
+_CREDENTIALS = re.compile(r"(?<=//)[^/\s]*(?=@)")
+"""A user and a password in a URL."""
 
 _BOUND_WORDS = {"gt": "more than", "ge": "at least", "le": "at most"}
 
@@ -231,6 +236,15 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
+    @field_validator("mysql_host")
+    @classmethod
+    def _host_alone(cls, host: str | None) -> str | None:
+        # It is in messages about a database that cannot be reached.
+        if host is not None and not _HOST.fullmatch(host):
+            msg = "must be a host's name or address alone: port, user and password have settings of their own"
+            raise ValueError(msg)
+        return host
+
     @field_validator("allowed_currencies", "cors_allowed_origins", "anonymous_roles", "listen_without", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
@@ -376,6 +390,6 @@ def _explain(problem: ErrorDetails) -> str:
     }
     limits = [f"{_BOUND_WORDS[kind]} {bound:g}" for kind, bound in bounds.items()]
     allowed = f"{reason} ({'; '.join([str(about.description), *limits])})"
-    if about.annotation is SecretStr:
+    if SecretStr in (about.annotation, *get_args(about.annotation)):
         return f"{field.upper()}: {allowed}"
-    return f"{field.upper()}={problem['input']!r}: {allowed}"
+    return f"{field.upper()}={_CREDENTIALS.sub('...', repr(problem['input']))}: {allowed}"

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import orjson
 import structlog
 
+from server.domain.card_number import without_card_numbers
+
 log_context: ContextVar[Mapping[str, str]] = ContextVar("log_context")
 """What every event is logged with, in the task that sets it and in those that it starts."""
 
@@ -62,9 +64,13 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
     output = _StandardOutput()
     for_people = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
     rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback), _hide_card_numbers]
         if for_people
-        else [structlog.processors.ExceptionRenderer(_STACKS), structlog.processors.JSONRenderer(_json)]
+        else [
+            structlog.processors.ExceptionRenderer(_STACKS),
+            _hide_card_numbers,
+            structlog.processors.JSONRenderer(_json),
+        ]
     )
     shared: list[structlog.typing.Processor] = [
         _add_context,
@@ -91,6 +97,26 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
 def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event.update(log_context.get({}))
     return event
+
+
+def _hide_card_numbers(_logger: object, method: str, event: Any) -> Any:  # noqa: ANN401 - an event in any form
+    """Hide what looks like a card number in an event that tells of trouble: it may quote what a caller sent.
+
+    Others have what the service made itself, or let through as a name of a call, and must cost little.
+    """
+    return event if method in {"debug", "info"} else _without_card_numbers(event)
+
+
+def _without_card_numbers(value: object) -> object:
+    match value:
+        case str():
+            return without_card_numbers(value)
+        case dict():
+            return {key: _without_card_numbers(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_without_card_numbers(one) for one in value]
+        case _:
+            return value
 
 
 def _json(event: Mapping[str, Any], **_options: object) -> str:

@@ -6,9 +6,9 @@ that server, where every test makes a scratch database of its own and drops it.
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,6 +20,9 @@ from server.config import Settings
 from tests.api.drivers import Driver, GrpcDriver
 from tests.api.rest_drivers import LegacyDriver, RestDriver
 from tests.running_service import RunningService
+from tests.secrecy import keep_secret
+from tools.database_accounts import MIGRATOR, SERVICE, grant, make_accounts
+from tools.database_connection import DatabaseConnection
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 
@@ -38,6 +41,13 @@ class DatabaseServer:
         names = {"host": "MYSQL_HOST", "port": "MYSQL_PORT", "unix_socket": "MYSQL_SOCKET"}
         names |= {"user": "MYSQL_USER", "password": "MYSQL_PASSWORD"}
         return {names[key]: str(value) for key, value in self.connect_kwargs.items()} | {"MYSQL_DB": database}
+
+    @contextmanager
+    def connection(self, database: str) -> Iterator[DatabaseConnection]:
+        """Connect to ``database``, with autocommit."""
+        connection = pymysql.connect(**self.connect_kwargs, database=database, autocommit=True, charset="utf8mb4")
+        with connection:
+            yield connection
 
     def execute(self, text: str, values: tuple[object, ...] = (), database: str | None = None) -> list[Any]:
         """Execute a statement, committed, in UTC, and return its rows."""
@@ -66,16 +76,72 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databa
         yield DatabaseServer({"unix_socket": str(private.socket_path), "user": "root"})
 
 
+@dataclass(frozen=True)
+class Accounts:
+    """The accounts that ``deploy/sql`` makes, on the tests' database server, under names of this run's own."""
+
+    server: DatabaseServer
+    suffix: str = field(default_factory=lambda: f"_{secrets.token_hex(5)}")
+    passwords: dict[str, str] = field(
+        default_factory=lambda: {name: f"{name}-{secrets.token_urlsafe(16)}" for name in (MIGRATOR, SERVICE)}
+    )
+
+    def make(self, database: str) -> None:
+        """Make them, and give the migrator what it needs in ``database``."""
+        with self.server.connection(database) as connection:
+            make_accounts(connection, self.passwords, self.suffix)
+
+    def environment(self, database: str, account: str) -> dict[str, str]:
+        """Return the settings with which an account uses ``database``."""
+        return self.server.environment(database) | {
+            "MYSQL_USER": account + self.suffix,
+            "MYSQL_PASSWORD": self.passwords[account],
+        }
+
+    def as_service(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return the settings of a service that may only what ``grants.sql`` says, where the migrator made tables."""
+        if environment.get("MYSQL_USER") != MIGRATOR + self.suffix:
+            return dict(environment)
+        database = environment["MYSQL_DB"]
+        with self.server.connection(database) as connection:
+            if not has_tables(connection):
+                return dict(environment)
+            grant(connection, self.suffix)
+        return dict(environment) | self.environment(database, SERVICE)
+
+    def drop(self) -> None:
+        """Take them away."""
+        for account in self.passwords:
+            self.server.execute("DROP USER IF EXISTS %s", (account + self.suffix,))
+
+
+def has_tables(connection: DatabaseConnection) -> bool:
+    with connection.cursor() as cursor:
+        return cursor.execute("SHOW TABLES LIKE 'schema_migrations'") > 0
+
+
 @pytest.fixture(scope="session")
-def make_database(database_server: DatabaseServer) -> Iterator[Callable[[], dict[str, str]]]:
-    """Make empty databases, dropped at the end; each is given as the settings that name it."""
+def accounts(database_server: DatabaseServer) -> Iterator[Accounts]:
+    """Have every service of the tests run with the rights of ``grants.sql`` and no other."""
+    accounts = Accounts(database_server)
+    for password in filter(None, (*accounts.passwords.values(), database_server.connect_kwargs.get("password"))):
+        keep_secret(password)
+    RunningService.as_service = accounts.as_service
+    yield accounts
+    accounts.drop()
+
+
+@pytest.fixture(scope="session")
+def make_database(database_server: DatabaseServer, accounts: Accounts) -> Iterator[Callable[[], dict[str, str]]]:
+    """Make empty databases, dropped at the end; each is given as the settings that the migrator uses it with."""
     made: list[str] = []
 
     def make() -> dict[str, str]:
         name = f"payments_test_{secrets.token_hex(6)}"
         database_server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         made.append(name)
-        return database_server.environment(name)
+        accounts.make(name)
+        return accounts.environment(name, MIGRATOR)
 
     yield make
     for name in made:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from server.config import Engine, Settings
+from tests.secrecy import secrets_in
 
 ROOT = Path(__file__).resolve().parent.parent
 _START_TIMEOUT_SECONDS = 30
@@ -20,6 +21,9 @@ _STOP_TIMEOUT_SECONDS = 30
 
 class RunningService:
     """``python -m server`` with given settings; takes a free port, and the same one again when started anew."""
+
+    as_service: ClassVar[Callable[[Mapping[str, str]], dict[str, str]]] = dict
+    """Takes settings that name the migrator of the tests' database server, and gives those that the service has."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Keep the settings: they are all that the server gets, besides where to find programs."""
@@ -79,7 +83,7 @@ class RunningService:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "server"],
             cwd=ROOT,
-            env=self._environment,
+            env=RunningService.as_service(self._environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -117,11 +121,14 @@ class RunningService:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end, and return its exit code; all that it said is there then."""
+        """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
         assert self._process is not None
         assert self._reader is not None
         exit_code = self._process.wait(_STOP_TIMEOUT_SECONDS)
         self._reader.join(_STOP_TIMEOUT_SECONDS)
+        found = secrets_in(self.output)
+        if found:
+            raise AssertionError("\n".join(["the server printed what is secret:", *found]))
         return exit_code
 
     @property

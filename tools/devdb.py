@@ -23,6 +23,7 @@ from typing import Self
 
 import pymysql
 
+from tools.database_accounts import SERVICE, grant, make_accounts
 from tools.database_connection import DatabaseConnection, is_unreachable, quoted
 from tools.database_program import DatabaseProgram, PrivateDatabaseError, obtain_program
 
@@ -99,13 +100,23 @@ class PrivateDatabase:
         return self.folder / "server.log"
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that make the service, and the tools, use this database."""
+        """Return the environment variables that make the tools use this database, with all rights on it."""
         return {
             "MYSQL_SOCKET": str(self.socket_path),
             "MYSQL_USER": self.user,
             "MYSQL_PASSWORD": DEFAULT_PASSWORD,
             "MYSQL_DB": self.database,
         }
+
+    def service_environment(self) -> dict[str, str]:
+        """Give the service's own account what ``deploy/sql`` says, and return the environment that makes it use that.
+
+        The server must run, and its database be migrated.
+        """
+        with closing(self.connect(self.database)) as connection:
+            make_accounts(connection, {SERVICE: DEFAULT_PASSWORD})
+            grant(connection)
+        return self.environment() | {"MYSQL_USER": SERVICE}
 
     def start(self) -> bool:
         """Bring the server up, unless it is, and return once it answers. Makes the data when there is none yet.

@@ -25,7 +25,7 @@ from server.config import Settings, SettingsError, check_exposure, load_settings
 from server.domain.caller import Role
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError
-from tools.devdb import ROOT
+from tools.devdb import ROOT, PrivateDatabase
 from tools.health_probe import health_over_tls
 from tools.migrate import migrate
 from tools.migration_files import MigrationError
@@ -47,12 +47,14 @@ def main() -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, _leave)
     try:
-        with _database():
+        with _database() as private:
             settings = load_settings()
             check_exposure(settings)
             _refuse_taken_ports(settings)
             migrate(settings)
             load_sample_payments(count=DEFAULT_COUNT, only_if_empty=True)
+            if private is not None:
+                os.environ.update(private.service_environment())
             exit_code = _serve(settings)
     except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SampleDataError, SettingsError) as error:
         sys.exit(str(error))
@@ -60,14 +62,14 @@ def main() -> None:
 
 
 @contextmanager
-def _database() -> Iterator[None]:
-    """Have a database while it is needed: the one that the settings name, or the private one.
+def _database() -> Iterator[PrivateDatabase | None]:
+    """Have a database while it is needed: the one that the settings name (None), or the private one.
 
     Raises:
         PrivateDatabaseError: the private one cannot be had, or a password is set for a database that is not named.
     """
     if names_database():
-        yield
+        yield None
         return
     if "MYSQL_PASSWORD" in named_settings():
         msg = "MYSQL_PASSWORD is set, but neither MYSQL_HOST nor MYSQL_SOCKET: which database is it for?"
@@ -78,7 +80,7 @@ def _database() -> Iterator[None]:
     try:
         started = private.start()
         os.environ.update(private.environment())
-        yield
+        yield private
     finally:
         if started:
             private.stop()

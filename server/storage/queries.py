@@ -92,7 +92,7 @@ INSERT_PAYMENTS = f"""
     SELECT n.order_id, n.amount, n.currency, n.method, n.status, n.reference, n.created_at, n.requested_method,
         n.caller, n.request_id
     FROM {_NEW_PAYMENTS}
-    ON DUPLICATE KEY UPDATE payment_id = payments.payment_id;
+    ON DUPLICATE KEY UPDATE refunded = payments.refunded;
 
     SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
     FROM {_NEW_KEYS}
@@ -102,10 +102,11 @@ INSERT_PAYMENTS = f"""
 """Inserts many payments, and tells what is stored then under their request keys.
 
 They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
-payments_by_request or the unique key of reference, is left out. The keys are bound as another: a list of lists of
-reference, caller and request_id. Both go in hexadecimal: to escape text full of quotation marks takes the driver ten
-times as long. The answer is one value, read by payments_by_request: for each key that is there, its place in the list,
-counted from 1, the payment_id, and whether it has that reference.
+payments_by_request or the unique key of reference, is left out: what it updates is a column that the service may, to
+what it was. The keys are bound as another: a list of lists of reference, caller and request_id. Both go in hexadecimal:
+to escape text full of quotation marks takes the driver ten times as long. The answer is one value, read by
+payments_by_request: for each key that is there, its place in the list, counted from 1, the payment_id, and whether it
+has that reference.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
@@ -158,6 +159,21 @@ SELECT_DETAILS_BY_REFERENCE = f"""
 """The unique key of reference, to which spaces at the end are nothing, so that the length is compared; then
 refunds_by_payment.
 """
+
+NEEDED_RIGHTS = tuple(
+    "EXPLAIN " + statement.replace("%s", "NULL")
+    for text in (
+        SELECT_KEYS_IN_FORCE,
+        INSERT_PAYMENT,
+        INSERT_PAYMENTS,
+        BEGIN_REFUND,
+        STORE_REFUND,
+        SELECT_DETAILS_BY_REFERENCE,
+    )
+    for statement in text.split(";")
+    if " FROM " in statement or "INSERT" in statement or "UPDATE" in statement
+)
+"""Statements that the database explains only to who has the rights to execute them; none of them changes anything."""
 
 _CHARGEABLE = ", ".join(f"'{method}'" for method in CHARGEABLE_METHODS)
 

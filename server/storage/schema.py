@@ -1,6 +1,7 @@
-"""Whether the database has the tables that this version of the service needs."""
+"""Whether the database has the tables that this version of the service needs, and lets it use them."""
 
 import pymysql.err
+from pymysql.constants import ER
 
 from server.domain.deadline import Deadline
 from server.storage import queries
@@ -9,11 +10,15 @@ from server.storage.mysql import Database, Session
 NEEDED_VERSION = 7
 """The last migration that this version of the service was written for."""
 
-_ER_NO_SUCH_TABLE = 1146
+_DENIED = frozenset({ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR})
 
 
 class SchemaOutdated(Exception):
     """The database lacks migrations; the message says what to do."""
+
+
+class RightsMissing(Exception):
+    """The database's user may not do what the service does; the message says what to do."""
 
 
 async def check_schema(database: Database, deadline: Deadline) -> None:
@@ -21,14 +26,17 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
 
     Raises:
         SchemaOutdated: it has not.
+        RightsMissing: its user may not read which it has.
         StoreUnavailable: it cannot be reached.
     """
 
     async def work(session: Session) -> int:
         try:
             row = await session.row(queries.SCHEMA_VERSION, ())
-        except pymysql.err.ProgrammingError as error:
-            if error.args[0] != _ER_NO_SUCH_TABLE:
+        except pymysql.err.MySQLError as error:
+            if error.args[0] in _DENIED:
+                raise _rights_missing(error) from error
+            if error.args[0] != ER.NO_SUCH_TABLE:
                 raise
             return 0
         assert row is not None
@@ -40,3 +48,27 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
     if version < NEEDED_VERSION:
         msg = f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `payments migrate`"
         raise SchemaOutdated(msg)
+
+
+async def check_rights(database: Database, deadline: Deadline) -> None:
+    """Return when the database lets its user do what the service does; it must have the tables.
+
+    Raises:
+        RightsMissing: it does not.
+        StoreUnavailable: it cannot be reached.
+    """
+
+    async def work(session: Session) -> None:
+        for text in queries.NEEDED_RIGHTS:
+            try:
+                await session.rows(text, ())
+            except pymysql.err.MySQLError as error:
+                if error.args[0] not in _DENIED:
+                    raise
+                raise _rights_missing(error) from error
+
+    await database.run(work, deadline)
+
+
+def _rights_missing(error: pymysql.err.MySQLError) -> RightsMissing:
+    return RightsMissing(f"{error.args[1]}: run deploy/sql/grants.sql, which has what the user of the service needs")

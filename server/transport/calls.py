@@ -13,6 +13,7 @@ import grpc
 import structlog
 
 from server.domain.caller import ANONYMOUS
+from server.domain.card_number import has_card_number
 from server.domain.deadline import Deadline
 from server.domain.errors import Overloaded, ShuttingDown
 from server.logs import log_context
@@ -192,7 +193,16 @@ class Calls:
 
 
 def call_id(wanted: object) -> str:
-    """Return the name of a call: the one that its caller wants, when that is fit for a log, else a new one."""
-    if isinstance(wanted, str) and 0 < len(wanted) <= _MAX_CALL_ID_LENGTH and wanted.isascii() and wanted.isprintable():
+    """Return the name of a call: the one that its caller wants, when that is fit for a log, else a new one.
+
+    Fit is what has at most 128 printable ASCII characters, of which none are a card number.
+    """
+    if (
+        isinstance(wanted, str)
+        and 0 < len(wanted) <= _MAX_CALL_ID_LENGTH
+        and wanted.isascii()
+        and wanted.isprintable()
+        and not has_card_number(wanted)
+    ):
         return wanted
     return f"{random.getrandbits(_CALL_ID_BITS):032x}"

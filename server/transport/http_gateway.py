@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Scope
 
+from server.domain.card_number import without_card_numbers
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
@@ -169,7 +170,7 @@ async def _request_message(match: _Match, request: Request, limits: BodyLimits) 
         fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
     if rule.body == WHOLE_BODY:
         if request.query_params:
-            name = next(iter(request.query_params))
+            name = without_card_numbers(next(iter(request.query_params)))
             raise InvalidRequest((FieldViolation(name, "is no parameter of this request: the body holds its fields"),))
     else:
         taken += [(rule.body,)] if rule.body else []

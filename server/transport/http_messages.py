@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from server.domain.card_number import without_card_numbers
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.http_rules import field_at
 
@@ -158,7 +159,7 @@ def _whole(text: str) -> int:
 def _number(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"the number {text[:20]} is too large")
+        raise ValueError("a number is too large")
     return number
 
 
@@ -203,7 +204,8 @@ def _violation(message: Descriptor, text: str) -> FieldViolation:
     path = _STEP.findall(text)
     unknown = _UNKNOWN.search(text)
     if unknown is not None:
-        return FieldViolation(".".join((*path, unknown["name"])), "is no field of this request")
+        name = without_card_numbers(unknown["name"])
+        return FieldViolation(".".join((*path, name)), "is no field of this request")
     choice = _CHOICE.search(text)
     if choice is not None:
         outer = field_at(message, path).message_type if path else message
@@ -230,4 +232,4 @@ def _allowed(field: FieldDescriptor) -> str:
 
 
 def _refuse(field: str, description: str) -> NoReturn:
-    raise InvalidRequest((FieldViolation(field, description),))
+    raise InvalidRequest((FieldViolation(without_card_numbers(field), description),))

@@ -1,5 +1,6 @@
 """What HTTP answers are made of."""
 
+import ipaddress
 import json
 import math
 from collections.abc import Mapping
@@ -55,6 +56,16 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def peer_of(request: Request) -> str:
-    """Return who sent ``request``, for the log."""
+    """Return who sent ``request``, for the log; empty where a proxy says of its client what is no address."""
     client = request.scope.get("client")
-    return f"{client[0]}:{client[1]}" if client else ""
+    if not client or not (client[1] or _is_address(client[0])):
+        return ""
+    return f"{client[0]}:{client[1]}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

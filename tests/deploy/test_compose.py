@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,11 @@ import yaml
 from typer.main import get_command
 
 from server.config import Settings, SettingsError, check_exposure
-from tests.running_service import ROOT
+from tests.conftest import DatabaseServer, settings_of
+from tests.running_service import ROOT, RunningService
 from tools.commands import app
+from tools.database_accounts import MIGRATOR, SERVICE
+from tools.migrate import migrate
 
 COMPOSE = "docker-compose.yml"
 PASSWORD = "gr$$at: 'x' \"y\" #z"  # noqa: S105 - a hard one
@@ -31,9 +35,16 @@ def load(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+PASSWORDS = {
+    "MYSQL_PASSWORD": PASSWORD,
+    "MYSQL_MIGRATOR_PASSWORD": f"{PASSWORD} of the migrator",
+    "MYSQL_ROOT_PASSWORD": f"{PASSWORD} of root",
+}
+
+
 @pytest.fixture(scope="module")
 def services() -> dict[str, dict[str, Any]]:
-    run = load(ROOT, MYSQL_PASSWORD=PASSWORD)
+    run = load(ROOT, **PASSWORDS)
     assert run.returncode == 0, run.stderr
     services: dict[str, dict[str, Any]] = yaml.safe_load(run.stdout)["services"]
     return services
@@ -46,29 +57,87 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("environment", [{}, {"MYSQL_PASSWORD": ""}], ids=["missing", "empty"])
-def test_without_a_password_nothing_starts_and_what_to_do_is_told(folder: Path, environment: dict[str, str]) -> None:
-    run = load(folder, **environment)
+@pytest.mark.parametrize("name", PASSWORDS)
+@pytest.mark.parametrize("empty", [True, False], ids=["empty", "missing"])
+def test_without_a_password_nothing_starts_and_what_to_do_is_told(folder: Path, name: str, *, empty: bool) -> None:
+    others = {other: value for other, value in PASSWORDS.items() if other != name}
+
+    run = load(folder, **others, **({name: ""} if empty else {}))
 
     assert run.returncode == 1
-    assert (
-        "MYSQL_PASSWORD is missing a value: set MYSQL_PASSWORD in .env (see .env.example) or in the env" in run.stderr
-    )
-    assert "MYSQL_PASSWORD" in (ROOT / ".env.example").read_text()
+    assert f"{name} is missing a value: set {name} in .env" in run.stderr
 
 
-def test_the_password_of_env_is_that_of_the_database_and_of_all_that_use_it(folder: Path) -> None:
-    (folder / ".env").write_text("MYSQL_PASSWORD=s3cret\n")
+def test_each_uses_its_own_account_with_the_password_of_env(folder: Path) -> None:
+    (folder / ".env").write_text("MYSQL_PASSWORD=one\nMYSQL_MIGRATOR_PASSWORD=two\nMYSQL_ROOT_PASSWORD=three\n")
 
     run = load(folder)
 
     assert run.returncode == 0, run.stderr
     services = yaml.safe_load(run.stdout)["services"]
-    assert {service["environment"]["MYSQL_PASSWORD"] for service in services.values()} == {"s3cret"}
+    environments = {name: services[name]["environment"] for name in services}
+    accounts = {
+        name: (environments[name]["MYSQL_USER"], environments[name]["MYSQL_PASSWORD"])
+        for name in ("api", "migrate", "data_loader")
+    }
+    assert accounts == {
+        "api": (SERVICE, "one"),
+        "migrate": (MIGRATOR, "two"),
+        "data_loader": (MIGRATOR, "two"),
+    }
+    assert environments["db"] == {"MYSQL_DATABASE": "ecommerce", "MYSQL_ROOT_PASSWORD": "three"}
+    assert environments["grants"] == {"MYSQL_PWD": "three"}
+    assert environments["accounts"] == {
+        "MYSQL_PWD": "three",
+        "MYSQL_MIGRATOR_PASSWORD": "two",
+        "MYSQL_SERVICE_PASSWORD": "one",
+    }
 
 
 def test_a_password_with_quotes_and_signs_arrives_as_it_is(services: dict[str, dict[str, Any]]) -> None:
-    assert {service["environment"]["MYSQL_PASSWORD"] for service in services.values()} == {PASSWORD}
+    assert services["api"]["environment"]["MYSQL_PASSWORD"] == PASSWORD
+    assert services["accounts"]["environment"]["MYSQL_SERVICE_PASSWORD"] == PASSWORD
+
+
+def test_what_the_administrator_does_gives_both_accounts_their_passwords_and_rights(
+    services: dict[str, dict[str, Any]], database_server: DatabaseServer, tmp_path: Path
+) -> None:
+    # The client is replaced by one that keeps what it is to execute, and the names are this test's own.
+    name, suffix = f"payments_test_{secrets.token_hex(5)}", f"_{secrets.token_hex(5)}"
+    passwords = {MIGRATOR: "it's \\ 'hard\"", SERVICE: PASSWORD}
+    (tmp_path / "mysql").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\ncat > {tmp_path}/statements\n')
+    (tmp_path / "mysql").chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "MYSQL_MIGRATOR_PASSWORD": passwords[MIGRATOR],
+        "MYSQL_SERVICE_PASSWORD": passwords[SERVICE],
+    }
+
+    def administer(service: str) -> None:
+        shell, option, command = services[service]["entrypoint"]
+        assert services[service]["volumes"][0]["source"] == str(ROOT / "deploy" / "sql")
+        text = command.replace("/sql/", f"{ROOT}/deploy/sql/")
+        subprocess.run([shell, option, text], env=environment, check=True)
+        assert (tmp_path / "arguments").read_text() == "--host=db --user=root ecommerce\n"
+        lines = (tmp_path / "statements").read_text().splitlines()
+        statements = "\n".join(line for line in lines if not line.startswith("--"))
+        for statement in filter(None, map(str.strip, statements.split(";\n"))):
+            ours = re.sub(f"{MIGRATOR}|{SERVICE}", lambda found: found[0] + suffix, statement.removesuffix(";"))
+            database_server.execute(ours, database=name)
+
+    database_server.execute(f"CREATE DATABASE {name}")
+    try:
+        administer("accounts")
+        used = database_server.environment(name)
+        migrator = {"MYSQL_USER": MIGRATOR + suffix, "MYSQL_PASSWORD": passwords[MIGRATOR]}
+        migrate(settings_of(used | migrator), say=lambda _: None)
+        administer("grants")
+        server = RunningService(used | {"MYSQL_USER": SERVICE + suffix, "MYSQL_PASSWORD": passwords[SERVICE]}).start()
+        assert server.stop() == 0
+    finally:
+        database_server.execute(f"DROP DATABASE {name}")
+        for account in passwords:
+            database_server.execute(f"DROP USER IF EXISTS {account + suffix}")
 
 
 def test_services_agree_on_the_database_and_set_what_the_service_knows(services: dict[str, dict[str, Any]]) -> None:
@@ -79,7 +148,6 @@ def test_services_agree_on_the_database_and_set_what_the_service_knows(services:
         environment = services[name]["environment"]
         assert environment.keys() <= names
         assert environment["MYSQL_HOST"] in services
-        assert environment["MYSQL_USER"] == database["MYSQL_USER"]
         assert environment["MYSQL_DB"] == database["MYSQL_DATABASE"]
 
 
@@ -102,7 +170,9 @@ def test_ports_are_published_on_the_loopback_alone(services: dict[str, dict[str,
     assert published == {
         "db": [("127.0.0.1", "3308", 3306)],
         "api": [("127.0.0.1", "50051", 50051), ("127.0.0.1", "8001", 8001)],
+        "accounts": [],
         "migrate": [],
+        "grants": [],
         "data_loader": [],
     }
 
@@ -113,12 +183,15 @@ def test_nothing_serves_or_loads_before_the_database_is_healthy_and_migrated(
     def waits(name: str) -> dict[str, str]:
         return {other: wait["condition"] for other, wait in services[name]["depends_on"].items()}
 
-    assert waits("migrate") == {"db": "service_healthy"}
-    for name in ("api", "data_loader"):
-        assert waits(name) == {"db": "service_healthy", "migrate": "service_completed_successfully"}
+    done = "service_completed_successfully"
+    assert waits("accounts") == {"db": "service_healthy"}
+    assert waits("migrate") == {"accounts": done}
+    assert waits("grants") == {"migrate": done}
+    assert waits("api") == {"db": "service_healthy", "grants": done}
+    assert waits("data_loader") == {"db": "service_healthy", "migrate": done}
 
 
-def test_the_database_is_healthy_once_it_lets_the_service_in_over_tcp(
+def test_the_database_is_healthy_once_it_lets_the_administrator_in_over_tcp(
     services: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     (tmp_path / "mysql").write_text('#!/bin/sh\nprintf "%s\\n" "$MYSQL_PWD" "$@"\n')
@@ -136,8 +209,8 @@ def test_the_database_is_healthy_once_it_lets_the_service_in_over_tcp(
 
     assert form == "CMD-SHELL"
     # The server that the image runs while it makes its data has no TCP.
-    where, who = "--host=127.0.0.1", f"--user={environment['MYSQL_USER']}"
-    assert run.stdout.splitlines() == [PASSWORD, where, who, "--execute=SELECT 1", environment["MYSQL_DATABASE"]]
+    expected = [PASSWORDS["MYSQL_ROOT_PASSWORD"], "--host=127.0.0.1", "--user=root", "--execute=SELECT 1", "ecommerce"]
+    assert run.stdout.splitlines() == expected
 
 
 def test_what_is_run_is_a_command_of_the_service_on_files_that_are_there(services: dict[str, dict[str, Any]]) -> None:
@@ -157,7 +230,7 @@ def test_what_is_run_is_a_command_of_the_service_on_files_that_are_there(service
 
 
 def test_the_service_may_write_nowhere_and_has_time_to_drain(services: dict[str, dict[str, Any]]) -> None:
-    for name in ("migrate", "api", "data_loader"):
+    for name in ("accounts", "migrate", "grants", "api", "data_loader"):
         assert services[name]["read_only"]
         assert services[name]["cap_drop"] == ["ALL"]
         assert services[name]["security_opt"] == ["no-new-privileges:true"]

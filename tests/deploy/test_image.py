@@ -195,7 +195,8 @@ def test_what_the_image_installs_migrates_loads_serves_tells_its_health_and_stop
     exit_code, text = health(environment, image)
     assert (exit_code, "does not tell its health: UNAVAILABLE" in text) == (1, True)
 
-    with running(json.loads(last("CMD")), environment, image) as process:
+    as_service = environment | database.service_environment()
+    with running(json.loads(last("CMD")), as_service, image) as process:
         assert process.stdout is not None
         while "listening" not in (line := process.stdout.readline()):
             assert line, "the service ended"

@@ -16,6 +16,7 @@ from server.config import Settings, SettingsError, check_exposure
 from tests.api.drivers import health_stub
 from tests.running_service import ROOT, RunningService
 from tools.commands import app
+from tools.database_accounts import MIGRATOR, SERVICE
 
 BASE = ROOT / "deploy/kubernetes/base"
 EXAMPLE = ROOT / "deploy/kubernetes/overlays/example"
@@ -108,7 +109,15 @@ def test_pods_get_settings_of_the_service_which_takes_them(
     for workload in (deployment, job):
         container = container_of(workload)
         assert [source["configMapRef"]["name"].rpartition("-")[0] for source in container["envFrom"]] == ["payments"]
-        assert [variable["name"] for variable in container["env"]] == ["MYSQL_PASSWORD"]
+    accounts = [
+        [(it["name"], it.get("value") or it["valueFrom"]["secretKeyRef"]["name"]) for it in container_of(one)["env"]]
+        for one in (deployment, job)
+    ]
+    assert accounts == [
+        [("MYSQL_PASSWORD", "payments")],
+        [("MYSQL_USER", MIGRATOR), ("MYSQL_PASSWORD", "payments-migrator")],
+    ]
+    assert config["MYSQL_USER"] == SERVICE
     settings = {**config, "MYSQL_PASSWORD": "secret"}
     assert {name.lower() for name in settings} <= Settings.model_fields.keys()
     Settings.model_validate({name.lower(): value for name, value in settings.items()})

@@ -35,11 +35,17 @@ def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDa
         yield private
 
 
+@pytest.fixture(scope="module")
+def service_settings(own_database: PrivateDatabase) -> dict[str, str]:
+    """The settings that name it for a service, which may what ``grants.sql`` says."""
+    return own_database.service_environment()
+
+
 @pytest.fixture
-def running(own_database: PrivateDatabase) -> Iterator[RunningService]:
+def running(own_database: PrivateDatabase, service_settings: dict[str, str]) -> Iterator[RunningService]:
     own_database.start()
     settings = {"MYSQL_STATEMENT_TIMEOUT_SECONDS": "2", "MYSQL_CONNECT_TIMEOUT_SECONDS": "2"}
-    service = RunningService({**own_database.environment(), **PROBABILITIES, **settings}).start()
+    service = RunningService({**service_settings, **PROBABILITIES, **settings}).start()
     yield service
     own_database.start()
     assert service.stop() == 0
@@ -138,8 +144,8 @@ def test_cancelled_calls_leave_no_connection_in_the_middle_of_a_reply(calls: Grp
     assert [int(answer.payment.amount.units) for answer in made] == list(range(1, 101))
 
 
-def test_a_charge_repeated_after_the_server_was_killed_is_the_same_charge(own_database: PrivateDatabase) -> None:
-    service = RunningService({**own_database.environment(), **PROBABILITIES}).start()
+def test_a_charge_repeated_after_the_server_was_killed_is_the_same_charge(service_settings: dict[str, str]) -> None:
+    service = RunningService({**service_settings, **PROBABILITIES}).start()
     requests = [charge(request_id=new_request_id()) for _ in range(100)]
     with grpc.insecure_channel(service.target) as channel, ThreadPoolExecutor(10) as threads:
         api = GrpcDriver(channel)
@@ -166,9 +172,11 @@ def test_a_charge_repeated_after_the_server_was_killed_is_the_same_charge(own_da
     assert service.stop() == 0
 
 
-def test_at_start_the_service_waits_for_the_database_and_says_so(own_database: PrivateDatabase) -> None:
+def test_at_start_the_service_waits_for_the_database_and_says_so(
+    own_database: PrivateDatabase, service_settings: dict[str, str]
+) -> None:
     own_database.stop()
-    service = RunningService(own_database.environment())
+    service = RunningService(service_settings)
     service.spawn()
     service.wait_for("waiting_for_database")
     own_database.start()

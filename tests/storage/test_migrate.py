@@ -202,8 +202,8 @@ def test_the_currency_of_adopted_rows_is_the_deployments_default(empty_database:
     assert query("SELECT currency FROM payments") == [("EUR",)]
 
 
-def test_a_database_that_is_missing_is_made(empty_database: dict[str, str], database_server: DatabaseServer) -> None:
-    settings = settings_of({**empty_database, "MYSQL_DB": f"payments_test_{secrets.token_hex(6)}"})
+def test_a_database_that_is_missing_is_made(database_server: DatabaseServer) -> None:
+    settings = settings_of(database_server.environment(f"payments_test_{secrets.token_hex(6)}"))
     try:
         assert migrate(settings, say=silent) == latest_version()
     finally:
@@ -330,10 +330,8 @@ def test_waiting_for_another_migrator_is_said_and_bounded(settings: Settings) ->
     assert said[0].startswith(f"another process is migrating {settings.mysql_db}; waiting up to")
 
 
-def test_a_database_with_a_very_long_name_can_be_migrated(
-    empty_database: dict[str, str], database_server: DatabaseServer
-) -> None:
-    settings = settings_of({**empty_database, "MYSQL_DB": "payments_test_".ljust(64, "x")})
+def test_a_database_with_a_very_long_name_can_be_migrated(database_server: DatabaseServer) -> None:
+    settings = settings_of(database_server.environment("payments_test_".ljust(64, "x")))
     try:
         assert migrate(settings, say=silent) == latest_version()
     finally:

@@ -144,6 +144,23 @@ def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in str(wrong.value)
 
 
+@pytest.mark.parametrize("name", ["MYSQL_HOST", "MYSQL_PORT", "CORS_ALLOWED_ORIGINS", "DEFAULT_CURRENCY"])
+def test_a_password_in_a_url_is_never_shown_in_whichever_setting_it_is(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(name, "mysql://payments:hunter2@db:3306/ecommerce")
+    with pytest.raises(SettingsError, match=rf"{name}=.*//\.\.\.@db:3306") as wrong:
+        load_settings()
+    assert "hunter2" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("host", ["db", "10.0.0.1", "::1", "fe80::1%eth0", "db_1.shop.svc.cluster.local."])
+def test_a_host_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", host)
+    assert load_settings().mysql_host == host
+
+
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(".env", "w", encoding="utf-8") as file:  # noqa: PTH123 - the working folder is the test's own
         file.write("MYSQL_HOST=from-file\nMYSQL_DB=from_file\n")

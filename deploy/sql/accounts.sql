@@ -1,0 +1,17 @@
+-- The two accounts of a deployment, and what the one that migrates may do. As the database's administrator, in the
+-- database of the payments, before the first `payments migrate` (docs/database-accounts.md has the whole order):
+--
+--   mysql --user=root --password ecommerce < deploy/sql/accounts.sql
+--
+-- Both are made locked and without a password: nobody can use them until the administrator gives them one. What is
+-- there already stays as it is, so that this may be repeated.
+CREATE USER IF NOT EXISTS payments_migrator ACCOUNT LOCK;
+CREATE USER IF NOT EXISTS payments_service ACCOUNT LOCK;
+
+-- payments_migrator is for people and Jobs: `payments migrate`, `import`, `sample` and `keys`. It makes and alters tables, and
+-- writes rows; it drops no table, deletes no payment, and can give nobody anything. The database is the current one.
+GRANT SELECT, INSERT, UPDATE, CREATE, ALTER, INDEX, REFERENCES ON * TO payments_migrator;
+
+-- The record of a migration that the database refused is taken away again. (CREATE lets this name a table that is not
+-- there yet.)
+GRANT CREATE, DELETE ON schema_migrations TO payments_migrator;

@@ -1,0 +1,27 @@
+-- What the service may do: no more than its statements need (server/storage/queries.py). As the database's
+-- administrator, in the database of the payments, once the tables are up to date, after each `payments migrate`:
+--
+--   mysql --user=root --password ecommerce < deploy/sql/grants.sql
+--
+-- It may be repeated. The service says at its start what is missing, and does not serve without it.
+--
+-- payments_service is for `payments serve`, `export`, `doctor` and `keys list`. It deletes nothing, makes and alters no table, gives
+-- no payment an id of its choice, and changes no refund that is there.
+GRANT SELECT ON schema_migrations TO payments_service;
+
+-- A refund changes the last two columns alone. The others are here for MariaDB, to which an INSERT with ON DUPLICATE KEY
+-- UPDATE, of which a batch of charges is one, updates every column that it names.
+GRANT
+    SELECT,
+    INSERT (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id),
+    UPDATE (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id,
+        refunded_amount, refunded)
+    ON payments TO payments_service;
+
+GRANT
+    SELECT,
+    INSERT (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
+    ON refunds TO payments_service;
+
+-- Keys are made and revoked with the migrator's account.
+GRANT SELECT ON api_keys TO payments_service;

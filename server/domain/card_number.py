@@ -1,0 +1,44 @@
+"""Card numbers in text where none belongs: a payment here has none, but callers may send one by mistake.
+
+What looks like one has the length and the first digits of a network's numbers (ISO/IEC 7812) and a right last digit
+(Luhn), with no letter or digit beside it. A number of something else that has all that is taken for one too.
+"""
+
+import re
+
+HIDDEN = "[card number]"
+"""What stands in its place."""
+
+_CANDIDATE = re.compile(
+    r"(?<![0-9A-Za-z])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}|3\d{3}([ -])\d{6}\2\d{4,5})(?![0-9A-Za-z])", re.ASCII
+)
+_NETWORKS = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|5[1-5]\d{14}|2[2-7]\d{14}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3[068]\d{12}|3[0689]\d{14}"  # Diners Club
+    r"|35\d{14}"  # JCB
+    r"|6\d{15}|6\d{18}|5[06-8]\d{14}|5[06-8]\d{11}|5[06-8]\d{17}"  # Discover, RuPay, UnionPay, Maestro
+    r"|8[12]\d{14}",  # RuPay
+    re.ASCII,
+)
+
+
+def has_card_number(text: str) -> bool:
+    """Tell whether something in ``text`` looks like a card number."""
+    return any(_is_card_number(found[0]) for found in _CANDIDATE.finditer(text))
+
+
+def without_card_numbers(text: str) -> str:
+    """Return ``text`` with ``HIDDEN`` in the place of what looks like a card number."""
+    return _CANDIDATE.sub(lambda found: HIDDEN if _is_card_number(found[0]) else found[0], text)
+
+
+def _is_card_number(text: str) -> bool:
+    digits = text.replace(" ", "").replace("-", "")
+    return _NETWORKS.fullmatch(digits) is not None and _luhn_sum(digits) % 10 == 0
+
+
+def _luhn_sum(digits: str) -> int:
+    doubled = (2 * int(digit) for digit in digits[-2::-2])
+    return sum(map(int, digits[::-2])) + sum(two - 9 if two > 9 else two for two in doubled)  # noqa: PLR2004 - two digits

@@ -1,0 +1,254 @@
+"""All that reads what callers and files say, on inputs of any kind: it reads, or says what is wrong in its own words."""
+
+import dataclasses
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any, Literal
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+from payments.v1 import payments_pb2 as pb
+
+from server.domain import page_token
+from server.domain.errors import InvalidRequest, InvalidValue, PaymentsError
+from server.domain.listing import Order, PaymentFilter, Position
+from server.domain.money import Currencies
+from server.domain.request_key import RequestKey
+from server.transport import legacy_parameters, messages
+from server.transport.boundary import failure_of
+from server.transport.grpc_server import _parse
+from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
+from server.transport.http_replies import json_text
+from tests.fuzz import inputs
+from tests.fuzz.inputs import examples
+from tools.csv_records import CsvError, Record, RecordReader
+from tools.payment_records import InvalidRecord, is_refunds, payment_form, refund_form
+
+CURRENCIES = Currencies("INR", frozenset({"INR", "USD", "JPY"}))
+MAX_STATUS_BYTES = 6000
+"""In Base64 still within the 8 KiB that clients take of trailers."""
+
+READERS: dict[str, Callable[[Any], object]] = {
+    "Charge": lambda message: messages.charge_request(message, "someone", CURRENCIES),
+    "BatchCharge": lambda message: messages.batch_charge_request(message, "someone", CURRENCIES),
+    "Refund": lambda message: messages.refund_request(message, "someone", CURRENCIES),
+    "GetPayment": messages.get_request,
+    "ListPayments": lambda message: messages.list_request(message, CURRENCIES),
+}
+
+
+def test_every_rpc_is_read_here() -> None:
+    assert READERS.keys() == inputs.REQUESTS.keys()
+
+
+@contextmanager
+def told_in_our_words() -> Iterator[None]:
+    """Allow no error but those that the caller is told of, and have each be told."""
+    try:
+        yield
+    except PaymentsError as error:
+        failure = failure_of(error, "call")
+        assert failure.reason != "INTERNAL"
+        assert failure.message
+        json_text(to_json(failure.status))
+
+
+@pytest.mark.parametrize("rpc", READERS)
+def test_any_bytes_are_a_request_or_are_refused(rpc: str) -> None:
+    @examples(500)
+    @given(inputs.payloads(inputs.REQUESTS[rpc]))
+    def holds(payload: bytes) -> None:
+        try:
+            READERS[rpc](_parse(inputs.REQUESTS[rpc], payload))
+        except InvalidRequest as error:
+            assert failure_of(error, "call").status.ByteSize() <= MAX_STATUS_BYTES
+
+    holds()
+
+
+@pytest.mark.parametrize("rpc", READERS)
+def test_any_body_is_a_request_or_is_refused(rpc: str) -> None:
+    @examples(400)
+    @given(inputs.BODIES)
+    def holds(body: bytes) -> None:
+        with told_in_our_words():
+            message = inputs.REQUESTS[rpc]()
+            fill_from_json(message, read_json(body))
+            READERS[rpc](message)
+
+    holds()
+
+
+@pytest.mark.parametrize("rpc", READERS)
+def test_any_value_of_json_is_a_request_or_is_refused(rpc: str) -> None:
+    @examples(400)
+    @given(st.dictionaries(st.sampled_from(inputs.names_in(inputs.REQUESTS[rpc].DESCRIPTOR)), inputs.VALUES))
+    def holds(value: dict[str, object]) -> None:
+        with told_in_our_words():
+            message = inputs.REQUESTS[rpc]()
+            fill_from_json(message, value)
+            READERS[rpc](message)
+
+    holds()
+
+
+@pytest.mark.parametrize("rpc", READERS)
+def test_any_query_is_a_request_or_is_refused(rpc: str) -> None:
+    @examples(400)
+    @given(inputs.PARAMETERS)
+    def holds(parameters: list[tuple[str, str]]) -> None:
+        with told_in_our_words():
+            message = inputs.REQUESTS[rpc]()
+            fill_from_parameters(message, parameters, taken=[("payment_id",)])
+            READERS[rpc](message)
+
+    holds()
+
+
+@pytest.mark.parametrize("field", ["payment_id", "reference"])
+def test_any_path_is_a_request_or_is_refused(field: str) -> None:
+    @examples(300)
+    @given(st.text() | inputs.INTEGERS.map(str))
+    def holds(text: str) -> None:
+        with told_in_our_words():
+            message = pb.GetPaymentRequest()
+            fill_from_path(message, {(field,): text})
+            messages.get_request(message)
+
+    holds()
+
+
+@pytest.mark.parametrize("rpc", READERS)
+def test_any_message_is_itself_again_after_json(rpc: str) -> None:
+    @examples(150)
+    @given(inputs.messages(inputs.REQUESTS[rpc]))
+    def holds(message: Message) -> None:
+        again = inputs.REQUESTS[rpc]()
+        try:
+            value = to_json(message)
+        except ValueError:
+            return  # a time that JSON cannot hold
+        with told_in_our_words():
+            fill_from_json(again, value)
+            assert again == message
+
+    holds()
+
+
+TOKEN = page_token.encode(Position(None, 7), PaymentFilter(), Order.NEWEST_FIRST)
+
+
+@examples(1500)
+@given(
+    st.text(max_size=60)
+    | st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=", min_size=38, max_size=42)
+    | st.builds(
+        lambda place, character: TOKEN[:place] + character + TOKEN[place + 1 :],
+        st.integers(0, len(TOKEN)),
+        st.text(max_size=2),
+    )
+)
+def test_any_page_token_is_the_one_that_was_made_or_is_refused(token: str) -> None:
+    try:
+        position = page_token.decode(token, PaymentFilter(), Order.NEWEST_FIRST)
+    except InvalidValue:
+        return
+    assert page_token.encode(position, PaymentFilter(), Order.NEWEST_FIRST) == token
+
+
+@contextmanager
+def told_as_v1_does() -> Iterator[None]:
+    """Allow no error but those that callers of ``/v1`` are told of, and have each be told."""
+    try:
+        yield
+    except legacy_parameters.InvalidParameters as error:
+        json_text({"detail": error.detail})
+    except InvalidRequest as error:
+        json_text({"detail": [dataclasses.asdict(violation) for violation in error.violations]})
+
+
+@examples(1500)
+@given(inputs.BODIES, st.sampled_from(["", "application/json", "text/plain", "application/x+json; charset=\xff"]))
+def test_any_body_of_v1_is_a_charge_or_is_refused(body: bytes, content_type: str) -> None:
+    with told_as_v1_does():
+        charge = legacy_parameters.read_body(body, content_type)
+        legacy_parameters.default_money("INR", charge.amount)
+
+
+@pytest.mark.parametrize(
+    ("model", "source"),
+    [(legacy_parameters.ListParameters, "query"), (legacy_parameters.RefundPath, "path")],
+)
+def test_any_parameters_of_v1_are_read_or_are_refused(model: type[Any], source: Literal["query", "path"]) -> None:
+    @examples(800)
+    @given(
+        st.dictionaries(
+            st.sampled_from([*model.model_fields]),
+            inputs.TEXTS | st.text(max_size=9) | inputs.INTEGERS.map(str) | st.floats().map(str) | st.just("9" * 5000),
+        )
+    )
+    def holds(values: dict[str, str]) -> None:
+        with told_as_v1_does():
+            legacy_parameters.read(model, source, values)
+
+    holds()
+
+
+@examples(500)
+@given(st.none() | st.text(max_size=300))
+def test_any_request_id_is_a_key_or_is_refused(request_id: str | None) -> None:
+    with told_as_v1_does():
+        legacy_parameters.read_key("someone", request_id)
+    try:
+        key = RequestKey.of("someone", request_id)
+    except InvalidValue:
+        return
+    assert key.request_id.isascii()
+
+
+_COLUMNS = [*payment_form.__globals__["PAYMENT_COLUMNS"], *payment_form.__globals__["REFUND_COLUMNS"]]
+_CELLS = st.one_of(
+    inputs.TEXTS,
+    st.text(max_size=8),
+    inputs.INTEGERS.map(str),
+    st.sampled_from(
+        ['"', '""', "UPI", "SUCCESS", "561.00", "2025-02-07 05:28:54", "1", "0", "INR", "x" * 5000, "\r\n"]
+    ),
+)
+_LINES = st.lists(st.lists(_CELLS, max_size=10).map(",".join), max_size=6)
+_HEADERS = (
+    st.permutations(["payment_id", "order_id", "amount", "method", "status", "reference", "created_at"]).map(",".join)
+    | st.lists(st.sampled_from(_COLUMNS), max_size=14, unique=True).map(",".join)
+    | st.just("payment_id;order_id;amount;method;status;reference;created_at")
+)
+_FILES = st.binary(max_size=80) | st.builds(
+    lambda header, lines, end, mark: mark + end.join([header, *lines]).encode("utf-8", "surrogatepass"),
+    _HEADERS,
+    _LINES,
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xff"]),
+)
+
+
+@examples(1500)
+@given(_FILES)
+def test_any_file_has_records_or_lines_that_are_told_to_be_none(file: bytes) -> None:
+    try:
+        reader = RecordReader(io.BytesIO(file), _COLUMNS)
+        form = refund_form(reader.header, UTC) if is_refunds(reader.header) else payment_form(reader.header, "INR", UTC)
+    except CsvError as error:
+        assert str(error)
+        return
+    for record in reader:
+        if not isinstance(record, Record):
+            assert record.reason
+            continue
+        assert len(record.fields) == len(reader.header)
+        try:
+            form.row(record.fields)
+        except InvalidRecord as error:
+            assert error.problems
