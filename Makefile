@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig
+GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
 GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
@@ -32,6 +32,7 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 .bin/grpc_health_probe: PACKAGE := github.com/grpc-ecosystem/grpc-health-probe
 .bin/kustomize: PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
 .bin/composeconfig: PACKAGE := ./composeconfig
+.bin/toxiproxy: PACKAGE := github.com/Shopify/toxiproxy/v2/cmd/server
 .bin/protoc-gen-go: PACKAGE := google.golang.org/protobuf/cmd/protoc-gen-go
 .bin/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 
