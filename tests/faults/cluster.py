@@ -60,6 +60,9 @@ _DATABASE_OPTIONS = (
 )
 _STATUSES = {None: Status.PENDING, 1: Status.SUCCEEDED, 0: Status.FAILED}
 _SERVICE_NAME = DESCRIPTOR.services_by_name["PaymentService"].full_name
+_CLIENT_GONE = "ExecuteBatchError raised in core"
+"""What grpcio logs when it has an answer to send, and has not noticed yet that its client is gone."""
+
 _ESTABLISHED = "01"
 """As /proc/net/tcp has it."""
 
@@ -96,7 +99,7 @@ class Replica:
                     self.calls[rpc, code] += 1
                 case {"event": "database_unavailable", "code": code}:
                     self.database_errors[code] += 1
-            if event.get("level") in {"error", "critical"}:
+            if event.get("level") in {"error", "critical"} and not event["event"].startswith(_CLIENT_GONE):
                 self.problems.append(f"{self.name}: {event}")
         self.problems += [f"{self.name}: {line}" for line in lines if not line.startswith("{")]
 

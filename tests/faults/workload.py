@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from tests.faults.clients import PATIENT, Clients, StubCalls, some_patience
-from tests.faults.record import Charge, ChargeAsked, History, PaymentAsked, Refund, RefundAsked
+from tests.faults.record import Charge, ChargeAsked, History, PaymentAsked, RefundAsked
 
 Asked = TypeVar("Asked")
 
