@@ -35,6 +35,7 @@ _ALLOWED_CODES = {
     "BatchCharge": _OUTCOMES | _PASSING,
     "Refund": _OUTCOMES | _PASSING | {"FAILED_PRECONDITION"},
     "GetPayment": _OUTCOMES | _PASSING,
+    "ListPayments": _OUTCOMES | _PASSING,
 }
 """What a server may say to the calls of the workload. INTERNAL and UNKNOWN are never among it."""
 

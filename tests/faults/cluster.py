@@ -20,7 +20,8 @@ from typing import Any, Self
 import grpc
 import pymysql
 from grpc_health.v1 import health_pb2
-from payments.v1.payments_pb2 import DESCRIPTOR
+from payments.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.api.drivers import health_stub
 from tests.conftest import PROBABILITIES, settings_of
@@ -116,6 +117,15 @@ class Replica:
             except grpc.RpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def is_answering(self) -> bool:
+        """Ask it, through both of its proxies, for what only the database knows."""
+        with grpc.insecure_channel(self.target) as channel:
+            try:
+                PaymentServiceStub(channel).ListPayments(ListPaymentsRequest(page_size=1), timeout=2)
+            except grpc.RpcError:
+                return False
+        return True
 
     def database_connections(self) -> int:
         """Count the connections that it has to the database."""
@@ -221,9 +231,13 @@ class Cluster:
         return sum((replica.database_errors for replica in self.replicas), Counter())
 
     def wait_until_serving(self, timeout_seconds: float) -> float | None:
-        """Wait until every replica is SERVING, and return after how many seconds it was; None when it was not."""
+        """Wait until every replica is SERVING, and does; return how many seconds that took, None when it was not so."""
+
+        def are_serving() -> bool:
+            return all(replica.is_serving() and replica.is_answering() for replica in self.replicas)
+
         begun = time.monotonic()
-        if _wait_until(lambda: all(replica.is_serving() for replica in self.replicas), timeout_seconds):
+        if _wait_until(are_serving, timeout_seconds):
             return time.monotonic() - begun
         return None
 

@@ -74,8 +74,7 @@ class Workload:
             memory = _Memory()
             workers = [_Worker(number, self._seed, clients, memory) for number in range(_WORKERS)]
             await asyncio.gather(*(worker.run(self._stopping) for worker in workers))
-            stub = clients.of_replicas[0][0]
-            await _settle(stub, self._history)
+            await _settle([stubs[0] for stubs in clients.of_replicas], self._history)
 
 
 class _Memory:
@@ -210,9 +209,9 @@ class _Worker:
         return self._chance.choice(payments)
 
 
-async def _settle(stub: StubCalls, history: History) -> None:
-    """Repeat every request that has no answer until it has one."""
-    for _ in range(_ATTEMPTS_AT_LAST):
+async def _settle(replicas: Sequence[StubCalls], history: History) -> None:
+    """Repeat every request that has no answer until it has one, with one replica and the other."""
+    for _, stub in zip(range(_ATTEMPTS_AT_LAST), itertools.cycle(replicas)):
         answered = {call.asked for call in history.charges if call.is_settled}
         charges = {call.asked for call in history.charges} - answered
         refunded = {call.asked for call in history.refunds if call.is_settled}
