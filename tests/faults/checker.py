@@ -235,13 +235,13 @@ def unanswered(history: History) -> list[str]:
     calls: list[Charge | Refund] = [*history.charges, *history.refunds]
     settled = {call.asked for call in calls if call.is_settled}
     asked = {call.asked for call in calls}
-    return [f"{wanted} was never answered" for wanted in asked - settled]
+    return [f"unanswered: {wanted} was never answered" for wanted in asked - settled]
 
 
 def wrong_codes(calls: Counter[tuple[str, str]]) -> list[str]:
     """Return what the servers should not have answered, of how often they answered which RPC with which code."""
     return [
-        f"{count} calls of {rpc} were answered with {code}"
+        f"wrong_codes: {count} calls of {rpc} were answered with {code}"
         for (rpc, code), count in calls.items()
         if code not in _ALLOWED_CODES.get(rpc, _OUTCOMES)
     ]

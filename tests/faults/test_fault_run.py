@@ -62,18 +62,22 @@ def test_no_payment_is_lost_or_doubled_whatever_breaks(tmp_path: Path, capsys: p
                     print(fault, flush=True)
                     came.append(fault)
             print(_summary(history, cluster), flush=True)
-        wrong = [f"{fault} (more than {_ROOM} times {SERVING_WITHIN_SECONDS} s)" for fault in came if _is_late(fault)]
-        wrong += [f"{fault.step.name} was not felt" for fault in came if not fault.was_felt]
+        wrong = [
+            f"not SERVING:{fault} (more than {_ROOM} times {SERVING_WITHIN_SECONDS} s)"
+            for fault in came
+            if _is_late(fault)
+        ]
+        wrong += [f"not felt: {fault.step.name}" for fault in came if not fault.was_felt]
         wrong += violations(history, cluster.tables())
         wrong += unanswered(history)
-        wrong += cluster.surplus_connections(30)
+        wrong += [f"connections: {surplus}" for surplus in cluster.surplus_connections(30)]
         for replica, before in zip(cluster.replicas, files_before, strict=True):
             after = replica.other_files()
             if after > before + 2:
-                wrong.append(f"{replica.name} has {after} files open besides its connections, and had {before}")
+                wrong.append(f"files: {replica.name} has {after} files open besides its connections, and had {before}")
             assert replica.service.stop() == 0
             replica.read_log()
-            wrong += wrong_codes(replica.calls) + replica.problems
+            wrong += wrong_codes(replica.calls) + [f"error in the log: {problem}" for problem in replica.problems]
     assert not wrong, f"seed {SEED}: {len(wrong)} things are wrong:\n{_shown(wrong)}"
 
 

@@ -59,7 +59,8 @@ async def test_a_task_that_is_cancelled_at_any_moment_leaves_no_rest_of_a_reply(
 @pytest.mark.asyncio
 async def test_work_that_gives_up_in_the_middle_of_a_reply_leaves_no_rest_of_it(empty_database: dict[str, str]) -> None:
     async def give_up(session: Session) -> None:
-        reading = asyncio.create_task(session.rows(f"{NUMBERS} SELECT 'left behind', number FROM n", ()))
+        read = chance.choice((session.rows, session.values))
+        reading = asyncio.ensure_future(read(f"{NUMBERS} SELECT CONCAT('left behind ', number) FROM n", ()))
         await asyncio.sleep(chance.uniform(0, 0.003))
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
