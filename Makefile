@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig
+GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
 GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
@@ -16,7 +16,7 @@ ENGINE_TESTS := tests/faults $(patsubst %,tests/api/test_%.py,adopted_payments c
 RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
+.PHONY: help run test faults clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -32,6 +32,7 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 .bin/grpc_health_probe: PACKAGE := github.com/grpc-ecosystem/grpc-health-probe
 .bin/kustomize: PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
 .bin/composeconfig: PACKAGE := ./composeconfig
+.bin/toxiproxy: PACKAGE := github.com/Shopify/toxiproxy/v2/cmd/server
 .bin/protoc-gen-go: PACKAGE := google.golang.org/protobuf/cmd/protoc-gen-go
 .bin/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 
@@ -72,7 +73,10 @@ run: $(READY) ## bring the service up from nothing: database, migrations, sample
 
 test: $(READY) $(GO_TOOLS) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
 	$(BIN)/python -m pytest --ignore=tests/clients
-	TEST_GRPC_ENGINE=native $(BIN)/python -m pytest $(ENGINE_TESTS)
+	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(BIN)/python -m pytest $(ENGINE_TESTS)
+
+faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
+	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py
 
 clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
 	gofmt -l clients/go bench | (! grep .)

@@ -105,6 +105,13 @@ class RunningService:
                     raise AssertionError(message)
                 self._changed.wait(min(left, 0.5))
 
+    def take_log(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return the events and the lines that came since this was last called, and forget them."""
+        with self._changed:
+            taken = self.events, self.output
+            self.events, self.output = [], []
+        return taken
+
     def stop(self) -> int:
         """Ask it to end (SIGTERM), and return its exit code."""
         self.send(signal.SIGTERM)
@@ -141,6 +148,7 @@ class RunningService:
         for line in process.stdout:
             with self._changed:
                 self.output.append(line)
-                if line.startswith("{"):
+                # A server that is killed may leave half a line behind.
+                if line.startswith("{") and line.endswith("\n"):
                     self.events.append(json.loads(line))
                 self._changed.notify_all()

@@ -719,6 +719,10 @@ def test_calls_are_spread_over_all_addresses_and_over_those_left_when_one_ends(c
         assert len(one.requests) == met + 10
 
 
+def test_the_service_may_be_named_by_several_addresses(service: RunningService, connect: Connect) -> None:
+    assert charge(connect(f"ipv4:{service.target},{service.target}")).payment_id > 0
+
+
 def test_a_closed_client_makes_no_calls(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         client = connect(fake.target)

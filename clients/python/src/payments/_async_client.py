@@ -56,7 +56,7 @@ class AsyncPaymentsClient:
         self._timeout_seconds = timeout_seconds
         self._is_closed = False
         self._metadata = call_metadata(target, credentials, api_key)
-        all_options = channel_options(options, user_agent)
+        all_options = channel_options(target, options, user_agent)
         self._channel = (
             grpc.aio.insecure_channel(target, all_options, interceptors=interceptors)
             if credentials is None

@@ -31,13 +31,14 @@ _DEFAULT_OPTIONS: dict[str, object] = {
 }
 
 
-def channel_options(options: Sequence[tuple[str, object]], user_agent: str) -> list[tuple[str, object]]:
+def channel_options(target: str, options: Sequence[tuple[str, object]], user_agent: str) -> list[tuple[str, object]]:
     """Return the channel's options: the client's own, each replaced by one of the same name in ``options``.
 
     ``user_agent`` comes first in the user agent that the service sees, before the client's and gRPC's.
     """
     agent = f"{user_agent} {_USER_AGENT}".lstrip()
-    return list({**_DEFAULT_OPTIONS, "grpc.primary_user_agent": agent, **dict(options)}.items())
+    own = {**_DEFAULT_OPTIONS, **_authority(target), "grpc.primary_user_agent": agent}
+    return list({**own, **dict(options)}.items())
 
 
 def call_metadata(
@@ -56,6 +57,17 @@ def call_metadata(
     if credentials is None and not _is_loopback(target):
         raise ValueError("api_key needs credentials (TLS), unless the target is this machine's loopback address")
     return (("authorization", f"Bearer {api_key}"),)
+
+
+def _authority(target: str) -> dict[str, object]:
+    """Return the option that has calls to a list of addresses (``ipv4:...,...``) name the first of them, as in Go.
+
+    By itself gRPC names the whole list, which is no authority (RFC 3986): strict servers refuse it.
+    """
+    scheme, _, addresses = target.partition(":")
+    if scheme not in {"ipv4", "ipv6"} or "," not in addresses:
+        return {}
+    return {"grpc.default_authority": addresses.lstrip("/").partition(",")[0]}
 
 
 def _is_loopback(target: str) -> bool:

@@ -66,7 +66,7 @@ class PaymentsClient:
         self._timeout_seconds = timeout_seconds
         self._is_closed = False
         self._metadata = call_metadata(target, credentials, api_key)
-        all_options = channel_options(options, user_agent)
+        all_options = channel_options(target, options, user_agent)
         channel = (
             grpc.insecure_channel(target, all_options)
             if credentials is None

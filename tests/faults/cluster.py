@@ -1,0 +1,297 @@
+r"""What a fault run breaks: two replicas over one database, with a proxy before each of them and behind it.
+
+::
+
+    clients -> proxy -> replica 1 -> proxy -> \
+                                               database
+    clients -> proxy -> replica 2 -> proxy -> /
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import pymysql
+from grpc_health.v1 import health_pb2
+from payments.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
+
+from tests.api.drivers import health_stub
+from tests.conftest import PROBABILITIES, settings_of
+from tests.faults.ports import free_port
+from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredPayment, StoredRefund, Tables
+from tests.faults.toxiproxy import Proxy, Toxiproxy
+from tests.faults.volume import Volume
+from tests.running_service import RunningService
+from tools.database_connection import DatabaseConnection
+from tools.devdb import PrivateDatabase
+from tools.migrate import migrate
+
+MAX_CONNECTIONS = 100
+"""Of the database; both replicas together take 34 at most."""
+
+SERVICE_USER = "service"
+"""The account that the replicas use: it may read and write rows, and is bound by ``read_only``, as root is not."""
+
+_PASSWORD = "faults"  # noqa: S105 - no secret: the database is gone after the run
+_POOL_MAX = 16
+_SERVICE_SETTINGS = {
+    **PROBABILITIES,
+    "MYSQL_HOST": "127.0.0.1",
+    "MYSQL_USER": SERVICE_USER,
+    "MYSQL_PASSWORD": _PASSWORD,
+    "MYSQL_POOL_MAX": str(_POOL_MAX),
+    # Less than by default, so that a fault of a few seconds lasts longer than they do.
+    "MYSQL_STATEMENT_TIMEOUT_SECONDS": "2",
+    "MYSQL_CONNECT_TIMEOUT_SECONDS": "2",
+}
+_DATABASE_OPTIONS = (
+    "--skip-networking=0",
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    f"--max-connections={MAX_CONNECTIONS}",
+    "--innodb-log-file-size=64M",
+)
+_STATUSES = {None: Status.PENDING, 1: Status.SUCCEEDED, 0: Status.FAILED}
+_SERVICE_NAME = DESCRIPTOR.services_by_name["PaymentService"].full_name
+_CLIENT_GONE = "ExecuteBatchError raised in core"
+"""What grpcio logs when it has an answer to send, and has not noticed yet that its client is gone."""
+
+_ESTABLISHED = "01"
+"""As /proc/net/tcp has it."""
+
+
+class Replica:
+    """One server of the service, and the proxies on both sides of it."""
+
+    def __init__(self, name: str, toxiproxy: Toxiproxy, database_port: int, database: str) -> None:
+        """Make its proxies; the server is not started."""
+        self.name = name
+        port = free_port()
+        self.from_clients = toxiproxy.proxy(f"{name}-from-clients", port)
+        self.to_database = toxiproxy.proxy(f"{name}-to-database", database_port)
+        ports = {"MYSQL_PORT": str(self.to_database.port), "GRPC_PORT": str(port), "REST_PORT": str(free_port())}
+        self.service = RunningService({**_SERVICE_SETTINGS, **ports, "MYSQL_DB": database})
+        self.calls: Counter[tuple[str, str]] = Counter()
+        """How often it answered which RPC with which code."""
+        self.database_errors: Counter[int] = Counter()
+        """How often it met which of the database's errors."""
+        self.problems: list[str] = []
+        """What it should never have said: errors, and what is no event at all."""
+
+    @property
+    def target(self) -> str:
+        """Where clients reach it: its proxy's address."""
+        return f"127.0.0.1:{self.from_clients.port}"
+
+    def read_log(self) -> None:
+        """Count what it has said since this was last called."""
+        events, lines = self.service.take_log()
+        for event in events:
+            match event:
+                case {"event": "call", "rpc": rpc, "code": code}:
+                    self.calls[rpc, code] += 1
+                case {"event": "database_unavailable", "code": code}:
+                    self.database_errors[code] += 1
+            if event.get("level") in {"error", "critical"} and not event["event"].startswith(_CLIENT_GONE):
+                self.problems.append(f"{self.name}: {event}")
+        self.problems += [f"{self.name}: {line}" for line in lines if not line.startswith("{")]
+
+    def restart_killed(self) -> None:
+        """Start it again after it was killed; it may not listen yet."""
+        self.read_log()
+        self.service.spawn()
+
+    def is_serving(self) -> bool:
+        """Ask it, past its proxy, how it is."""
+        with grpc.insecure_channel(self.service.target) as channel:
+            try:
+                answer = health_stub(channel).Check(health_pb2.HealthCheckRequest(service=_SERVICE_NAME), timeout=2)
+            except grpc.RpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def is_answering(self) -> bool:
+        """Ask it, through both of its proxies, for what only the database knows."""
+        with grpc.insecure_channel(self.target) as channel:
+            try:
+                PaymentServiceStub(channel).ListPayments(ListPaymentsRequest(page_size=1), timeout=2)
+            except grpc.RpcError:
+                return False
+        return True
+
+    def database_connections(self) -> int:
+        """Count the connections that it has to the database."""
+        return len(self._database_sockets() & set(self._open_files()))
+
+    def other_files(self) -> int:
+        """Count the file descriptors that it has open for anything else."""
+        return len([file for file in self._open_files() if file not in self._database_sockets()])
+
+    def _open_files(self) -> list[str]:
+        files = []
+        for descriptor in Path(f"/proc/{self.service.process_id}/fd").iterdir():
+            try:
+                files.append(str(descriptor.readlink()))
+            except FileNotFoundError:
+                continue  # closed since
+        return files
+
+    def _database_sockets(self) -> set[str]:
+        port = f":{self.to_database.port:04X}"
+        table = Path(f"/proc/{self.service.process_id}/net/tcp").read_text(encoding="ascii")
+        rows = [line.split() for line in table.splitlines()[1:]]
+        return {f"socket:[{row[9]}]" for row in rows if row[2].endswith(port) and row[3] == _ESTABLISHED}
+
+
+class Cluster:
+    """The database, the replicas and the proxies; all of it runs for as long as the context lasts."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder for its files; nothing is started."""
+        self._folder = folder
+        self._stack = ExitStack()
+        self.database_port = free_port()
+        self.volume = Volume(folder / "volume")
+        options = (*_DATABASE_OPTIONS, f"--port={self.database_port}")
+        self.database = PrivateDatabase(folder / "volume" / "database", options=options)
+        self.replicas: list[Replica] = []
+
+    def __enter__(self) -> Self:
+        """Start all of it."""
+        with self._stack as starting:
+            starting.enter_context(self.volume)
+            starting.enter_context(self.database)
+            migrate(settings_of(self.database.environment()), say=lambda _: None)
+            self.execute(f"CREATE USER '{SERVICE_USER}'@'%' IDENTIFIED BY '{_PASSWORD}'")
+            self.execute(f"GRANT SELECT, INSERT, UPDATE ON {self.database.database}.* TO '{SERVICE_USER}'@'%'")
+            toxiproxy = starting.enter_context(Toxiproxy(self._folder / "toxiproxy.log"))
+            for number in (1, 2):
+                replica = Replica(f"replica-{number}", toxiproxy, self.database_port, self.database.database)
+                self.replicas.append(replica)
+                replica.service.spawn()
+                starting.callback(_end, replica)
+            self._stack = starting.pop_all()
+        assert self.wait_until_serving(60) is not None, [replica.service.output for replica in self.replicas]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End all of it."""
+        self._stack.close()
+
+    @property
+    def proxies_to_database(self) -> list[Proxy]:
+        """The proxies between the replicas and the database."""
+        return [replica.to_database for replica in self.replicas]
+
+    @property
+    def proxies_from_clients(self) -> list[Proxy]:
+        """The proxies between the clients and the replicas."""
+        return [replica.from_clients for replica in self.replicas]
+
+    def execute(self, text: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Execute a statement as the administrator, committed, and return its rows."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(text, values or None)
+            return list(cursor.fetchall())
+
+    def connect(self) -> DatabaseConnection:
+        """Connect as the administrator, past the proxies, with autocommit."""
+        return self.database.connect(self.database.database)
+
+    def connect_as_service(self) -> DatabaseConnection:
+        """Connect with the account of the replicas, past the proxies."""
+        return pymysql.connect(host="127.0.0.1", port=self.database_port, user=SERVICE_USER, password=_PASSWORD)
+
+    def status(self, name: str) -> int:
+        """Return one of the database's counters (SHOW GLOBAL STATUS)."""
+        return int(self.execute("SHOW GLOBAL STATUS LIKE %s", (name,))[0][1])
+
+    def signal_database(self, number: signal.Signals) -> None:
+        """Send the database's process a signal."""
+        os.kill(int((self.database.folder / "server.pid").read_text(encoding="ascii")), number)
+
+    def read_logs(self) -> None:
+        """Count what the replicas have said."""
+        for replica in self.replicas:
+            replica.read_log()
+
+    def database_errors(self) -> Counter[int]:
+        """Count which of the database's errors the replicas have met."""
+        self.read_logs()
+        return sum((replica.database_errors for replica in self.replicas), Counter())
+
+    def wait_until_serving(self, timeout_seconds: float) -> float | None:
+        """Wait until every replica is SERVING, and does; return how many seconds that took, None when it was not so."""
+
+        def are_serving() -> bool:
+            return all(replica.is_serving() and replica.is_answering() for replica in self.replicas)
+
+        begun = time.monotonic()
+        if _wait_until(are_serving, timeout_seconds):
+            return time.monotonic() - begun
+        return None
+
+    def surplus_connections(self, timeout_seconds: float) -> list[str]:
+        """Return what is wrong with the number of connections, once nothing is in progress, if it stays so."""
+
+        def wrong() -> list[str]:
+            held = [replica.database_connections() for replica in self.replicas]
+            most = _POOL_MAX + 1  # the pool, and the connection that health asks over
+            rows = self.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", (SERVICE_USER,))
+            found = [f"{replica.name} holds {count}" for replica, count in zip(self.replicas, held, strict=True)]
+            return (
+                [] if max(held) <= most and rows[0][0] == sum(held) else [*found, f"the database counts {rows[0][0]}"]
+            )
+
+        _wait_until(lambda: not wrong(), timeout_seconds)
+        return wrong()
+
+    def tables(self) -> Tables:
+        """Read what the database holds."""
+        payments = self.execute(
+            "SELECT payment_id, order_id, CAST(amount * 100 AS SIGNED), method, status, reference, "
+            "CAST(refunded_amount * 100 AS SIGNED), refunded, CONVERT(request_id USING ascii) FROM payments"
+        )
+        refunds = self.execute(
+            "SELECT refund_id, payment_id, CAST(amount * 100 AS SIGNED), CONVERT(request_id USING ascii) FROM refunds"
+        )
+        return Tables(
+            tuple(
+                StoredPayment(
+                    request_id,
+                    PaymentSeen(
+                        payment_id, order_id, minor, method, _STATUSES[status], reference, refunded, bool(all_of)
+                    ),
+                )
+                for payment_id, order_id, minor, method, status, reference, refunded, all_of, request_id in payments
+            ),
+            tuple(
+                StoredRefund(request_id, RefundSeen(refund_id, payment_id, minor))
+                for refund_id, payment_id, minor, request_id in refunds
+            ),
+        )
+
+
+def _wait_until(is_so: Callable[[], bool], timeout_seconds: float) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _end(replica: Replica) -> None:
+    if replica.service.is_running:
+        replica.service.send(signal.SIGCONT)
+        replica.service.kill()

@@ -1,0 +1,110 @@
+"""Toxiproxy: proxies that do to connections what networks do, told to by its HTTP API.
+
+https://github.com/Shopify/toxiproxy; ``make .bin/toxiproxy`` builds it.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.faults.ports import free_port
+
+_PROGRAM = Path(__file__).resolve().parent.parent.parent / ".bin" / "toxiproxy"
+_START_TIMEOUT_SECONDS = 30
+
+
+class Stream(StrEnum):
+    """Which way data goes."""
+
+    TO_SERVER = "upstream"
+    TO_CLIENT = "downstream"
+
+
+class Proxy:
+    """One proxy: connections to ``port`` go on to another port."""
+
+    def __init__(self, api: httpx.Client, name: str, port: int) -> None:
+        """Keep its name."""
+        self._api = api
+        self._name = name
+        self.port = port
+
+    def add(self, kind: str, stream: Stream, **attributes: int) -> None:
+        """Do this to every connection from now on: see the "Toxics" of Toxiproxy's README."""
+        toxic = {"name": f"{kind}_{stream}", "type": kind, "stream": stream, "attributes": attributes}
+        self._api.post(f"/proxies/{self._name}/toxics", json=toxic).raise_for_status()
+
+    def clear(self) -> None:
+        """Do nothing to any connection from now on. Those that were held back are closed."""
+        for toxic in self._api.get(f"/proxies/{self._name}/toxics").raise_for_status().json():
+            self._api.delete(f"/proxies/{self._name}/toxics/{toxic['name']}").raise_for_status()
+
+    def drop(self) -> None:
+        """Close every connection; new ones are let in again."""
+        for enabled in (False, True):
+            self._api.post(f"/proxies/{self._name}", json={"enabled": enabled}).raise_for_status()
+
+    @contextmanager
+    def doing(self, kind: str, stream: Stream, **attributes: int) -> Iterator[None]:
+        """Do this to every connection for a while."""
+        self.add(kind, stream, **attributes)
+        try:
+            yield
+        finally:
+            self.clear()
+
+
+class Toxiproxy:
+    """The program, in a process of its own for as long as the context lasts."""
+
+    def __init__(self, log: Path) -> None:
+        """Name the file that it logs to; nothing is started."""
+        self._log = log
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._api = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=30)
+
+    def proxy(self, name: str, to_port: int) -> Proxy:
+        """Make a proxy before a port of this machine."""
+        port = free_port()
+        made = {"name": name, "listen": f"127.0.0.1:{port}", "upstream": f"127.0.0.1:{to_port}", "enabled": True}
+        self._api.post("/proxies", json=made).raise_for_status()
+        return Proxy(self._api, name, port)
+
+    def __enter__(self) -> Self:
+        """Start it, and return when it answers."""
+        assert _PROGRAM.exists(), "`make .bin/toxiproxy` builds what is missing"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [str(_PROGRAM), "-host", "127.0.0.1", "-port", str(self._port)], stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        while True:
+            try:
+                self._api.get("/version").raise_for_status()
+            except httpx.TransportError:
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    self._end()
+                    raise
+                time.sleep(0.05)
+            else:
+                return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it."""
+        self._end()
+
+    def _end(self) -> None:
+        self._api.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()

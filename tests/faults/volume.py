@@ -1,0 +1,52 @@
+"""A volume that can be full: a file system in memory whose size is changed while it is in use."""
+
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_SIZE_BYTES = 4 << 30
+"""What it may grow to; memory is taken only for what is written."""
+
+
+class Volume:
+    """A tmpfs on ``folder``, while the context lasts; where mounting is not allowed, the folder as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is mounted."""
+        self._folder = folder
+        self.why_not = ""
+        """Why nothing is mounted; else empty."""
+
+    def __enter__(self) -> Self:
+        """Mount it, if that is allowed."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            command = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE_BYTES},mode=0700", "tmpfs", str(self._folder)]
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except FileNotFoundError as error:
+            self.why_not = f"no tmpfs can be mounted here: {error}"
+        except subprocess.CalledProcessError as error:
+            self.why_not = f"no tmpfs can be mounted here: {error.stderr.strip()}"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Unmount it."""
+        if not self.why_not:
+            subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
+
+    def fill(self) -> None:
+        """Leave no room: what is written already stays, nothing can be added."""
+        state = os.statvfs(self._folder)
+        self._resize((state.f_blocks - state.f_bfree) * state.f_frsize)
+
+    def relieve(self) -> None:
+        """Make room again."""
+        self._resize(_SIZE_BYTES)
+
+    def _resize(self, size_bytes: int) -> None:
+        command = ["mount", "-o", f"remount,size={size_bytes}", str(self._folder)]
+        subprocess.run(command, check=True, capture_output=True)
