@@ -12,6 +12,7 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 
+from server import metrics
 from server.config import Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
@@ -84,6 +85,7 @@ async def _serve_until(stop: asyncio.Event, settings: Settings, database: Databa
     monitor = HealthMonitor(
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
+    metrics.watch_health(lambda: monitor.is_serving)
     await monitor.check()
     await health_servicer.tell_alive()
     rest = HttpServer(http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor))

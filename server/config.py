@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     cors_allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset({"*"}), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
     )
+    rest_metrics: bool = Field(default=True, description="whether REST serves /metrics, for Prometheus")
     max_concurrent_calls: int = Field(
         1000, ge=1, le=1_000_000, description="calls in progress at most; further ones are told to try again"
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import grpc
 import structlog
 
+from server import metrics
 from server.domain.deadline import Deadline
 from server.domain.errors import Overloaded, ShuttingDown
 from server.logs import log_context
@@ -62,6 +63,7 @@ class Calls:
         self._closed = False
         self._none = asyncio.Event()
         self._none.set()
+        metrics.watch_calls(lambda: self._count)
 
     @contextmanager
     def one(self, rpc: str, peer: str, call: Call) -> Iterator[None]:
@@ -88,8 +90,9 @@ class Calls:
             self._count -= 1
             if not self._count:
                 self._none.set()
-            milliseconds = round((time.perf_counter() - started_seconds) * 1000, 2)
-            _log.info("call", code=code.name, duration_ms=milliseconds, peer=peer)
+            seconds = time.perf_counter() - started_seconds
+            metrics.call_ended(rpc, code.name)(seconds)
+            _log.info("call", code=code.name, duration_ms=round(seconds * 1000, 2), peer=peer)
 
     def close(self) -> None:
         """Let in no more."""

@@ -24,6 +24,7 @@ from server.transport.http_gateway import HttpGateway
 from server.transport.http_replies import error_response, header, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.legacy_rest import LegacyRest
+from server.transport.metrics_endpoint import metrics_endpoint
 from server.transport.openapi import openapi_document
 from server.use_cases import Payments
 
@@ -64,6 +65,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
         Endpoint("GET", "/healthz", healthz),
         Endpoint("GET", "/readyz", readyz),
         *docs_endpoints(openapi_document(gateway.rules, currencies=currencies.allowed)),
+        *([metrics_endpoint()] if settings.rest_metrics else []),
     ]
     return _Front(HttpRouter(endpoints, gateway), gateway, limits, sorted(settings.cors_allowed_origins))
 
