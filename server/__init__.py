@@ -9,7 +9,8 @@ The rooms, and the way that a call takes through them:
 - ``processor`` is the simulated processor behind the one port.
 - ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``.
 - ``domain`` has the rules: money, payments, lists, page tokens, request keys, errors; standard library only.
-- ``app`` builds all of it from ``config``, starts it, drains it and stops it; ``logs`` gives events their form.
+- ``app`` builds all of it from ``config``, starts it, drains it and stops it; ``logs`` gives events their form,
+  and ``metrics`` has what is counted and timed.
 
 Imports go one way: app, transport, (use_cases, storage, processor), domain; import-linter keeps it so.
 """

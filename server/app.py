@@ -13,6 +13,7 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 
+from server import metrics
 from server.config import Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
@@ -107,6 +108,7 @@ async def _serve_until(
     monitor = HealthMonitor(
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
+    metrics.watch_health(lambda: monitor.is_serving)
     await monitor.check()
     await health_servicer.tell_alive()
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)

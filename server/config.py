@@ -173,6 +173,9 @@ class Settings(BaseSettings):
     rest_docs: bool = Field(
         default=True, description="whether REST describes itself, at /docs, /redoc and /openapi.json"
     )
+    rest_metrics: bool = Field(
+        default=True, description="whether REST serves /metrics, for Prometheus; callers need no key for it"
+    )
 
     tls_cert_file: Path | None = Field(
         None, description="the service's certificate and those between it and its authority, in PEM; turns TLS on"

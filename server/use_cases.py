@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from server import metrics
 from server.domain.deadline import Deadline
 from server.domain.errors import InvalidRequest, ReferenceTaken
 from server.domain.listing import Page, PageQuery
@@ -96,7 +97,7 @@ class Payments:
         decision = await self._processor.decide(charge)
         for attempt in range(1, _REFERENCE_ATTEMPTS + 1):
             try:
-                return await self._store.insert(self._new_payment(charge, decision), deadline)
+                return _counted(await self._store.insert(self._new_payment(charge, decision), deadline))
             except ReferenceTaken:
                 if attempt == _REFERENCE_ATTEMPTS:
                     raise
@@ -120,7 +121,7 @@ class Payments:
         for _ in range(_REFERENCE_ATTEMPTS if decided else 0):
             payments = [self._new_payment(*made) for made in decided.values()]
             for place, outcome in zip(tuple(decided), await self._store.insert_many(payments, deadline), strict=True):
-                outcomes[place] = outcome
+                outcomes[place] = outcome if isinstance(outcome, Exception) else _counted(outcome)
                 if not isinstance(outcome, ReferenceTaken):
                     del decided[place]
             if not decided:
@@ -138,7 +139,10 @@ class Payments:
             PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, InvalidRequest, RequestIdReused: as
                 ``PaymentStore.refund`` has it.
         """
-        return await self._store.refund(refund, self._now(), deadline)
+        outcome = await self._store.refund(refund, self._now(), deadline)
+        if outcome.is_new:
+            metrics.refunded(is_full=outcome.payment.is_refunded)()
+        return outcome
 
     async def get_payment(self, key: int | str, deadline: Deadline) -> PaymentDetails:
         """Return the payment with this id, or with this reference, and its refunds.
@@ -155,3 +159,9 @@ class Payments:
     async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
         """Return a page of payments by its number, and how many there are over all pages."""
         return await self._store.list_numbered_page(query, deadline)
+
+
+def _counted(outcome: ChargeOutcome) -> ChargeOutcome:
+    if not outcome.replayed:
+        metrics.charged(outcome.payment.method, outcome.payment.status)()
+    return outcome

@@ -180,12 +180,14 @@ class ChargeOutcome:
 class RefundOutcome:
     """A refund and its payment after it. ``refund`` is None when an earlier system made it, which kept no record.
 
-    ``replayed`` tells that an earlier call with the same request_id made it.
+    ``replayed`` tells that an earlier call with the same request_id made it; ``is_new`` that this very call did. It is
+    neither where nothing was left to refund.
     """
 
     refund: Refund | None
     payment: Payment
     replayed: bool
+    is_new: bool
 
 
 @value()

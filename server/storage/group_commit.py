@@ -32,7 +32,7 @@ class GroupCommit:
     def __init__(self, database: Database, limits: Limits = LIMITS) -> None:
         """Keep the database."""
         self._database = database
-        self._groups = Groups(database, _insert_each, limits)
+        self._groups = Groups(database, _insert_each, limits, "charge")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.

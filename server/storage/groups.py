@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
+from server import metrics
 from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed, Overloaded, StoreUnavailable
 from server.storage.mysql import Database, Session
@@ -67,16 +68,20 @@ class Groups(Generic[Item, Outcome]):
         database: Database,
         work: Callable[[Session, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]],
         limits: Limits,
+        name: str,
     ) -> None:
         """Keep ``work``, which returns what becomes of each item: an outcome, or the error that its caller is told.
 
-        It must be safe to repeat, as ``Database.run`` has it. An error that it raises is every caller's.
+        It must be safe to repeat, as ``Database.run`` has it. An error that it raises is every caller's. Metrics have
+        the groups by ``name``.
         """
         self._database = database
         self._work = work
         self._limits = limits
         self._waiting: deque[_Waiting[Item, Outcome]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._count = metrics.group_worked(name)
+        metrics.watch_group(name, lambda: len(self._waiting))
 
     async def add(self, item: Item, deadline: Deadline) -> Outcome:
         """Do the work for an item with the next statement, and return its outcome.
@@ -127,7 +132,10 @@ class Groups(Generic[Item, Outcome]):
         if not group:
             # Not before there is a connection: until now more could come, and deadlines could pass.
             group += (one for one in self._take(self._limits.in_one) if one.is_wanted())
-        return await self._work(session, [one.item for one in group]) if group else ()
+        if not group:
+            return ()
+        self._count(len(group))
+        return await self._work(session, [one.item for one in group])
 
     def _take(self, at_most: int) -> list[_Waiting[Item, Outcome]]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), at_most))]

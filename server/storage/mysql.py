@@ -8,6 +8,7 @@ wait for one: so nobody waits in the pool, but for a slot before it.
 
 import asyncio
 import random
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ import pymysql.err
 import structlog
 from pymysql.constants import CR
 
+from server import metrics
 from server.config import Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
@@ -45,6 +47,16 @@ _UNAVAILABLE = _TRY_AGAIN | frozenset(
         *range(2000, 2100),  # the client side of all these
     }
 )
+
+_KINDS = {
+    **dict.fromkeys((1205, 1213), "lock"),
+    **dict.fromkeys((1927, 2006, 2013, 2055, 4031), "connection_lost"),
+    **dict.fromkeys((1021, 1037, 1038, 1114), "full"),
+    **dict.fromkeys((1040, 1203, 1226), "too_many_connections"),
+    **dict.fromkeys((1044, 1045, 1049, 1129, 1130, 1142, 1698), "access_denied"),
+    **dict.fromkeys((1290, 1792, 1836, 3100), "read_only"),
+}
+"""What errors are counted as: "unavailable" is any other that may pass, "refused" any other at all."""
 
 _log = structlog.get_logger(__name__)
 
@@ -151,6 +163,9 @@ class Database:
         self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
         self._working: set[asyncio.Task[Any]] = set()
         self._probe: aiomysql.Connection | None = None
+        metrics.watch_connections(
+            lambda: len(self._working), lambda: self._pool.freesize, at_most=settings.mysql_pool_max
+        )
 
     async def run(self, work: Callable[[Session], Awaitable[Result]], deadline: Deadline) -> Result:
         """Do ``work`` on a connection, and return what it returns.
@@ -222,12 +237,15 @@ class Database:
             deadline.check()
             await self._slots.acquire()  # at once, so that no timer is needed
             return
+        started_seconds = time.perf_counter()
         try:
             async with asyncio.timeout(deadline.remaining_seconds(self._settings.mysql_acquire_timeout_seconds)):
                 await self._slots.acquire()
         except TimeoutError as error:
             deadline.check()
             raise _unavailable(error) from error
+        finally:
+            metrics.waited_for_connection(time.perf_counter() - started_seconds)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._working.discard(task)
@@ -242,6 +260,7 @@ class Database:
             try:
                 return await self._once(work)
             except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
+                metrics.database_failed(_kind(error))
                 if attempt < _ATTEMPTS and _code(error) in _TRY_AGAIN:
                     await asyncio.sleep(random.uniform(0.5, 1) * _BACKOFF_SECONDS * 2**attempt)
                 elif not isinstance(error, pymysql.err.MySQLError) or not is_refusal(error):
@@ -294,6 +313,13 @@ def _code(error: Exception) -> int:
         # InterfaceError(0, ...) is the driver's word for a connection that is closed.
         return error.args[0] or CR.CR_SERVER_GONE_ERROR
     return -1
+
+
+def _kind(error: Exception) -> str:
+    """Return what an error is counted as."""
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return _KINDS.get(_code(error), "unavailable" if _code(error) in _UNAVAILABLE | {-1} else "refused")
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

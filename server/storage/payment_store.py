@@ -41,7 +41,7 @@ class MysqlPaymentStore:
         """Keep the database."""
         self._database = database
         self._charges = GroupCommit(database)
-        self._reads = Groups(database, read_details, group_read.LIMITS)
+        self._reads = Groups(database, read_details, group_read.LIMITS, "get")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
@@ -118,12 +118,13 @@ async def _refund(session: Session, refund: NewRefund, create_time: datetime) ->
         if (made.payment_id, requested, made.reason) != (refund.payment_id, refund.amount, refund.reason):
             raise reused("Refund", refund.key)
         assert payment is not None, "a refund's payment is never deleted"
-        return RefundOutcome(made, payment, replayed=True)
+        return RefundOutcome(made, payment, replayed=True, is_new=False)
     if payment is None:
         raise _not_found()
     if payment.is_repeated_by(refund):
         last = await session.row(queries.SELECT_LAST_REFUND, (payment.payment_id,))
-        return RefundOutcome(None if last is None else refund_from_json(last[0])[0], payment, replayed=False)
+        refunded = None if last is None else refund_from_json(last[0])[0]
+        return RefundOutcome(refunded, payment, replayed=False, is_new=False)
     return await _store_refund(session, payment, refund, create_time)
 
 
@@ -137,7 +138,7 @@ async def _store_refund(session: Session, payment: Payment, refund: NewRefund, c
     inserted, *_ = await session.script(queries.STORE_REFUND, values)
     refund_id = inserted.inserted_id
     made = Refund(refund_id, payment.payment_id, amount, Status.SUCCEEDED, refund.reason, create_time)
-    return RefundOutcome(made, after, replayed=False)
+    return RefundOutcome(made, after, replayed=False, is_new=True)
 
 
 async def _count(session: Session, count: Query) -> int:

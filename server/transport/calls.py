@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import structlog
 
+from server import metrics
 from server.domain.caller import ANONYMOUS
 from server.domain.card_number import has_card_number
 from server.domain.deadline import Deadline
@@ -100,6 +101,7 @@ class Calls:
         self._closed = False
         self._none = asyncio.Event()
         self._none.set()
+        metrics.watch_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
 
     def refusal(self) -> Failure | None:
         """Return what a call that comes now is to be told at once, without a look at it; None when it may come in.
@@ -111,6 +113,7 @@ class Calls:
         if not self._refused:
             asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_refused)
         self._refused += 1
+        metrics.call_refused()
         if self._overload is None or self._overload.retry_after_seconds != self._admission.retry_after_seconds:
             self._overload = failure_of(self._overloaded(), call_id="")
         return self._overload
@@ -149,8 +152,9 @@ class Calls:
             self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=succeeded)
             if not self._admission.in_progress:
                 self._none.set()
-            milliseconds = round((ended_seconds - started_seconds) * 1000, 2)
-            _log.info("call", code=code.name, duration_ms=milliseconds, caller=call.caller, peer=peer)
+            seconds = ended_seconds - started_seconds
+            metrics.call_ended(rpc, code.name)(seconds)
+            _log.info("call", code=code.name, duration_ms=round(seconds * 1000, 2), caller=call.caller, peer=peer)
 
     def close(self) -> None:
         """Let in no more."""

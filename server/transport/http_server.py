@@ -27,6 +27,7 @@ from server.transport.http_protocol import BoundedProtocol, ConnectionLimits, Co
 from server.transport.http_replies import error_response, header, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.legacy_rest import LegacyRest
+from server.transport.metrics_endpoint import metrics_endpoint
 from server.transport.openapi import openapi_document
 from server.use_cases import Payments
 
@@ -70,6 +71,8 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
     ]
     if settings.rest_docs:
         endpoints += docs_endpoints(openapi_document(gateway.rules, currencies=currencies.allowed))
+    if settings.rest_metrics:
+        endpoints.append(metrics_endpoint())
     return _Front(HttpRouter(endpoints, gateway), gateway, limits, sorted(settings.cors_allowed_origins))
 
 

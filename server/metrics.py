@@ -1,0 +1,143 @@
+"""What is counted and timed, for Prometheus: every name, and what it means.
+
+Names and units follow Prometheus' conventions (prometheus.io/docs/practices/naming). What changes with each call is
+counted where it happens; what is so at a moment, such as how many calls wait, is looked at when somebody asks.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from server.domain.payment import PaymentMethod, Status
+
+REGISTRY = CollectorRegistry()
+"""All metrics of the service, with those of its process (memory, processor time, open files)."""
+
+ProcessCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ITEMS = (1, 2, 4, 8, 16, 32, 64)
+
+_calls = Histogram(
+    "payments_call_duration_seconds",
+    "Calls that have ended, over gRPC and REST: how long each took.",
+    ["rpc", "code"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+_calls_in_progress = Gauge("payments_calls_in_progress", "Calls that are being answered.", registry=REGISTRY)
+_calls_limit = Gauge(
+    "payments_calls_limit", "Calls that are let in at the same time now; more are refused.", registry=REGISTRY
+)
+_calls_refused = Counter(
+    "payments_calls_refused", "Calls refused unseen, as many as are let in being in progress.", registry=REGISTRY
+)
+_serving = Gauge("payments_serving", "1 while health says SERVING, else 0.", registry=REGISTRY)
+
+_payments = Counter(
+    "payments_charges",
+    "Payments made, by their method and what became of them; a charge that is repeated is not counted again.",
+    ["method", "status"],
+    registry=REGISTRY,
+)
+_refunds = Counter(
+    "payments_refunds",
+    "Refunds made; full when nothing of the payment is left, else partial.",
+    ["kind"],
+    registry=REGISTRY,
+)
+
+_connections = Gauge(
+    "payments_database_connections", "Connections to the database, by what they do.", ["state"], registry=REGISTRY
+)
+_connections_at_most = Gauge(
+    "payments_database_connections_max", "Connections to the database that there may be.", registry=REGISTRY
+)
+_connection_waits = Histogram(
+    "payments_database_connection_wait_seconds",
+    "Work that found all connections in use: how long it waited for one.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+_database_errors = Counter(
+    "payments_database_errors",
+    "Errors of the database, by kind; what is tried again and then succeeds is counted too.",
+    ["kind"],
+    registry=REGISTRY,
+)
+_group_items = Histogram(
+    "payments_group_items",
+    "Statements that serve many calls: how many each served.",
+    ["group"],
+    buckets=_ITEMS,
+    registry=REGISTRY,
+)
+_group_waiting = Gauge(
+    "payments_group_waiting", "Calls that wait for the next such statement.", ["group"], registry=REGISTRY
+)
+
+
+@cache
+def call_ended(rpc: str, code: str) -> Callable[[float], None]:
+    """Return what counts a call of ``rpc`` that ended with ``code``, given how long it took in seconds."""
+    return _calls.labels(rpc, code).observe
+
+
+@cache
+def charged(method: PaymentMethod, status: Status) -> Callable[[], None]:
+    """Return what counts a payment that was made."""
+    return _payments.labels(method.name, status.name).inc
+
+
+@cache
+def refunded(*, is_full: bool) -> Callable[[], None]:
+    """Return what counts a refund that was made."""
+    return _refunds.labels("full" if is_full else "partial").inc
+
+
+@cache
+def group_worked(group: str) -> Callable[[int], None]:
+    """Return what counts a statement that served as many calls."""
+    return _group_items.labels(group).observe
+
+
+def waited_for_connection(seconds: float) -> None:
+    """Count work that waited for a connection."""
+    _connection_waits.observe(seconds)
+
+
+def database_failed(kind: str) -> None:
+    """Count an error of the database."""
+    _database_errors.labels(kind).inc()
+
+
+def call_refused() -> None:
+    """Count a call that was refused unseen."""
+    _calls_refused.inc()
+
+
+def watch_calls(in_progress: Callable[[], int], limit: Callable[[], int]) -> None:
+    """Ask how many calls are being answered, and how many are let in."""
+    _calls_in_progress.set_function(in_progress)
+    _calls_limit.set_function(limit)
+
+
+def watch_health(is_serving: Callable[[], bool]) -> None:
+    """Ask ``is_serving`` what health says."""
+    _serving.set_function(is_serving)
+
+
+def watch_connections(in_use: Callable[[], int], idle: Callable[[], int], at_most: int) -> None:
+    """Ask how many connections to the database are in use, and how many are not, of ``at_most``."""
+    _connections.labels("in_use").set_function(in_use)
+    _connections.labels("idle").set_function(idle)
+    _connections_at_most.set(at_most)
+
+
+def watch_group(group: str, waiting: Callable[[], int]) -> None:
+    """Ask how many calls wait for the next statement of a group."""
+    _group_waiting.labels(group).set_function(waiting)
