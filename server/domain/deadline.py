@@ -31,9 +31,14 @@ class Deadline:
         """
         remaining = self.seconds_left()
         if remaining <= 0:
-            raise DeadlinePassed("the deadline passed before the call was begun; nothing was done")
+            raise deadline_passed()
         return min(remaining, at_most)
 
     def seconds_left(self) -> float:
         """Return how long there is still to wait, in seconds: infinite when there is no deadline, negative after it."""
         return math.inf if self.at_seconds is None else self.at_seconds - time.monotonic()
+
+
+def deadline_passed() -> DeadlinePassed:
+    """Return the error that says so, of a call that was not begun."""
+    return DeadlinePassed("the deadline passed before the call was begun; nothing was done")

@@ -21,7 +21,7 @@ from pymysql.constants import CR
 
 from server import metrics
 from server.config import Settings
-from server.domain.deadline import Deadline
+from server.domain.deadline import Deadline, deadline_passed
 from server.domain.errors import PaymentsError, StoreUnavailable
 from server.storage import queries
 from server.storage.one_column import read_values
@@ -238,11 +238,15 @@ class Database:
             await self._slots.acquire()  # at once, so that no timer is needed
             return
         started_seconds = time.perf_counter()
+        at_most_seconds = self._settings.mysql_acquire_timeout_seconds
+        wait_seconds = deadline.remaining_seconds(at_most_seconds)
         try:
-            async with asyncio.timeout(deadline.remaining_seconds(self._settings.mysql_acquire_timeout_seconds)):
+            async with asyncio.timeout(wait_seconds):
                 await self._slots.acquire()
         except TimeoutError as error:
-            deadline.check()
+            if wait_seconds < at_most_seconds:
+                # Not asked of the clock again: the timer may be a little early by it.
+                raise deadline_passed() from error
             raise _unavailable(error) from error
         finally:
             metrics.waited_for_connection(time.perf_counter() - started_seconds)
