@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.domain.deadline import Deadline
+from server.domain.errors import DeadlinePassed
 from server.storage.mysql import Database, Session
 from tests.conftest import settings_of
 
@@ -72,3 +73,24 @@ async def test_work_that_gives_up_in_the_middle_of_a_reply_leaves_no_rest_of_it(
             with pytest.raises(KeyError, match="given up"):
                 await database.run(give_up, Deadline())
             await ask(database, number)
+
+
+class _LateClock(Deadline):
+    """A deadline that a timer reaches before the clock does."""
+
+    def seconds_left(self) -> float:
+        return 0.05
+
+
+@pytest.mark.asyncio
+async def test_a_wait_that_ends_with_its_calls_deadline_is_told_as_that(empty_database: dict[str, str]) -> None:
+    async with on(empty_database, connections=1) as database:
+        released = asyncio.Event()
+        holding = asyncio.create_task(database.run(lambda _: released.wait(), Deadline()))
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(DeadlinePassed):
+                await database.run(lambda _: released.wait(), _LateClock())
+        finally:
+            released.set()
+            await holding
