@@ -9,14 +9,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import beside_go, beside_replaced, costs
+from bench import beside_go, beside_replaced, costs, protections
 from bench.figures import Figure, Plan, keep, table
 from bench.load import BenchError, obtain_h2load
 from bench.machine import database_version, description
 from tools.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "bench.json"
-_PARTS = {"go": beside_go.measure, "replaced": beside_replaced.measure, "costs": costs.measure}
+_PARTS = {
+    "go": beside_go.measure,
+    "replaced": beside_replaced.measure,
+    "costs": costs.measure,
+    "protections": protections.measure,
+}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What this service's own parts cost, each beside the same service without it."""
+"""What this service's own parts cost or give, each beside the same service without it."""
 
 import sys
 from pathlib import Path
@@ -13,9 +13,10 @@ _MEMORY_ROUND_SECONDS = 10
 
 
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
-    """Measure logging, group commit (at one call in flight, and at 64), and the memory after many charges."""
+    """Measure logging, metrics, group commit (at one call in flight, and at 64), and the memory after many charges."""
     return [
         _logging(database, plan, folder),
+        _counting(database, plan, folder),
         *_group_commit(database, plan, folder),
         _memory(database, plan, folder),
     ]
@@ -29,6 +30,17 @@ def _logging(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
         running(NATIVE, {**settings, "LOG_LEVEL": "info", "LOG_FORMAT": "json"}, folder) as logging,
     ):
         return _charges("Charge, each call logged", [silent, logging], plan, beside)
+
+
+def _counting(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
+    beside = "no metrics"
+    settings = {**new_database(database, "counting", _ROWS), "GRPC_ENGINE": NATIVE}
+    module = (sys.executable, "-m", "bench.peers.uncounted")
+    with (
+        running(beside, settings, folder, command=module) as uncounted,
+        running(NATIVE, settings, folder) as counted,
+    ):
+        return _charges("Charge, counted and timed", [uncounted, counted], plan, beside)
 
 
 def _group_commit(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:

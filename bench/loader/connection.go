@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
@@ -27,7 +28,7 @@ var errGoAway = errors.New("the server closes the connection")
 
 // A connection makes calls over HTTP/2, each on a stream of its own. One goroutine runs read, and one runs write.
 type connection struct {
-	socket   *socket
+	socket   net.Conn
 	incoming *bufio.Reader
 	framer   *http2.Framer // reads from incoming, writes to outgoing
 	headers  headerBlocks
@@ -65,10 +66,15 @@ func dial(options options, messages *messages, room int) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket, err := newSocket(tcp.(*net.TCPConn))
-	if err != nil {
+	var socket net.Conn
+	if socket, err = newSocket(tcp.(*net.TCPConn)); err != nil {
 		tcp.Close()
 		return nil, err
+	}
+	if options.authorities != nil {
+		socket = tls.Client(socket, &tls.Config{
+			ServerName: "localhost", RootCAs: options.authorities, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12,
+		})
 	}
 	c := &connection{
 		socket:           socket,
@@ -120,7 +126,7 @@ func (c *connection) handshake(options options, path string) error {
 	if !ok {
 		tableBytes = hpackTableBytes
 	}
-	c.headers = newHeaderBlocks(options.target, path, tableBytes)
+	c.headers = newHeaderBlocks(options, path, tableBytes)
 	c.applySettings(settings)
 	return nil
 }

@@ -16,7 +16,22 @@ type headerBlocks struct {
 }
 
 // newHeaderBlocks encodes the headers of an RPC for a server whose table may have tableBytes.
-func newHeaderBlocks(target, path string, tableBytes uint32) headerBlocks {
+func newHeaderBlocks(options options, path string, tableBytes uint32) headerBlocks {
+	scheme := "http"
+	if options.authorities != nil {
+		scheme = "https"
+	}
+	fields := []hpack.HeaderField{
+		{Name: ":method", Value: "POST"},
+		{Name: ":scheme", Value: scheme},
+		{Name: ":path", Value: path},
+		{Name: ":authority", Value: options.target},
+		{Name: "te", Value: "trailers"},
+		{Name: "content-type", Value: "application/grpc"},
+	}
+	if options.apiKey != "" {
+		fields = append(fields, hpack.HeaderField{Name: "authorization", Value: "Bearer " + options.apiKey})
+	}
 	if tableBytes < hpackTableBytes {
 		// A table that may be too small for all of them would change with each call; with none, they are sent in full.
 		tableBytes = 0
@@ -26,14 +41,7 @@ func newHeaderBlocks(target, path string, tableBytes uint32) headerBlocks {
 	encoder.SetMaxDynamicTableSizeLimit(tableBytes)
 	encode := func() []byte {
 		block.Reset()
-		for _, field := range []hpack.HeaderField{
-			{Name: ":method", Value: "POST"},
-			{Name: ":scheme", Value: "http"},
-			{Name: ":path", Value: path},
-			{Name: ":authority", Value: target},
-			{Name: "te", Value: "trailers"},
-			{Name: "content-type", Value: "application/grpc"},
-		} {
+		for _, field := range fields {
 			if err := encoder.WriteField(field); err != nil {
 				panic(err) // a bytes.Buffer takes everything
 			}

@@ -1,12 +1,13 @@
 // Command loader makes unary gRPC calls to a payment service and measures them.
 //
 // It shares a machine with what it measures, so it takes as little of the processor as it can: it speaks HTTP/2 itself,
-// over plain TCP, with headers and messages that are encoded once, and sends and reads many calls at a time.
+// over TCP or TLS, with headers and messages that are encoded once, and sends and reads many calls at a time.
 //
 // It prints one JSON object, and exits with 1 when no call succeeded in the measured part.
 package main
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -47,9 +48,21 @@ func parse() options {
 	flag.IntVar(&options.pageSize, "page-size", 50, "payments of a page, for list")
 	flag.IntVar(&options.batchSize, "batch-size", 1000, "charges of a call, for batch_charge")
 	flag.DurationVar(&options.timeout, "timeout", 10*time.Second, "when to give a call up")
+	authorities := flag.String("ca", "", "call over TLS, with a certificate for localhost by the authorities in this `FILE`")
+	keyFile := flag.String("api-key-file", "", "send the API key in this `FILE`")
 	flag.Parse()
 	options.measured = time.Duration(*seconds * float64(time.Second))
 	options.warmUp = time.Duration(*warmUp * float64(time.Second))
+	if *authorities != "" {
+		options.authorities = x509.NewCertPool()
+		if !options.authorities.AppendCertsFromPEM(read(*authorities)) {
+			fmt.Fprintln(os.Stderr, "-ca must have certificates in PEM")
+			os.Exit(2)
+		}
+	}
+	if *keyFile != "" {
+		options.apiKey = strings.TrimSpace(string(read(*keyFile)))
+	}
 	if *payments != "" {
 		if _, err := fmt.Sscanf(*payments, "%d-%d", &options.payments.first, &options.payments.last); err != nil {
 			fmt.Fprintln(os.Stderr, "-payment-ids must be FIRST-LAST")
@@ -57,4 +70,13 @@ func parse() options {
 		}
 	}
 	return options
+}
+
+func read(path string) []byte {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	return content
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync"
@@ -22,7 +23,9 @@ type options struct {
 	payments       paymentRange
 	pageSize       int
 	batchSize      int
-	timeout        time.Duration // of a call
+	timeout        time.Duration  // of a call
+	authorities    *x509.CertPool // by which the service's certificate is verified; nil: no TLS
+	apiKey         string         // of each call; empty: none
 }
 
 func (o options) check() error {

@@ -70,6 +70,11 @@ def test_the_service_is_measured_beside_its_peers(tmp_path: Path) -> None:
         "p50 of Charge at one call",
         "Charge, group commit",
         "memory after 10 charges",
+        "Charge, counted and timed",
+        "Charge over TLS",
+        "Charge with an API key",
+        "Charge with limits",
+        "Charge beside 2,000 idle",
     ):
         (result,) = (result for name, result in by_what.items() if name.startswith(what))
         assert min(result["ratios"].values()) > 0

@@ -1,0 +1,1 @@
+"""This service without metrics of its calls, charges and groups."""
