@@ -613,8 +613,23 @@ def test_the_service_config_repeats_every_rpc_and_spreads_calls() -> None:
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
 
 
+@pytest.mark.parametrize(
+    ("target", "authority"),
+    [
+        ("ipv4:10.0.0.1:50051,10.0.0.2:50051", "10.0.0.1:50051"),
+        ("ipv4:///10.0.0.1:50051,10.0.0.2:50051", "10.0.0.1:50051"),
+        ("ipv6:[::1]:50051,[::2]:50051", "[::1]:50051"),
+        ("ipv4:10.0.0.1:50051", None),
+        ("dns:///payments.internal:50051", None),
+        ("localhost:50051", None),
+    ],
+)
+def test_a_list_of_addresses_is_called_by_the_first_of_them(target: str, authority: str | None) -> None:
+    assert dict(_channel.channel_options(target, [], "")).get("grpc.default_authority") == authority
+
+
 def test_the_callers_channel_options_replace_the_clients_own() -> None:
-    options = _channel.channel_options([("grpc.keepalive_time_ms", 1), ("grpc.mine", 2)], "checkout/1.4")
+    options = _channel.channel_options("here:1", [("grpc.keepalive_time_ms", 1), ("grpc.mine", 2)], "checkout/1.4")
     assert len(dict(options)) == len(options)
     assert dict(options)["grpc.keepalive_time_ms"] == 1
     assert dict(options)["grpc.mine"] == 2
