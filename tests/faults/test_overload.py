@@ -119,12 +119,15 @@ def test_at_five_times_its_capacity_the_service_does_what_it_can_and_refuses_the
     )
     # 80 % and 100 ms on a machine of its own; here with room for one that is busy with other things.
     assert report["calls_per_second"] >= 0.6 * peak
-    assert set(report["errors"]) == {"RESOURCE_EXHAUSTED"}
+    # On a busy machine calls also wait in grpcio for Python, and it ends those beyond its own bound so.
+    beside = {"CANCELLED"} if engine is Engine.GRPCIO else set()
+    assert {"RESOURCE_EXHAUSTED"} <= set(report["errors"]) <= {"RESOURCE_EXHAUSTED", *beside}
+    assert report["errors"].get("CANCELLED", 0) < report["errors"]["RESOURCE_EXHAUSTED"]
     assert seconds[len(seconds) // 2] < 1
     for failed, _ in seen.refusals:
         assert failed.reason == "OVERLOADED"
         assert failed.retry_after_seconds
-    assert seen.other_codes == []
+    assert set(seen.other_codes) <= beside
     assert max(seen.health_seconds) < 10
     assert report["latency_ms"]["p50"] < 3_000
     assert memory_after_kib - memory_before_kib < _MAX_GROWTH_KIB
