@@ -16,7 +16,7 @@ ENGINE_TESTS := tests/faults $(patsubst %,tests/api/test_%.py,adopted_payments c
 RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
+.PHONY: help run test faults fuzz clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -77,6 +77,10 @@ test: $(READY) $(GO_TOOLS) .bin/peer-go .bin/loader ## pass the tests from nothi
 
 faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py
+
+fuzz: $(READY) ## throw input of any kind at the service, other each time, for SECONDS=600
+	end=$$(( $$(date +%s) + $(or $(SECONDS),600) )); \
+	while test $$(date +%s) -lt $$end; do FUZZ=1 $(BIN)/python -m pytest --quiet --exitfirst tests/fuzz || exit 1; done
 
 clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
 	gofmt -l clients/go bench | (! grep .)

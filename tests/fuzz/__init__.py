@@ -1,0 +1,1 @@
+"""Input of any kind, at volume."""

@@ -112,7 +112,7 @@ _FIELDS = st.one_of(
     st.builds(lambda number, depth: _nested(_tag(number, 2), depth), _NUMBERS, st.sampled_from([2, 99, 101, 3000])),
     st.builds(lambda number, depth: _tag(number, 3) * depth, _NUMBERS, st.sampled_from([1, 99, 101, 20_000])),
     st.builds(lambda number, depth: _tag(number, 3) * depth + _tag(number, 4) * depth, _NUMBERS, st.just(500)),
-    st.builds(lambda number, kind: _tag(number, kind), _NUMBERS, st.sampled_from([4, 5, 6, 7])),
+    st.builds(_tag, _NUMBERS, st.sampled_from([4, 5, 6, 7])),
     st.builds(lambda number, text: _tag(number, 2) + _varint(len(text)) + text, _NUMBERS, st.just(b"\xff\xc0\x80")),
 )
 
@@ -143,7 +143,7 @@ LEGACY_NAMES = ["order_id", "amount", "page", "per_page", "method", "status", "a
 
 _TEXTS = st.one_of(
     TEXTS,
-    st.text(max_size=10),  # half surrogate pairs too
+    st.text(st.characters(exclude_categories=()), max_size=10),  # half surrogate pairs too
     INTEGERS.map(str),
     st.sampled_from(["", "NaN", "-0", "1e999999999", "0x10", "٣", "2025-02-07", "9" * 5000, "true", "\ud800", "asc"]),
 )
@@ -182,6 +182,8 @@ BODIES = st.one_of(
             b'{"order_id": 1, "order_id": 2}',
             b'{"orderId": 1, "order_id": 2}',
             b'"\\ud800"',
+            b'{"\\ud800": 1}',
+            b'{"amount": {"\\udfff": 1}, "method": "\\ud800"}',
             b"\xef\xbb\xbf{}",
             b'{"order_id": 1, "amount": 1E+1000000}',
             b'{"order_id": 1, "amount": 1' + b"0" * 5000 + b"}",
@@ -191,12 +193,15 @@ BODIES = st.one_of(
     ),
 )
 
+_WHOLE_TEXTS = _TEXTS.filter(lambda text: not any("\ud800" <= character <= "\udfff" for character in text))
+"""What percent-encoding can bring: no half surrogate pairs."""
+
 PARAMETERS = st.lists(
     st.tuples(
         st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(".".join)
-        | st.sampled_from(LEGACY_NAMES + ["filter.orderId", "filter.minAmount.units", "filter.methods", "pageToken"])
-        | _TEXTS,
-        _TEXTS,
+        | st.sampled_from([*LEGACY_NAMES, "filter.orderId", "filter.minAmount.units", "filter.methods", "pageToken"])
+        | _WHOLE_TEXTS,
+        _WHOLE_TEXTS,
     ),
     max_size=5,
 )

@@ -1,0 +1,133 @@
+"""Input of any kind, to a real server: it is answered in the words of the contract, and the next call is served."""
+
+import json
+import urllib.parse
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.config import Engine
+from tests.api.drivers import GrpcDriver
+from tests.api.requests import charge, new_request_id
+from tests.fuzz import inputs
+from tests.fuzz.inputs import examples
+from tests.running_service import RunningService
+
+ALLOWED = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(params=list(Engine))
+def server(request: pytest.FixtureRequest, start_service: Callable[..., RunningService]) -> Iterator[RunningService]:
+    running = start_service(GRPC_ENGINE=request.param)
+    yield running
+    assert running.stop() == 0
+    assert not [event for event in running.events if event.get("level") in {"error", "critical"}]
+
+
+@pytest.fixture
+def rest(start_service: Callable[..., RunningService]) -> Iterator[httpx.Client]:
+    running = start_service()
+    with httpx.Client(base_url=running.rest_url, timeout=20) as http:
+        yield http
+    assert running.stop() == 0
+    assert not [event for event in running.events if event.get("level") in {"error", "critical"}]
+
+
+def unary(channel: grpc.Channel, rpc: str) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
+    """Return how an RPC is called with bytes of any kind."""
+    path = f"/payments.v1.PaymentService/{rpc}"
+    return channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
+
+
+def test_any_bytes_are_answered_and_a_good_call_after_them_is_served(server: RunningService) -> None:
+    with grpc.insecure_channel(server.target) as channel:
+        calls = {rpc: unary(channel, rpc) for rpc in inputs.REQUESTS}
+        api = GrpcDriver(channel)
+
+        @examples(120)
+        @given(st.sampled_from(sorted(calls)).flatmap(_with_payload))
+        def holds(call: tuple[str, bytes]) -> None:
+            rpc, payload = call
+            try:
+                calls[rpc](payload, timeout=20)
+            except grpc.RpcError as error:
+                if error.code() not in ALLOWED:
+                    raise
+            assert api.charge(charge(request_id=new_request_id())).payment.payment_id
+
+        holds()
+
+
+def _with_payload(rpc: str) -> st.SearchStrategy[tuple[str, bytes]]:
+    return st.tuples(st.just(rpc), inputs.payloads(inputs.REQUESTS[rpc]))
+
+
+PATHS = [
+    ("POST", "/v1/payments/charge"),
+    ("POST", "/v2/payments:charge"),
+    ("POST", "/v2/payments:batchCharge"),
+    ("POST", "/v2/payments/7:refund"),
+    ("GET", "/v1/payments"),
+    ("GET", "/v2/payments"),
+]
+_HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30)
+        for name in ("idempotency-key", "content-type", "x-request-id", "accept-encoding", "origin", "x-forwarded-for")
+    },
+)
+_QUERIES = st.one_of(
+    inputs.PARAMETERS.map(lambda pairs: urllib.parse.urlencode(pairs, errors="surrogatepass").encode()[:4000]),
+    st.text("&=%;+.abcdefg0123456789[]", max_size=40).map(str.encode),
+)
+_SEGMENTS = st.text("%/:.*?{}7abcdefEDA08", max_size=30).map(str.encode)
+
+
+def is_told_well(reply: httpx.Response) -> bool:
+    """Whether a reply is one that the contract has: no fault of the service's, and JSON where it says so."""
+    if reply.headers.get("content-type") == "application/json":
+        json.loads(reply.content)
+    return reply.status_code < 500 or reply.status_code == 501
+
+
+def test_any_request_is_answered_and_a_good_one_after_it_is_served(rest: httpx.Client) -> None:
+    @examples(200)
+    @given(st.sampled_from(PATHS), _QUERIES, inputs.BODIES, _HEADERS)
+    def holds(where: tuple[str, str], query: bytes, body: bytes, headers: dict[str, str]) -> None:
+        verb, path = where
+        target: dict[str, Any] = {"target": path.encode() + (b"?" + query if query else b"")}
+        sent = {name: value.strip().encode("latin-1") for name, value in headers.items()}
+        request = rest.build_request(
+            verb, path, content=body if verb == "POST" else None, headers=sent, extensions=target
+        )
+        reply = rest.send(request)
+        assert is_told_well(reply), reply.text
+        assert rest.post("/v1/payments/charge", json={"order_id": 1, "amount": 1}).status_code == 201
+
+    holds()
+
+
+def test_any_path_is_answered(rest: httpx.Client) -> None:
+    @examples(150)
+    @given(
+        st.sampled_from(["GET", "POST", "DELETE", "OPTIONS"]), st.sampled_from(["/", "/v1/", "/v2/payments"]), _SEGMENTS
+    )
+    def holds(verb: str, start: str, rest_of_path: bytes) -> None:
+        request = rest.build_request(verb, "/", extensions={"target": start.encode() + rest_of_path})
+        reply = rest.send(request)
+        assert is_told_well(reply), reply.text
+
+    holds()
