@@ -80,7 +80,7 @@ faults: $(READY) .bin/toxiproxy ## break everything around the service for SECON
 
 fuzz: $(READY) ## throw input of any kind at the service, other each time, for SECONDS=600
 	end=$$(( $$(date +%s) + $(or $(SECONDS),600) )); \
-	while test $$(date +%s) -lt $$end; do FUZZ=1 $(BIN)/python -m pytest --quiet --exitfirst tests/fuzz || exit 1; done
+	while test $$(date +%s) -lt $$end; do FUZZ=1 $(BIN)/python -m pytest --quiet --exitfirst --timeout 1800 tests/fuzz || exit 1; done
 
 clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
 	gofmt -l clients/go bench | (! grep .)

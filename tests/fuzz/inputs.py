@@ -6,7 +6,7 @@
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -47,11 +47,16 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 }
 
 
+def descriptor_of(message_type: type[Message]) -> Descriptor:
+    """Return the descriptor of a type of messages."""
+    return cast("Descriptor", message_type.DESCRIPTOR)
+
+
 @st.composite
 def messages(draw: st.DrawFn, message_type: type[Message]) -> Message:
     """Return messages of a type, with any values that its fields can have."""
     message = message_type()
-    _fill(draw, message, message.DESCRIPTOR)
+    _fill(draw, message, descriptor_of(message_type))
     return message
 
 
@@ -138,7 +143,7 @@ def names_in(descriptor: Descriptor) -> list[str]:
     return sorted(set(found))
 
 
-NAMES = sorted({name for request in REQUESTS.values() for name in names_in(request.DESCRIPTOR)})
+NAMES = sorted({name for request in REQUESTS.values() for name in names_in(descriptor_of(request))})
 LEGACY_NAMES = ["order_id", "amount", "page", "per_page", "method", "status", "amount_gt", "start_date", "end_date"]
 
 _TEXTS = st.one_of(

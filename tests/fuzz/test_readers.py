@@ -87,7 +87,7 @@ def test_any_body_is_a_request_or_is_refused(rpc: str) -> None:
 @pytest.mark.parametrize("rpc", READERS)
 def test_any_value_of_json_is_a_request_or_is_refused(rpc: str) -> None:
     @examples(80)
-    @given(st.dictionaries(st.sampled_from(inputs.names_in(inputs.REQUESTS[rpc].DESCRIPTOR)), inputs.VALUES))
+    @given(st.dictionaries(st.sampled_from(inputs.names_in(inputs.descriptor_of(inputs.REQUESTS[rpc]))), inputs.VALUES))
     def holds(value: dict[str, object]) -> None:
         with told_in_our_words():
             message = inputs.REQUESTS[rpc]()

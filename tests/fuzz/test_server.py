@@ -109,7 +109,7 @@ def test_any_request_is_answered_and_a_good_one_after_it_is_served(rest: httpx.C
     def holds(where: tuple[str, str], query: bytes, body: bytes, headers: dict[str, str]) -> None:
         verb, path = where
         target: dict[str, Any] = {"target": path.encode() + (b"?" + query if query else b"")}
-        sent = {name: value.strip().encode("latin-1") for name, value in headers.items()}
+        sent = [(name.encode(), value.strip().encode("latin-1")) for name, value in headers.items()]
         request = rest.build_request(
             verb, path, content=body if verb == "POST" else None, headers=sent, extensions=target
         )
