@@ -29,7 +29,7 @@ from server.transport.auth import ROLES, Gate
 from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
 from server.transport.engines import new_server
-from server.transport.grpc_server import rpc_handlers
+from server.transport.grpc_server import refusals, rpc_handlers
 from server.transport.health import HealthMonitor, HealthService
 from server.transport.http_server import HttpServer, http_app
 from server.transport.reflection import add_reflection
@@ -101,6 +101,7 @@ async def _serve_until(
         has_certificates=settings.tls_client_ca_file is not None,
     )
     server.add_registered_method_handlers(SERVICE.full_name, handlers)
+    engine.refuse_early(SERVICE.full_name, refusals(calls, has_pushback=engine.has_pushback))
     health_servicer = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.grpc_reflection:

@@ -1,11 +1,23 @@
 """The engines that can serve gRPC, behind one setting: the only place that knows pygrpc-native."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import pygrpc_native.aio
+from pygrpc_native._native import EVENT_CANCEL
 
 from server.config import Engine, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a call is told that is refused unseen."""
+
+    code: grpc.StatusCode
+    message: str
+    trailers: tuple[tuple[str, str | bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +30,44 @@ class EngineServer:
     server: grpc.aio.Server
     has_pushback: bool
 
+    def refuse_early(self, service: str, refusal: Callable[[], Refusal | None]) -> None:
+        """Ask ``refusal`` of each call of ``service`` before it is taken on, where the engine allows that.
+
+        The handlers must ask as well, for the engine that does not.
+        """
+        if isinstance(self.server, _NativeServer):
+            self.server.refuse_early(f"/{service}/", refusal)
+
+
+class _NativeServer(pygrpc_native.aio.Server):
+    """The native server, which can refuse a call before there is a task for it: a tenth of what it costs a handler.
+
+    What it overrides is private to the package, which is pinned exactly.
+    """
+
+    _prefix = ""
+
+    def refuse_early(self, prefix: str, refusal: Callable[[], Refusal | None]) -> None:
+        """Ask ``refusal`` of each call whose path begins with ``prefix``."""
+        self._prefix = prefix
+        self._refusal = refusal
+
+    def _on_events(self, events: list[tuple[Any, ...]]) -> None:
+        if self._prefix and not self._stopping:
+            events = [event for event in events if not self._is_refused(event)]
+        super()._on_events(events)
+
+    def _is_refused(self, event: tuple[Any, ...]) -> bool:
+        kind, call_id, method_id, *_ = event
+        if kind == EVENT_CANCEL or not self._table[method_id][0].startswith(self._prefix):
+            return False
+        refusal = self._refusal()
+        if refusal is None:
+            return False
+        assert self._front is not None, "there are calls"
+        self._front.fail(call_id, refusal.code.value[0], refusal.message, trailing_metadata=list(refusal.trailers))
+        return True
+
 
 def new_server(settings: Settings) -> EngineServer:
     """Return a server of the engine that the settings name.
@@ -26,7 +76,7 @@ def new_server(settings: Settings) -> EngineServer:
     Rust, outside the GIL, except for reflection, which it leaves to a server of grpcio behind it.
     """
     if settings.grpc_engine is Engine.NATIVE:
-        return EngineServer(pygrpc_native.aio.server(options=_options(settings)), has_pushback=False)
+        return EngineServer(_NativeServer(options=_options(settings)), has_pushback=False)
     options = (*_options(settings), *_connection_limits(settings), *_connection_age(settings))
     return EngineServer(grpc.aio.server(options=options), has_pushback=True)
 

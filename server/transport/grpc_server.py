@@ -14,7 +14,25 @@ from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.boundary import Failure
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
+from server.transport.engines import Refusal
 from server.transport.tls import name_of_grpc_peer
+
+
+def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None]:
+    """Return what tells how a call that comes now is to be refused unseen, if it is."""
+    made: tuple[Failure, Refusal] | None = None
+
+    def refusal() -> Refusal | None:
+        nonlocal made
+        failure = calls.refusal()
+        if failure is None:
+            return None
+        if made is None or made[0] is not failure:
+            trailers = _error_trailers((), failure, has_pushback=has_pushback)
+            made = failure, Refusal(failure.code, failure.message, trailers)
+        return made[1]
+
+    return refusal
 
 
 def rpc_handlers(
@@ -25,27 +43,29 @@ def rpc_handlers(
     ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
     ``has_certificates`` whether clients have certificates.
     """
+    refusal = refusals(calls, has_pushback=has_pushback)
     return {
         method.name: grpc.unary_unary_rpc_method_handler(
-            _around(method, getattr(servicer, method.name), calls, has_pushback, has_certificates)
+            _around(method, getattr(servicer, method.name), calls, refusal, has_pushback, has_certificates)
         )
         for method in service.methods
     }
 
 
-def _around(
+def _around(  # noqa: PLR0913, PLR0917
     method: MethodDescriptor,
     handler: Callable[[Message, Call], Awaitable[Message]],
     calls: Calls,
+    refusal: Callable[[], Refusal | None],
     has_pushback: bool,  # noqa: FBT001
     has_certificates: bool,  # noqa: FBT001
 ) -> Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]:
     request_type = GetMessageClass(method.input_type)
 
     async def serve(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        if refused := calls.refusal():
+        if refused := refusal():
             # Before anything else: what is refused must cost next to nothing.
-            await context.abort(refused.code, refused.message, _error_trailers((), refused, has_pushback=has_pushback))
+            await context.abort(refused.code, refused.message, refused.trailers)
         metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
         certificate_name = name_of_grpc_peer(context.auth_context()) if has_certificates else None
         credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate_name)
