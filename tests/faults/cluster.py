@@ -30,6 +30,7 @@ from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredPayment, 
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
 from tests.running_service import RunningService
+from tools.database_accounts import SERVICE, grant, make_accounts
 from tools.database_connection import DatabaseConnection
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
@@ -37,8 +38,8 @@ from tools.migrate import migrate
 MAX_CONNECTIONS = 100
 """Of the database; both replicas together take 34 at most."""
 
-SERVICE_USER = "service"
-"""The account that the replicas use: it may read and write rows, and is bound by ``read_only``, as root is not."""
+SERVICE_USER = SERVICE
+"""The account that the replicas use, which is bound by ``read_only``, as root is not."""
 
 _PASSWORD = "faults"  # noqa: S105 - no secret: the database is gone after the run
 _POOL_MAX = 16
@@ -170,8 +171,9 @@ class Cluster:
             starting.enter_context(self.volume)
             starting.enter_context(self.database)
             migrate(settings_of(self.database.environment()), say=lambda _: None)
-            self.execute(f"CREATE USER '{SERVICE_USER}'@'%' IDENTIFIED BY '{_PASSWORD}'")
-            self.execute(f"GRANT SELECT, INSERT, UPDATE ON {self.database.database}.* TO '{SERVICE_USER}'@'%'")
+            with self.connect() as connection:
+                make_accounts(connection, {SERVICE_USER: _PASSWORD})
+                grant(connection)
             toxiproxy = starting.enter_context(Toxiproxy(self._folder / "toxiproxy.log"))
             for number in (1, 2):
                 replica = Replica(f"replica-{number}", toxiproxy, self.database_port, self.database.database)
