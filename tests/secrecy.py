@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from server.domain.api_key import KEY_PREFIX
+
 CARD_NUMBERS = (
     "4111111111111111",
     "4222222222222",
@@ -17,6 +19,7 @@ CARD_NUMBERS = (
 """Numbers that the networks publish for tests, or that are made like them. Tests send them where none belongs."""
 
 FORMS = {
+    "an API key": re.compile(rf"{KEY_PREFIX}_[0-9a-f]{{16}}_[0-9a-f]{{64}}"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a password in a URL": re.compile(r"\b\w+://[^/\s:@]*:[^/\s@]+@"),
     "a card number of the tests": re.compile("|".join(rf"(?<![0-9A-Za-z]){it}(?![0-9A-Za-z])" for it in CARD_NUMBERS)),

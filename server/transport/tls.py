@@ -200,9 +200,7 @@ def _check_key(files: TlsFiles, pem: bytes, certificate: x509.Certificate) -> No
     except TypeError:
         raise _wrong("TLS_KEY_FILE", files.key, "must not be encrypted with a password") from None
     except ValueError:
-        raise _wrong(
-            "TLS_KEY_FILE", files.key, "must have a private key in PEM (-----BEGIN PRIVATE KEY-----)"
-        ) from None
+        raise _wrong("TLS_KEY_FILE", files.key, "must have a private key in PEM") from None
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
         raise _wrong("TLS_KEY_FILE", files.key, "is not the key of the first certificate in TLS_CERT_FILE")

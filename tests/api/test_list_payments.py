@@ -251,7 +251,7 @@ BAD_LISTS = [
     ("token garbage", pb.ListPaymentsRequest(page_token="garbage"), ["page_token"]),
     ("token of the right length", pb.ListPaymentsRequest(page_token="A" * 40), ["page_token"]),
     ("token not ASCII", pb.ListPaymentsRequest(page_token="\u0917" * 40), ["page_token"]),
-    ("token too long", pb.ListPaymentsRequest(page_token="A" * 40_000), ["page_token"]),
+    ("token too long", pb.ListPaymentsRequest(page_token="A" * 20_000), ["page_token"]),
     ("unknown method", pb.ListPaymentsRequest(filter=pb.PaymentFilter(methods=[77])), ["filter.methods"]),  # type: ignore[list-item]
     ("unspecified method", pb.ListPaymentsRequest(filter=pb.PaymentFilter(methods=[0])), ["filter.methods"]),  # type: ignore[list-item]
     ("unknown status", pb.ListPaymentsRequest(filter=pb.PaymentFilter(statuses=[9])), ["filter.statuses"]),  # type: ignore[list-item]

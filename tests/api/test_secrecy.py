@@ -1,5 +1,6 @@
 """Nothing secret in what the service prints or answers: callers send card numbers and keys where none belong."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -9,9 +10,12 @@ import pytest
 from google.type import money_pb2
 from payments.v1 import payments_pb2 as pb
 
+from server.domain.api_key import NewApiKey
+from server.domain.caller import Role
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge, new_request_id
 from tests.conftest import DatabaseServer
+from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
 from tests.secrecy import CARD_NUMBERS, secrets_in
 
@@ -66,8 +70,9 @@ def test_what_callers_send_by_grpc_is_in_no_log_and_no_error(quiet: RunningServi
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("named", ["authorization", "user-agent"])
 def test_what_callers_send_by_rest_is_in_no_log_and_what_they_did_wrong_is_told_without(
-    quiet: RunningService, version: str
+    quiet: RunningService, version: str, named: str
 ) -> None:
     charges = f"/{version}/payments" + ("/charge" if version == "v1" else ":charge")
     answers: list[str] = []
@@ -75,9 +80,9 @@ def test_what_callers_send_by_rest_is_in_no_log_and_what_they_did_wrong_is_told_
         for number in CARD_NUMBERS:
             headers = {
                 "x-request-id": number,
-                "authorization": f"Bearer {number}",
+                # With the first, which is no key, nothing else is looked at.
+                named: f"Bearer {number}",
                 "x-forwarded-for": number,
-                "user-agent": number,
                 "content-type": "application/json",
             }
             replies = [
@@ -95,6 +100,32 @@ def test_what_callers_send_by_rest_is_in_no_log_and_what_they_did_wrong_is_told_
                 answers += [reply.text for reply in replies]
     # The bodies of /v1 show the input that was wrong, to who sent it: callers of the replaced service know them so.
     assert secrets_in(answers) == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_api_key_is_in_no_log_no_error_and_no_metric(
+    start_service: Callable[..., RunningService],
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+    is_known: bool,  # noqa: FBT001
+) -> None:
+    make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
+    key = make_key("shop", Role.READ) if is_known else NewApiKey.make()
+    service = start_service(LOG_LEVEL="debug")
+    answers: list[str] = []
+    with grpc.insecure_channel(service.target) as channel:
+        for rpc in ("Charge", "ListPayments"):
+            with contextlib.suppress(grpc.RpcError):
+                unary(channel, rpc)(b"", metadata=bearer(key), timeout=20)
+    with httpx.Client(base_url=service.rest_url) as http:
+        for headers in (dict(bearer(key)), {"x-api-key": key.text}):
+            replies = [
+                http.get(path, headers=headers) for path in ("/v1/payments", "/v2/payments", "/none", "/metrics")
+            ]
+            replies.append(http.post("/v2/payments:charge", json={}, headers=headers))
+            answers += [f"{reply.headers} {reply.text}" for reply in replies]
+    assert secrets_in(answers) == []
+    assert service.stop() == 0
 
 
 def test_an_error_of_the_database_that_quotes_a_card_number_is_logged_without(
