@@ -3,14 +3,16 @@
 The rooms, and the way that a call takes through them:
 
 - ``transport`` reads a message into domain types, and renders what comes back; the sole owner of grpc, protobuf and
-  HTTP. ``servicer`` has the RPCs, ``calls`` what is done around each, ``boundary`` the one table from errors to
-  statuses; ``grpc_server`` and ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``.
+  HTTP. ``servicer`` has the RPCs, ``calls`` what is done around each (``auth``: who may call; ``admission`` and
+  ``caller_rates``: how many may), ``boundary`` the one table from errors to statuses; ``grpc_server`` and
+  ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``.
 - ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store.
 - ``processor`` is the simulated processor behind the one port.
-- ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``.
+- ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``, or, of lists,
+  in ``list_queries``.
 - ``domain`` has the rules: money, payments, lists, page tokens, request keys, errors; standard library only.
-- ``app`` builds all of it from ``config``, starts it, drains it and stops it; ``logs`` gives events their form,
-  and ``metrics`` has what is counted and timed.
+- ``app`` builds all of it from ``config``, starts it, drains it and stops it; ``logs`` gives events their form, and
+  ``metrics`` has what is counted and timed.
 
 Imports go one way: app, transport, (use_cases, storage, processor), domain; import-linter keeps it so.
 """

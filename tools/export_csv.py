@@ -20,7 +20,7 @@ from server.domain.errors import InvalidValue
 from server.domain.listing import PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
-from server.storage import queries
+from server.storage import list_queries
 from tools import option_values
 from tools.csv_records import CsvError
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
@@ -62,8 +62,8 @@ def export(  # noqa: PLR0913 - all but three are named
         check_migrated(connection)
         _begin_snapshot(connection)
         for path, columns, query in (
-            (payments, PAYMENT_COLUMNS, queries.export_payments(payment_filter)),
-            (refunds, REFUND_COLUMNS, queries.export_refunds(payment_filter)),
+            (payments, PAYMENT_COLUMNS, list_queries.export_payments(payment_filter)),
+            (refunds, REFUND_COLUMNS, list_queries.export_refunds(payment_filter)),
         ):
             count = 0
             if path is not None:
@@ -85,7 +85,7 @@ def _begin_snapshot(connection: DatabaseConnection) -> None:
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
 
-def _chunks(connection: DatabaseConnection, query: queries.Query, time_place: int) -> Iterator[list[Fields]]:
+def _chunks(connection: DatabaseConnection, query: list_queries.Query, time_place: int) -> Iterator[list[Fields]]:
     with connection.cursor(SSCursor) as cursor:
         cursor.execute(query.text, query.values or None)
         while rows := cursor.fetchmany(_CHUNK_ROWS):

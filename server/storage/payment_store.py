@@ -18,13 +18,13 @@ from server.domain.payment import (
     RefundOutcome,
     Status,
 )
-from server.storage import group_read, queries
+from server.storage import group_read, list_queries, queries
 from server.storage.charges import key_values, reused
 from server.storage.group_commit import GroupCommit
 from server.storage.group_read import read_details
 from server.storage.groups import Groups
+from server.storage.list_queries import Query
 from server.storage.mysql import Database, DuplicateKey, Session
-from server.storage.queries import Query
 from server.storage.rows import (
     STATUS_VALUES,
     details_from_json,
@@ -84,14 +84,14 @@ class MysqlPaymentStore:
             payments: list[Payment] = []
             # One more than the page holds tells whether there is a next one.
             wanted = query.size + 1
-            for part in queries.page_parts(query.filter, query.order, query.after):
+            for part in list_queries.page_parts(query.filter, query.order, query.after):
                 if len(payments) < wanted:
                     values = await session.values(part.text, (*part.values, wanted - len(payments)))
                     payments += payments_from_json(values)
             return Page(
                 payments=tuple(payments[: query.size]),
                 next=_position(payments[query.size - 1]) if len(payments) == wanted else None,
-                total=await _count(session, queries.count(query.filter)) if query.with_total else None,
+                total=await _count(session, list_queries.count(query.filter)) if query.with_total else None,
             )
 
         return await self._database.run(work, deadline)
@@ -100,10 +100,10 @@ class MysqlPaymentStore:
         """Return a page of payments by its number: see ``PaymentStore.list_numbered_page``."""
 
         async def work(session: Session) -> NumberedPage:
-            total = await _count(session, queries.numbered_count(query))
+            total = await _count(session, list_queries.numbered_count(query))
             payments: list[Payment] = []
             if query.size and query.skip < total:
-                page = queries.numbered_page(query, total)
+                page = list_queries.numbered_page(query, total)
                 payments = payments_from_json(await session.values(page.text, page.values))
             return NumberedPage(tuple(payments), total)
 

@@ -10,7 +10,7 @@ import pytest
 from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.numbered_page import NumberedPageQuery
 from server.domain.payment import PaymentMethod, Status
-from server.storage import queries
+from server.storage import list_queries
 from server.storage.rows import payments_from_json
 from tests.conftest import DatabaseServer, settings_of
 from tools.database_connection import connect
@@ -53,7 +53,7 @@ def test_a_page_is_read_from_its_index_without_a_sort(
     order: Order,
     after: Position | None,
 ) -> None:
-    for part in queries.page_parts(payment_filter, order, after):
+    for part in list_queries.page_parts(payment_filter, order, after):
         plan = database_server.execute("EXPLAIN " + part.text, (*part.values, 51), large_database)
         assert len(plan) == 1
         assert index in plan[0]
@@ -78,7 +78,7 @@ def numbered(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) ->
 def test_a_numbered_page_passes_over_entries_of_its_index_alone(
     database_server: DatabaseServer, large_database: str, conditions: dict[str, Any], index: str, skip: int
 ) -> None:
-    page = queries.numbered_page(numbered(skip, **conditions), ROWS)
+    page = list_queries.numbered_page(numbered(skip, **conditions), ROWS)
     plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
     (ids,) = (row for row in plan if row[1] == "DERIVED")
     assert index in ids
@@ -91,7 +91,7 @@ def test_a_numbered_page_passes_over_entries_of_its_index_alone(
 def test_a_numbered_page_is_the_same_from_either_end(
     database_server: DatabaseServer, large_database: str, order: Order, skip: int
 ) -> None:
-    page = queries.numbered_page(numbered(skip, order), ROWS)
+    page = list_queries.numbered_page(numbered(skip, order), ROWS)
     direction = "DESC" if order is Order.NEWEST_FIRST else "ASC"
     expected = database_server.execute(
         f"SELECT payment_id FROM payments ORDER BY created_at {direction}, payment_id {direction} LIMIT 200 OFFSET %s",
@@ -108,7 +108,10 @@ def test_the_total_of_a_method_and_a_status_is_counted_in_one_index(
     database_server: DatabaseServer, large_database: str
 ) -> None:
     both = PaymentFilter(methods=frozenset({PaymentMethod.UPI}), statuses=frozenset({Status.FAILED}))
-    for query in (queries.count(both), queries.numbered_count(numbered(0, method="UPI", status=Status.FAILED))):
+    for query in (
+        list_queries.count(both),
+        list_queries.numbered_count(numbered(0, method="UPI", status=Status.FAILED)),
+    ):
         (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
         assert "payments_by_method" in plan
         assert "Using index" in plan[-1].split("; ")
