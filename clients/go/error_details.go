@@ -93,9 +93,13 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 		return &RequestIDReusedError{base}
 	case "STORE_UNAVAILABLE", "SHUTTING_DOWN":
 		return &UnavailableError{OutcomeUnknownError{base}}
-	case "OVERLOADED":
+	case "CREDENTIALS_MISSING", "API_KEY_INVALID", "CERTIFICATE_INVALID":
+		return &UnauthenticatedError{base}
+	case "ROLE_MISSING":
+		return &PermissionDeniedError{base}
+	case "OVERLOADED", "RATE_LIMITED":
 		return &OverloadedError{OutcomeUnknownError{base}}
-	case "DEADLINE_EXCEEDED":
+	case "DEADLINE_EXCEEDED", "CALL_TOO_LONG":
 		return &DeadlineExceededError{OutcomeUnknownError{base}}
 	case "INTERNAL":
 		return &InternalError{OutcomeUnknownError{base}}
@@ -108,6 +112,10 @@ func typedByCode(base CallError, violations []FieldViolation) callFailure {
 	switch base.Code {
 	case codes.InvalidArgument:
 		return &InvalidRequestError{base, violations}
+	case codes.Unauthenticated:
+		return &UnauthenticatedError{base}
+	case codes.PermissionDenied:
+		return &PermissionDeniedError{base}
 	case codes.Unavailable:
 		return &UnavailableError{OutcomeUnknownError{base}}
 	case codes.DeadlineExceeded:

@@ -107,6 +107,13 @@ type RefundExceedsPaymentError struct{ CallError }
 // RequestIDReusedError says that the same request_id came before with other parameters.
 type RequestIDReusedError struct{ CallError }
 
+// UnauthenticatedError says that it is not said who calls, or not in a way that is believed: a key is missing, unknown,
+// revoked or expired.
+type UnauthenticatedError struct{ CallError }
+
+// PermissionDeniedError says that the caller does not have the role that the call needs, which the message names.
+type PermissionDeniedError struct{ CallError }
+
 // OutcomeUnknownError says that the call ended without an answer that tells whether it was done. errors.As finds it in
 // the four errors below too.
 //
@@ -117,7 +124,8 @@ type OutcomeUnknownError struct{ CallError }
 // UnavailableError says that the service, or its database, could not be reached until the call's deadline.
 type UnavailableError struct{ OutcomeUnknownError }
 
-// OverloadedError says that the service had more to do than it takes on at once, until the call's deadline.
+// OverloadedError says that the service had more to do than it takes on at once, or of this caller at a time, until the
+// call's deadline.
 type OverloadedError struct{ OutcomeUnknownError }
 
 // DeadlineExceededError says that the call's deadline passed before its answer came.
@@ -143,6 +151,12 @@ func (e *RefundExceedsPaymentError) Unwrap() error { return &e.CallError }
 
 // Unwrap gives the error that this is a kind of.
 func (e *RequestIDReusedError) Unwrap() error { return &e.CallError }
+
+// Unwrap gives the error that this is a kind of.
+func (e *UnauthenticatedError) Unwrap() error { return &e.CallError }
+
+// Unwrap gives the error that this is a kind of.
+func (e *PermissionDeniedError) Unwrap() error { return &e.CallError }
 
 // Unwrap gives the error that this is a kind of.
 func (e *OutcomeUnknownError) Unwrap() error { return &e.CallError }

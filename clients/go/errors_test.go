@@ -42,7 +42,13 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"REQUEST_ID_REUSED":      &payments.RequestIDReusedError{},
 		"STORE_UNAVAILABLE":      &payments.UnavailableError{},
 		"SHUTTING_DOWN":          &payments.UnavailableError{},
+		"CREDENTIALS_MISSING":    &payments.UnauthenticatedError{},
+		"API_KEY_INVALID":        &payments.UnauthenticatedError{},
+		"CERTIFICATE_INVALID":    &payments.UnauthenticatedError{},
+		"ROLE_MISSING":           &payments.PermissionDeniedError{},
 		"OVERLOADED":             &payments.OverloadedError{},
+		"RATE_LIMITED":           &payments.OverloadedError{},
+		"CALL_TOO_LONG":          &payments.DeadlineExceededError{},
 		"DEADLINE_EXCEEDED":      &payments.DeadlineExceededError{},
 		"INTERNAL":               &payments.InternalError{},
 	} {
@@ -59,7 +65,8 @@ func TestAnErrorWithoutAKnownReasonHasTheTypeOfItsCode(t *testing.T) {
 		codes.Canceled:          &payments.OutcomeUnknownError{},
 		codes.Unknown:           &payments.OutcomeUnknownError{},
 		codes.NotFound:          &payments.CallError{},
-		codes.PermissionDenied:  &payments.CallError{},
+		codes.Unauthenticated:   &payments.UnauthenticatedError{},
+		codes.PermissionDenied:  &payments.PermissionDeniedError{},
 		codes.ResourceExhausted: &payments.CallError{},
 	} {
 		assertKind(t, code.String(), failure(t, status.Error(code, "no")), expected)

@@ -415,7 +415,13 @@ def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
         (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", payments.RequestIdReused),
         (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", payments.Unavailable),
         (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", payments.Unavailable),
+        (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", payments.Unauthenticated),
+        (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", payments.Unauthenticated),
+        (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_INVALID", payments.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", payments.PermissionDenied),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", payments.Overloaded),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", payments.Overloaded),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG", payments.DeadlineExceeded),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", payments.DeadlineExceeded),
         (grpc.StatusCode.INTERNAL, "INTERNAL", payments.InternalError),
     ],
@@ -453,7 +459,8 @@ def test_no_reason_that_the_contract_speaks_of_is_without_an_exception() -> None
         (grpc.StatusCode.CANCELLED, payments.OutcomeUnknown),
         (grpc.StatusCode.UNKNOWN, payments.OutcomeUnknown),
         (grpc.StatusCode.NOT_FOUND, payments.PaymentsError),
-        (grpc.StatusCode.UNAUTHENTICATED, payments.PaymentsError),
+        (grpc.StatusCode.UNAUTHENTICATED, payments.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, payments.PermissionDenied),
     ],
 )
 def test_an_error_that_grpc_made_itself_follows_its_code(

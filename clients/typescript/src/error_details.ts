@@ -13,7 +13,9 @@ import {
   PaymentsError,
   type PaymentsErrorDetails,
   RefundExceedsPayment,
+  PermissionDenied,
   RequestIdReused,
+  Unauthenticated,
   Unavailable,
 } from "./errors.js";
 import type { Any } from "./generated/google/protobuf/any.js";
@@ -33,14 +35,22 @@ const BY_REASON: ReadonlyMap<string, typeof PaymentsError> = new Map([
   ["REQUEST_ID_REUSED", RequestIdReused],
   ["STORE_UNAVAILABLE", Unavailable],
   ["SHUTTING_DOWN", Unavailable],
+  ["CREDENTIALS_MISSING", Unauthenticated],
+  ["API_KEY_INVALID", Unauthenticated],
+  ["CERTIFICATE_INVALID", Unauthenticated],
+  ["ROLE_MISSING", PermissionDenied],
   ["OVERLOADED", Overloaded],
+  ["RATE_LIMITED", Overloaded],
   ["DEADLINE_EXCEEDED", DeadlineExceeded],
+  ["CALL_TOO_LONG", DeadlineExceeded],
   ["INTERNAL", InternalError],
 ]);
 
 /** For errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service. */
 const BY_CODE: ReadonlyMap<status, typeof PaymentsError> = new Map([
   [status.INVALID_ARGUMENT, InvalidRequest],
+  [status.UNAUTHENTICATED, Unauthenticated],
+  [status.PERMISSION_DENIED, PermissionDenied],
   [status.UNAVAILABLE, Unavailable],
   [status.DEADLINE_EXCEEDED, DeadlineExceeded],
   [status.INTERNAL, InternalError],

@@ -68,6 +68,12 @@ export class RefundExceedsPayment extends PaymentsError {}
 /** The same request_id came before with other parameters. */
 export class RequestIdReused extends PaymentsError {}
 
+/** It is not said who calls, or not in a way that is believed: a key is missing, unknown, revoked or expired. */
+export class Unauthenticated extends PaymentsError {}
+
+/** The caller does not have the role that the call needs, which the message names. */
+export class PermissionDenied extends PaymentsError {}
+
 /**
  * The call ended without an answer that tells whether it was done.
  *
@@ -79,7 +85,7 @@ export class OutcomeUnknown extends PaymentsError {}
 /** The service, or its database, could not be reached until the call's deadline. */
 export class Unavailable extends OutcomeUnknown {}
 
-/** The service had more to do than it takes on at once, until the call's deadline. */
+/** The service had more to do than it takes on at once, or of this caller at a time, until the call's deadline. */
 export class Overloaded extends OutcomeUnknown {}
 
 /** The call's deadline passed before its answer came. */

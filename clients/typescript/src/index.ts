@@ -18,7 +18,9 @@ export {
   PaymentsError,
   type PaymentsErrorDetails,
   RefundExceedsPayment,
+  PermissionDenied,
   RequestIdReused,
+  Unauthenticated,
   Unavailable,
 } from "./errors.js";
 export type {

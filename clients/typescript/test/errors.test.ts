@@ -14,7 +14,9 @@ import {
   PaymentPending,
   PaymentsError,
   RefundExceedsPayment,
+  PermissionDenied,
   RequestIdReused,
+  Unauthenticated,
   Unavailable,
 } from "@payments/client";
 
@@ -50,7 +52,13 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
   ["REQUEST_ID_REUSED", status.ALREADY_EXISTS, RequestIdReused],
   ["STORE_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["SHUTTING_DOWN", status.UNAVAILABLE, Unavailable],
+  ["CREDENTIALS_MISSING", status.UNAUTHENTICATED, Unauthenticated],
+  ["API_KEY_INVALID", status.UNAUTHENTICATED, Unauthenticated],
+  ["CERTIFICATE_INVALID", status.UNAUTHENTICATED, Unauthenticated],
+  ["ROLE_MISSING", status.PERMISSION_DENIED, PermissionDenied],
   ["OVERLOADED", status.RESOURCE_EXHAUSTED, Overloaded],
+  ["RATE_LIMITED", status.RESOURCE_EXHAUSTED, Overloaded],
+  ["CALL_TOO_LONG", status.DEADLINE_EXCEEDED, DeadlineExceeded],
   ["DEADLINE_EXCEEDED", status.DEADLINE_EXCEEDED, DeadlineExceeded],
   ["INTERNAL", status.INTERNAL, InternalError],
 ];
@@ -71,7 +79,8 @@ const BY_CODE: [code: grpc.status, kind: typeof PaymentsError][] = [
   [status.CANCELLED, OutcomeUnknown],
   [status.UNKNOWN, OutcomeUnknown],
   [status.RESOURCE_EXHAUSTED, PaymentsError],
-  [status.UNAUTHENTICATED, PaymentsError],
+  [status.UNAUTHENTICATED, Unauthenticated],
+  [status.PERMISSION_DENIED, PermissionDenied],
 ];
 
 for (const [code, kind] of BY_CODE) {

@@ -13,8 +13,10 @@ from payments.errors import (
     PaymentNotFound,
     PaymentPending,
     PaymentsError,
+    PermissionDenied,
     RefundExceedsPayment,
     RequestIdReused,
+    Unauthenticated,
     Unavailable,
 )
 from payments.models import (
@@ -51,11 +53,13 @@ __all__ = [
     "PaymentStatus",
     "PaymentsClient",
     "PaymentsError",
+    "PermissionDenied",
     "Refund",
     "RefundExceedsPayment",
     "RefundResult",
     "RefundState",
     "RefundStatus",
     "RequestIdReused",
+    "Unauthenticated",
     "Unavailable",
 ]

@@ -79,6 +79,14 @@ class RequestIdReused(PaymentsError):
     """The same request_id came before with other parameters."""
 
 
+class Unauthenticated(PaymentsError):
+    """It is not said who calls, or not in a way that is believed: a key is missing, unknown, revoked or expired."""
+
+
+class PermissionDenied(PaymentsError):
+    """The caller does not have the role that the call needs, which the message names."""
+
+
 class OutcomeUnknown(PaymentsError):
     """The call ended without an answer that tells whether it was done.
 
@@ -92,7 +100,7 @@ class Unavailable(OutcomeUnknown):
 
 
 class Overloaded(OutcomeUnknown):
-    """The service had more to do than it takes on at once, until the call's deadline."""
+    """The service had more to do than it takes on at once, or of this caller at a time, until the call's deadline."""
 
 
 class DeadlineExceeded(OutcomeUnknown):
@@ -117,13 +125,21 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "REQUEST_ID_REUSED": RequestIdReused,
     "STORE_UNAVAILABLE": Unavailable,
     "SHUTTING_DOWN": Unavailable,
+    "CREDENTIALS_MISSING": Unauthenticated,
+    "API_KEY_INVALID": Unauthenticated,
+    "CERTIFICATE_INVALID": Unauthenticated,
+    "ROLE_MISSING": PermissionDenied,
     "OVERLOADED": Overloaded,
+    "RATE_LIMITED": Overloaded,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
+    "CALL_TOO_LONG": DeadlineExceeded,
     "INTERNAL": InternalError,
 }
 
 _BY_CODE: dict[grpc.StatusCode, type[PaymentsError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.INTERNAL: InternalError,

@@ -39,13 +39,21 @@ final class Errors {
             Map.entry("REQUEST_ID_REUSED", RequestIdReusedException::new),
             Map.entry("STORE_UNAVAILABLE", UnavailableException::new),
             Map.entry("SHUTTING_DOWN", UnavailableException::new),
+            Map.entry("CREDENTIALS_MISSING", UnauthenticatedException::new),
+            Map.entry("API_KEY_INVALID", UnauthenticatedException::new),
+            Map.entry("CERTIFICATE_INVALID", UnauthenticatedException::new),
+            Map.entry("ROLE_MISSING", PermissionDeniedException::new),
             Map.entry("OVERLOADED", OverloadedException::new),
+            Map.entry("RATE_LIMITED", OverloadedException::new),
             Map.entry("DEADLINE_EXCEEDED", DeadlineExceededException::new),
+            Map.entry("CALL_TOO_LONG", DeadlineExceededException::new),
             Map.entry("INTERNAL", InternalErrorException::new));
 
     /** For errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service. */
     private static final Map<Status.Code, Function<ErrorDetails, PaymentsException>> BY_CODE = Map.of(
             Status.Code.INVALID_ARGUMENT, InvalidRequestException::new,
+            Status.Code.UNAUTHENTICATED, UnauthenticatedException::new,
+            Status.Code.PERMISSION_DENIED, PermissionDeniedException::new,
             Status.Code.UNAVAILABLE, UnavailableException::new,
             Status.Code.DEADLINE_EXCEEDED, DeadlineExceededException::new,
             Status.Code.INTERNAL, InternalErrorException::new,

@@ -1,6 +1,6 @@
 package payments;
 
-/** The service had more to do than it takes on at once, until the call's deadline. */
+/** The service had more to do than it takes on at once, or of this caller at a time, until the call's deadline. */
 public class OverloadedException extends OutcomeUnknownException {
     private static final long serialVersionUID = 1L;
 

@@ -42,7 +42,13 @@ class ErrorsTest {
                 Arguments.of("REQUEST_ID_REUSED", RequestIdReusedException.class),
                 Arguments.of("STORE_UNAVAILABLE", UnavailableException.class),
                 Arguments.of("SHUTTING_DOWN", UnavailableException.class),
+                Arguments.of("CREDENTIALS_MISSING", UnauthenticatedException.class),
+                Arguments.of("API_KEY_INVALID", UnauthenticatedException.class),
+                Arguments.of("CERTIFICATE_INVALID", UnauthenticatedException.class),
+                Arguments.of("ROLE_MISSING", PermissionDeniedException.class),
                 Arguments.of("OVERLOADED", OverloadedException.class),
+                Arguments.of("RATE_LIMITED", OverloadedException.class),
+                Arguments.of("CALL_TOO_LONG", DeadlineExceededException.class),
                 Arguments.of("DEADLINE_EXCEEDED", DeadlineExceededException.class),
                 Arguments.of("INTERNAL", InternalErrorException.class));
     }
@@ -66,7 +72,8 @@ class ErrorsTest {
                 Arguments.of(Status.Code.CANCELLED, OutcomeUnknownException.class),
                 Arguments.of(Status.Code.UNKNOWN, OutcomeUnknownException.class),
                 Arguments.of(Status.Code.NOT_FOUND, PaymentsException.class),
-                Arguments.of(Status.Code.PERMISSION_DENIED, PaymentsException.class),
+                Arguments.of(Status.Code.UNAUTHENTICATED, UnauthenticatedException.class),
+                Arguments.of(Status.Code.PERMISSION_DENIED, PermissionDeniedException.class),
                 Arguments.of(Status.Code.RESOURCE_EXHAUSTED, PaymentsException.class));
     }
 
