@@ -22,7 +22,7 @@ REQUESTS = {
 """The request of each RPC, by the RPC's name."""
 
 IS_LONG = "FUZZ" in os.environ
-_LONGER = 20
+_LONGER = 4
 
 
 def examples(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
