@@ -129,6 +129,13 @@ def refusal(service: RunningService, way: str, rpc: str, headers: tuple[tuple[st
 
 def test_every_rpc_has_a_role_and_every_rpc_is_tried_here() -> None:
     assert {method.name for method in SERVICE.methods} == ROLES.keys() == REQUESTS.keys() == PATHS.keys()
+    assert ROLES == {
+        "Charge": "payments.charge",
+        "BatchCharge": "payments.charge",
+        "Refund": "payments.refund",
+        "GetPayment": "payments.read",
+        "ListPayments": "payments.read",
+    }
 
 
 @pytest.mark.parametrize(("way", "rpc"), WAYS)
