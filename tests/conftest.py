@@ -21,7 +21,7 @@ from tests.api.drivers import Driver, GrpcDriver
 from tests.api.rest_drivers import LegacyDriver, RestDriver
 from tests.running_service import RunningService
 from tests.secrecy import keep_secret
-from tools.database_accounts import MIGRATOR, SERVICE, grant, make_accounts
+from tools.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make_accounts
 from tools.database_connection import DatabaseConnection
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
@@ -83,7 +83,7 @@ class Accounts:
     server: DatabaseServer
     suffix: str = field(default_factory=lambda: f"_{secrets.token_hex(5)}")
     passwords: dict[str, str] = field(
-        default_factory=lambda: {name: f"{name}-{secrets.token_urlsafe(16)}" for name in (MIGRATOR, SERVICE)}
+        default_factory=lambda: {name: f"{name}-{secrets.token_urlsafe(16)}" for name in ACCOUNTS}
     )
 
     def make(self, database: str) -> None:
@@ -111,7 +111,7 @@ class Accounts:
 
     def drop(self) -> None:
         """Take them away."""
-        for account in self.passwords:
+        for account in ACCOUNTS:
             self.server.execute("DROP USER IF EXISTS %s", (account + self.suffix,))
 
 

@@ -9,13 +9,15 @@ from tools.database_connection import DatabaseConnection
 
 MIGRATOR = "payments_migrator"
 SERVICE = "payments_service"
+BACKUP = "payments_backup"
+ACCOUNTS = (MIGRATOR, SERVICE, BACKUP)
 """As the files name them."""
 
 _FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "sql"
 
 
 def make_accounts(connection: DatabaseConnection, passwords: dict[str, str], suffix: str = "") -> None:
-    """Run ``accounts.sql`` in the connection's database, and give ``MIGRATOR`` and ``SERVICE`` these passwords.
+    """Run ``accounts.sql`` in the connection's database, and give the accounts in ``passwords`` theirs.
 
     ``suffix`` is put behind the names of the accounts, where a server is shared with others that have the same.
     """
@@ -33,7 +35,7 @@ def grant(connection: DatabaseConnection, suffix: str = "") -> None:
 def _run(connection: DatabaseConnection, name: str, suffix: str) -> None:
     lines = (_FOLDER / name).read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--"))
-    for account in (MIGRATOR, SERVICE):
+    for account in ACCOUNTS:
         text = text.replace(account, account + suffix)
     with connection.cursor() as cursor:
         for statement in filter(None, (part.strip() for part in text.split(";"))):

@@ -47,6 +47,11 @@ def quoted(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
+def is_mariadb(version: str) -> bool:
+    """Whether a server with this VERSION() is MariaDB; else it is MySQL."""
+    return "mariadb" in version.lower()
+
+
 def is_unreachable(error: pymysql.err.MySQLError) -> bool:
     """Whether there was no server to answer, or the connection broke: so it is unknown what became of the statement.
 

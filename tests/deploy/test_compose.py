@@ -16,7 +16,7 @@ from server.config import Settings, SettingsError, check_exposure
 from tests.conftest import DatabaseServer, settings_of
 from tests.running_service import ROOT, RunningService
 from tools.commands import app
-from tools.database_accounts import MIGRATOR, SERVICE
+from tools.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
 from tools.migrate import migrate
 
 COMPOSE = "docker-compose.yml"
@@ -122,7 +122,7 @@ def test_what_the_administrator_does_gives_both_accounts_their_passwords_and_rig
         lines = (tmp_path / "statements").read_text().splitlines()
         statements = "\n".join(line for line in lines if not line.startswith("--"))
         for statement in filter(None, map(str.strip, statements.split(";\n"))):
-            ours = re.sub(f"{MIGRATOR}|{SERVICE}", lambda found: found[0] + suffix, statement.removesuffix(";"))
+            ours = re.sub("|".join(ACCOUNTS), lambda found: found[0] + suffix, statement.removesuffix(";"))
             database_server.execute(ours, database=name)
 
     database_server.execute(f"CREATE DATABASE {name}")
@@ -136,8 +136,21 @@ def test_what_the_administrator_does_gives_both_accounts_their_passwords_and_rig
         assert server.stop() == 0
     finally:
         database_server.execute(f"DROP DATABASE {name}")
-        for account in passwords:
+        for account in ACCOUNTS:
             database_server.execute(f"DROP USER IF EXISTS {account + suffix}")
+
+
+def test_the_account_of_backups_gets_a_password_only_where_one_is_set() -> None:
+    script = [shutil.which("sh") or "sh", str(ROOT / "deploy" / "sql" / "passwords.sh")]
+    needed = {"PATH": os.environ["PATH"], "MYSQL_MIGRATOR_PASSWORD": "a", "MYSQL_SERVICE_PASSWORD": "b"}
+
+    without = subprocess.run(script, env=needed, capture_output=True, text=True, check=True).stdout
+    with_one = subprocess.run(
+        script, env=needed | {"MYSQL_BACKUP_PASSWORD": "c'"}, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert BACKUP not in without
+    assert with_one == without + f"ALTER USER {BACKUP} IDENTIFIED BY 'c\\'' ACCOUNT UNLOCK;\n"
 
 
 def test_services_agree_on_the_database_and_set_what_the_service_knows(services: dict[str, dict[str, Any]]) -> None:

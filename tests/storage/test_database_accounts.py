@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import PROBABILITIES, Accounts, DatabaseServer
 from tests.running_service import RunningService
-from tools.database_accounts import MIGRATOR, SERVICE
+from tools.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
 
 PAYMENT = "INSERT INTO payments (order_id, amount, method, status) VALUES (1, 1, 'UPI', 1)"
 
@@ -97,6 +97,25 @@ def test_the_migrators_account_may_not(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        PAYMENT,
+        "UPDATE payments SET amount = 1",
+        "DELETE FROM payments",
+        "TRUNCATE payments",
+        "CREATE TABLE mine (value INT)",
+        "DROP TABLE refunds",
+        "LOCK TABLES payments WRITE",
+        "SELECT * FROM mysql.user",
+        "SELECT 1 INTO OUTFILE '/tmp/payments-outfile'",
+    ],
+)
+def test_the_backups_account_may_not(attempt: Attempt, text: str) -> None:
+    with pytest.raises(pymysql.err.MySQLError, match="denied"):
+        attempt(BACKUP, text)
+
+
+@pytest.mark.parametrize(
     "right",
     [
         "SELECT ON schema_migrations",
@@ -125,13 +144,13 @@ def test_an_account_without_a_password_of_the_administrators_lets_nobody_in(data
     database_server.execute(f"CREATE DATABASE {name}")
     try:
         accounts.make(name)
-        for account in (MIGRATOR, SERVICE):
+        for account in ACCOUNTS:
             where = database_server.connect_kwargs | {"user": account + accounts.suffix, "password": ""}
             with pytest.raises(pymysql.err.MySQLError, match=r"(?i)locked|denied"):
                 pymysql.connect(**where)
     finally:
         database_server.execute(f"DROP DATABASE {name}")
-        for account in (MIGRATOR, SERVICE):
+        for account in ACCOUNTS:
             database_server.execute(f"DROP USER {account + accounts.suffix}")
 
 
