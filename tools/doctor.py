@@ -4,23 +4,27 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 import pymysql
 import typer
+from pymysql.constants import ER
 
 from server.config import Settings, SettingsError, check_exposure
+from tools import database_state, service_state
 from tools.adoption import count_adopted
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, address, connect
+from tools.findings import Finding, Level
 from tools.migrate import check_migrated, check_records, read_records
 from tools.migration_files import MigrationError, load_migrations
 from tools.private_settings import load_tool_settings
 
 _LONGEST_WAIT_SECONDS = 5.0
 """One who asks wants to know now that the database is not there."""
+
+_LONGEST_LOCK_WAIT_SECONDS = 2
+"""Likewise, of a table that somebody has locked."""
 
 _MIN_VERSIONS = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
@@ -64,30 +68,6 @@ _UNRECORDED_REFUNDS = """
 """
 
 
-class Level(StrEnum):
-    """How bad a finding is: PROBLEM keeps the service from working rightly, WARNING may, NOTE is to be known."""
-
-    OK = "ok"
-    NOTE = "note"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that was looked at. ``advice`` says what to do; empty where nothing need be."""
-
-    level: Level
-    subject: str
-    text: str
-    advice: str = ""
-
-    def __str__(self) -> str:
-        """Return it for people, on one line or two."""
-        line = f"{self.level:8} {self.subject}: {self.text}"
-        return f"{line}\n{'':8} -> {self.advice}" if self.advice else line
-
-
 def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[Finding]:
     """Look at the database that the settings name, and how they fit; without ``with_rows``, not at its rows."""
     yield Finding(Level.OK, "settings", f"{settings.mysql_user} at {address(settings)}, database {settings.mysql_db}")
@@ -101,17 +81,27 @@ def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, "database", str(error), advice)
         return
     with closing(connection):
+        _rows(connection, f"SET SESSION lock_wait_timeout = {_LONGEST_LOCK_WAIT_SECONDS}")
         yield _version(connection)
         migrated = _migrations(connection)
         yield migrated
-        for check in _CHECKS:
-            yield from check(connection, settings)
-        if migrated.level is Level.PROBLEM:
-            return
-        yield from _indexes(connection)
-        if with_rows:
-            yield from _refunds(connection)
-            yield from _adopted(connection)
+        checks = list(_CHECKS)
+        if migrated.level is not Level.PROBLEM:
+            checks += [*_CHECKS_OF_TABLES, *(_CHECKS_OF_ROWS if with_rows else ())]
+        for check in checks:
+            yield from _patient(check, connection, settings)
+
+
+def _patient(check: "_Check", connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:
+    """Do a check; a table that somebody has locked is what it finds, and the others are done."""
+    try:
+        yield from check(connection, settings)
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
+            raise
+        text = f"waited for more than {_LONGEST_LOCK_WAIT_SECONDS} s for a lock on a table that it reads"
+        advice = "SHOW FULL PROCESSLIST says who alters or locks it, or holds it up with a transaction."
+        yield Finding(Level.PROBLEM, check.__name__.lstrip("_"), text, advice)
 
 
 def _exposure(settings: Settings) -> Finding:
@@ -158,11 +148,12 @@ def _clock(connection: DatabaseConnection, settings: Settings) -> Iterator[Findi
     after = datetime.now(UTC)
     # The database read its clock at some moment between these two.
     ahead_seconds = max((database_time - after).total_seconds(), (before - database_time).total_seconds(), 0.0)
+    values = {"difference_seconds": round(ahead_seconds, 6)}
     if ahead_seconds > _MAX_CLOCK_DIFFERENCE_SECONDS:
         text = f"the database's differs from this machine's by {ahead_seconds:.1f} s"
-        yield Finding(Level.WARNING, "clock", text, "Have both follow the same time servers (NTP).")
+        yield Finding(Level.WARNING, "clock", text, "Have both follow the same time servers (NTP).", values)
     else:
-        yield Finding(Level.OK, "clock", "the database's and this machine's agree")
+        yield Finding(Level.OK, "clock", "the database's and this machine's agree", values=values)
 
 
 def _pool(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:
@@ -200,10 +191,7 @@ def _locks(connection: DatabaseConnection, settings: Settings) -> Iterator[Findi
         yield Finding(Level.OK, "locks", "replicas can insert at once")
 
 
-_CHECKS: tuple[Callable[[DatabaseConnection, Settings], Iterator[Finding]], ...] = (_clock, _pool, _durability, _locks)
-
-
-def _indexes(connection: DatabaseConnection) -> Iterator[Finding]:
+def _indexes(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks
     rows = _rows(
         connection,
         "SELECT table_name, index_name, non_unique, column_name FROM information_schema.statistics "
@@ -235,7 +223,7 @@ def _indexes(connection: DatabaseConnection) -> Iterator[Finding]:
         yield Finding(Level.OK, "indexes", "all are there")
 
 
-def _refunds(connection: DatabaseConnection) -> Iterator[Finding]:
+def _refunds(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks
     over, first_over = _row(connection, _OVER_REFUNDED)
     unrecorded, first_unrecorded = _row(connection, _UNRECORDED_REFUNDS)
     if over:
@@ -250,12 +238,28 @@ def _refunds(connection: DatabaseConnection) -> Iterator[Finding]:
         yield Finding(Level.OK, "refunds", "they add up")
 
 
-def _adopted(connection: DatabaseConnection) -> Iterator[Finding]:
+def _adopted(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks
     found = [(rule, count) for rule, count in count_adopted(connection) if count]
     for rule, count in found:
         yield Finding(Level.NOTE, "payments", f"{count:,} with {rule.name}. {rule.served}", rule.advice)
     if not found:
         yield Finding(Level.OK, "payments", "none that this service would not have written")
+
+
+_Check = Callable[[DatabaseConnection, Settings], Iterator[Finding]]
+
+_CHECKS: tuple[_Check, ...] = (
+    _clock,
+    _pool,
+    _durability,
+    _locks,
+    database_state.replication,
+    database_state.transactions,
+    database_state.sizes,
+)
+_CHECKS_OF_TABLES: tuple[_Check, ...] = (_indexes, database_state.stream, database_state.pending)
+_CHECKS_OF_ROWS: tuple[_Check, ...] = (_refunds, _adopted)
+"""Those that read whole tables."""
 
 
 def _row(connection: DatabaseConnection, text: str) -> Any:  # noqa: ANN401 - whatever the columns hold
@@ -271,22 +275,33 @@ def _rows(connection: DatabaseConnection, text: str) -> Any:  # noqa: ANN401 - w
 def command(
     *,
     rows: Annotated[bool, typer.Option(help="Look at the rows too, which reads whole tables.")] = True,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where the REST of a service is, to ask it too; else one on this machine, if there is one."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with what was measured.")] = False,
 ) -> None:
-    """Look over settings, database, migrations, indexes, clock, pool and rows; say what to do.
+    """Look over settings, database, migrations, indexes, clock, stream, pool, service and rows; say what to do.
 
     Exit codes: 0 the service can work, 1 there is a problem.
     """
     has_problem = False
+
+    def tell(finding: Finding) -> None:
+        nonlocal has_problem
+        has_problem |= finding.level is Level.PROBLEM
+        print(finding.as_json() if as_json else finding, flush=True)
+
     try:
-        for finding in examine(load_tool_settings(), with_rows=rows):
-            print(finding, flush=True)
-            has_problem |= finding.level is Level.PROBLEM
+        settings = load_tool_settings()
+        for finding in examine(settings, with_rows=rows):
+            tell(finding)
+        for finding in service_state.service(url or service_state.local_url(settings), is_asked_for=url is not None):
+            tell(finding)
     except SettingsError as error:
-        print(Finding(Level.PROBLEM, "settings", str(error)))
-        has_problem = True
+        tell(Finding(Level.PROBLEM, "settings", str(error)))
     except pymysql.err.MySQLError as error:
-        print(Finding(Level.PROBLEM, "database", f"it failed: {error.args[-1]}"))
-        has_problem = True
+        tell(Finding(Level.PROBLEM, "database", f"it failed: {error.args[-1]}"))
     sys.exit(1 if has_problem else 0)
 
 

@@ -25,7 +25,8 @@ from tools.backup_file import BackupFileError, Origin, new_backup_file, read_bac
 from tools.client_programs import ClientProgramError, login_options, obtain_programs
 from tools.database_accounts import BACKUP, SERVICE
 from tools.devdb import PrivateDatabase
-from tools.doctor import Level, examine
+from tools.doctor import examine
+from tools.findings import Level
 from tools.migrate import migrate
 
 THREADS = 4

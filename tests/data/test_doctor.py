@@ -1,19 +1,26 @@
 """``payments doctor``: what it finds, and what it says to do."""
 
+import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from payments import PaymentsClient
+from payments import PaymentMethod, PaymentsClient
 
 from server.config import Settings
-from tests.conftest import DatabaseServer, settings_of
+from tests.conftest import Accounts, DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
 from tests.running_service import RunningService
 from tools.adoption import ADOPTION_RULES, count_adopted
 from tools.database_connection import connect
-from tools.doctor import Finding, Level, examine
+from tools.devdb import PrivateDatabase
+from tools.doctor import examine
+from tools.findings import Finding, Level
+from tools.migrate import migrate
 
 ODD_ROWS = {
     "no status": "(1, 10, 'UPI', NULL, 'A', '2025-02-07', 0, 0)",
@@ -212,3 +219,163 @@ def test_rows_need_not_be_looked_at(payments: Payments, table: Table) -> None:
 
     assert "no status" in payments("doctor").stdout
     assert "no status" not in payments("doctor", "--no-rows").stdout
+
+
+def test_programs_get_one_object_a_line_with_what_was_measured(payments: Payments) -> None:
+    run = payments("doctor", "--json")
+
+    found = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {frozenset(finding) for finding in found} == {frozenset(("level", "subject", "text", "advice", "values"))}
+    values = {finding["subject"]: finding["values"] for finding in found}
+    assert values["replication"] == {"read_only": 0, "is_replica": 0}
+    assert values["sizes"]["payments_bytes"] > 0
+    assert abs(values["clock"]["difference_seconds"]) < 60
+
+
+def test_payments_without_an_outcome_are_told_with_their_age(settings: Settings, table: Table) -> None:
+    (finding,) = found(settings, "pending")
+    assert (finding.level, finding.values) == (Level.OK, {"payments": 0})
+    table(
+        "INSERT INTO payments (order_id, amount, method, status, created_at) "
+        "VALUES (1, 1, 'UPI', NULL, UTC_TIMESTAMP(6) - INTERVAL 3 DAY), (1, 1, 'UPI', NULL, NULL)"
+    )
+
+    (finding,) = found(settings, "pending")
+
+    assert finding.level is Level.NOTE
+    assert finding.text == "2 payments, the oldest for 3 days"
+    assert finding.values["oldest_seconds"] == pytest.approx(3 * 86_400, rel=0.01)
+
+
+def test_a_transaction_that_is_open_for_long_is_a_warning_and_says_whose_it_is(
+    migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.database_state._LONG_TRANSACTION_SECONDS", -1.0)
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
+    with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        cursor.execute("SELECT CONNECTION_ID()")
+        ((session,),) = cursor.fetchall()
+        findings = found(owner, "transactions")
+
+    assert [finding.level for finding in findings] == [Level.WARNING]
+    assert re.search(rf"\b{session} \(\d+ s\)", findings[0].text)
+
+
+def test_an_account_that_may_not_see_transactions_is_told_so(
+    accounts: Accounts, migrated_database: dict[str, str]
+) -> None:
+    (finding,) = found(settings_of(accounts.as_service(migrated_database)), "transactions")
+
+    assert finding.level is Level.NOTE
+    assert "PROCESS" in finding.text
+
+
+def test_a_read_only_database_is_a_problem(settings: Settings, tmp_path: Path) -> None:
+    with PrivateDatabase(tmp_path / "read-only", options=("--read-only",)) as private:
+        owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
+        migrate(owner, say=lambda _: None)
+        (finding,) = found(owner, "replication")
+
+    assert finding.level is Level.PROBLEM
+    assert [finding.level for finding in found(settings, "replication")] == [Level.OK]
+
+
+def test_a_replica_that_is_written_to_is_a_warning(tmp_path: Path) -> None:
+    with PrivateDatabase(tmp_path / "replica", options=("--server-id=2",)) as private:
+        owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
+        migrate(owner, say=lambda _: None)
+        with private.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='nobody'")
+        (finding,) = found(owner, "replication")
+
+    assert finding.level is Level.WARNING
+    assert "stopped" in finding.text
+    assert finding.values == {"read_only": 0, "is_replica": 1, "behind_seconds": -1}
+
+
+def test_a_disk_that_is_nearly_full_is_a_warning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, database_server: DatabaseServer
+) -> None:
+    if "unix_socket" not in database_server.connect_kwargs:
+        pytest.skip("the disk of a database elsewhere is not seen")
+    assert [finding.level for finding in found(settings, "sizes")] == [Level.OK]
+    monkeypatch.setattr("tools.database_state._LEAST_FREE", 1.1)
+
+    (finding,) = found(settings, "sizes")
+
+    assert finding.level is Level.WARNING
+    assert 0 < float(finding.values["disk_free_bytes"]) < float(finding.values["disk_bytes"])
+
+
+def test_a_service_tells_its_connections_and_what_waits(
+    payments: Payments, start_service: Callable[..., RunningService]
+) -> None:
+    service = start_service(MYSQL_POOL_MAX="7")
+    with PaymentsClient(service.target) as client:
+        client.list_payments()
+
+    run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
+
+    assert run.returncode == 0, run.stdout
+    told = {finding["subject"]: finding for finding in map(json.loads, run.stdout.splitlines())}
+    assert told["service"]["level"] == "ok"
+    assert told["pool of the service"]["values"]["max"] == 7
+    assert told["calls of the service"]["values"]["limit"] > 0
+    # The one that listens where the settings say is found without being named.
+    run = payments("doctor", "--no-rows", REST_PORT=str(service.rest_port))
+    assert f"ok       service: the one at http://127.0.0.1:{service.rest_port} is serving" in run.stdout
+
+
+def test_a_pool_that_is_wholly_in_use_is_a_warning(
+    payments: Payments,
+    start_service: Callable[..., RunningService],
+    hold_rows: Callable[[], AbstractContextManager[None]],
+) -> None:
+    service = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
+    with PaymentsClient(service.target, timeout_seconds=60) as client, ThreadPoolExecutor(1) as threads:
+        payment = client.charge(order_id=1, amount=Decimal(5), method=PaymentMethod.UPI)
+        with hold_rows():
+            refunding = threads.submit(client.refund, payment_id=payment.payment_id)
+            for _ in range(100):
+                run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
+                told = {finding["subject"]: finding for finding in map(json.loads, run.stdout.splitlines())}
+                if told["pool of the service"]["values"]["in_use"] == 1:
+                    break
+        refunding.result()
+
+    assert told["pool of the service"]["level"] == "warning"
+    assert "1 of 1 connections in use" in told["pool of the service"]["text"]
+
+
+def test_a_table_that_somebody_has_locked_is_told_and_does_not_hold_up_the_rest(
+    payments: Payments, hold_inserts: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with hold_inserts():
+        run = payments("doctor", "--no-rows")
+
+    assert run.returncode == 1
+    assert "problem  pending: waited for more than 2 s for a lock" in run.stdout
+    assert "service: " in run.stdout
+
+
+def test_a_service_that_is_named_and_not_there_is_a_problem(payments: Payments) -> None:
+    run = payments("doctor", "--url", "http://127.0.0.1:1")
+
+    assert run.returncode == 1
+    assert "problem  service: none tells its metrics at http://127.0.0.1:1" in run.stdout
+    assert payments("doctor", "--url", "file:///etc/passwd").returncode == 1
+
+
+def test_a_service_that_does_not_serve_is_a_problem(payments: Payments, tmp_path: Path) -> None:
+    with PrivateDatabase(tmp_path / "gone") as private:
+        migrate(settings_of(private.environment()), say=lambda _: None)
+        settings = {"HEALTH_CHECK_INTERVAL_SECONDS": "0.1", "MYSQL_CONNECT_TIMEOUT_SECONDS": "1"}
+        service = RunningService({**private.service_environment(), **settings}).start()
+        private.kill()
+        service.wait_for("health", status="NOT_SERVING")
+        run = payments("doctor", "--url", service.rest_url)
+        service.stop()
+
+    assert run.returncode == 1
+    assert f"problem  service: the one at {service.rest_url} is not serving" in run.stdout
