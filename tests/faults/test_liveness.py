@@ -1,0 +1,134 @@
+"""Liveness is the process's alone: whatever becomes of the database, nobody who asks for it restarts a replica.
+
+Readiness is the other way round: it says at once that this replica can serve nobody.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2
+
+from server.config import Engine
+from tests.api.drivers import CallFailed, GrpcDriver, health_stub
+from tests.api.requests import charge
+from tests.conftest import PROBABILITIES, settings_of
+from tests.running_service import ROOT, RunningService
+from tools.devdb import PrivateDatabase
+from tools.migrate import migrate
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE = "payments.v1.PaymentService"
+
+PROBE_TIMEOUT_SECONDS = 15
+"""Much more than a probe waits, as this machine may be busy; much less than a database that hangs takes."""
+
+
+@pytest.fixture(scope="module")
+def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
+    """A database server to be broken."""
+    with PrivateDatabase(tmp_path_factory.mktemp("liveness")) as private:
+        migrate(settings_of(private.environment()), say=lambda _: None)
+        yield private
+
+
+@pytest.fixture(params=list(Engine))
+def running(request: pytest.FixtureRequest, own_database: PrivateDatabase) -> Iterator[RunningService]:
+    own_database.start()
+    settings = {
+        "GRPC_ENGINE": request.param,
+        "HEALTH_CHECK_INTERVAL_SECONDS": "0.2",
+        "MYSQL_CONNECT_TIMEOUT_SECONDS": "1",
+        "MYSQL_STATEMENT_TIMEOUT_SECONDS": "60",
+        "MYSQL_POOL_MAX": "4",
+    }
+    service = RunningService({**own_database.service_environment(), **PROBABILITIES, **settings}).start()
+    yield service
+    service.kill()
+
+
+@contextmanager
+def killed(database: PrivateDatabase) -> Iterator[None]:
+    database.kill()
+    yield
+    database.start()
+
+
+@contextmanager
+def hanging(database: PrivateDatabase) -> Iterator[None]:
+    process_id = int((database.folder / "server.pid").read_text())
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("broken", [killed, hanging])
+def test_without_its_database_a_replica_lives_and_is_not_ready_and_with_it_again_it_is(
+    own_database: PrivateDatabase,
+    running: RunningService,
+    broken: Callable[[PrivateDatabase], AbstractContextManager[None]],
+) -> None:
+    stopping = threading.Event()
+
+    def keep_charging() -> None:
+        with grpc.insecure_channel(running.target) as channel:
+            while not stopping.is_set():
+                try:
+                    GrpcDriver(channel).charge(charge())
+                except CallFailed:
+                    stopping.wait(0.01)
+
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(16):
+            threads.submit(keep_charging)
+        try:
+            with broken(own_database):
+                running.wait_for("health", status="NOT_SERVING")
+                for _ in range(10):
+                    assert_lives(running)
+                    assert_ready(running, is_ready=False)
+        finally:
+            stopping.set()
+    assert_ready_soon(running)
+    assert_lives(running)
+
+
+def assert_ready_soon(service: RunningService) -> None:
+    with httpx.Client(base_url=service.rest_url, timeout=PROBE_TIMEOUT_SECONDS) as http:
+        for _ in range(300):
+            if http.get("/readyz").status_code == 200:
+                break
+            time.sleep(0.1)
+    assert_ready(service, is_ready=True)
+
+
+def assert_lives(service: RunningService) -> None:
+    assert grpc_health(service, "liveness") == SERVING
+    assert httpx.get(f"{service.rest_url}/healthz", timeout=PROBE_TIMEOUT_SECONDS).status_code == 200
+    probe = [sys.executable, "-m", "tools.health_probe", "--address", service.target, "--service", "liveness"]
+    assert subprocess.run(probe, cwd=ROOT, check=False, capture_output=True, timeout=60).returncode == 0
+
+
+def assert_ready(service: RunningService, *, is_ready: bool) -> None:
+    for name in ("", SERVICE):
+        assert grpc_health(service, name) == (SERVING if is_ready else NOT_SERVING)
+    answer = httpx.get(f"{service.rest_url}/readyz", timeout=PROBE_TIMEOUT_SECONDS)
+    assert answer.status_code == (200 if is_ready else 503)
+
+
+def grpc_health(service: RunningService, name: str) -> int:
+    with grpc.insecure_channel(service.target) as channel:
+        request = health_pb2.HealthCheckRequest(service=name)
+        return int(health_stub(channel).Check(request, timeout=PROBE_TIMEOUT_SECONDS).status)
