@@ -7,11 +7,11 @@ from server.domain.deadline import Deadline
 from server.storage import event_queries, queries
 from server.storage.mysql import Database, Session
 
-NEEDED_VERSION = 8
+NEEDED_VERSION = 10
 """The last migration that this version of the service was written for."""
 
 _NEEDED_RIGHTS = tuple(
-    "EXPLAIN " + statement.replace("%s", "NULL")
+    "EXPLAIN " + statement.replace("IN %s", "IN (NULL)").replace("LIMIT %s", "LIMIT 1").replace("%s", "NULL")
     for text in (*queries.STATEMENTS, *event_queries.STATEMENTS)
     for statement in text.split(";")
     if " FROM " in statement or "INSERT" in statement or "UPDATE" in statement
