@@ -21,9 +21,11 @@ from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.domain.references import reference_maker
 from server.processor import SimulatedProcessor
+from server.storage.event_store import MysqlEventStore
 from server.storage.key_store import MysqlKeyStore
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
+from server.storage.relay import Relay
 from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
 from server.transport.auth import ROLES, Gate
 from server.transport.caller_rates import CallerRates
@@ -36,6 +38,7 @@ from server.transport.reflection import add_reflection
 from server.transport.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
 from server.use_cases import Payments
+from server.watching import Watching
 
 _GARBAGE_THRESHOLD = 20_000
 """Objects made and not yet dropped that start a round; Python's own 700 come with 64 calls already."""
@@ -92,7 +95,14 @@ async def _serve_until(
     server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
     payments = _payments(settings, database)
-    servicer = PaymentServicer(payments, currencies)
+    watching = Watching(
+        MysqlEventStore(database),
+        interval_seconds=settings.event_relay_interval_seconds,
+        heartbeat_seconds=settings.event_heartbeat_interval_seconds,
+        at_most=settings.max_watches,
+    )
+    relay = Relay(database, settings.event_relay_interval_seconds, watching.poke)
+    servicer = PaymentServicer(payments, watching, currencies)
     handlers = rpc_handlers(
         SERVICE,
         servicer,
@@ -118,8 +128,10 @@ async def _serve_until(
     rest_port = _listen_rest(rest, settings)
     await server.start()
     await rest.start()
-    watching = [
+    background = [
         asyncio.create_task(monitor.run()),
+        asyncio.create_task(relay.run()),
+        asyncio.create_task(watching.run()),
         asyncio.create_task(keys.run(settings.api_key_refresh_interval_seconds)),
         *([] if tls is None else [asyncio.create_task(tls.run(settings.tls_reload_interval_seconds))]),
     ]
@@ -130,10 +142,11 @@ async def _serve_until(
 
     _log.info("draining", timeout_seconds=settings.drain_timeout_seconds)
     await health_servicer.enter_graceful_shutdown()
-    for task in watching:
+    for task in background:
         task.cancel()
     monitor.stop_serving()
     deadline = Deadline.after(settings.drain_timeout_seconds)
+    watching.close()
     await _drain(calls, settings.drain_timeout_seconds)
     health_servicer.end_watches()
     await asyncio.gather(server.stop(_LAST_REPLIES_SECONDS), rest.stop(_LAST_REPLIES_SECONDS))

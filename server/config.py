@@ -218,6 +218,11 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="calls that a caller may make at once after a pause, where that is limited",
     )
+    max_watches: int = Field(100, ge=0, le=100_000, description="streams of events that may be open at the same time")
+    event_relay_interval_seconds: Seconds = Field(0.1, description="how often new events are looked for")
+    event_heartbeat_interval_seconds: Seconds = Field(
+        15, description="how long after the last event those who watch are told that there was none"
+    )
     drain_timeout_seconds: Seconds = Field(20, description="how long calls in progress may take to end at shutdown")
 
     default_currency: Currency = Field("INR", description="currency of amounts that name none (ISO 4217)")

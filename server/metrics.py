@@ -80,6 +80,16 @@ _group_waiting = Gauge(
     "payments_group_waiting", "Calls that wait for the next such statement.", ["group"], registry=REGISTRY
 )
 
+_events = Counter(
+    "payments_events_relayed", "Events that this replica gave their place in the stream.", registry=REGISTRY
+)
+_event_lag = Gauge(
+    "payments_event_lag_seconds",
+    "How long the oldest change that has no place in the stream had waited when this replica last looked.",
+    registry=REGISTRY,
+)
+_watches = Gauge("payments_watches", "Streams of events that are open.", registry=REGISTRY)
+
 
 @cache
 def call_ended(rpc: str, code: str) -> Callable[[float], None]:
@@ -113,6 +123,21 @@ def waited_for_connection(seconds: float) -> None:
 def database_failed(kind: str) -> None:
     """Count an error of the database."""
     _database_errors.labels(kind).inc()
+
+
+def events_relayed(count: int) -> None:
+    """Count events that were given their place in the stream."""
+    _events.inc(count)
+
+
+def event_lag(seconds: float) -> None:
+    """Keep how long the oldest change that has no place in the stream has waited."""
+    _event_lag.set(seconds)
+
+
+def watch_watches(are_open: Callable[[], int]) -> None:
+    """Ask how many streams of events are open."""
+    _watches.set_function(are_open)
 
 
 def call_refused() -> None:

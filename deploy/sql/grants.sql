@@ -5,8 +5,9 @@
 --
 -- It may be repeated. The service says at its start what is missing, and does not serve without it.
 --
--- payments_service is for `payments serve`, `export`, `doctor` and `keys list`. It deletes nothing, makes and alters no table, gives
--- no payment an id of its choice, and changes no refund that is there.
+-- payments_service is for `payments serve`, `export`, `doctor` and `keys list`. It deletes nothing but what the outbox has
+-- told the stream, makes and alters no table, gives no payment an id of its choice, and changes no refund or event that
+-- is there.
 GRANT SELECT ON schema_migrations TO payments_service;
 
 -- A refund changes the last two columns alone. The others are here for MariaDB, to which an INSERT with ON DUPLICATE KEY
@@ -22,6 +23,14 @@ GRANT
     SELECT,
     INSERT (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
     ON refunds TO payments_service;
+
+-- The relay empties the outbox into the events. Events are added and never changed.
+GRANT SELECT, INSERT (changes), DELETE ON payment_outbox TO payments_service;
+GRANT
+    SELECT,
+    INSERT (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
+    ON payment_events TO payments_service;
+GRANT SELECT, UPDATE (last_sequence) ON payment_stream TO payments_service;
 
 -- Keys are made and revoked with the migrator's account.
 GRANT SELECT ON api_keys TO payments_service;

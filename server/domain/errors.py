@@ -99,6 +99,14 @@ class Overloaded(PaymentsError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyWatches(PaymentsError):
+    """As many streams of events are open as may be."""
+
+
+class ResumeTokenExpired(PaymentsError):
+    """A stream of events cannot go on from a place: what came after it is not there, or no longer."""
+
+
 class RateLimited(PaymentsError):
     """One caller asks more often than it may; nothing was begun, and others are served."""
 

@@ -1,23 +1,24 @@
 """One charge in the database: how it is written, and what its request key tells of an earlier one."""
 
-from datetime import UTC
-
 from server.domain.errors import ReferenceTaken, RequestIdReused
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewPayment, Payment
 from server.domain.request_key import RequestKey
 from server.storage import queries
 from server.storage.mysql import DuplicateKey, Session
-from server.storage.rows import STATUS_VALUES, payment_from_json
+from server.storage.outbox import charge_changes
+from server.storage.rows import STATUS_VALUES, payment_from_json, stored_time
 
 
 async def insert_one(session: Session, payment: NewPayment) -> ChargeOutcome:
     """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
     try:
-        payment_id = await session.write(queries.INSERT_PAYMENT, payment_values(payment))
+        async with session.transaction():
+            values = (*payment_values(payment), charge_changes((payment,)))
+            _, inserted, *_ = await session.script(queries.INSERT_PAYMENT, values)
     except DuplicateKey:
         return await earlier_outcome(session, payment)
-    return ChargeOutcome(stored_payment(payment, payment_id), replayed=False)
+    return ChargeOutcome(stored_payment(payment, inserted.inserted_id), replayed=False)
 
 
 async def earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcome:
@@ -67,7 +68,7 @@ def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
         payment.method.value,
         STATUS_VALUES[payment.status],
         payment.reference,
-        payment.create_time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds"),
+        stored_time(payment.create_time),
         charge.method and charge.method.value,
         charge.key.caller,
         charge.key.request_id,

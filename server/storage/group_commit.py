@@ -17,6 +17,7 @@ from server.storage import queries
 from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
 from server.storage.groups import Groups, Limits
 from server.storage.mysql import Database, Session, is_refusal
+from server.storage.outbox import charge_changes
 
 LIMITS = Limits(in_one=32, at_once=4, waiting=10_000)
 """Enough payments in one INSERT for it to cost each little, and few enough to answer soon; the commits of INSERTs that
@@ -56,7 +57,8 @@ async def _insert_each(session: Session, payments: Sequence[NewPayment]) -> list
         # At low load nobody should wait longer for what pays off for many only.
         return [await _told(insert_one(session, payments[0]))]
     try:
-        return await _insert_many(session, payments)
+        async with session.transaction():
+            return await _insert_many(session, payments)
     except pymysql.err.MySQLError as error:
         if not is_refusal(error):
             raise
@@ -67,9 +69,9 @@ async def _insert_each(session: Session, payments: Sequence[NewPayment]) -> list
 async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
     rows = [payment_values(payment) for payment in payments]
     keys = [(payment.reference, payment.charge.key.caller, payment.charge.key.request_id) for payment in payments]
-    values = (orjson.dumps(rows).hex(), orjson.dumps(keys).hex())
-    # Outside a transaction: what the first statement writes is committed before the second is begun.
-    _, ((found,),) = [executed.rows for executed in await session.script(queries.INSERT_PAYMENTS, values)]
+    values = (orjson.dumps(rows).hex(), charge_changes(payments), orjson.dumps(keys).hex())
+    *_, answer = await session.script(queries.INSERT_PAYMENTS, values)
+    ((found,),) = answer.rows
     stored = {}
     for text in found.split(",") if found else ():
         place, payment_id, is_its_own = text.split(" ")

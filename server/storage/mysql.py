@@ -66,10 +66,14 @@ class DuplicateKey(Exception):
 
 
 class Executed(NamedTuple):
-    """What one statement of several gave: its rows, and the id that it gave to the row it inserted, else 0."""
+    """What one statement of several gave: its rows, and the id that it gave to the row it inserted, else 0.
+
+    ``row_count`` is how many rows it gave or changed.
+    """
 
     rows: Sequence[Row]
     inserted_id: int
+    row_count: int
 
 
 class Session:
@@ -125,7 +129,9 @@ class Session:
                 executed = []
                 while True:
                     rows = await cursor.fetchall() if cursor.description else ()
-                    executed.append(Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
+                    executed.append(
+                        Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0), int(cursor.rowcount))
+                    )
                     if not await cursor.nextset():
                         return executed
             except pymysql.err.IntegrityError as error:
@@ -140,6 +146,10 @@ class Session:
             yield
         except (PaymentsError, DuplicateKey):
             await self._connection.rollback()
+            raise
+        except pymysql.err.MySQLError as error:
+            if is_refusal(error):
+                await self._connection.rollback()
             raise
         if self._connection.get_transaction_status():
             await self._connection.rollback()

@@ -1,7 +1,7 @@
 """Payments in the database: each call one statement or one transaction, idempotent by the tables' unique keys."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentNotFound
@@ -25,12 +25,14 @@ from server.storage.group_read import read_details
 from server.storage.groups import Groups
 from server.storage.list_queries import Query
 from server.storage.mysql import Database, DuplicateKey, Session
+from server.storage.outbox import new_refund
 from server.storage.rows import (
     STATUS_VALUES,
     details_from_json,
     payment_from_json,
     payments_from_json,
     refund_from_json,
+    stored_time,
 )
 
 
@@ -133,6 +135,7 @@ async def _store_refund(session: Session, payment: Payment, refund: NewRefund, c
     after = payment.after_refund_of(amount)
     values = (
         *_refund_values(refund, amount, create_time),
+        *new_refund(Status.SUCCEEDED, after, create_time),
         *(_amount(after.refunded_amount), after.is_refunded, payment.payment_id),
     )
     inserted, *_ = await session.script(queries.STORE_REFUND, values)
@@ -160,7 +163,7 @@ def _refund_values(refund: NewRefund, amount: Money, create_time: datetime) -> t
         STATUS_VALUES[Status.SUCCEEDED],
         refund.reason,
         *key_values(refund.key),
-        create_time.astimezone(UTC),
+        stored_time(create_time),
     )
 
 

@@ -12,13 +12,13 @@ PAYMENT = (
 Amounts and times go as text, which all databases write alike, and exactly.
 """
 
-_REFUND = (
+REFUND = (
     "JSON_ARRAY(r.refund_id, r.payment_id, CAST(r.amount AS CHAR), p.currency, r.status, r.reason, "
     "CAST(r.created_at AS CHAR), CAST(r.requested_amount AS CHAR))"
 )
 """A refund likewise."""
 
-_DETAILS = f"CONCAT('[', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {_REFUND} END, ']')"
+_DETAILS = f"CONCAT('[', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')"
 """A payment and one of its refunds, or null where it has none, as one value in JSON."""
 
 PING = "SELECT 1"
@@ -50,12 +50,21 @@ REVOKE_KEY = "UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %
 SELECT_KEY_REVOKED = "SELECT revoked_at FROM api_keys WHERE key_id = %s"
 """By the primary key."""
 
-INSERT_PAYMENT = """
+TELL = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4))"
+"""Tells the stream what the transaction changes: binds, in hexadecimal, a JSON list (``outbox``)."""
+
+INSERT_PAYMENT = f"""
+    START TRANSACTION;
+
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
+
+    {TELL};
+
+    COMMIT
 """
-"""payments_by_request and the unique key of reference settle what is a duplicate."""
+"""payments_by_request and the unique key of reference settle what is a duplicate, at which the rest is not executed."""
 
 _NEW_PAYMENTS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
@@ -78,12 +87,18 @@ _NEW_KEYS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
     )) n"""
 
 INSERT_PAYMENTS = f"""
+    START TRANSACTION;
+
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)
     SELECT n.order_id, n.amount, n.currency, n.method, n.status, n.reference, n.created_at, n.requested_method,
         n.caller, n.request_id
     FROM {_NEW_PAYMENTS}
     ON DUPLICATE KEY UPDATE refunded = payments.refunded;
+
+    {TELL};
+
+    COMMIT;
 
     SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
     FROM {_NEW_KEYS}
@@ -94,10 +109,10 @@ INSERT_PAYMENTS = f"""
 
 They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
 payments_by_request or the unique key of reference, is left out: what it updates is a column that the service may, to
-what it was. The keys are bound as another: a list of lists of reference, caller and request_id. Both go in hexadecimal:
-to escape text full of quotation marks takes the driver ten times as long. The answer is one value, read by
-payments_by_request: for each key that is there, its place in the list, counted from 1, the payment_id, and whether it
-has that reference.
+what it was. What the stream is told is bound next (``outbox``), and the keys are bound as another: a list of lists of
+reference, caller and request_id. All go in hexadecimal: to escape text full of quotation marks takes the driver ten
+times as long. The answer comes last, and is one value, read by payments_by_request once all is committed: for each key
+that is there, its place in the list, counted from 1, the payment_id, and whether it has that reference.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
@@ -110,7 +125,7 @@ BEGIN_REFUND = f"""
 
     SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE;
 
-    SELECT {_REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
     WHERE r.caller = %s AND r.request_id = %s
 """
 """Begins a transaction, and reads what a refund depends on.
@@ -124,6 +139,9 @@ STORE_REFUND = """
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s);
 
+    INSERT INTO payment_outbox (changes)
+    VALUES (JSON_ARRAY(JSON_ARRAY(%s, NULL, %s, LAST_INSERT_ID(), %s, %s)));
+
     UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s;
 
     COMMIT
@@ -131,7 +149,7 @@ STORE_REFUND = """
 """Ends what BEGIN_REFUND began; refunds_by_request settles what is a duplicate, at which the rest is not executed."""
 
 SELECT_LAST_REFUND = f"""
-    SELECT {_REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
     WHERE r.payment_id = %s ORDER BY r.refund_id DESC LIMIT 1
 """
 """refunds_by_payment, read backwards."""
@@ -151,17 +169,12 @@ SELECT_DETAILS_BY_REFERENCE = f"""
 refunds_by_payment.
 """
 
-NEEDED_RIGHTS = tuple(
-    "EXPLAIN " + statement.replace("%s", "NULL")
-    for text in (
-        SELECT_KEYS_IN_FORCE,
-        INSERT_PAYMENT,
-        INSERT_PAYMENTS,
-        BEGIN_REFUND,
-        STORE_REFUND,
-        SELECT_DETAILS_BY_REFERENCE,
-    )
-    for statement in text.split(";")
-    if " FROM " in statement or "INSERT" in statement or "UPDATE" in statement
+STATEMENTS = (
+    SELECT_KEYS_IN_FORCE,
+    INSERT_PAYMENT,
+    INSERT_PAYMENTS,
+    BEGIN_REFUND,
+    STORE_REFUND,
+    SELECT_DETAILS_BY_REFERENCE,
 )
-"""Statements that the database explains only to who has the rights to execute them; none of them changes anything."""
+"""What needs, together, all the rights that the statements here need."""

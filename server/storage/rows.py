@@ -4,12 +4,15 @@ This is the reading side's hot path: a list is little else. So each value is con
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import orjson
 
 from server.domain.currency import MINOR_DIGITS
+from server.domain.event import STATUS_OF_PAYMENT, STATUS_OF_REFUND, EventKind, PaymentEvent
 from server.domain.money import AMOUNT_DIGITS, Money
 from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, PaymentMethod, Refund, Status
 
@@ -47,6 +50,41 @@ def details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails]:
 def refund_from_json(value: str) -> tuple[Refund, Money | None]:
     """Return the refund in one value, and the amount that its caller asked for; None asked for all that remained."""
     return _refund(*orjson.loads(value))
+
+
+def events_from_json(values: Iterable[bytes]) -> list[PaymentEvent]:
+    """Return the events in as many values; each payment and refund is as its event left it."""
+    return [_event(*event) for event in orjson.loads(b"[%b]" % b",".join(values))]
+
+
+def stored_time(time: datetime) -> str:
+    """Return what is bound for a time: in UTC, to the microsecond, in a text that JSON has too."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _event(told: list[Any], payment_columns: list[Any], refund_columns: list[Any] | None) -> PaymentEvent:
+    sequence, kind_name, refunded_amount, occurred_at, caller, request_id = told
+    kind = EventKind(kind_name)
+    now = _payment(*payment_columns)
+    payment = now
+    if now.amount is not None and kind is not EventKind.IMPORTED:
+        refunded = _money(now.amount.currency, refunded_amount)
+        payment = replace(
+            now,
+            status=STATUS_OF_PAYMENT[kind],
+            refunded_amount=refunded,
+            is_refunded=refunded == now.amount,
+        )
+    refund = None if refund_columns is None else replace(_refund(*refund_columns)[0], status=STATUS_OF_REFUND[kind])
+    return PaymentEvent(
+        sequence=sequence,
+        kind=kind,
+        occurred_at=None if occurred_at is None else _time(occurred_at),
+        payment=payment,
+        refund=refund,
+        caller=caller or "",
+        request_id=request_id or "",
+    )
 
 
 def _refund(  # noqa: PLR0913, PLR0917 - the columns of the table

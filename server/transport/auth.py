@@ -28,6 +28,7 @@ ROLES: Mapping[str, Role] = {
     "Refund": Role.REFUND,
     "GetPayment": Role.READ,
     "ListPayments": Role.READ,
+    "WatchPayments": Role.READ,
 }
 """The role that each RPC needs. The paths of ``/v1`` need that of the RPC that they map to."""
 

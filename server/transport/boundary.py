@@ -77,6 +77,8 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.RoleMissing: _Rule(grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING"),
     errors.DeadlinePassed: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
     errors.Overloaded: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_seconds=0.2),
+    errors.TooManyWatches: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES", retry_after_seconds=1.0),
+    errors.ResumeTokenExpired: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "RESUME_TOKEN_EXPIRED"),
     errors.RateLimited: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
     errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.1),
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),

@@ -4,10 +4,10 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import structlog
@@ -34,8 +34,13 @@ _NO_TARGET_SECONDS = math.inf
 _TELLING_SECONDS = 1.0
 """How often the log is told of the calls that were refused: a line each would cost more than refusing them."""
 
+_CHECKED_AGAIN_SECONDS = 1.0
+"""How often it is looked whether the caller of a stream may still have it."""
+
 _CALL_ID_BITS = 128
 _MAX_CALL_ID_LENGTH = 128
+
+Response = TypeVar("Response")
 
 _log = structlog.get_logger(__name__)
 
@@ -99,6 +104,7 @@ class Calls:
         self._refused = 0
         self._overload: Failure | None = None
         self._closed = False
+        self._streams = 0
         self._none = asyncio.Event()
         self._none.set()
         metrics.watch_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
@@ -122,7 +128,8 @@ class Calls:
     def one(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
         """Be around one call of ``rpc``, for as long as it lasts, and log it at its end.
 
-        A stream may take as long as its caller likes.
+        A stream may take as long as its caller likes; so it is not among the calls of which there may be so many, and
+        which tell how long calls take.
 
         Raises:
             CallFailed: what is inside raised an error, or the call was not let in.
@@ -132,8 +139,7 @@ class Calls:
         started_seconds = time.perf_counter()
         log_context.set({"request_id": call.call_id, "rpc": rpc})
         code = grpc.StatusCode.CANCELLED
-        self._admission.enter()
-        self._none.clear()
+        self._enter(is_stream=is_stream)
         task = None if self._time is None or is_stream else self._time.start()
         try:
             call.deadline.check()
@@ -149,12 +155,31 @@ class Calls:
                 self._time.stop(task)
             ended_seconds = time.perf_counter()
             succeeded = code is grpc.StatusCode.OK
-            self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=succeeded)
-            if not self._admission.in_progress:
+            if is_stream:
+                self._streams -= 1
+            else:
+                self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=succeeded)
+            if not self._admission.in_progress and not self._streams:
                 self._none.set()
             seconds = ended_seconds - started_seconds
             metrics.call_ended(rpc, code.name)(seconds)
             _log.info("call", code=code.name, duration_ms=round(seconds * 1000, 2), caller=call.caller, peer=peer)
+
+    async def stream(
+        self, rpc: str, peer: str, call: Call, responses: Callable[[], AsyncGenerator[Response, None]]
+    ) -> AsyncGenerator[Response, None]:
+        """Give the ``responses`` of one streaming call of ``rpc``: see ``one``.
+
+        Whoever may no longer make it, because their key ended, is told so before long.
+        """
+        checked_seconds = time.monotonic()
+        with self.one(rpc, peer, call, is_stream=True):
+            async with aclosing(responses()) as stream:
+                async for response in stream:
+                    if time.monotonic() - checked_seconds > _CHECKED_AGAIN_SECONDS:
+                        self._gate.check_role(rpc, self._gate.caller(call.credentials))
+                        checked_seconds = time.monotonic()
+                    yield response
 
     def close(self) -> None:
         """Let in no more."""
@@ -163,6 +188,13 @@ class Calls:
     async def ended(self) -> None:
         """Wait until there is none."""
         await self._none.wait()
+
+    def _enter(self, *, is_stream: bool) -> None:
+        if is_stream:
+            self._streams += 1
+        else:
+            self._admission.enter()
+        self._none.clear()
 
     def _let_in(self, rpc: str, call: Call, peer: str) -> None:
         if self._closed:

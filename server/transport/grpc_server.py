@@ -1,8 +1,9 @@
 """gRPC: how a call reaches its servicer, and its answer leaves."""
 
 import math
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -16,6 +17,8 @@ from server.transport.boundary import Failure
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
 from server.transport.engines import Refusal
 from server.transport.tls import name_of_grpc_peer
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None]:
@@ -44,42 +47,82 @@ def rpc_handlers(
     ``has_certificates`` whether clients have certificates.
     """
     refusal = refusals(calls, has_pushback=has_pushback)
-    return {
-        method.name: grpc.unary_unary_rpc_method_handler(
-            _around(method, getattr(servicer, method.name), calls, refusal, has_pushback, has_certificates)
-        )
-        for method in service.methods
-    }
+    around = _Around(calls, refusal, has_pushback=has_pushback, has_certificates=has_certificates)
+    return {method.name: around.handler(method, getattr(servicer, method.name)) for method in service.methods}
 
 
-def _around(  # noqa: PLR0913, PLR0917
-    method: MethodDescriptor,
-    handler: Callable[[Message, Call], Awaitable[Message]],
-    calls: Calls,
-    refusal: Callable[[], Refusal | None],
-    has_pushback: bool,  # noqa: FBT001
-    has_certificates: bool,  # noqa: FBT001
-) -> Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]:
-    request_type = GetMessageClass(method.input_type)
+class _Around:
+    """What is around the method of a servicer: how it is called by gRPC, and answers it."""
 
-    async def serve(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        if refused := refusal():
-            # Before anything else: what is refused must cost next to nothing.
-            await context.abort(refused.code, refused.message, refused.trailers)
+    def __init__(
+        self, calls: Calls, refusal: Callable[[], Refusal | None], *, has_pushback: bool, has_certificates: bool
+    ) -> None:
+        self._calls = calls
+        self._refusal = refusal
+        self._has_pushback = has_pushback
+        self._has_certificates = has_certificates
+
+    def handler(self, method: MethodDescriptor, serve: Callable[..., Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Return what gRPC calls for an RPC, which ``serve`` serves."""
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._stream(method, serve))
+        return grpc.unary_unary_rpc_method_handler(self._unary(method, serve))
+
+    def _unary(
+        self, method: MethodDescriptor, serve: Callable[[Message, Call], Awaitable[Message]]
+    ) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+        request_type = GetMessageClass(method.input_type)
+
+        async def answer(payload: bytes, context: _Context) -> bytes:
+            if refused := self._refusal():
+                # Before anything else: what is refused must cost next to nothing.
+                await context.abort(refused.code, refused.message, refused.trailers)
+            call = self._call(context)
+            try:
+                with self._calls.one(method.name, context.peer(), call):
+                    response = await serve(_parse(request_type, payload), call)
+            except CallFailed as failed:
+                await self._abort(context, call, failed.failure)
+            context.set_trailing_metadata(_trailers(call))
+            return response.SerializeToString()
+
+        return answer
+
+    def _stream(
+        self, method: MethodDescriptor, serve: Callable[[Message, Call], AsyncGenerator[Message, None]]
+    ) -> Callable[[bytes, _Context], AsyncGenerator[bytes, None]]:
+        request_type = GetMessageClass(method.input_type)
+
+        async def answer(payload: bytes, context: _Context) -> AsyncGenerator[bytes, None]:
+            if refused := self._refusal():
+                await context.abort(refused.code, refused.message, refused.trailers)
+            call = self._call(context)
+
+            async def responses() -> AsyncGenerator[Message, None]:
+                async with aclosing(serve(_parse(request_type, payload), call)) as served:
+                    async for response in served:
+                        yield response
+
+            try:
+                async with aclosing(self._calls.stream(method.name, context.peer(), call, responses)) as stream:
+                    async for response in stream:
+                        yield response.SerializeToString()
+            except CallFailed as failed:
+                await self._abort(context, call, failed.failure)
+            context.set_trailing_metadata(_trailers(call))
+
+        return answer
+
+    def _call(self, context: _Context) -> Call:
         metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
-        certificate_name = name_of_grpc_peer(context.auth_context()) if has_certificates else None
+        certificate_name = name_of_grpc_peer(context.auth_context()) if self._has_certificates else None
         credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate_name)
-        call = Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
-        try:
-            with calls.one(method.name, context.peer(), call):
-                response = await handler(_parse(request_type, payload), call)
-        except CallFailed as failed:
-            trailers = _error_trailers(_trailers(call), failed.failure, has_pushback=has_pushback)
-            await context.abort(failed.failure.code, failed.failure.message, trailers)
-        context.set_trailing_metadata(_trailers(call))
-        return response.SerializeToString()
+        return Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
-    return serve
+    async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
+        trailers = _error_trailers(_trailers(call), failure, has_pushback=self._has_pushback)
+        await context.abort(failure.code, failure.message, trailers)
+        raise AssertionError("unreachable: abort raises")
 
 
 def _parse(request_type: type[Message], payload: bytes) -> Message:

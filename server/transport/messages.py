@@ -255,7 +255,7 @@ def _fill_payment(message: pb.Payment, payment: Payment) -> None:
     if payment.reference is not None:
         message.reference = payment.reference
     if payment.create_time is not None:
-        _fill_time(message.create_time, payment.create_time)
+        fill_time(message.create_time, payment.create_time)
     if payment.amount is not None:
         _fill_money(message.amount, payment.amount)
     if payment.refunded_amount is not None:
@@ -271,7 +271,7 @@ def refund_message(refund: Refund) -> pb.Refund:
         reason=refund.reason,
     )
     _fill_money(message.amount, refund.amount)
-    _fill_time(message.create_time, refund.create_time)
+    fill_time(message.create_time, refund.create_time)
     return message
 
 
@@ -352,7 +352,8 @@ def _fill_money(message: money_pb2.Money, money: Money) -> None:
     message.nanos = nanos
 
 
-def _fill_time(message: Timestamp, time: datetime) -> None:
+def fill_time(message: Timestamp, time: datetime) -> None:
+    """Render a time into an empty message."""
     since_epoch = time - _EPOCH
     message.seconds = since_epoch.days * 86_400 + since_epoch.seconds
     message.nanos = since_epoch.microseconds * 1000

@@ -1,12 +1,16 @@
 """The RPCs, for every transport: each reads its request, runs its use case, and renders the outcome."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
 from payments.v1 import payments_pb2 as pb
 
 from server.domain.money import Currencies
-from server.transport import messages
+from server.transport import event_messages, messages
 from server.transport.boundary import failure_of
 from server.transport.calls import Call
 from server.use_cases import Payments
+from server.watching import Watching
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
 
@@ -14,9 +18,10 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
 class PaymentServicer:
     """``payments.v1.PaymentService``: a method for each RPC, with its name."""
 
-    def __init__(self, payments: Payments, currencies: Currencies) -> None:
+    def __init__(self, payments: Payments, watching: Watching, currencies: Currencies) -> None:
         """Keep the use cases, and the currencies by which amounts are read."""
         self._payments = payments
+        self._watching = watching
         self._currencies = currencies
 
     async def Charge(self, request: pb.ChargeRequest, call: Call) -> pb.ChargeResponse:
@@ -49,3 +54,12 @@ class PaymentServicer:
         """List payments."""
         query = messages.list_request(request, self._currencies)
         return messages.list_response(await self._payments.list_payments(query, call.deadline), query)
+
+    async def WatchPayments(
+        self, request: pb.WatchPaymentsRequest, _call: Call
+    ) -> AsyncGenerator[pb.WatchPaymentsResponse, None]:
+        """Stream what happens to payments."""
+        after = event_messages.watch_request(request)
+        async with aclosing(self._watching.watch(after)) as watched:
+            async for place, event in watched:
+                yield event_messages.watch_response(place, event)

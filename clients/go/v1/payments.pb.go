@@ -282,6 +282,79 @@ func (RefundStatus) EnumDescriptor() ([]byte, []int) {
 	return file_payments_v1_payments_proto_rawDescGZIP(), []int{3}
 }
 
+// What happened to a payment.
+type PaymentEventType int32
+
+const (
+	// Never in an event.
+	PaymentEventType_PAYMENT_EVENT_TYPE_UNSPECIFIED PaymentEventType = 0
+	// It was asked for; the processor has not answered yet.
+	PaymentEventType_PAYMENT_EVENT_TYPE_PENDING PaymentEventType = 1
+	// The amount was charged.
+	PaymentEventType_PAYMENT_EVENT_TYPE_CHARGED PaymentEventType = 2
+	// The processor declined; nothing was charged.
+	PaymentEventType_PAYMENT_EVENT_TYPE_FAILED PaymentEventType = 3
+	// A refund was asked for; the processor has not answered yet.
+	PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_PENDING PaymentEventType = 4
+	// Some of it, or all, was given back.
+	PaymentEventType_PAYMENT_EVENT_TYPE_REFUNDED PaymentEventType = 5
+	// The processor refused a refund; nothing was given back.
+	PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_FAILED PaymentEventType = 6
+	// It was taken over from an earlier system, as it was there.
+	PaymentEventType_PAYMENT_EVENT_TYPE_IMPORTED PaymentEventType = 7
+)
+
+// Enum value maps for PaymentEventType.
+var (
+	PaymentEventType_name = map[int32]string{
+		0: "PAYMENT_EVENT_TYPE_UNSPECIFIED",
+		1: "PAYMENT_EVENT_TYPE_PENDING",
+		2: "PAYMENT_EVENT_TYPE_CHARGED",
+		3: "PAYMENT_EVENT_TYPE_FAILED",
+		4: "PAYMENT_EVENT_TYPE_REFUND_PENDING",
+		5: "PAYMENT_EVENT_TYPE_REFUNDED",
+		6: "PAYMENT_EVENT_TYPE_REFUND_FAILED",
+		7: "PAYMENT_EVENT_TYPE_IMPORTED",
+	}
+	PaymentEventType_value = map[string]int32{
+		"PAYMENT_EVENT_TYPE_UNSPECIFIED":    0,
+		"PAYMENT_EVENT_TYPE_PENDING":        1,
+		"PAYMENT_EVENT_TYPE_CHARGED":        2,
+		"PAYMENT_EVENT_TYPE_FAILED":         3,
+		"PAYMENT_EVENT_TYPE_REFUND_PENDING": 4,
+		"PAYMENT_EVENT_TYPE_REFUNDED":       5,
+		"PAYMENT_EVENT_TYPE_REFUND_FAILED":  6,
+		"PAYMENT_EVENT_TYPE_IMPORTED":       7,
+	}
+)
+
+func (x PaymentEventType) Enum() *PaymentEventType {
+	p := new(PaymentEventType)
+	*p = x
+	return p
+}
+
+func (x PaymentEventType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PaymentEventType) Descriptor() protoreflect.EnumDescriptor {
+	return file_payments_v1_payments_proto_enumTypes[4].Descriptor()
+}
+
+func (PaymentEventType) Type() protoreflect.EnumType {
+	return &file_payments_v1_payments_proto_enumTypes[4]
+}
+
+func (x PaymentEventType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PaymentEventType.Descriptor instead.
+func (PaymentEventType) EnumDescriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{4}
+}
+
 // One charge of an order, and what was refunded of it.
 type Payment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1351,6 +1424,201 @@ func (x *ListPaymentsResponse) GetTotalSize() int64 {
 	return 0
 }
 
+// Asks for a stream of events.
+type WatchPaymentsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty for what happens from now on; or the `resume_token` of an earlier response, for all that happened after it. A
+	// token that was altered is an error.
+	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchPaymentsRequest) Reset() {
+	*x = WatchPaymentsRequest{}
+	mi := &file_payments_v1_payments_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchPaymentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchPaymentsRequest) ProtoMessage() {}
+
+func (x *WatchPaymentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchPaymentsRequest.ProtoReflect.Descriptor instead.
+func (*WatchPaymentsRequest) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WatchPaymentsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// What happened next, or that nothing did.
+type WatchPaymentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
+	// one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+	Event *PaymentEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	// Pass it as `resume_token` to go on after this response. Opaque.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchPaymentsResponse) Reset() {
+	*x = WatchPaymentsResponse{}
+	mi := &file_payments_v1_payments_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchPaymentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchPaymentsResponse) ProtoMessage() {}
+
+func (x *WatchPaymentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchPaymentsResponse.ProtoReflect.Descriptor instead.
+func (*WatchPaymentsResponse) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *WatchPaymentsResponse) GetEvent() *PaymentEvent {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchPaymentsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// Something that happened to a payment.
+type PaymentEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	Type PaymentEventType `protobuf:"varint,1,opt,name=type,proto3,enum=payments.v1.PaymentEventType" json:"type,omitempty"`
+	// When. Unset only for an imported payment that has no time.
+	EventTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
+	// The payment as this left it; it may have changed since.
+	Payment *Payment `protobuf:"bytes,3,opt,name=payment,proto3" json:"payment,omitempty"`
+	// The refund as this left it. Unset where the event is not about one.
+	Refund *Refund `protobuf:"bytes,4,opt,name=refund,proto3" json:"refund,omitempty"`
+	// Who asked for it: the caller's name. Empty for an imported payment.
+	Caller string `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
+	// imported payment.
+	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentEvent) Reset() {
+	*x = PaymentEvent{}
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentEvent) ProtoMessage() {}
+
+func (x *PaymentEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentEvent.ProtoReflect.Descriptor instead.
+func (*PaymentEvent) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PaymentEvent) GetType() PaymentEventType {
+	if x != nil {
+		return x.Type
+	}
+	return PaymentEventType_PAYMENT_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *PaymentEvent) GetEventTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EventTime
+	}
+	return nil
+}
+
+func (x *PaymentEvent) GetPayment() *Payment {
+	if x != nil {
+		return x.Payment
+	}
+	return nil
+}
+
+func (x *PaymentEvent) GetRefund() *Refund {
+	if x != nil {
+		return x.Refund
+	}
+	return nil
+}
+
+func (x *PaymentEvent) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *PaymentEvent) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 var File_payments_v1_payments_proto protoreflect.FileDescriptor
 
 const file_payments_v1_payments_proto_rawDesc = "" +
@@ -1443,7 +1711,21 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\"\n" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x03H\x00R\ttotalSize\x88\x01\x01B\r\n" +
-	"\v_total_size*\x92\x01\n" +
+	"\v_total_size\"?\n" +
+	"\x14WatchPaymentsRequest\x12'\n" +
+	"\fresume_token\x18\x01 \x01(\tB\x04\xe2A\x01\x01R\vresumeToken\"k\n" +
+	"\x15WatchPaymentsResponse\x12/\n" +
+	"\x05event\x18\x01 \x01(\v2\x19.payments.v1.PaymentEventR\x05event\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x90\x02\n" +
+	"\fPaymentEvent\x121\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x1d.payments.v1.PaymentEventTypeR\x04type\x129\n" +
+	"\n" +
+	"event_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\teventTime\x12.\n" +
+	"\apayment\x18\x03 \x01(\v2\x14.payments.v1.PaymentR\apayment\x12+\n" +
+	"\x06refund\x18\x04 \x01(\v2\x13.payments.v1.RefundR\x06refund\x12\x16\n" +
+	"\x06caller\x18\x05 \x01(\tR\x06caller\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId*\x92\x01\n" +
 	"\rPaymentMethod\x12\x1e\n" +
 	"\x1aPAYMENT_METHOD_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12PAYMENT_METHOD_UPI\x10\x01\x12\x17\n" +
@@ -1464,14 +1746,24 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REFUND_STATUS_PENDING\x10\x01\x12\x1b\n" +
 	"\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n" +
-	"\x14REFUND_STATUS_FAILED\x10\x032\xe1\x04\n" +
+	"\x14REFUND_STATUS_FAILED\x10\x03*\xa4\x02\n" +
+	"\x10PaymentEventType\x12\"\n" +
+	"\x1ePAYMENT_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aPAYMENT_EVENT_TYPE_PENDING\x10\x01\x12\x1e\n" +
+	"\x1aPAYMENT_EVENT_TYPE_CHARGED\x10\x02\x12\x1d\n" +
+	"\x19PAYMENT_EVENT_TYPE_FAILED\x10\x03\x12%\n" +
+	"!PAYMENT_EVENT_TYPE_REFUND_PENDING\x10\x04\x12\x1f\n" +
+	"\x1bPAYMENT_EVENT_TYPE_REFUNDED\x10\x05\x12$\n" +
+	" PAYMENT_EVENT_TYPE_REFUND_FAILED\x10\x06\x12\x1f\n" +
+	"\x1bPAYMENT_EVENT_TYPE_IMPORTED\x10\a2\xd7\x05\n" +
 	"\x0ePaymentService\x12a\n" +
 	"\x06Charge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v2/payments:charge\x12u\n" +
 	"\vBatchCharge\x12\x1f.payments.v1.BatchChargeRequest\x1a .payments.v1.BatchChargeResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/payments:batchCharge\x12n\n" +
 	"\x06Refund\x12\x1a.payments.v1.RefundRequest\x1a\x1b.payments.v1.RefundResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/payments/{payment_id}:refund\x12\x99\x01\n" +
 	"\n" +
 	"GetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02DZ'\x12%/v2/payments/by-reference/{reference}\x12\x19/v2/payments/{payment_id}\x12i\n" +
-	"\fListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v2/paymentsBy\n" +
+	"\fListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v2/payments\x12t\n" +
+	"\rWatchPayments\x12!.payments.v1.WatchPaymentsRequest\x1a\".payments.v1.WatchPaymentsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v2/payments:watch0\x01By\n" +
 	"\vpayments.v1B\rPaymentsProtoP\x01Z(payments.internal/payments/v1;paymentsv1\xa2\x02\x03PAY\xaa\x02\vPayments.V1\xca\x02\vPayments\\V1\xea\x02\fPayments::V1b\x06proto3"
 
 var (
@@ -1486,77 +1778,88 @@ func file_payments_v1_payments_proto_rawDescGZIP() []byte {
 	return file_payments_v1_payments_proto_rawDescData
 }
 
-var file_payments_v1_payments_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_payments_v1_payments_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_payments_v1_payments_proto_goTypes = []any{
 	(PaymentMethod)(0),            // 0: payments.v1.PaymentMethod
 	(PaymentStatus)(0),            // 1: payments.v1.PaymentStatus
 	(RefundState)(0),              // 2: payments.v1.RefundState
 	(RefundStatus)(0),             // 3: payments.v1.RefundStatus
-	(*Payment)(nil),               // 4: payments.v1.Payment
-	(*Refund)(nil),                // 5: payments.v1.Refund
-	(*ChargeRequest)(nil),         // 6: payments.v1.ChargeRequest
-	(*ChargeResponse)(nil),        // 7: payments.v1.ChargeResponse
-	(*BatchChargeRequest)(nil),    // 8: payments.v1.BatchChargeRequest
-	(*BatchChargeResponse)(nil),   // 9: payments.v1.BatchChargeResponse
-	(*BatchChargeResult)(nil),     // 10: payments.v1.BatchChargeResult
-	(*RefundRequest)(nil),         // 11: payments.v1.RefundRequest
-	(*RefundResponse)(nil),        // 12: payments.v1.RefundResponse
-	(*GetPaymentRequest)(nil),     // 13: payments.v1.GetPaymentRequest
-	(*GetPaymentResponse)(nil),    // 14: payments.v1.GetPaymentResponse
-	(*PaymentFilter)(nil),         // 15: payments.v1.PaymentFilter
-	(*ListPaymentsRequest)(nil),   // 16: payments.v1.ListPaymentsRequest
-	(*ListPaymentsResponse)(nil),  // 17: payments.v1.ListPaymentsResponse
-	(*money.Money)(nil),           // 18: google.type.Money
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*status.Status)(nil),         // 20: google.rpc.Status
+	(PaymentEventType)(0),         // 4: payments.v1.PaymentEventType
+	(*Payment)(nil),               // 5: payments.v1.Payment
+	(*Refund)(nil),                // 6: payments.v1.Refund
+	(*ChargeRequest)(nil),         // 7: payments.v1.ChargeRequest
+	(*ChargeResponse)(nil),        // 8: payments.v1.ChargeResponse
+	(*BatchChargeRequest)(nil),    // 9: payments.v1.BatchChargeRequest
+	(*BatchChargeResponse)(nil),   // 10: payments.v1.BatchChargeResponse
+	(*BatchChargeResult)(nil),     // 11: payments.v1.BatchChargeResult
+	(*RefundRequest)(nil),         // 12: payments.v1.RefundRequest
+	(*RefundResponse)(nil),        // 13: payments.v1.RefundResponse
+	(*GetPaymentRequest)(nil),     // 14: payments.v1.GetPaymentRequest
+	(*GetPaymentResponse)(nil),    // 15: payments.v1.GetPaymentResponse
+	(*PaymentFilter)(nil),         // 16: payments.v1.PaymentFilter
+	(*ListPaymentsRequest)(nil),   // 17: payments.v1.ListPaymentsRequest
+	(*ListPaymentsResponse)(nil),  // 18: payments.v1.ListPaymentsResponse
+	(*WatchPaymentsRequest)(nil),  // 19: payments.v1.WatchPaymentsRequest
+	(*WatchPaymentsResponse)(nil), // 20: payments.v1.WatchPaymentsResponse
+	(*PaymentEvent)(nil),          // 21: payments.v1.PaymentEvent
+	(*money.Money)(nil),           // 22: google.type.Money
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*status.Status)(nil),         // 24: google.rpc.Status
 }
 var file_payments_v1_payments_proto_depIdxs = []int32{
-	18, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
+	22, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
 	0,  // 1: payments.v1.Payment.method:type_name -> payments.v1.PaymentMethod
 	1,  // 2: payments.v1.Payment.status:type_name -> payments.v1.PaymentStatus
-	19, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
-	18, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
+	23, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
+	22, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
 	2,  // 5: payments.v1.Payment.refund_state:type_name -> payments.v1.RefundState
-	18, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
+	22, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
 	3,  // 7: payments.v1.Refund.status:type_name -> payments.v1.RefundStatus
-	19, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	18, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
+	23, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	22, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
 	0,  // 10: payments.v1.ChargeRequest.method:type_name -> payments.v1.PaymentMethod
-	4,  // 11: payments.v1.ChargeResponse.payment:type_name -> payments.v1.Payment
-	6,  // 12: payments.v1.BatchChargeRequest.charges:type_name -> payments.v1.ChargeRequest
-	10, // 13: payments.v1.BatchChargeResponse.results:type_name -> payments.v1.BatchChargeResult
-	4,  // 14: payments.v1.BatchChargeResult.payment:type_name -> payments.v1.Payment
-	20, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
-	18, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
-	5,  // 17: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
-	4,  // 18: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
-	4,  // 19: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
-	5,  // 20: payments.v1.GetPaymentResponse.refunds:type_name -> payments.v1.Refund
+	5,  // 11: payments.v1.ChargeResponse.payment:type_name -> payments.v1.Payment
+	7,  // 12: payments.v1.BatchChargeRequest.charges:type_name -> payments.v1.ChargeRequest
+	11, // 13: payments.v1.BatchChargeResponse.results:type_name -> payments.v1.BatchChargeResult
+	5,  // 14: payments.v1.BatchChargeResult.payment:type_name -> payments.v1.Payment
+	24, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
+	22, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
+	6,  // 17: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
+	5,  // 18: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
+	5,  // 19: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
+	6,  // 20: payments.v1.GetPaymentResponse.refunds:type_name -> payments.v1.Refund
 	0,  // 21: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
 	1,  // 22: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
 	2,  // 23: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
-	18, // 24: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
-	18, // 25: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
-	19, // 26: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
-	19, // 27: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
-	15, // 28: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
-	4,  // 29: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
-	6,  // 30: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
-	8,  // 31: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
-	11, // 32: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
-	13, // 33: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
-	16, // 34: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
-	7,  // 35: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
-	9,  // 36: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
-	12, // 37: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
-	14, // 38: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
-	17, // 39: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
-	35, // [35:40] is the sub-list for method output_type
-	30, // [30:35] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	22, // 24: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
+	22, // 25: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
+	23, // 26: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
+	23, // 27: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
+	16, // 28: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
+	5,  // 29: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
+	21, // 30: payments.v1.WatchPaymentsResponse.event:type_name -> payments.v1.PaymentEvent
+	4,  // 31: payments.v1.PaymentEvent.type:type_name -> payments.v1.PaymentEventType
+	23, // 32: payments.v1.PaymentEvent.event_time:type_name -> google.protobuf.Timestamp
+	5,  // 33: payments.v1.PaymentEvent.payment:type_name -> payments.v1.Payment
+	6,  // 34: payments.v1.PaymentEvent.refund:type_name -> payments.v1.Refund
+	7,  // 35: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
+	9,  // 36: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
+	12, // 37: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
+	14, // 38: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
+	17, // 39: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
+	19, // 40: payments.v1.PaymentService.WatchPayments:input_type -> payments.v1.WatchPaymentsRequest
+	8,  // 41: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
+	10, // 42: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
+	13, // 43: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
+	15, // 44: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
+	18, // 45: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
+	20, // 46: payments.v1.PaymentService.WatchPayments:output_type -> payments.v1.WatchPaymentsResponse
+	41, // [41:47] is the sub-list for method output_type
+	35, // [35:41] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_payments_v1_payments_proto_init() }
@@ -1581,8 +1884,8 @@ func file_payments_v1_payments_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payments_v1_payments_proto_rawDesc), len(file_payments_v1_payments_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   14,
+			NumEnums:      5,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

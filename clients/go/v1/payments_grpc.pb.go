@@ -43,11 +43,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PaymentService_Charge_FullMethodName       = "/payments.v1.PaymentService/Charge"
-	PaymentService_BatchCharge_FullMethodName  = "/payments.v1.PaymentService/BatchCharge"
-	PaymentService_Refund_FullMethodName       = "/payments.v1.PaymentService/Refund"
-	PaymentService_GetPayment_FullMethodName   = "/payments.v1.PaymentService/GetPayment"
-	PaymentService_ListPayments_FullMethodName = "/payments.v1.PaymentService/ListPayments"
+	PaymentService_Charge_FullMethodName        = "/payments.v1.PaymentService/Charge"
+	PaymentService_BatchCharge_FullMethodName   = "/payments.v1.PaymentService/BatchCharge"
+	PaymentService_Refund_FullMethodName        = "/payments.v1.PaymentService/Refund"
+	PaymentService_GetPayment_FullMethodName    = "/payments.v1.PaymentService/GetPayment"
+	PaymentService_ListPayments_FullMethodName  = "/payments.v1.PaymentService/ListPayments"
+	PaymentService_WatchPayments_FullMethodName = "/payments.v1.PaymentService/WatchPayments"
 )
 
 // PaymentServiceClient is the client API for PaymentService service.
@@ -93,6 +94,19 @@ type PaymentServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (*ListPaymentsResponse, error)
+	// Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+	//
+	// Every change that is committed is told at least once, those of one payment in the order in which they were
+	// committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+	// after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+	// nothing before it comes again.
+	//
+	// Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+	// events, whose id is the resume token.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+	// is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+	WatchPayments(ctx context.Context, in *WatchPaymentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchPaymentsResponse], error)
 }
 
 type paymentServiceClient struct {
@@ -153,6 +167,25 @@ func (c *paymentServiceClient) ListPayments(ctx context.Context, in *ListPayment
 	return out, nil
 }
 
+func (c *paymentServiceClient) WatchPayments(ctx context.Context, in *WatchPaymentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchPaymentsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &PaymentService_ServiceDesc.Streams[0], PaymentService_WatchPayments_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchPaymentsRequest, WatchPaymentsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PaymentService_WatchPaymentsClient = grpc.ServerStreamingClient[WatchPaymentsResponse]
+
 // PaymentServiceServer is the server API for PaymentService service.
 // All implementations must embed UnimplementedPaymentServiceServer
 // for forward compatibility.
@@ -196,6 +229,19 @@ type PaymentServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
 	ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error)
+	// Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+	//
+	// Every change that is committed is told at least once, those of one payment in the order in which they were
+	// committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+	// after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+	// nothing before it comes again.
+	//
+	// Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+	// events, whose id is the resume token.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+	// is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+	WatchPayments(*WatchPaymentsRequest, grpc.ServerStreamingServer[WatchPaymentsResponse]) error
 	mustEmbedUnimplementedPaymentServiceServer()
 }
 
@@ -220,6 +266,9 @@ func (UnimplementedPaymentServiceServer) GetPayment(context.Context, *GetPayment
 }
 func (UnimplementedPaymentServiceServer) ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListPayments not implemented")
+}
+func (UnimplementedPaymentServiceServer) WatchPayments(*WatchPaymentsRequest, grpc.ServerStreamingServer[WatchPaymentsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchPayments not implemented")
 }
 func (UnimplementedPaymentServiceServer) mustEmbedUnimplementedPaymentServiceServer() {}
 func (UnimplementedPaymentServiceServer) testEmbeddedByValue()                        {}
@@ -332,6 +381,17 @@ func _PaymentService_ListPayments_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PaymentService_WatchPayments_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchPaymentsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PaymentServiceServer).WatchPayments(m, &grpc.GenericServerStream[WatchPaymentsRequest, WatchPaymentsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type PaymentService_WatchPaymentsServer = grpc.ServerStreamingServer[WatchPaymentsResponse]
+
 // PaymentService_ServiceDesc is the grpc.ServiceDesc for PaymentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -360,6 +420,12 @@ var PaymentService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _PaymentService_ListPayments_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchPayments",
+			Handler:       _PaymentService_WatchPayments_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "payments/v1/payments.proto",
 }

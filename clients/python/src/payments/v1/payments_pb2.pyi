@@ -165,6 +165,50 @@ REFUND_STATUS_FAILED: RefundStatus.ValueType  # 3
 """The processor refused it; nothing was given back."""
 Global___RefundStatus: _TypeAlias = RefundStatus  # noqa: Y015
 
+class _PaymentEventType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaymentEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentEventType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYMENT_EVENT_TYPE_UNSPECIFIED: _PaymentEventType.ValueType  # 0
+    """Never in an event."""
+    PAYMENT_EVENT_TYPE_PENDING: _PaymentEventType.ValueType  # 1
+    """It was asked for; the processor has not answered yet."""
+    PAYMENT_EVENT_TYPE_CHARGED: _PaymentEventType.ValueType  # 2
+    """The amount was charged."""
+    PAYMENT_EVENT_TYPE_FAILED: _PaymentEventType.ValueType  # 3
+    """The processor declined; nothing was charged."""
+    PAYMENT_EVENT_TYPE_REFUND_PENDING: _PaymentEventType.ValueType  # 4
+    """A refund was asked for; the processor has not answered yet."""
+    PAYMENT_EVENT_TYPE_REFUNDED: _PaymentEventType.ValueType  # 5
+    """Some of it, or all, was given back."""
+    PAYMENT_EVENT_TYPE_REFUND_FAILED: _PaymentEventType.ValueType  # 6
+    """The processor refused a refund; nothing was given back."""
+    PAYMENT_EVENT_TYPE_IMPORTED: _PaymentEventType.ValueType  # 7
+    """It was taken over from an earlier system, as it was there."""
+
+class PaymentEventType(_PaymentEventType, metaclass=_PaymentEventTypeEnumTypeWrapper):
+    """What happened to a payment."""
+
+PAYMENT_EVENT_TYPE_UNSPECIFIED: PaymentEventType.ValueType  # 0
+"""Never in an event."""
+PAYMENT_EVENT_TYPE_PENDING: PaymentEventType.ValueType  # 1
+"""It was asked for; the processor has not answered yet."""
+PAYMENT_EVENT_TYPE_CHARGED: PaymentEventType.ValueType  # 2
+"""The amount was charged."""
+PAYMENT_EVENT_TYPE_FAILED: PaymentEventType.ValueType  # 3
+"""The processor declined; nothing was charged."""
+PAYMENT_EVENT_TYPE_REFUND_PENDING: PaymentEventType.ValueType  # 4
+"""A refund was asked for; the processor has not answered yet."""
+PAYMENT_EVENT_TYPE_REFUNDED: PaymentEventType.ValueType  # 5
+"""Some of it, or all, was given back."""
+PAYMENT_EVENT_TYPE_REFUND_FAILED: PaymentEventType.ValueType  # 6
+"""The processor refused a refund; nothing was given back."""
+PAYMENT_EVENT_TYPE_IMPORTED: PaymentEventType.ValueType  # 7
+"""It was taken over from an earlier system, as it was there."""
+Global___PaymentEventType: _TypeAlias = PaymentEventType  # noqa: Y015
+
 @_typing.final
 class Payment(_message.Message):
     """One charge of an order, and what was refunded of it."""
@@ -713,3 +757,107 @@ class ListPaymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__total_size) -> _WhichOneofReturnType__total_size | None: ...
 
 Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class WatchPaymentsRequest(_message.Message):
+    """Asks for a stream of events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Empty for what happens from now on; or the `resume_token` of an earlier response, for all that happened after it. A
+    token that was altered is an error.
+    """
+    def __init__(
+        self,
+        *,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPaymentsRequest: _TypeAlias = WatchPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class WatchPaymentsResponse(_message.Message):
+    """What happened next, or that nothing did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Pass it as `resume_token` to go on after this response. Opaque."""
+    @_builtins.property
+    def event(self) -> Global___PaymentEvent:
+        """What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
+        one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+        """
+
+    def __init__(
+        self,
+        *,
+        event: Global___PaymentEvent | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPaymentsResponse: _TypeAlias = WatchPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class PaymentEvent(_message.Message):
+    """Something that happened to a payment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    REFUND_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    type: Global___PaymentEventType.ValueType
+    """What happened."""
+    caller: _builtins.str
+    """Who asked for it: the caller's name. Empty for an imported payment."""
+    request_id: _builtins.str
+    """The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
+    imported payment.
+    """
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When. Unset only for an imported payment that has no time."""
+
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """The payment as this left it; it may have changed since."""
+
+    @_builtins.property
+    def refund(self) -> Global___Refund:
+        """The refund as this left it. Unset where the event is not about one."""
+
+    def __init__(
+        self,
+        *,
+        type: Global___PaymentEventType.ValueType = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        payment: Global___Payment | None = ...,
+        refund: Global___Refund | None = ...,
+        caller: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "payment", b"payment", "refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "event_time", b"event_time", "payment", b"payment", "refund", b"refund", "request_id", b"request_id", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentEvent: _TypeAlias = PaymentEvent  # noqa: Y015

@@ -60,6 +60,11 @@ class PaymentServiceStub:
                 request_serializer=payments_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
                 response_deserializer=payments_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
                 _registered_method=True)
+        self.WatchPayments = channel.unary_stream(
+                '/payments.v1.PaymentService/WatchPayments',
+                request_serializer=payments_dot_v1_dot_payments__pb2.WatchPaymentsRequest.SerializeToString,
+                response_deserializer=payments_dot_v1_dot_payments__pb2.WatchPaymentsResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer:
@@ -128,6 +133,24 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPayments(self, request, context):
+        """Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+
+        Every change that is committed is told at least once, those of one payment in the order in which they were
+        committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+        after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+        nothing before it comes again.
+
+        Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+        events, whose id is the resume token.
+
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+        is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -155,6 +178,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.ListPayments,
                     request_deserializer=payments_dot_v1_dot_payments__pb2.ListPaymentsRequest.FromString,
                     response_serializer=payments_dot_v1_dot_payments__pb2.ListPaymentsResponse.SerializeToString,
+            ),
+            'WatchPayments': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPayments,
+                    request_deserializer=payments_dot_v1_dot_payments__pb2.WatchPaymentsRequest.FromString,
+                    response_serializer=payments_dot_v1_dot_payments__pb2.WatchPaymentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -293,6 +321,33 @@ class PaymentService:
             '/payments.v1.PaymentService/ListPayments',
             payments_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
             payments_dot_v1_dot_payments__pb2.ListPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/payments.v1.PaymentService/WatchPayments',
+            payments_dot_v1_dot_payments__pb2.WatchPaymentsRequest.SerializeToString,
+            payments_dot_v1_dot_payments__pb2.WatchPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

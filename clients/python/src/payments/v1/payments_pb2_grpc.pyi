@@ -98,6 +98,20 @@ class PaymentServiceStub:
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
     """
+    WatchPayments: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]
+    """Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+
+    Every change that is committed is told at least once, those of one payment in the order in which they were
+    committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+    after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+    nothing before it comes again.
+
+    Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+    events, whose id is the resume token.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+    is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -145,6 +159,20 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     while charges go on.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+    """
+    WatchPayments: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]  # type: ignore[assignment]
+    """Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+
+    Every change that is committed is told at least once, those of one payment in the order in which they were
+    committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+    after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+    nothing before it comes again.
+
+    Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+    events, whose id is the resume token.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+    is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -220,6 +248,26 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         while charges go on.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPayments(
+        self,
+        request: _payments_pb2.WatchPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_payments_pb2.WatchPaymentsResponse], _abc.AsyncIterator[_payments_pb2.WatchPaymentsResponse]]:
+        """Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+
+        Every change that is committed is told at least once, those of one payment in the order in which they were
+        committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+        after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+        nothing before it comes again.
+
+        Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+        events, whose id is the resume token.
+
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+        is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -260,6 +262,84 @@ export function refundStatusToJSON(object: RefundStatus): string {
   }
 }
 
+/** What happened to a payment. */
+export enum PaymentEventType {
+  /** UNSPECIFIED - Never in an event. */
+  UNSPECIFIED = 0,
+  /** PENDING - It was asked for; the processor has not answered yet. */
+  PENDING = 1,
+  /** CHARGED - The amount was charged. */
+  CHARGED = 2,
+  /** FAILED - The processor declined; nothing was charged. */
+  FAILED = 3,
+  /** REFUND_PENDING - A refund was asked for; the processor has not answered yet. */
+  REFUND_PENDING = 4,
+  /** REFUNDED - Some of it, or all, was given back. */
+  REFUNDED = 5,
+  /** REFUND_FAILED - The processor refused a refund; nothing was given back. */
+  REFUND_FAILED = 6,
+  /** IMPORTED - It was taken over from an earlier system, as it was there. */
+  IMPORTED = 7,
+  UNRECOGNIZED = -1,
+}
+
+export function paymentEventTypeFromJSON(object: any): PaymentEventType {
+  switch (object) {
+    case 0:
+    case "PAYMENT_EVENT_TYPE_UNSPECIFIED":
+      return PaymentEventType.UNSPECIFIED;
+    case 1:
+    case "PAYMENT_EVENT_TYPE_PENDING":
+      return PaymentEventType.PENDING;
+    case 2:
+    case "PAYMENT_EVENT_TYPE_CHARGED":
+      return PaymentEventType.CHARGED;
+    case 3:
+    case "PAYMENT_EVENT_TYPE_FAILED":
+      return PaymentEventType.FAILED;
+    case 4:
+    case "PAYMENT_EVENT_TYPE_REFUND_PENDING":
+      return PaymentEventType.REFUND_PENDING;
+    case 5:
+    case "PAYMENT_EVENT_TYPE_REFUNDED":
+      return PaymentEventType.REFUNDED;
+    case 6:
+    case "PAYMENT_EVENT_TYPE_REFUND_FAILED":
+      return PaymentEventType.REFUND_FAILED;
+    case 7:
+    case "PAYMENT_EVENT_TYPE_IMPORTED":
+      return PaymentEventType.IMPORTED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return PaymentEventType.UNRECOGNIZED;
+  }
+}
+
+export function paymentEventTypeToJSON(object: PaymentEventType): string {
+  switch (object) {
+    case PaymentEventType.UNSPECIFIED:
+      return "PAYMENT_EVENT_TYPE_UNSPECIFIED";
+    case PaymentEventType.PENDING:
+      return "PAYMENT_EVENT_TYPE_PENDING";
+    case PaymentEventType.CHARGED:
+      return "PAYMENT_EVENT_TYPE_CHARGED";
+    case PaymentEventType.FAILED:
+      return "PAYMENT_EVENT_TYPE_FAILED";
+    case PaymentEventType.REFUND_PENDING:
+      return "PAYMENT_EVENT_TYPE_REFUND_PENDING";
+    case PaymentEventType.REFUNDED:
+      return "PAYMENT_EVENT_TYPE_REFUNDED";
+    case PaymentEventType.REFUND_FAILED:
+      return "PAYMENT_EVENT_TYPE_REFUND_FAILED";
+    case PaymentEventType.IMPORTED:
+      return "PAYMENT_EVENT_TYPE_IMPORTED";
+    case PaymentEventType.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** One charge of an order, and what was refunded of it. */
 export interface Payment {
   /** Identifies the payment. 1 or more, given by the service. */
@@ -480,6 +560,53 @@ export interface ListPaymentsResponse {
   nextPageToken: string;
   /** How many payments match the filter now, over all pages. Set only when `include_total_size` was. */
   totalSize?: bigint | undefined;
+}
+
+/** Asks for a stream of events. */
+export interface WatchPaymentsRequest {
+  /**
+   * Empty for what happens from now on; or the `resume_token` of an earlier response, for all that happened after it. A
+   * token that was altered is an error.
+   */
+  resumeToken: string;
+}
+
+/** What happened next, or that nothing did. */
+export interface WatchPaymentsResponse {
+  /**
+   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
+   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   */
+  event:
+    | PaymentEvent
+    | undefined;
+  /** Pass it as `resume_token` to go on after this response. Opaque. */
+  resumeToken: string;
+}
+
+/** Something that happened to a payment. */
+export interface PaymentEvent {
+  /** What happened. */
+  type: PaymentEventType;
+  /** When. Unset only for an imported payment that has no time. */
+  eventTime:
+    | Timestamp
+    | undefined;
+  /** The payment as this left it; it may have changed since. */
+  payment:
+    | Payment
+    | undefined;
+  /** The refund as this left it. Unset where the event is not about one. */
+  refund:
+    | Refund
+    | undefined;
+  /** Who asked for it: the caller's name. Empty for an imported payment. */
+  caller: string;
+  /**
+   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
+   * imported payment.
+   */
+  requestId: string;
 }
 
 function createBasePayment(): Payment {
@@ -2172,6 +2299,306 @@ export const ListPaymentsResponse: MessageFns<ListPaymentsResponse> = {
   },
 };
 
+function createBaseWatchPaymentsRequest(): WatchPaymentsRequest {
+  return { resumeToken: "" };
+}
+
+export const WatchPaymentsRequest: MessageFns<WatchPaymentsRequest> = {
+  encode(message: WatchPaymentsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resumeToken !== "") {
+      writer.uint32(10).string(message.resumeToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchPaymentsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseWatchPaymentsRequest();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.resumeToken = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): WatchPaymentsRequest {
+    return {
+      resumeToken: isSet(object.resumeToken)
+        ? globalThis.String(object.resumeToken)
+        : isSet(object.resume_token)
+        ? globalThis.String(object.resume_token)
+        : "",
+    };
+  },
+
+  toJSON(message: WatchPaymentsRequest): unknown {
+    const obj: any = {};
+    if (message.resumeToken !== "") {
+      obj.resumeToken = message.resumeToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchPaymentsRequest>, I>>(base?: I): WatchPaymentsRequest {
+    return WatchPaymentsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchPaymentsRequest>, I>>(object: I): WatchPaymentsRequest {
+    const message = createBaseWatchPaymentsRequest();
+    message.resumeToken = object.resumeToken ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchPaymentsResponse(): WatchPaymentsResponse {
+  return { event: undefined, resumeToken: "" };
+}
+
+export const WatchPaymentsResponse: MessageFns<WatchPaymentsResponse> = {
+  encode(message: WatchPaymentsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.event !== undefined) {
+      PaymentEvent.encode(message.event, writer.uint32(10).fork()).join();
+    }
+    if (message.resumeToken !== "") {
+      writer.uint32(18).string(message.resumeToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchPaymentsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseWatchPaymentsResponse();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.event = PaymentEvent.decode(reader, reader.uint32());
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.resumeToken = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): WatchPaymentsResponse {
+    return {
+      event: isSet(object.event) ? PaymentEvent.fromJSON(object.event) : undefined,
+      resumeToken: isSet(object.resumeToken)
+        ? globalThis.String(object.resumeToken)
+        : isSet(object.resume_token)
+        ? globalThis.String(object.resume_token)
+        : "",
+    };
+  },
+
+  toJSON(message: WatchPaymentsResponse): unknown {
+    const obj: any = {};
+    if (message.event !== undefined) {
+      obj.event = PaymentEvent.toJSON(message.event);
+    }
+    if (message.resumeToken !== "") {
+      obj.resumeToken = message.resumeToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchPaymentsResponse>, I>>(base?: I): WatchPaymentsResponse {
+    return WatchPaymentsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchPaymentsResponse>, I>>(object: I): WatchPaymentsResponse {
+    const message = createBaseWatchPaymentsResponse();
+    message.event = (object.event !== undefined && object.event !== null)
+      ? PaymentEvent.fromPartial(object.event)
+      : undefined;
+    message.resumeToken = object.resumeToken ?? "";
+    return message;
+  },
+};
+
+function createBasePaymentEvent(): PaymentEvent {
+  return { type: 0, eventTime: undefined, payment: undefined, refund: undefined, caller: "", requestId: "" };
+}
+
+export const PaymentEvent: MessageFns<PaymentEvent> = {
+  encode(message: PaymentEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== 0) {
+      writer.uint32(8).int32(message.type);
+    }
+    if (message.eventTime !== undefined) {
+      Timestamp.encode(message.eventTime, writer.uint32(18).fork()).join();
+    }
+    if (message.payment !== undefined) {
+      Payment.encode(message.payment, writer.uint32(26).fork()).join();
+    }
+    if (message.refund !== undefined) {
+      Refund.encode(message.refund, writer.uint32(34).fork()).join();
+    }
+    if (message.caller !== "") {
+      writer.uint32(42).string(message.caller);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(50).string(message.requestId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PaymentEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBasePaymentEvent();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 8) {
+            break;
+          }
+
+          message.type = reader.int32() as any;
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.eventTime = Timestamp.decode(reader, reader.uint32());
+          continue;
+        }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.payment = Payment.decode(reader, reader.uint32());
+          continue;
+        }
+        case 4: {
+          if (tag !== 34) {
+            break;
+          }
+
+          message.refund = Refund.decode(reader, reader.uint32());
+          continue;
+        }
+        case 5: {
+          if (tag !== 42) {
+            break;
+          }
+
+          message.caller = reader.string();
+          continue;
+        }
+        case 6: {
+          if (tag !== 50) {
+            break;
+          }
+
+          message.requestId = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): PaymentEvent {
+    return {
+      type: isSet(object.type) ? paymentEventTypeFromJSON(object.type) : 0,
+      eventTime: isSet(object.eventTime)
+        ? fromJsonTimestamp(object.eventTime)
+        : isSet(object.event_time)
+        ? fromJsonTimestamp(object.event_time)
+        : undefined,
+      payment: isSet(object.payment) ? Payment.fromJSON(object.payment) : undefined,
+      refund: isSet(object.refund) ? Refund.fromJSON(object.refund) : undefined,
+      caller: isSet(object.caller) ? globalThis.String(object.caller) : "",
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+    };
+  },
+
+  toJSON(message: PaymentEvent): unknown {
+    const obj: any = {};
+    if (message.type !== 0) {
+      obj.type = paymentEventTypeToJSON(message.type);
+    }
+    if (message.eventTime !== undefined) {
+      obj.eventTime = fromTimestamp(message.eventTime).toISOString();
+    }
+    if (message.payment !== undefined) {
+      obj.payment = Payment.toJSON(message.payment);
+    }
+    if (message.refund !== undefined) {
+      obj.refund = Refund.toJSON(message.refund);
+    }
+    if (message.caller !== "") {
+      obj.caller = message.caller;
+    }
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PaymentEvent>, I>>(base?: I): PaymentEvent {
+    return PaymentEvent.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PaymentEvent>, I>>(object: I): PaymentEvent {
+    const message = createBasePaymentEvent();
+    message.type = object.type ?? 0;
+    message.eventTime = (object.eventTime !== undefined && object.eventTime !== null)
+      ? Timestamp.fromPartial(object.eventTime)
+      : undefined;
+    message.payment = (object.payment !== undefined && object.payment !== null)
+      ? Payment.fromPartial(object.payment)
+      : undefined;
+    message.refund = (object.refund !== undefined && object.refund !== null)
+      ? Refund.fromPartial(object.refund)
+      : undefined;
+    message.caller = object.caller ?? "";
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
 /** Takes charges, refunds them, and finds them again. */
 export type PaymentServiceService = typeof PaymentServiceService;
 export const PaymentServiceService = {
@@ -2263,6 +2690,30 @@ export const PaymentServiceService = {
       Buffer.from(ListPaymentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListPaymentsResponse => ListPaymentsResponse.decode(value),
   },
+  /**
+   * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+   *
+   * Every change that is committed is told at least once, those of one payment in the order in which they were
+   * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+   * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+   * nothing before it comes again.
+   *
+   * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+   * events, whose id is the resume token.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+   */
+  watchPayments: {
+    path: "/payments.v1.PaymentService/WatchPayments" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchPaymentsRequest): Buffer => Buffer.from(WatchPaymentsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchPaymentsRequest => WatchPaymentsRequest.decode(value),
+    responseSerialize: (value: WatchPaymentsResponse): Buffer =>
+      Buffer.from(WatchPaymentsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchPaymentsResponse => WatchPaymentsResponse.decode(value),
+  },
 } as const;
 
 export interface PaymentServiceServer extends UntypedServiceImplementation {
@@ -2313,6 +2764,21 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
   listPayments: handleUnaryCall<ListPaymentsRequest, ListPaymentsResponse>;
+  /**
+   * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+   *
+   * Every change that is committed is told at least once, those of one payment in the order in which they were
+   * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+   * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+   * nothing before it comes again.
+   *
+   * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+   * events, whose id is the resume token.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+   */
+  watchPayments: handleServerStreamingCall<WatchPaymentsRequest, WatchPaymentsResponse>;
 }
 
 export interface PaymentServiceClient extends Client {
@@ -2433,6 +2899,29 @@ export interface PaymentServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListPaymentsResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+   *
+   * Every change that is committed is told at least once, those of one payment in the order in which they were
+   * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+   * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+   * nothing before it comes again.
+   *
+   * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+   * events, whose id is the resume token.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+   */
+  watchPayments(
+    request: WatchPaymentsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchPaymentsResponse>;
+  watchPayments(
+    request: WatchPaymentsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchPaymentsResponse>;
 }
 
 export const PaymentServiceClient = makeGenericClientConstructor(

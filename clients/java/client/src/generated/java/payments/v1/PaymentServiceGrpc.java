@@ -170,6 +170,37 @@ public final class PaymentServiceGrpc {
     return getListPaymentsMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<payments.v1.WatchPaymentsRequest,
+      payments.v1.WatchPaymentsResponse> getWatchPaymentsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "WatchPayments",
+      requestType = payments.v1.WatchPaymentsRequest.class,
+      responseType = payments.v1.WatchPaymentsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+  public static io.grpc.MethodDescriptor<payments.v1.WatchPaymentsRequest,
+      payments.v1.WatchPaymentsResponse> getWatchPaymentsMethod() {
+    io.grpc.MethodDescriptor<payments.v1.WatchPaymentsRequest, payments.v1.WatchPaymentsResponse> getWatchPaymentsMethod;
+    if ((getWatchPaymentsMethod = PaymentServiceGrpc.getWatchPaymentsMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getWatchPaymentsMethod = PaymentServiceGrpc.getWatchPaymentsMethod) == null) {
+          PaymentServiceGrpc.getWatchPaymentsMethod = getWatchPaymentsMethod =
+              io.grpc.MethodDescriptor.<payments.v1.WatchPaymentsRequest, payments.v1.WatchPaymentsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.SERVER_STREAMING)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "WatchPayments"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.WatchPaymentsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.WatchPaymentsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("WatchPayments"))
+              .build();
+        }
+      }
+    }
+    return getWatchPaymentsMethod;
+  }
+
   /**
    * Creates a new async stub that supports all call types for the service
    */
@@ -303,6 +334,24 @@ public final class PaymentServiceGrpc {
         io.grpc.stub.StreamObserver<payments.v1.ListPaymentsResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListPaymentsMethod(), responseObserver);
     }
+
+    /**
+     * <pre>
+     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+     * Every change that is committed is told at least once, those of one payment in the order in which they were
+     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+     * nothing before it comes again.
+     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+     * events, whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * </pre>
+     */
+    default void watchPayments(payments.v1.WatchPaymentsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.WatchPaymentsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getWatchPaymentsMethod(), responseObserver);
+    }
   }
 
   /**
@@ -410,6 +459,25 @@ public final class PaymentServiceGrpc {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getListPaymentsMethod(), getCallOptions()), request, responseObserver);
     }
+
+    /**
+     * <pre>
+     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+     * Every change that is committed is told at least once, those of one payment in the order in which they were
+     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+     * nothing before it comes again.
+     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+     * events, whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * </pre>
+     */
+    public void watchPayments(payments.v1.WatchPaymentsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.WatchPaymentsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncServerStreamingCall(
+          getChannel().newCall(getWatchPaymentsMethod(), getCallOptions()), request, responseObserver);
+    }
   }
 
   /**
@@ -498,6 +566,26 @@ public final class PaymentServiceGrpc {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getListPaymentsMethod(), getCallOptions(), request);
     }
+
+    /**
+     * <pre>
+     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+     * Every change that is committed is told at least once, those of one payment in the order in which they were
+     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+     * nothing before it comes again.
+     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+     * events, whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * </pre>
+     */
+    @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
+    public io.grpc.stub.BlockingClientCall<?, payments.v1.WatchPaymentsResponse>
+        watchPayments(payments.v1.WatchPaymentsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingV2ServerStreamingCall(
+          getChannel(), getWatchPaymentsMethod(), getCallOptions(), request);
+    }
   }
 
   /**
@@ -585,6 +673,25 @@ public final class PaymentServiceGrpc {
     public payments.v1.ListPaymentsResponse listPayments(payments.v1.ListPaymentsRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getListPaymentsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+     * Every change that is committed is told at least once, those of one payment in the order in which they were
+     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
+     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
+     * nothing before it comes again.
+     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
+     * events, whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * </pre>
+     */
+    public java.util.Iterator<payments.v1.WatchPaymentsResponse> watchPayments(
+        payments.v1.WatchPaymentsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingServerStreamingCall(
+          getChannel(), getWatchPaymentsMethod(), getCallOptions(), request);
     }
   }
 
@@ -686,6 +793,7 @@ public final class PaymentServiceGrpc {
   private static final int METHODID_REFUND = 2;
   private static final int METHODID_GET_PAYMENT = 3;
   private static final int METHODID_LIST_PAYMENTS = 4;
+  private static final int METHODID_WATCH_PAYMENTS = 5;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -723,6 +831,10 @@ public final class PaymentServiceGrpc {
         case METHODID_LIST_PAYMENTS:
           serviceImpl.listPayments((payments.v1.ListPaymentsRequest) request,
               (io.grpc.stub.StreamObserver<payments.v1.ListPaymentsResponse>) responseObserver);
+          break;
+        case METHODID_WATCH_PAYMENTS:
+          serviceImpl.watchPayments((payments.v1.WatchPaymentsRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.WatchPaymentsResponse>) responseObserver);
           break;
         default:
           throw new AssertionError();
@@ -777,6 +889,13 @@ public final class PaymentServiceGrpc {
               payments.v1.ListPaymentsRequest,
               payments.v1.ListPaymentsResponse>(
                 service, METHODID_LIST_PAYMENTS)))
+        .addMethod(
+          getWatchPaymentsMethod(),
+          io.grpc.stub.ServerCalls.asyncServerStreamingCall(
+            new MethodHandlers<
+              payments.v1.WatchPaymentsRequest,
+              payments.v1.WatchPaymentsResponse>(
+                service, METHODID_WATCH_PAYMENTS)))
         .build();
   }
 
@@ -830,6 +949,7 @@ public final class PaymentServiceGrpc {
               .addMethod(getRefundMethod())
               .addMethod(getGetPaymentMethod())
               .addMethod(getListPaymentsMethod())
+              .addMethod(getWatchPaymentsMethod())
               .build();
         }
       }

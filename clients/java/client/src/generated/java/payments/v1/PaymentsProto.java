@@ -96,6 +96,21 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payments_v1_ListPaymentsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_WatchPaymentsRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_WatchPaymentsRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_WatchPaymentsResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_WatchPaymentsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_PaymentEvent_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_PaymentEvent_fieldAccessorTable;
 
   public static com.google.protobuf.Descriptors.FileDescriptor
       getDescriptor() {
@@ -178,39 +193,60 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       "onse\0220\n\010payments\030\001 \003(\0132\024.payments.v1.Pay" +
       "mentR\010payments\022&\n\017next_page_token\030\002 \001(\tR" +
       "\rnextPageToken\022\"\n\ntotal_size\030\003 \001(\003H\000R\tto" +
-      "talSize\210\001\001B\r\n\013_total_size*\222\001\n\rPaymentMet" +
-      "hod\022\036\n\032PAYMENT_METHOD_UNSPECIFIED\020\000\022\026\n\022P" +
-      "AYMENT_METHOD_UPI\020\001\022\027\n\023PAYMENT_METHOD_CA" +
-      "RD\020\002\022\026\n\022PAYMENT_METHOD_COD\020\003\022\030\n\024PAYMENT_" +
-      "METHOD_OTHER\020\004*\204\001\n\rPaymentStatus\022\036\n\032PAYM" +
-      "ENT_STATUS_UNSPECIFIED\020\000\022\032\n\026PAYMENT_STAT" +
-      "US_PENDING\020\001\022\034\n\030PAYMENT_STATUS_SUCCEEDED" +
-      "\020\002\022\031\n\025PAYMENT_STATUS_FAILED\020\003*s\n\013RefundS" +
-      "tate\022\034\n\030REFUND_STATE_UNSPECIFIED\020\000\022\025\n\021RE" +
-      "FUND_STATE_NONE\020\001\022\030\n\024REFUND_STATE_PARTIA" +
-      "L\020\002\022\025\n\021REFUND_STATE_FULL\020\003*\177\n\014RefundStat" +
-      "us\022\035\n\031REFUND_STATUS_UNSPECIFIED\020\000\022\031\n\025REF" +
-      "UND_STATUS_PENDING\020\001\022\033\n\027REFUND_STATUS_SU" +
-      "CCEEDED\020\002\022\030\n\024REFUND_STATUS_FAILED\020\0032\341\004\n\016" +
-      "PaymentService\022a\n\006Charge\022\032.payments.v1.C" +
-      "hargeRequest\032\033.payments.v1.ChargeRespons" +
-      "e\"\036\202\323\344\223\002\030\"\023/v2/payments:charge:\001*\022u\n\013Bat" +
-      "chCharge\022\037.payments.v1.BatchChargeReques" +
-      "t\032 .payments.v1.BatchChargeResponse\"#\202\323\344" +
-      "\223\002\035\"\030/v2/payments:batchCharge:\001*\022n\n\006Refu" +
-      "nd\022\032.payments.v1.RefundRequest\032\033.payment" +
-      "s.v1.RefundResponse\"+\202\323\344\223\002%\" /v2/payment" +
-      "s/{payment_id}:refund:\001*\022\231\001\n\nGetPayment\022" +
-      "\036.payments.v1.GetPaymentRequest\032\037.paymen" +
-      "ts.v1.GetPaymentResponse\"J\202\323\344\223\002D\022\031/v2/pa" +
-      "yments/{payment_id}Z\'\022%/v2/payments/by-r" +
-      "eference/{reference}\022i\n\014ListPayments\022 .p" +
-      "ayments.v1.ListPaymentsRequest\032!.payment" +
-      "s.v1.ListPaymentsResponse\"\024\202\323\344\223\002\016\022\014/v2/p" +
-      "aymentsBy\n\013payments.v1B\rPaymentsProtoP\001Z" +
-      "(payments.internal/payments/v1;paymentsv" +
-      "1\242\002\003PAY\252\002\013Payments.V1\312\002\013Payments\\V1\352\002\014Pa" +
-      "yments::V1b\006proto3"
+      "talSize\210\001\001B\r\n\013_total_size\"?\n\024WatchPaymen" +
+      "tsRequest\022\'\n\014resume_token\030\001 \001(\tB\004\342A\001\001R\013r" +
+      "esumeToken\"k\n\025WatchPaymentsResponse\022/\n\005e" +
+      "vent\030\001 \001(\0132\031.payments.v1.PaymentEventR\005e" +
+      "vent\022!\n\014resume_token\030\002 \001(\tR\013resumeToken\"" +
+      "\220\002\n\014PaymentEvent\0221\n\004type\030\001 \001(\0162\035.payment" +
+      "s.v1.PaymentEventTypeR\004type\0229\n\nevent_tim" +
+      "e\030\002 \001(\0132\032.google.protobuf.TimestampR\teve" +
+      "ntTime\022.\n\007payment\030\003 \001(\0132\024.payments.v1.Pa" +
+      "ymentR\007payment\022+\n\006refund\030\004 \001(\0132\023.payment" +
+      "s.v1.RefundR\006refund\022\026\n\006caller\030\005 \001(\tR\006cal" +
+      "ler\022\035\n\nrequest_id\030\006 \001(\tR\trequestId*\222\001\n\rP" +
+      "aymentMethod\022\036\n\032PAYMENT_METHOD_UNSPECIFI" +
+      "ED\020\000\022\026\n\022PAYMENT_METHOD_UPI\020\001\022\027\n\023PAYMENT_" +
+      "METHOD_CARD\020\002\022\026\n\022PAYMENT_METHOD_COD\020\003\022\030\n" +
+      "\024PAYMENT_METHOD_OTHER\020\004*\204\001\n\rPaymentStatu" +
+      "s\022\036\n\032PAYMENT_STATUS_UNSPECIFIED\020\000\022\032\n\026PAY" +
+      "MENT_STATUS_PENDING\020\001\022\034\n\030PAYMENT_STATUS_" +
+      "SUCCEEDED\020\002\022\031\n\025PAYMENT_STATUS_FAILED\020\003*s" +
+      "\n\013RefundState\022\034\n\030REFUND_STATE_UNSPECIFIE" +
+      "D\020\000\022\025\n\021REFUND_STATE_NONE\020\001\022\030\n\024REFUND_STA" +
+      "TE_PARTIAL\020\002\022\025\n\021REFUND_STATE_FULL\020\003*\177\n\014R" +
+      "efundStatus\022\035\n\031REFUND_STATUS_UNSPECIFIED" +
+      "\020\000\022\031\n\025REFUND_STATUS_PENDING\020\001\022\033\n\027REFUND_" +
+      "STATUS_SUCCEEDED\020\002\022\030\n\024REFUND_STATUS_FAIL" +
+      "ED\020\003*\244\002\n\020PaymentEventType\022\"\n\036PAYMENT_EVE" +
+      "NT_TYPE_UNSPECIFIED\020\000\022\036\n\032PAYMENT_EVENT_T" +
+      "YPE_PENDING\020\001\022\036\n\032PAYMENT_EVENT_TYPE_CHAR" +
+      "GED\020\002\022\035\n\031PAYMENT_EVENT_TYPE_FAILED\020\003\022%\n!" +
+      "PAYMENT_EVENT_TYPE_REFUND_PENDING\020\004\022\037\n\033P" +
+      "AYMENT_EVENT_TYPE_REFUNDED\020\005\022$\n PAYMENT_" +
+      "EVENT_TYPE_REFUND_FAILED\020\006\022\037\n\033PAYMENT_EV" +
+      "ENT_TYPE_IMPORTED\020\0072\327\005\n\016PaymentService\022a" +
+      "\n\006Charge\022\032.payments.v1.ChargeRequest\032\033.p" +
+      "ayments.v1.ChargeResponse\"\036\202\323\344\223\002\030\"\023/v2/p" +
+      "ayments:charge:\001*\022u\n\013BatchCharge\022\037.payme" +
+      "nts.v1.BatchChargeRequest\032 .payments.v1." +
+      "BatchChargeResponse\"#\202\323\344\223\002\035\"\030/v2/payment" +
+      "s:batchCharge:\001*\022n\n\006Refund\022\032.payments.v1" +
+      ".RefundRequest\032\033.payments.v1.RefundRespo" +
+      "nse\"+\202\323\344\223\002%\" /v2/payments/{payment_id}:r" +
+      "efund:\001*\022\231\001\n\nGetPayment\022\036.payments.v1.Ge" +
+      "tPaymentRequest\032\037.payments.v1.GetPayment" +
+      "Response\"J\202\323\344\223\002D\022\031/v2/payments/{payment_" +
+      "id}Z\'\022%/v2/payments/by-reference/{refere" +
+      "nce}\022i\n\014ListPayments\022 .payments.v1.ListP" +
+      "aymentsRequest\032!.payments.v1.ListPayment" +
+      "sResponse\"\024\202\323\344\223\002\016\022\014/v2/payments\022t\n\rWatch" +
+      "Payments\022!.payments.v1.WatchPaymentsRequ" +
+      "est\032\".payments.v1.WatchPaymentsResponse\"" +
+      "\032\202\323\344\223\002\024\022\022/v2/payments:watch0\001By\n\013payment" +
+      "s.v1B\rPaymentsProtoP\001Z(payments.internal" +
+      "/payments/v1;paymentsv1\242\002\003PAY\252\002\013Payments" +
+      ".V1\312\002\013Payments\\V1\352\002\014Payments::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -305,6 +341,24 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsResponse_descriptor,
         new java.lang.String[] { "Payments", "NextPageToken", "TotalSize", });
+    internal_static_payments_v1_WatchPaymentsRequest_descriptor =
+      getDescriptor().getMessageType(14);
+    internal_static_payments_v1_WatchPaymentsRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_WatchPaymentsRequest_descriptor,
+        new java.lang.String[] { "ResumeToken", });
+    internal_static_payments_v1_WatchPaymentsResponse_descriptor =
+      getDescriptor().getMessageType(15);
+    internal_static_payments_v1_WatchPaymentsResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_WatchPaymentsResponse_descriptor,
+        new java.lang.String[] { "Event", "ResumeToken", });
+    internal_static_payments_v1_PaymentEvent_descriptor =
+      getDescriptor().getMessageType(16);
+    internal_static_payments_v1_PaymentEvent_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_PaymentEvent_descriptor,
+        new java.lang.String[] { "Type", "EventTime", "Payment", "Refund", "Caller", "RequestId", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.api.AnnotationsProto.getDescriptor();
     com.google.api.FieldBehaviorProto.getDescriptor();

@@ -1,0 +1,74 @@
+"""The SQL texts of the stream, each with the index that it uses: see ``queries``."""
+
+from server.storage.queries import PAYMENT, REFUND
+
+BEGIN_RELAY = """
+    START TRANSACTION;
+
+    SELECT last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE SKIP LOCKED;
+
+    SELECT outbox_id, TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
+    ORDER BY outbox_id LIMIT %s
+"""
+"""Begins a transaction, and reads what there is to relay: no row of the first table when somebody else relays.
+
+The rows are read after the lock, so that what the one before relayed is gone; by the primary keys.
+"""
+
+RELAY = """
+    INSERT INTO payment_events (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
+    SELECT STRAIGHT_JOIN
+        %s + ROW_NUMBER() OVER (ORDER BY o.outbox_id, n.place), COALESCE(n.payment_id, p.payment_id), n.refund_id,
+        n.kind, COALESCE(n.refunded_amount, 0), COALESCE(n.occurred_at, p.created_at)
+    FROM payment_outbox o
+    JOIN JSON_TABLE(o.changes, '$[*]' COLUMNS (
+        place FOR ORDINALITY,
+        kind VARCHAR(16) CHARACTER SET ascii PATH '$[0]' ERROR ON ERROR,
+        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]' ERROR ON ERROR,
+        payment_id BIGINT PATH '$[2]' ERROR ON ERROR,
+        refund_id BIGINT PATH '$[3]' ERROR ON ERROR,
+        refunded_amount DECIMAL(10, 2) PATH '$[4]' ERROR ON ERROR,
+        occurred_at DATETIME(6) PATH '$[5]' ERROR ON ERROR
+    )) n
+    LEFT JOIN payments p ON p.reference = n.reference
+    WHERE o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
+
+    UPDATE payment_stream SET last_sequence = last_sequence + ROW_COUNT() WHERE stream_id = 1;
+
+    DELETE FROM payment_outbox WHERE outbox_id IN %s;
+
+    COMMIT
+"""
+"""Ends what BEGIN_RELAY began: makes events of rows of the outbox, numbered from the last one on, and deletes the rows.
+
+By the primary keys; payments that have been charged by the unique key of their reference.
+"""
+
+LAST_SEQUENCE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"
+"""By the primary key."""
+
+FIRST_SEQUENCE = """
+    SELECT COALESCE((SELECT MIN(sequence) FROM payment_events), last_sequence + 1) FROM payment_stream
+    WHERE stream_id = 1
+"""
+"""The first entry of the primary key; by the primary key."""
+
+_EVENT = f"""
+    SELECT CONCAT('[', JSON_ARRAY(e.sequence, e.kind, CAST(e.refunded_amount AS CHAR), CAST(e.occurred_at AS CHAR),
+        CONVERT(COALESCE(r.caller, p.caller) USING utf8mb4),
+        CONVERT(COALESCE(r.request_id, p.request_id) USING utf8mb4)),
+        ',', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')
+    FROM payment_events e
+    JOIN payments p ON p.payment_id = e.payment_id
+    LEFT JOIN refunds r ON r.refund_id = e.refund_id
+"""
+"""An event with its payment and its refund as they are now, in one JSON value."""
+
+EVENTS_AFTER = f"{_EVENT} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
+"""By the primary keys."""
+
+EVENTS_OF_PAYMENT = f"{_EVENT} WHERE e.payment_id = %s ORDER BY e.sequence"
+"""payment_events_by_payment; then by the primary keys."""
+
+STATEMENTS = (BEGIN_RELAY, RELAY, EVENTS_AFTER)
+"""What needs, together, all the rights that the statements here need."""

@@ -1,0 +1,163 @@
+"""The use case of those who watch: events as they come, from now on or from a place in the stream.
+
+One reader of the stream serves all who are up to date; whoever is behind reads pages of their own until they are not.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from server import metrics
+from server.domain.errors import PaymentsError, ResumeTokenExpired, ShuttingDown, TooManyWatches
+from server.domain.event import PaymentEvent
+
+_PAGE = 500
+_KEPT = 4 * _PAGE
+"""How many events stay in memory for those who are nearly up to date."""
+
+_RETRY_SECONDS = 1.0
+
+
+class EventStore(Protocol):
+    """Keeps events; each method raises ``StoreUnavailable`` when it cannot reach the database."""
+
+    async def last_sequence(self) -> int:
+        """Return the place of the newest event; 0 when there was never one."""
+
+    async def first_sequence(self) -> int:
+        """Return the place of the oldest event that is kept; that of the next to come when there is none."""
+
+    async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
+        """Return the events that follow the one with this place, in order, none left out."""
+
+
+class Watching:
+    """Lets many follow the stream."""
+
+    def __init__(self, store: EventStore, *, interval_seconds: float, heartbeat_seconds: float, at_most: int) -> None:
+        """Read the stream at this interval while anybody follows it, and let ``at_most`` follow it at the same time.
+
+        They are told after ``heartbeat_seconds`` without an event that there was none.
+        """
+        self._store = store
+        self._interval_seconds = interval_seconds
+        self._heartbeat_seconds = heartbeat_seconds
+        self._at_most = at_most
+        self._open = 0
+        self._recent: deque[PaymentEvent] = deque(maxlen=_KEPT)
+        self._last = 0
+        self._news = asyncio.Event()
+        self._poke = asyncio.Event()
+        self._closed = False
+        metrics.watch_watches(lambda: self._open)
+
+    async def run(self) -> None:
+        """Read the stream until cancelled; what goes wrong with the database is tried again."""
+        while True:
+            try:
+                more = self._open > 0 and await self._read()
+            except PaymentsError:
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            if not more:
+                await self._pause()
+
+    def poke(self) -> None:
+        """Have the stream read now: something has come."""
+        self._poke.set()
+
+    def close(self) -> None:
+        """End all that follow the stream, and let in no more."""
+        self._closed = True
+        self._tell()
+
+    async def watch(self, after: int | None) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
+        """Give each event after a place, or from now on, with its own place; and None for that there was none.
+
+        There is a None at once.
+
+        Raises:
+            TooManyWatches: as many as may follow the stream already.
+            ResumeTokenExpired: events after that place are no longer kept, or the stream has no such place.
+            StoreUnavailable: the database cannot be reached.
+            ShuttingDown: the service stops.
+        """
+        if self._open >= self._at_most:
+            raise TooManyWatches(f"{self._at_most} streams are open, as many as there may be; try again later")
+        if not self._open:
+            # Nobody read the stream meanwhile.
+            self._last = 0
+            self._recent.clear()
+        self._open += 1
+        self._poke.set()
+        try:
+            place = await self._place(after)
+            yield place, None
+            while True:
+                self._check_open()
+                news = self._news  # before the look, so that nothing comes unnoticed in between
+                recent = self._recent_after(place)
+                events = await self._store.events_after(place, _PAGE) if recent is None else recent
+                for event in events:
+                    yield event.sequence, event
+                    place = event.sequence
+                    self._check_open()
+                if events:
+                    continue
+                try:
+                    async with asyncio.timeout(self._heartbeat_seconds):
+                        await news.wait()
+                except TimeoutError:
+                    yield place, None
+        finally:
+            self._open -= 1
+
+    async def _place(self, after: int | None) -> int:
+        last = await self._store.last_sequence()
+        if after is None:
+            return last
+        if after > last:
+            raise ResumeTokenExpired("the resume_token is not of this stream: it names a place that is yet to come")
+        if after + 1 < await self._store.first_sequence():
+            raise ResumeTokenExpired("what came after this resume_token is no longer kept; list the payments instead")
+        return after
+
+    def _recent_after(self, place: int) -> list[PaymentEvent] | None:
+        """Return what is known to follow a place; None when that is not all that there is."""
+        if place >= self._last:
+            return []
+        oldest = self._recent[0].sequence if self._recent else self._last + 1
+        if place + 1 < oldest:
+            return None
+        return [event for event in self._recent if event.sequence > place][:_PAGE]
+
+    async def _read(self) -> bool:
+        """Read what is new, and tell whether there may be more at once."""
+        if not self._last:
+            # Whoever begins further back reads pages.
+            self._last = await self._store.last_sequence()
+            self._tell()
+            return False
+        events = await self._store.events_after(self._last, _PAGE)
+        if events:
+            self._recent.extend(events)
+            self._last = events[-1].sequence
+            self._tell()
+        return len(events) == _PAGE
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._interval_seconds if self._open else None):
+                await self._poke.wait()
+        self._poke.clear()
+
+    def _tell(self) -> None:
+        """Wake all who wait for news."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ShuttingDown("the service is shutting down; go on with another replica")
