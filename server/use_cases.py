@@ -52,7 +52,7 @@ class PaymentStore(Protocol):
         """Store a refund and what it makes of its payment, at once; or return the earlier one of its request_id.
 
         Raises:
-            PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment: it is not possible.
+            PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment: it is not possible.
             InvalidRequest: it is in another currency than the payment.
             RequestIdReused: its request_id came before with other parameters.
         """

@@ -16,6 +16,7 @@ from server.config import Settings, SettingsError
 from tools.backup_file import Backup, BackupFileError, Origin, new_backup_file, read_backup, write_backup
 from tools.client_programs import ClientProgram, ClientProgramError, dump_program, login_options, reading_from
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, is_mariadb
+from tools.locks import BACKUP_LOCK, lock_name
 from tools.migrate import applied_version
 from tools.private_settings import load_tool_settings
 
@@ -60,15 +61,17 @@ def back_up(settings: Settings, path: Path, *, with_position: bool = False) -> B
     """
     with closing(connect(settings)) as connection:
         origin = _origin(connection, settings.mysql_db)
-    program = dump_program(for_mariadb=is_mariadb(origin.server))
-    with new_backup_file(path) as (file, part):
-        with login_options(settings, program) as login:
-            options = _options(program, with_position=with_position)
-            with reading_from([str(program.path), login, *options, settings.mysql_db]) as lines:
-                written = write_backup(file, lines, origin)
-        file.flush()
-        if read_backup(part) != written:
-            raise BackupFileError(f"{path} cannot be read as it was written: look at the disk")
+        program = dump_program(for_mariadb=is_mariadb(origin.server))
+        # `payments archive` waits for it; a second backup does no harm, and goes without.
+        _rows(connection, "SELECT GET_LOCK(%s, 0)", lock_name(BACKUP_LOCK, settings.mysql_db))
+        with new_backup_file(path) as (file, part):
+            with login_options(settings, program) as login:
+                options = _options(program, with_position=with_position)
+                with reading_from([str(program.path), login, *options, settings.mysql_db]) as lines:
+                    written = write_backup(file, lines, origin)
+            file.flush()
+            if read_backup(part) != written:
+                raise BackupFileError(f"{path} cannot be read as it was written: look at the disk")
     return written
 
 
@@ -88,9 +91,9 @@ def _options(program: ClientProgram, *, with_position: bool) -> list[str]:
     return options
 
 
-def _rows(connection: DatabaseConnection, text: str) -> tuple[tuple[Any, ...], ...]:
+def _rows(connection: DatabaseConnection, text: str, *values: object) -> tuple[tuple[Any, ...], ...]:
     with connection.cursor() as cursor:
-        cursor.execute(text)
+        cursor.execute(text, values or None)
         return tuple(cursor.fetchall())
 
 

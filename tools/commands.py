@@ -3,7 +3,7 @@
 import typer
 
 from server.__main__ import main as serve
-from tools import api_keys, backup, doctor, export_csv, load_csv, migrate, payment_calls, restore, sample_data
+from tools import api_keys, archive, backup, doctor, export_csv, load_csv, migrate, payment_calls, restore, sample_data
 
 _CALLS = "Call a service"
 _CARE = "Run a service and look after its database"
@@ -24,6 +24,8 @@ app.command("import", rich_help_panel=_CARE)(load_csv.command)
 app.command("export", rich_help_panel=_CARE)(export_csv.command)
 app.command("backup", rich_help_panel=_CARE)(backup.command)
 app.command("restore", rich_help_panel=_CARE)(restore.command)
+app.command("archive", rich_help_panel=_CARE)(archive.command)
+app.command("unarchive", rich_help_panel=_CARE)(archive.unarchive_command)
 app.command("sample", rich_help_panel=_CARE)(sample_data.command)
 app.add_typer(api_keys.app, name="keys", rich_help_panel=_CARE)
 app.command("doctor", rich_help_panel=_CARE)(doctor.command)

@@ -10,7 +10,8 @@ from tools.database_connection import DatabaseConnection
 MIGRATOR = "payments_migrator"
 SERVICE = "payments_service"
 BACKUP = "payments_backup"
-ACCOUNTS = (MIGRATOR, SERVICE, BACKUP)
+ARCHIVER = "payments_archiver"
+ACCOUNTS = (MIGRATOR, SERVICE, BACKUP, ARCHIVER)
 """As the files name them."""
 
 _FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "sql"

@@ -38,13 +38,13 @@ from tools.database_connection import (
     is_unreachable,
     print_line,
 )
+from tools.locks import lock_name
 from tools.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
 from tools.migration_progress import saying_progress
 from tools.private_settings import load_tool_settings
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
 
-_MAX_LOCK_NAME_LENGTH = 64
 _LOCK_SLICE_SECONDS = 15
 """How often one that waits says so."""
 
@@ -344,9 +344,7 @@ def _sole_migrator(
     It belongs to the connection: when this process dies while its statement still runs on the server, the lock stays
     held until that ends.
     """
-    name = f"migrate {database}"
-    if len(name) > _MAX_LOCK_NAME_LENGTH:
-        name = f"migrate {hashlib.sha256(database.encode()).hexdigest()[:32]}"
+    name = lock_name("migrate", database)
     deadline = time.monotonic() + timeout_seconds
     slice_seconds = 0
     while _execute(connection, "SELECT GET_LOCK(%s, %s)", name, slice_seconds) != ((1,),):

@@ -8,6 +8,7 @@
 CREATE USER IF NOT EXISTS payments_migrator ACCOUNT LOCK;
 CREATE USER IF NOT EXISTS payments_service ACCOUNT LOCK;
 CREATE USER IF NOT EXISTS payments_backup ACCOUNT LOCK;
+CREATE USER IF NOT EXISTS payments_archiver ACCOUNT LOCK;
 
 -- payments_migrator is for people and Jobs: `payments migrate`, `import`, `sample` and `keys`. It makes and alters tables, and
 -- writes rows; it drops no table, deletes no payment, and can give nobody anything. The database is the current one.
@@ -19,3 +20,6 @@ GRANT CREATE, DELETE ON schema_migrations TO payments_migrator;
 
 -- payments_backup is for `payments backup`: it reads everything, digests of API keys too, and changes nothing.
 GRANT SELECT, SHOW VIEW ON * TO payments_backup;
+
+-- payments_archiver is for `payments archive`, which waits for charges in progress by a lock. The rest is in grants.sql.
+GRANT LOCK TABLES ON * TO payments_archiver;

@@ -34,3 +34,19 @@ GRANT SELECT, UPDATE (last_sequence) ON payment_stream TO payments_service;
 
 -- Keys are made and revoked with the migrator's account.
 GRANT SELECT ON api_keys TO payments_service;
+
+-- What was archived is read, and never changed by the service.
+GRANT SELECT ON payments_archive TO payments_service;
+GRANT SELECT ON refunds_archive TO payments_service;
+GRANT SELECT ON payment_events_archive TO payments_service;
+
+-- payments_archiver is for `payments archive` and `unarchive`: it moves rows between the live tables and the archive's, and
+-- alone can delete payments.
+GRANT SELECT ON schema_migrations TO payments_archiver;
+GRANT SELECT ON payment_outbox TO payments_archiver;
+GRANT SELECT, INSERT, DELETE ON payments TO payments_archiver;
+GRANT SELECT, INSERT, DELETE ON refunds TO payments_archiver;
+GRANT SELECT, DELETE ON payment_events TO payments_archiver;
+GRANT SELECT, INSERT, DELETE ON payments_archive TO payments_archiver;
+GRANT SELECT, INSERT, DELETE ON refunds_archive TO payments_archiver;
+GRANT SELECT, INSERT ON payment_events_archive TO payments_archiver;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the SQL that gives the accounts of accounts.sql their passwords and lets them in: MYSQL_MIGRATOR_PASSWORD and
-# MYSQL_SERVICE_PASSWORD of the environment, and MYSQL_BACKUP_PASSWORD if it is set, without which that account stays
-# locked. To be piped into the database's client, so that no password is in a command.
+# MYSQL_SERVICE_PASSWORD of the environment, and MYSQL_BACKUP_PASSWORD and MYSQL_ARCHIVER_PASSWORD where they are set,
+# without which those accounts stay locked. To be piped into the database's client, so that no password is in a command.
 set -eu
 
 allow() {
@@ -13,3 +13,4 @@ allow() {
 allow payments_migrator "${MYSQL_MIGRATOR_PASSWORD:?is not set}"
 allow payments_service "${MYSQL_SERVICE_PASSWORD:?is not set}"
 [ -z "${MYSQL_BACKUP_PASSWORD:-}" ] || allow payments_backup "$MYSQL_BACKUP_PASSWORD"
+[ -z "${MYSQL_ARCHIVER_PASSWORD:-}" ] || allow payments_archiver "$MYSQL_ARCHIVER_PASSWORD"

@@ -62,6 +62,10 @@ class PaymentPending(PaymentsError):
     """It is not known yet whether the payment succeeds, so it cannot be refunded yet."""
 
 
+class PaymentArchived(PaymentsError):
+    """The payment is so old that it was archived: it can be read, but not refunded unless it is brought back."""
+
+
 class RefundExceedsPayment(PaymentsError):
     """More was asked back than what remains of the payment."""
 

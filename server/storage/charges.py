@@ -4,7 +4,7 @@ from server.domain.errors import ReferenceTaken, RequestIdReused
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewPayment, Payment
 from server.domain.request_key import RequestKey
-from server.storage import queries
+from server.storage import archive_queries, queries
 from server.storage.mysql import DuplicateKey, Session
 from server.storage.outbox import charge_changes
 from server.storage.rows import STATUS_VALUES, payment_from_json, stored_time
@@ -14,9 +14,11 @@ async def insert_one(session: Session, payment: NewPayment) -> ChargeOutcome:
     """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
     try:
         async with session.transaction():
-            values = (*payment_values(payment), charge_changes((payment,)))
+            values = (*payment_values(payment), *key_values(payment.charge.key), charge_changes((payment,)))
             _, inserted, *_ = await session.script(queries.INSERT_PAYMENT, values)
     except DuplicateKey:
+        return await earlier_outcome(session, payment)
+    if not inserted.row_count:
         return await earlier_outcome(session, payment)
     return ChargeOutcome(stored_payment(payment, inserted.inserted_id), replayed=False)
 
@@ -28,7 +30,10 @@ async def earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcom
         RequestIdReused: it was asked for with other parameters.
         ReferenceTaken: there is none, so that what is stored already is another payment with the same reference.
     """
-    row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, key_values(payment.charge.key))
+    key = key_values(payment.charge.key)
+    row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, key)
+    if row is None:
+        row = await session.row(archive_queries.SELECT_CHARGE_BY_REQUEST, key)
     if row is None:
         raise ReferenceTaken
     requested_method, value = row

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from server.domain.errors import PaymentNotFound
 from server.domain.payment import PaymentDetails
-from server.storage import queries
+from server.storage import archive_queries, queries
 from server.storage.groups import Limits
 from server.storage.mysql import Session
 from server.storage.rows import details_from_json
@@ -14,5 +14,9 @@ LIMITS = Limits(in_one=64, at_once=4, waiting=10_000)
 
 async def read_details(session: Session, payment_ids: Sequence[int]) -> list[PaymentDetails | Exception]:
     """Return each payment with its refunds, or ``PaymentNotFound``."""
-    found = details_from_json(await session.values(queries.SELECT_DETAILS_BY_IDS, (tuple(set(payment_ids)),)))
+    wanted = set(payment_ids)
+    found = details_from_json(await session.values(queries.SELECT_DETAILS_BY_IDS, (tuple(wanted),)))
+    if len(found) < len(wanted):
+        missing = tuple(wanted - found.keys())
+        found |= details_from_json(await session.values(archive_queries.SELECT_DETAILS_BY_IDS, (missing,)))
     return [found.get(payment_id) or PaymentNotFound("payment not found") for payment_id in payment_ids]

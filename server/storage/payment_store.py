@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from server.domain.deadline import Deadline
-from server.domain.errors import PaymentNotFound
+from server.domain.errors import PaymentArchived, PaymentNotFound
 from server.domain.listing import Page, PageQuery, Position
 from server.domain.money import Money
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
@@ -18,7 +18,7 @@ from server.domain.payment import (
     RefundOutcome,
     Status,
 )
-from server.storage import group_read, list_queries, queries
+from server.storage import archive_queries, group_read, list_queries, queries
 from server.storage.charges import key_values, reused
 from server.storage.group_commit import GroupCommit
 from server.storage.group_read import read_details
@@ -72,9 +72,10 @@ class MysqlPaymentStore:
             return await self._reads.add(key, deadline)
 
         async def work(session: Session) -> PaymentDetails:
-            values = await session.values(queries.SELECT_DETAILS_BY_REFERENCE, (key, len(key.encode())))
-            for details in details_from_json(values).values():
-                return details
+            for text in (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE):
+                values = await session.values(text, (key, len(key.encode())))
+                for details in details_from_json(values).values():
+                    return details
             raise _not_found()
 
         return await self._database.run(work, deadline)
@@ -113,21 +114,48 @@ class MysqlPaymentStore:
 
 
 async def _refund(session: Session, refund: NewRefund, create_time: datetime) -> RefundOutcome:
-    _, locked, earlier = await session.script(queries.BEGIN_REFUND, (refund.payment_id, *key_values(refund.key)))
+    key = key_values(refund.key)
+    _, locked, earlier = await session.script(queries.BEGIN_REFUND, (refund.payment_id, *key, *key))
     payment = payment_from_json(locked.rows[0][0]) if locked.rows else None
     if earlier.rows:
         made, requested = refund_from_json(earlier.rows[0][0])
         if (made.payment_id, requested, made.reason) != (refund.payment_id, refund.amount, refund.reason):
             raise reused("Refund", refund.key)
-        assert payment is not None, "a refund's payment is never deleted"
+        payment = payment or await _archived(session, refund.payment_id)
+        assert payment is not None, "a refund's payment is never deleted, but archived"
         return RefundOutcome(made, payment, replayed=True, is_new=False)
+    if payment is None:
+        return await _refund_archived(session, refund)
+    if payment.is_repeated_by(refund):
+        return await _last_refund(session, queries.SELECT_LAST_REFUND, payment)
+    return await _store_refund(session, payment, refund, create_time)
+
+
+async def _refund_archived(session: Session, refund: NewRefund) -> RefundOutcome:
+    """Tell what can be told of a refund of a payment that is archived; a new one is not made.
+
+    Raises:
+        PaymentNotFound: it is not archived either.
+        PaymentArchived: it is, and could be refunded but for that.
+    """
+    payment = await _archived(session, refund.payment_id)
     if payment is None:
         raise _not_found()
     if payment.is_repeated_by(refund):
-        last = await session.row(queries.SELECT_LAST_REFUND, (payment.payment_id,))
-        refunded = None if last is None else refund_from_json(last[0])[0]
-        return RefundOutcome(refunded, payment, replayed=False, is_new=False)
-    return await _store_refund(session, payment, refund, create_time)
+        return await _last_refund(session, archive_queries.SELECT_LAST_REFUND, payment)
+    payment.refundable(refund.amount)
+    raise PaymentArchived("payment is archived; it can be refunded once it has been brought back")
+
+
+async def _last_refund(session: Session, text: str, payment: Payment) -> RefundOutcome:
+    last = await session.row(text, (payment.payment_id,))
+    refunded = None if last is None else refund_from_json(last[0])[0]
+    return RefundOutcome(refunded, payment, replayed=False, is_new=False)
+
+
+async def _archived(session: Session, payment_id: int) -> Payment | None:
+    row = await session.row(archive_queries.SELECT_PAYMENT, (payment_id,))
+    return None if row is None else payment_from_json(row[0])
 
 
 async def _store_refund(session: Session, payment: Payment, refund: NewRefund, create_time: datetime) -> RefundOutcome:

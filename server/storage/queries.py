@@ -18,7 +18,7 @@ REFUND = (
 )
 """A refund likewise."""
 
-_DETAILS = f"CONCAT('[', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')"
+DETAILS = f"CONCAT('[', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')"
 """A payment and one of its refunds, or null where it has none, as one value in JSON."""
 
 PING = "SELECT 1"
@@ -58,13 +58,18 @@ INSERT_PAYMENT = f"""
 
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s);
+    SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM DUAL
+    WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
 
     {TELL};
 
     COMMIT
 """
-"""payments_by_request and the unique key of reference settle what is a duplicate, at which the rest is not executed."""
+"""payments_by_request and the unique key of reference settle what is a duplicate, at which the rest is not executed.
+
+Where payments_archive_by_request has its key (bound once more) nothing is inserted, and what the stream is told is of
+no payment: `payments archive` sees to it that a key is always in one of the two.
+"""
 
 _NEW_PAYMENTS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
@@ -94,6 +99,9 @@ INSERT_PAYMENTS = f"""
     SELECT n.order_id, n.amount, n.currency, n.method, n.status, n.reference, n.created_at, n.requested_method,
         n.caller, n.request_id
     FROM {_NEW_PAYMENTS}
+    LEFT JOIN payments_archive a FORCE INDEX (payments_archive_by_request)
+        ON a.caller = CAST(n.caller AS BINARY) AND a.request_id = CAST(n.request_id AS BINARY)
+    WHERE a.payment_id IS NULL
     ON DUPLICATE KEY UPDATE refunded = payments.refunded;
 
     {TELL};
@@ -109,10 +117,11 @@ INSERT_PAYMENTS = f"""
 
 They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
 payments_by_request or the unique key of reference, is left out: what it updates is a column that the service may, to
-what it was. What the stream is told is bound next (``outbox``), and the keys are bound as another: a list of lists of
-reference, caller and request_id. All go in hexadecimal: to escape text full of quotation marks takes the driver ten
-times as long. The answer comes last, and is one value, read by payments_by_request once all is committed: for each key
-that is there, its place in the list, counted from 1, the payment_id, and whether it has that reference.
+what it was. So is one whose key payments_archive_by_request has. What the stream is told is bound next (``outbox``),
+and the keys are bound as another: a list of lists of reference, caller and request_id. All go in hexadecimal: to escape
+text full of quotation marks takes the driver ten times as long. The answer comes last, and is one value, read by
+payments_by_request once all is committed: for each key that is there, its place in the list, counted from 1, the
+payment_id, and whether it has that reference.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
@@ -127,12 +136,15 @@ BEGIN_REFUND = f"""
 
     SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
     WHERE r.caller = %s AND r.request_id = %s
+    UNION ALL
+    SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
+    WHERE r.caller = %s AND r.request_id = %s
 """
 """Begins a transaction, and reads what a refund depends on.
 
 The payment, by the primary key: its lock makes the refunds of one payment wait for one another. Then the refund of the
-request key, if there is one, by refunds_by_request: after the lock, for what held it may have been this very refund,
-called twice.
+request key (bound twice), if there is one, by refunds_by_request or refunds_archive_by_request: after the lock, for
+what held it may have been this very refund, called twice.
 """
 
 STORE_REFUND = """
@@ -155,14 +167,14 @@ SELECT_LAST_REFUND = f"""
 """refunds_by_payment, read backwards."""
 
 SELECT_DETAILS_BY_IDS = f"""
-    SELECT {_DETAILS} FROM payments p
+    SELECT {DETAILS} FROM payments p
     LEFT JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.payment_id IN %s ORDER BY p.payment_id, r.refund_id
 """
 """Binds a tuple of ids. The primary key; then refunds_by_payment. One statement, so that payment and refunds agree."""
 
 SELECT_DETAILS_BY_REFERENCE = f"""
-    SELECT {_DETAILS} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
+    SELECT {DETAILS} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.reference = %s AND LENGTH(p.reference) = %s ORDER BY r.refund_id
 """
 """The unique key of reference, to which spaces at the end are nothing, so that the length is compared; then

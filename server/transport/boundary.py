@@ -67,6 +67,7 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.PaymentNotFound: _Rule(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND"),
     errors.PaymentFailed: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_FAILED"),
     errors.PaymentPending: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING"),
+    errors.PaymentArchived: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_ARCHIVED"),
     errors.RefundExceedsPayment: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT"),
     errors.RequestIdReused: _Rule(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.CredentialsMissing: _Rule(grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", challenge=_CHALLENGE),

@@ -81,7 +81,8 @@ type PaymentServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
 	// (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-	// `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+	// `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+	// must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
 	// Gets one payment, by its id or by its reference, with its refunds.
 	//
@@ -216,7 +217,8 @@ type PaymentServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
 	// (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-	// `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+	// `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+	// must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
 	// Gets one payment, by its id or by its reference, with its refunds.
 	//

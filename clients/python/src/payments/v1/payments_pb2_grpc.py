@@ -106,7 +106,8 @@ class PaymentServiceServicer:
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
         (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-        `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+        `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+        must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

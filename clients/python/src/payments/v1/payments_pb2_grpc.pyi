@@ -83,7 +83,8 @@ class PaymentServiceStub:
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
     (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-    `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+    `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+    must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]
     """Gets one payment, by its id or by its reference, with its refunds.
@@ -145,7 +146,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
     (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-    `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+    `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+    must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """Gets one payment, by its id or by its reference, with its refunds.
@@ -222,7 +224,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
         (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-        `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+        `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+        must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
         """
 
     @_abc_1.abstractmethod

@@ -2647,7 +2647,8 @@ export const PaymentServiceService = {
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+   * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: {
     path: "/payments.v1.PaymentService/Refund" as const,
@@ -2746,7 +2747,8 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+   * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: handleUnaryCall<RefundRequest, RefundResponse>;
   /**
@@ -2839,7 +2841,8 @@ export interface PaymentServiceClient extends Client {
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+   * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund(
     request: RefundRequest,

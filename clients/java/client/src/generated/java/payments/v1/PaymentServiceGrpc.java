@@ -303,7 +303,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund again.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     default void refund(payments.v1.RefundRequest request,
@@ -425,7 +426,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund again.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public void refund(payments.v1.RefundRequest request,
@@ -535,7 +537,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund again.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) throws io.grpc.StatusException {
@@ -643,7 +646,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund again.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) {
@@ -752,7 +756,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund again.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
+     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.RefundResponse> refund(
