@@ -46,6 +46,8 @@ _BARRIER_RETRY_SECONDS = 15.0
 _BARRIER_ATTEMPTS = 40
 _BACKUP_POLL_SECONDS = 1.0
 _MOVE_ATTEMPTS = 5
+_USE_ATTEMPTS = 5
+_USE_RETRY_SECONDS = 0.2
 _OUTBOX_TIMEOUT_SECONDS = 60.0
 _OUTBOX_POLL_SECONDS = 0.1
 
@@ -61,6 +63,8 @@ class Archived:
     payments: int
     refunds: int
     events: int
+    in_use: int
+    """Payments that stay because somebody was refunding them, however often it was tried."""
 
 
 def archive(
@@ -106,22 +110,20 @@ class _Archiver:
         self._batch_payments = batch_payments
         self._pause_seconds = pause_seconds
         self._show = show
+        self._payments = 0
+        self._refunds = 0
+        self._in_use = 0
 
     def run(self) -> Archived:
         events = self._move_events()
-        payments = refunds = 0
         place = (datetime(1000, 1, 1), 0)  # noqa: DTZ001 - as the column has it
         while True:
             batches, place = self._copy_round(place)
             if not batches:
-                return Archived(payments, refunds, events)
+                return Archived(self._payments, self._refunds, events, self._in_use)
             self._wait_for_stream()
             self._wait_for_charges()
-            for batch in batches:
-                with self._throttled():
-                    moved = self._move_again(batch)
-                payments, refunds = payments + moved[0], refunds + moved[1]
-                self._show.show(payments, 0)
+            self._move_round(batches)
 
     def _move_events(self) -> int:
         """Move the beginning of the stream out, up to the first event that is not old."""
@@ -192,7 +194,22 @@ class _Archiver:
             "statements that hold payments_archive do not end: `payments doctor` names long transactions"
         )
 
-    def _move_again(self, batch: Sequence[int]) -> tuple[int, int]:
+    def _move_round(self, batches: Sequence[Sequence[int]]) -> None:
+        """Move payments that are copied; those that somebody has locked are tried a few times."""
+        in_use: list[int] = []
+        for _ in range(_USE_ATTEMPTS):
+            in_use = []
+            for batch in batches:
+                with self._throttled():
+                    in_use += self._move_again(batch)
+                self._show.show(self._payments, 0)
+            if not in_use:
+                return
+            batches = [in_use]
+            time.sleep(_USE_RETRY_SECONDS)
+        self._in_use += len(in_use)
+
+    def _move_again(self, batch: Sequence[int]) -> list[int]:
         """Move payments, and try again when the database chose this to give way to others."""
         for _ in range(_MOVE_ATTEMPTS - 1):
             try:
@@ -202,18 +219,22 @@ class _Archiver:
                     raise
         return self._move(batch)
 
-    def _move(self, batch: Sequence[int]) -> tuple[int, int]:
-        """Move payments that are copied, with their refunds, but for those that something has happened to since."""
+    def _move(self, batch: Sequence[int]) -> list[int]:
+        """Move payments that are copied, with their refunds, but for those that something has happened to since.
+
+        Returns those that somebody has locked.
+        """
         with _transaction(self._connection):
             locked = {int(row[0]) for row in _execute(self._connection, archive_statements.LOCK_PAYMENTS, batch)}
+            in_use = [payment_id for payment_id in batch if payment_id not in locked]
             if not locked:
-                return 0, 0
+                return in_use
             changed = _execute(
                 self._connection, archive_statements.CHANGED_PAYMENTS, sorted(locked), self._before, sorted(locked)
             )
             kept = sorted(locked - {int(row[0]) for row in changed})
             if not kept:
-                return 0, 0
+                return in_use
             # Anew, now that nobody can refund them: what was copied may have been refunded in part since.
             _change(self._connection, archive_statements.DELETE_REFUND_COPIES, kept)
             _change(self._connection, archive_statements.DELETE_PAYMENT_COPIES, kept)
@@ -231,7 +252,9 @@ class _Archiver:
             payments = _change(self._connection, archive_statements.DELETE_PAYMENTS, kept)
             if (equal_payments, equal_refunds, payments) != (len(kept), refunds, len(kept)):
                 raise ArchiveError(f"payments {kept[0]} to {kept[-1]} stay: the copy in the archive differs from them")
-        return payments, refunds
+        self._payments += payments
+        self._refunds += refunds
+        return in_use
 
     @contextmanager
     def _throttled(self) -> Iterator[None]:
@@ -327,7 +350,8 @@ def command(
     except KeyboardInterrupt:
         print("stopped; what was moved is moved, run it again for the rest", file=sys.stderr)
         raise typer.Exit(130) from None
-    print(f"archived: {moved.payments:,} payments, {moved.refunds:,} refunds, {moved.events:,} events")
+    in_use = f"; {moved.in_use:,} payments were in use and stay until the next run" if moved.in_use else ""
+    print(f"archived: {moved.payments:,} payments, {moved.refunds:,} refunds, {moved.events:,} events{in_use}")
 
 
 def unarchive_command(

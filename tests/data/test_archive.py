@@ -315,7 +315,7 @@ def test_one_that_was_stopped_in_the_middle_is_finished_by_another(
     move = archive_tool._Archiver._move
     moved: list[object] = []
 
-    def move_twice(archiver: archive_tool._Archiver, batch: list[int]) -> tuple[int, int]:
+    def move_twice(archiver: archive_tool._Archiver, batch: list[int]) -> list[int]:
         if len(moved) == 2:
             raise KeyboardInterrupt
         moved.append(batch)
@@ -404,6 +404,24 @@ def test_a_row_whose_key_another_has_in_the_archive_is_never_deleted(
         archive(owner, BEFORE, show=show)
 
     assert table("SELECT payment_id FROM payments") == [(payment.payment_id,)]
+
+
+def test_a_payment_that_somebody_holds_for_long_stays_and_is_told(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    archived: Callable[..., str],
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+) -> None:
+    ids = [calls.charge(charge()).payment.payment_id for _ in range(2)]
+    grow_old()
+    with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
+        connection.begin()
+        cursor.execute("SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE", (ids[0],))
+        said = archived()
+
+    assert said == "archived: 1 payments, 0 refunds, 2 events; 1 payments were in use and stay until the next run\n"
+    assert archived() == "archived: 1 payments, 0 refunds, 0 events\n"
 
 
 @pytest.mark.parametrize("before", ["2d", "2999-01-01", "yesterday"])
