@@ -2,24 +2,23 @@
 
 from server.storage.queries import PAYMENT, REFUND
 
-BEGIN_RELAY = """
-    START TRANSACTION;
-
-    SELECT last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE SKIP LOCKED;
-
+SELECT_OUTBOX = """
     SELECT outbox_id, TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
     ORDER BY outbox_id LIMIT %s
 """
-"""Begins a transaction, and reads what there is to relay: no row of the first table when somebody else relays.
-
-The rows are read after the lock, so that what the one before relayed is gone; by the primary keys.
-"""
+"""By the primary key: the rows that come first, and how many microseconds ago they came."""
 
 RELAY = """
+    START TRANSACTION;
+
+    SET @last_sequence = NULL;
+
+    SELECT last_sequence INTO @last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE SKIP LOCKED;
+
     INSERT INTO payment_events (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
     SELECT STRAIGHT_JOIN
-        %s + ROW_NUMBER() OVER (ORDER BY o.outbox_id, n.place), COALESCE(n.payment_id, p.payment_id), n.refund_id,
-        n.kind, COALESCE(n.refunded_amount, 0), COALESCE(n.occurred_at, p.created_at)
+        @last_sequence + ROW_NUMBER() OVER (ORDER BY o.outbox_id, n.place), COALESCE(n.payment_id, p.payment_id),
+        n.refund_id, n.kind, COALESCE(n.refunded_amount, 0), COALESCE(n.occurred_at, p.created_at)
     FROM payment_outbox o
     JOIN JSON_TABLE(o.changes, '$[*]' COLUMNS (
         place FOR ORDINALITY,
@@ -31,17 +30,20 @@ RELAY = """
         occurred_at DATETIME(6) PATH '$[5]' ERROR ON ERROR
     )) n
     LEFT JOIN payments p ON p.reference = n.reference
-    WHERE o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
+    WHERE @last_sequence IS NOT NULL AND o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
 
-    UPDATE payment_stream SET last_sequence = last_sequence + ROW_COUNT() WHERE stream_id = 1;
+    UPDATE payment_stream SET last_sequence = last_sequence + ROW_COUNT()
+    WHERE @last_sequence IS NOT NULL AND stream_id = 1;
 
-    DELETE FROM payment_outbox WHERE outbox_id IN %s;
+    DELETE FROM payment_outbox WHERE @last_sequence IS NOT NULL AND outbox_id IN %s;
 
     COMMIT
 """
-"""Ends what BEGIN_RELAY began: makes events of rows of the outbox, numbered from the last one on, and deletes the rows.
+"""Makes events of rows of the outbox, numbered from the last one on, and deletes the rows; does nothing while another
+relay is at it. By the primary keys; payments that have been charged by the unique key of their reference.
 
-By the primary keys; payments that have been charged by the unique key of their reference.
+It is one message, so that the lock never waits for the network: of a relay whose machine is gone, the database would
+keep the connection, and the lock, for hours.
 """
 
 LAST_SEQUENCE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"
@@ -70,5 +72,5 @@ EVENTS_AFTER = f"{_EVENT} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
 EVENTS_OF_PAYMENT = f"{_EVENT} WHERE e.payment_id = %s ORDER BY e.sequence"
 """payment_events_by_payment; then by the primary keys."""
 
-STATEMENTS = (BEGIN_RELAY, RELAY, EVENTS_AFTER)
+STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER)
 """What needs, together, all the rights that the statements here need."""

@@ -104,7 +104,7 @@ INSERT_PAYMENTS = f"""
     WHERE a.payment_id IS NULL
     ON DUPLICATE KEY UPDATE refunded = payments.refunded;
 
-    {TELL};
+    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE ROW_COUNT() > 0;
 
     COMMIT;
 
@@ -118,9 +118,10 @@ INSERT_PAYMENTS = f"""
 They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
 payments_by_request or the unique key of reference, is left out: what it updates is a column that the service may, to
 what it was. So is one whose key payments_archive_by_request has. What the stream is told is bound next (``outbox``),
-and the keys are bound as another: a list of lists of reference, caller and request_id. All go in hexadecimal: to escape
-text full of quotation marks takes the driver ten times as long. The answer comes last, and is one value, read by
-payments_by_request once all is committed: for each key that is there, its place in the list, counted from 1, the
+and left out where nothing was inserted: so it is when this is repeated because its answer was lost, and the stream was
+told before. The keys are bound as another: a list of lists of reference, caller and request_id. All go in hexadecimal:
+to escape text full of quotation marks takes the driver ten times as long. The answer comes last, and is one value, read
+by payments_by_request once all is committed: for each key that is there, its place in the list, counted from 1, the
 payment_id, and whether it has that reference.
 """
 

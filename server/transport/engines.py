@@ -1,14 +1,18 @@
 """The engines that can serve gRPC, behind one setting: the only place that knows pygrpc-native."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pygrpc_native.aio
-from pygrpc_native._native import EVENT_CANCEL
+from pygrpc_native._native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL
 
 from server.config import Engine, Settings
+
+_FULL_SECONDS = 0.05
+"""How often it is looked whether a client that is behind has room again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,21 @@ class _NativeServer(pygrpc_native.aio.Server):
         """Ask ``refusal`` of each call whose path begins with ``prefix``."""
         self._prefix = prefix
         self._refusal = refusal
+
+    async def _send(self, call: Any, context: Any, response: Any) -> bool:  # noqa: ANN401 - as the package has it
+        """Send a response of a stream, once its client has room for it, and tell whether it is still there.
+
+        The package would wait in a thread of the loop's default executor, of which a few clients that read nothing
+        would take all.
+        """
+        assert self._front is not None, "there are calls"
+        data = self._encode(call, context, response)
+        if data is None:
+            return False
+        context._initial_sent = True  # noqa: SLF001
+        while (sent := self._front.stream_try_send(call.call_id, data)) == STREAM_FULL:  # noqa: ASYNC110 - the package tells nobody
+            await asyncio.sleep(_FULL_SECONDS)
+        return bool(sent != STREAM_CLOSED)
 
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
         if self._prefix and not self._stopping:

@@ -4,7 +4,8 @@ The routes come from the descriptors, so a new RPC with an option is served with
 the JSON and the status codes of grpc-gateway; an error's body is a google.rpc.Status with its details.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.types import Scope
 
 from server.domain.card_number import without_card_numbers
@@ -28,11 +29,11 @@ from server.transport.http_replies import (
     error_response,
     header,
     json_response,
-    json_text,
     peer_of,
     replay_headers,
 )
 from server.transport.http_rules import WHOLE_BODY, HttpRule, http_rules
+from server.transport.http_streams import LINES, fill_last_event_id, stream_response
 
 IDEMPOTENCY_KEY = b"idempotency-key"
 """The header that stands for a message's request_id (draft-ietf-httpapi-idempotency-key-header)."""
@@ -96,6 +97,8 @@ class HttpGateway:
             return response
         try:
             if match.rule.method.server_streaming:
+                if request.method == "HEAD":
+                    return Response(media_type=LINES)  # a stream whose parts nobody is to see would never end
                 return await self._stream(match, request, call)
             with self._calls.one(match.rule.method.name, peer_of(request), call):
                 message = await _request_message(match, request, self._limits)
@@ -105,33 +108,21 @@ class HttpGateway:
         return json_response(answer, headers=replay_headers(call))
 
     async def _stream(self, match: _Match, request: Request, call: Call) -> Response:
-        """Return a body of a line for each response: its first is awaited, so that an error before it has its status.
+        """Answer a request of a streaming RPC.
 
         Raises:
             CallFailed: the call failed before there was a response.
         """
-        results = self._results(match, request, call)
-        try:
-            first = [await anext(results)]
-        except StopAsyncIteration:
-            first = []
 
-        async def lines() -> AsyncIterator[bytes]:
-            try:
-                for result in first:
-                    yield _line({"result": result})
-                async for result in results:
-                    yield _line({"result": result})
-            except CallFailed as failed:
-                yield _line({"error": to_json(failed.failure.status)})
-
-        return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-    async def _results(self, match: _Match, request: Request, call: Call) -> AsyncIterator[object]:
-        with self._calls.one(match.rule.method.name, peer_of(request), call, is_stream=True):
+        async def responses() -> AsyncGenerator[Message, None]:
             message = await _request_message(match, request, self._limits)
-            async for response in match.handler(message, call):
-                yield to_json(response, match.rule.response_body)
+            fill_last_event_id(message, request)
+            async with aclosing(match.handler(message, call)) as served:
+                async for response in served:
+                    yield response
+
+        stream = self._calls.stream(match.rule.method.name, peer_of(request), call, responses)
+        return await stream_response(stream, request, response_body=match.rule.response_body)
 
     def _find(self, verb: str, raw_path: str) -> _Match:
         """Return what serves a request.
@@ -206,10 +197,6 @@ def call_of(request: Request) -> Call:
             api_key = text.decode("latin-1")
     credentials = credentials_of(authorization, api_key, scope["state"].get(CERTIFICATE_NAME))
     return Call(scope["call_id"], credentials, Deadline())
-
-
-def _line(value: object) -> bytes:
-    return json_text(value) + b"\n"
 
 
 def _raw_path(scope: Scope) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import uvicorn
 from google.protobuf.descriptor import ServiceDescriptor
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +26,7 @@ from server.transport.http_gateway import HttpGateway
 from server.transport.http_protocol import BoundedProtocol, ConnectionLimits, Connections
 from server.transport.http_replies import error_response, header, json_response
 from server.transport.http_router import Endpoint, HttpRouter
+from server.transport.http_streams import LINES
 from server.transport.legacy_rest import LegacyRest
 from server.transport.metrics_endpoint import metrics_endpoint
 from server.transport.openapi import openapi_document
@@ -85,7 +86,12 @@ class _Front:
     def __init__(self, app: ASGIApp, gateway: HttpGateway, limits: BodyLimits, origins: list[str]) -> None:
         self._plain = app
         self._asked_more: ASGIApp = CORSMiddleware(
-            GZipMiddleware(app, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL),
+            GZipMiddleware(
+                app,
+                minimum_size=_GZIP_FROM_BYTES,
+                compresslevel=_GZIP_LEVEL,
+                exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, LINES),
+            ),
             allow_origins=origins,
             allow_methods=["*"],
             allow_headers=["*"],

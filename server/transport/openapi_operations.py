@@ -9,11 +9,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.rpc import status_pb2
 
 from server.transport.http_rules import WHOLE_BODY, HttpRule, field_at
+from server.transport.http_streams import EVENTS, LINES
 from server.transport.json_schemas import JsonSchemas, Schema, Side, has_behavior, oneof_siblings, without_null
 from server.transport.openapi_headers import answer_headers, error_headers, parameter
 
 JSON = "application/json"
-LINES = "application/x-ndjson"
 
 _VERBS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 """Those that OpenAPI knows; a rule with another is served but not described."""
@@ -185,9 +185,15 @@ class Operations:
         content = {JSON: {"schema": schema}}
         description = "What was asked for."
         if rule.method.server_streaming:
-            description = "One JSON object a line, each with a `result`; or with an `error`, which is then the last."
+            description = (
+                "One JSON object a line, each with a `result`; or with an `error`, which is then the last. With "
+                "`Accept: text/event-stream` server-sent events instead, whose data is the result."
+            )
             line = {"result": schema, "error": self._schemas.of_message(_STATUS, Side.RESPONSE)}
-            content = {LINES: {"schema": {"type": "object", "properties": line}}}
+            content = {
+                LINES: {"schema": {"type": "object", "properties": line}},
+                EVENTS: {"schema": {"type": "string"}},
+            }
         headers = answer_headers(*(["IdempotencyReplayed"] if repeatable else []))
         return {"description": description, "headers": headers, "content": content}
 
