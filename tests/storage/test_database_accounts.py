@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import PROBABILITIES, Accounts, DatabaseServer
 from tests.running_service import RunningService
-from tools.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
+from tools.database_accounts import ACCOUNTS, ARCHIVER, BACKUP, MIGRATOR, SERVICE
 
 PAYMENT = "INSERT INTO payments (order_id, amount, method, status) VALUES (1, 1, 'UPI', 1)"
 
@@ -115,6 +115,29 @@ def test_the_backups_account_may_not(attempt: Attempt, text: str) -> None:
         attempt(BACKUP, text)
 
 
+@pytest.mark.usefixtures("as_service")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE payments SET amount = 1",
+        "UPDATE refunds SET amount = 1",
+        "UPDATE payment_events SET kind = 'CHARGED'",
+        "INSERT INTO payment_events (sequence, payment_id, kind, refunded_amount) VALUES (1, 1, 'CHARGED', 0)",
+        "UPDATE payments_archive SET amount = 1",
+        "DELETE FROM payment_events_archive",
+        "DELETE FROM payment_outbox",
+        "SELECT * FROM api_keys",
+        "TRUNCATE payments",
+        "DROP TABLE refunds",
+        "CREATE TABLE mine (value INT)",
+        "SELECT * FROM mysql.user",
+    ],
+)
+def test_the_archivers_account_may_not(attempt: Attempt, text: str) -> None:
+    with pytest.raises(pymysql.err.MySQLError, match="denied"):
+        attempt(ARCHIVER, text)
+
+
 @pytest.mark.parametrize(
     "right",
     [
@@ -123,6 +146,8 @@ def test_the_backups_account_may_not(attempt: Attempt, text: str) -> None:
         "INSERT (request_id) ON payments",
         "UPDATE (refunded_amount) ON payments",
         "SELECT ON refunds",
+        "SELECT ON payments_archive",
+        "SELECT ON refunds_archive",
         "INSERT (reason) ON refunds",
     ],
 )
