@@ -30,6 +30,12 @@ _SUM_OF_REFUNDS: Final = """
 """
 _SELECT_IDS: Final = "SELECT payment_id FROM payments WHERE reference IN %s"
 
+_SELECT_ARCHIVED: Final = """
+    SELECT a.payment_id, a.reference FROM payments_archive a
+    WHERE {0} IN %s AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.payment_id = a.payment_id)
+"""
+_IS_ARCHIVED = "is that of an archived payment: `payments unarchive` it first"
+
 _LOCAL_INFILE_REFUSED = frozenset({ER.NOT_ALLOWED_COMMAND, 3948, 4166})
 """LOAD DATA LOCAL is switched off: on the server (MySQL has its own number for it), or on MariaDB."""
 
@@ -101,6 +107,14 @@ class PaymentLoader:
             DatabaseBusy: another session is in the way for too long.
             pymysql.err.MySQLError: the database fails in another way.
         """
+        archived = self._writer.run(lambda cursor: _archived(cursor, lines))
+        if archived:
+            # What was prepared has them in it.
+            others = [line for place, line in enumerate(lines) if place not in archived]
+            result = self.load(others, None) if others else BatchResult()
+            for place, field in archived.items():
+                result.reject(lines[place], field, _IS_ARCHIVED)
+            return result
         if prepared is not None and self._is_new_expected:
             try:
                 ids = self._writer.run(lambda cursor: self._insert_new(cursor, lines, prepared))
@@ -336,6 +350,20 @@ class _KnownPayments:
 
 _DEFAULTS: Row = dict.fromkeys(PAYMENT_COLUMNS) | {"refunded": 0, "refunded_amount": Decimal()}
 """What a payment has in the columns that its file has not."""
+
+
+def _archived(cursor: Cursor, lines: Sequence[Line]) -> dict[int, str]:
+    """Return the places of those lines that are of payments in the archive, with the field that says so."""
+    found = {}
+    for field in ("payment_id", "reference"):
+        places = {line.row[field]: place for place, line in enumerate(lines) if line.row.get(field) is not None}
+        if places:
+            cursor.execute(_SELECT_ARCHIVED.format(f"a.{field}"), (list(places),))
+            for payment_id, reference in cursor.fetchall():
+                place = places.get(payment_id if field == "payment_id" else reference)
+                if place is not None:
+                    found[place] = field
+    return found
 
 
 def _insertion(rows: Sequence[Row], columns: Sequence[str]) -> str:

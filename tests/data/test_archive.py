@@ -424,6 +424,25 @@ def test_a_payment_that_somebody_holds_for_long_stays_and_is_told(
     assert archived() == "archived: 1 payments, 0 refunds, 0 events\n"
 
 
+def test_an_import_does_not_add_an_archived_payment_once_more(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], payments: Payments, table: Table
+) -> None:
+    calls.charge(charge())
+    calls.charge(charge())
+    assert payments("export", "all.csv").returncode == 0
+    grow_old()
+    table("UPDATE payments SET created_at = UTC_TIMESTAMP(6) WHERE payment_id = 2")
+    archived()
+
+    run = payments("import", "all.csv")
+
+    assert run.returncode == 3
+    assert "1 unchanged" in run.stdout or "1 updated" in run.stdout
+    assert "1 rejected" in run.stdout
+    assert "1 rejected" in payments("import", "all.csv.rejects.csv").stdout
+    assert table("SELECT payment_id FROM payments") == [(2,)]
+
+
 @pytest.mark.parametrize("before", ["2d", "2999-01-01", "yesterday"])
 def test_what_is_young_cannot_be_asked_for(payments: Payments, before: str) -> None:
     assert payments("archive", "--before", before).returncode == 2
