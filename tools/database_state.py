@@ -59,7 +59,7 @@ def stream(connection: DatabaseConnection, settings: Settings) -> Iterator[Findi
     values = {"outbox_rows": int(waiting), "lag_seconds": round(lag_seconds, 3)}
     if lag_seconds > _LONG_LAG_SECONDS:
         text = f"{waiting:,} changes wait to be told, the oldest for {lag_seconds:.0f} s"
-        advice = "A service moves them on: is one running, and what does its log say of event_relay?"
+        advice = "A running service moves them on: does its log say relay_failed, or database_unavailable?"
         yield Finding(Level.WARNING, "stream", text, advice, values)
     else:
         yield Finding(Level.OK, "stream", f"{waiting:,} changes wait to be told", values=values)

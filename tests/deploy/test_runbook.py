@@ -1,0 +1,116 @@
+"""``docs/runbook.md`` has a section for each alert, and what it names is there."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from server.config import Settings
+from server.metrics import REGISTRY
+from tests.running_service import ROOT
+from tools.commands import app
+
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+RULES = [*(ROOT / "deploy" / "prometheus").glob("*.yml")]
+CODE = re.compile(r"```sh\n(.*?)```|`([^`]+)`", re.DOTALL)
+SECTION = re.compile(r"^### (\S+)\n(.*?)(?=^##)", re.MULTILINE | re.DOTALL)
+
+
+def alerts() -> dict[str, str]:
+    """Return the name of each alert, with the address of what to do about it."""
+    groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    return {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules}
+
+
+def codes(text: str = RUNBOOK) -> list[str]:
+    """Return what is set as code, each piece on one line."""
+    return [" ".join((block or inline).split()) for block, inline in CODE.findall(text)]
+
+
+def test_each_alert_has_its_section_where_it_says_and_no_section_is_of_none() -> None:
+    sections = dict(SECTION.findall(RUNBOOK + "\n##"))
+
+    assert sections.keys() == alerts().keys()
+    for name, url in alerts().items():
+        assert url == f"docs/runbook.md#{name.lower()}"
+        for part in ("**Means.**", "**Look.**", "**Do.**"):
+            assert part in sections[name], (name, part)
+
+
+def test_a_section_that_another_names_is_there() -> None:
+    named = set(re.findall(r"\bPayments[A-Z]\w+", RUNBOOK))
+
+    assert named <= alerts().keys()
+
+
+COMMAND = re.compile(r"(?<!-n )(?<![\w/-])payments ([a-z][^#|;]*)")
+
+
+@pytest.mark.parametrize("words", sorted({found.strip() for code in codes() for found in COMMAND.findall(code)}))
+def test_each_command_is_one_with_these_options(words: str) -> None:
+    # Typer brings its own copy of click, which has no types of its own.
+    command: Any = typer.main.get_command(app)
+    for word in words.split():
+        if hasattr(command, "commands"):
+            assert word in command.commands
+            command = command.commands[word]
+        elif word.startswith("--") and word != "--help":
+            assert word in {name for it in command.params for name in (*it.opts, *it.secondary_opts)}
+    assert not hasattr(command, "commands")
+
+
+def test_each_target_of_make_is_one() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert {found for code in codes() for found in re.findall(r"(?:^| )make ([a-z-]+)", code)} <= targets
+
+
+def test_each_event_is_one_that_the_service_logs() -> None:
+    logged = set()
+    for path in (ROOT / "server").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_log."):
+                logged |= {value.value for value in node.args[:1] if isinstance(value, ast.Constant)}
+    named = set(re.findall(r"\bevents?\s+`([a-z_]+)`", RUNBOOK)) | set(re.findall(r"\.event [!=]= \"(\w+)\"", RUNBOOK))
+    named |= {
+        code for code in codes() if re.fullmatch(r"draining|health|health_check_failed|database_unavailable", code)
+    }
+
+    assert len(named) > 5
+    assert named <= logged
+
+
+def test_each_metric_is_one_of_the_service_or_of_the_rules() -> None:
+    known = {sample.name for family in REGISTRY.collect() for sample in family.samples}
+    known |= {family.name for family in REGISTRY.collect()}
+    known |= {f"{family.name}{end}" for family in REGISTRY.collect() for end in ("_total", "_count", "_sum", "_bucket")}
+    for path in RULES:
+        known |= set(re.findall(r"\bpayments_\w+", path.read_text(encoding="utf-8")))
+    known |= {re.sub(r"_(?:bucket|count|sum)$", "", name) for name in known}
+    accounts = {"payments_service", "payments_"}
+    named = {name for code in codes() for name in re.findall(r"\b(?:payments|process)_[a-z_]*", code)}
+
+    assert named - accounts <= known
+
+
+def test_each_setting_is_one() -> None:
+    names = {name.upper() for name in Settings.model_fields}
+    prefixes = ("MYSQL_", "GRPC_", "REST_", "MAX_", "RATE_", "DRAIN_", "SUCCESS_", "HEALTH_", "EVENT_")
+    named = {
+        name for code in codes() for name in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", code) if name.startswith(prefixes)
+    }
+
+    assert named
+    assert named <= names
+
+
+def test_each_page_and_file_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", RUNBOOK):
+        assert (ROOT / "docs" / target).resolve().exists(), target
+    for target in re.findall(r"\b(?:docs|deploy)/[\w./-]+\w", RUNBOOK):
+        assert Path(ROOT / target).exists(), target
