@@ -36,11 +36,20 @@ _BACKOFF_SECONDS = 0.02
 _ER_DUP_ENTRY = 1062
 _TRY_AGAIN = frozenset({1205, 1213, 1927, 2006, 2013, 2055, 4031})
 """Lock wait timeout, deadlock, connection killed or lost: the same work, begun anew, may well succeed at once."""
+_NOT_LET_IN = frozenset(
+    {
+        *(1044, 1045, 1049, 1129, 1130, 1698),  # who, where from, to which database
+        *(1142, 1143, 1227),  # rights on a table, on a column, of the server
+        *(1820, 1862, 3118, 3955, 4151),  # the password has expired, the account is locked
+    }
+)
+"""What an administrator has taken away, and gives back: nothing is wrong with what was asked."""
+
 _UNAVAILABLE = _TRY_AGAIN | frozenset(
     {
         *(1021, 1037, 1038, 1114),  # disk, memory or table full
         *(1040, 1203, 1226),  # too many connections
-        *(1044, 1045, 1049, 1129, 1130, 1142, 1698),  # not let in
+        *_NOT_LET_IN,
         *(1053, 1077, 1080, 1152, 1158, 1159, 1160, 1161, 1184),  # shutting down, connection broken
         *(1180, 1290, 1792, 1836, 3100),  # cannot commit, read-only
         *(1317, 1969, 3024),  # interrupted
@@ -53,7 +62,7 @@ _KINDS = {
     **dict.fromkeys((1927, 2006, 2013, 2055, 4031), "connection_lost"),
     **dict.fromkeys((1021, 1037, 1038, 1114), "full"),
     **dict.fromkeys((1040, 1203, 1226), "too_many_connections"),
-    **dict.fromkeys((1044, 1045, 1049, 1129, 1130, 1142, 1698), "access_denied"),
+    **dict.fromkeys(_NOT_LET_IN, "access_denied"),
     **dict.fromkeys((1290, 1792, 1836, 3100), "read_only"),
 }
 """What errors are counted as: "unavailable" is any other that may pass, "refused" any other at all."""

@@ -5,9 +5,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
+import httpx
+import pymysql
 import pytest
 from grpc_health.v1 import health_pb2
 from payments.v1 import payments_pb2 as pb
@@ -20,6 +23,7 @@ from tests.api.requests import charge, new_order_id, new_request_id
 from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
 from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
+from tools.database_accounts import SERVICE
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 
@@ -130,6 +134,44 @@ def test_a_database_that_hangs_makes_calls_unavailable_within_a_bounded_time(
         os.kill(process_id, signal.SIGCONT)
     wait_until_health_is(calls, SERVING)
     calls.charge(charge())
+
+
+@pytest.mark.parametrize(
+    ("taken", "given"),
+    [
+        ("ALTER USER {0} ACCOUNT LOCK", "ALTER USER {0} ACCOUNT UNLOCK"),
+        ("REVOKE INSERT ON {1}.payment_outbox FROM {0}", "GRANT INSERT (changes) ON {1}.payment_outbox TO {0}"),
+        (
+            "REVOKE INSERT (request_id) ON {1}.payments FROM {0}",
+            "GRANT INSERT (request_id) ON {1}.payments TO {0}",
+        ),
+    ],
+    ids=["the account", "a right", "a right on a column"],
+)
+def test_a_service_that_is_not_let_in_any_more_is_unavailable_until_it_is(
+    own_database: PrivateDatabase, running: RunningService, calls: GrpcDriver, taken: str, given: str
+) -> None:
+    calls.charge(charge())
+
+    def administer(text: str) -> None:
+        with own_database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(text.format(SERVICE, own_database.database))
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (SERVICE,))
+            for (connection_id,) in cursor.fetchall():
+                with suppress(pymysql.err.MySQLError):
+                    cursor.execute("KILL %s", (connection_id,))
+
+    administer(taken)
+    try:
+        for _ in range(3):
+            assert_unavailable(lambda: calls.charge(charge()))
+    finally:
+        administer(given)
+    wait_until_health_is(calls, SERVING)
+    calls.charge(charge())
+    metrics = httpx.get(f"{running.rest_url}/metrics").text
+    assert 'payments_database_errors_total{kind="access_denied"}' in metrics
+    assert 'payments_database_errors_total{kind="refused"} ' not in metrics.replace('{kind="refused"} 0.0', "")
 
 
 def test_cancelled_calls_leave_no_connection_in_the_middle_of_a_reply(calls: GrpcDriver) -> None:
