@@ -29,6 +29,15 @@ PARAMETERS: dict[str, Any] = {
 }
 """Components of a document; each is referred to by ``parameter``."""
 
+LAST_EVENT_ID: dict[str, Any] = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "Of server-sent events: the id of the last one that came, after which the stream goes on. It wins "
+    "over the parameter, as browsers that connect again send the address of the first time.",
+    "schema": {"type": "string"},
+}
+"""What requests for a stream that can go on have besides."""
+
 HEADERS: dict[str, Any] = {
     "RequestName": {
         "description": "Names the call in the service's log: the request's own X-Request-Id, or else a new one.",

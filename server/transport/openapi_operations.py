@@ -9,9 +9,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.rpc import status_pb2
 
 from server.transport.http_rules import WHOLE_BODY, HttpRule, field_at
-from server.transport.http_streams import EVENTS, LINES
+from server.transport.http_streams import EVENTS, LINES, RESUME_TOKEN_FIELD
 from server.transport.json_schemas import JsonSchemas, Schema, Side, has_behavior, oneof_siblings, without_null
-from server.transport.openapi_headers import answer_headers, error_headers, parameter
+from server.transport.openapi_headers import LAST_EVENT_ID, answer_headers, error_headers, parameter
 
 JSON = "application/json"
 
@@ -99,6 +99,7 @@ class Operations:
             *(self._path_parameter(rule, *one) for one in path.parameters),
             *([] if rule.body == WHOLE_BODY else self._query_parameters(rule)),
             *([parameter("IdempotencyKey")] if repeatable else []),
+            *([LAST_EVENT_ID] if _is_resumable(rule) else []),
             parameter("RequestName"),
         ]
         return {
@@ -270,6 +271,10 @@ _TEXTS = frozenset(
 def _takes_request_id(message: Descriptor) -> bool:
     field = message.fields_by_name.get(_REQUEST_ID)
     return field is not None and field.type == FieldDescriptor.TYPE_STRING
+
+
+def _is_resumable(rule: HttpRule) -> bool:
+    return rule.method.server_streaming and RESUME_TOKEN_FIELD in rule.method.input_type.fields_by_name
 
 
 def _error_statuses(rule: HttpRule, *, repeatable: bool) -> Iterator[str]:
