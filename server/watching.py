@@ -100,6 +100,9 @@ class Watching:
                 news = self._news  # before the look, so that nothing comes unnoticed in between
                 recent = self._recent_after(place)
                 events = await self._store.events_after(place, _PAGE) if recent is None else recent
+                if events and events[0].sequence != place + 1:
+                    # The numbers have no gap: what is missing was archived, since this one began so far back.
+                    raise _expired()
                 for event in events:
                     yield event.sequence, event
                     place = event.sequence
@@ -121,7 +124,7 @@ class Watching:
         if after > last:
             raise ResumeTokenExpired("the resume_token is not of this stream: it names a place that is yet to come")
         if after + 1 < await self._store.first_sequence():
-            raise ResumeTokenExpired("what came after this resume_token is no longer kept; list the payments instead")
+            raise _expired()
         return after
 
     def _recent_after(self, place: int) -> list[PaymentEvent] | None:
@@ -161,3 +164,7 @@ class Watching:
     def _check_open(self) -> None:
         if self._closed:
             raise ShuttingDown("the service is shutting down; go on with another replica")
+
+
+def _expired() -> ResumeTokenExpired:
+    return ResumeTokenExpired("what came after this resume_token is no longer kept; list the payments instead")

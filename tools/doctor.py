@@ -43,6 +43,8 @@ _NEEDED_INDEXES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "refunds_by_request": ("caller", "request_id"),
         "refunds_by_payment": ("payment_id", "refund_id"),
     },
+    "payments_archive": {"payments_archive_by_request": ("caller", "request_id")},
+    "refunds_archive": {"refunds_archive_by_request": ("caller", "request_id")},
 }
 """The queries name them."""
 
@@ -51,6 +53,9 @@ _UNIQUE_INDEXES = (
     ("payments", ("reference",)),
     ("payments", ("caller", "request_id")),
     ("refunds", ("caller", "request_id")),
+    ("payments_archive", ("payment_id",)),
+    ("payments_archive", ("caller", "request_id")),
+    ("refunds_archive", ("caller", "request_id")),
 )
 """They settle what is a duplicate, under whatever names."""
 
@@ -195,7 +200,7 @@ def _indexes(connection: DatabaseConnection, settings: Settings) -> Iterator[Fin
     rows = _rows(
         connection,
         "SELECT table_name, index_name, non_unique, column_name FROM information_schema.statistics "
-        "WHERE table_schema = DATABASE() AND table_name IN ('payments', 'refunds') "
+        "WHERE table_schema = DATABASE() "
         "ORDER BY table_name, index_name, seq_in_index",
     )
     columns: dict[tuple[str, str], tuple[str, ...]] = {}

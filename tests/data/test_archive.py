@@ -11,7 +11,7 @@ import pymysql
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from tests.api.drivers import CallFailed, GrpcDriver
+from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, new_request_id, refund
 from tests.conftest import Accounts, DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
@@ -186,6 +186,30 @@ def test_a_walk_over_pages_goes_on_and_gives_what_is_left_once(
         seen += [payment.payment_id for payment in page.payments]
         request.page_token = page.next_page_token
     assert sorted(seen) == young
+
+
+def test_a_stream_goes_on_from_what_is_left_and_not_from_before(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str]
+) -> None:
+    def watch(token: str) -> Iterator[pb.WatchPaymentsResponse]:
+        return calls.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60)
+
+    start = next(watch("")).resume_token
+    old = calls.charge(charge()).payment.payment_id
+    stream = watch(start)
+    assert [next(stream).event.payment.payment_id for _ in range(2)] == [0, old]
+    after_old = next(watch("")).resume_token
+    grow_old()
+    young = calls.charge(charge()).payment.payment_id
+
+    archived()
+
+    stream = watch(after_old)
+    assert [next(stream).event.payment.payment_id for _ in range(2)] == [0, young]
+    with pytest.raises(grpc.RpcError) as failed:
+        next(watch(start))
+    error = call_failed(failed.value)  # type: ignore[arg-type]
+    assert (error.code, error.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
 
 
 def test_while_payments_are_archived_repeats_of_their_charges_and_refunds_make_nothing_new(

@@ -156,6 +156,8 @@ def test_a_changed_migration_and_an_unfinished_one_are_told(settings: Settings, 
         ("payments", "payments_by_status"),
         ("payments", "reference"),
         ("refunds", "refunds_by_request"),
+        ("payments_archive", "payments_archive_by_request"),
+        ("refunds_archive", "refunds_archive_by_request"),
     ],
 )
 def test_a_missing_index_is_a_problem(settings: Settings, table: Table, table_name: str, index: str) -> None:
@@ -245,6 +247,37 @@ def test_payments_without_an_outcome_are_told_with_their_age(settings: Settings,
     assert finding.level is Level.NOTE
     assert finding.text == "2 payments, the oldest for 3 days"
     assert finding.values["oldest_seconds"] == pytest.approx(3 * 86_400, rel=0.01)
+
+
+def test_changes_that_nobody_relays_are_a_warning(settings: Settings, table: Table) -> None:
+    (finding,) = found(settings, "stream")
+    assert (finding.level, finding.values) == (Level.OK, {"outbox_rows": 0, "lag_seconds": 0})
+    table("INSERT INTO payment_outbox (changes, created_at) VALUES ('[]', UTC_TIMESTAMP(6) - INTERVAL 90 SECOND)")
+    table("INSERT INTO payment_outbox (changes) VALUES ('[]')")
+
+    (finding,) = found(settings, "stream")
+
+    assert finding.level is Level.WARNING
+    assert finding.values["outbox_rows"] == 2
+    assert 89 < float(finding.values["lag_seconds"]) < 600
+
+
+def test_what_is_at_the_processor_is_told_by_kind_with_its_age(settings: Settings, table: Table) -> None:
+    table(
+        "CREATE TABLE IF NOT EXISTS processor_requests (kind VARCHAR(8) NOT NULL, payment_id BIGINT NOT NULL, "
+        "attempts INT NOT NULL, created_at DATETIME(6) NOT NULL, due_at DATETIME(6) NOT NULL)"
+    )
+    assert [finding.level for finding in found(settings, "pending")] == [Level.OK]
+    table(
+        "INSERT INTO processor_requests (kind, payment_id, attempts, created_at, due_at) VALUES "
+        "('charge', 1, 7, UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, NOW()), ('charge', 2, 0, UTC_TIMESTAMP(6), NOW()), "
+        "('refund', 3, 1, UTC_TIMESTAMP(6), NOW())"
+    )
+
+    findings = {finding.values["kind"]: finding for finding in found(settings, "pending")}
+
+    assert {kind: finding.level for kind, finding in findings.items()} == {"charge": Level.WARNING, "refund": Level.OK}
+    assert "2 charges at the processor, the oldest for 60 minutes, tried 7 times" in findings["charge"].text
 
 
 def test_a_transaction_that_is_open_for_long_is_a_warning_and_says_whose_it_is(
