@@ -44,9 +44,10 @@ class ShrinkingStore:
         return self.first
 
     async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
-        """Return a page, after which there are fewer."""
+        """Return a page; after the first there are fewer."""
         begin = max(sequence + 1, self.first)
-        self.first = 1_500
+        if sequence == 0:
+            self.first = 1_500
         return [
             PaymentEvent(number, EventKind.CHARGED, NOW, PAYMENT, None, "a", "b")
             for number in range(begin, min(begin + at_most, 2_001))
