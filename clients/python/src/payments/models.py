@@ -149,7 +149,8 @@ class PaymentEvent:
     """Something that happened to a payment.
 
     ``payment`` is as this left it, and so is ``refund``, which is None where the event is not about one. ``caller``
-    asked for it with ``request_id``; both are empty, and ``event_time`` may be None, for an imported payment.
+    asked for it with ``request_id``; both are empty where an earlier system made the payment. What was imported has the
+    time at which it was.
     """
 
     type: PaymentEventType
