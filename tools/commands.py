@@ -3,7 +3,19 @@
 import typer
 
 from server.__main__ import main as serve
-from tools import api_keys, archive, backup, doctor, export_csv, load_csv, migrate, payment_calls, restore, sample_data
+from tools import (
+    api_keys,
+    archive,
+    backup,
+    doctor,
+    export_csv,
+    history,
+    load_csv,
+    migrate,
+    payment_calls,
+    restore,
+    sample_data,
+)
 
 _CALLS = "Call a service"
 _CARE = "Run a service and look after its database"
@@ -26,6 +38,7 @@ app.command("backup", rich_help_panel=_CARE)(backup.command)
 app.command("restore", rich_help_panel=_CARE)(restore.command)
 app.command("archive", rich_help_panel=_CARE)(archive.command)
 app.command("unarchive", rich_help_panel=_CARE)(archive.unarchive_command)
+app.command("history", rich_help_panel=_CARE)(history.command)
 app.command("sample", rich_help_panel=_CARE)(sample_data.command)
 app.add_typer(api_keys.app, name="keys", rich_help_panel=_CARE)
 app.command("doctor", rich_help_panel=_CARE)(doctor.command)

@@ -18,7 +18,7 @@ async def insert_one(session: Session, payment: NewPayment) -> ChargeOutcome:
             _, inserted, *_ = await session.script(queries.INSERT_PAYMENT, values)
     except DuplicateKey:
         return await earlier_outcome(session, payment)
-    if not inserted.row_count:
+    if not inserted.inserted_id:
         return await earlier_outcome(session, payment)
     return ChargeOutcome(stored_payment(payment, inserted.inserted_id), replayed=False)
 

@@ -3,10 +3,10 @@
 from server.storage.queries import PAYMENT, REFUND
 
 SELECT_OUTBOX = """
-    SELECT outbox_id, TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
+    SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
     ORDER BY outbox_id LIMIT %s
 """
-"""By the primary key: the rows that come first, and how many microseconds ago they came."""
+"""By the primary key: the rows that come first, how long each is in bytes, and how many microseconds ago it came."""
 
 RELAY = """
     START TRANSACTION;
@@ -32,15 +32,21 @@ RELAY = """
     LEFT JOIN payments p ON p.reference = n.reference
     WHERE @last_sequence IS NOT NULL AND o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
 
-    UPDATE payment_stream SET last_sequence = last_sequence + ROW_COUNT()
+    SET @inserted = ROW_COUNT();
+
+    UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
     WHERE @last_sequence IS NOT NULL AND stream_id = 1;
 
     DELETE FROM payment_outbox WHERE @last_sequence IS NOT NULL AND outbox_id IN %s;
 
-    COMMIT
+    COMMIT;
+
+    SELECT kind, COUNT(*) FROM payment_events
+    WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind
 """
 """Makes events of rows of the outbox, numbered from the last one on, and deletes the rows; does nothing while another
-relay is at it. By the primary keys; payments that have been charged by the unique key of their reference.
+relay is at it. By the primary keys; payments that have been charged by the unique key of their reference. Then tells
+how many events it made of each kind.
 
 It is one message, so that the lock never waits for the network: of a relay whose machine is gone, the database would
 keep the connection, and the lock, for hours.
@@ -55,22 +61,32 @@ FIRST_SEQUENCE = """
 """
 """The first entry of the primary key; by the primary key."""
 
-_EVENT = f"""
+_COLUMNS = f"""
     SELECT CONCAT('[', JSON_ARRAY(e.sequence, e.kind, CAST(e.refunded_amount AS CHAR), CAST(e.occurred_at AS CHAR),
         CONVERT(COALESCE(r.caller, p.caller) USING utf8mb4),
         CONVERT(COALESCE(r.request_id, p.request_id) USING utf8mb4)),
         ',', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')
-    FROM payment_events e
-    JOIN payments p ON p.payment_id = e.payment_id
-    LEFT JOIN refunds r ON r.refund_id = e.refund_id
 """
 """An event with its payment and its refund as they are now, in one JSON value."""
 
-EVENTS_AFTER = f"{_EVENT} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
+_LIVE = "JOIN payments p ON p.payment_id = e.payment_id LEFT JOIN refunds r ON r.refund_id = e.refund_id"
+_ARCHIVED = (
+    "JOIN payments_archive p ON p.payment_id = e.payment_id LEFT JOIN refunds_archive r ON r.refund_id = e.refund_id"
+)
+
+EVENTS_AFTER = f"{_COLUMNS} FROM payment_events e {_LIVE} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
 """By the primary keys."""
 
-EVENTS_OF_PAYMENT = f"{_EVENT} WHERE e.payment_id = %s ORDER BY e.sequence"
-"""payment_events_by_payment; then by the primary keys."""
+EVENTS_OF_PAYMENT = tuple(
+    f"{_COLUMNS} FROM {events} e {_LIVE} WHERE e.payment_id = %s ORDER BY e.sequence"
+    for events in ("payment_events_archive", "payment_events")
+)
+"""One after the other: first those that were archived. By payment; then by the primary keys."""
+
+EVENTS_OF_ARCHIVED_PAYMENT = (
+    f"{_COLUMNS} FROM payment_events_archive e {_ARCHIVED} WHERE e.payment_id = %s ORDER BY e.sequence",
+)
+"""Likewise, of a payment that was archived: so have all of its events been."""
 
 STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER)
 """What needs, together, all the rights that the statements here need."""

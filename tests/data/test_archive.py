@@ -212,6 +212,27 @@ def test_a_stream_goes_on_from_what_is_left_and_not_from_before(
     assert (error.code, error.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
 
 
+def test_the_history_of_a_payment_is_whole_wherever_its_events_are(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], payments: Payments
+) -> None:
+    first, second = (calls.charge(charge()).payment.payment_id for _ in range(2))
+    calls.refund(refund(first, "1.00", request_id="a-refund"))
+    grow_old()
+    before = [payments("history", str(payment_id), "--json").stdout for payment_id in (first, second)]
+    archived()
+
+    assert [payments("history", str(payment_id), "--json").stdout for payment_id in (first, second)] == before
+    archived(str(first), command="unarchive")
+    assert payments("history", str(first), "--json").stdout == before[0]
+    calls.refund(refund(first, "1.00"))
+    for _ in range(100):
+        whole = payments("history", str(first), "--json").stdout.splitlines()
+        if len(whole) == 3 and "null" not in whole[2].split("sequence")[1]:
+            break
+    assert whole[:2] == before[0].splitlines()
+    assert '"REFUNDED"' in whole[2]
+
+
 def test_while_payments_are_archived_repeats_of_their_charges_and_refunds_make_nothing_new(
     service: RunningService, calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
 ) -> None:

@@ -61,7 +61,7 @@ def test_events_that_are_archived_under_a_watcher_end_its_stream_with_the_reason
         watching = Watching(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, at_most=1)
         reading = asyncio.create_task(watching.run())
         try:
-            async for place, event in watching.watch(0):
+            async for place, event in watching.watch(0, lambda: None):
                 if event is not None:
                     seen.append(place)
         finally:

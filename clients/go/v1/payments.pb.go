@@ -1532,16 +1532,16 @@ type PaymentEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happened.
 	Type PaymentEventType `protobuf:"varint,1,opt,name=type,proto3,enum=payments.v1.PaymentEventType" json:"type,omitempty"`
-	// When. Unset only for an imported payment that has no time.
+	// When. Of what was imported: when it was imported.
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// The payment as this left it; it may have changed since.
 	Payment *Payment `protobuf:"bytes,3,opt,name=payment,proto3" json:"payment,omitempty"`
 	// The refund as this left it. Unset where the event is not about one.
 	Refund *Refund `protobuf:"bytes,4,opt,name=refund,proto3" json:"refund,omitempty"`
-	// Who asked for it: the caller's name. Empty for an imported payment.
+	// Who asked for it: the caller's name. Empty where an earlier system made the payment.
 	Caller string `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`
-	// The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-	// imported payment.
+	// The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+	// earlier system made the payment.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -827,14 +827,14 @@ class PaymentEvent(_message.Message):
     type: Global___PaymentEventType.ValueType
     """What happened."""
     caller: _builtins.str
-    """Who asked for it: the caller's name. Empty for an imported payment."""
+    """Who asked for it: the caller's name. Empty where an earlier system made the payment."""
     request_id: _builtins.str
-    """The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-    imported payment.
+    """The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+    earlier system made the payment.
     """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """When. Unset only for an imported payment that has no time."""
+        """When. Of what was imported: when it was imported."""
 
     @_builtins.property
     def payment(self) -> Global___Payment:

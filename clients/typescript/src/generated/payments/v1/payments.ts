@@ -588,7 +588,7 @@ export interface WatchPaymentsResponse {
 export interface PaymentEvent {
   /** What happened. */
   type: PaymentEventType;
-  /** When. Unset only for an imported payment that has no time. */
+  /** When. Of what was imported: when it was imported. */
   eventTime:
     | Timestamp
     | undefined;
@@ -600,11 +600,11 @@ export interface PaymentEvent {
   refund:
     | Refund
     | undefined;
-  /** Who asked for it: the caller's name. Empty for an imported payment. */
+  /** Who asked for it: the caller's name. Empty where an earlier system made the payment. */
   caller: string;
   /**
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-   * imported payment.
+   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+   * earlier system made the payment.
    */
   requestId: string;
 }

@@ -86,7 +86,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp eventTime_;
   /**
    * <pre>
-   * When. Unset only for an imported payment that has no time.
+   * When. Of what was imported: when it was imported.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When. Unset only for an imported payment that has no time.
+   * When. Of what was imported: when it was imported.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When. Unset only for an imported payment that has no time.
+   * When. Of what was imported: when it was imported.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object caller_ = "";
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty for an imported payment.
+   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -222,7 +222,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty for an imported payment.
+   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -248,8 +248,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-   * imported payment.
+   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+   * earlier system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -270,8 +270,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-   * imported payment.
+   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+   * earlier system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -838,7 +838,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> eventTimeBuilder_;
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -849,7 +849,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -864,7 +864,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -884,7 +884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -902,7 +902,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -927,7 +927,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -944,7 +944,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -956,7 +956,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -971,7 +971,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Unset only for an imported payment that has no time.
+     * When. Of what was imported: when it was imported.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -1307,7 +1307,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object caller_ = "";
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty for an imported payment.
+     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1327,7 +1327,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty for an imported payment.
+     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1348,7 +1348,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty for an imported payment.
+     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1365,7 +1365,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty for an imported payment.
+     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1379,7 +1379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty for an imported payment.
+     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1399,8 +1399,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-     * imported payment.
+     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+     * earlier system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1420,8 +1420,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-     * imported payment.
+     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+     * earlier system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1442,8 +1442,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-     * imported payment.
+     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+     * earlier system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1460,8 +1460,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-     * imported payment.
+     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+     * earlier system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1475,8 +1475,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-     * imported payment.
+     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+     * earlier system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>

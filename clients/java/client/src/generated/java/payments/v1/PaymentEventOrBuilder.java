@@ -31,7 +31,7 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * When. Unset only for an imported payment that has no time.
+   * When. Of what was imported: when it was imported.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -40,7 +40,7 @@ public interface PaymentEventOrBuilder extends
   boolean hasEventTime();
   /**
    * <pre>
-   * When. Unset only for an imported payment that has no time.
+   * When. Of what was imported: when it was imported.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -49,7 +49,7 @@ public interface PaymentEventOrBuilder extends
   com.google.protobuf.Timestamp getEventTime();
   /**
    * <pre>
-   * When. Unset only for an imported payment that has no time.
+   * When. Of what was imported: when it was imported.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -112,7 +112,7 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty for an imported payment.
+   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -121,7 +121,7 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getCaller();
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty for an imported payment.
+   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -132,8 +132,8 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-   * imported payment.
+   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+   * earlier system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -142,8 +142,8 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty for an
-   * imported payment.
+   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
+   * earlier system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
