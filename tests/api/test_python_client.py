@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from concurrent import futures
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -51,6 +51,7 @@ class BlockingClient:
         self.get_payment = _blocking(runner, client.get_payment)
         self.list_payments = _blocking_iterator(runner, client.list_payments)
         self.list_payments_page = _blocking(runner, client.list_payments_page)
+        self.watch_payments = _blocking_iterator(runner, client.watch_payments)
         self.close = _blocking(runner, client.close)
 
 
@@ -385,6 +386,69 @@ def test_many_threads_share_one_client(service: RunningService, order_id: int) -
     assert sorted(listed) == sorted(payment.payment_id for payment in charged)
 
 
+# Watching
+
+
+def following(updates: Iterator[payments.PaymentUpdate]) -> payments.PaymentEvent:
+    """Return the next event."""
+    return next(update.event for update in updates if update.event is not None)
+
+
+def test_a_watch_tells_what_happens_to_a_payment_in_order(client: Client, order_id: int) -> None:
+    updates = client.watch_payments()
+    begun = next(updates)
+    assert begun.event is None
+    assert begun.resume_token
+    payment = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI, request_id=f"c{order_id}")
+    refunded = client.refund(payment_id=payment.payment_id, amount=Decimal(4), request_id=f"r{order_id}")
+    seen = itertools.islice(
+        (it.event for it in updates if it.event and it.event.payment.payment_id == payment.payment_id), 2
+    )
+    charged_event, refund_event = list(seen)
+    assert charged_event == payments.PaymentEvent(
+        type=payments.PaymentEventType.CHARGED,
+        event_time=payment.create_time,
+        payment=payment,
+        refund=None,
+        caller="anonymous",
+        request_id=f"c{order_id}",
+    )
+    assert refunded.refund is not None
+    assert refund_event == payments.PaymentEvent(
+        type=payments.PaymentEventType.REFUNDED,
+        event_time=refunded.refund.create_time,
+        payment=refunded.payment,
+        refund=refunded.refund,
+        caller="anonymous",
+        request_id=f"r{order_id}",
+    )
+    again = client.watch_payments(resume_token=begun.resume_token)
+    of_payment = (it.event for it in again if it.event and it.event.payment.payment_id == payment.payment_id)
+    assert list(itertools.islice(of_payment, 2)) == [charged_event, refund_event]
+
+
+def test_a_token_that_was_altered_is_refused(client: Client) -> None:
+    token = next(client.watch_payments()).resume_token
+    with pytest.raises(payments.InvalidRequest) as raised:
+        next(client.watch_payments(resume_token=token[:-1] + ("A" if token[-1] != "A" else "B")))
+    assert [violation.field for violation in raised.value.violations] == ["resume_token"]
+
+
+def test_a_watch_goes_on_after_the_service_was_killed_and_misses_nothing(
+    connect: Connect, start_service: Callable[..., RunningService], order_id: int
+) -> None:
+    service = start_service()
+    client = connect(service.target, timeout_seconds=30)
+    updates = client.watch_payments()
+    next(updates)
+    first = client.charge(order_id=order_id, amount=Decimal(1), method=PaymentMethod.UPI)
+    assert following(updates).payment == first
+    service.kill()
+    service.start()
+    second = client.charge(order_id=order_id, amount=Decimal(2), method=PaymentMethod.UPI)
+    assert following(updates).payment == second
+
+
 # A service that restarts
 
 
@@ -475,7 +539,7 @@ def failure(
     return code, (*trailers, ("grpc-status-details-bin", status.SerializeToString()))
 
 
-Request = pb.ChargeRequest | pb.BatchChargeRequest | pb.ListPaymentsRequest
+Request = pb.ChargeRequest | pb.BatchChargeRequest | pb.ListPaymentsRequest | pb.WatchPaymentsRequest
 
 
 @dataclass
@@ -486,6 +550,7 @@ class FakeService(PaymentServiceServicer):
         default_factory=lambda: iter(())
     )
     seconds_per_call: float = 0
+    events_per_stream: int = 2
     requests: list[Request] = field(default_factory=list)
     call_times_seconds: list[float] = field(default_factory=list)
     metadata: dict[str, str | bytes] = field(default_factory=dict)
@@ -528,6 +593,22 @@ class FakeService(PaymentServiceServicer):
             payments=[pb.Payment(payment_id=page * 2), pb.Payment(payment_id=page * 2 + 1)],
             next_page_token="" if page == 2 else str(page + 1),
         )
+
+    def WatchPayments(  # noqa: N802
+        self, request: pb.WatchPaymentsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.WatchPaymentsResponse]:
+        """Tell of two payments after the one that the token names, then fail as told, or end."""
+        last = int(request.resume_token or 0)
+        self.requests.append(request)
+        self.call_times_seconds.append(time.monotonic())
+        for payment_id in range(last + 1, last + self.events_per_stream + 1):
+            event = pb.PaymentEvent(
+                type=pb.PAYMENT_EVENT_TYPE_CHARGED, payment=pb.Payment(payment_id=payment_id), caller="shop"
+            )
+            yield pb.WatchPaymentsResponse(event=event, resume_token=str(payment_id))
+        for code, trailers in self.failures:
+            context.set_trailing_metadata(trailers)
+            context.abort(code, "told to fail")
 
     def _meet(self, request: Request, context: grpc.ServicerContext) -> None:
         self.call_times_seconds.append(time.monotonic())
@@ -678,6 +759,55 @@ def test_a_page_that_fails_for_a_moment_does_not_end_the_iteration(connect: Conn
         assert [payment.payment_id for payment in iterator] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES"),
+        (grpc.StatusCode.CANCELLED, ""),
+    ],
+)
+def test_a_watch_goes_on_from_its_last_token_after_what_passes(
+    connect: Connect, code: grpc.StatusCode, reason: str
+) -> None:
+    with serving(FakeService(failures=iter([failure(code, reason)] * 4))) as fake:
+        updates = connect(fake.target).watch_payments(resume_token="7")
+        assert [following(updates).payment.payment_id for _ in range(6)] == list(range(8, 14))
+    tokens = [request.resume_token for request in fake.requests if isinstance(request, pb.WatchPaymentsRequest)]
+    assert tokens == ["7", "9", "11"]
+
+
+def test_a_watch_goes_on_when_its_stream_just_ends(connect: Connect) -> None:
+    with serving(FakeService()) as fake:
+        updates = connect(fake.target).watch_payments()
+        assert [following(updates).payment.payment_id for _ in range(5)] == [1, 2, 3, 4, 5]
+        assert following(updates).caller == "shop"
+
+
+def test_a_watch_ends_at_an_error_that_does_not_pass(connect: Connect) -> None:
+    failures = iter([failure(grpc.StatusCode.FAILED_PRECONDITION, "RESUME_TOKEN_EXPIRED")])
+    with (
+        serving(FakeService(failures=failures, events_per_stream=0)) as fake,
+        pytest.raises(payments.ResumeTokenExpired),
+    ):
+        next(connect(fake.target).watch_payments(resume_token="7"))
+    assert len(fake.requests) == 1
+
+
+def test_a_watch_may_have_a_limit_to_how_long_the_service_is_away(connect: Connect) -> None:
+    failures = itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE))
+    with serving(FakeService(failures=failures, events_per_stream=0)) as fake, pytest.raises(payments.Unavailable):
+        next(connect(fake.target).watch_payments(timeout_seconds=1))
+    assert len(fake.requests) > 1
+
+
+def test_a_watch_that_receives_something_now_and_then_never_gives_up(connect: Connect) -> None:
+    failures = itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE, "", 0.3))
+    with serving(FakeService(failures=failures)) as fake:
+        updates = connect(fake.target).watch_payments(timeout_seconds=1)
+        assert [following(updates).payment.payment_id for _ in range(12)] == list(range(1, 13))
+
+
 def test_the_service_is_told_who_calls(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         charge(connect(fake.target, user_agent="checkout/1.4"))
@@ -803,6 +933,15 @@ async def test_interceptors_are_around_each_attempt_of_the_client() -> None:
             await async_client.charge(order_id=1, amount=Decimal(1))
     assert [str(method) for method in interceptor.methods] == ["/payments.v1.PaymentService/Charge"] * 2
     assert len(async_interceptor.methods) == 2
+
+
+def test_an_iterator_that_is_dropped_ends_its_stream(service: RunningService) -> None:
+    with PaymentsClient(service.target) as client:
+        for _ in range(150):
+            updates = client.watch_payments(timeout_seconds=20)
+            next(updates)
+            assert isinstance(updates, Generator)
+            updates.close()
 
 
 @pytest.mark.asyncio

@@ -20,7 +20,7 @@ from google.type.money_pb2 import Money
 from hypothesis import given
 from hypothesis import strategies as st
 from payments import _channel, _messages
-from payments._retries import Attempts
+from payments._retries import Attempts, Resumptions
 from payments.errors import error_from_rpc
 from payments.v1 import payments_pb2 as pb
 
@@ -607,6 +607,53 @@ def test_a_deadline_that_cuts_a_later_attempt_raises_the_failure_before_it() -> 
     assert raised.value.__notes__ == ["The deadline passed during another attempt after this."]
 
 
+@pytest.mark.parametrize(
+    ("code", "call_id", "goes_on"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "c", True),
+        (grpc.StatusCode.CANCELLED, None, True),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, None, True),
+        (grpc.StatusCode.INTERNAL, None, True),
+        (grpc.StatusCode.UNKNOWN, None, True),
+        # A fault of the service, which its log has.
+        (grpc.StatusCode.INTERNAL, "c", False),
+        (grpc.StatusCode.INVALID_ARGUMENT, None, False),
+        (grpc.StatusCode.FAILED_PRECONDITION, None, False),
+        (grpc.StatusCode.UNAUTHENTICATED, None, False),
+        (grpc.StatusCode.PERMISSION_DENIED, None, False),
+        (grpc.StatusCode.UNIMPLEMENTED, None, False),
+    ],
+)
+def test_a_stream_goes_on_after_what_passes_or_was_cut(
+    code: grpc.StatusCode, call_id: str | None, *, goes_on: bool
+) -> None:
+    error = payments.PaymentsError("cut", code=code, call_id=call_id)
+    resumptions = Resumptions(None, jitter=lambda: 1.0)
+    if goes_on:
+        assert [resumptions.delay_seconds(error) for _ in range(2)] == [0.1, 0.2]
+        return
+    with pytest.raises(payments.PaymentsError) as raised:
+        resumptions.delay_seconds(error)
+    assert raised.value is error
+
+
+def test_a_stream_is_given_up_when_the_service_is_away_for_too_long_at_a_stretch() -> None:
+    clock = Clock()
+    resumptions = Resumptions(10, clock=clock, jitter=lambda: 1.0)
+    assert resumptions.delay_seconds(unavailable()) == 0.1
+    clock.now_seconds += 9
+    resumptions.received()
+    assert resumptions.delay_seconds(unavailable()) == 0.1
+    clock.now_seconds += 9.9
+    with pytest.raises(payments.Unavailable):
+        resumptions.delay_seconds(unavailable())
+
+
+def test_a_stream_that_just_ended_is_gone_on_with_for_ever() -> None:
+    resumptions = Resumptions(None, jitter=lambda: 1.0)
+    assert [resumptions.delay_seconds(None) for _ in range(6)] == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
 # What is shipped
 
 
@@ -614,8 +661,11 @@ def test_the_service_config_repeats_every_rpc_and_spreads_calls() -> None:
     config = json.loads(_channel._SERVICE_CONFIG)
     (method_config,) = config["methodConfig"]
     service = pb.DESCRIPTOR.services_by_name["PaymentService"]
-    # A new RPC belongs in the config only if it is safe to repeat: whoever adds one decides, here and there.
-    assert method_config["name"] == [{"service": service.full_name, "method": each.name} for each in service.methods]
+    # A new RPC belongs in the config only if it is safe to repeat: whoever adds one decides, here and there. A stream
+    # does not: the clients go on with it from where it was.
+    assert method_config["name"] == [
+        {"service": service.full_name, "method": each.name} for each in service.methods if not each.server_streaming
+    ]
     assert method_config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
 

@@ -10,7 +10,7 @@ import grpc
 
 from payments import _messages
 from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, call_metadata, channel_options
-from payments._retries import Attempts
+from payments._retries import Attempts, Resumptions
 from payments.errors import PaymentsError, error_from_rpc
 from payments.models import (
     NewCharge,
@@ -19,6 +19,7 @@ from payments.models import (
     PaymentDetails,
     PaymentMethod,
     PaymentPage,
+    PaymentUpdate,
     RefundResult,
 )
 from payments.v1 import payments_pb2
@@ -144,6 +145,12 @@ class AsyncPaymentsClient:
         )
         return _messages.payment_page(await self._call(self._stub.ListPayments, request, timeout_seconds))
 
+    def watch_payments(
+        self, *, resume_token: str = "", timeout_seconds: float | None = None
+    ) -> AsyncIterator[PaymentUpdate]:
+        """Return an endless async iterator over what happens to payments: see :meth:`PaymentsClient.watch_payments`."""
+        return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
+
     async def close(self) -> None:
         """Close the connection. Calls in progress are cancelled; there can be no further ones."""
         self._is_closed = True
@@ -169,6 +176,25 @@ class AsyncPaymentsClient:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    async def _watch(
+        self, request: payments_pb2.WatchPaymentsRequest, resumptions: Resumptions
+    ) -> AsyncIterator[PaymentUpdate]:
+        while True:
+            failure = None
+            stream = self._stub.WatchPayments(request, metadata=self._metadata)
+            try:
+                async for response in stream:
+                    resumptions.received()
+                    request.resume_token = response.resume_token
+                    yield _messages.payment_update(response)
+            except grpc.RpcError as rpc_error:
+                failure = error_from_rpc(rpc_error, None)
+                if self._is_closed:
+                    raise failure from rpc_error
+            finally:
+                stream.cancel()
+            await asyncio.sleep(resumptions.delay_seconds(failure))
 
     async def _call(
         self,

@@ -10,7 +10,7 @@ import grpc
 
 from payments import _messages
 from payments._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS, call_metadata, channel_options
-from payments._retries import Attempts
+from payments._retries import Attempts, Resumptions
 from payments.errors import PaymentsError, error_from_rpc
 from payments.models import (
     NewCharge,
@@ -19,6 +19,7 @@ from payments.models import (
     PaymentDetails,
     PaymentMethod,
     PaymentPage,
+    PaymentUpdate,
     RefundResult,
 )
 from payments.v1 import payments_pb2
@@ -44,7 +45,7 @@ class PaymentsClient:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         credentials: grpc.ChannelCredentials | None = None,
         api_key: str | None = None,
-        interceptors: Sequence[grpc.UnaryUnaryClientInterceptor] = (),
+        interceptors: Sequence[grpc.UnaryUnaryClientInterceptor | grpc.UnaryStreamClientInterceptor] = (),
         options: Sequence[tuple[str, object]] = (),
         user_agent: str = "",
     ) -> None:
@@ -56,7 +57,8 @@ class PaymentsClient:
             timeout_seconds: how long a call may take, all its attempts together.
             credentials: of TLS (``grpc.ssl_channel_credentials()``); None sends everything in the clear.
             api_key: says who calls, where the service asks for it; sent only over TLS or to a loopback address.
-            interceptors: around each attempt, of which gRPC's own retries are one; the first is outermost.
+            interceptors: around each attempt, of which gRPC's own retries are one; the first is outermost. Those of
+                streams are around each connection of a watch.
             options: channel options of gRPC, which replace the client's own of the same name.
             user_agent: names your program to the service, as in ``checkout/1.4``.
 
@@ -224,6 +226,26 @@ class PaymentsClient:
         )
         return _messages.payment_page(self._call(self._stub.ListPayments, request, timeout_seconds))
 
+    def watch_payments(
+        self, *, resume_token: str = "", timeout_seconds: float | None = None
+    ) -> Iterator[PaymentUpdate]:
+        """Return an endless iterator over what happens to payments, which waits for the next event.
+
+        Every event comes at least once, those of one payment in their order. It goes on by itself after whatever cuts
+        the connection, such as a restart of the service, where it was. To go on after a crash of your own, keep the
+        ``resume_token`` of each update once its event is dealt with, and begin with the last one. An update without an
+        event brings a newer token: there is one at once, and one whenever nothing has happened for some seconds.
+
+        Args:
+            resume_token: that of an earlier update, for all that happened after it; empty for what happens from now on.
+            timeout_seconds: how long the service may be out of reach at a stretch before that is raised; None means for
+                ever.
+
+        Raises:
+            ResumeTokenExpired, InvalidRequest, OutcomeUnknown: while iterating.
+        """
+        return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
+
     def close(self) -> None:
         """Close the connection. Calls in progress are cancelled; there can be no further ones."""
         self._is_closed = True
@@ -246,6 +268,24 @@ class PaymentsClient:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    def _watch(self, request: payments_pb2.WatchPaymentsRequest, resumptions: Resumptions) -> Iterator[PaymentUpdate]:
+        while True:
+            failure = None
+            stream = self._stub.WatchPayments(request, metadata=self._metadata)
+            try:
+                for response in stream:
+                    resumptions.received()
+                    # Before it is given out: whoever does not come back for more has dealt with it all the same.
+                    request.resume_token = response.resume_token
+                    yield _messages.payment_update(response)
+            except grpc.RpcError as rpc_error:
+                failure = error_from_rpc(rpc_error, None)
+                if self._is_closed:
+                    raise failure from rpc_error
+            finally:
+                stream.cancel()
+            time.sleep(resumptions.delay_seconds(failure))
 
     def _call(
         self,

@@ -16,9 +16,12 @@ from payments.models import (
     Payment,
     PaymentConditions,
     PaymentDetails,
+    PaymentEvent,
+    PaymentEventType,
     PaymentMethod,
     PaymentPage,
     PaymentStatus,
+    PaymentUpdate,
     Refund,
     RefundResult,
     RefundState,
@@ -63,6 +66,15 @@ _REFUND_STATUSES = {
     payments_pb2.REFUND_STATUS_PENDING: RefundStatus.PENDING,
     payments_pb2.REFUND_STATUS_SUCCEEDED: RefundStatus.SUCCEEDED,
     payments_pb2.REFUND_STATUS_FAILED: RefundStatus.FAILED,
+}
+_EVENT_TYPES = {
+    payments_pb2.PAYMENT_EVENT_TYPE_PENDING: PaymentEventType.PENDING,
+    payments_pb2.PAYMENT_EVENT_TYPE_CHARGED: PaymentEventType.CHARGED,
+    payments_pb2.PAYMENT_EVENT_TYPE_FAILED: PaymentEventType.FAILED,
+    payments_pb2.PAYMENT_EVENT_TYPE_REFUND_PENDING: PaymentEventType.REFUND_PENDING,
+    payments_pb2.PAYMENT_EVENT_TYPE_REFUNDED: PaymentEventType.REFUNDED,
+    payments_pb2.PAYMENT_EVENT_TYPE_REFUND_FAILED: PaymentEventType.REFUND_FAILED,
+    payments_pb2.PAYMENT_EVENT_TYPE_IMPORTED: PaymentEventType.IMPORTED,
 }
 
 
@@ -231,6 +243,24 @@ def payment_page(response: payments_pb2.ListPaymentsResponse) -> PaymentPage:
         payments=tuple(map(payment, response.payments)),
         next_page_token=response.next_page_token,
         total_size=response.total_size if response.HasField("total_size") else None,
+    )
+
+
+def payment_update(response: payments_pb2.WatchPaymentsResponse) -> PaymentUpdate:
+    """Return what a watch gives next in Python's types."""
+    return PaymentUpdate(
+        event=_event(response.event) if response.HasField("event") else None, resume_token=response.resume_token
+    )
+
+
+def _event(message: payments_pb2.PaymentEvent) -> PaymentEvent:
+    return PaymentEvent(
+        type=_EVENT_TYPES.get(message.type, PaymentEventType.UNKNOWN),
+        event_time=_time(message.event_time) if message.HasField("event_time") else None,
+        payment=payment(message.payment),
+        refund=refund(message.refund) if message.HasField("refund") else None,
+        caller=message.caller,
+        request_id=message.request_id,
     )
 
 

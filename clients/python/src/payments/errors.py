@@ -79,6 +79,13 @@ class RequestIdReused(PaymentsError):
     """The same request_id came before with other parameters."""
 
 
+class ResumeTokenExpired(PaymentsError):
+    """What came after the token of a watch is no longer kept, or the token is of another database.
+
+    Begin without one, and list the payments for what was missed.
+    """
+
+
 class Unauthenticated(PaymentsError):
     """It is not said who calls, or not in a way that is believed: a key is missing, unknown, revoked or expired."""
 
@@ -123,6 +130,7 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "PAYMENT_PENDING": PaymentPending,
     "REFUND_EXCEEDS_PAYMENT": RefundExceedsPayment,
     "REQUEST_ID_REUSED": RequestIdReused,
+    "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
     "STORE_UNAVAILABLE": Unavailable,
     "SHUTTING_DOWN": Unavailable,
     "CREDENTIALS_MISSING": Unauthenticated,
@@ -131,6 +139,7 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "ROLE_MISSING": PermissionDenied,
     "OVERLOADED": Overloaded,
     "RATE_LIMITED": Overloaded,
+    "TOO_MANY_WATCHES": Overloaded,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "CALL_TOO_LONG": DeadlineExceeded,
     "INTERNAL": InternalError,

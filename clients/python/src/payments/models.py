@@ -50,6 +50,23 @@ class RefundStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class PaymentEventType(StrEnum):
+    """What happened to a payment. ``UNKNOWN`` stands for what this version of the client has no name for."""
+
+    UNKNOWN = "UNKNOWN"
+    PENDING = "PENDING"
+    """It was asked for; the processor has not answered yet."""
+    CHARGED = "CHARGED"
+    FAILED = "FAILED"
+    """The processor declined; nothing was charged."""
+    REFUND_PENDING = "REFUND_PENDING"
+    """A refund was asked for; the processor has not answered yet."""
+    REFUNDED = "REFUNDED"
+    REFUND_FAILED = "REFUND_FAILED"
+    IMPORTED = "IMPORTED"
+    """It was taken over from an earlier system, as it was there."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewCharge:
     """One charge of many (``batch_charge``): the arguments that ``charge`` takes."""
@@ -125,6 +142,30 @@ class PaymentPage:
     payments: tuple[Payment, ...]
     next_page_token: str
     total_size: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentEvent:
+    """Something that happened to a payment.
+
+    ``payment`` is as this left it, and so is ``refund``, which is None where the event is not about one. ``caller``
+    asked for it with ``request_id``; both are empty, and ``event_time`` may be None, for an imported payment.
+    """
+
+    type: PaymentEventType
+    event_time: datetime | None
+    payment: Payment
+    refund: Refund | None
+    caller: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentUpdate:
+    """What a watch gives next: an event, or None for that there was none; and the token to go on from after it."""
+
+    event: PaymentEvent | None
+    resume_token: str
 
 
 class PaymentConditions(TypedDict, total=False):
