@@ -81,7 +81,10 @@ _group_waiting = Gauge(
 )
 
 _events = Counter(
-    "payments_events_relayed", "Events that this replica gave their place in the stream.", registry=REGISTRY
+    "payments_events_relayed",
+    "Events that this replica gave their place in the stream, by what happened.",
+    ["kind"],
+    registry=REGISTRY,
 )
 _event_lag = Gauge(
     "payments_event_lag_seconds",
@@ -125,9 +128,9 @@ def database_failed(kind: str) -> None:
     _database_errors.labels(kind).inc()
 
 
-def events_relayed(count: int) -> None:
-    """Count events that were given their place in the stream."""
-    _events.inc(count)
+def events_relayed(kind: str, count: int) -> None:
+    """Count events of a kind that were given their place in the stream."""
+    _events.labels(kind).inc(count)
 
 
 def event_lag(seconds: float) -> None:

@@ -4,20 +4,28 @@ One reader of the stream serves all who are up to date; whoever is behind reads 
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
+
+import structlog
 
 from server import metrics
 from server.domain.errors import PaymentsError, ResumeTokenExpired, ShuttingDown, TooManyWatches
 from server.domain.event import PaymentEvent
 
-_PAGE = 500
-_KEPT = 4 * _PAGE
-"""How many events stay in memory for those who are nearly up to date."""
+_PAGE = 200
+"""How many events one who is behind has in memory, also when they take no more of them."""
 
+_KEPT = 2000
+"""How many events stay in memory for all who are nearly up to date."""
+
+_CHECKED_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
 
 
 class EventStore(Protocol):
@@ -61,6 +69,10 @@ class Watching:
             except PaymentsError:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
+            except Exception:  # noqa: BLE001 - if this ended, those who watch would hear nothing any more
+                _log.exception("stream_not_read")
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
             if not more:
                 await self._pause()
 
@@ -73,12 +85,15 @@ class Watching:
         self._closed = True
         self._tell()
 
-    async def watch(self, after: int | None) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
+    async def watch(
+        self, after: int | None, check: Callable[[], None]
+    ) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
         """Give each event after a place, or from now on, with its own place; and None for that there was none.
 
-        There is a None at once.
+        There is a None at once. ``check`` is called at least once a second, except while what is given is not taken.
 
         Raises:
+            Exception: whatever ``check`` raises.
             TooManyWatches: as many as may follow the stream already.
             ResumeTokenExpired: events after that place are no longer kept, or the stream has no such place.
             StoreUnavailable: the database cannot be reached.
@@ -95,8 +110,10 @@ class Watching:
         try:
             place = await self._place(after)
             yield place, None
+            told_seconds = time.monotonic()
             while True:
                 self._check_open()
+                check()
                 news = self._news  # before the look, so that nothing comes unnoticed in between
                 recent = self._recent_after(place)
                 events = await self._store.events_after(place, _PAGE) if recent is None else recent
@@ -104,13 +121,15 @@ class Watching:
                     yield event.sequence, event
                     place = event.sequence
                     self._check_open()
-                if events:
+                wait_seconds = self._heartbeat_seconds - (time.monotonic() - told_seconds)
+                if events or wait_seconds <= 0:
+                    if not events:
+                        yield place, None
+                    told_seconds = time.monotonic()
                     continue
-                try:
-                    async with asyncio.timeout(self._heartbeat_seconds):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(wait_seconds, _CHECKED_SECONDS)):
                         await news.wait()
-                except TimeoutError:
-                    yield place, None
         finally:
             self._open -= 1
 

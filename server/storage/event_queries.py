@@ -3,10 +3,10 @@
 from server.storage.queries import PAYMENT, REFUND
 
 SELECT_OUTBOX = """
-    SELECT outbox_id, TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
+    SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
     ORDER BY outbox_id LIMIT %s
 """
-"""By the primary key: the rows that come first, and how many microseconds ago they came."""
+"""By the primary key: the rows that come first, how long each is in bytes, and how many microseconds ago it came."""
 
 RELAY = """
     START TRANSACTION;
@@ -32,15 +32,21 @@ RELAY = """
     LEFT JOIN payments p ON p.reference = n.reference
     WHERE @last_sequence IS NOT NULL AND o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
 
-    UPDATE payment_stream SET last_sequence = last_sequence + ROW_COUNT()
+    SET @inserted = ROW_COUNT();
+
+    UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
     WHERE @last_sequence IS NOT NULL AND stream_id = 1;
 
     DELETE FROM payment_outbox WHERE @last_sequence IS NOT NULL AND outbox_id IN %s;
 
-    COMMIT
+    COMMIT;
+
+    SELECT kind, COUNT(*) FROM payment_events
+    WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind
 """
 """Makes events of rows of the outbox, numbered from the last one on, and deletes the rows; does nothing while another
-relay is at it. By the primary keys; payments that have been charged by the unique key of their reference.
+relay is at it. By the primary keys; payments that have been charged by the unique key of their reference. Then tells
+how many events it made of each kind.
 
 It is one message, so that the lock never waits for the network: of a relay whose machine is gone, the database would
 keep the connection, and the lock, for hours.

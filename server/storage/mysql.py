@@ -66,14 +66,10 @@ class DuplicateKey(Exception):
 
 
 class Executed(NamedTuple):
-    """What one statement of several gave: its rows, and the id that it gave to the row it inserted, else 0.
-
-    ``row_count`` is how many rows it gave or changed.
-    """
+    """What one statement of several gave: its rows, and the id that it gave to the row it inserted, else 0."""
 
     rows: Sequence[Row]
     inserted_id: int
-    row_count: int
 
 
 class Session:
@@ -129,9 +125,7 @@ class Session:
                 executed = []
                 while True:
                     rows = await cursor.fetchall() if cursor.description else ()
-                    executed.append(
-                        Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0), int(cursor.rowcount))
-                    )
+                    executed.append(Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
                     if not await cursor.nextset():
                         return executed
             except pymysql.err.IntegrityError as error:

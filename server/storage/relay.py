@@ -7,7 +7,7 @@ dies leaves anything behind.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -15,15 +15,13 @@ from server import metrics
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError
 from server.storage import event_queries
-from server.storage.mysql import Database, Session
+from server.storage.mysql import Database, Row, Session
 
 _ROWS_AT_ONCE = 200
-"""Rows of the outbox in one transaction: as much as some thousands of charges, which take it a few hundredths of a
-second.
+_BYTES_AT_ONCE = 1 << 18
+"""What one transaction takes of the outbox at most: as much as some thousands of charges, which are done within a few
+hundredths of a second. A row that is longer by itself, as an import writes them, goes alone.
 """
-
-_INSERTED = 3
-"""Which statement of ``event_queries.RELAY`` inserts the events."""
 
 _RETRY_SECONDS = 1.0
 _MICROSECONDS = 1_000_000
@@ -44,7 +42,7 @@ class Relay:
         """Do so until cancelled; what goes wrong with the database is tried again."""
         while True:
             try:
-                rows = await self.relay()
+                taken, more = await self.relay()
             except PaymentsError:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
@@ -52,13 +50,13 @@ class Relay:
                 _log.exception("relay_failed")
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            if rows:
+            if taken:
                 self._relayed()
-            if rows < _ROWS_AT_ONCE:
+            if not more:
                 await asyncio.sleep(self._interval_seconds)
 
-    async def relay(self) -> int:
-        """Relay once, and return how many rows of the outbox there were to relay.
+    async def relay(self) -> tuple[int, bool]:
+        """Relay once; return of how many rows of the outbox, and whether there are more.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -66,14 +64,30 @@ class Relay:
         return await self._database.run(_relay, Deadline())
 
 
-async def _relay(session: Session) -> int:
+async def _relay(session: Session) -> tuple[int, bool]:
     # Whoever sees a change here sees all that it builds on, and the others in their order: so it does not matter that
     # another relay may take some of them first.
     waiting = await session.rows(event_queries.SELECT_OUTBOX, (_ROWS_AT_ONCE,))
-    metrics.event_lag(waiting[0][1] / _MICROSECONDS if waiting else 0.0)
-    if waiting:
-        outbox_ids = tuple(row[0] for row in waiting)
-        async with session.transaction():
-            executed = await session.script(event_queries.RELAY, (outbox_ids, outbox_ids))
-        metrics.events_relayed(executed[_INSERTED].row_count)
-    return len(waiting)
+    metrics.event_lag(waiting[0][2] / _MICROSECONDS if waiting else 0.0)
+    if not waiting:
+        return 0, False
+    outbox_ids = _first_of(waiting)
+    async with session.transaction():
+        *_, made = await session.script(event_queries.RELAY, (outbox_ids, outbox_ids))
+    if not made.rows:
+        return 0, False  # another relay is at it
+    for kind, count in made.rows:
+        metrics.events_relayed(kind, count)
+    return len(outbox_ids), len(outbox_ids) < len(waiting) or len(waiting) == _ROWS_AT_ONCE
+
+
+def _first_of(waiting: Sequence[Row]) -> tuple[int, ...]:
+    """Return the ids of as many of the first rows as one transaction takes: one at least."""
+    taken: list[int] = []
+    length = 0
+    for outbox_id, row_length, _ in waiting:
+        length += row_length
+        if taken and length > _BYTES_AT_ONCE:
+            break
+        taken.append(outbox_id)
+    return tuple(taken)

@@ -34,9 +34,6 @@ _NO_TARGET_SECONDS = math.inf
 _TELLING_SECONDS = 1.0
 """How often the log is told of the calls that were refused: a line each would cost more than refusing them."""
 
-_CHECKED_AGAIN_SECONDS = 1.0
-"""How often it is looked whether the caller of a stream may still have it."""
-
 _CALL_ID_BITS = 128
 _MAX_CALL_ID_LENGTH = 128
 
@@ -51,7 +48,7 @@ class Call:
 
     ``caller`` is who calls; it is there once that is known. ``replayed`` is what the reply says besides its message: an
     earlier call had done what this one asks. ``rates`` has the bucket from which ``rate_key`` takes its calls, where
-    there are such.
+    there are such. ``check`` raises, of a stream that goes on, when its caller may no longer have it.
     """
 
     call_id: str
@@ -61,6 +58,7 @@ class Call:
     replayed: bool = False
     rates: CallerRates | None = None
     rate_key: str = ""
+    check: Callable[[], None] = lambda: None
 
     def count(self, items: int) -> None:
         """Count this call as ``items`` calls of its caller: see ``CallerRates.owe``."""
@@ -104,7 +102,6 @@ class Calls:
         self._refused = 0
         self._overload: Failure | None = None
         self._closed = False
-        self._streams = 0
         self._none = asyncio.Event()
         self._none.set()
         metrics.watch_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
@@ -139,7 +136,9 @@ class Calls:
         started_seconds = time.perf_counter()
         log_context.set({"request_id": call.call_id, "rpc": rpc})
         code = grpc.StatusCode.CANCELLED
-        self._enter(is_stream=is_stream)
+        if not is_stream:
+            self._admission.enter()
+            self._none.clear()
         task = None if self._time is None or is_stream else self._time.start()
         try:
             call.deadline.check()
@@ -155,12 +154,10 @@ class Calls:
                 self._time.stop(task)
             ended_seconds = time.perf_counter()
             succeeded = code is grpc.StatusCode.OK
-            if is_stream:
-                self._streams -= 1
-            else:
+            if not is_stream:
                 self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=succeeded)
-            if not self._admission.in_progress and not self._streams:
-                self._none.set()
+                if not self._admission.in_progress:
+                    self._none.set()
             seconds = ended_seconds - started_seconds
             metrics.call_ended(rpc, code.name)(seconds)
             _log.info("call", code=code.name, duration_ms=round(seconds * 1000, 2), caller=call.caller, peer=peer)
@@ -170,15 +167,12 @@ class Calls:
     ) -> AsyncGenerator[Response, None]:
         """Give the ``responses`` of one streaming call of ``rpc``: see ``one``.
 
-        Whoever may no longer make it, because their key ended, is told so before long.
+        Whoever gives them asks ``call.check`` now and then whether to go on: a key may end before its stream does.
         """
-        checked_seconds = time.monotonic()
+        call.check = lambda: self._gate.check_role(rpc, self._gate.caller(call.credentials))
         with self.one(rpc, peer, call, is_stream=True):
             async with aclosing(responses()) as stream:
                 async for response in stream:
-                    if time.monotonic() - checked_seconds > _CHECKED_AGAIN_SECONDS:
-                        self._gate.check_role(rpc, self._gate.caller(call.credentials))
-                        checked_seconds = time.monotonic()
                     yield response
 
     def close(self) -> None:
@@ -186,15 +180,8 @@ class Calls:
         self._closed = True
 
     async def ended(self) -> None:
-        """Wait until there is none."""
+        """Wait until there is none; streams have no end of their own, and are not waited for."""
         await self._none.wait()
-
-    def _enter(self, *, is_stream: bool) -> None:
-        if is_stream:
-            self._streams += 1
-        else:
-            self._admission.enter()
-        self._none.clear()
 
     def _let_in(self, rpc: str, call: Call, peer: str) -> None:
         if self._closed:

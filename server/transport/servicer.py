@@ -56,10 +56,10 @@ class PaymentServicer:
         return messages.list_response(await self._payments.list_payments(query, call.deadline), query)
 
     async def WatchPayments(
-        self, request: pb.WatchPaymentsRequest, _call: Call
+        self, request: pb.WatchPaymentsRequest, call: Call
     ) -> AsyncGenerator[pb.WatchPaymentsResponse, None]:
         """Stream what happens to payments."""
         after = event_messages.watch_request(request)
-        async with aclosing(self._watching.watch(after)) as watched:
+        async with aclosing(self._watching.watch(after, call.check)) as watched:
             async for place, event in watched:
                 yield event_messages.watch_response(place, event)
