@@ -85,6 +85,8 @@ REQUESTS: Mapping[str, Any] = {
     "Refund": refund(1 << 40),
     "GetPayment": pb.GetPaymentRequest(payment_id=1 << 40),
     "ListPayments": pb.ListPaymentsRequest(),
+    # Refused for its token once it is let in, so that it ends.
+    "WatchPayments": pb.WatchPaymentsRequest(resume_token="nonsense"),
 }
 PATHS: Mapping[str, tuple[str, str]] = {
     "Charge": ("POST", "/v2/payments:charge"),
@@ -92,6 +94,7 @@ PATHS: Mapping[str, tuple[str, str]] = {
     "Refund": ("POST", "/v2/payments/1099511627776:refund"),
     "GetPayment": ("GET", "/v2/payments/1099511627776"),
     "ListPayments": ("GET", "/v2/payments"),
+    "WatchPayments": ("GET", "/v2/payments:watch?resumeToken=nonsense"),
 }
 LEGACY_PATHS: Mapping[str, tuple[str, str]] = {
     "Charge": ("POST", "/v1/payments/charge"),
@@ -111,7 +114,9 @@ def refusal(service: RunningService, way: str, rpc: str, headers: tuple[tuple[st
     if way == "grpc":
         with grpc.insecure_channel(service.target) as channel:
             try:
-                getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=headers, timeout=30)
+                answer = getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=headers, timeout=30)
+                if rpc == "WatchPayments":
+                    next(answer)
             except grpc.RpcError as error:
                 failed = call_failed(error)  # type: ignore[arg-type]
     else:
@@ -135,6 +140,7 @@ def test_every_rpc_has_a_role_and_every_rpc_is_tried_here() -> None:
         "Refund": "payments.refund",
         "GetPayment": "payments.read",
         "ListPayments": "payments.read",
+        "WatchPayments": "payments.read",
     }
 
 

@@ -139,6 +139,7 @@ def test_everything_that_is_served_is_described(contract: Schema) -> None:
         "GET /v2/payments/{paymentId}",
         "GET /v2/payments/by-reference/{reference}",
         "GET /v2/payments",
+        "GET /v2/payments:watch",
         "POST /v1/payments/charge",
         "POST /v1/payments/{payment_id}/refund",
         "GET /v1/payments",
