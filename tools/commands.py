@@ -3,7 +3,7 @@
 import typer
 
 from server.__main__ import main as serve
-from tools import api_keys, doctor, export_csv, load_csv, migrate, payment_calls, sample_data
+from tools import api_keys, doctor, export_csv, history, load_csv, migrate, payment_calls, sample_data
 
 _CALLS = "Call a service"
 _CARE = "Run a service and look after its database"
@@ -22,6 +22,7 @@ app.command("serve", rich_help_panel=_CARE, help="Run the service until it is to
 app.command("migrate", rich_help_panel=_CARE)(migrate.command)
 app.command("import", rich_help_panel=_CARE)(load_csv.command)
 app.command("export", rich_help_panel=_CARE)(export_csv.command)
+app.command("history", rich_help_panel=_CARE)(history.command)
 app.command("sample", rich_help_panel=_CARE)(sample_data.command)
 app.add_typer(api_keys.app, name="keys", rich_help_panel=_CARE)
 app.command("doctor", rich_help_panel=_CARE)(doctor.command)

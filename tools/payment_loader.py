@@ -7,6 +7,7 @@ says otherwise, its rows are looked up and locked, and each line is compared wit
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -17,6 +18,7 @@ from pymysql.cursors import Cursor
 
 from server.domain.errors import InvalidValue
 from server.domain.money import Money
+from server.storage import outbox, queries
 from tools.batch_writer import BatchWriter, DuplicateKey, RefusedByDatabase
 from tools.csv_values import Value
 from tools.loading import BatchResult, IdSet, Line, Outcome, Prepared
@@ -120,6 +122,7 @@ class PaymentLoader:
             self._load_file(cursor, lines, prepared.text)
         else:
             cursor.execute(prepared.text)
+        _tell(cursor, (_DEFAULTS | line.row for line in lines))
         ids, references = [], []
         for line in lines:
             payment_id = line.row.get("payment_id")
@@ -214,6 +217,7 @@ class PaymentLoader:
         if changed:
             updates = ", ".join(f"{column} = VALUES({column})" for column in self._value_columns)
             cursor.execute(f"{_insertion(changed, PAYMENT_COLUMNS)} ON DUPLICATE KEY UPDATE {updates}")
+        _tell(cursor, (*new, *changed))
 
     def _changes(self, row: Row, payment: _Known) -> bool:
         return any(row[column] != payment.row[column] for column in self._value_columns)
@@ -336,6 +340,20 @@ class _KnownPayments:
 
 _DEFAULTS: Row = dict.fromkeys(PAYMENT_COLUMNS) | {"refunded": 0, "refunded_amount": Decimal()}
 """What a payment has in the columns that its file has not."""
+
+
+def _tell(cursor: Cursor, rows: Iterable[Row]) -> None:
+    """Tell the stream of events, in the transaction that takes payments over, that it did."""
+    taken = [(_id(row) or str(row["reference"]), refunded_of(row)) for row in rows]
+    if taken:
+        cursor.execute(queries.TELL, (outbox.imported(taken, datetime.now(UTC)),))
+
+
+def refunded_of(row: Row) -> Decimal:
+    """Return how much of a payment was given back: all of it where only the flag of the replaced service says so."""
+    given_back = (row["amount"] or Decimal()) if row["refunded"] else row["refunded_amount"]
+    assert isinstance(given_back, Decimal)
+    return given_back
 
 
 def _insertion(rows: Sequence[Row], columns: Sequence[str]) -> str:

@@ -1,11 +1,13 @@
 """Refunds into their table. A refund is a thing that happened: one that is there is never changed."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 from pymysql.cursors import Cursor
 
+from server.storage import outbox, queries
 from tools.batch_writer import BatchWriter, DuplicateKey, RefusedByDatabase
 from tools.csv_values import Value
 from tools.loading import BatchResult, Line, Outcome, Prepared
@@ -94,6 +96,8 @@ class RefundLoader:
         if new and not self._dry_run:
             values = [row[column] for row in new for column in REFUND_COLUMNS]
             cursor.execute(_INSERT + ", ".join([_PLACES] * len(new)), values)
+            taken = [(_id(row), int(str(row["payment_id"])), refundable[row["payment_id"]][1]) for row in new]
+            cursor.execute(queries.TELL, (outbox.imported_refunds(taken, datetime.now(UTC)),))
         return result
 
 

@@ -10,11 +10,12 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Annotated
 
 import pymysql
@@ -23,6 +24,8 @@ from pymysql.constants import ER
 
 from server.config import SettingsError
 from server.domain.currency import MINOR_DIGITS
+from server.domain.event import EventKind
+from server.storage import outbox, queries
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, print_line
 from tools.private_settings import load_tool_settings
 
@@ -74,6 +77,7 @@ _INSERT_PAYMENT = """
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _SELECT_IDS = "SELECT request_id, payment_id FROM payments WHERE caller = %s AND request_id IN %s"
+_SELECT_REFUND_IDS = "SELECT request_id, refund_id FROM refunds WHERE caller = %s AND request_id IN %s"
 _INSERT_REFUND = """
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
     VALUES (%s, %s, %s, 1, %s, %s, %s, %s)
@@ -223,10 +227,11 @@ def _insert_batch(connection: DatabaseConnection, batch: list[SamplePayment], cu
                 for payment in batch
             ],
         )
+        cursor.execute(_SELECT_IDS, [CALLER, [payment.request_id for payment in batch]])
+        payment_ids = dict(cursor.fetchall())
         refunded = [payment for payment in batch if payment.refunds]
+        refund_ids: dict[bytes, int] = {}
         if refunded:
-            cursor.execute(_SELECT_IDS, [CALLER, [payment.request_id for payment in refunded]])
-            payment_ids = dict(cursor.fetchall())
             cursor.executemany(
                 _INSERT_REFUND,
                 [
@@ -243,6 +248,25 @@ def _insert_batch(connection: DatabaseConnection, batch: list[SamplePayment], cu
                     for refund in payment.refunds
                 ],
             )
+            made = [refund.request_id for payment in refunded for refund in payment.refunds]
+            cursor.execute(_SELECT_REFUND_IDS, [CALLER, made])
+            refund_ids = dict(cursor.fetchall())
+        changes = [change for payment in batch for change in _changes(payment, payment_ids, refund_ids, digits)]
+        cursor.execute(queries.TELL, [outbox.made_up(sorted(changes, key=itemgetter(-1)))])
+
+
+def _changes(
+    payment: SamplePayment, payment_ids: Mapping[bytes, int], refund_ids: Mapping[bytes, int], digits: int
+) -> Iterator[tuple[EventKind, int, int | None, Decimal, datetime]]:
+    """Return what happened to a payment, as the stream of events is told it."""
+    payment_id = payment_ids[payment.request_id]
+    kind = EventKind.CHARGED if payment.has_succeeded else EventKind.FAILED
+    yield kind, payment_id, None, Decimal(), payment.create_time
+    refunded_minor = 0
+    for refund in payment.refunds:
+        refunded_minor += refund.amount_minor
+        refunded = Decimal(refunded_minor).scaleb(-digits)
+        yield EventKind.REFUNDED, payment_id, refund_ids[refund.request_id], refunded, refund.create_time
 
 
 def _times(chance: random.Random, count: int, now: datetime, months: int) -> Iterator[datetime]:

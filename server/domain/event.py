@@ -49,7 +49,7 @@ class PaymentEvent:
 
     ``sequence`` is its place in the stream, 1 or more. ``payment`` and ``refund`` are as this left them; ``refund`` is
     None where it is not about one. ``caller`` asked for it with ``request_id``; both are empty where an earlier system
-    made the payment. ``occurred_at`` is None only for an imported payment that has no time.
+    made the payment. One that is imported occurred when it was, not when it was made.
     """
 
     sequence: int

@@ -6,12 +6,16 @@ occurred_at]``, of which what is null at the end may be left out. The relay make
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 import orjson
 
-from server.domain.event import OF_CHARGE, OF_REFUND
+from server.domain.event import OF_CHARGE, OF_REFUND, EventKind
 from server.domain.payment import NewPayment, Payment, Status
 from server.storage.rows import stored_time
+
+Named = str | int
+"""What names a payment: its reference, or its id."""
 
 
 def charge_changes(payments: Iterable[NewPayment]) -> str:
@@ -40,6 +44,41 @@ def new_refund(status: Status, after: Payment, occurred_at: datetime) -> tuple[o
     assert after.refunded_amount is not None, "what is refunded has an amount"
     refunded = str(after.refunded_amount.amount)
     return OF_REFUND[status].value, after.payment_id, refunded, stored_time(occurred_at)
+
+
+def imported(payments: Iterable[tuple[Named, Decimal]], occurred_at: datetime) -> str:
+    """Return what ``queries.TELL`` binds for payments taken over, each with how much of it was refunded already."""
+    time = stored_time(occurred_at)
+    return _hex(_change(EventKind.IMPORTED, named, None, refunded, time) for named, refunded in payments)
+
+
+def imported_refunds(refunds: Iterable[tuple[int, int, Decimal]], occurred_at: datetime) -> str:
+    """Return the same for refunds taken over: each its id, that of its payment, and how much of that was refunded."""
+    time = stored_time(occurred_at)
+    return _hex(
+        _change(EventKind.IMPORTED, payment_id, refund_id, refunded, time)
+        for refund_id, payment_id, refunded in refunds
+    )
+
+
+def made_up(changes: Iterable[tuple[EventKind, int, int | None, Decimal, datetime]]) -> str:
+    """Return what ``queries.TELL`` binds for changes of any kind: of a payment, by its id, and perhaps a refund of it.
+
+    Each has how much of the payment was refunded after it, and when it happened.
+    """
+    return _hex(
+        _change(kind, payment_id, refund_id, refunded, stored_time(time))
+        for kind, payment_id, refund_id, refunded, time in changes
+    )
+
+
+def _change(kind: EventKind, named: Named, refund_id: int | None, refunded: Decimal, time: str) -> tuple[object, ...]:
+    reference, payment_id = (named, None) if isinstance(named, str) else (None, named)
+    return kind, reference, payment_id, refund_id, f"{refunded:.2f}", time
+
+
+def _hex(changes: Iterable[tuple[object, ...]]) -> str:
+    return orjson.dumps(list(changes)).hex()
 
 
 def _one(kind: str, payment_id: int, refund_id: int | None, refunded: str, occurred_at: datetime) -> str:

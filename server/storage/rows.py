@@ -67,15 +67,17 @@ def _event(told: list[Any], payment_columns: list[Any], refund_columns: list[Any
     kind = EventKind(kind_name)
     now = _payment(*payment_columns)
     payment = now
-    if now.amount is not None and kind is not EventKind.IMPORTED:
+    if now.amount is not None:
         refunded = _money(now.amount.currency, refunded_amount)
         payment = replace(
             now,
-            status=STATUS_OF_PAYMENT[kind],
+            status=STATUS_OF_PAYMENT.get(kind, now.status),
             refunded_amount=refunded,
-            is_refunded=refunded == now.amount,
+            is_refunded=refunded.is_positive and refunded == now.amount,
         )
-    refund = None if refund_columns is None else replace(_refund(*refund_columns)[0], status=STATUS_OF_REFUND[kind])
+    refund = None if refund_columns is None else _refund(*refund_columns)[0]
+    if refund is not None:
+        refund = replace(refund, status=STATUS_OF_REFUND.get(kind, refund.status))
     return PaymentEvent(
         sequence=sequence,
         kind=kind,

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,9 +98,7 @@ def test_charges_and_refunds_become_events_in_order(rights: dict[str, str], even
     async def run() -> tuple[int, int]:
         async with on(rights) as stores:
             one = await stores.charged()
-            failed = new_payment()
-            failed.status = Status.FAILED
-            other = await stores.charged(failed)
+            other = await stores.charged(replace(new_payment(), status=Status.FAILED))
             await stores.refund(one, 100)
             await stores.refund(one)
             await stores.relay_all()
@@ -333,7 +332,9 @@ def test_a_relay_whose_connection_is_killed_at_any_moment_leaves_no_half(
     assert sorted(payment_id for _, payment_id, *_ in events()) == stored
 
 
-def test_a_long_row_goes_alone_and_what_follows_keeps_its_order(rights: dict[str, str], events: Rows) -> None:
+def test_a_long_row_goes_alone_and_what_follows_keeps_its_order(
+    rights: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
+) -> None:
     async def run() -> list[tuple[int, bool]]:
         async with on(rights) as stores:
             for _ in range(3):
@@ -343,12 +344,7 @@ def test_a_long_row_goes_alone_and_what_follows_keeps_its_order(rights: dict[str
                     for _ in range(3_000)
                 ]
                 changes = "[" + ",".join(f'["CHARGED","{row.reference}"]' for row in rows) + "]"
-                await stores.payments._database.run(
-                    lambda session, changes=changes: session.write(
-                        "INSERT INTO payment_outbox (changes) VALUES (%s)", (changes,)
-                    ),
-                    Deadline(),
-                )
+                sql("INSERT INTO payment_outbox (changes) VALUES (%s)", changes)
             await stores.charged()
             return [await stores.relay.relay() for _ in range(4)]
 
