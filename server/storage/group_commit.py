@@ -68,8 +68,7 @@ async def _insert_each(session: Session, payments: Sequence[NewPayment]) -> list
 
 async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
     rows = [payment_values(payment) for payment in payments]
-    keys = [(payment.reference, payment.charge.key.caller, payment.charge.key.request_id) for payment in payments]
-    values = (orjson.dumps(rows).hex(), charge_changes(payments), orjson.dumps(keys).hex())
+    values = (orjson.dumps(rows).hex(), charge_changes(payments))
     *_, answer = await session.script(queries.INSERT_PAYMENTS, values)
     ((found,),) = answer.rows
     stored = {}

@@ -66,7 +66,7 @@ INSERT_PAYMENT = f"""
 """
 """payments_by_request and the unique key of reference settle what is a duplicate, at which the rest is not executed."""
 
-_NEW_PAYMENTS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
+_NEW_PAYMENTS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
         amount DECIMAL(10, 2) PATH '$[1]' ERROR ON ERROR,
         currency CHAR(3) CHARACTER SET ascii PATH '$[2]' ERROR ON ERROR,
@@ -79,14 +79,16 @@ _NEW_PAYMENTS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
         request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
     )) n"""
 
-_NEW_KEYS = """JSON_TABLE(CONVERT(UNHEX(%s) USING utf8mb4), '$[*]' COLUMNS (
+_NEW_KEYS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
         place FOR ORDINALITY,
-        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]' ERROR ON ERROR,
-        caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]' ERROR ON ERROR,
-        request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[2]' ERROR ON ERROR
+        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[5]' ERROR ON ERROR,
+        caller VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[8]' ERROR ON ERROR,
+        request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
     )) n"""
 
 INSERT_PAYMENTS = f"""
+    SET @payments = CONVERT(UNHEX(%s) USING utf8mb4);
+
     START TRANSACTION;
 
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
@@ -110,10 +112,10 @@ INSERT_PAYMENTS = f"""
 They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
 payments_by_request or the unique key of reference, is left out: what it updates is a column that the service may, to
 what it was. What the stream is told is bound next (``outbox``), and left out where nothing was inserted: so it is when
-this is repeated because its answer was lost, and the stream was told before. The keys are bound as another: a list of
-lists of reference, caller and request_id. All go in hexadecimal: to escape text full of quotation marks takes the
-driver ten times as long. The answer comes last, and is one value, read by payments_by_request once all is committed:
-for each key that is there, its place in the list, counted from 1, the payment_id, and whether it has that reference.
+this is repeated because its answer was lost, and the stream was told before. Both go in hexadecimal: to escape text
+full of quotation marks takes the driver ten times as long. The answer comes last, and is one value, read by
+payments_by_request once all is committed: for each key that is there, its place in the list, counted from 1, the
+payment_id, and whether it has that reference.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
