@@ -196,6 +196,39 @@ def refusals_are_justified(history: History, tables: Tables) -> Iterator[str]:
             yield f"{call} was refused, though {refunded[payment.payment_id]} were refunded of {payment}"
 
 
+def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> Iterator[str]:
+    """Everything that is in the tables was told to the stream once, as it is; and nothing else was."""
+    expected: Counter[tuple[str, int, int | None]] = Counter(
+        (("CHARGED" if row.payment.status is Status.SUCCEEDED else "FAILED"), row.payment.payment_id, None)
+        for row in tables.payments
+    )
+    expected.update(("REFUNDED", row.refund.payment_id, row.refund.refund_id) for row in tables.refunds)
+    told: Counter[tuple[str, int, int | None]] = Counter(
+        (event.kind, event.payment_id, event.refund_id) for event in tables.events
+    )
+    for event, count in (expected - told).items():
+        yield f"{event} is missing in the stream {count} times"
+    for event, count in (told - expected).items():
+        yield f"{event} is in the stream {count} times too often"
+    if tables.waiting:
+        yield f"{tables.waiting} rows of the outbox were never relayed"
+
+
+def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
+    """The stream has no gaps, and that of a payment its charge first, then its refunds as they added up."""
+    if [event.sequence for event in tables.events] != list(range(1, len(tables.events) + 1)):
+        yield "the sequence of the events has gaps"
+    amounts = {row.refund.refund_id: row.refund.amount_minor for row in tables.refunds}
+    for payment_id, events in _grouped((event.payment_id, event) for event in tables.events).items():
+        minor = 0
+        for place, event in enumerate(events):
+            if (event.refund_id is None) != (place == 0):
+                yield f"payment {payment_id} was not charged first: {events}"
+            minor += amounts.get(event.refund_id or 0, 0)
+            if event.refunded_minor != minor:
+                yield f"{event} came when {minor} were refunded"
+
+
 def calls_end_by_their_deadline(history: History, _tables: Tables) -> Iterator[str]:
     """No call goes on long after its deadline."""
     for call in history.calls():
@@ -222,6 +255,8 @@ CHECKS: tuple[Callable[[History, Tables], Iterator[str]], ...] = (
     nothing_half_done_is_seen,
     what_was_acknowledged_is_seen,
     refusals_are_justified,
+    each_payment_and_refund_has_one_event,
+    events_are_in_order,
     calls_end_by_their_deadline,
     servers_never_fail,
 )

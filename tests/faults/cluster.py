@@ -26,7 +26,7 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 from tests.api.drivers import health_stub
 from tests.conftest import PROBABILITIES, settings_of
 from tests.faults.ports import free_port
-from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredPayment, StoredRefund, Tables
+from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredEvent, StoredPayment, StoredRefund, Tables
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
 from tests.running_service import RunningService
@@ -65,6 +65,7 @@ _SERVICE_NAME = DESCRIPTOR.services_by_name["PaymentService"].full_name
 _CLIENT_GONE = "ExecuteBatchError raised in core"
 """What grpcio logs when it has an answer to send, and has not noticed yet that its client is gone."""
 
+_RELAY_TIMEOUT_SECONDS = 30
 _ESTABLISHED = "01"
 """As /proc/net/tcp has it."""
 
@@ -259,7 +260,12 @@ class Cluster:
         return wrong()
 
     def tables(self) -> Tables:
-        """Read what the database holds."""
+        """Read what the database holds, once the relays have given every change its place in the stream."""
+        _wait_until(lambda: not self._waiting(), _RELAY_TIMEOUT_SECONDS)
+        events = self.execute(
+            "SELECT sequence, kind, payment_id, refund_id, CAST(refunded_amount * 100 AS SIGNED) FROM payment_events "
+            "ORDER BY sequence"
+        )
         payments = self.execute(
             "SELECT payment_id, order_id, CAST(amount * 100 AS SIGNED), method, status, reference, "
             "CAST(refunded_amount * 100 AS SIGNED), refunded, CONVERT(request_id USING ascii) FROM payments"
@@ -281,7 +287,12 @@ class Cluster:
                 StoredRefund(request_id, RefundSeen(refund_id, payment_id, minor))
                 for refund_id, payment_id, minor, request_id in refunds
             ),
+            tuple(StoredEvent(*event) for event in events),
+            self._waiting(),
         )
+
+    def _waiting(self) -> int:
+        return int(self.execute("SELECT COUNT(*) FROM payment_outbox")[0][0])
 
 
 def _wait_until(is_so: Callable[[], bool], timeout_seconds: float) -> bool:

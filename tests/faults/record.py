@@ -160,8 +160,21 @@ class StoredRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A row of ``payment_events``."""
+
+    sequence: int
+    kind: str
+    payment_id: int
+    refund_id: int | None
+    refunded_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
-    """What the database holds."""
+    """What the database holds; ``waiting`` is how many rows the outbox still has, once the relays had time enough."""
 
     payments: tuple[StoredPayment, ...]
     refunds: tuple[StoredRefund, ...]
+    events: tuple[StoredEvent, ...]
+    waiting: int = 0

@@ -22,6 +22,7 @@ from tests.faults.record import (
     RefundAsked,
     RefundSeen,
     Status,
+    StoredEvent,
     StoredPayment,
     StoredRefund,
     Tables,
@@ -32,6 +33,10 @@ PAYMENT = PaymentSeen(1, 7, 1000, "UPI", Status.SUCCEEDED, "R1", refunded_minor=
 REFUNDED = RefundAsked("refund-1", payment_id=1, amount_minor=300)
 REFUND = RefundSeen(11, 1, 300)
 AFTER = replace(PAYMENT, refunded_minor=300)
+
+
+MADE = StoredEvent(1, "CHARGED", 1, None, refunded_minor=0)
+BACK = StoredEvent(2, "REFUNDED", 1, 11, refunded_minor=300)
 
 
 def charge(
@@ -62,7 +67,7 @@ def good_history() -> History:
 
 
 def good_tables() -> Tables:
-    return Tables((StoredPayment("charge-1", AFTER),), (StoredRefund("refund-1", REFUND),))
+    return Tables((StoredPayment("charge-1", AFTER),), (StoredRefund("refund-1", REFUND),), (MADE, BACK))
 
 
 def test_a_history_that_agrees_with_the_tables_is_well() -> None:
@@ -91,6 +96,10 @@ def with_payments(*rows: StoredPayment) -> Spoil:
 
 def with_refunds(*rows: StoredRefund) -> Spoil:
     return lambda history, tables: (history, replace(tables, refunds=rows))
+
+
+def with_events(*rows: StoredEvent, waiting: int = 0) -> Spoil:
+    return lambda history, tables: (history, replace(tables, events=rows, waiting=waiting))
 
 
 STORED = StoredPayment("charge-1", AFTER)
@@ -136,6 +145,15 @@ WRONG: list[tuple[str, Spoil]] = [
         "refusals_are_justified",
         with_refund(refund(replace(REFUNDED, amount_minor=None), None, Failure("FAILED_PRECONDITION"))),
     ),
+    ("each_payment_and_refund_has_one_event", with_events(MADE)),
+    ("each_payment_and_refund_has_one_event", with_events(replace(BACK, sequence=1))),
+    ("each_payment_and_refund_has_one_event", with_events(MADE, BACK, replace(MADE, sequence=3))),
+    ("each_payment_and_refund_has_one_event", with_events(MADE, BACK, StoredEvent(3, "CHARGED", 2, None, 0))),
+    ("each_payment_and_refund_has_one_event", with_events(replace(MADE, kind="FAILED"), BACK)),
+    ("each_payment_and_refund_has_one_event", with_events(MADE, BACK, waiting=1)),
+    ("events_are_in_order", with_events(MADE, replace(BACK, sequence=3))),
+    ("events_are_in_order", with_events(replace(BACK, sequence=1), replace(MADE, sequence=2))),
+    ("events_are_in_order", with_events(MADE, replace(BACK, refunded_minor=301))),
     ("calls_end_by_their_deadline", with_charge(replace(charge(), ended_seconds=7 + LATE_SECONDS))),
     ("servers_never_fail", with_charge(charge(answer=None, failure=Failure("INTERNAL", call_id="c1")))),
     ("servers_never_fail", with_refund(refund(made=None, failure=Failure("UNKNOWN", call_id="c1")))),
