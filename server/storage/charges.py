@@ -2,7 +2,7 @@
 
 from server.domain.errors import ReferenceTaken, RequestIdReused
 from server.domain.money import Money
-from server.domain.payment import ChargeOutcome, NewPayment, Payment
+from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
 from server.domain.request_key import RequestKey
 from server.storage import queries
 from server.storage.mysql import DuplicateKey, Session
@@ -10,15 +10,21 @@ from server.storage.outbox import charge_changes
 from server.storage.rows import STATUS_VALUES, payment_from_json, stored_time
 
 
-async def insert_one(session: Session, payment: NewPayment) -> ChargeOutcome:
-    """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
+async def insert_one(session: Session, payment: NewPayment, due_microseconds: int) -> ChargeOutcome:
+    """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
+
+    When it is pending, it is due for the janitor after that time.
+    """
+    values, told = payment_values(payment), charge_changes((payment,))
     try:
         async with session.transaction():
-            values = (*payment_values(payment), charge_changes((payment,)))
-            _, inserted, *_ = await session.script(queries.INSERT_PAYMENT, values)
+            if payment.status is Status.PENDING:
+                executed = await session.script(queries.RESERVE_PAYMENT, (*values, due_microseconds, told))
+            else:
+                executed = await session.script(queries.INSERT_PAYMENT, (*values, told))
     except DuplicateKey:
         return await earlier_outcome(session, payment)
-    return ChargeOutcome(stored_payment(payment, inserted.inserted_id), replayed=False)
+    return ChargeOutcome(stored_payment(payment, executed[1].inserted_id), replayed=False)
 
 
 async def earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcome:

@@ -82,6 +82,7 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.RateLimited: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
     errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.1),
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),
+    errors.ProcessorUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE"),
     CallTooLong: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG"),
     BodyTooLarge: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", http_status=413),
     BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
