@@ -54,6 +54,10 @@ class ClientGone(errors.PaymentsError):
     """The body of an HTTP request did not come whole; nobody is left to be told."""
 
 
+class RefundRefused(errors.PaymentsError):
+    """The processor refused a refund: of those who call for the replaced service, which knew no such outcome."""
+
+
 class NoSuchPath(errors.PaymentsError):
     """No HTTP request has this path."""
 
@@ -88,6 +92,7 @@ _RULES: dict[type[Exception], _Rule] = {
     BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
     BodyOfOtherType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),
     ClientGone: _Rule(grpc.StatusCode.CANCELLED, "CLIENT_GONE"),
+    RefundRefused: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_FAILED"),
     NoSuchPath: _Rule(grpc.StatusCode.NOT_FOUND, "NO_SUCH_PATH"),
     OtherVerb: _Rule(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", http_status=405),
 }
