@@ -52,7 +52,7 @@ class PaymentStore(Protocol):
         """Store many payments, and return for each what ``insert`` would return or raise."""
 
     async def refund(
-        self, refund: NewRefund, status: Status, create_time: datetime, deadline: Deadline
+        self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
     ) -> RefundOutcome:
         """Store a refund and what it makes of its payment, at once; or return the earlier one of its request_id.
 
@@ -185,9 +185,9 @@ class Payments:
         """
         if isinstance(self._processor, Settling):
             self._processor.admit()
-            reserved = await self._store.refund(refund, Status.PENDING, self._now(), deadline)
+            reserved = await self._store.refund(refund, self._now(), deadline, Status.PENDING)
             return await self._processor.refunded(reserved, deadline)
-        outcome = await self._store.refund(refund, Status.SUCCEEDED, self._now(), deadline)
+        outcome = await self._store.refund(refund, self._now(), deadline)
         if outcome.is_new:
             metrics.refunded(is_full=outcome.payment.is_refunded)()
         return outcome

@@ -7,10 +7,11 @@ from server.domain.request_key import RequestKey
 from server.storage import queries
 from server.storage.mysql import DuplicateKey, Session
 from server.storage.outbox import charge_changes
+from server.storage.processor_requests import DUE_MICROSECONDS
 from server.storage.rows import STATUS_VALUES, payment_from_json, stored_time
 
 
-async def insert_one(session: Session, payment: NewPayment, due_microseconds: int) -> ChargeOutcome:
+async def insert_one(session: Session, payment: NewPayment, due_microseconds: int = DUE_MICROSECONDS) -> ChargeOutcome:
     """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
 
     When it is pending, it is due for the janitor after that time.

@@ -57,7 +57,7 @@ class MysqlPaymentStore:
         return await self._charges.insert_many(payments, deadline)
 
     async def refund(
-        self, refund: NewRefund, status: Status, create_time: datetime, deadline: Deadline
+        self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
     ) -> RefundOutcome:
         """Store a refund, or return the earlier one of its request key: see ``PaymentStore.refund``."""
         made = _MadeRefund(refund, status, create_time, self._due_microseconds)

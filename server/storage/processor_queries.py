@@ -2,29 +2,27 @@
 
 from server.storage.queries import PAYMENT, REFUND
 
-_TELL_IF_CHANGED = """
-    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE ROW_COUNT() > 0
-"""
-"""Tells the stream what the statement before changed, if it changed anything."""
-
 SETTLE_CHARGE = f"""
     START TRANSACTION;
 
     UPDATE payments SET status = %s WHERE payment_id = %s AND status IS NULL;
 
-    {_TELL_IF_CHANGED};
+    SET @settled = ROW_COUNT();
+
+    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE @settled > 0;
 
     INSERT INTO processor_payments (payment_id, processor_id)
     SELECT n.payment_id, n.processor_id FROM (SELECT %s AS payment_id, %s AS processor_id) n
-    WHERE ROW_COUNT() > 0 AND n.processor_id IS NOT NULL;
+    WHERE @settled > 0 AND n.processor_id IS NOT NULL;
 
     DELETE FROM processor_requests WHERE payment_id = %s AND refund_id IS NULL;
 
     COMMIT;
 
-    SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s
+    SELECT {PAYMENT}, @settled FROM payments p WHERE p.payment_id = %s
 """
-"""Gives a payment that is pending its outcome, and returns it as it is then; where it has one, nothing is changed.
+"""Gives a payment that is pending its outcome; where it has one, nothing is changed. Returns it as it is then, and
+whether this gave it the outcome.
 
 By the primary keys; processor_requests_by_payment. One message, so that no lock waits for the network.
 """

@@ -9,3 +9,6 @@ _MICROSECONDS = 1_000_000
 def microseconds(seconds: float) -> int:
     """Return a time as the statements have it."""
     return round(seconds * _MICROSECONDS)
+
+
+DUE_MICROSECONDS = microseconds(DUE_SECONDS)

@@ -12,9 +12,6 @@ from server.storage.outbox import settled_charge, settled_refund
 from server.storage.processor_requests import microseconds
 from server.storage.rows import STATUS_VALUES, payment_from_json, pending_from_json, refund_from_json
 
-_UPDATED = 1
-"""Which statement of ``SETTLE_CHARGE`` gives the payment its status."""
-
 _MICROSECONDS = 1_000_000
 
 
@@ -39,8 +36,9 @@ class MysqlSettlementStore:
 
         async def work(session: Session) -> tuple[Payment, bool]:
             async with session.transaction():
-                executed = await session.script(queries.SETTLE_CHARGE, values)
-            return payment_from_json(executed[-1].rows[0][0]), executed[_UPDATED].row_count > 0
+                *_, answer = await session.script(queries.SETTLE_CHARGE, values)
+            ((stored, count),) = answer.rows
+            return payment_from_json(stored), count > 0
 
         return await self._database.run(work, Deadline())
 
