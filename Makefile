@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy
+GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy .bin/stripe-mock
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
 GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
@@ -35,6 +35,7 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 .bin/kustomize: PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
 .bin/composeconfig: PACKAGE := ./composeconfig
 .bin/toxiproxy: PACKAGE := github.com/Shopify/toxiproxy/v2/cmd/server
+.bin/stripe-mock: PACKAGE := github.com/stripe/stripe-mock
 .bin/protoc-gen-go: PACKAGE := google.golang.org/protobuf/cmd/protoc-gen-go
 .bin/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 

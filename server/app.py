@@ -14,19 +14,24 @@ import structlog
 from grpc_health.v1 import health, health_pb2_grpc
 
 from server import metrics
-from server.config import Settings
+from server.config import ProcessorKind, Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.domain.references import reference_maker
-from server.processor import SimulatedProcessor
+from server.janitor import Janitor
+from server.processor.breaker import Breaker
+from server.processor.simulated import SimulatedProcessor
+from server.processor.stripe import StripeProcessor
+from server.settling import Settling, SettlingLimits
 from server.storage.event_store import MysqlEventStore
 from server.storage.key_store import MysqlKeyStore
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.relay import Relay
 from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
+from server.storage.settlement_store import MysqlSettlementStore
 from server.transport.auth import ROLES, Gate
 from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
@@ -37,7 +42,7 @@ from server.transport.http_server import HttpServer, http_app
 from server.transport.reflection import add_reflection
 from server.transport.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
-from server.use_cases import Payments
+from server.use_cases import InstantProcessor, Payments
 from server.watching import Watching
 
 _GARBAGE_THRESHOLD = 20_000
@@ -94,7 +99,8 @@ async def _serve_until(
     engine = new_server(settings)
     server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
-    payments = _payments(settings, database)
+    remote = None if settings.processor is ProcessorKind.SIMULATED else _Remote(settings, database)
+    payments = _payments(settings, database, _simulated(settings) if remote is None else remote.settling)
     watching = Watching(
         MysqlEventStore(database),
         interval_seconds=settings.event_relay_interval_seconds,
@@ -133,6 +139,7 @@ async def _serve_until(
         asyncio.create_task(relay.run()),
         asyncio.create_task(watching.run()),
         asyncio.create_task(keys.run(settings.api_key_refresh_interval_seconds)),
+        *([] if remote is None else [asyncio.create_task(remote.janitor.run())]),
         *([] if tls is None else [asyncio.create_task(tls.run(settings.tls_reload_interval_seconds))]),
     ]
     _settle_memory()
@@ -150,6 +157,8 @@ async def _serve_until(
     await _drain(calls, settings.drain_timeout_seconds)
     health_servicer.end_watches()
     await asyncio.gather(server.stop(_LAST_REPLIES_SECONDS), rest.stop(_LAST_REPLIES_SECONDS))
+    if remote is not None:
+        await remote.close(deadline)
     return deadline
 
 
@@ -177,19 +186,64 @@ async def _drain(calls: Calls, timeout_seconds: float) -> None:
             await asyncio.sleep(_FAREWELL_SECONDS)
 
 
-def _payments(settings: Settings, database: Database) -> Payments:
+class _Remote:
+    """A remote processor, and what settles what it is asked."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        """Build it; nothing is asked yet."""
+        assert settings.processor_url is not None, "the settings are whole"
+        assert settings.processor_api_key is not None, "the settings are whole"
+        store = MysqlSettlementStore(
+            database,
+            first_pause_seconds=settings.processor_janitor_after_seconds,
+            longest_pause_seconds=settings.processor_janitor_max_pause_seconds,
+        )
+        self._processor = StripeProcessor(
+            settings.processor_url,
+            settings.processor_api_key.get_secret_value(),
+            method_tokens=settings.processor_methods,
+            timeout_seconds=settings.processor_timeout_seconds,
+            breaker=Breaker(settings.processor_breaker_failures, settings.processor_breaker_open_seconds),
+        )
+        limits = SettlingLimits(
+            margin_seconds=settings.processor_deadline_margin_seconds,
+            call_seconds=settings.call_timeout_seconds,
+            max_requests=settings.processor_max_requests,
+            turn_seconds=settings.processor_janitor_after_seconds,
+            key_lifetime_seconds=settings.processor_key_lifetime_seconds,
+        )
+        self.settling = Settling(
+            store, self._processor, limits, default_method=settings.processor_default_method, now=_now
+        )
+        self.janitor = Janitor(store, self._processor, self.settling, settings.processor_janitor_interval_seconds)
+
+    async def close(self, deadline: Deadline) -> None:
+        """Wait for what is in progress until ``deadline``, and close the connections to the processor."""
+        await self.settling.close(deadline)
+        await self._processor.close()
+
+
+def _payments(settings: Settings, database: Database, processor: InstantProcessor | Settling) -> Payments:
+    return Payments(
+        MysqlPaymentStore(database, settings.processor_janitor_after_seconds),
+        processor,
+        new_reference=reference_maker(settings.reference_prefix),
+        now=_now,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _simulated(settings: Settings) -> SimulatedProcessor:
     by_method = {
         PaymentMethod.UPI: settings.success_probability_upi,
         PaymentMethod.CARD: settings.success_probability_card,
         PaymentMethod.COD: settings.success_probability_cod,
     }
     probabilities = {method: settings.success_probability if own is None else own for method, own in by_method.items()}
-    return Payments(
-        MysqlPaymentStore(database),
-        SimulatedProcessor(probabilities, random.Random(settings.processor_seed)),
-        new_reference=reference_maker(settings.reference_prefix),
-        now=lambda: datetime.now(UTC),
-    )
+    return SimulatedProcessor(probabilities, random.Random(settings.processor_seed))
 
 
 def _rates(settings: Settings) -> CallerRates | None:

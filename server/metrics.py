@@ -4,7 +4,7 @@ Names and units follow Prometheus' conventions (prometheus.io/docs/practices/nam
 counted where it happens; what is so at a moment, such as how many calls wait, is looked at when somebody asks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -48,6 +48,36 @@ _refunds = Counter(
     "payments_refunds",
     "Refunds made; full when nothing of the payment is left, else partial.",
     ["kind"],
+    registry=REGISTRY,
+)
+
+_processor = Histogram(
+    "payments_processor_duration_seconds",
+    "Requests to the remote processor that have ended: how long each took.",
+    ["operation", "outcome"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+_breaker = Gauge(
+    "payments_processor_breaker_open",
+    "1 while the remote processor is left alone because it does not answer, else 0.",
+    registry=REGISTRY,
+)
+_settled = Counter(
+    "payments_settled",
+    "Charges and refunds whose outcome the remote processor told: to the call itself, or to the janitor.",
+    ["kind", "by", "outcome"],
+    registry=REGISTRY,
+)
+_pending = Gauge(
+    "payments_pending",
+    "Charges and refunds that the remote processor has not told the outcome of.",
+    ["kind"],
+    registry=REGISTRY,
+)
+_pending_oldest = Gauge(
+    "payments_pending_oldest_seconds",
+    "How long ago the oldest of those was made; 0 when there is none.",
     registry=REGISTRY,
 )
 
@@ -110,6 +140,30 @@ def charged(method: PaymentMethod, status: Status) -> Callable[[], None]:
 def refunded(*, is_full: bool) -> Callable[[], None]:
     """Return what counts a refund that was made."""
     return _refunds.labels("full" if is_full else "partial").inc
+
+
+@cache
+def processor_asked(operation: str, outcome: str) -> Callable[[float], None]:
+    """Return what counts a request to the remote processor, given how long it took in seconds."""
+    return _processor.labels(operation, outcome).observe
+
+
+@cache
+def settled(kind: str, by: str, outcome: str) -> Callable[[], None]:
+    """Return what counts a charge or a refund that came to its outcome."""
+    return _settled.labels(kind, by, outcome).inc
+
+
+def pending(counts: Mapping[str, int], oldest_seconds: float) -> None:
+    """Tell how many charges and refunds have no outcome, by kind, and how old the oldest is."""
+    for kind, count in counts.items():
+        _pending.labels(kind).set(count)
+    _pending_oldest.set(oldest_seconds)
+
+
+def watch_breaker(is_open: Callable[[], bool]) -> None:
+    """Ask ``is_open`` whether the remote processor is left alone."""
+    _breaker.set_function(is_open)
 
 
 @cache

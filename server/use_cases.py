@@ -1,12 +1,13 @@
 """What the service does, told in the words of its domain: charge, refund, get and list payments."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from server import metrics
 from server.domain.deadline import Deadline
-from server.domain.errors import InvalidRequest, ReferenceTaken
+from server.domain.errors import InvalidRequest, PaymentsError, ReferenceTaken
 from server.domain.listing import Page, PageQuery
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
@@ -17,14 +18,16 @@ from server.domain.payment import (
     NewRefund,
     PaymentDetails,
     RefundOutcome,
+    Status,
 )
+from server.settling import Settling
 
 _REFERENCE_ATTEMPTS = 5
 """A second collision in a row of 80 random bits is a broken random source, which more attempts would not mend."""
 
 
-class Processor(Protocol):
-    """Moves the money."""
+class InstantProcessor(Protocol):
+    """Moves the money, and knows at once what became of it."""
 
     async def decide(self, charge: NewCharge) -> Decision:
         """Make the charge, and tell what became of it."""
@@ -48,8 +51,12 @@ class PaymentStore(Protocol):
     async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
         """Store many payments, and return for each what ``insert`` would return or raise."""
 
-    async def refund(self, refund: NewRefund, create_time: datetime, deadline: Deadline) -> RefundOutcome:
+    async def refund(
+        self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
+    ) -> RefundOutcome:
         """Store a refund and what it makes of its payment, at once; or return the earlier one of its request_id.
+
+        One that is PENDING counts as one that SUCCEEDED.
 
         Raises:
             PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment: it is not possible.
@@ -72,12 +79,16 @@ class PaymentStore(Protocol):
 
 
 class Payments:
-    """The use cases, over a processor and a store."""
+    """The use cases, over a processor and a store.
+
+    An instant processor is asked first, and what it is asked is written once, with its outcome. For a remote one it is
+    written before, as PENDING: see ``settling``.
+    """
 
     def __init__(
         self,
         store: PaymentStore,
-        processor: Processor,
+        processor: InstantProcessor | Settling,
         *,
         new_reference: Callable[[datetime], str],
         now: Callable[[], datetime],
@@ -91,16 +102,21 @@ class Payments:
     async def charge(self, charge: NewCharge, deadline: Deadline) -> ChargeOutcome:
         """Charge an order once per request key, and return the payment, be it succeeded or failed.
 
+        It is pending where a remote processor has not answered shortly before the deadline.
+
         Raises:
             RequestIdReused: the key came before with other parameters.
+            ProcessorUnavailable: the processor does not answer; nothing was begun.
         """
-        decision = await self._processor.decide(charge)
+        decision = await self._decide(charge)
         for attempt in range(1, _REFERENCE_ATTEMPTS + 1):
             try:
-                return _counted(await self._store.insert(self._new_payment(charge, decision), deadline))
+                outcome = await self._store.insert(self._new_payment(charge, decision), deadline)
             except ReferenceTaken:
                 if attempt == _REFERENCE_ATTEMPTS:
                     raise
+            else:
+                return await self._charged(outcome, deadline)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def charge_many(
@@ -110,23 +126,50 @@ class Payments:
 
         A charge that could not be read is the error that says so, and stays that.
         """
-        outcomes: list[ChargeOutcome | Exception | None] = [
-            charge if isinstance(charge, InvalidRequest) else None for charge in charges
-        ]
-        decided = {
-            place: (charge, await self._processor.decide(charge))
-            for place, charge in enumerate(charges)
-            if not isinstance(charge, InvalidRequest)
-        }
+        outcomes: list[ChargeOutcome | Exception | None] = [None for _ in charges]
+        decided: dict[int, tuple[NewCharge, Decision]] = {}
+        for place, charge in enumerate(charges):
+            if isinstance(charge, InvalidRequest):
+                outcomes[place] = charge
+                continue
+            try:
+                decided[place] = charge, await self._decide(charge)
+            except PaymentsError as error:
+                outcomes[place] = error
         for _ in range(_REFERENCE_ATTEMPTS if decided else 0):
             payments = [self._new_payment(*made) for made in decided.values()]
             for place, outcome in zip(tuple(decided), await self._store.insert_many(payments, deadline), strict=True):
-                outcomes[place] = outcome if isinstance(outcome, Exception) else _counted(outcome)
+                outcomes[place] = outcome
                 if not isinstance(outcome, ReferenceTaken):
                     del decided[place]
             if not decided:
                 break
-        return [outcome for outcome in outcomes if outcome is not None]
+        return await self._all_charged([outcome for outcome in outcomes if outcome is not None], deadline)
+
+    async def _decide(self, charge: NewCharge) -> Decision:
+        """Return what is to be written of a charge."""
+        if not isinstance(self._processor, Settling):
+            return await self._processor.decide(charge)
+        method = self._processor.method_of(charge)
+        self._processor.admit()
+        return Decision(method, Status.PENDING)
+
+    async def _charged(self, outcome: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
+        """Return what became of a charge that was written."""
+        if isinstance(self._processor, Settling):
+            return await self._processor.charged(outcome, deadline)
+        if not outcome.replayed:
+            metrics.charged(outcome.payment.method, outcome.payment.status)()
+        return outcome
+
+    async def _all_charged(
+        self, outcomes: list[ChargeOutcome | Exception], deadline: Deadline
+    ) -> list[ChargeOutcome | Exception]:
+        written = {place: one for place, one in enumerate(outcomes) if isinstance(one, ChargeOutcome)}
+        charged = await asyncio.gather(*(self._charged(one, deadline) for one in written.values()))
+        for place, outcome in zip(written, charged, strict=True):
+            outcomes[place] = outcome
+        return outcomes
 
     def _new_payment(self, charge: NewCharge, decision: Decision) -> NewPayment:
         now = self._now()
@@ -138,7 +181,12 @@ class Payments:
         Raises:
             PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, InvalidRequest, RequestIdReused: as
                 ``PaymentStore.refund`` has it.
+            ProcessorUnavailable: the processor does not answer; nothing was begun.
         """
+        if isinstance(self._processor, Settling):
+            self._processor.admit()
+            reserved = await self._store.refund(refund, self._now(), deadline, Status.PENDING)
+            return await self._processor.refunded(reserved, deadline)
         outcome = await self._store.refund(refund, self._now(), deadline)
         if outcome.is_new:
             metrics.refunded(is_full=outcome.payment.is_refunded)()
@@ -159,9 +207,3 @@ class Payments:
     async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
         """Return a page of payments by its number, and how many there are over all pages."""
         return await self._store.list_numbered_page(query, deadline)
-
-
-def _counted(outcome: ChargeOutcome) -> ChargeOutcome:
-    if not outcome.replayed:
-        metrics.charged(outcome.payment.method, outcome.payment.status)()
-    return outcome

@@ -36,9 +36,11 @@ _PENDING_REQUESTS = """
     FROM processor_requests GROUP BY kind
 """
 _PENDING_PAYMENTS = """
-    SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(created_at), UTC_TIMESTAMP(6)) / 1000000 FROM payments
-    WHERE status IS NULL
+    SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(p.created_at), UTC_TIMESTAMP(6)) / 1000000 FROM payments p
+    WHERE p.status IS NULL AND NOT EXISTS (SELECT 1 FROM processor_requests q WHERE q.payment_id = p.payment_id)
 """
+"""Those that nobody is asking about."""
+
 _LONG_TRANSACTIONS = """
     SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx
     WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) ORDER BY trx_started
@@ -51,8 +53,6 @@ _SIZES = """
 
 def stream(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks
     """Tell how far the stream of events is behind: what is committed and not in it yet."""
-    if not _has_table(connection, "payment_outbox"):
-        return
     ((waiting,),) = _rows(connection, "SELECT COUNT(*) FROM payment_outbox")
     oldest = _rows(connection, _OLDEST_IN_OUTBOX)
     lag_seconds = max(0.0, float(oldest[0][0])) if oldest else 0.0
@@ -67,26 +67,16 @@ def stream(connection: DatabaseConnection, settings: Settings) -> Iterator[Findi
 
 def pending(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks
     """Tell what has no outcome yet: what the processor is being asked, and payments that nobody asks about."""
-    if _has_table(connection, "processor_requests"):
-        yield from _pending_requests(_rows(connection, _PENDING_REQUESTS))
-        return
-    ((count, age_seconds),) = _rows(connection, _PENDING_PAYMENTS)
-    if count:
-        text = f"{count:,} payments, the oldest for {_duration(age_seconds)}"
-        values = {"payments": int(count), "oldest_seconds": float(age_seconds or 0)}
+    values: dict[str, float | str]
+    ((lost, lost_seconds),) = _rows(connection, _PENDING_PAYMENTS)
+    if lost:
+        text = f"{lost:,} payments that nobody asks about, the oldest for {_duration(lost_seconds)}"
+        values = {"payments": int(lost), "oldest_seconds": float(lost_seconds or 0)}
         yield Finding(Level.NOTE, "pending", text, "Find out at the processor what became of them.", values)
-    else:
-        yield Finding(Level.OK, "pending", "no payment is", values={"payments": 0})
-
-
-def _pending_requests(rows: Sequence[Any]) -> Iterator[Finding]:
+    rows = _rows(connection, _PENDING_REQUESTS)
     for kind, count, age_seconds, attempts in rows:
         text = f"{count:,} {kind}s at the processor, the oldest for {_duration(age_seconds)}, tried {attempts} times"
-        values: dict[str, float | str] = {
-            "kind": str(kind),
-            "requests": int(count),
-            "oldest_seconds": float(age_seconds),
-        }
+        values = {"kind": str(kind), "requests": int(count), "oldest_seconds": float(age_seconds)}
         if age_seconds > _LONG_PENDING_SECONDS:
             advice = "A service asks again about them: what does its log say of the processor?"
             yield Finding(Level.WARNING, "pending", text, advice, values)
@@ -175,11 +165,6 @@ def _duration(seconds: Any) -> str:  # noqa: ANN401 - as the database gives it: 
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"
     return f"{seconds:,.0f} s"
-
-
-def _has_table(connection: DatabaseConnection, name: str) -> bool:
-    with connection.cursor() as cursor:
-        return cursor.execute("SHOW TABLES LIKE %s", (name,)) > 0
 
 
 def _rows(connection: DatabaseConnection, text: str) -> Sequence[Any]:

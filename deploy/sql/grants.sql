@@ -6,8 +6,8 @@
 -- It may be repeated. The service says at its start what is missing, and does not serve without it.
 --
 -- payments_service is for `payments serve`, `export`, `doctor` and `keys list`. It deletes nothing but what the outbox has
--- told the stream, makes and alters no table, gives no payment an id of its choice, and changes no refund or event that
--- is there.
+-- told the stream and what a processor has answered, makes and alters no table, gives no payment an id of its choice, and
+-- changes no event that is there, nor anything of a refund but its status.
 GRANT SELECT ON schema_migrations TO payments_service;
 
 -- A refund changes the last two columns alone. The others are here for MariaDB, to which an INSERT with ON DUPLICATE KEY
@@ -21,8 +21,18 @@ GRANT
 
 GRANT
     SELECT,
-    INSERT (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
+    INSERT (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at),
+    UPDATE (status)
     ON refunds TO payments_service;
+
+-- With a remote processor, what it is asked is written before, and deleted with its outcome.
+GRANT
+    SELECT,
+    INSERT (kind, payment_id, refund_id, due_at),
+    UPDATE (claimed_by, attempts, due_at),
+    DELETE
+    ON processor_requests TO payments_service;
+GRANT SELECT, INSERT (payment_id, processor_id) ON processor_payments TO payments_service;
 
 -- The relay empties the outbox into the events. Events are added and never changed.
 GRANT SELECT, INSERT (changes), DELETE ON payment_outbox TO payments_service;

@@ -50,6 +50,13 @@ class ReferenceTaken(Exception):
     """Another payment has the reference that was made for a new one. Mended by making another; no caller sees it."""
 
 
+class OutcomeUnknown(Exception):
+    """The processor did not say what became of what it was asked: it may do it yet, or have done it.
+
+    It stays pending; no caller sees the error.
+    """
+
+
 class PaymentNotFound(PaymentsError):
     """There is no such payment."""
 
@@ -129,3 +136,12 @@ class StoreUnavailable(PaymentsError):
 
     Whether a write was done is not known; the same request_id makes asking again safe.
     """
+
+
+class ProcessorUnavailable(PaymentsError):
+    """The payment processor did not answer of late, so that it is not asked for now; nothing was begun."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        """Keep when it may be asked again."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds

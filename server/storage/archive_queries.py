@@ -21,9 +21,9 @@ SELECT_REFUND_BY_REQUEST = f"""
 
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
-    WHERE r.payment_id = %s ORDER BY r.refund_id DESC LIMIT 1
+    WHERE r.payment_id = %s AND r.status <> 0 ORDER BY r.refund_id DESC LIMIT 1
 """
-"""refunds_archive_by_payment, read backwards."""
+"""refunds_archive_by_payment, read backwards, past those that failed."""
 
 SELECT_DETAILS_BY_IDS = f"""
     SELECT {DETAILS} FROM payments_archive p

@@ -2,25 +2,32 @@
 
 from server.domain.errors import ReferenceTaken, RequestIdReused
 from server.domain.money import Money
-from server.domain.payment import ChargeOutcome, NewPayment, Payment
+from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
 from server.domain.request_key import RequestKey
 from server.storage import archive_queries, queries
 from server.storage.mysql import DuplicateKey, Session
 from server.storage.outbox import charge_changes
+from server.storage.processor_requests import DUE_MICROSECONDS
 from server.storage.rows import STATUS_VALUES, payment_from_json, stored_time
 
 
-async def insert_one(session: Session, payment: NewPayment) -> ChargeOutcome:
-    """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
+async def insert_one(session: Session, payment: NewPayment, due_microseconds: int = DUE_MICROSECONDS) -> ChargeOutcome:
+    """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
+
+    When it is pending, it is due for the janitor after that time.
+    """
+    values, key, told = payment_values(payment), key_values(payment.charge.key), charge_changes((payment,))
     try:
         async with session.transaction():
-            values = (*payment_values(payment), *key_values(payment.charge.key), charge_changes((payment,)))
-            _, inserted, *_ = await session.script(queries.INSERT_PAYMENT, values)
+            if payment.status is Status.PENDING:
+                executed = await session.script(queries.RESERVE_PAYMENT, (*values, *key, due_microseconds, told))
+            else:
+                executed = await session.script(queries.INSERT_PAYMENT, (*values, *key, told))
     except DuplicateKey:
         return await earlier_outcome(session, payment)
-    if not inserted.inserted_id:
+    if not executed[1].inserted_id:
         return await earlier_outcome(session, payment)
-    return ChargeOutcome(stored_payment(payment, inserted.inserted_id), replayed=False)
+    return ChargeOutcome(stored_payment(payment, executed[1].inserted_id), replayed=False)
 
 
 async def earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcome:

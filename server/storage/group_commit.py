@@ -12,12 +12,13 @@ import pymysql.err
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, ReferenceTaken
-from server.domain.payment import ChargeOutcome, NewPayment
+from server.domain.payment import ChargeOutcome, NewPayment, Status
 from server.storage import queries
 from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
 from server.storage.groups import Groups, Limits
 from server.storage.mysql import Database, Session, is_refusal
 from server.storage.outbox import charge_changes
+from server.storage.processor_requests import DUE_SECONDS, microseconds
 
 LIMITS = Limits(in_one=32, at_once=4, waiting=10_000)
 """Enough payments in one INSERT for it to cost each little, and few enough to answer soon; the commits of INSERTs that
@@ -30,10 +31,11 @@ _Outcome = ChargeOutcome | Exception
 class GroupCommit:
     """Writes payments, many at a time."""
 
-    def __init__(self, database: Database, limits: Limits = LIMITS) -> None:
-        """Keep the database."""
+    def __init__(self, database: Database, limits: Limits = LIMITS, due_seconds: float = DUE_SECONDS) -> None:
+        """Keep the database. A payment that is pending is due for the janitor after ``due_seconds``."""
         self._database = database
-        self._groups = Groups(database, _insert_each, limits, "charge")
+        self._insert_each = functools.partial(_insert_each, due_microseconds=microseconds(due_seconds))
+        self._groups = Groups(database, self._insert_each, limits, "charge")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
@@ -48,28 +50,32 @@ class GroupCommit:
 
         They are groups already, and go past the queue: nobody's single payment waits behind a thousand of others.
         """
-        return await self._database.run(functools.partial(_insert_each, payments=payments), deadline)
+        return await self._database.run(functools.partial(self._insert_each, payments=payments), deadline)
 
 
-async def _insert_each(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
+async def _insert_each(session: Session, payments: Sequence[NewPayment], *, due_microseconds: int) -> list[_Outcome]:
     """Write payments in one statement, and return what became of each."""
     if len(payments) == 1:
         # At low load nobody should wait longer for what pays off for many only.
-        return [await _told(insert_one(session, payments[0]))]
+        return [await _told(insert_one(session, payments[0], due_microseconds))]
     try:
         async with session.transaction():
-            return await _insert_many(session, payments)
+            return await _insert_many(session, payments, due_microseconds)
     except pymysql.err.MySQLError as error:
         if not is_refusal(error):
             raise
         # The database refuses one of them: each goes alone, so that it fails alone.
-        return [await _told(insert_one(session, payment)) for payment in payments]
+        return [await _told(insert_one(session, payment, due_microseconds)) for payment in payments]
 
 
-async def _insert_many(session: Session, payments: Sequence[NewPayment]) -> list[_Outcome]:
+async def _insert_many(session: Session, payments: Sequence[NewPayment], due_microseconds: int) -> list[_Outcome]:
     rows = [payment_values(payment) for payment in payments]
     values = (orjson.dumps(rows).hex(), charge_changes(payments))
-    *_, answer = await session.script(queries.INSERT_PAYMENTS, values)
+    # All have a processor of the same way, so that all are pending or none is.
+    if payments[0].status is Status.PENDING:
+        *_, answer = await session.script(queries.RESERVE_PAYMENTS, (*values, due_microseconds))
+    else:
+        *_, answer = await session.script(queries.INSERT_PAYMENTS, values)
     ((found,),) = answer.rows
     stored = {}
     for text in found.split(",") if found else ():

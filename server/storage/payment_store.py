@@ -18,6 +18,7 @@ from server.domain.payment import (
     RefundOutcome,
     Status,
 )
+from server.domain.value import value
 from server.storage import archive_queries, group_read, list_queries, queries
 from server.storage.charges import key_values, reused
 from server.storage.group_commit import GroupCommit
@@ -26,6 +27,7 @@ from server.storage.groups import Groups
 from server.storage.list_queries import Query
 from server.storage.mysql import Database, DuplicateKey, Session
 from server.storage.outbox import new_refund
+from server.storage.processor_requests import DUE_SECONDS, microseconds
 from server.storage.rows import (
     STATUS_VALUES,
     details_from_json,
@@ -39,10 +41,11 @@ from server.storage.rows import (
 class MysqlPaymentStore:
     """The ``PaymentStore`` of the use cases, on a MySQL-compatible database."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep the database."""
+    def __init__(self, database: Database, due_seconds: float = DUE_SECONDS) -> None:
+        """Keep the database. What is stored as pending is due for the janitor after ``due_seconds``."""
         self._database = database
-        self._charges = GroupCommit(database)
+        self._due_microseconds = microseconds(due_seconds)
+        self._charges = GroupCommit(database, due_seconds=due_seconds)
         self._reads = Groups(database, read_details, group_read.LIMITS, "get")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
@@ -53,12 +56,15 @@ class MysqlPaymentStore:
         """Store many payments: see ``PaymentStore.insert_many``."""
         return await self._charges.insert_many(payments, deadline)
 
-    async def refund(self, refund: NewRefund, create_time: datetime, deadline: Deadline) -> RefundOutcome:
+    async def refund(
+        self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
+    ) -> RefundOutcome:
         """Store a refund, or return the earlier one of its request key: see ``PaymentStore.refund``."""
+        made = _MadeRefund(refund, status, create_time, self._due_microseconds)
 
         async def work(session: Session) -> RefundOutcome:
             async with session.transaction():
-                return await _refund(session, refund, create_time)
+                return await _refund(session, made)
 
         try:
             return await self._database.run(work, deadline)
@@ -113,7 +119,18 @@ class MysqlPaymentStore:
         return await self._database.run(work, deadline)
 
 
-async def _refund(session: Session, refund: NewRefund, create_time: datetime) -> RefundOutcome:
+@value()
+class _MadeRefund:
+    """A refund about to be stored; when it is pending, it is due for the janitor after that time."""
+
+    refund: NewRefund
+    status: Status
+    create_time: datetime
+    due_microseconds: int
+
+
+async def _refund(session: Session, new: _MadeRefund) -> RefundOutcome:
+    refund = new.refund
     key = key_values(refund.key)
     _, locked, earlier = await session.script(queries.BEGIN_REFUND, (refund.payment_id, *key, *key))
     payment = payment_from_json(locked.rows[0][0]) if locked.rows else None
@@ -128,7 +145,7 @@ async def _refund(session: Session, refund: NewRefund, create_time: datetime) ->
         return await _refund_archived(session, refund)
     if payment.is_repeated_by(refund):
         return await _last_refund(session, queries.SELECT_LAST_REFUND, payment)
-    return await _store_refund(session, payment, refund, create_time)
+    return await _store_refund(session, payment, new)
 
 
 async def _refund_archived(session: Session, refund: NewRefund) -> RefundOutcome:
@@ -158,17 +175,21 @@ async def _archived(session: Session, payment_id: int) -> Payment | None:
     return None if row is None else payment_from_json(row[0])
 
 
-async def _store_refund(session: Session, payment: Payment, refund: NewRefund, create_time: datetime) -> RefundOutcome:
+async def _store_refund(session: Session, payment: Payment, new: _MadeRefund) -> RefundOutcome:
+    refund, status, create_time = new.refund, new.status, new.create_time
     amount = payment.refundable(refund.amount)
     after = payment.after_refund_of(amount)
     values = (
-        *_refund_values(refund, amount, create_time),
-        *new_refund(Status.SUCCEEDED, after, create_time),
+        *_refund_values(new, amount),
+        *new_refund(status, after, create_time),
         *(_amount(after.refunded_amount), after.is_refunded, payment.payment_id),
     )
-    inserted, *_ = await session.script(queries.STORE_REFUND, values)
-    refund_id = inserted.inserted_id
-    made = Refund(refund_id, payment.payment_id, amount, Status.SUCCEEDED, refund.reason, create_time)
+    if status is Status.PENDING:
+        due = (payment.payment_id, new.due_microseconds)
+        inserted, *_ = await session.script(queries.RESERVE_REFUND, (*values, *due))
+    else:
+        inserted, *_ = await session.script(queries.STORE_REFUND, values)
+    made = Refund(inserted.inserted_id, payment.payment_id, amount, status, refund.reason, create_time)
     return RefundOutcome(made, after, replayed=False, is_new=True)
 
 
@@ -183,15 +204,16 @@ def _position(payment: Payment) -> Position:
     return Position(payment.create_time, payment.payment_id)
 
 
-def _refund_values(refund: NewRefund, amount: Money, create_time: datetime) -> tuple[object, ...]:
+def _refund_values(new: _MadeRefund, amount: Money) -> tuple[object, ...]:
+    refund = new.refund
     return (
         refund.payment_id,
         amount.amount,
         _amount(refund.amount),
-        STATUS_VALUES[Status.SUCCEEDED],
+        STATUS_VALUES[new.status],
         refund.reason,
         *key_values(refund.key),
-        stored_time(create_time),
+        stored_time(new.create_time),
     )
 
 

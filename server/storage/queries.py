@@ -71,6 +71,25 @@ Where payments_archive_by_request has its key (bound once more) nothing is inser
 no payment: `payments archive` sees to it that a key is always in one of the two.
 """
 
+_DUE = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
+
+RESERVE_PAYMENT = f"""
+    START TRANSACTION;
+
+    INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
+        request_id)
+    SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM DUAL
+    WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
+
+    INSERT INTO processor_requests (kind, payment_id, due_at)
+    SELECT 'charge', LAST_INSERT_ID(), {_DUE} FROM DUAL WHERE ROW_COUNT() > 0;
+
+    {TELL};
+
+    COMMIT
+"""
+"""The same for a payment that is pending: it has a row of what the processor is asked."""
+
 _NEW_PAYMENTS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
         amount DECIMAL(10, 2) PATH '$[1]' ERROR ON ERROR,
@@ -91,7 +110,7 @@ _NEW_KEYS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
         request_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[9]' ERROR ON ERROR
     )) n"""
 
-INSERT_PAYMENTS = f"""
+_WRITE_PAYMENTS = f"""
     SET @payments = CONVERT(UNHEX(%s) USING utf8mb4);
 
     START TRANSACTION;
@@ -107,7 +126,9 @@ INSERT_PAYMENTS = f"""
     ON DUPLICATE KEY UPDATE refunded = payments.refunded;
 
     INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE ROW_COUNT() > 0;
+"""
 
+_READ_PAYMENTS = f"""
     COMMIT;
 
     SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
@@ -115,6 +136,8 @@ INSERT_PAYMENTS = f"""
     JOIN payments p FORCE INDEX (payments_by_request)
         ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
 """
+
+INSERT_PAYMENTS = _WRITE_PAYMENTS + _READ_PAYMENTS
 """Inserts many payments, and tells what is stored then under their request keys.
 
 They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
@@ -124,6 +147,20 @@ and left out where nothing was inserted: so it is when this is repeated because 
 told before. Both go in hexadecimal: to escape text full of quotation marks takes the driver ten times as long. The
 answer comes last, and is one value, read by payments_by_request once all is committed: for each key that is there, its
 place in the list, counted from 1, the payment_id, and whether it has that reference.
+"""
+
+RESERVE_PAYMENTS = f"""{_WRITE_PAYMENTS}
+    INSERT INTO processor_requests (kind, payment_id, due_at)
+    SELECT STRAIGHT_JOIN 'charge', p.payment_id, {_DUE}
+    FROM {_NEW_KEYS}
+    JOIN payments p FORCE INDEX (payments_by_request)
+        ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
+        AND p.reference = n.reference
+    WHERE ROW_COUNT() > 0;
+{_READ_PAYMENTS}"""
+"""The same for payments that are pending: each that was inserted has a row of what the processor is asked.
+
+When they are due, in microseconds, is bound after what the stream is told.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
@@ -162,11 +199,28 @@ STORE_REFUND = """
 """
 """Ends what BEGIN_REFUND began; refunds_by_request settles what is a duplicate, at which the rest is not executed."""
 
+RESERVE_REFUND = f"""
+    INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s);
+
+    SET @refund_id = LAST_INSERT_ID();
+
+    INSERT INTO payment_outbox (changes)
+    VALUES (JSON_ARRAY(JSON_ARRAY(%s, NULL, %s, @refund_id, %s, %s)));
+
+    UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s;
+
+    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at) VALUES ('refund', %s, @refund_id, {_DUE});
+
+    COMMIT
+"""
+"""STORE_REFUND for a refund that is pending: it has a row of what the processor is asked."""
+
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
-    WHERE r.payment_id = %s ORDER BY r.refund_id DESC LIMIT 1
+    WHERE r.payment_id = %s AND (r.status IS NULL OR r.status <> 0) ORDER BY r.refund_id DESC LIMIT 1
 """
-"""refunds_by_payment, read backwards."""
+"""refunds_by_payment, read backwards, past those that failed."""
 
 SELECT_DETAILS_BY_IDS = f"""
     SELECT {DETAILS} FROM payments p
@@ -187,6 +241,7 @@ STATEMENTS = (
     SELECT_KEYS_IN_FORCE,
     INSERT_PAYMENT,
     INSERT_PAYMENTS,
+    RESERVE_PAYMENT,
     BEGIN_REFUND,
     STORE_REFUND,
     SELECT_DETAILS_BY_REFERENCE,

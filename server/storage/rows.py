@@ -15,6 +15,7 @@ from server.domain.currency import MINOR_DIGITS
 from server.domain.event import STATUS_OF_PAYMENT, STATUS_OF_REFUND, EventKind, PaymentEvent
 from server.domain.money import AMOUNT_DIGITS, Money
 from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, PaymentMethod, Refund, Status
+from server.domain.processing import PendingRequest
 
 STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
 """How the status columns hold each status."""
@@ -23,6 +24,7 @@ _METHODS = {method.value: method for method in CHARGEABLE_METHODS}
 _NOTHING = "0.00"
 _NO_MONEY = {currency: Money(currency, 0) for currency in MINOR_DIGITS}
 _UTC = "+00:00"
+_MICROSECONDS = 1_000_000
 
 
 def payment_from_json(value: str | bytes) -> Payment:
@@ -55,6 +57,20 @@ def refund_from_json(value: str) -> tuple[Refund, Money | None]:
 def events_from_json(values: Iterable[bytes]) -> list[PaymentEvent]:
     """Return the events in as many values; each payment and refund is as its event left it."""
     return [_event(*event) for event in orjson.loads(b"[%b]" % b",".join(values))]
+
+
+def pending_from_json(values: Iterable[bytes]) -> list[PendingRequest]:
+    """Return what a remote processor has not told the outcome of, in as many values."""
+    return [
+        PendingRequest(
+            _payment(*payment),
+            None if refund is None else _refund(*refund)[0],
+            age_microseconds / _MICROSECONDS,
+            attempts,
+            processor_id,
+        )
+        for payment, refund, (age_microseconds, attempts, processor_id) in orjson.loads(b"[%b]" % b",".join(values))
+    ]
 
 
 def stored_time(time: datetime) -> str:

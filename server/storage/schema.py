@@ -4,15 +4,20 @@ import pymysql.err
 from pymysql.constants import ER
 
 from server.domain.deadline import Deadline
-from server.storage import archive_queries, event_queries, queries
+from server.storage import archive_queries, event_queries, processor_queries, queries
 from server.storage.mysql import Database, Session
 
-NEEDED_VERSION = 13
+NEEDED_VERSION = 15
 """The last migration that this version of the service was written for."""
 
 _NEEDED_RIGHTS = tuple(
     "EXPLAIN " + statement.replace("IN %s", "IN (NULL)").replace("LIMIT %s", "LIMIT 1").replace("%s", "NULL")
-    for text in (*queries.STATEMENTS, *archive_queries.STATEMENTS, *event_queries.STATEMENTS)
+    for text in (
+        *queries.STATEMENTS,
+        *archive_queries.STATEMENTS,
+        *event_queries.STATEMENTS,
+        *processor_queries.STATEMENTS,
+    )
     for statement in text.split(";")
     if " FROM " in statement or "INSERT" in statement or "UPDATE" in statement
 )

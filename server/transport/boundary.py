@@ -54,6 +54,10 @@ class ClientGone(errors.PaymentsError):
     """The body of an HTTP request did not come whole; nobody is left to be told."""
 
 
+class RefundRefused(errors.PaymentsError):
+    """The processor refused a refund: of those who call for the replaced service, which knew no such outcome."""
+
+
 class NoSuchPath(errors.PaymentsError):
     """No HTTP request has this path."""
 
@@ -83,11 +87,13 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.RateLimited: _Rule(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
     errors.ShuttingDown: _Rule(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_seconds=0.1),
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),
+    errors.ProcessorUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE"),
     CallTooLong: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG"),
     BodyTooLarge: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", http_status=413),
     BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
     BodyOfOtherType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),
     ClientGone: _Rule(grpc.StatusCode.CANCELLED, "CLIENT_GONE"),
+    RefundRefused: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_FAILED"),
     NoSuchPath: _Rule(grpc.StatusCode.NOT_FOUND, "NO_SUCH_PATH"),
     OtherVerb: _Rule(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", http_status=405),
 }

@@ -17,7 +17,7 @@ from server.domain.listing import Order
 from server.domain.money import Currencies
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, Status
-from server.transport.boundary import Failure
+from server.transport.boundary import Failure, RefundRefused
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_gateway import IDEMPOTENCY_KEY, call_of
@@ -104,18 +104,27 @@ class LegacyRest:
         try:
             outcome = await self._payments.refund(NewRefund(payment_id, None, "", key), call.deadline)
             payment, call.replayed = outcome.payment, outcome.replayed
+            status = Status.SUCCEEDED if outcome.refund is None else outcome.refund.status
         except errors.RefundExceedsPayment:
             # Nothing is left to refund. Where all went back, that is what was asked for, by whichever key.
-            payment = (await self._payments.get_payment(payment_id, call.deadline)).payment
+            details = await self._payments.get_payment(payment_id, call.deadline)
+            payment = details.payment
+            status = (
+                Status.PENDING if any(one.status is Status.PENDING for one in details.refunds) else Status.SUCCEEDED
+            )
             if not payment.is_refunded or payment.amount is None:
                 raise
+        if status is Status.FAILED:
+            raise RefundRefused("the payment processor refused the refund")
         assert payment.amount is not None
         amount, method = payment.amount.amount, _method(payment)
         return {
             "payment_id": payment.payment_id,
             "amount": float(amount),
             "method": method,
-            "message": f"Amount {amount:.2f} refunded to {method}",
+            "message": f"Amount {amount:.2f} refunded to {method}"
+            if status is Status.SUCCEEDED
+            else f"Refund of amount {amount:.2f} to {method} pending",
         }
 
     async def _list(self, request: Request, call: Call) -> dict[str, object]:

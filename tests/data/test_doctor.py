@@ -236,16 +236,16 @@ def test_programs_get_one_object_a_line_with_what_was_measured(payments: Payment
 
 def test_payments_without_an_outcome_are_told_with_their_age(settings: Settings, table: Table) -> None:
     (finding,) = found(settings, "pending")
-    assert (finding.level, finding.values) == (Level.OK, {"payments": 0})
+    assert (finding.level, finding.values) == (Level.OK, {"requests": 0})
     table(
         "INSERT INTO payments (order_id, amount, method, status, created_at) "
         "VALUES (1, 1, 'UPI', NULL, UTC_TIMESTAMP(6) - INTERVAL 3 DAY), (1, 1, 'UPI', NULL, NULL)"
     )
 
-    (finding,) = found(settings, "pending")
+    finding, _ = found(settings, "pending")
 
     assert finding.level is Level.NOTE
-    assert finding.text == "2 payments, the oldest for 3 days"
+    assert finding.text == "2 payments that nobody asks about, the oldest for 3 days"
     assert finding.values["oldest_seconds"] == pytest.approx(3 * 86_400, rel=0.01)
 
 
@@ -263,10 +263,6 @@ def test_changes_that_nobody_relays_are_a_warning(settings: Settings, table: Tab
 
 
 def test_what_is_at_the_processor_is_told_by_kind_with_its_age(settings: Settings, table: Table) -> None:
-    table(
-        "CREATE TABLE IF NOT EXISTS processor_requests (kind VARCHAR(8) NOT NULL, payment_id BIGINT NOT NULL, "
-        "attempts INT NOT NULL, created_at DATETIME(6) NOT NULL, due_at DATETIME(6) NOT NULL)"
-    )
     assert [finding.level for finding in found(settings, "pending")] == [Level.OK]
     table(
         "INSERT INTO processor_requests (kind, payment_id, attempts, created_at, due_at) VALUES "

@@ -1,0 +1,88 @@
+"""The SQL texts of what a remote processor is asked, each with the index that it uses: see ``queries``."""
+
+from server.storage.queries import PAYMENT, REFUND
+
+SETTLE_CHARGE = f"""
+    START TRANSACTION;
+
+    UPDATE payments SET status = %s WHERE payment_id = %s AND status IS NULL;
+
+    SET @settled = ROW_COUNT();
+
+    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE @settled > 0;
+
+    INSERT INTO processor_payments (payment_id, processor_id)
+    SELECT n.payment_id, n.processor_id FROM (SELECT %s AS payment_id, %s AS processor_id) n
+    WHERE @settled > 0 AND n.processor_id IS NOT NULL;
+
+    DELETE FROM processor_requests WHERE payment_id = %s AND refund_id IS NULL;
+
+    COMMIT;
+
+    SELECT {PAYMENT}, @settled FROM payments p WHERE p.payment_id = %s
+"""
+"""Gives a payment that is pending its outcome; where it has one, nothing is changed. Returns it as it is then, and
+whether this gave it the outcome.
+
+By the primary keys; processor_requests_by_payment. One message, so that no lock waits for the network.
+"""
+
+BEGIN_SETTLE_REFUND = f"""
+    START TRANSACTION;
+
+    SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE;
+
+    SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id WHERE r.refund_id = %s
+"""
+"""Begins a transaction, and reads a refund and its payment, locked as for a new refund. By the primary keys."""
+
+SETTLE_REFUND = """
+    UPDATE refunds SET status = %s WHERE refund_id = %s;
+
+    UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s;
+
+    INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4));
+
+    DELETE FROM processor_requests WHERE payment_id = %s AND refund_id = %s;
+
+    COMMIT
+"""
+"""Ends what BEGIN_SETTLE_REFUND began. By the primary keys; processor_requests_by_payment."""
+
+CLAIM = """
+    UPDATE processor_requests r
+    JOIN (
+        SELECT processor_request_id FROM processor_requests WHERE due_at <= UTC_TIMESTAMP(6)
+        ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+    ) due ON due.processor_request_id = r.processor_request_id
+    SET r.claimed_by = %s, r.attempts = r.attempts + 1,
+        r.due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(r.attempts, 30))) MICROSECOND
+"""
+"""Claims what is due, and puts off when it is due again: each time twice as long, up to a most.
+
+By processor_requests_by_due; what another janitor is claiming is left out. One statement, committed by itself: no lock
+waits for the network, or for the processor.
+"""
+
+SELECT_CLAIMED = f"""
+    SELECT CONCAT('[', {PAYMENT}, ',', CASE WHEN f.refund_id IS NULL THEN 'null' ELSE {REFUND.replace("r.", "f.")} END,
+        ',', JSON_ARRAY(TIMESTAMPDIFF(MICROSECOND, r.created_at, UTC_TIMESTAMP(6)), r.attempts, n.processor_id), ']')
+    FROM processor_requests r
+    JOIN payments p ON p.payment_id = r.payment_id
+    LEFT JOIN refunds f ON f.refund_id = r.refund_id
+    LEFT JOIN processor_payments n ON n.payment_id = r.payment_id
+    WHERE r.claimed_by = %s
+"""
+"""What a round claimed, one JSON value each. processor_requests_by_claim; then the primary keys."""
+
+SELECT_PROCESSOR_ID = "SELECT processor_id FROM processor_payments WHERE payment_id = %s"
+"""By the primary key."""
+
+COUNT_PENDING = """
+    SELECT kind, COUNT(*), MAX(TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)))
+    FROM processor_requests GROUP BY kind
+"""
+"""Reads all of a table that has only what is not settled."""
+
+STATEMENTS = (SETTLE_CHARGE, BEGIN_SETTLE_REFUND, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
+"""What needs, together, all the rights that the statements here need."""

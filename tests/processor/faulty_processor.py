@@ -1,0 +1,359 @@
+"""A processor in the manner of Stripe's API that is told how to go wrong, and keeps the truth of what it did.
+
+It does what has one idempotency key once, as long as it remembers the key, and shows what it has to who looks for it.
+Everything else may fail: before it does the work, or after it.
+"""
+
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.faults.ports import free_port
+from tests.secrecy import keep_secret
+
+API_KEY = "sk_test_faulty_processor_key"
+DECLINED = "pm_declined"
+"""The payment method by which nothing can be charged."""
+
+METHODS = f"UPI=pm_upi,COD=pm_cod,CARD={DECLINED}"
+
+keep_secret(API_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How one request goes wrong.
+
+    It waits for ``before_seconds``, then is dropped or answered with ``error`` before any work, where they are set; the
+    work is done; it waits for ``after_seconds``; the answer is dropped, cut in half, said twice, or is ``error_after``,
+    which is remembered under the key as the answer.
+    """
+
+    before_seconds: float = 0
+    drop_before: bool = False
+    error_before: int = 0
+    after_seconds: float = 0
+    drop_after: bool = False
+    error_after: int = 0
+    cut: bool = False
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came."""
+
+    method: str
+    path: str
+    key: str | None
+    form: dict[str, str]
+    api_key: str
+
+
+@dataclass(slots=True)
+class Intent:
+    """A payment of the processor's."""
+
+    processor_id: str
+    reference: str
+    amount_minor: int
+    currency: str
+    status: str
+    made_seconds: float = field(default_factory=time.monotonic)
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as an answer has it."""
+        return {
+            "id": self.processor_id,
+            "object": "payment_intent",
+            "amount": self.amount_minor,
+            "currency": self.currency,
+            "status": self.status,
+            "metadata": {"reference": self.reference},
+        }
+
+
+@dataclass(slots=True)
+class GivenBack:
+    """A refund of the processor's."""
+
+    processor_id: str
+    intent_id: str
+    refund_id: str
+    amount_minor: int
+    status: str
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as an answer has it."""
+        return {
+            "id": self.processor_id,
+            "object": "refund",
+            "amount": self.amount_minor,
+            "payment_intent": self.intent_id,
+            "status": self.status,
+            "metadata": {"refund_id": self.refund_id},
+        }
+
+
+_Answer = tuple[int, dict[str, Any]]
+
+
+class FaultyProcessor:
+    """Listens for as long as the context lasts, on one port though it is restarted."""
+
+    def __init__(self) -> None:
+        """Make one that does everything right; nothing listens yet."""
+        self.port = free_port()
+        self.fault: Callable[[Request], Fault | None] = lambda _: None
+        self.intents: dict[str, Intent] = {}
+        self.refunds: dict[str, GivenBack] = {}
+        self.requests: list[Request] = []
+        self.refuses_refunds = False
+        self.first_status: str | None = None
+        """What a payment or refund is answered with first, where it is not settled at once."""
+        self.search_lag_seconds = 0.0
+        self._answers: dict[str, tuple[dict[str, str], _Answer]] = {}
+        self._working: set[str] = set()
+        self._lock = threading.RLock()
+        self._server: _Server | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of a service that uses it."""
+        return {
+            "PROCESSOR": "stripe",
+            "PROCESSOR_URL": f"http://127.0.0.1:{self.port}",
+            "PROCESSOR_API_KEY": API_KEY,
+            "PROCESSOR_METHODS": METHODS,
+            "PROCESSOR_DEFAULT_METHOD": "UPI",
+        }
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        self.hang_up()
+
+    def listen(self) -> None:
+        """Take connections."""
+        server = _Server(("127.0.0.1", self.port), _Handler)
+        server.processor = self
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server = server
+
+    def hang_up(self) -> None:
+        """Close every connection, and take no more; what is being done is done."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+            server.close_connections()
+
+    @contextmanager
+    def failing(self, fault: Fault, path: str = "") -> Iterator[None]:
+        """Go wrong in this way for a while, at requests whose path ends so."""
+        before, self.fault = self.fault, lambda request: fault if request.path.endswith(path) else None
+        try:
+            yield
+        finally:
+            self.fault = before
+
+    def forget_keys(self) -> None:
+        """Forget all idempotency keys, as after their time."""
+        with self._lock:
+            self._answers.clear()
+
+    def captured(self) -> Counter[str]:
+        """Return how often the money of each reference was taken."""
+        with self._lock:
+            return Counter(it.reference for it in self.intents.values() if it.status == "succeeded")
+
+    def asked(self, path: str) -> list[Request]:
+        """Return the requests with this path."""
+        with self._lock:
+            return [request for request in self.requests if request.path == path]
+
+    def answer(self, request: Request) -> tuple[_Answer | None, Fault]:
+        """Do what a request asks for, and return what it is answered with, if it is; and how the answer goes wrong."""
+        with self._lock:
+            self.requests.append(request)
+        fault = self.fault(request) or Fault()
+        time.sleep(fault.before_seconds)
+        if fault.drop_before:
+            return None, fault
+        if fault.error_before:
+            return _error(fault.error_before, "api_error"), fault
+        if request.api_key != API_KEY:
+            return _error(401, "invalid_request_error", message=f"Invalid API Key provided: {request.api_key}"), fault
+        answer = self._once(request, fault)
+        time.sleep(fault.after_seconds)
+        return (None if fault.drop_after else answer), fault
+
+    def _once(self, request: Request, fault: Fault) -> _Answer:
+        """Do it, unless it was done before with the same key."""
+        key = request.key
+        if key is None:
+            return self._do(request)
+        with self._lock:
+            if key in self._answers:
+                form, answer = self._answers[key]
+                return answer if form == request.form else _error(400, "idempotency_error")
+            if key in self._working:
+                return _error(409, "idempotency_error", code="idempotency_key_in_use")
+            self._working.add(key)
+        try:
+            with self._lock:
+                answer = self._do(request)
+                if fault.error_after:
+                    answer = _error(fault.error_after, "api_error")
+                self._answers[key] = request.form, answer
+            return answer
+        finally:
+            with self._lock:
+                self._working.discard(key)
+
+    def _do(self, request: Request) -> _Answer:  # noqa: PLR0911 - as many as there are paths
+        with self._lock:
+            match request.method, request.path.removeprefix("/v1/").split("/"):
+                case "POST", ["payment_intents"]:
+                    return self._capture(request.form)
+                case "GET", ["payment_intents", "search"]:
+                    return self._search(request.form["query"])
+                case "GET", ["payment_intents", processor_id]:
+                    return self._shown(self.intents.get(processor_id))
+                case "POST", ["refunds"]:
+                    return self._give_back(request.form)
+                case "GET", ["refunds"]:
+                    wanted = request.form["payment_intent"]
+                    found = [one.shown() for one in self.refunds.values() if one.intent_id == wanted]
+                    return self._page(found, request.form)
+                case "GET", ["refunds", processor_id]:
+                    return self._shown(self.refunds.get(processor_id))
+        return _error(404, "invalid_request_error")
+
+    def _capture(self, form: dict[str, str]) -> _Answer:
+        is_declined = form["payment_method"] == DECLINED
+        status = "requires_payment_method" if is_declined else self.first_status or "succeeded"
+        intent = Intent(
+            f"pi_{len(self.intents) + 1}",
+            form["metadata[reference]"],
+            int(form["amount"]),
+            form["currency"],
+            status,
+        )
+        self.intents[intent.processor_id] = intent
+        if is_declined:
+            return 402, {"error": {"type": "card_error", "code": "card_declined", "payment_intent": intent.shown()}}
+        return 200, intent.shown()
+
+    def _search(self, query: str) -> _Answer:
+        latest = time.monotonic() - self.search_lag_seconds
+        found = [
+            intent.shown()
+            for intent in self.intents.values()
+            if query == f"metadata['reference']:'{intent.reference}'" and intent.made_seconds <= latest
+        ]
+        return 200, {"object": "search_result", "data": found, "has_more": False}
+
+    def _give_back(self, form: dict[str, str]) -> _Answer:
+        intent, amount = self.intents.get(form["payment_intent"]), int(form["amount"])
+        if intent is None or intent.status != "succeeded":
+            return _error(400, "invalid_request_error", code="resource_missing")
+        given = sum(one.amount_minor for one in self.refunds.values() if one.intent_id == intent.processor_id)
+        if self.refuses_refunds or given + amount > intent.amount_minor:
+            return _error(400, "invalid_request_error", code="charge_already_refunded")
+        refund = GivenBack(
+            f"re_{len(self.refunds) + 1}",
+            intent.processor_id,
+            form["metadata[refund_id]"],
+            amount,
+            self.first_status or "succeeded",
+        )
+        self.refunds[refund.processor_id] = refund
+        return 200, refund.shown()
+
+    @staticmethod
+    def _page(found: list[dict[str, Any]], form: dict[str, str]) -> _Answer:
+        first = 0
+        if "starting_after" in form:
+            first = 1 + next(place for place, one in enumerate(found) if one["id"] == form["starting_after"])
+        page = found[first : first + int(form["limit"])]
+        return 200, {"object": "list", "data": page, "has_more": first + len(page) < len(found)}
+
+    @staticmethod
+    def _shown(found: Intent | GivenBack | None) -> _Answer:
+        return _error(404, "invalid_request_error") if found is None else (200, found.shown())
+
+
+def _error(status: int, kind: str, **more: str) -> _Answer:
+    return status, {"error": {"type": kind, **more}}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    processor: FaultyProcessor
+
+    def __init__(self, *args: Any) -> None:  # noqa: ANN401 - as the base class
+        super().__init__(*args)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as the base class
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
+        """Say nothing: clients go away."""
+
+    def close_connections(self) -> None:
+        for one in tuple(self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._serve("GET", dict(parse_qsl(urlsplit(self.path).query)))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._serve("POST", dict(parse_qsl(body.decode())))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _serve(self, method: str, form: dict[str, str]) -> None:
+        api_key = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        request = Request(method, urlsplit(self.path).path, self.headers.get("Idempotency-Key"), form, api_key)
+        answer, fault = self.server.processor.answer(request)
+        if answer is None:
+            self.close_connection = True
+            return
+        status, body = answer
+        payload = json.dumps(body).encode()
+        head = f"HTTP/1.1 {status} Any\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+        whole = head.encode() + payload
+        if fault.cut:
+            self.wfile.write(whole[: len(whole) // 2])
+            self.close_connection = True
+            return
+        self.wfile.write(whole * (2 if fault.twice else 1))

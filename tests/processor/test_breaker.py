@@ -1,0 +1,81 @@
+"""The circuit breaker: when it opens, what it lets through, and when it closes."""
+
+import pytest
+
+from server.domain.errors import ProcessorUnavailable
+from server.processor.breaker import Breaker
+
+
+class Clock:
+    """A clock that is set."""
+
+    seconds = 1000.0
+
+    def __call__(self) -> float:
+        """Return its time."""
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(3, 10, clock)
+
+
+def open_it(breaker: Breaker) -> None:
+    for _ in range(3):
+        breaker.not_answered()
+
+
+def test_it_opens_after_as_many_failures_in_a_row_and_no_fewer(breaker: Breaker) -> None:
+    breaker.not_answered()
+    breaker.not_answered()
+    breaker.answered()
+    breaker.not_answered()
+    breaker.not_answered()
+    breaker.check()
+    breaker.not_answered()
+    with pytest.raises(ProcessorUnavailable) as refused:
+        breaker.check()
+    assert refused.value.retry_after_seconds == 10
+
+
+def test_it_lets_one_call_a_second_through_once_its_time_is_over(breaker: Breaker, clock: Clock) -> None:
+    open_it(breaker)
+    clock.seconds += 9.9
+    with pytest.raises(ProcessorUnavailable):
+        breaker.check()
+    before = breaker.may_pass
+    clock.seconds += 0.1
+    assert (before, breaker.may_pass) == (False, True)
+    breaker.check()
+    with pytest.raises(ProcessorUnavailable):
+        breaker.check()
+    clock.seconds += 1
+    breaker.check()
+
+
+def test_it_closes_when_one_is_answered_and_stays_open_when_one_is_not(breaker: Breaker, clock: Clock) -> None:
+    open_it(breaker)
+    clock.seconds += 10
+    breaker.check()
+    breaker.not_answered()
+    clock.seconds += 9
+    with pytest.raises(ProcessorUnavailable):
+        breaker.check()
+    clock.seconds += 1
+    breaker.check()
+    breaker.answered()
+    assert not breaker.is_open
+    for _ in range(100):
+        breaker.check()
+
+
+def test_it_opens_at_once_where_no_call_is_let_in(breaker: Breaker) -> None:
+    breaker.not_let_in()
+    with pytest.raises(ProcessorUnavailable):
+        breaker.check()
