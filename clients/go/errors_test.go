@@ -38,6 +38,7 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"PAYMENT_NOT_FOUND":      &payments.PaymentNotFoundError{},
 		"PAYMENT_FAILED":         &payments.PaymentFailedError{},
 		"PAYMENT_PENDING":        &payments.PaymentPendingError{},
+		"PAYMENT_ARCHIVED":       &payments.PaymentArchivedError{},
 		"REFUND_EXCEEDS_PAYMENT": &payments.RefundExceedsPaymentError{},
 		"REQUEST_ID_REUSED":      &payments.RequestIDReusedError{},
 		"STORE_UNAVAILABLE":      &payments.UnavailableError{},
@@ -98,7 +99,8 @@ func TestErrorsWhoseOutcomeIsUnknownAreFoundAsOneGroup(t *testing.T) {
 	}
 	for _, err := range []error{
 		&payments.CallError{}, &payments.InvalidRequestError{}, &payments.PaymentNotFoundError{},
-		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.RefundExceedsPaymentError{},
+		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.PaymentArchivedError{},
+		&payments.RefundExceedsPaymentError{},
 		&payments.RequestIDReusedError{}, &payments.ArgumentError{},
 	} {
 		if errors.As(err, &unknown) {

@@ -411,6 +411,7 @@ def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
         (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND", payments.PaymentNotFound),
         (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_FAILED", payments.PaymentFailed),
         (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING", payments.PaymentPending),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_ARCHIVED", payments.PaymentArchived),
         (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT", payments.RefundExceedsPayment),
         (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", payments.RequestIdReused),
         (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", payments.Unavailable),

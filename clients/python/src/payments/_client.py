@@ -150,8 +150,8 @@ class PaymentsClient:
             timeout_seconds: how long the call may take, all its attempts together.
 
         Raises:
-            InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, RequestIdReused,
-            OutcomeUnknown.
+            InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment,
+            RequestIdReused, OutcomeUnknown.
         """
         request = _messages.refund_request(
             payment_id=payment_id, amount=amount, currency=currency, reason=reason, request_id=request_id

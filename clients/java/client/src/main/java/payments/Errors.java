@@ -35,6 +35,7 @@ final class Errors {
             Map.entry("PAYMENT_NOT_FOUND", PaymentNotFoundException::new),
             Map.entry("PAYMENT_FAILED", PaymentFailedException::new),
             Map.entry("PAYMENT_PENDING", PaymentPendingException::new),
+            Map.entry("PAYMENT_ARCHIVED", PaymentArchivedException::new),
             Map.entry("REFUND_EXCEEDS_PAYMENT", RefundExceedsPaymentException::new),
             Map.entry("REQUEST_ID_REUSED", RequestIdReusedException::new),
             Map.entry("STORE_UNAVAILABLE", UnavailableException::new),

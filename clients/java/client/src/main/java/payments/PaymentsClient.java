@@ -103,6 +103,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws PaymentNotFoundException there is no such payment
      * @throws PaymentFailedException nothing was charged
      * @throws PaymentPendingException it is not known yet whether anything was charged
+     * @throws PaymentArchivedException it is so old that an operator must bring it back first
      * @throws RefundExceedsPaymentException more than what remains, or nothing remains
      * @throws RequestIdReusedException the requestId came before with other parameters
      * @throws OutcomeUnknownException no answer tells whether it was done

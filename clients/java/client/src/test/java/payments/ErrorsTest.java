@@ -38,6 +38,7 @@ class ErrorsTest {
                 Arguments.of("PAYMENT_NOT_FOUND", PaymentNotFoundException.class),
                 Arguments.of("PAYMENT_FAILED", PaymentFailedException.class),
                 Arguments.of("PAYMENT_PENDING", PaymentPendingException.class),
+                Arguments.of("PAYMENT_ARCHIVED", PaymentArchivedException.class),
                 Arguments.of("REFUND_EXCEEDS_PAYMENT", RefundExceedsPaymentException.class),
                 Arguments.of("REQUEST_ID_REUSED", RequestIdReusedException.class),
                 Arguments.of("STORE_UNAVAILABLE", UnavailableException.class),
