@@ -26,6 +26,7 @@ from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
 from server.transport.auth import ROLES, Gate
+from server.transport.boundary import REASONS
 from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
 from server.transport.engines import new_server
@@ -110,6 +111,7 @@ async def _serve_until(
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
     metrics.watch_health(lambda: monitor.is_serving)
+    metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
     await monitor.check()
     await health_servicer.tell_alive()
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)

@@ -4,8 +4,9 @@ Names and units follow Prometheus' conventions (prometheus.io/docs/practices/nam
 counted where it happens; what is so at a moment, such as how many calls wait, is looked at when somebody asks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
@@ -27,6 +28,12 @@ _calls = Histogram(
     "Calls that have ended, over gRPC and REST: how long each took.",
     ["rpc", "code"],
     buckets=_SECONDS,
+    registry=REGISTRY,
+)
+_call_errors = Counter(
+    "payments_call_errors",
+    "Calls that ended in an error that the service told them of, by its reason (ErrorInfo).",
+    ["rpc", "reason"],
     registry=REGISTRY,
 )
 _calls_in_progress = Gauge("payments_calls_in_progress", "Calls that are being answered.", registry=REGISTRY)
@@ -88,6 +95,18 @@ def call_ended(rpc: str, code: str) -> Callable[[float], None]:
 
 
 @cache
+def call_failed(rpc: str, reason: str) -> Callable[[], None]:
+    """Return what counts a call of ``rpc`` that ended in an error of this ``reason``."""
+    return _call_errors.labels(rpc, reason).inc
+
+
+def expect_errors(rpcs: Iterable[str], reasons: Iterable[str]) -> None:
+    """Show every error that calls can end in, though none did yet: else Prometheus would miss the first of each."""
+    for rpc, reason in product(rpcs, reasons):
+        call_failed(rpc, reason)
+
+
+@cache
 def charged(method: PaymentMethod, status: Status) -> Callable[[], None]:
     """Return what counts a payment that was made."""
     return _payments.labels(method.name, status.name).inc
@@ -113,6 +132,12 @@ def waited_for_connection(seconds: float) -> None:
 def database_failed(kind: str) -> None:
     """Count an error of the database."""
     _database_errors.labels(kind).inc()
+
+
+def expect_database_errors(kinds: Iterable[str]) -> None:
+    """Show every kind of error that the database can have: see ``expect_errors``."""
+    for kind in kinds:
+        _database_errors.labels(kind)
 
 
 def call_refused() -> None:
@@ -141,3 +166,9 @@ def watch_connections(in_use: Callable[[], int], idle: Callable[[], int], at_mos
 def watch_group(group: str, waiting: Callable[[], int]) -> None:
     """Ask how many calls wait for the next statement of a group."""
     _group_waiting.labels(group).set_function(waiting)
+
+
+for is_full in (False, True):
+    refunded(is_full=is_full)
+for method, status in product(set(PaymentMethod) - {PaymentMethod.OTHER}, (Status.SUCCEEDED, Status.FAILED)):
+    charged(method, status)

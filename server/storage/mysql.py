@@ -56,7 +56,8 @@ _KINDS = {
     **dict.fromkeys((1044, 1045, 1049, 1129, 1130, 1142, 1698), "access_denied"),
     **dict.fromkeys((1290, 1792, 1836, 3100), "read_only"),
 }
-"""What errors are counted as: "unavailable" is any other that may pass, "refused" any other at all."""
+_TIMEOUT, _PASSING, _REFUSED = "timeout", "unavailable", "refused"
+"""What errors are counted as, by their code: "unavailable" is any other that may pass, "refused" any other at all."""
 
 _log = structlog.get_logger(__name__)
 
@@ -163,6 +164,7 @@ class Database:
         self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
         self._working: set[asyncio.Task[Any]] = set()
         self._probe: aiomysql.Connection | None = None
+        metrics.expect_database_errors({*_KINDS.values(), _TIMEOUT, _PASSING, _REFUSED})
         metrics.watch_connections(
             lambda: len(self._working), lambda: self._pool.freesize, at_most=settings.mysql_pool_max
         )
@@ -322,8 +324,8 @@ def _code(error: Exception) -> int:
 def _kind(error: Exception) -> str:
     """Return what an error is counted as."""
     if isinstance(error, TimeoutError):
-        return "timeout"
-    return _KINDS.get(_code(error), "unavailable" if _code(error) in _UNAVAILABLE | {-1} else "refused")
+        return _TIMEOUT
+    return _KINDS.get(_code(error), _PASSING if _code(error) in _UNAVAILABLE | {-1} else _REFUSED)
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

@@ -147,6 +147,7 @@ class Calls:
         except (Exception, asyncio.CancelledError) as error:
             failure = failure_of(self._meaning_of(error, task), call.call_id)
             code = failure.code.name
+            metrics.call_failed(rpc, failure.reason)()
             raise CallFailed(failure) from error
         finally:
             if self._time is not None and task is not None:
