@@ -88,6 +88,11 @@ _group_waiting = Gauge(
 )
 
 
+_spans = Counter(
+    "payments_spans", "Spans of traces, by what became of them: sent or lost.", ["outcome"], registry=REGISTRY
+)
+
+
 @cache
 def call_ended(rpc: str, code: str) -> Callable[[float], None]:
     """Return what counts a call of ``rpc`` that ended with ``code``, given how long it took in seconds."""
@@ -122,6 +127,11 @@ def refunded(*, is_full: bool) -> Callable[[], None]:
 def group_worked(group: str) -> Callable[[int], None]:
     """Return what counts a statement that served as many calls."""
     return _group_items.labels(group).observe
+
+
+def spans_exported(count: int, *, were_sent: bool) -> None:
+    """Count spans that were sent, or could not be."""
+    _spans.labels("sent" if were_sent else "lost").inc(count)
 
 
 def waited_for_connection(seconds: float) -> None:
@@ -168,6 +178,8 @@ def watch_group(group: str, waiting: Callable[[], int]) -> None:
     _group_waiting.labels(group).set_function(waiting)
 
 
+for were_sent in (False, True):
+    spans_exported(0, were_sent=were_sent)
 for is_full in (False, True):
     refunded(is_full=is_full)
 for method, status in product(set(PaymentMethod) - {PaymentMethod.OTHER}, (Status.SUCCEEDED, Status.FAILED)):

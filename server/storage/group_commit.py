@@ -29,10 +29,12 @@ _Outcome = ChargeOutcome | Exception
 class GroupCommit:
     """Writes payments, many at a time."""
 
-    def __init__(self, database: Database, limits: Limits = LIMITS) -> None:
-        """Keep the database."""
+    def __init__(
+        self, database: Database, limits: Limits = LIMITS, groups: type[Groups[NewPayment, ChargeOutcome]] = Groups
+    ) -> None:
+        """Keep the database; ``groups`` are what payments wait in."""
         self._database = database
-        self._groups = Groups(database, _insert_each, limits, "charge")
+        self._groups = groups(database, _insert_each, limits, "charge")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.

@@ -149,9 +149,10 @@ class Session:
 class Database:
     """A database, reached over a bounded pool of connections."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Keep the settings; nothing is connected before it is needed."""
+    def __init__(self, settings: Settings, session: type[Session] = Session) -> None:
+        """Keep the settings, and what work is given as its ``session``; nothing is connected before it is needed."""
         self._settings = settings
+        self._session = session
         self._pool = aiomysql.Pool(
             minsize=settings.mysql_pool_min,
             maxsize=settings.mysql_pool_max,
@@ -280,7 +281,7 @@ class Database:
             connection = await self._pool.acquire()
         try:
             async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds):
-                session = Session(connection)
+                session = self._session(connection)
                 if connection not in self._prepared:
                     await self._prepare(session)
                     self._prepared.add(connection)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentNotFound
@@ -37,11 +38,11 @@ from server.storage.rows import (
 class MysqlPaymentStore:
     """The ``PaymentStore`` of the use cases, on a MySQL-compatible database."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep the database."""
+    def __init__(self, database: Database, groups: type[Groups[Any, Any]] = Groups) -> None:
+        """Keep the database; ``groups`` are what calls wait in."""
         self._database = database
-        self._charges = GroupCommit(database)
-        self._reads = Groups(database, read_details, group_read.LIMITS, "get")
+        self._charges = GroupCommit(database, groups=groups)
+        self._reads: Groups[int, PaymentDetails] = groups(database, read_details, group_read.LIMITS, "get")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""

@@ -140,7 +140,6 @@ class Calls:
         self._none.clear()
         task = None if self._time is None or is_stream else self._time.start()
         try:
-            call.deadline.check()
             self._let_in(rpc, call, peer)
             yield
             code = _OK
@@ -169,6 +168,7 @@ class Calls:
         await self._none.wait()
 
     def _let_in(self, rpc: str, call: Call, peer: str) -> None:
+        call.deadline.check()
         if self._closed:
             raise ShuttingDown("the service is shutting down; try again, another replica may answer")
         caller = self._gate.caller(call.credentials)

@@ -35,18 +35,35 @@ def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None
     return refusal
 
 
-def rpc_handlers(
-    service: ServiceDescriptor, servicer: object, calls: Calls, *, has_pushback: bool, has_certificates: bool
+Serve = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
+"""What answers a call: takes its request, and returns its response, both serialized."""
+
+
+def untraced(_method: MethodDescriptor, serve: Serve) -> Serve:
+    """Return ``serve``, with nothing around it."""
+    return serve
+
+
+def rpc_handlers(  # noqa: PLR0913
+    service: ServiceDescriptor,
+    servicer: object,
+    calls: Calls,
+    *,
+    has_pushback: bool,
+    has_certificates: bool,
+    around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
 ) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
     """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
 
     ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
-    ``has_certificates`` whether clients have certificates.
+    ``has_certificates`` whether clients have certificates. ``around`` is put around each.
     """
     refusal = refusals(calls, has_pushback=has_pushback)
     return {
         method.name: grpc.unary_unary_rpc_method_handler(
-            _around(method, getattr(servicer, method.name), calls, refusal, has_pushback, has_certificates)
+            around(
+                method, _around(method, getattr(servicer, method.name), calls, refusal, has_pushback, has_certificates)
+            )
         )
         for method in service.methods
     }
@@ -59,7 +76,7 @@ def _around(  # noqa: PLR0913, PLR0917
     refusal: Callable[[], Refusal | None],
     has_pushback: bool,  # noqa: FBT001
     has_certificates: bool,  # noqa: FBT001
-) -> Callable[[bytes, grpc.aio.ServicerContext[bytes, bytes]], Awaitable[bytes]]:
+) -> Serve:
     request_type = GetMessageClass(method.input_type)
 
     async def serve(payload: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
