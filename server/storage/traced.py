@@ -1,5 +1,6 @@
 """Sessions and groups that make spans, in the place of those that make none where there is tracing."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -97,9 +98,9 @@ def _statement(text: str) -> Iterator[None]:
     with tracing.client_span(name, {"db.system.name": "mysql", "db.query.summary": name}) as span:
         try:
             yield
-        except pymysql.err.MySQLError as error:
+        except (pymysql.err.MySQLError, OSError, asyncio.CancelledError) as error:
             tracing.tell_fault(span, type(error).__name__)
-            if error.args:
+            if isinstance(error, pymysql.err.MySQLError) and error.args:
                 span.set_attribute("db.response.status_code", str(error.args[0]))
             raise
 

@@ -17,6 +17,7 @@ from payments.v1 import payments_pb2 as pb
 from server.config import Engine
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, refund
+from tests.conftest import DatabaseServer
 from tests.otlp_receiver import OtlpReceiver, receiving
 from tests.running_service import RunningService
 
@@ -49,6 +50,12 @@ def call_with(running: RunningService, traceparent: str, request: pb.ChargeReque
         metadata = (("traceparent", traceparent), ("x-request-id", "ticket-7"))
         response: pb.ChargeResponse = GrpcDriver(channel).stub.Charge(request, metadata=metadata, timeout=30)
         return response
+
+
+def served(receiver: OtlpReceiver) -> list[str]:
+    """Return the spans that an INSERT was made for: alone, or in a group."""
+    alone = [span.parent_id for span in receiver.spans if span.name == "INSERT_PAYMENT"]
+    return [*alone, *(link for span in receiver.spans if span.name == "group charge" for link in span.links)]
 
 
 def calls_of(running: RunningService) -> list[dict[str, Any]]:
@@ -123,18 +130,17 @@ def test_a_statement_that_serves_many_calls_is_a_trace_of_its_own_linked_to_each
             made = [threads.submit(calls.charge, charge()) for _ in range(40)]
             wait_until(lambda: "payments_calls_in_progress 40.0" in httpx.get(f"{traced.rest_url}/metrics").text)
         assert all(one.result().payment.payment_id for one in made)
-    groups = receiver.wait_for(lambda span: span.name == "group charge")
-    statements = receiver.wait_for(lambda span: span.name == "INSERT_PAYMENTS", len(groups))
     use_cases = {span.span_id: span for span in receiver.wait_for(lambda span: span.name == "Payments.charge", 40)}
-    alone = {span.parent_id for span in receiver.spans if span.name == "INSERT_PAYMENT"}
+    wait_until(lambda: sorted(served(receiver)) == sorted(use_cases))
+    groups = {span.span_id: span for span in receiver.spans if span.name == "group charge"}
+    statements = receiver.wait_for(lambda span: span.name == "INSERT_PAYMENTS", len(groups))
     assert len({span.trace_id for span in use_cases.values()}) == 40
-    assert {span.parent_id for span in statements} == {group.span_id for group in groups}
-    for group in groups:
+    assert groups
+    assert {span.parent_id for span in statements} == set(groups)
+    for group in groups.values():
         assert group.parent_id == ""
         assert group.attributes == {"payments.group.items": len(group.links)}
         assert all(use_cases[link].links == (group.span_id,) for link in group.links)
-    linked = [link for group in groups for link in group.links]
-    assert sorted([*linked, *alone]) == sorted(use_cases)
 
 
 def test_a_group_is_recorded_when_any_of_its_calls_is(
@@ -148,10 +154,10 @@ def test_a_group_is_recorded_when_any_of_its_calls_is(
         wait_until(lambda: "payments_calls_in_progress 13.0" in httpx.get(f"{running.rest_url}/metrics").text)
     assert all(one.result().payment.payment_id for one in made)
     sampled = receiver.wait_for(lambda span: span.name == "Payments.charge", 3)
-    groups = receiver.wait_for(lambda span: span.name == "group charge")
+    wait_until(lambda: {span.span_id for span in sampled} <= set(served(receiver)))
     assert len(sampled) == 3
-    assert {span.span_id for span in sampled} <= {link for group in groups for link in group.links}
-    assert receiver.wait_for(lambda span: span.name == "INSERT_PAYMENTS")
+    groups = receiver.wait_for(lambda span: span.name == "group charge")
+    assert all(len(group.links) > 1 for group in groups)
 
 
 def test_the_log_has_the_trace_beside_the_request_id(traced: RunningService, receiver: OtlpReceiver) -> None:
@@ -182,7 +188,7 @@ def test_an_error_is_one_of_a_span_when_it_is_the_service_that_failed(
     assert given_up.attributes["rpc.response.status_code"] in {"CANCELLED", "DEADLINE_EXCEEDED"}
 
 
-def test_what_the_database_refuses_is_an_error_of_its_statement(
+def test_a_statement_that_is_not_answered_in_time_is_an_error_and_so_is_its_call(
     start_service: StartService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     settings = {"TRACING_SAMPLE_RATIO": "1", "MYSQL_STATEMENT_TIMEOUT_SECONDS": "1", **SOON}
@@ -194,6 +200,32 @@ def test_what_the_database_refuses_is_an_error_of_its_statement(
     assert server.is_error
     assert server.attributes["error.type"] == "503"
     assert server.attributes["rpc.response.status_code"] == "UNAVAILABLE"
+    assert receiver.named("INSERT_PAYMENT").is_error
+
+
+def test_each_attempt_at_a_statement_has_its_span_and_what_the_database_said(
+    traced: RunningService,
+    receiver: OtlpReceiver,
+    database_server: DatabaseServer,
+    hold_rows: Callable[[], AbstractContextManager[None]],
+) -> None:
+    def waiting() -> list[tuple[int]]:
+        return database_server.execute(
+            "SELECT id FROM information_schema.processlist WHERE info LIKE '%%FOR UPDATE' AND id <> CONNECTION_ID()"
+        )
+
+    with grpc.insecure_channel(traced.target) as channel, ThreadPoolExecutor(1) as threads:
+        calls = GrpcDriver(channel)
+        payment = calls.charge(charge()).payment
+        with hold_rows():
+            refunding = threads.submit(calls.refund, refund(payment.payment_id))
+            wait_until(lambda: len(waiting()) == 1)
+            database_server.execute(f"KILL CONNECTION {waiting()[0][0]}")
+        refunding.result()
+    failed, succeeded = receiver.wait_for(lambda span: span.name == "BEGIN_REFUND", 2)
+    assert (failed.is_error, succeeded.is_error) == (True, False)
+    assert int(failed.attributes["db.response.status_code"]) in {1927, 2013}
+    assert not receiver.named("payments.v1.PaymentService/Refund").is_error
 
 
 def test_health_metrics_and_documents_are_not_traced(traced: RunningService, receiver: OtlpReceiver) -> None:
