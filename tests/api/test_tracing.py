@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import Any
 
 import grpc
 import httpx
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
+from payments import PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
 from server.config import Engine
@@ -81,6 +83,24 @@ def test_a_call_of_grpc_is_a_span_around_its_use_case_around_its_sql(
     assert sql.attributes == {"db.system.name": "mysql", "db.query.summary": "INSERT_PAYMENT"}
     assert server.start <= use_case.start <= sql.start <= sql.end <= use_case.end <= server.end
     assert not any(span.is_error for span in receiver.spans)
+
+
+class InTrace(grpc.UnaryUnaryClientInterceptor):
+    """Puts each call into a trace, as OpenTelemetry's interceptors do in callers' programs."""
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401
+        """Add the metadata."""
+        metadata = [*(details.metadata or ()), ("traceparent", SAMPLED)]
+        return continuation(details._replace(metadata=metadata), request)
+
+
+def test_calls_of_the_python_client_are_part_of_its_program_s_trace(
+    traced: RunningService, receiver: OtlpReceiver
+) -> None:
+    with PaymentsClient(traced.target, interceptors=[InTrace()]) as client:
+        client.charge(order_id=342, amount=Decimal("561.00"))
+    server = receiver.named("payments.v1.PaymentService/Charge")
+    assert (server.trace_id, server.parent_id) == (TRACE, PARENT)
 
 
 @pytest.mark.parametrize(
