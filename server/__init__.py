@@ -12,7 +12,9 @@ The rooms, and the way that a call takes through them:
   in ``list_queries``.
 - ``domain`` has the rules: money, payments, lists, page tokens, request keys, errors; standard library only.
 - ``app`` builds all of it from ``config``, starts it, drains it and stops it; ``logs`` gives events their form, and
-  ``metrics`` has what is counted and timed.
+  ``metrics`` has what is counted and timed. ``tracing`` has what spans are made of, and ``traced`` in ``transport`` and
+  ``storage`` the parts that make them, which ``app`` takes only where there is tracing.
 
-Imports go one way: app, transport, (use_cases, storage, processor), domain; import-linter keeps it so.
+Imports go one way: app, transport, (use_cases, storage, processor), tracing, (config, logs, metrics), domain;
+import-linter keeps it so.
 """

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from itertools import product
 
 import grpc
 import httpx
@@ -13,6 +14,8 @@ from payments.v1 import payments_pb2 as pb
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.transport.boundary import REASONS
+from server.transport.servicer import SERVICE
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
 from tests.conftest import DatabaseServer
@@ -59,6 +62,28 @@ def test_calls_are_counted_by_rpc_and_code_and_timed(running: RunningService, ca
     assert found["payments_call_duration_seconds_bucket[OK][+Inf][Charge]"] == 3
     assert found["payments_calls_in_progress"] == 0
     assert found["payments_calls_limit"] == 1000
+
+
+def test_errors_of_calls_are_counted_by_their_reason(running: RunningService, calls: GrpcDriver) -> None:
+    for order_id in (0, -1):
+        with pytest.raises(CallFailed):
+            calls.charge(charge(order_id=order_id))
+    httpx.get(f"{running.rest_url}/v2/payments/999999999")
+    httpx.post(f"{running.rest_url}/v1/payments/999999999/refund")
+    found = read(running)
+    assert found["payments_call_errors_total[INVALID_REQUEST][Charge]"] == 2
+    assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][GetPayment]"] == 1
+    assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][Refund]"] == 1
+
+
+def test_errors_that_never_came_are_there_with_nothing_counted(running: RunningService) -> None:
+    found = read(running)
+    for rpc, reason in product((method.name for method in SERVICE.methods), REASONS):
+        assert found[f"payments_call_errors_total[{reason}][{rpc}]"] == 0
+    for kind in ("lock", "connection_lost", "full", "timeout", "unavailable", "refused"):
+        assert found[f"payments_database_errors_total[{kind}]"] == 0
+    assert found["payments_charges_total[UPI][SUCCEEDED]"] == found["payments_charges_total[COD][FAILED]"] == 0
+    assert found["payments_refunds_total[full]"] == found["payments_refunds_total[partial]"] == 0
 
 
 def test_calls_that_are_refused_are_counted(

@@ -31,9 +31,10 @@ def test_a_token_with_any_bit_altered_is_refused(place: int, bit: int) -> None:
 @given(st.text())
 def test_any_text_is_refused_or_a_token(text: str) -> None:
     try:
-        assert resume_token.encode(resume_token.decode(text)) == text
-    except InvalidValue as error:
-        assert "unaltered" in error.description
+        place = resume_token.decode(text)
+    except InvalidValue:
+        return
+    assert resume_token.encode(place) == text
 
 
 def test_a_page_token_is_no_resume_token() -> None:
