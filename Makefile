@@ -14,7 +14,7 @@ PROTOC_GEN_GRPC_JAVA := io.grpc:protoc-gen-grpc-java:1.81.0
 PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst arm64,aarch_64,$(subst aarch64,aarch_64,$(shell uname -m)))
 # The contract and the faults, which both engines of gRPC must pass; the default one does in the run of all tests. Those
 # of overload and abuse are not here, because they name both engines themselves.
-ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart) \
+ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/api/test_%.py,adopted_payments authentication batch_charge charge concurrency get_payment grpcurl grpc_tools limits list_payments metrics python_client refund server)
 RELEASED := proto/released.binpb
 

@@ -132,10 +132,30 @@ def test_groups_tell_how_many_calls_a_statement_served(
     assert found["payments_group_waiting[charge]"] == 0
 
 
+def test_events_are_counted_by_kind_and_those_that_wait_make_a_lag(
+    running: RunningService, calls: GrpcDriver, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT last_sequence FROM payment_stream FOR UPDATE")  # as a relay that hangs
+        payment_id = calls.charge(charge()).payment.payment_id
+        calls.charge(charge(method=FAILING))
+        for _ in range(2):
+            calls.refund(refund(payment_id, 1))
+        wait_until(lambda: read(running)["payments_event_lag_seconds"] > 1)
+        assert "payments_events_relayed_total[CHARGED]" not in read(running)
+        connection.rollback()
+    wait_until(lambda: read(running).get("payments_events_relayed_total[REFUNDED]") == 2)
+    wait_until(lambda: read(running)["payments_event_lag_seconds"] == 0)
+    found = read(running)
+    assert (found["payments_events_relayed_total[CHARGED]"], found["payments_events_relayed_total[FAILED]"]) == (1, 1)
+
+
 def test_connections_and_the_wait_for_one_are_told(
     start_service: StartService, hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1")
+    # The relay of events, which needs a connection now and then, keeps out of it.
+    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", EVENT_RELAY_INTERVAL_SECONDS="3600")
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge()).payment
