@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import httpx
@@ -15,9 +16,11 @@ from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
-from tests.conftest import DatabaseServer
+from tests.conftest import DatabaseServer, settings_of
 from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor
 from tests.running_service import RunningService
+from tools.archive import archive
+from tools.progress import meter
 
 SOON = {
     "PROCESSOR_TIMEOUT_SECONDS": "1",
@@ -535,3 +538,28 @@ def test_metrics_tell_of_the_processor(processor: FaultyProcessor, start: Starte
         'payments_charges_total{method="UPI",status="SUCCEEDED"} 2.0',
     ):
         assert line in text, text
+
+
+def test_a_repeated_charge_of_an_archived_payment_is_not_asked_again(
+    processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    api = start(NO_JANITOR, EVENT_RELAY_INTERVAL_SECONDS="0.05")
+    request = charge(request_id=new_request_id())
+    payment = api.charge(request).payment
+    name = migrated_database["MYSQL_DB"]
+    for _ in range(600):
+        if database_server.execute("SELECT COUNT(*) FROM payment_events", database=name) == [(2,)]:
+            break
+        time.sleep(0.05)
+    for table, column in (("payments", "created_at"), ("payment_events", "occurred_at")):
+        database_server.execute(f"UPDATE {table} SET {column} = {column} - INTERVAL 500 DAY", database=name)
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
+    with meter("archive", None) as show:
+        assert archive(owner, datetime.now(UTC) - timedelta(days=400), show=show).payments == 1
+
+    assert api.charge(request).payment.reference == payment.reference
+    batch = api.batch_charge(pb.BatchChargeRequest(charges=[request, charge()]))
+
+    assert [result.payment.reference == payment.reference for result in batch.results] == [True, False]
+    assert len(processor.requests) == 2
+    assert database_server.execute("SELECT COUNT(*) FROM processor_requests", database=name) == [(0,)]
