@@ -232,6 +232,6 @@ func (c *Client) WatchPayments(
 	}
 }
 
-// Close closes the connections. Calls and watches in progress end with an [*OutcomeUnknownError]; there can be no further ones.
-// Closing again does nothing.
+// Close closes the connections. Calls and watches in progress end with an [*OutcomeUnknownError]; there can be no
+// further ones. Closing again does nothing.
 func (c *Client) Close() error { return c.close() }

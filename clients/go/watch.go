@@ -78,8 +78,8 @@ func (c *Client) watchOnce(ctx context.Context, resumeToken string, take func(*P
 	}
 }
 
-// mayResume reports whether a stream that ended so may go on when it is asked for again. It only reads, so that whatever
-// cut it leaves nothing in doubt.
+// mayResume reports whether a stream that ended so may go on when it is asked for again. It only reads, so that
+// whatever cut it leaves nothing in doubt.
 //
 // INTERNAL and UNKNOWN are what gRPC makes of a connection that breaks in the middle of a message, and
 // DEADLINE_EXCEEDED what a proxy may. Those that the service itself made have a CallID: they would come again.

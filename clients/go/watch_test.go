@@ -15,13 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"payments.internal/payments"
@@ -474,7 +472,7 @@ func TestAWatchGivesUpWhenTheServiceIsOutOfReachForItsTimeoutAtAStretch(t *testi
 
 func TestEachAnswerBeginsAnotherStretch(t *testing.T) {
 	// Every stream ends after an answer, and asks for waits that are longer together than the timeout.
-	comeBack := statusError(codes.Unavailable, "no", &errdetails.RetryInfo{RetryDelay: durationpb.New(400 * time.Millisecond)})
+	comeBack := comeBackAfter(400 * time.Millisecond)
 	service := serveWatches(t, func(number int, stream stream) error {
 		return errors.Join(heartbeat(stream, strconv.Itoa(number)), comeBack)
 	})
