@@ -21,7 +21,7 @@ class AttemptsTest {
     }
 
     private static Attempts within(long hours, double jitter) {
-        return new Attempts(Deadline.after(hours, TimeUnit.HOURS), () -> jitter);
+        return new Attempts(Deadline.after(hours, TimeUnit.HOURS), Attempts::passes, () -> jitter);
     }
 
     @ParameterizedTest
