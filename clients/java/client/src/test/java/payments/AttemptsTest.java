@@ -66,6 +66,16 @@ class AttemptsTest {
     }
 
     @Test
+    void aDeadlineThatPassesDuringAnAttemptThatWouldBeRepeatedLeavesTheFailureBefore() {
+        Attempts attempts = new Attempts(Deadline.after(1, TimeUnit.HOURS), error -> true, () -> 1);
+        PaymentsException failure = unavailable(null);
+        attempts.delayNanos(failure);
+        PaymentsException cut = new DeadlineExceededException(new ErrorDetails(
+                "too late", Status.Code.DEADLINE_EXCEEDED, "", null, null, Duration.ofHours(2), List.of()));
+        assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(cut)));
+    }
+
+    @Test
     void aDeadlineThatCutTheFirstAttemptIsTheErrorItself() {
         PaymentsException cut =
                 new DeadlineExceededException(ErrorDetails.of(Status.Code.DEADLINE_EXCEEDED, "too late"));
