@@ -18,6 +18,6 @@ The rooms, and the way that a call takes through them:
   ``metrics`` has what is counted and timed. ``tracing`` has what spans are made of, and ``traced`` in ``transport`` and
   ``storage`` the parts that make them, which ``app`` takes only where there is tracing.
 
-Imports go one way: app, transport, (use_cases, watching, janitor, storage, processor), settling, tracing, (config, logs,
-metrics), domain; import-linter keeps it so.
+Imports go one way: app, transport, (use_cases, watching, janitor, storage, processor), settling, tracing, (config,
+logs, metrics), domain; import-linter keeps it so.
 """
