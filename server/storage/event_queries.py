@@ -32,7 +32,7 @@ RELAY = """
     LEFT JOIN payments p ON p.reference = n.reference
     WHERE @last_sequence IS NOT NULL AND o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
 
-    SET @inserted = ROW_COUNT();
+    SELECT COUNT(*) INTO @inserted FROM payment_events WHERE sequence > @last_sequence;
 
     UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
     WHERE @last_sequence IS NOT NULL AND stream_id = 1;
