@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+import grpc
 import pytest
 from payments import PaymentMethod, PaymentsClient
+from payments.v1 import payments_pb2 as pb
 
+from tests.api.drivers import GrpcDriver, call_failed
+from tests.api.requests import charge as charge_request
 from tests.api.requests import new_order_id, new_request_id
 from tests.conftest import PROBABILITIES, Accounts, DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
@@ -449,3 +453,51 @@ def test_what_is_read_of_a_file_is_what_was_written(tmp_path: Path) -> None:
     assert read_backup(path) == written
     with pytest.raises(BackupFileError, match="has no end"), new_backup_file(tmp_path / "other") as (file, _):
         write_backup(file, lines[:-1], origin)
+
+
+def test_after_a_restore_whose_counters_were_lifted_nobody_misses_an_event_by_an_old_token(
+    payments: Payments,
+    start_service: Callable[..., RunningService],
+    make_database: Callable[[], dict[str, str]],
+    database_server: DatabaseServer,
+) -> None:
+    """As ``docs/backup.md`` has it."""
+
+    def charge(api: GrpcDriver) -> int:
+        return api.charge(charge_request()).payment.payment_id
+
+    def first_of(api: GrpcDriver, token: str) -> pb.WatchPaymentsResponse:
+        return next(api.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60))
+
+    service = start_service(EVENT_RELAY_INTERVAL_SECONDS="0.05")
+    with grpc.insecure_channel(service.target) as channel:
+        api = GrpcDriver(channel)
+        charge(api)
+        assert payments("backup", "copy.sql.gz").returncode == 0
+        lost = [charge(api) for _ in range(3)]
+        stream = api.stub.WatchPayments(
+            pb.WatchPaymentsRequest(resume_token=first_of(api, "").resume_token), timeout=60
+        )
+        lost.append(charge(api))
+        token = next(answer.resume_token for answer in stream if answer.event.payment.payment_id == lost[-1])
+        stream.cancel()
+    restored = make_database()
+    assert payments("restore", "copy.sql.gz", **restored).returncode == 0
+    name = restored["MYSQL_DB"]
+    database_server.execute("UPDATE payment_stream SET last_sequence = last_sequence + 1000000", database=name)
+    database_server.execute("ALTER TABLE payments AUTO_INCREMENT = 1000", database=name)
+
+    other = RunningService({**restored, **PROBABILITIES, "EVENT_RELAY_INTERVAL_SECONDS": "0.05"}).start()
+    with grpc.insecure_channel(other.target) as channel:
+        api = GrpcDriver(channel)
+        stream = api.stub.WatchPayments(pb.WatchPaymentsRequest(), timeout=60)
+        next(stream)
+        new = [charge(api) for _ in range(10)]
+        assert [next(stream).event.payment.payment_id for _ in new] == new
+        stream.cancel()
+        with pytest.raises(grpc.RpcError) as failed:
+            for _ in api.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60):
+                pass
+        assert call_failed(failed.value).reason == "RESUME_TOKEN_EXPIRED"  # type: ignore[arg-type]
+    assert not set(new) & set(lost)
+    assert other.stop() == 0

@@ -566,6 +566,7 @@ def test_a_repeated_charge_of_an_archived_payment_is_not_asked_again(
         assert archive(owner, datetime.now(UTC) - timedelta(days=400), show=show).payments == 1
 
     assert api.charge(request).payment.reference == payment.reference
+    assert database_server.execute("SELECT COUNT(*) FROM processor_requests", database=name) == [(0,)]
     batch = api.batch_charge(pb.BatchChargeRequest(charges=[request, charge()]))
 
     assert [result.payment.reference == payment.reference for result in batch.results] == [True, False]
