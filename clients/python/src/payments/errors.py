@@ -71,6 +71,10 @@ class PaymentPending(PaymentsError):
     """It is not known yet whether the payment to refund succeeds."""
 
 
+class PaymentArchived(PaymentsError):
+    """The payment to refund is so old that it was archived: an operator has to bring it back first."""
+
+
 class RefundExceedsPayment(PaymentsError):
     """More was asked back than what remains of the payment, or nothing remains."""
 
@@ -128,11 +132,13 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "PAYMENT_NOT_FOUND": PaymentNotFound,
     "PAYMENT_FAILED": PaymentFailed,
     "PAYMENT_PENDING": PaymentPending,
+    "PAYMENT_ARCHIVED": PaymentArchived,
     "REFUND_EXCEEDS_PAYMENT": RefundExceedsPayment,
     "REQUEST_ID_REUSED": RequestIdReused,
     "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
     "STORE_UNAVAILABLE": Unavailable,
     "SHUTTING_DOWN": Unavailable,
+    "PROCESSOR_UNAVAILABLE": Unavailable,
     "CREDENTIALS_MISSING": Unauthenticated,
     "API_KEY_INVALID": Unauthenticated,
     "CERTIFICATE_INVALID": Unauthenticated,
