@@ -5,6 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy .bin/stripe-mock
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
+PROMTOOL := .bin/promtool
 GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
 # The generators of Java are programs from Maven Central; protoc 35.1 generates for protobuf-java 4.35.1.
@@ -13,7 +14,7 @@ PROTOC_GEN_GRPC_JAVA := io.grpc:protoc-gen-grpc-java:1.81.0
 PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst arm64,aarch_64,$(subst aarch64,aarch_64,$(shell uname -m)))
 # The contract and the faults, which both engines of gRPC must pass; the default one does in the run of all tests. Those
 # of overload and abuse are not here, because they name both engines themselves.
-ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart) \
+ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/api/test_%.py,adopted_payments authentication batch_charge charge concurrency get_payment grpcurl grpc_tools limits list_payments metrics python_client refund server)
 RELEASED := proto/released.binpb
 
@@ -42,6 +43,14 @@ $(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
 $(GO_TOOLS) .bin/protoc-gen-go .bin/protoc-gen-go-grpc: $(wildcard tools/go/go.* tools/go/*/*.go)
 	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
 	go build -C tools/go -o ../../$@ $(PACKAGE)
+
+# From Debian's package, unpacked, not installed: to build it takes far longer than all the other tools together.
+$(PROMTOOL):
+	@command -v apt-get > /dev/null || { echo "put Prometheus' promtool at $@, or a link to it: this system has no apt"; exit 1; }
+	mkdir -p .cache/prometheus $(@D)
+	cd .cache/prometheus && apt-get download --quiet prometheus && dpkg --extract prometheus_*.deb .
+	install .cache/prometheus/usr/bin/promtool $@
+	rm -r .cache/prometheus
 
 .bin/protoc: ARTIFACT := $(PROTOC)
 .bin/protoc-gen-grpc-java: ARTIFACT := $(PROTOC_GEN_GRPC_JAVA)
@@ -74,7 +83,7 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
 
-test: $(READY) $(GO_TOOLS) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
+test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
 	$(BIN)/python -m pytest --ignore=tests/clients
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(BIN)/python -m pytest $(ENGINE_TESTS)
 

@@ -6,13 +6,18 @@ The rooms, and the way that a call takes through them:
   HTTP. ``servicer`` has the RPCs, ``calls`` what is done around each (``auth``: who may call; ``admission`` and
   ``caller_rates``: how many may), ``boundary`` the one table from errors to statuses; ``grpc_server`` and
   ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``.
-- ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store.
-- ``processor`` is the simulated processor behind the one port.
+- ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store; ``watching`` tells how the
+  stream of events is followed.
+- ``processor`` is what is behind the one port: the simulated processor, and a remote one in the manner of Stripe. A
+  remote one is asked by ``settling``, which records its answers, and by the ``janitor`` where a call left none.
 - ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``, or, of lists,
-  in ``list_queries``.
+  in ``list_queries``, or, of events, in ``event_queries``. ``outbox`` is what a write tells the stream, which ``relay``
+  gives its place there.
 - ``domain`` has the rules: money, payments, lists, page tokens, request keys, errors; standard library only.
 - ``app`` builds all of it from ``config``, starts it, drains it and stops it; ``logs`` gives events their form, and
-  ``metrics`` has what is counted and timed.
+  ``metrics`` has what is counted and timed. ``tracing`` has what spans are made of, and ``traced`` in ``transport`` and
+  ``storage`` the parts that make them, which ``app`` takes only where there is tracing.
 
-Imports go one way: app, transport, (use_cases, storage, processor), domain; import-linter keeps it so.
+Imports go one way: app, transport, (use_cases, watching, janitor, storage, processor), settling, tracing, (config,
+logs, metrics), domain; import-linter keeps it so.
 """

@@ -26,22 +26,27 @@ from server.processor.simulated import SimulatedProcessor
 from server.processor.stripe import StripeProcessor
 from server.settling import Settling, SettlingLimits
 from server.storage.event_store import MysqlEventStore
+from server.storage.groups import Groups
 from server.storage.key_store import MysqlKeyStore
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.relay import Relay
 from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
 from server.storage.settlement_store import MysqlSettlementStore
+from server.storage.traced import TracedGroups, TracedSession
+from server.tracing import Tracing, trace_methods
 from server.transport.auth import ROLES, Gate
+from server.transport.boundary import REASONS
 from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
 from server.transport.engines import new_server
-from server.transport.grpc_server import refusals, rpc_handlers
+from server.transport.grpc_server import refusals, rpc_handlers, untraced
 from server.transport.health import HealthMonitor, HealthService
 from server.transport.http_server import HttpServer, http_app
 from server.transport.reflection import add_reflection
 from server.transport.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
+from server.transport.traced import TracedCalls, TracedHttp, traced_handler
 from server.use_cases import InstantProcessor, Payments
 from server.watching import Watching
 
@@ -73,7 +78,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tls = _tls(settings)
-    database = Database(settings)
+    tracing = _tracing(settings)
+    database = Database(settings) if tracing is None else Database(settings, TracedSession)
     keys = MysqlKeyStore(database)
     drain = Deadline.after(0)
     try:
@@ -82,6 +88,8 @@ async def serve(settings: Settings) -> None:
             drain = await _serve_until(stop, settings, database, keys, tls)
     finally:
         await database.close(drain)
+        if tracing is not None:
+            await tracing.close()
     _log.info("stopped")
 
 
@@ -89,7 +97,8 @@ async def _serve_until(
     stop: asyncio.Event, settings: Settings, database: Database, keys: MysqlKeyStore, tls: Tls | None
 ) -> Deadline:
     """Serve until ``stop`` is set, and drain; return until when what is still in progress may take."""
-    calls = Calls(
+    is_traced = settings.tracing_endpoint is not None
+    calls = (TracedCalls if is_traced else Calls)(
         settings.max_concurrent_calls,
         _gate(settings, keys),
         target_seconds=settings.overload_target_seconds,
@@ -115,6 +124,7 @@ async def _serve_until(
         calls,
         has_pushback=engine.has_pushback,
         has_certificates=settings.tls_client_ca_file is not None,
+        around=traced_handler if is_traced else untraced,
     )
     server.add_registered_method_handlers(SERVICE.full_name, handlers)
     engine.refuse_early(SERVICE.full_name, refusals(calls, has_pushback=engine.has_pushback))
@@ -126,9 +136,12 @@ async def _serve_until(
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
     metrics.watch_health(lambda: monitor.is_serving)
+    metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
     await monitor.check()
     await health_servicer.tell_alive()
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)
+    if is_traced:
+        app = TracedHttp(app, [SERVICE])
     rest = HttpServer(app, settings, None if tls is None else tls.http_context())
     grpc_port = _listen(server, settings, tls)
     rest_port = _listen_rest(rest, settings)
@@ -224,12 +237,17 @@ class _Remote:
 
 
 def _payments(settings: Settings, database: Database, processor: InstantProcessor | Settling) -> Payments:
-    return Payments(
-        MysqlPaymentStore(database, settings.processor_janitor_after_seconds),
+    is_traced = settings.tracing_endpoint is not None
+    groups = TracedGroups if is_traced else Groups
+    payments = Payments(
+        MysqlPaymentStore(database, settings.processor_janitor_after_seconds, groups),
         processor,
         new_reference=reference_maker(settings.reference_prefix),
         now=_now,
     )
+    if is_traced:
+        trace_methods(payments)
+    return payments
 
 
 def _now() -> datetime:
@@ -244,6 +262,12 @@ def _simulated(settings: Settings) -> SimulatedProcessor:
     }
     probabilities = {method: settings.success_probability if own is None else own for method, own in by_method.items()}
     return SimulatedProcessor(probabilities, random.Random(settings.processor_seed))
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if settings.tracing_endpoint is None:
+        return None
+    return Tracing(settings.tracing_endpoint, settings.tracing_header_values, settings.tracing_sample_ratio)
 
 
 def _rates(settings: Settings) -> CallerRates | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,12 @@ _PREFIX_MAX_LENGTH = 64
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
 _HOST = re.compile(r"[\w.:%\[\]-]+")
+
+_ENDPOINT = re.compile(r"https?://[\w.:%\[\]-]+(/[^\s?#]*)?")
+_TRACES_PATH = "/v1/traces"
+"""Where OTLP's receivers take traces, unless a URL says otherwise."""
+
+_HEADERS = re.compile(r"[\w-]+=[!-+\--~]+( *, *[\w-]+=[!-+\--~]+)*")
 
 _CREDENTIALS = re.compile(r"(?<=//)[^/\s]*(?=@)")
 """A user and a password in a URL."""
@@ -297,6 +303,19 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
 
+    tracing_endpoint: str | None = Field(
+        None,
+        description="where traces are sent, by OTLP over HTTP: a URL such as http://collector:4318; off unless set",
+    )
+    tracing_headers: SecretStr = Field(
+        SecretStr(""),
+        description="headers that the receiver of traces asks for, as NAME=VALUE, separated by commas; values are "
+        "percent-encoded",
+    )
+    tracing_sample_ratio: Probability = Field(
+        0.1, description="share of calls that are traced, of those whose caller did not decide that, 0 to 1"
+    )
+
     @field_validator("mysql_host")
     @classmethod
     def _host_alone(cls, host: str | None) -> str | None:
@@ -379,6 +398,26 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return origins - {"-"}
 
+    @field_validator("tracing_endpoint")
+    @classmethod
+    def _whole_endpoint(cls, endpoint: str | None) -> str | None:
+        if endpoint is None:
+            return None
+        if not _ENDPOINT.fullmatch(endpoint):
+            raise ValueError("must be a URL of http or https without a user, such as http://collector:4318")
+        return endpoint if urlsplit(endpoint).path.strip("/") else endpoint.rstrip("/") + _TRACES_PATH
+
+    @field_validator("tracing_headers")
+    @classmethod
+    def _headers_have_names(cls, headers: SecretStr) -> SecretStr:
+        text = headers.get_secret_value()
+        if text and not (_HEADERS.fullmatch(text) and unquote(text).isascii() and unquote(text).isprintable()):
+            raise ValueError(
+                "must be entries such as x-api-key=abc, separated by commas; in a value, a space is %20, a comma %2C, "
+                "and no character is other than printable ASCII"
+            )
+        return headers
+
     @field_validator("mysql_pool_max")
     @classmethod
     def _pool_holds_its_minimum(cls, value: int, info: ValidationInfo) -> int:
@@ -432,6 +471,12 @@ class Settings(BaseSettings):
         if self.tls_client_ca_file is not None and self.tls_cert_file is None:
             raise ValueError("TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE")
         return self
+
+    @property
+    def tracing_header_values(self) -> dict[str, str]:
+        """What is sent along with traces: the value of each header, by its name."""
+        entries = [entry.strip() for entry in self.tracing_headers.get_secret_value().split(",") if entry.strip()]
+        return {name: unquote(value) for name, _, value in (entry.partition("=") for entry in entries)}
 
     @property
     def currencies(self) -> frozenset[str]:

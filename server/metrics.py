@@ -4,8 +4,9 @@ Names and units follow Prometheus' conventions (prometheus.io/docs/practices/nam
 counted where it happens; what is so at a moment, such as how many calls wait, is looked at when somebody asks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.gc_collector import GCCollector
@@ -27,6 +28,12 @@ _calls = Histogram(
     "Calls that have ended, over gRPC and REST: how long each took.",
     ["rpc", "code"],
     buckets=_SECONDS,
+    registry=REGISTRY,
+)
+_call_errors = Counter(
+    "payments_call_errors",
+    "Calls that ended in an error that the service told them of, by its reason (ErrorInfo).",
+    ["rpc", "reason"],
     registry=REGISTRY,
 )
 _calls_in_progress = Gauge("payments_calls_in_progress", "Calls that are being answered.", registry=REGISTRY)
@@ -124,10 +131,27 @@ _event_lag = Gauge(
 _watches = Gauge("payments_watches", "Streams of events that are open.", registry=REGISTRY)
 
 
+_spans = Counter(
+    "payments_spans", "Spans of traces, by what became of them: sent or lost.", ["outcome"], registry=REGISTRY
+)
+
+
 @cache
 def call_ended(rpc: str, code: str) -> Callable[[float], None]:
     """Return what counts a call of ``rpc`` that ended with ``code``, given how long it took in seconds."""
     return _calls.labels(rpc, code).observe
+
+
+@cache
+def call_failed(rpc: str, reason: str) -> Callable[[], None]:
+    """Return what counts a call of ``rpc`` that ended in an error of this ``reason``."""
+    return _call_errors.labels(rpc, reason).inc
+
+
+def expect_errors(rpcs: Iterable[str], reasons: Iterable[str]) -> None:
+    """Show every error that calls can end in, though none did yet: else Prometheus would miss the first of each."""
+    for rpc, reason in product(rpcs, reasons):
+        call_failed(rpc, reason)
 
 
 @cache
@@ -172,6 +196,11 @@ def group_worked(group: str) -> Callable[[int], None]:
     return _group_items.labels(group).observe
 
 
+def spans_exported(count: int, *, were_sent: bool) -> None:
+    """Count spans that were sent, or could not be."""
+    _spans.labels("sent" if were_sent else "lost").inc(count)
+
+
 def waited_for_connection(seconds: float) -> None:
     """Count work that waited for a connection."""
     _connection_waits.observe(seconds)
@@ -195,6 +224,12 @@ def event_lag(seconds: float) -> None:
 def watch_watches(are_open: Callable[[], int]) -> None:
     """Ask how many streams of events are open."""
     _watches.set_function(are_open)
+
+
+def expect_database_errors(kinds: Iterable[str]) -> None:
+    """Show every kind of error that the database can have: see ``expect_errors``."""
+    for kind in kinds:
+        _database_errors.labels(kind)
 
 
 def call_refused() -> None:
@@ -223,3 +258,11 @@ def watch_connections(in_use: Callable[[], int], idle: Callable[[], int], at_mos
 def watch_group(group: str, waiting: Callable[[], int]) -> None:
     """Ask how many calls wait for the next statement of a group."""
     _group_waiting.labels(group).set_function(waiting)
+
+
+for were_sent in (False, True):
+    spans_exported(0, were_sent=were_sent)
+for is_full in (False, True):
+    refunded(is_full=is_full)
+for method, status in product(set(PaymentMethod) - {PaymentMethod.OTHER}, (Status.SUCCEEDED, Status.FAILED)):
+    charged(method, status)

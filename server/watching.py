@@ -117,10 +117,10 @@ class Watching:
                 news = self._news  # before the look, so that nothing comes unnoticed in between
                 recent = self._recent_after(place)
                 events = await self._store.events_after(place, _PAGE) if recent is None else recent
-                if events and events[0].sequence != place + 1:
-                    # The numbers have no gap: what is missing was archived, since this one began so far back.
-                    raise _expired()
                 for event in events:
+                    if event.sequence != place + 1:
+                        # The numbers have no gap: what is missing was archived, since this one began so far back.
+                        raise _expired()
                     yield event.sequence, event
                     place = event.sequence
                     self._check_open()

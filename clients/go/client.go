@@ -200,6 +200,38 @@ func (c *Client) ListPaymentsPage(
 	return paymentPageFrom(response), nil
 }
 
-// Close closes the connections. Calls in progress end with an [*OutcomeUnknownError]; there can be no further ones.
-// Closing again does nothing.
+// WatchPayments returns an endless iterator over what happens to payments, which waits for the next event:
+//
+//	for update, err := range client.WatchPayments(ctx, payments.WatchParams{ResumeToken: loadToken()}) {
+//		if err != nil {
+//			return err
+//		}
+//		if update.Event != nil {
+//			...
+//		}
+//		saveToken(update.ResumeToken)
+//	}
+//
+// Every event comes at least once, those of one payment in their order. It goes on by itself after whatever cuts the
+// connection, such as a restart of the service, where it was. To go on after a crash of your own, keep the ResumeToken
+// of each update once its event is dealt with, and begin with the last one. An update without an event brings a newer
+// token: there is one at once, and one whenever nothing has happened for some seconds.
+//
+// It ends when the loop is left, when the context is done, and with an error, whose update is nil. [WithTimeout] in
+// options says how long the service may be out of reach at a stretch before that is the error; without it, and whatever
+// the client's own timeout is, that is for ever. Ranging over it again starts again, from the token in params.
+//
+// Errors: [*ResumeTokenExpiredError], [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
+func (c *Client) WatchPayments(
+	ctx context.Context, params WatchParams, options ...CallOption,
+) iter.Seq2[*PaymentUpdate, error] {
+	return func(yield func(*PaymentUpdate, error) bool) {
+		if err := c.watch(ctx, params, options, yield); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// Close closes the connections. Calls and watches in progress end with an [*OutcomeUnknownError]; there can be no
+// further ones. Closing again does nothing.
 func (c *Client) Close() error { return c.close() }

@@ -48,6 +48,7 @@ func (settings *settings) allDialOptions(target string) ([]grpc.DialOption, erro
 		// The pings themselves are no more frequent than once a minute, and only during calls (gRFC A8).
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 5 * time.Second}),
 		grpc.WithChainUnaryInterceptor(settings.interceptors...),
+		grpc.WithChainStreamInterceptor(settings.streams...),
 	}
 	if settings.apiKey != nil {
 		key, err := newBearerKey(*settings.apiKey, target, transport)

@@ -34,6 +34,15 @@ var (
 		paymentsv1.RefundStatus_REFUND_STATUS_SUCCEEDED: RefundStatusSucceeded,
 		paymentsv1.RefundStatus_REFUND_STATUS_FAILED:    RefundStatusFailed,
 	}, RefundStatusUnknown}
+	eventTypes = enum[paymentsv1.PaymentEventType, PaymentEventType]{map[paymentsv1.PaymentEventType]PaymentEventType{
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_PENDING:        EventPending,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_CHARGED:        EventCharged,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_FAILED:         EventFailed,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_PENDING: EventRefundPending,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUNDED:       EventRefunded,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_FAILED:  EventRefundFailed,
+		paymentsv1.PaymentEventType_PAYMENT_EVENT_TYPE_IMPORTED:       EventImported,
+	}, EventUnknown}
 )
 
 // name returns the name of a number, also of one that only a newer service has.

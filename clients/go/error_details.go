@@ -93,13 +93,15 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 		return &RefundExceedsPaymentError{base}
 	case "REQUEST_ID_REUSED":
 		return &RequestIDReusedError{base}
-	case "STORE_UNAVAILABLE", "SHUTTING_DOWN":
+	case "RESUME_TOKEN_EXPIRED":
+		return &ResumeTokenExpiredError{base}
+	case "STORE_UNAVAILABLE", "PROCESSOR_UNAVAILABLE", "SHUTTING_DOWN":
 		return &UnavailableError{OutcomeUnknownError{base}}
 	case "CREDENTIALS_MISSING", "API_KEY_INVALID", "CERTIFICATE_INVALID":
 		return &UnauthenticatedError{base}
 	case "ROLE_MISSING":
 		return &PermissionDeniedError{base}
-	case "OVERLOADED", "RATE_LIMITED":
+	case "OVERLOADED", "RATE_LIMITED", "TOO_MANY_WATCHES":
 		return &OverloadedError{OutcomeUnknownError{base}}
 	case "DEADLINE_EXCEEDED", "CALL_TOO_LONG":
 		return &DeadlineExceededError{OutcomeUnknownError{base}}

@@ -111,6 +111,10 @@ type RefundExceedsPaymentError struct{ CallError }
 // RequestIDReusedError says that the same request_id came before with other parameters.
 type RequestIDReusedError struct{ CallError }
 
+// ResumeTokenExpiredError says that what came after the token of a watch is no longer kept, or that the token is of
+// another database. Begin without one, and list the payments for what was missed.
+type ResumeTokenExpiredError struct{ CallError }
+
 // UnauthenticatedError says that it is not said who calls, or not in a way that is believed: a key is missing, unknown,
 // revoked or expired.
 type UnauthenticatedError struct{ CallError }
@@ -125,7 +129,8 @@ type PermissionDeniedError struct{ CallError }
 // RequestID to find out, and to have it done once.
 type OutcomeUnknownError struct{ CallError }
 
-// UnavailableError says that the service, or its database, could not be reached until the call's deadline.
+// UnavailableError says that the service, its database or a processor elsewhere could not be reached until the call's
+// deadline.
 type UnavailableError struct{ OutcomeUnknownError }
 
 // OverloadedError says that the service had more to do than it takes on at once, or of this caller at a time, until the
@@ -158,6 +163,9 @@ func (e *RefundExceedsPaymentError) Unwrap() error { return &e.CallError }
 
 // Unwrap gives the error that this is a kind of.
 func (e *RequestIDReusedError) Unwrap() error { return &e.CallError }
+
+// Unwrap gives the error that this is a kind of.
+func (e *ResumeTokenExpiredError) Unwrap() error { return &e.CallError }
 
 // Unwrap gives the error that this is a kind of.
 func (e *UnauthenticatedError) Unwrap() error { return &e.CallError }

@@ -41,7 +41,9 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"PAYMENT_ARCHIVED":       &payments.PaymentArchivedError{},
 		"REFUND_EXCEEDS_PAYMENT": &payments.RefundExceedsPaymentError{},
 		"REQUEST_ID_REUSED":      &payments.RequestIDReusedError{},
+		"RESUME_TOKEN_EXPIRED":   &payments.ResumeTokenExpiredError{},
 		"STORE_UNAVAILABLE":      &payments.UnavailableError{},
+		"PROCESSOR_UNAVAILABLE":  &payments.UnavailableError{},
 		"SHUTTING_DOWN":          &payments.UnavailableError{},
 		"CREDENTIALS_MISSING":    &payments.UnauthenticatedError{},
 		"API_KEY_INVALID":        &payments.UnauthenticatedError{},
@@ -49,6 +51,7 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"ROLE_MISSING":           &payments.PermissionDeniedError{},
 		"OVERLOADED":             &payments.OverloadedError{},
 		"RATE_LIMITED":           &payments.OverloadedError{},
+		"TOO_MANY_WATCHES":       &payments.OverloadedError{},
 		"CALL_TOO_LONG":          &payments.DeadlineExceededError{},
 		"DEADLINE_EXCEEDED":      &payments.DeadlineExceededError{},
 		"INTERNAL":               &payments.InternalError{},
@@ -100,8 +103,8 @@ func TestErrorsWhoseOutcomeIsUnknownAreFoundAsOneGroup(t *testing.T) {
 	for _, err := range []error{
 		&payments.CallError{}, &payments.InvalidRequestError{}, &payments.PaymentNotFoundError{},
 		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.PaymentArchivedError{},
-		&payments.RefundExceedsPaymentError{},
-		&payments.RequestIDReusedError{}, &payments.ArgumentError{},
+		&payments.RefundExceedsPaymentError{}, &payments.RequestIDReusedError{}, &payments.ResumeTokenExpiredError{},
+		&payments.ArgumentError{},
 	} {
 		if errors.As(err, &unknown) {
 			t.Errorf("%T is in the group", err)

@@ -73,3 +73,23 @@ func ExampleClient_ListPayments() {
 		fmt.Println(payment.PaymentID, payment.Amount.Decimal.StringFixed(2), payment.Currency)
 	}
 }
+
+func ExampleClient_WatchPayments() {
+	client, err := payments.New(context.Background(), "127.0.0.1:50051")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	token := "" // the last one that was kept, or none
+	for update, err := range client.WatchPayments(context.Background(), payments.WatchParams{ResumeToken: token}) {
+		if err != nil {
+			log.Print(err)
+			break
+		}
+		if update.Event != nil {
+			fmt.Println(update.Event.Type, update.Event.Payment.PaymentID)
+		}
+		token = update.ResumeToken
+	}
+}

@@ -52,6 +52,23 @@ const (
 	RefundStatusFailed    RefundStatus = "FAILED"
 )
 
+// PaymentEventType is what happened to a payment.
+type PaymentEventType string
+
+// The types of events. With EventPending and EventRefundPending the processor has not answered yet; with EventFailed it
+// declined, and nothing was charged; with EventImported a payment was taken over from an earlier system, as it was
+// there. EventUnknown stands for one that this version of the client has no name for.
+const (
+	EventUnknown       PaymentEventType = "UNKNOWN"
+	EventPending       PaymentEventType = "PENDING"
+	EventCharged       PaymentEventType = "CHARGED"
+	EventFailed        PaymentEventType = "FAILED"
+	EventRefundPending PaymentEventType = "REFUND_PENDING"
+	EventRefunded      PaymentEventType = "REFUNDED"
+	EventRefundFailed  PaymentEventType = "REFUND_FAILED"
+	EventImported      PaymentEventType = "IMPORTED"
+)
+
 // Payment is one charge of an order, and what was refunded of it. What each field means is said in payments.proto.
 //
 // Amounts are exact, in whole units of the currency; Amount.Decimal.StringFixed(2) writes one as people do ("561.00").
@@ -111,4 +128,24 @@ type PaymentPage struct {
 type BatchChargeResult struct {
 	Payment *Payment
 	Err     error
+}
+
+// PaymentEvent is something that happened to a payment.
+//
+// Payment is as this left it, and so is Refund, which is nil where the event is not about one. Caller asked for it with
+// RequestID; both are empty, and EventTime may be zero, for an imported payment.
+type PaymentEvent struct {
+	Type      PaymentEventType
+	EventTime time.Time // UTC, to the microsecond
+	Payment   *Payment
+	Refund    *Refund
+	Caller    string
+	RequestID string
+}
+
+// PaymentUpdate is what a watch gives next: an event, or nil for that there was none; and the token to go on from after
+// it.
+type PaymentUpdate struct {
+	Event       *PaymentEvent
+	ResumeToken string
 }

@@ -23,6 +23,7 @@ type settings struct {
 	credentials  credentials.TransportCredentials
 	apiKey       *string
 	interceptors []grpc.UnaryClientInterceptor
+	streams      []grpc.StreamClientInterceptor
 	userAgent    string
 	dialOptions  []grpc.DialOption
 }
@@ -33,6 +34,8 @@ type clientOption func(*settings)
 
 // WithTimeout sets how long a call may take, all its attempts together: 10 seconds otherwise. Given to [New] it holds
 // for the client's calls, given to a call for that one. A context that ends sooner ends the call sooner.
+//
+// A watch has no end: only a timeout given to it holds for it, see [Client.WatchPayments].
 func WithTimeout(timeout time.Duration) TimeoutOption { return TimeoutOption(timeout) }
 
 // WithTransportCredentials makes connections secure, as with credentials.NewTLS(&tls.Config{}) of gRPC's package
@@ -54,6 +57,12 @@ func WithUnaryInterceptors(interceptors ...grpc.UnaryClientInterceptor) Option {
 	return clientOption(func(settings *settings) {
 		settings.interceptors = append(settings.interceptors, interceptors...)
 	})
+}
+
+// WithStreamInterceptors adds interceptors around each stream of [Client.WatchPayments], as of a tracer; the first is
+// outermost.
+func WithStreamInterceptors(interceptors ...grpc.StreamClientInterceptor) Option {
+	return clientOption(func(settings *settings) { settings.streams = append(settings.streams, interceptors...) })
 }
 
 // WithUserAgent names your program to the service, as in "checkout/1.4".

@@ -78,3 +78,10 @@ type PageParams struct {
 	// IncludeTotalSize asks to count all the payments that match, which costs more the more there are.
 	IncludeTotalSize bool
 }
+
+// WatchParams says from where on to watch; the zero value is from now on.
+type WatchParams struct {
+	// ResumeToken is [PaymentUpdate.ResumeToken] of an earlier update, for all that happened after it; empty for what
+	// happens from now on.
+	ResumeToken string
+}

@@ -82,6 +82,28 @@ func paymentPageFrom(response *paymentsv1.ListPaymentsResponse) *PaymentPage {
 	}
 }
 
+func paymentUpdateFrom(response *paymentsv1.WatchPaymentsResponse) *PaymentUpdate {
+	update := &PaymentUpdate{ResumeToken: response.GetResumeToken()}
+	if response.GetEvent() != nil {
+		update.Event = paymentEventFrom(response.GetEvent())
+	}
+	return update
+}
+
+func paymentEventFrom(message *paymentsv1.PaymentEvent) *PaymentEvent {
+	event := &PaymentEvent{
+		Type:      eventTypes.name(message.GetType()),
+		EventTime: timeFrom(message.GetEventTime()),
+		Payment:   paymentFrom(message.GetPayment()),
+		Caller:    message.GetCaller(),
+		RequestID: message.GetRequestId(),
+	}
+	if message.GetRefund() != nil {
+		event.Refund = refundFrom(message.GetRefund())
+	}
+	return event
+}
+
 func each[From, To any](messages []From, convert func(From) To) []To {
 	converted := make([]To, len(messages))
 	for index, message := range messages {

@@ -37,7 +37,8 @@ func call[Request, Response any](
 	}
 	ctx, cancel := context.WithTimeout(ctx, settings.timeout)
 	defer cancel()
-	attempts := newAttempts(ctx)
+	deadline, _ := ctx.Deadline()
+	attempts := newAttempts(deadline, isPassing)
 	for {
 		var trailer metadata.MD
 		response, err := rpc(ctx, request, grpc.Trailer(&trailer))
@@ -78,17 +79,17 @@ func (c *Client) isClosed() bool {
 
 // attempts are those of one call, which all together may take until its deadline.
 type attempts struct {
-	deadline    time.Time
+	deadline time.Time
+	// passes reports whether a failure is one after which another attempt may succeed.
+	passes      func(callFailure) bool
 	backoff     time.Duration
 	lastFailure callFailure
 	// jitter returns numbers from 0 to 1. It spreads callers out; nobody needs it to be unpredictable.
 	jitter func() float64
 }
 
-// newAttempts takes a context that has a deadline.
-func newAttempts(ctx context.Context) *attempts {
-	deadline, _ := ctx.Deadline()
-	return &attempts{deadline: deadline, backoff: firstBackoff, jitter: rand.Float64}
+func newAttempts(deadline time.Time, passes func(callFailure) bool) *attempts {
+	return &attempts{deadline: deadline, passes: passes, backoff: firstBackoff, jitter: rand.Float64}
 }
 
 // delay returns how long to wait after an attempt that failed, before the next.
@@ -100,23 +101,22 @@ func newAttempts(ctx context.Context) *attempts {
 // would pass first. That is the failure, unless it only says that the deadline cut an attempt that followed another
 // failure: then it is that one, which says why.
 func (a *attempts) delay(failure callFailure) (time.Duration, error) {
-	if failure.base().Code == codes.DeadlineExceeded && a.lastFailure != nil {
+	if !a.passes(failure) {
+		if failure.base().Code != codes.DeadlineExceeded || a.lastFailure == nil {
+			return 0, failure
+		}
 		last := a.lastFailure.base()
 		last.note = "; the deadline passed during another attempt after this"
 		last.causes = append(last.causes, context.DeadlineExceeded)
 		return 0, a.lastFailure
 	}
-	if !isPassing(failure) {
-		return 0, failure
-	}
-	remaining := time.Until(a.deadline)
-	delay := min(failure.base().RetryAfter, remaining) + time.Duration(a.jitter()*float64(a.backoff))
-	if delay >= remaining {
+	asked, backoff := failure.base().RetryAfter, time.Duration(a.jitter()*float64(a.backoff))
+	if asked >= time.Until(a.deadline)-backoff {
 		return 0, failure
 	}
 	a.lastFailure = failure
 	a.backoff = min(2*a.backoff, maxBackoff)
-	return delay, nil
+	return asked + backoff, nil
 }
 
 // isPassing reports whether another attempt may succeed. CANCELLED is what a server that stops answers for a moment;

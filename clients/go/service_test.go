@@ -21,9 +21,11 @@ import (
 
 // service is a real gRPC server in this process, which answers as the test says and keeps what it was sent.
 type service struct {
+	paymentsv1.UnimplementedPaymentServiceServer
 	target   string
 	server   *grpc.Server
 	answer   answer
+	tell     tell
 	mutex    sync.Mutex
 	received []received
 }
@@ -50,9 +52,14 @@ func serveAt(t *testing.T, address string, answer answer, options ...grpc.Server
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{target: listener.Addr().String(), answer: answer}
+	return serveOn(t, listener, answer, nil, options...)
+}
+
+func serveOn(t *testing.T, listener net.Listener, answer answer, tell tell, options ...grpc.ServerOption) *service {
+	t.Helper()
+	s := &service{target: listener.Addr().String(), answer: answer, tell: tell}
 	s.server = grpc.NewServer(append(options, grpc.UnaryInterceptor(s.intercept))...)
-	paymentsv1.RegisterPaymentServiceServer(s.server, paymentsv1.UnimplementedPaymentServiceServer{})
+	paymentsv1.RegisterPaymentServiceServer(s.server, s)
 	go func() { _ = s.server.Serve(listener) }()
 	t.Cleanup(s.server.Stop)
 	return s
@@ -61,14 +68,18 @@ func serveAt(t *testing.T, address string, answer answer, options ...grpc.Server
 func (s *service) intercept(
 	ctx context.Context, request any, _ *grpc.UnaryServerInfo, _ grpc.UnaryHandler,
 ) (any, error) {
+	return s.answer(ctx, s.receive(ctx, request.(proto.Message)), request.(proto.Message))
+}
+
+// receive keeps a call, and returns its number.
+func (s *service) receive(ctx context.Context, request proto.Message) int {
 	now := time.Now()
 	sent, _ := metadata.FromIncomingContext(ctx)
 	deadline, _ := ctx.Deadline()
 	s.mutex.Lock()
-	s.received = append(s.received, received{request.(proto.Message), sent, now, deadline.Sub(now)})
-	number := len(s.received)
-	s.mutex.Unlock()
-	return s.answer(ctx, number, request.(proto.Message))
+	defer s.mutex.Unlock()
+	s.received = append(s.received, received{request, sent, now, deadline.Sub(now)})
+	return len(s.received)
 }
 
 func (s *service) calls() []received {

@@ -5,9 +5,9 @@
 --
 -- It may be repeated. The service says at its start what is missing, and does not serve without it.
 --
--- payments_service is for `payments serve`, `export`, `doctor` and `keys list`. It deletes nothing but what the outbox has
--- told the stream and what a processor has answered, makes and alters no table, gives no payment an id of its choice, and
--- changes no event that is there, nor anything of a refund but its status.
+-- payments_service is for `payments serve`, `export`, `history`, `doctor` and `keys list`. It deletes nothing but what the
+-- outbox has told the stream and what a processor has answered, makes and alters no table, gives no payment an id of its
+-- choice, and changes no event that is there, nor anything of a refund but its status.
 GRANT SELECT ON schema_migrations TO payments_service;
 
 -- A refund changes the last two columns alone. The others are here for MariaDB, to which an INSERT with ON DUPLICATE KEY

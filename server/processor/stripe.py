@@ -48,6 +48,7 @@ _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _PASSING = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 _FIRST_SERVER_ERROR = 500
 
+_KEY_HEADER = "Idempotency-Key"
 _IDLE_CONNECTIONS = 100
 _PAGE_SIZE = 100
 _MAX_PAGES = 100
@@ -98,16 +99,11 @@ class StripeProcessor:
         self._method_tokens = dict(method_tokens)
         self._timeout_seconds = timeout_seconds
         self._breaker = breaker
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers={"Authorization": f"Bearer {api_key}", "Stripe-Version": _API_VERSION},
-            # Bounded whole, from outside: the client's own bounds are for each step, and a slow answer has many.
-            timeout=None,  # noqa: S113
-            # How much is asked at the same time is bounded by who asks.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=_IDLE_CONNECTIONS),
-            # What is in the environment, or in a file of the user's home, must not give the key to another.
-            trust_env=False,
-        )
+        headers = {"Authorization": f"Bearer {api_key}", "Stripe-Version": _API_VERSION}
+        self._asking = _client(url, headers, idle_connections=_IDLE_CONNECTIONS)
+        # What is looked for, and not found, names nothing by which an answer to another request could be told from it:
+        # so no connection has a second request.
+        self._looking = _client(url, headers, idle_connections=0)
         # It would tell of each request, with what is looked for.
         logging.getLogger("httpx").setLevel(logging.WARNING)
 
@@ -218,7 +214,8 @@ class StripeProcessor:
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._http.aclose()
+        await self._asking.aclose()
+        await self._looking.aclose()
 
     async def _outcome(self, path: str, found: Mapping[str, Any], statuses: Mapping[str, Status]) -> Outcome:
         """Return what an object says became of it, as it is now: an answer that is repeated is as it was then."""
@@ -259,12 +256,18 @@ class StripeProcessor:
             metrics.processor_asked(request.operation, outcome)(time.perf_counter() - started_seconds)
 
     async def _send(self, request: _Request) -> httpx.Response:
-        headers = {} if request.key is None else {"Idempotency-Key": request.key}
+        headers = {} if request.key is None else {_KEY_HEADER: request.key}
+        client = self._looking if request.key is None else self._asking
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return await self._http.request(
+                response = await client.request(
                     request.method, request.path, data=request.form, params=request.query, headers=headers
                 )
+                if not _is_answer_to(request, response):
+                    # Those that follow on this connection would be answers to others too.
+                    await response.extensions["network_stream"].aclose()
+                    raise _NoResponse("answer_to_another")
+                return response
         except TimeoutError as error:
             raise _NoResponse("timeout") from error
         except (httpx.ConnectError, httpx.ProxyError) as error:
@@ -325,6 +328,36 @@ class _NoResponse(Exception):
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
         self.kind = kind
+
+
+def _client(url: str, headers: Mapping[str, str], *, idle_connections: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=url,
+        headers=headers,
+        # Bounded whole, from outside: the client's own bounds are for each step, and a slow answer has many.
+        timeout=None,  # noqa: S113
+        # How much is asked at the same time is bounded by who asks.
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=idle_connections),
+        # What is in the environment, or in a file of the user's home, must not give the key to another.
+        trust_env=False,
+    )
+
+
+def _is_answer_to(request: _Request, response: httpx.Response) -> bool:
+    """Tell whether what came back is about what was asked, and not about what was asked on the connection before.
+
+    Stripe repeats the idempotency key. Where that is left out, what was made, or declined, has the request's metadata.
+    """
+    if request.key is None or response.status_code >= _FIRST_SERVER_ERROR:
+        return True
+    if (key := response.headers.get(_KEY_HEADER)) is not None:
+        return bool(key == request.key)
+    body, form = _json(response), request.form or {}
+    made = body if "object" in body else _object(_object(body, "error"), "payment_intent")
+    metadata = _object(made, "metadata")
+    return response.status_code in _PASSING | _NOT_LET_IN or (
+        bool(metadata) and all(form.get(f"metadata[{name}]") == value for name, value in metadata.items())
+    )
 
 
 def _money(money: Money) -> dict[str, str]:

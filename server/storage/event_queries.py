@@ -28,11 +28,11 @@ RELAY = """
         refund_id BIGINT PATH '$[3]' ERROR ON ERROR,
         refunded_amount DECIMAL(10, 2) PATH '$[4]' ERROR ON ERROR,
         occurred_at DATETIME(6) PATH '$[5]' ERROR ON ERROR
-    )) n
+    )) n ON TRUE
     LEFT JOIN payments p ON p.reference = n.reference
     WHERE @last_sequence IS NOT NULL AND o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
 
-    SET @inserted = ROW_COUNT();
+    SELECT COUNT(*) INTO @inserted FROM payment_events WHERE sequence > @last_sequence;
 
     UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
     WHERE @last_sequence IS NOT NULL AND stream_id = 1;

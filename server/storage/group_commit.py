@@ -31,11 +31,20 @@ _Outcome = ChargeOutcome | Exception
 class GroupCommit:
     """Writes payments, many at a time."""
 
-    def __init__(self, database: Database, limits: Limits = LIMITS, due_seconds: float = DUE_SECONDS) -> None:
-        """Keep the database. A payment that is pending is due for the janitor after ``due_seconds``."""
+    def __init__(
+        self,
+        database: Database,
+        limits: Limits = LIMITS,
+        due_seconds: float = DUE_SECONDS,
+        groups: type[Groups[NewPayment, ChargeOutcome]] = Groups,
+    ) -> None:
+        """Keep the database; ``groups`` are what payments wait in.
+
+        A payment that is pending is due for the janitor after ``due_seconds``.
+        """
         self._database = database
         self._insert_each = functools.partial(_insert_each, due_microseconds=microseconds(due_seconds))
-        self._groups = Groups(database, self._insert_each, limits, "charge")
+        self._groups = groups(database, self._insert_each, limits, "charge")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.

@@ -65,7 +65,8 @@ _KINDS = {
     **dict.fromkeys(_NOT_LET_IN, "access_denied"),
     **dict.fromkeys((1290, 1792, 1836, 3100), "read_only"),
 }
-"""What errors are counted as: "unavailable" is any other that may pass, "refused" any other at all."""
+_TIMEOUT, _PASSING, _REFUSED = "timeout", "unavailable", "refused"
+"""What errors are counted as, by their code: "unavailable" is any other that may pass, "refused" any other at all."""
 
 _log = structlog.get_logger(__name__)
 
@@ -161,9 +162,10 @@ class Session:
 class Database:
     """A database, reached over a bounded pool of connections."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Keep the settings; nothing is connected before it is needed."""
+    def __init__(self, settings: Settings, session: type[Session] = Session) -> None:
+        """Keep the settings, and what work is given as its ``session``; nothing is connected before it is needed."""
         self._settings = settings
+        self._session = session
         self._pool = aiomysql.Pool(
             minsize=settings.mysql_pool_min,
             maxsize=settings.mysql_pool_max,
@@ -176,6 +178,7 @@ class Database:
         self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
         self._working: set[asyncio.Task[Any]] = set()
         self._probe: aiomysql.Connection | None = None
+        metrics.expect_database_errors({*_KINDS.values(), _TIMEOUT, _PASSING, _REFUSED})
         metrics.watch_connections(
             lambda: len(self._working), lambda: self._pool.freesize, at_most=settings.mysql_pool_max
         )
@@ -291,7 +294,7 @@ class Database:
             connection = await self._pool.acquire()
         try:
             async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds):
-                session = Session(connection)
+                session = self._session(connection)
                 if connection not in self._prepared:
                     await self._prepare(session)
                     self._prepared.add(connection)
@@ -335,8 +338,8 @@ def _code(error: Exception) -> int:
 def _kind(error: Exception) -> str:
     """Return what an error is counted as."""
     if isinstance(error, TimeoutError):
-        return "timeout"
-    return _KINDS.get(_code(error), "unavailable" if _code(error) in _UNAVAILABLE | {-1} else "refused")
+        return _TIMEOUT
+    return _KINDS.get(_code(error), _PASSING if _code(error) in _UNAVAILABLE | {-1} else _REFUSED)
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentArchived, PaymentNotFound
@@ -41,12 +42,17 @@ from server.storage.rows import (
 class MysqlPaymentStore:
     """The ``PaymentStore`` of the use cases, on a MySQL-compatible database."""
 
-    def __init__(self, database: Database, due_seconds: float = DUE_SECONDS) -> None:
-        """Keep the database. What is stored as pending is due for the janitor after ``due_seconds``."""
+    def __init__(
+        self, database: Database, due_seconds: float = DUE_SECONDS, groups: type[Groups[Any, Any]] = Groups
+    ) -> None:
+        """Keep the database; ``groups`` are what calls wait in.
+
+        What is stored as pending is due for the janitor after ``due_seconds``.
+        """
         self._database = database
         self._due_microseconds = microseconds(due_seconds)
-        self._charges = GroupCommit(database, due_seconds=due_seconds)
-        self._reads = Groups(database, read_details, group_read.LIMITS, "get")
+        self._charges = GroupCommit(database, due_seconds=due_seconds, groups=groups)
+        self._reads: Groups[int, PaymentDetails] = groups(database, read_details, group_read.LIMITS, "get")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""

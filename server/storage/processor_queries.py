@@ -5,24 +5,27 @@ from server.storage.queries import PAYMENT, REFUND
 SETTLE_CHARGE = f"""
     START TRANSACTION;
 
-    UPDATE payments SET status = %s WHERE payment_id = %s AND status IS NULL;
+    SET @is_pending = NULL;
 
-    SET @settled = ROW_COUNT();
+    SELECT status IS NULL INTO @is_pending FROM payments WHERE payment_id = %s FOR UPDATE;
 
-    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE @settled > 0;
+    UPDATE payments SET status = %s WHERE payment_id = %s AND @is_pending;
+
+    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE @is_pending;
 
     INSERT INTO processor_payments (payment_id, processor_id)
     SELECT n.payment_id, n.processor_id FROM (SELECT %s AS payment_id, %s AS processor_id) n
-    WHERE @settled > 0 AND n.processor_id IS NOT NULL;
+    WHERE @is_pending AND n.processor_id IS NOT NULL;
 
     DELETE FROM processor_requests WHERE payment_id = %s AND refund_id IS NULL;
 
     COMMIT;
 
-    SELECT {PAYMENT}, @settled FROM payments p WHERE p.payment_id = %s
+    SELECT {PAYMENT}, @is_pending FROM payments p WHERE p.payment_id = %s
 """
 """Gives a payment that is pending its outcome; where it has one, nothing is changed. Returns it as it is then, and
-whether this gave it the outcome.
+whether this gave it the outcome. That is asked before, and not counted after: to a client that is gone the database
+cannot tell how much a statement changed, and then does not know it itself.
 
 By the primary keys; processor_requests_by_payment. One message, so that no lock waits for the network.
 """

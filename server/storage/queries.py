@@ -71,6 +71,14 @@ Where payments_archive_by_request has its key (bound once more) nothing is inser
 no payment: `payments archive` sees to it that a key is always in one of the two.
 """
 
+_UNLESS_ALONE = "IF(ROW_COUNT() < 0, NULL, {})"
+"""A value for a column that is never NULL, in a statement that depends on what the one before it changed.
+
+That is not known (-1) where the client is gone, so that the answer to the one before could not be sent: the database
+goes on with a script all the same. Then this is an error, which ends the script and takes back what it did: as if it
+had not been sent.
+"""
+
 _DUE = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
 
 RESERVE_PAYMENT = f"""
@@ -82,7 +90,7 @@ RESERVE_PAYMENT = f"""
     WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
 
     INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT 'charge', LAST_INSERT_ID(), {_DUE} FROM DUAL WHERE ROW_COUNT() > 0;
+    SELECT 'charge', LAST_INSERT_ID(), {_UNLESS_ALONE.format(_DUE)} FROM DUAL WHERE ROW_COUNT() <> 0;
 
     {TELL};
 
@@ -125,7 +133,8 @@ _WRITE_PAYMENTS = f"""
     WHERE a.payment_id IS NULL
     ON DUPLICATE KEY UPDATE refunded = payments.refunded;
 
-    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE ROW_COUNT() > 0;
+    INSERT INTO payment_outbox (changes)
+    SELECT {_UNLESS_ALONE.format("CONVERT(UNHEX(%s) USING utf8mb4)")} FROM DUAL WHERE ROW_COUNT() <> 0;
 """
 
 _READ_PAYMENTS = f"""
@@ -151,12 +160,12 @@ place in the list, counted from 1, the payment_id, and whether it has that refer
 
 RESERVE_PAYMENTS = f"""{_WRITE_PAYMENTS}
     INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT STRAIGHT_JOIN 'charge', p.payment_id, {_DUE}
+    SELECT STRAIGHT_JOIN 'charge', p.payment_id, {_UNLESS_ALONE.format(_DUE)}
     FROM {_NEW_KEYS}
     JOIN payments p FORCE INDEX (payments_by_request)
         ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
         AND p.reference = n.reference
-    WHERE ROW_COUNT() > 0;
+    WHERE ROW_COUNT() <> 0;
 {_READ_PAYMENTS}"""
 """The same for payments that are pending: each that was inserted has a row of what the processor is asked.
 

@@ -27,7 +27,7 @@ class MysqlSettlementStore:
         """Give a payment its outcome: see ``SettlementStore.settle_charge``."""
         settled = payment.settled(outcome.status)
         values = (
-            *(STATUS_VALUES[outcome.status], payment.payment_id),
+            *(payment.payment_id, STATUS_VALUES[outcome.status], payment.payment_id),
             settled_charge(settled, now),
             *(payment.payment_id, outcome.processor_id),
             payment.payment_id,
@@ -37,8 +37,8 @@ class MysqlSettlementStore:
         async def work(session: Session) -> tuple[Payment, bool]:
             async with session.transaction():
                 *_, answer = await session.script(queries.SETTLE_CHARGE, values)
-            ((stored, count),) = answer.rows
-            return payment_from_json(stored), count > 0
+            ((stored, was_pending),) = answer.rows
+            return payment_from_json(stored), bool(was_pending)
 
         return await self._database.run(work, Deadline())
 

@@ -116,6 +116,9 @@ _HTTP_STATUSES = {
 
 _INTERNAL = _Rule(grpc.StatusCode.INTERNAL, "INTERNAL")
 
+REASONS = frozenset(rule.reason for rule in (*_RULES.values(), _INTERNAL))
+"""Every reason that a caller can be told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -17,7 +17,7 @@ from server.domain.caller import ANONYMOUS
 from server.domain.card_number import has_card_number
 from server.domain.deadline import Deadline
 from server.domain.errors import Overloaded, ShuttingDown
-from server.logs import log_context
+from server.logs import call_log, log_context
 from server.transport.admission import Admission
 from server.transport.auth import Credentials, Gate
 from server.transport.boundary import CallTooLong, Failure, failure_of
@@ -29,6 +29,9 @@ CALL_ID_KEY = "x-request-id"
 
 REPLAYED_KEY = "idempotency-replayed"
 """The metadata, or header, that tells that an earlier call of the same request_id did what was asked."""
+
+_OK = grpc.StatusCode.OK.name
+_CANCELLED = grpc.StatusCode.CANCELLED.name
 
 _NO_TARGET_SECONDS = math.inf
 _TELLING_SECONDS = 1.0
@@ -99,6 +102,7 @@ class Calls:
         self._admission = Admission(at_most, target_seconds)
         self._time = None if timeout_seconds is None else TimeLimit(timeout_seconds)
         self._rates = rates
+        self._log_call = call_log()
         self._refused = 0
         self._overload: Failure | None = None
         self._closed = False
@@ -135,32 +139,31 @@ class Calls:
             raise CallFailed(refused)
         started_seconds = time.perf_counter()
         log_context.set({"request_id": call.call_id, "rpc": rpc})
-        code = grpc.StatusCode.CANCELLED
+        code = _CANCELLED
         if not is_stream:
             self._admission.enter()
             self._none.clear()
         task = None if self._time is None or is_stream else self._time.start()
         try:
-            call.deadline.check()
             self._let_in(rpc, call, peer)
             yield
-            code = grpc.StatusCode.OK
+            code = _OK
         except (Exception, asyncio.CancelledError) as error:
             failure = failure_of(self._meaning_of(error, task), call.call_id)
-            code = failure.code
+            code = failure.code.name
+            metrics.call_failed(rpc, failure.reason)()
             raise CallFailed(failure) from error
         finally:
             if self._time is not None and task is not None:
                 self._time.stop(task)
             ended_seconds = time.perf_counter()
-            succeeded = code is grpc.StatusCode.OK
             if not is_stream:
-                self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=succeeded)
+                self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=code is _OK)
                 if not self._admission.in_progress:
                     self._none.set()
             seconds = ended_seconds - started_seconds
-            metrics.call_ended(rpc, code.name)(seconds)
-            _log.info("call", code=code.name, duration_ms=round(seconds * 1000, 2), caller=call.caller, peer=peer)
+            metrics.call_ended(rpc, code)(seconds)
+            self._log_call(code, round(seconds * 1000, 2), call.caller, peer)
 
     async def stream(
         self, rpc: str, peer: str, call: Call, responses: Callable[[], AsyncGenerator[Response, None]]
@@ -184,6 +187,7 @@ class Calls:
         await self._none.wait()
 
     def _let_in(self, rpc: str, call: Call, peer: str) -> None:
+        call.deadline.check()
         if self._closed:
             raise ShuttingDown("the service is shutting down; try again, another replica may answer")
         caller = self._gate.caller(call.credentials)

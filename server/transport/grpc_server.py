@@ -20,6 +20,9 @@ from server.transport.tls import name_of_grpc_peer
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
+Serve = Callable[[bytes, _Context], Awaitable[bytes]]
+"""What answers a call: takes its request, and returns its response, both serialized."""
+
 
 def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None]:
     """Return what tells how a call that comes now is to be refused unseen, if it is."""
@@ -38,27 +41,46 @@ def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None
     return refusal
 
 
-def rpc_handlers(
-    service: ServiceDescriptor, servicer: object, calls: Calls, *, has_pushback: bool, has_certificates: bool
+def untraced(_method: MethodDescriptor, serve: Serve) -> Serve:
+    """Return ``serve``, with nothing around it."""
+    return serve
+
+
+def rpc_handlers(  # noqa: PLR0913
+    service: ServiceDescriptor,
+    servicer: object,
+    calls: Calls,
+    *,
+    has_pushback: bool,
+    has_certificates: bool,
+    around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
 ) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
     """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
 
     ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
-    ``has_certificates`` whether clients have certificates.
+    ``has_certificates`` whether clients have certificates. ``around`` is put around each that
+    answers with one response.
     """
     refusal = refusals(calls, has_pushback=has_pushback)
-    around = _Around(calls, refusal, has_pushback=has_pushback, has_certificates=has_certificates)
-    return {method.name: around.handler(method, getattr(servicer, method.name)) for method in service.methods}
+    rpcs = _Rpcs(calls, refusal, around, has_pushback=has_pushback, has_certificates=has_certificates)
+    return {method.name: rpcs.handler(method, getattr(servicer, method.name)) for method in service.methods}
 
 
-class _Around:
-    """What is around the method of a servicer: how it is called by gRPC, and answers it."""
+class _Rpcs:
+    """What is around the methods of a servicer: how gRPC calls them, and is answered."""
 
     def __init__(
-        self, calls: Calls, refusal: Callable[[], Refusal | None], *, has_pushback: bool, has_certificates: bool
+        self,
+        calls: Calls,
+        refusal: Callable[[], Refusal | None],
+        around: Callable[[MethodDescriptor, Serve], Serve],
+        *,
+        has_pushback: bool,
+        has_certificates: bool,
     ) -> None:
         self._calls = calls
         self._refusal = refusal
+        self._around = around
         self._has_pushback = has_pushback
         self._has_certificates = has_certificates
 
@@ -66,11 +88,9 @@ class _Around:
         """Return what gRPC calls for an RPC, which ``serve`` serves."""
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._stream(method, serve))
-        return grpc.unary_unary_rpc_method_handler(self._unary(method, serve))
+        return grpc.unary_unary_rpc_method_handler(self._around(method, self._unary(method, serve)))
 
-    def _unary(
-        self, method: MethodDescriptor, serve: Callable[[Message, Call], Awaitable[Message]]
-    ) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+    def _unary(self, method: MethodDescriptor, serve: Callable[[Message, Call], Awaitable[Message]]) -> Serve:
         request_type = GetMessageClass(method.input_type)
 
         async def answer(payload: bytes, context: _Context) -> bytes:

@@ -88,12 +88,12 @@ class HttpGateway:
         """Answer one request."""
         call = call_of(request)
         try:
-            match = self._find("GET" if request.method == "HEAD" else request.method, _raw_path(request.scope))
+            match = self._find("GET" if request.method == "HEAD" else request.method, raw_path(request.scope))
         except (NoSuchPath, InvalidRequest) as error:
             return error_response(failure_of(error, call.call_id))
         except OtherVerb as error:
             response = error_response(failure_of(error, call.call_id))
-            response.headers["Allow"] = ", ".join(self._verbs(_raw_path(request.scope)))
+            response.headers["Allow"] = ", ".join(self._verbs(raw_path(request.scope)))
             return response
         try:
             if match.rule.method.server_streaming:
@@ -199,8 +199,8 @@ def call_of(request: Request) -> Call:
     return Call(scope["call_id"], credentials, Deadline())
 
 
-def _raw_path(scope: Scope) -> str:
-    # Still percent-encoded, so that an encoded slash is not taken for one between segments.
+def raw_path(scope: Scope) -> str:
+    """Return the path of a request still percent-encoded, so that an encoded slash is not taken for one of its own."""
     raw: bytes = scope["raw_path"]
     return raw.partition(b"?")[0].decode("ascii", "surrogateescape")
 

@@ -37,6 +37,13 @@ from server.transport.legacy_parameters import (
 )
 from server.use_cases import Payments
 
+PATHS = (
+    ("POST", "/v1/payments/charge"),
+    ("POST", "/v1/payments/{payment_id}/refund"),
+    ("GET", "/v1/payments"),
+)
+"""The verb and the path of each, as Starlette writes it."""
+
 _CHARGE_REPLIES = {
     Status.SUCCEEDED: ("SUCCESS", "Payment succeeded"),
     Status.FAILED: ("FAILED", "Payment failed"),
@@ -68,10 +75,11 @@ class LegacyRest:
 
     def endpoints(self) -> list[Endpoint]:
         """Return the paths, and what answers them."""
+        charge, refund, listing = PATHS
         table = (
-            _Path("POST", "/v1/payments/charge", "Charge", self._charge, status=201),
-            _Path("POST", "/v1/payments/{payment_id}/refund", "Refund", self._refund),
-            _Path("GET", "/v1/payments", "ListPayments", self._list),
+            _Path(*charge, "Charge", self._charge, status=201),
+            _Path(*refund, "Refund", self._refund),
+            _Path(*listing, "ListPayments", self._list),
         )
         return [self._endpoint(path) for path in table]
 

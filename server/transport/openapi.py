@@ -19,8 +19,8 @@ Takes charges, refunds them, and lists them.
   proto does: `order_id` is `orderId`.
 - `/v1` is what the replaced service had, for its callers.
 
-Callers have roles: `payments.charge` charges, also many at once; `payments.refund` refunds; `payments.read` gets and
-lists. Whether calls without a key may do any of that is the deployment's choice.
+Callers have roles: `payments.charge` charges, also many at once; `payments.refund` refunds; `payments.read` gets,
+lists and watches. Whether calls without a key may do any of that is the deployment's choice.
 
 A POST that carries an `Idempotency-Key` (over `/v2` also as `requestId`) is safe to repeat. Every answer names its call
 in `X-Request-Id`, by which the service's log has it.

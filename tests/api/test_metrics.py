@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from itertools import product
 
 import grpc
 import httpx
@@ -13,6 +14,8 @@ from payments.v1 import payments_pb2 as pb
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.transport.boundary import REASONS
+from server.transport.servicer import SERVICE
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
 from tests.conftest import DatabaseServer
@@ -61,6 +64,28 @@ def test_calls_are_counted_by_rpc_and_code_and_timed(running: RunningService, ca
     assert found["payments_calls_limit"] == 1000
 
 
+def test_errors_of_calls_are_counted_by_their_reason(running: RunningService, calls: GrpcDriver) -> None:
+    for order_id in (0, -1):
+        with pytest.raises(CallFailed):
+            calls.charge(charge(order_id=order_id))
+    httpx.get(f"{running.rest_url}/v2/payments/999999999")
+    httpx.post(f"{running.rest_url}/v1/payments/999999999/refund")
+    found = read(running)
+    assert found["payments_call_errors_total[INVALID_REQUEST][Charge]"] == 2
+    assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][GetPayment]"] == 1
+    assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][Refund]"] == 1
+
+
+def test_errors_that_never_came_are_there_with_nothing_counted(running: RunningService) -> None:
+    found = read(running)
+    for rpc, reason in product((method.name for method in SERVICE.methods), REASONS):
+        assert found[f"payments_call_errors_total[{reason}][{rpc}]"] == 0
+    for kind in ("lock", "connection_lost", "full", "timeout", "unavailable", "refused"):
+        assert found[f"payments_database_errors_total[{kind}]"] == 0
+    assert found["payments_charges_total[UPI][SUCCEEDED]"] == found["payments_charges_total[COD][FAILED]"] == 0
+    assert found["payments_refunds_total[full]"] == found["payments_refunds_total[partial]"] == 0
+
+
 def test_calls_that_are_refused_are_counted(
     start_service: StartService, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
@@ -107,10 +132,30 @@ def test_groups_tell_how_many_calls_a_statement_served(
     assert found["payments_group_waiting[charge]"] == 0
 
 
+def test_events_are_counted_by_kind_and_those_that_wait_make_a_lag(
+    running: RunningService, calls: GrpcDriver, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT last_sequence FROM payment_stream FOR UPDATE")  # as a relay that hangs
+        payment_id = calls.charge(charge()).payment.payment_id
+        calls.charge(charge(method=FAILING))
+        for _ in range(2):
+            calls.refund(refund(payment_id, 1))
+        wait_until(lambda: read(running)["payments_event_lag_seconds"] > 1)
+        assert "payments_events_relayed_total[CHARGED]" not in read(running)
+        connection.rollback()
+    wait_until(lambda: read(running).get("payments_events_relayed_total[REFUNDED]") == 2)
+    wait_until(lambda: read(running)["payments_event_lag_seconds"] == 0)
+    found = read(running)
+    assert (found["payments_events_relayed_total[CHARGED]"], found["payments_events_relayed_total[FAILED]"]) == (1, 1)
+
+
 def test_connections_and_the_wait_for_one_are_told(
     start_service: StartService, hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1")
+    # The relay of events, which needs a connection now and then, keeps out of it.
+    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", EVENT_RELAY_INTERVAL_SECONDS="3600")
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge()).payment

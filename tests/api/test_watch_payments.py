@@ -202,6 +202,27 @@ def test_a_token_of_what_is_no_longer_kept_has_expired(
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
 
 
+def test_one_who_comes_to_what_was_archived_is_told_so_and_not_led_past_it(
+    start_service: StartService, sql: Callable[..., list[Any]]
+) -> None:
+    fill(sql, 10)
+    # As the archive does: it takes payments by their age, which need not be those that come first in the stream.
+    sql("DELETE FROM payment_events WHERE payment_id = 5")
+    sql("DELETE FROM payments WHERE payment_id = 5")
+    with connected(start_service()) as api:
+        stream = watch(api, resume_token.encode(0))
+        assert [it.event.payment.payment_id for it in following(stream, 4)] == [1, 2, 3, 4]
+        failed = ending(stream)
+        assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
+        assert [it.event.payment.payment_id for it in following(watch(api, resume_token.encode(5)), 5)] == [
+            6,
+            7,
+            8,
+            9,
+            10,
+        ]
+
+
 def test_streams_have_a_limit_of_their_own(start: StartService) -> None:
     running = start(MAX_WATCHES="2", MAX_CONCURRENT_CALLS="1")
     with connected(running) as api, connected(running) as other:

@@ -6,6 +6,7 @@ works, only what it promises. ``tests/faults/test_checker.py`` shows that each c
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from tests.faults.record import (
@@ -48,7 +49,8 @@ def violations(history: History, tables: Tables) -> list[str]:
 def acknowledged_charges_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
     """Every payment that a client was told of is in the table, once, as it was told."""
     stored = _grouped((row.payment.payment_id, row) for row in tables.payments)
-    told = {(call.asked.request_id, _lasting(call.answer)): call for call in history.charges if call.answer}
+    final = _Final(tables)
+    told = {(call.asked.request_id, final.payment(call.answer)): call for call in history.charges if call.answer}
     for (request_id, payment), call in told.items():
         rows = [row for row in stored.get(payment.payment_id, ()) if row.request_id == request_id]
         if len(rows) != 1:
@@ -70,12 +72,13 @@ def each_request_has_one_payment(history: History, tables: Tables) -> Iterator[s
                 yield f"nobody asked for {row}"
 
 
-def answers_to_a_charge_agree(history: History, _tables: Tables) -> Iterator[str]:
+def answers_to_a_charge_agree(history: History, tables: Tables) -> Iterator[str]:
     """All answers to one request_id tell of the same payment, which is the one that was asked for."""
+    final = _Final(tables)
     answers: defaultdict[str, set[PaymentSeen]] = defaultdict(set)
     for call in history.charges:
         if call.answer is not None:
-            answers[call.asked.request_id].add(_lasting(call.answer))
+            answers[call.asked.request_id].add(final.payment(call.answer))
             if not _is_as_asked(call):
                 yield f"{call} was answered with another payment than was asked for"
     for request_id, payments in answers.items():
@@ -86,7 +89,8 @@ def answers_to_a_charge_agree(history: History, _tables: Tables) -> Iterator[str
 def acknowledged_refunds_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
     """Every refund that a client was told of is in the table, once, as it was told."""
     stored = _grouped((row.refund.refund_id, row) for row in tables.refunds)
-    told = {(call.asked.request_id, call.answer.refund): call for call in history.refunds if call.answer}
+    final = _Final(tables)
+    told = {(call.asked.request_id, final.refund(call.answer.refund)): call for call in history.refunds if call.answer}
     for (request_id, refund), call in told.items():
         rows = stored.get(refund.refund_id, ())
         if [(row.request_id, row.refund) for row in rows] != [(request_id, refund)]:
@@ -106,12 +110,13 @@ def each_request_has_one_refund(history: History, tables: Tables) -> Iterator[st
                 yield f"nobody asked for {row}"
 
 
-def answers_to_a_refund_agree(history: History, _tables: Tables) -> Iterator[str]:
+def answers_to_a_refund_agree(history: History, tables: Tables) -> Iterator[str]:
     """All answers to one request_id tell of the same refund, which is the one that was asked for."""
+    final = _Final(tables)
     answers: defaultdict[str, set[RefundSeen]] = defaultdict(set)
     for call in history.refunds:
         if call.answer is not None:
-            answers[call.asked.request_id].add(call.answer.refund)
+            answers[call.asked.request_id].add(final.refund(call.answer.refund))
             if not _is_refund_of(call.answer.refund, call.asked):
                 yield f"{call} was answered with another refund than was asked for"
     for request_id, refunds in answers.items():
@@ -149,13 +154,14 @@ def nothing_half_done_is_seen(history: History, tables: Tables) -> Iterator[str]
     """Whatever a client read agrees with itself, and did not vanish."""
     payments = {_lasting(row.payment) for row in tables.payments}
     refunds = {row.refund for row in tables.refunds}
+    final = _Final(tables)
     for call in history.reads:
         if call.answer is None:
             continue
-        payment, minor = call.answer.payment, sum(refund.amount_minor for refund in call.answer.refunds)
+        payment, minor = call.answer.payment, sum(_counted(refund) for refund in call.answer.refunds)
         if (payment.refunded_minor, payment.is_refunded) != (minor, minor == payment.amount_minor):
             yield f"{call} saw refunds of {minor}"
-        if _lasting(payment) not in payments or not refunds.issuperset(call.answer.refunds):
+        if final.payment(payment) not in payments or not refunds.issuperset(map(final.refund, call.answer.refunds)):
             yield f"{call} saw what the table has not"
 
 
@@ -183,13 +189,27 @@ def what_was_acknowledged_is_seen(history: History, _tables: Tables) -> Iterator
 
 
 def refusals_are_justified(history: History, tables: Tables) -> Iterator[str]:
-    """A refund is refused only where less remained, or nothing was charged: so it stands at the end too."""
+    """A refund is refused only where less remained, or nothing was charged: so it stands at the end too.
+
+    What a processor refused at last had counted until then; and a payment is pending no more once somebody was told so.
+    """
     refunded = _refunded(tables)
+    for row in tables.refunds:
+        refunded[row.refund.payment_id] += row.refund.amount_minor - _counted(row.refund)
+    known: dict[int, float] = {}
+    for charge in history.charges:
+        if charge.answer is not None and charge.answer.status is not Status.PENDING:
+            earlier = known.get(charge.answer.payment_id, float("inf"))
+            known[charge.answer.payment_id] = min(earlier, charge.ended_seconds)
     payments = {row.payment.payment_id: row.payment for row in tables.payments}
     for call in history.refunds:
         if call.failure is None or call.failure.code != "FAILED_PRECONDITION":
             continue
         payment = payments.get(call.asked.payment_id)
+        if call.failure.reason == "PAYMENT_PENDING":
+            if known.get(call.asked.payment_id, float("inf")) < call.begun_seconds:
+                yield f"{call} was refused, though somebody had been told of the outcome of {payment}"
+            continue
         if payment is None or payment.status is not Status.SUCCEEDED:
             continue
         if refunded[payment.payment_id] + (call.asked.amount_minor or 1) <= payment.amount_minor:
@@ -202,7 +222,17 @@ def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> 
         (("CHARGED" if row.payment.status is Status.SUCCEEDED else "FAILED"), row.payment.payment_id, None)
         for row in tables.payments
     )
-    expected.update(("REFUNDED", row.refund.payment_id, row.refund.refund_id) for row in tables.refunds)
+    expected.update(
+        (
+            "REFUND_FAILED" if row.refund.status is Status.FAILED else "REFUNDED",
+            row.refund.payment_id,
+            row.refund.refund_id,
+        )
+        for row in tables.refunds
+    )
+    if tables.is_reserved:
+        expected.update(("PENDING", row.payment.payment_id, None) for row in tables.payments)
+        expected.update(("REFUND_PENDING", row.refund.payment_id, row.refund.refund_id) for row in tables.refunds)
     told: Counter[tuple[str, int, int | None]] = Counter(
         (event.kind, event.payment_id, event.refund_id) for event in tables.events
     )
@@ -219,12 +249,14 @@ def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
     if [event.sequence for event in tables.events] != list(range(1, len(tables.events) + 1)):
         yield "the sequence of the events has gaps"
     amounts = {row.refund.refund_id: row.refund.amount_minor for row in tables.refunds}
+    signs = {"REFUND_PENDING": 1, "REFUND_FAILED": -1} if tables.is_reserved else {"REFUNDED": 1}
+    charging = 2 if tables.is_reserved else 1
     for payment_id, events in _grouped((event.payment_id, event) for event in tables.events).items():
         minor = 0
         for place, event in enumerate(events):
-            if (event.refund_id is None) != (place == 0):
+            if (event.refund_id is None) != (place < charging) or (event.kind == "PENDING") != (place < charging - 1):
                 yield f"payment {payment_id} was not charged first: {events}"
-            minor += amounts.get(event.refund_id or 0, 0)
+            minor += signs.get(event.kind, 0) * amounts.get(event.refund_id or 0, 0)
             if event.refunded_minor != minor:
                 yield f"{event} came when {minor} were refunded"
 
@@ -296,6 +328,32 @@ def _lasting(payment: PaymentSeen) -> PaymentSeen:
     )
 
 
+class _Final:
+    """Answers as they would be now: what was told as PENDING has come to the outcome that the table has."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._payments = {row.payment.payment_id: row.payment.status for row in tables.payments}
+        self._refunds = {row.refund.refund_id: row.refund.status for row in tables.refunds}
+
+    def payment(self, seen: PaymentSeen) -> PaymentSeen:
+        """Return what never changes again of a payment."""
+        lasting = _lasting(seen)
+        if seen.status is not Status.PENDING:
+            return lasting
+        return replace(lasting, status=self._payments.get(seen.payment_id, seen.status))
+
+    def refund(self, seen: RefundSeen) -> RefundSeen:
+        """Return a refund likewise."""
+        if seen.status is not Status.PENDING:
+            return seen
+        return replace(seen, status=self._refunds.get(seen.refund_id, seen.status))
+
+
+def _counted(refund: RefundSeen) -> int:
+    """Return what a refund counts for: one that failed, for nothing."""
+    return 0 if refund.status is Status.FAILED else refund.amount_minor
+
+
 def _is_as_asked(call: Charge) -> bool:
     assert call.answer is not None
     asked, got = call.asked, call.answer
@@ -314,12 +372,22 @@ def _refunded(tables: Tables) -> Counter[int]:
     """Return the sum of the refunds of each payment."""
     sums: Counter[int] = Counter()
     for row in tables.refunds:
-        sums[row.refund.payment_id] += row.refund.amount_minor
+        sums[row.refund.payment_id] += _counted(row.refund)
     return sums
 
 
 def _unseen(seen: DetailsSeen, acknowledged: list[tuple[float, RefundSeen]], before_seconds: float) -> list[RefundSeen]:
-    return [refund for ended, refund in acknowledged if ended < before_seconds and refund not in seen.refunds]
+    """Return the refunds that had been acknowledged and are not seen, or not with the outcome that was known."""
+    found = {(refund.refund_id, refund.status) for refund in seen.refunds}
+    return [
+        refund
+        for ended, refund in acknowledged
+        if ended < before_seconds
+        and not any(
+            (refund.refund_id, status) in found
+            for status in (Status if refund.status is Status.PENDING else (refund.status,))
+        )
+    ]
 
 
 def _grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:

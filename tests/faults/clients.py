@@ -170,7 +170,9 @@ class ClientCalls:
             call.failed(_failure(error))
         else:
             assert result.refund is not None
-            made = RefundSeen(result.refund.refund_id, result.refund.payment_id, _minor(result.refund.amount))
+            refund = result.refund
+            status = Status(refund.status.value)
+            made = RefundSeen(refund.refund_id, refund.payment_id, _minor(refund.amount), status)
             call.answered(RefundAnswer(made, _payment_of_client(result.payment)))
         return call
 
@@ -273,7 +275,8 @@ def _payment_of_client(payment: models.Payment) -> PaymentSeen:
 
 
 def _refund(message: pb.Refund) -> RefundSeen:
-    return RefundSeen(message.refund_id, message.payment_id, _minor_of_message(message.amount))
+    status = Status(pb.RefundStatus.Name(message.status).removeprefix("REFUND_STATUS_"))
+    return RefundSeen(message.refund_id, message.payment_id, _minor_of_message(message.amount), status)
 
 
 def _money(minor: int) -> Money:

@@ -11,10 +11,10 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import grpc
@@ -73,14 +73,16 @@ _ESTABLISHED = "01"
 class Replica:
     """One server of the service, and the proxies on both sides of it."""
 
-    def __init__(self, name: str, toxiproxy: Toxiproxy, database_port: int, database: str) -> None:
+    def __init__(
+        self, name: str, toxiproxy: Toxiproxy, database_port: int, database: str, settings: Mapping[str, str]
+    ) -> None:
         """Make its proxies; the server is not started."""
         self.name = name
         port = free_port()
         self.from_clients = toxiproxy.proxy(f"{name}-from-clients", port)
         self.to_database = toxiproxy.proxy(f"{name}-to-database", database_port)
         ports = {"MYSQL_PORT": str(self.to_database.port), "GRPC_PORT": str(port), "REST_PORT": str(free_port())}
-        self.service = RunningService({**_SERVICE_SETTINGS, **ports, "MYSQL_DB": database})
+        self.service = RunningService({**_SERVICE_SETTINGS, **settings, **ports, "MYSQL_DB": database})
         self.calls: Counter[tuple[str, str]] = Counter()
         """How often it answered which RPC with which code."""
         self.database_errors: Counter[int] = Counter()
@@ -156,9 +158,10 @@ class Replica:
 class Cluster:
     """The database, the replicas and the proxies; all of it runs for as long as the context lasts."""
 
-    def __init__(self, folder: Path) -> None:
-        """Name the folder for its files; nothing is started."""
+    def __init__(self, folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Name the folder for its files, and what settings the replicas have besides; nothing is started."""
         self._folder = folder
+        self._settings = settings
         self._stack = ExitStack()
         self.database_port = free_port()
         self.volume = Volume(folder / "volume")
@@ -177,7 +180,8 @@ class Cluster:
                 grant(connection)
             toxiproxy = starting.enter_context(Toxiproxy(self._folder / "toxiproxy.log"))
             for number in (1, 2):
-                replica = Replica(f"replica-{number}", toxiproxy, self.database_port, self.database.database)
+                name, database = f"replica-{number}", self.database.database
+                replica = Replica(name, toxiproxy, self.database_port, database, self._settings)
                 self.replicas.append(replica)
                 replica.service.spawn()
                 starting.callback(_end, replica)
@@ -271,7 +275,8 @@ class Cluster:
             "CAST(refunded_amount * 100 AS SIGNED), refunded, CONVERT(request_id USING ascii) FROM payments"
         )
         refunds = self.execute(
-            "SELECT refund_id, payment_id, CAST(amount * 100 AS SIGNED), CONVERT(request_id USING ascii) FROM refunds"
+            "SELECT refund_id, payment_id, CAST(amount * 100 AS SIGNED), status, CONVERT(request_id USING ascii) "
+            "FROM refunds"
         )
         return Tables(
             tuple(
@@ -284,11 +289,12 @@ class Cluster:
                 for payment_id, order_id, minor, method, status, reference, refunded, all_of, request_id in payments
             ),
             tuple(
-                StoredRefund(request_id, RefundSeen(refund_id, payment_id, minor))
-                for refund_id, payment_id, minor, request_id in refunds
+                StoredRefund(request_id, RefundSeen(refund_id, payment_id, minor, _STATUSES[status]))
+                for refund_id, payment_id, minor, status, request_id in refunds
             ),
             tuple(StoredEvent(*event) for event in events),
             self._waiting(),
+            is_reserved="PROCESSOR" in self._settings,
         )
 
     def _waiting(self) -> int:

@@ -69,6 +69,7 @@ class RefundSeen:
     refund_id: int
     payment_id: int
     amount_minor: int
+    status: Status = Status.SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +173,13 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What the database holds; ``waiting`` is how many rows the outbox still has, once the relays had time enough."""
+    """What the database holds; ``waiting`` is how many rows the outbox still has, once the relays had time enough.
+
+    ``is_reserved`` tells that everything was written as PENDING before its outcome was known.
+    """
 
     payments: tuple[StoredPayment, ...]
     refunds: tuple[StoredRefund, ...]
     events: tuple[StoredEvent, ...]
     waiting: int = 0
+    is_reserved: bool = False

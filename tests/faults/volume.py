@@ -40,12 +40,23 @@ class Volume:
 
     def fill(self) -> None:
         """Leave no room: what is written already stays, nothing can be added."""
-        state = os.statvfs(self._folder)
-        self._resize((state.f_blocks - state.f_bfree) * state.f_frsize)
+        while not self._is_resized(self._used_bytes()):
+            pass  # something was written after it was measured, and it cannot become smaller than that
 
     def relieve(self) -> None:
         """Make room again."""
         self._resize(_SIZE_BYTES)
+
+    def _used_bytes(self) -> int:
+        state = os.statvfs(self._folder)
+        return (state.f_blocks - state.f_bfree) * state.f_frsize
+
+    def _is_resized(self, size_bytes: int) -> bool:
+        try:
+            self._resize(size_bytes)
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def _resize(self, size_bytes: int) -> None:
         command = ["mount", "-o", f"remount,size={size_bytes}", str(self._folder)]

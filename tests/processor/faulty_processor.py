@@ -117,10 +117,14 @@ class FaultyProcessor:
         self.refunds: dict[str, GivenBack] = {}
         self.requests: list[Request] = []
         self.refuses_refunds = False
+        self.repeats_keys = True
+        """Whether answers have the idempotency key, as Stripe's have."""
         self.first_status: str | None = None
         """What a payment or refund is answered with first, where it is not settled at once."""
         self.search_lag_seconds = 0.0
-        self._answers: dict[str, tuple[dict[str, str], _Answer]] = {}
+        self.key_lifetime_seconds = float("inf")
+        self.refuses_this_refund: Callable[[], bool] = lambda: False
+        self._answers: dict[str, tuple[float, dict[str, str], _Answer]] = {}
         self._working: set[str] = set()
         self._lock = threading.RLock()
         self._server: _Server | None = None
@@ -206,8 +210,8 @@ class FaultyProcessor:
         if key is None:
             return self._do(request)
         with self._lock:
-            if key in self._answers:
-                form, answer = self._answers[key]
+            since, form, answer = self._answers.get(key, (float("-inf"), {}, (0, {})))
+            if time.monotonic() - since < self.key_lifetime_seconds:
                 return answer if form == request.form else _error(400, "idempotency_error")
             if key in self._working:
                 return _error(409, "idempotency_error", code="idempotency_key_in_use")
@@ -217,7 +221,7 @@ class FaultyProcessor:
                 answer = self._do(request)
                 if fault.error_after:
                     answer = _error(fault.error_after, "api_error")
-                self._answers[key] = request.form, answer
+                self._answers[key] = time.monotonic(), request.form, answer
             return answer
         finally:
             with self._lock:
@@ -271,7 +275,7 @@ class FaultyProcessor:
         if intent is None or intent.status != "succeeded":
             return _error(400, "invalid_request_error", code="resource_missing")
         given = sum(one.amount_minor for one in self.refunds.values() if one.intent_id == intent.processor_id)
-        if self.refuses_refunds or given + amount > intent.amount_minor:
+        if self.refuses_refunds or self.refuses_this_refund() or given + amount > intent.amount_minor:
             return _error(400, "invalid_request_error", code="charge_already_refunded")
         refund = GivenBack(
             f"re_{len(self.refunds) + 1}",
@@ -350,8 +354,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status, body = answer
         payload = json.dumps(body).encode()
-        head = f"HTTP/1.1 {status} Any\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
-        whole = head.encode() + payload
+        lines = [f"HTTP/1.1 {status} Any", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
+        if request.key is not None and self.server.processor.repeats_keys:
+            lines.append(f"Idempotency-Key: {request.key}")
+        whole = "\r\n".join([*lines, "", ""]).encode() + payload
         if fault.cut:
             self.wfile.write(whole[: len(whole) // 2])
             self.close_connection = True

@@ -15,7 +15,7 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import CallFailed, GrpcDriver
-from tests.api.requests import FAILING, charge, new_request_id, refund
+from tests.api.requests import FAILING, SUCCEEDING, charge, new_request_id, refund
 from tests.conftest import DatabaseServer, settings_of
 from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor
 from tests.running_service import RunningService
@@ -174,13 +174,21 @@ def test_a_charge_is_captured_once_whatever_becomes_of_the_answers(
     assert processor.captured() == {payment.reference: 1}
 
 
-def test_an_answer_that_comes_twice_answers_one_request(processor: FaultyProcessor, start: Starter) -> None:
+@pytest.mark.parametrize("repeats_keys", [True, False])
+def test_an_answer_that_comes_twice_answers_one_request(
+    processor: FaultyProcessor,
+    start: Starter,
+    repeats_keys: bool,  # noqa: FBT001
+) -> None:
     api = start()
+    processor.repeats_keys = repeats_keys
+    payments = []
     with processor.failing(Fault(twice=True)):
-        payments = [api.charge(charge()).payment for _ in range(5)]
-    for payment in payments:
-        assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert processor.captured() == {payment.reference: 1 for payment in payments}
+        for _ in range(10):
+            payments += [api.charge(charge(method=method)).payment for method in (SUCCEEDING, FAILING)]
+    outcomes = [settled(api, payment.payment_id).payment.status for payment in payments]
+    assert outcomes == [pb.PAYMENT_STATUS_SUCCEEDED, pb.PAYMENT_STATUS_FAILED] * 10
+    assert processor.captured() == {payment.reference: 1 for payment in payments[::2]}
 
 
 def test_a_charge_whose_error_the_processor_remembers_is_found_by_its_reference(

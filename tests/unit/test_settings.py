@@ -33,6 +33,11 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         ("CERTIFICATE_ROLES", "a=payments.read,a=payments.read", "one for each name"),
         ("CERTIFICATE_ROLES", "=payments.read", "shop.example.com=payments.charge"),
         ("LISTEN_WITHOUT", "sense", "'tls' or 'authentication'"),
+        *(
+            ("TRACING_ENDPOINT", url, "http://collector:4318")
+            for url in ("collector:4318", "ftp://a", "http://", "a b")
+        ),
+        ("TRACING_SAMPLE_RATIO", "2", "at most 1"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
@@ -144,7 +149,9 @@ def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in str(wrong.value)
 
 
-@pytest.mark.parametrize("name", ["MYSQL_HOST", "MYSQL_PORT", "CORS_ALLOWED_ORIGINS", "DEFAULT_CURRENCY"])
+@pytest.mark.parametrize(
+    "name", ["MYSQL_HOST", "MYSQL_PORT", "CORS_ALLOWED_ORIGINS", "DEFAULT_CURRENCY", "TRACING_ENDPOINT"]
+)
 def test_a_password_in_a_url_is_never_shown_in_whichever_setting_it_is(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -153,6 +160,42 @@ def test_a_password_in_a_url_is_never_shown_in_whichever_setting_it_is(
     with pytest.raises(SettingsError, match=rf"{name}=.*//\.\.\.@db:3306") as wrong:
         load_settings()
     assert "hunter2" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("headers", ["hunter2", "x-key=", "=hunter2", "x-key=hunter2,", "x-key=hunter2%0Ax", "x=é2"])
+def test_headers_of_traces_that_cannot_be_sent_are_refused_unseen(
+    monkeypatch: pytest.MonkeyPatch, headers: str
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv("TRACING_HEADERS", headers)
+    with pytest.raises(SettingsError, match="TRACING_HEADERS: must be entries such as x-api-key=abc") as wrong:
+        load_settings()
+    assert "2" not in str(wrong.value).replace("%2", "")
+
+
+def test_headers_of_traces_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    assert load_settings().tracing_header_values == {}
+    monkeypatch.setenv("TRACING_HEADERS", "x-key=hunter2==, Authorization=Bearer%20a%2Cb")
+    assert load_settings().tracing_header_values == {"x-key": "hunter2==", "Authorization": "Bearer a,b"}
+    assert "hunter2" not in repr(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "used"),
+    [
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("https://[::1]:4318/", "https://[::1]:4318/v1/traces"),
+        ("https://collector/tenant/v1/traces", "https://collector/tenant/v1/traces"),
+    ],
+)
+def test_traces_are_sent_to_where_receivers_take_them(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, used: str
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    assert load_settings().tracing_endpoint is None
+    monkeypatch.setenv("TRACING_ENDPOINT", endpoint)
+    assert load_settings().tracing_endpoint == used
 
 
 @pytest.mark.parametrize("host", ["db", "10.0.0.1", "::1", "fe80::1%eth0", "db_1.shop.svc.cluster.local."])

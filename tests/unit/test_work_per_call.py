@@ -21,6 +21,7 @@ from server.domain.listing import Page
 from server.domain.money import Currencies
 from server.domain.payment import ChargeOutcome, Decision, NewPayment, PaymentMethod, Status
 from server.domain.references import reference_maker
+from server.logs import json_call_log, log_context
 from server.storage.charges import payment_values, stored_payment
 from server.storage.outbox import charge_changes
 from server.storage.rows import payments_from_json
@@ -31,6 +32,7 @@ MOST_CALLS_OF_A_CHARGE = 79
 MOST_CALLS_OF_A_LISTED_PAYMENT = 27
 MOST_CALLS_TO_LET_IN = 3
 MOST_CALLS_TO_LET_IN_WITH_A_KEY = 19
+MOST_CALLS_TO_LOG_A_CALL = 7
 
 CURRENCIES = Currencies("INR", frozenset({"INR"}))
 NOW = datetime(2026, 11, 24, 22, 57, 36, 368_894, tzinfo=UTC)
@@ -118,6 +120,14 @@ def test_to_let_a_call_in_takes_no_more_calls_of_functions_than_it_did(has_key: 
         gate.check_role("Charge", gate.caller(credentials_of(authorization, None, None)))
 
     assert calls_of(let_in) - calls_of(lambda: None) <= most_calls
+
+
+def test_to_log_a_call_takes_no_more_calls_of_functions_than_it_did() -> None:
+    lines: list[bytes] = []
+    log_call = json_call_log(lines.append)
+    log_context.set({"request_id": "order-342", "rpc": "Charge"})
+    assert calls_of(lambda: log_call("OK", 12.35, "anonymous", "ipv4:127.0.0.1:34567")) <= MOST_CALLS_TO_LOG_A_CALL
+    assert b'"rpc":"Charge"' in lines[0]
 
 
 @pytest.mark.parametrize("work", [charge, lambda: list_page([row(number) for number in range(1, 51)])])

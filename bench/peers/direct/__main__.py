@@ -1,12 +1,14 @@
 """``python -m bench.peers.direct``: run it by the settings of the service."""
 
 import functools
+from typing import Any
 
 import server.app
 from server.__main__ import main
 from server.domain.deadline import Deadline
 from server.domain.payment import ChargeOutcome, NewPayment
 from server.storage.charges import insert_one
+from server.storage.groups import Groups
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 
@@ -14,9 +16,9 @@ from server.storage.payment_store import MysqlPaymentStore
 class DirectPaymentStore(MysqlPaymentStore):
     """Payments in the database, where each charge is an INSERT of its own."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep the database."""
-        super().__init__(database)
+    def __init__(self, database: Database, due_seconds: float, groups: type[Groups[Any, Any]] = Groups) -> None:
+        """Keep the database, and what other calls wait in: see ``MysqlPaymentStore``."""
+        super().__init__(database, due_seconds, groups)
         self._direct = database
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
@@ -25,5 +27,5 @@ class DirectPaymentStore(MysqlPaymentStore):
 
 
 if __name__ == "__main__":
-    server.app.MysqlPaymentStore = DirectPaymentStore  # type: ignore[attr-defined]
+    server.app.MysqlPaymentStore = DirectPaymentStore  # type: ignore[attr-defined, assignment]
     main()

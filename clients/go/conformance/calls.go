@@ -11,6 +11,8 @@ import (
 	"payments.internal/payments"
 )
 
+const watchTimeout = 30 * time.Second
+
 // callClient makes one call, and returns its outcome in the form that the cases have.
 func callClient(ctx context.Context, client *payments.Client, call string, args arguments) (any, error) {
 	switch call {
@@ -54,8 +56,37 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 			Token: value(args.text("page_token")), IncludeTotalSize: args["include_total_size"] == true,
 		})
 		return outcome(page, err, pageJSON)
+	case "watch_payments":
+		updates, err := watched(ctx, client, args)
+		return outcome(updates, err, updatesJSON)
 	}
 	return nil, fmt.Errorf("there is no call %s", call)
+}
+
+// watched returns the updates up to the one with which as many events have come as were asked for, of one payment or of
+// any, without the events of others.
+func watched(ctx context.Context, client *payments.Client, args arguments) ([]*payments.PaymentUpdate, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
+	defer cancel()
+	paymentID, missing := args.integer("payment_id"), value(args.integer("count"))
+	params := payments.WatchParams{ResumeToken: value(args.text("resume_token"))}
+	var updates []*payments.PaymentUpdate
+	for update, err := range client.WatchPayments(ctx, params) {
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case update.Event == nil:
+		case paymentID == nil, update.Event.Payment.PaymentID == *paymentID:
+			missing--
+		default:
+			update.Event = nil
+		}
+		if updates = append(updates, update); missing <= 0 {
+			break
+		}
+	}
+	return updates, nil
 }
 
 func outcome[Result any](result Result, err error, toJSON func(Result) any) (any, error) {

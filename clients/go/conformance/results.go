@@ -87,6 +87,32 @@ func pageJSON(page *payments.PaymentPage) any {
 	return object
 }
 
+// updatesJSON writes the events of the updates, and the last token.
+func updatesJSON(updates []*payments.PaymentUpdate) any {
+	events := []any{}
+	for _, update := range updates {
+		if update.Event != nil {
+			events = append(events, eventJSON(update.Event))
+		}
+	}
+	return map[string]any{"events": events, "resume_token": updates[len(updates)-1].ResumeToken}
+}
+
+func eventJSON(event *payments.PaymentEvent) any {
+	object := map[string]any{
+		"type":       string(event.Type),
+		"event_time": timeJSON(event.EventTime),
+		"payment":    paymentJSON(event.Payment),
+		"refund":     nil,
+		"caller":     event.Caller,
+		"request_id": event.RequestID,
+	}
+	if event.Refund != nil {
+		object["refund"] = refundJSON(event.Refund)
+	}
+	return object
+}
+
 func listJSON[Item any](items []Item, toJSON func(Item) any) []any {
 	list := make([]any, len(items))
 	for index, item := range items {

@@ -7,11 +7,13 @@ import dataclasses
 import json
 import random
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ Json = Any
 _CHARGES_AT_ONCE = 8
 _CHARGE_TIMEOUT_SECONDS = 60
 _MOST_EXACT_INTEGER = 2**53 - 1
+_WATCH_SECONDS = 30
 
 _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "amount": Decimal,
@@ -72,7 +75,8 @@ class Case:
     def _outcome(self, call: str, args: dict[str, Json]) -> Json | Exception:
         """Return what comes of a call: the result as JSON, or the exception."""
         try:
-            result = getattr(self._client, call)(**from_json(args))
+            watch_or_call = self._watch_payments if call == "watch_payments" else getattr(self._client, call)
+            result = watch_or_call(**from_json(args))
             if call == "list_payments":
                 result = {"payments": list(result)}
             elif call == "batch_charge":
@@ -80,6 +84,24 @@ class Case:
         except (PaymentsError, TypeError, ValueError) as error:
             return error
         return as_json(result)
+
+    def _watch_payments(self, *, count: int, payment_id: int | None = None, resume_token: str = "") -> Json:
+        """Return the next ``count`` events, of one payment or of any, and the token of the last response taken.
+
+        Raises:
+            Mismatch: they do not come.
+        """
+        events: list[payments.PaymentEvent] = []
+        give_up_seconds = time.monotonic() + _WATCH_SECONDS
+        for update in self._client.watch_payments(resume_token=resume_token, timeout_seconds=_WATCH_SECONDS):
+            if update.event is not None and payment_id in {None, update.event.payment.payment_id}:
+                events.append(update.event)
+            if len(events) == count:
+                return {"events": events, "resume_token": update.resume_token}
+            # A service without news says so all the same, every 15 seconds.
+            if time.monotonic() > give_up_seconds:
+                break
+        raise Mismatch(f"{len(events)} of {count} events came in {_WATCH_SECONDS} seconds")
 
     def _check(self, step: Json, outcome: Json | Exception) -> None:
         if isinstance(outcome, Exception):
@@ -186,7 +208,7 @@ def as_json(result: object) -> Json:  # noqa: PLR0911 (one for each kind)
             return f"{result:f}"
         case datetime():
             return result.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case PaymentMethod() | PaymentStatus() | RefundState() | payments.RefundStatus():
+        case StrEnum():
             return result.value
         case list() | tuple():
             return [as_json(item) for item in result]

@@ -72,7 +72,7 @@ class PaymentPending(PaymentsError):
 
 
 class PaymentArchived(PaymentsError):
-    """The payment to refund is so old that it was archived: an operator must bring it back first."""
+    """The payment to refund is so old that it was archived: an operator has to bring it back first."""
 
 
 class RefundExceedsPayment(PaymentsError):
@@ -138,6 +138,7 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
     "STORE_UNAVAILABLE": Unavailable,
     "SHUTTING_DOWN": Unavailable,
+    "PROCESSOR_UNAVAILABLE": Unavailable,
     "CREDENTIALS_MISSING": Unauthenticated,
     "API_KEY_INVALID": Unauthenticated,
     "CERTIFICATE_INVALID": Unauthenticated,

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.DoubleSupplier;
+import java.util.function.Predicate;
 
 /**
  * The attempts of one call, which all together end at its deadline: when a failed one is followed by another.
@@ -25,14 +26,24 @@ final class Attempts {
     private static final long MAX_BACKOFF_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final Deadline deadline;
+    private final Predicate<PaymentsException> passes;
     private final DoubleSupplier jitter;
     private long backoffNanos = FIRST_BACKOFF_NANOS;
     private PaymentsException lastFailure;
 
-    /** Ends all attempts at {@code deadline}; {@code jitter} returns numbers from 0 to 1. */
-    Attempts(Deadline deadline, DoubleSupplier jitter) {
+    /**
+     * Ends all attempts at {@code deadline}; {@code passes} tells which errors are followed by another attempt, and
+     * {@code jitter} returns numbers from 0 to 1.
+     */
+    Attempts(Deadline deadline, Predicate<PaymentsException> passes, DoubleSupplier jitter) {
         this.deadline = deadline;
+        this.passes = passes;
         this.jitter = jitter;
+    }
+
+    /** {@return whether a call that ended so may well succeed when it is made again} */
+    static boolean passes(PaymentsException error) {
+        return error instanceof OverloadedException || RETRYABLE_CODES.contains(error.code());
     }
 
     /** {@return the deadline of a call that begins now: that of gRPC's current context, where that is earlier} */
@@ -59,18 +70,16 @@ final class Attempts {
      *     failure: then it is that failure, which says why
      */
     long delayNanos(PaymentsException error) {
-        if (error.code() == Status.Code.DEADLINE_EXCEEDED && lastFailure != null) {
-            lastFailure.addSuppressed(error);
-            throw lastFailure;
-        }
-        if (!(error instanceof OverloadedException || RETRYABLE_CODES.contains(error.code()))) {
-            throw error;
-        }
         long askedNanos = error.retryAfter().map(TimeUnit.NANOSECONDS::convert).orElse(0L);
         long randomNanos = (long) (jitter.getAsDouble() * backoffNanos);
         long remainingNanos = deadline.timeRemaining(TimeUnit.NANOSECONDS);
         // Not as a sum, which could overflow.
-        if (askedNanos >= remainingNanos - randomNanos) {
+        boolean isTooLate = askedNanos >= remainingNanos - randomNanos;
+        if (isTooLate || !passes.test(error)) {
+            if (error.code() == Status.Code.DEADLINE_EXCEEDED && lastFailure != null) {
+                lastFailure.addSuppressed(error);
+                throw lastFailure;
+            }
             throw error;
         }
         lastFailure = error;

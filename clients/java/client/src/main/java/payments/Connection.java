@@ -5,6 +5,7 @@ import com.google.gson.reflect.TypeToken;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptor;
+import io.grpc.Context;
 import io.grpc.Grpc;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
@@ -18,9 +19,13 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.ToLongFunction;
 
 /** A client's channel: how it is set up, and what it sends with each call. */
 final class Connection {
@@ -39,7 +44,7 @@ final class Connection {
     private static final long RECONNECT_INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
     private final ManagedChannel channel;
-    private final CountDownLatch closed = new CountDownLatch(1);
+    private final CompletableFuture<Void> closed = new CompletableFuture<>();
     private final AtomicLong lastReconnectNanos = new AtomicLong(System.nanoTime());
 
     Connection(
@@ -68,13 +73,14 @@ final class Connection {
         return channel;
     }
 
-    boolean isClosed() {
-        return closed.getCount() == 0;
+    /** {@return what is done once the connection is closed} */
+    CompletableFuture<Void> closed() {
+        return closed;
     }
 
     /** @throws IllegalStateException the client is closed */
     void checkOpen() {
-        if (isClosed()) {
+        if (closed.isDone()) {
             throw new IllegalStateException("the client is closed");
         }
     }
@@ -93,13 +99,37 @@ final class Connection {
     }
 
     void close() {
-        closed.countDown();
+        closed.complete(null);
         channel.shutdownNow();
     }
 
-    /** {@return whether the connection was closed, after waiting so long for that at most} */
-    boolean awaitClose(long nanos) throws InterruptedException {
-        return closed.await(nanos, TimeUnit.NANOSECONDS);
+    /**
+     * Waits before another attempt, as long as {@code delayNanos} says, or until {@code ended} is done.
+     *
+     * @throws PaymentsException there is to be no other: {@code failure} when the connection is closed, or gRPC's
+     *     current context cancelled; another when the thread was interrupted; or what {@code delayNanos} raises
+     */
+    void waitAfter(PaymentsException failure, ToLongFunction<PaymentsException> delayNanos, Future<?> ended) {
+        if (closed.isDone()
+                || Thread.currentThread().isInterrupted()
+                || Context.current().isCancelled()) {
+            throw failure;
+        }
+        try {
+            ended.get(delayNanos.applyAsLong(failure), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException over) {
+            return;
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            PaymentsException cancelled = Errors.interrupted(failure);
+            cancelled.addSuppressed(failure);
+            throw cancelled;
+        } catch (ExecutionException impossible) {
+            throw new AssertionError(impossible);
+        }
+        if (closed.isDone()) {
+            throw failure;
+        }
     }
 
     /** {@return which calls gRPC repeats by itself, on what and when, and that it spreads calls over all addresses} */

@@ -93,4 +93,17 @@ final class Enums {
             case REFUND_STATUS_UNSPECIFIED, UNRECOGNIZED -> RefundStatus.UNKNOWN;
         };
     }
+
+    static PaymentEventType fromContract(payments.v1.PaymentEventType type) {
+        return switch (type) {
+            case PAYMENT_EVENT_TYPE_PENDING -> PaymentEventType.PENDING;
+            case PAYMENT_EVENT_TYPE_CHARGED -> PaymentEventType.CHARGED;
+            case PAYMENT_EVENT_TYPE_FAILED -> PaymentEventType.FAILED;
+            case PAYMENT_EVENT_TYPE_REFUND_PENDING -> PaymentEventType.REFUND_PENDING;
+            case PAYMENT_EVENT_TYPE_REFUNDED -> PaymentEventType.REFUNDED;
+            case PAYMENT_EVENT_TYPE_REFUND_FAILED -> PaymentEventType.REFUND_FAILED;
+            case PAYMENT_EVENT_TYPE_IMPORTED -> PaymentEventType.IMPORTED;
+            case PAYMENT_EVENT_TYPE_UNSPECIFIED, UNRECOGNIZED -> PaymentEventType.UNKNOWN;
+        };
+    }
 }

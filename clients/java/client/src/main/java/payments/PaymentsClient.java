@@ -5,7 +5,6 @@ import static java.util.Objects.requireNonNull;
 import io.grpc.CallOptions;
 import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptor;
-import io.grpc.Context;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.MethodDescriptor;
 import io.grpc.StatusRuntimeException;
@@ -60,7 +59,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @param timeout more than zero
      */
     public PaymentsClient withTimeout(Duration timeout) {
-        return new PaymentsClient(connection, positive(timeout));
+        return new PaymentsClient(connection, Times.positive("timeout", timeout));
     }
 
     /**
@@ -166,6 +165,31 @@ public final class PaymentsClient implements AutoCloseable {
         return page(Requests.page(requireNonNull(params, "params")));
     }
 
+    /**
+     * Watches payments: a stream without end of what happens to them, which waits for the next event. Close it, in a
+     * {@code try} with resources, or the service goes on with its side of it until the client is closed.
+     *
+     * <p>Every event comes at least once, those of one payment in their order. The stream goes on by itself after
+     * whatever cuts the connection, such as a restart of the service, where it was. To go on after a crash of your own,
+     * keep the {@link PaymentUpdate#resumeToken} of each update once its event is dealt with, and begin with the last
+     * one. An update without an event brings a newer token: there is one at once, and one whenever nothing has happened
+     * for some seconds.
+     *
+     * <p>The service is asked when the stream is first asked for an update, and sends no more than is taken but a few.
+     * Closing the stream, which any thread may do, ends it. What ends it otherwise it raises: what follows here, and
+     * {@link OutcomeUnknownException} when the client is closed or the thread interrupted. The timeout of the client's
+     * calls is not that of its watches, which have none unless {@code params} have.
+     *
+     * @param params where to begin, and when to give up
+     * @return the updates, in order; sequential, and to be closed
+     * @throws InvalidRequestException the token is none: from the stream
+     * @throws ResumeTokenExpiredException what came after the token is no longer kept: from the stream
+     * @throws OutcomeUnknownException the service was out of reach for too long: from the stream
+     */
+    public Stream<PaymentUpdate> watchPayments(WatchPaymentsParams params) {
+        return Watch.stream(connection, requireNonNull(params, "params"));
+    }
+
     /** Closes the connections. Calls in progress are cancelled; a further one is an {@link IllegalStateException}. */
     @Override
     public void close() {
@@ -177,7 +201,8 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     private <Q, A> A call(MethodDescriptor<Q, A> method, Q request, String requestId) {
-        Attempts attempts = new Attempts(Attempts.deadlineAfter(timeout), ThreadLocalRandom.current()::nextDouble);
+        Attempts attempts = new Attempts(
+                Attempts.deadlineAfter(timeout), Attempts::passes, ThreadLocalRandom.current()::nextDouble);
         connection.checkOpen();
         while (true) {
             connection.reconnectSoon();
@@ -188,35 +213,8 @@ public final class PaymentsClient implements AutoCloseable {
             } catch (StatusRuntimeException failed) {
                 failure = Errors.fromRpc(failed, requestId);
             }
-            if (connection.isClosed()
-                    || Thread.currentThread().isInterrupted()
-                    || Context.current().isCancelled()) {
-                throw failure;
-            }
-            waitFor(attempts.delayNanos(failure), failure);
+            connection.waitAfter(failure, attempts::delayNanos, connection.closed());
         }
-    }
-
-    /** Waits before another attempt; what keeps it from being made is raised. */
-    private void waitFor(long nanos, PaymentsException failure) {
-        try {
-            if (connection.awaitClose(nanos)) {
-                throw failure;
-            }
-        } catch (InterruptedException interrupted) {
-            Thread.currentThread().interrupt();
-            PaymentsException cancelled = Errors.interrupted(failure);
-            cancelled.addSuppressed(failure);
-            throw cancelled;
-        }
-    }
-
-    private static Duration positive(Duration timeout) {
-        requireNonNull(timeout, "timeout");
-        if (timeout.isNegative() || timeout.isZero()) {
-            throw new IllegalArgumentException("timeout must be more than zero, not " + timeout);
-        }
-        return timeout;
     }
 
     /** Makes {@link PaymentsClient}s. */
@@ -247,7 +245,7 @@ public final class PaymentsClient implements AutoCloseable {
          * @param timeout how long a call may take, all its attempts together; more than zero
          */
         public Builder timeout(Duration timeout) {
-            this.timeout = positive(timeout);
+            this.timeout = Times.positive("timeout", timeout);
             return this;
         }
 

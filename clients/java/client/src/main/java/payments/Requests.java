@@ -10,6 +10,7 @@ import payments.v1.GetPaymentRequest;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.PaymentFilter;
 import payments.v1.RefundRequest;
+import payments.v1.WatchPaymentsRequest;
 
 /** What is asked, in the contract's messages. */
 final class Requests {
@@ -63,6 +64,12 @@ final class Requests {
                 .setPageSize(params.pageSize())
                 .setPageToken(params.pageToken())
                 .setIncludeTotalSize(params.includeTotalSize())
+                .build();
+    }
+
+    static WatchPaymentsRequest watch(WatchPaymentsParams params) {
+        return WatchPaymentsRequest.newBuilder()
+                .setResumeToken(params.resumeToken())
                 .build();
     }
 

@@ -12,6 +12,7 @@ import payments.v1.ChargeRequest;
 import payments.v1.GetPaymentResponse;
 import payments.v1.ListPaymentsResponse;
 import payments.v1.RefundResponse;
+import payments.v1.WatchPaymentsResponse;
 
 /** What is answered, in the client's records. */
 final class Responses {
@@ -78,5 +79,21 @@ final class Responses {
                 response.getPaymentsList().stream().map(Responses::payment).toList(),
                 response.getNextPageToken(),
                 response.hasTotalSize() ? OptionalLong.of(response.getTotalSize()) : OptionalLong.empty());
+    }
+
+    static PaymentUpdate paymentUpdate(WatchPaymentsResponse response) {
+        return new PaymentUpdate(
+                response.hasEvent() ? Optional.of(event(response.getEvent())) : Optional.empty(),
+                response.getResumeToken());
+    }
+
+    private static PaymentEvent event(payments.v1.PaymentEvent message) {
+        return new PaymentEvent(
+                Enums.fromContract(message.getType()),
+                message.hasEventTime() ? Times.fromTimestamp(message.getEventTime()) : null,
+                payment(message.getPayment()),
+                message.hasRefund() ? Optional.of(refund(message.getRefund())) : Optional.empty(),
+                message.getCaller(),
+                message.getRequestId());
     }
 }

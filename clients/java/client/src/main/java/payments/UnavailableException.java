@@ -1,6 +1,6 @@
 package payments;
 
-/** The service, or its database, could not be reached until the call's deadline. */
+/** The service, its database or its processor could not be reached until the call's deadline. */
 public class UnavailableException extends OutcomeUnknownException {
     private static final long serialVersionUID = 1L;
 

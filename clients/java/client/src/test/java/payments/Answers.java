@@ -24,6 +24,8 @@ import payments.v1.ListPaymentsResponse;
 import payments.v1.Payment;
 import payments.v1.RefundRequest;
 import payments.v1.RefundResponse;
+import payments.v1.WatchPaymentsRequest;
+import payments.v1.WatchPaymentsResponse;
 
 /** Answers of a service, good and bad. */
 final class Answers {
@@ -57,6 +59,9 @@ final class Answers {
             }
             if (request instanceof GetPaymentRequest) {
                 return GetPaymentResponse.newBuilder().setPayment(payment).build();
+            }
+            if (request instanceof WatchPaymentsRequest) {
+                return WatchPaymentsResponse.getDefaultInstance();
             }
             return ListPaymentsResponse.getDefaultInstance();
         };

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static payments.Answers.done;
 
 import java.math.BigDecimal;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.Collections;
@@ -63,6 +64,9 @@ class ArgumentsTest {
                 of("maxCreateTime", () -> list.maxCreateTime(null)),
                 of("orderBy", () -> list.orderBy(null)),
                 of("pageToken", () -> list.pageToken(null)),
+                of("resumeToken", () -> WatchPaymentsParams.builder().resumeToken(null)),
+                of("resumeToken", () -> new WatchPaymentsParams(null, null)),
+                of("timeout", () -> WatchPaymentsParams.builder().timeout(null)),
                 of("target", () -> client.target(null)),
                 of("timeout", () -> client.timeout(null)),
                 of("credentials", () -> client.credentials(null)),
@@ -86,6 +90,7 @@ class ArgumentsTest {
                 Arguments.of("params", Named.<Calls.Call>of("listPayments", client -> client.listPayments(null))),
                 Arguments.of(
                         "params", Named.<Calls.Call>of("listPaymentsPage", client -> client.listPaymentsPage(null))),
+                Arguments.of("params", Named.<Calls.Call>of("watchPayments", client -> client.watchPayments(null))),
                 Arguments.of("timeout", Named.<Calls.Call>of("withTimeout", client -> client.withTimeout(null))));
     }
 
@@ -138,6 +143,8 @@ class ArgumentsTest {
                 of(
                         "currency",
                         () -> ListPaymentsParams.builder().currency("INR").build()),
+                of("timeout", () -> WatchPaymentsParams.builder().timeout(Duration.ZERO)),
+                of("timeout", () -> new WatchPaymentsParams("", Duration.ofSeconds(-1))),
                 of(
                         "minCreateTime",
                         () -> ListPaymentsParams.builder()

@@ -21,7 +21,7 @@ class AttemptsTest {
     }
 
     private static Attempts within(long hours, double jitter) {
-        return new Attempts(Deadline.after(hours, TimeUnit.HOURS), () -> jitter);
+        return new Attempts(Deadline.after(hours, TimeUnit.HOURS), Attempts::passes, () -> jitter);
     }
 
     @ParameterizedTest
@@ -63,6 +63,16 @@ class AttemptsTest {
                 new DeadlineExceededException(ErrorDetails.of(Status.Code.DEADLINE_EXCEEDED, "too late"));
         assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(cut)));
         assertEquals(List.of(cut), List.of(failure.getSuppressed()));
+    }
+
+    @Test
+    void aDeadlineThatPassesDuringAnAttemptThatWouldBeRepeatedLeavesTheFailureBefore() {
+        Attempts attempts = new Attempts(Deadline.after(1, TimeUnit.HOURS), error -> true, () -> 1);
+        PaymentsException failure = unavailable(null);
+        attempts.delayNanos(failure);
+        PaymentsException cut = new DeadlineExceededException(new ErrorDetails(
+                "too late", Status.Code.DEADLINE_EXCEEDED, "", null, null, Duration.ofHours(2), List.of()));
+        assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(cut)));
     }
 
     @Test

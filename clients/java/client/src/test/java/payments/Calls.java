@@ -11,6 +11,7 @@ final class Calls {
             ChargeParams.builder().orderId(342).amount(new BigDecimal("561.00")).build();
     static final RefundParams REFUND = RefundParams.builder().paymentId(7).build();
     static final ListPaymentsParams ALL = ListPaymentsParams.builder().build();
+    static final WatchPaymentsParams FROM_NOW = WatchPaymentsParams.builder().build();
 
     private Calls() {}
 
@@ -23,7 +24,14 @@ final class Calls {
                 Named.of("getPayment", client -> client.getPayment(7)),
                 Named.of("getPaymentByReference", client -> client.getPaymentByReference("ECI20251124-1")),
                 Named.of("listPayments", client -> client.listPayments(ALL).toList()),
-                Named.of("listPaymentsPage", client -> client.listPaymentsPage(ALL)));
+                Named.of("listPaymentsPage", client -> client.listPaymentsPage(ALL)),
+                Named.of("watchPayments", Calls::nextUpdate));
+    }
+
+    private static PaymentUpdate nextUpdate(PaymentsClient client) {
+        try (Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
+            return updates.findFirst().orElseThrow();
+        }
     }
 
     /** One call of a client. */

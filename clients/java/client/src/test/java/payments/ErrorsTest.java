@@ -41,14 +41,17 @@ class ErrorsTest {
                 Arguments.of("PAYMENT_ARCHIVED", PaymentArchivedException.class),
                 Arguments.of("REFUND_EXCEEDS_PAYMENT", RefundExceedsPaymentException.class),
                 Arguments.of("REQUEST_ID_REUSED", RequestIdReusedException.class),
+                Arguments.of("RESUME_TOKEN_EXPIRED", ResumeTokenExpiredException.class),
                 Arguments.of("STORE_UNAVAILABLE", UnavailableException.class),
                 Arguments.of("SHUTTING_DOWN", UnavailableException.class),
+                Arguments.of("PROCESSOR_UNAVAILABLE", UnavailableException.class),
                 Arguments.of("CREDENTIALS_MISSING", UnauthenticatedException.class),
                 Arguments.of("API_KEY_INVALID", UnauthenticatedException.class),
                 Arguments.of("CERTIFICATE_INVALID", UnauthenticatedException.class),
                 Arguments.of("ROLE_MISSING", PermissionDeniedException.class),
                 Arguments.of("OVERLOADED", OverloadedException.class),
                 Arguments.of("RATE_LIMITED", OverloadedException.class),
+                Arguments.of("TOO_MANY_WATCHES", OverloadedException.class),
                 Arguments.of("CALL_TOO_LONG", DeadlineExceededException.class),
                 Arguments.of("DEADLINE_EXCEEDED", DeadlineExceededException.class),
                 Arguments.of("INTERNAL", InternalErrorException.class));
@@ -129,7 +132,8 @@ class ErrorsTest {
                 PaymentFailedException.class,
                 PaymentPendingException.class,
                 RefundExceedsPaymentException.class,
-                RequestIdReusedException.class
+                RequestIdReusedException.class,
+                ResumeTokenExpiredException.class
             })
     void errorsThatTellTheOutcomeAreNotInThatGroup(Class<?> kind) {
         assertTrue(PaymentsException.class.isAssignableFrom(kind));

@@ -3,6 +3,7 @@ package payments;
 import com.google.protobuf.Message;
 import io.grpc.Context;
 import io.grpc.Contexts;
+import io.grpc.Deadline;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Metadata;
 import io.grpc.Server;
@@ -11,6 +12,7 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerCredentials;
 import io.grpc.ServerInterceptor;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -30,6 +32,8 @@ import payments.v1.ListPaymentsResponse;
 import payments.v1.PaymentServiceGrpc.PaymentServiceImplBase;
 import payments.v1.RefundRequest;
 import payments.v1.RefundResponse;
+import payments.v1.WatchPaymentsRequest;
+import payments.v1.WatchPaymentsResponse;
 
 /** A real gRPC server in this process, which answers as the test says and keeps what it was sent. */
 final class FakeService extends PaymentServiceImplBase implements AutoCloseable {
@@ -137,6 +141,19 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         answer(request, observer);
     }
 
+    @Override
+    public void watchPayments(WatchPaymentsRequest request, StreamObserver<WatchPaymentsResponse> observer) {
+        if (!(answer instanceof Telling telling)) {
+            answer(request, observer);
+            return;
+        }
+        try {
+            telling.tell(note(request), request, (ServerCallStreamObserver<WatchPaymentsResponse>) observer);
+        } catch (Exception failure) {
+            observer.onError(failure);
+        }
+    }
+
     @SuppressWarnings("unchecked") // the test's answer is of the call that it answers
     private <A> void answer(Message request, StreamObserver<A> observer) {
         A response;
@@ -152,12 +169,13 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
 
     private synchronized int note(Message request) {
         Context context = Context.current();
+        Deadline deadline = context.getDeadline();
         received.add(new Received(
                 request,
                 HEADERS.get(context),
                 AUTHORITY.get(context),
                 System.nanoTime(),
-                Duration.ofNanos(context.getDeadline().timeRemaining(TimeUnit.NANOSECONDS))));
+                deadline == null ? null : Duration.ofNanos(deadline.timeRemaining(TimeUnit.NANOSECONDS))));
         return received.size();
     }
 
@@ -178,7 +196,20 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         }
     }
 
-    /** What the service was sent. */
+    /** What the service tells those who watch, one stream after the other; no other call is answered. */
+    @FunctionalInterface
+    interface Telling extends Answer {
+        /** Tells it in the stream of that number, counted from 1, which stays open when this returns. */
+        void tell(int number, WatchPaymentsRequest request, ServerCallStreamObserver<WatchPaymentsResponse> observer)
+                throws Exception;
+
+        @Override
+        default Message to(int number, Message request) {
+            throw new UnsupportedOperationException();
+        }
+    }
+
+    /** What the service was sent; {@code remaining} is null when there was no deadline. */
     record Received(Message request, Metadata headers, String authority, long atNanos, Duration remaining) {
         String header(String name) {
             return headers.get(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER));

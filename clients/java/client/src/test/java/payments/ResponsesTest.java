@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static payments.Answers.with;
+import static payments.Calls.FROM_NOW;
 import static payments.Calls.REFUND;
 
 import com.google.protobuf.Timestamp;
@@ -11,6 +12,8 @@ import com.google.type.Money;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -18,6 +21,7 @@ import org.junit.jupiter.params.provider.EnumSource.Mode;
 import org.junit.jupiter.params.provider.ValueSource;
 import payments.v1.GetPaymentResponse;
 import payments.v1.RefundResponse;
+import payments.v1.WatchPaymentsResponse;
 
 /** What comes back. */
 class ResponsesTest {
@@ -172,5 +176,61 @@ class ResponsesTest {
             names = {"REFUND_STATUS_UNSPECIFIED", "UNRECOGNIZED"})
     void everyRefundStatusKeepsItsName(payments.v1.RefundStatus status) {
         assertEquals(status.name(), "REFUND_STATUS_" + Enums.fromContract(status));
+    }
+
+    private static PaymentUpdate told(WatchPaymentsResponse response) {
+        try (FakeService service = FakeService.answering(with(response));
+                PaymentsClient client = service.client();
+                Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
+            return updates.findFirst().orElseThrow();
+        }
+    }
+
+    @Test
+    void anEventComesWithAllThatIsToldOfIt() {
+        PaymentUpdate update = told(WatchPaymentsResponse.newBuilder()
+                .setEvent(payments.v1.PaymentEvent.newBuilder()
+                        .setType(payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_REFUNDED)
+                        .setEventTime(TIMESTAMP)
+                        .setPayment(payments.v1.Payment.newBuilder()
+                                .setPaymentId(7)
+                                .setRefundedAmount(rupees(61, 500_000_000)))
+                        .setRefund(
+                                payments.v1.Refund.newBuilder().setRefundId(19).setAmount(rupees(61, 500_000_000)))
+                        .setCaller("shop")
+                        .setRequestId("refund-1"))
+                .setResumeToken("token")
+                .build());
+        assertEquals("token", update.resumeToken());
+        PaymentEvent event = update.event().orElseThrow();
+        assertEquals(PaymentEventType.REFUNDED, event.type());
+        assertEquals(TIME, event.eventTime());
+        assertEquals(7, event.payment().paymentId());
+        assertEquals(new BigDecimal("61.50"), event.payment().refundedAmount());
+        assertEquals(19, event.refund().orElseThrow().refundId());
+        assertEquals("shop", event.caller());
+        assertEquals("refund-1", event.requestId());
+    }
+
+    @Test
+    void whatAnUpdateOrEventIsWithoutIsEmpty() {
+        WatchPaymentsResponse.Builder response =
+                WatchPaymentsResponse.newBuilder().setResumeToken("token");
+        assertEquals(new PaymentUpdate(Optional.empty(), "token"), told(response.build()));
+        PaymentEvent event = told(response.setEvent(payments.v1.PaymentEvent.getDefaultInstance())
+                        .build())
+                .event()
+                .orElseThrow();
+        assertEquals(Optional.empty(), event.refund());
+        assertNull(event.eventTime());
+        assertEquals(PaymentEventType.UNKNOWN, event.type());
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            mode = Mode.EXCLUDE,
+            names = {"PAYMENT_EVENT_TYPE_UNSPECIFIED", "UNRECOGNIZED"})
+    void everyEventTypeKeepsItsName(payments.v1.PaymentEventType type) {
+        assertEquals(type.name(), "PAYMENT_EVENT_TYPE_" + Enums.fromContract(type));
     }
 }

@@ -47,6 +47,7 @@ final class Calls {
                 yield result;
             }
             case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(list(args)));
+            case "watch_payments" -> Watches.watch(client, args);
             default -> throw new Mismatch("there is no call " + call);
         };
     }

@@ -14,6 +14,7 @@ import payments.FieldViolation;
 import payments.InvalidRequestException;
 import payments.Payment;
 import payments.PaymentDetails;
+import payments.PaymentEvent;
 import payments.PaymentPage;
 import payments.PaymentsException;
 import payments.Refund;
@@ -76,6 +77,17 @@ final class Outcomes {
                 page.totalSize().isPresent()
                         ? new JsonPrimitive(page.totalSize().getAsLong())
                         : JsonNull.INSTANCE);
+        return json;
+    }
+
+    static JsonElement toJson(PaymentEvent event) {
+        JsonObject json = new JsonObject();
+        json.addProperty("type", event.type().name());
+        json.add("event_time", time(event.eventTime()));
+        json.add("payment", toJson(event.payment()));
+        json.add("refund", event.refund().map(Outcomes::toJson).orElse(JsonNull.INSTANCE));
+        json.addProperty("caller", event.caller());
+        json.addProperty("request_id", event.requestId());
         return json;
     }
 

@@ -1,0 +1,22 @@
+package payments;
+
+import java.time.Instant;
+import java.util.Optional;
+
+/**
+ * Something that happened to a payment.
+ *
+ * @param type what happened
+ * @param eventTime when, to the microsecond; null only for an imported payment that has no time
+ * @param payment the payment as this left it; it may have changed since
+ * @param refund the refund as this left it; empty where the event is not about one
+ * @param caller the name of who asked for it; empty for an imported payment
+ * @param requestId the idempotency key with which it was asked for; empty for an imported payment
+ */
+public record PaymentEvent(
+        PaymentEventType type,
+        Instant eventTime,
+        Payment payment,
+        Optional<Refund> refund,
+        String caller,
+        String requestId) {}

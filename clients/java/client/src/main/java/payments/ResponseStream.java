@@ -1,0 +1,91 @@
+package payments;
+
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.Deadline;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.ClientResponseObserver;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One stream of responses, which waits for whoever takes them: the service is asked for a few ahead, and for another
+ * when one was taken.
+ */
+final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
+    private static final int AHEAD = 16;
+
+    /** A response, or how the stream ended: one of the two is null. There are never more than were asked for. */
+    private record Arrival<A>(A response, StatusRuntimeException end) {}
+
+    private final BlockingQueue<Arrival<A>> arrivals = new LinkedBlockingQueue<>();
+    private ClientCallStreamObserver<Q> call;
+
+    private ResponseStream() {}
+
+    static <Q, A> ResponseStream<Q, A> open(Channel channel, MethodDescriptor<Q, A> method, Q request) {
+        ResponseStream<Q, A> stream = new ResponseStream<>();
+        ClientCalls.asyncServerStreamingCall(channel.newCall(method, CallOptions.DEFAULT), request, stream);
+        return stream;
+    }
+
+    /**
+     * {@return the next response, waited for until the deadline}
+     *
+     * @throws StatusRuntimeException the stream has ended, DEADLINE_EXCEEDED: nothing came, or CANCELLED: the thread
+     *     was interrupted, and still is
+     */
+    A take(Deadline deadline) {
+        Arrival<A> next;
+        try {
+            next = arrivals.poll(deadline.timeRemaining(TimeUnit.NANOSECONDS), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            throw Status.CANCELLED
+                    .withDescription("the thread was interrupted")
+                    .withCause(interrupted)
+                    .asRuntimeException();
+        }
+        if (next == null) {
+            throw Status.DEADLINE_EXCEEDED
+                    .withDescription("the service has not answered")
+                    .asRuntimeException();
+        }
+        if (next.end() != null) {
+            throw next.end();
+        }
+        call.request(1);
+        return next.response();
+    }
+
+    /** Ends the stream, on both sides; whoever waits for a response is told CANCELLED. Any thread may call it. */
+    void cancel() {
+        call.cancel("the watch is closed", null);
+    }
+
+    @Override
+    public void beforeStart(ClientCallStreamObserver<Q> call) {
+        this.call = call;
+        call.disableAutoRequestWithInitial(AHEAD);
+    }
+
+    @Override
+    public void onNext(A response) {
+        arrivals.add(new Arrival<>(response, null));
+    }
+
+    @Override
+    public void onError(Throwable failure) {
+        arrivals.add(new Arrival<>(null, (StatusRuntimeException) failure));
+    }
+
+    @Override
+    public void onCompleted() {
+        onError(Status.UNAVAILABLE.withDescription("the stream ended").asRuntimeException());
+    }
+}

@@ -1,0 +1,55 @@
+package payments.conformance;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import payments.PaymentEvent;
+import payments.PaymentUpdate;
+import payments.PaymentsClient;
+import payments.WatchPaymentsParams;
+
+/** Watches as a step says, until it has what it is to wait for. */
+final class Watches {
+    private static final int SECONDS = 30;
+
+    private Watches() {}
+
+    /**
+     * {@return the next {@code count} events, of one payment or of any, and the token of the last response taken}
+     *
+     * @throws Mismatch they do not come
+     */
+    static JsonElement watch(PaymentsClient client, JsonObject args) {
+        WatchPaymentsParams.Builder params = WatchPaymentsParams.builder();
+        if (args.has("resume_token")) {
+            params.resumeToken(args.get("resume_token").getAsString());
+        }
+        int count = args.get("count").getAsInt();
+        List<PaymentEvent> events = new ArrayList<>();
+        try (Stream<PaymentUpdate> updates = client.watchPayments(params.build())) {
+            CompletableFuture.delayedExecutor(SECONDS, TimeUnit.SECONDS).execute(updates::close);
+            Iterator<PaymentUpdate> iterator = updates.iterator();
+            while (iterator.hasNext()) {
+                PaymentUpdate update = iterator.next();
+                update.event().filter(event -> isWanted(event, args)).ifPresent(events::add);
+                if (events.size() == count) {
+                    JsonObject result = new JsonObject();
+                    result.add("events", Outcomes.array(events, Outcomes::toJson));
+                    result.addProperty("resume_token", update.resumeToken());
+                    return result;
+                }
+            }
+        }
+        throw new Mismatch(events.size() + " of " + count + " events came in " + SECONDS + " seconds");
+    }
+
+    private static boolean isWanted(PaymentEvent event, JsonObject args) {
+        return !args.has("payment_id")
+                || event.payment().paymentId() == args.get("payment_id").getAsLong();
+    }
+}

@@ -1,0 +1,301 @@
+"""Alert rules and the dashboard: each asks for metrics, labels and values that a running service has.
+
+What the rules make of made-up series is in ``prometheus_rules.yml``.
+"""
+
+import json
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import promql_parser
+import pytest
+import yaml
+from payments.v1 import payments_pb2 as pb
+from prometheus_client.parser import text_string_to_metric_families
+from promql_parser import AggregateExpr, BinaryExpr, Expr, Matcher, MatchOp, VectorSelector
+
+from server.metrics import REGISTRY
+from server.transport.boundary import REASONS
+from tests.api.drivers import GrpcDriver
+from tests.api.requests import FAILING, charge, new_request_id, refund
+from tests.running_service import ROOT, RunningService
+
+PROMETHEUS = ROOT / "deploy/prometheus"
+RULE_FILES = ("slo.yml", "alerts.yml")
+DASHBOARD = ROOT / "deploy/grafana/payments.json"
+CASES = ROOT / "tests/deploy/prometheus_rules.yml"
+SLO = ROOT / "docs/slo.md"
+
+GIVEN_BY_PROMETHEUS = {"job", "instance"}
+OF_ALERTS = {"alertname", "alertstate"}
+SUFFIXES = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_count", "_sum"),
+    "summary": ("_count", "_sum"),
+}
+FREE_LABELS = {"code": {code.name for code in grpc.StatusCode}, "by": {"call", "janitor"}}
+"""Labels whose values come only with what happens."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a service exports: the labels of each series' name, and the values that each label of it has."""
+
+    labels: Mapping[str, set[str]]
+    values: Mapping[tuple[str, str], set[str]]
+
+
+@pytest.fixture(scope="module")
+def metrics(service: RunningService) -> Metrics:
+    """What a running service exports after some calls; labels of what has no series yet are as the code names them."""
+    with grpc.insecure_channel(service.target) as channel:
+        calls = GrpcDriver(channel)
+        payment = calls.charge(charge(request_id=new_request_id())).payment
+        calls.charge(charge(method=FAILING))
+        calls.batch_charge(pb.BatchChargeRequest(charges=[charge()]))
+        calls.refund(refund(payment.payment_id, "1.00"))
+        calls.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
+        calls.list_payments(pb.ListPaymentsRequest())
+        with pytest.raises(grpc.RpcError):
+            next(calls.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token="none")))
+    named = {
+        name: set(getattr(collector, "_labelnames", ())) for name, collector in REGISTRY._names_to_collectors.items()
+    }
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    values: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for family in text_string_to_metric_families(httpx.get(f"{service.rest_url}/metrics").text):
+        base = family.name.removesuffix("_total") if family.type == "counter" else family.name
+        for suffix in SUFFIXES[family.type]:
+            labels[base + suffix] |= named.get(base, set()) | ({"le"} if suffix == "_bucket" else set())
+        for sample in family.samples:
+            labels[sample.name] |= set(sample.labels)
+            for label, value in sample.labels.items():
+                values[sample.name, label].add(value)
+    return Metrics(labels, values)
+
+
+@cache
+def rules() -> list[dict[str, Any]]:
+    files = (yaml.safe_load((PROMETHEUS / name).read_text()) for name in RULE_FILES)
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+    return found
+
+
+def dashboard_expressions() -> Iterator[tuple[str, str]]:
+    board = json.loads(DASHBOARD.read_text())
+    for panel in panels():
+        for target in panel.get("targets", ()):
+            yield f"panel {panel['title']}", target["expr"]
+    for annotation in board["annotations"]["list"]:
+        yield f"annotation {annotation['name']}", annotation["expr"]
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            query = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
+            assert query is not None
+            yield f"variable {variable['name']}", f"sum by ({query[2]}) ({query[1]})"
+
+
+def expressions() -> list[tuple[str, str]]:
+    of_rules = [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules()]
+    return [*of_rules, *dashboard_expressions()]
+
+
+def parsed(expression: str) -> Expr:
+    # Grafana puts these in.
+    return promql_parser.parse(expression.replace("$__rate_interval", "5m").replace("$job", ".*"))
+
+
+def parts(expression: Expr) -> list[Expr]:
+    found: list[Expr] = []
+    promql_parser.walk(expression, found.append)
+    return found
+
+
+def problems(expression: str, metrics: Metrics) -> list[str]:
+    """Return what an expression asks for that is not there."""
+    return list(_problems(parsed(expression), metrics))
+
+
+def _problems(expression: Expr, metrics: Metrics) -> Iterator[str]:
+    for part in parts(expression):
+        match part:
+            case VectorSelector():
+                yield from _selector_problems(part, metrics)
+            case AggregateExpr() if part.modifier is not None:
+                known = _labels_in(part.expr, metrics)
+                yield from (f"no label {name} in {part}" for name in part.modifier.labels if name not in known)
+            case BinaryExpr() if part.modifier is not None and part.modifier.matching is not None:
+                for name in part.modifier.matching.labels:
+                    if not all(name in _labels_in(side, metrics) for side in (part.lhs, part.rhs)):
+                        yield f"no label {name} on both sides of {part}"
+            case _:
+                pass
+
+
+def _selector_problems(selector: VectorSelector, metrics: Metrics) -> Iterator[str]:
+    name = selector.name
+    assert name is not None
+    known = _labels_of(name, metrics)
+    if known is None:
+        yield f"no metric {name}"
+        return
+    for matcher in selector.matchers.matchers:
+        if matcher.name not in known:
+            yield f"no label {matcher.name} of {name}"
+        elif matcher.name not in GIVEN_BY_PROMETHEUS | OF_ALERTS:
+            there = FREE_LABELS.get(matcher.name) or metrics.values[name, matcher.name]
+            for value in _values_of(matcher):
+                if value not in there:
+                    yield f"no {matcher.name}={value} of {name}"
+
+
+def _values_of(matcher: Matcher) -> list[str]:
+    return matcher.value.split("|") if matcher.op in (MatchOp.Re, MatchOp.NotRe) else [matcher.value]
+
+
+def _labels_of(name: str, metrics: Metrics) -> set[str] | None:
+    if name == "ALERTS":
+        return OF_ALERTS | {"severity"}
+    for rule in rules():
+        if rule.get("record") == name:
+            return {"job"}
+    labels = metrics.labels.get(name)
+    return None if labels is None else labels | GIVEN_BY_PROMETHEUS
+
+
+def _labels_in(expression: Expr, metrics: Metrics) -> set[str]:
+    """Return the labels that the series of an expression may have."""
+    selectors = [part for part in parts(expression) if isinstance(part, VectorSelector)]
+    return {label for one in selectors for label in _labels_of(one.name or "", metrics) or ()}
+
+
+def promtool(*arguments: str | Path) -> str:
+    run = subprocess.run(
+        [ROOT / ".bin/promtool", *arguments], capture_output=True, text=True, check=False, cwd=PROMETHEUS
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize(("name", "expression"), expressions())
+def test_every_expression_asks_for_what_the_service_exports(name: str, expression: str, metrics: Metrics) -> None:
+    assert problems(expression, metrics) == [], name
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("payments_nothing", "no metric payments_nothing"),
+        ("payments_refunds", "no metric payments_refunds"),
+        ('payments_refunds_total{rpc="Charge"}', "no label rpc of payments_refunds_total"),
+        ('payments_refunds_total{kind="whole"}', "no kind=whole of payments_refunds_total"),
+        ('payments_call_duration_seconds_bucket{le="0.3"}', "no le=0.3 of payments_call_duration_seconds_bucket"),
+        ('payments_call_errors_total{reason=~"INTERNAL|ODD"}', "no reason=ODD of payments_call_errors_total"),
+        ('payments_call_duration_seconds_count{code="FINE"}', "no code=FINE of payments_call_duration_seconds_count"),
+        ("sum by (rpc) (rate(payments_refunds_total[5m]))", "no label rpc in "),
+        ("payments_serving * on (kind) payments_refunds_total", "no label kind on both sides"),
+        ("rate(payments_serving[5m]) / job:nothing:rate5m", "no metric job:nothing:rate5m"),
+    ],
+)
+def test_an_expression_that_asks_for_something_else_is_found(expression: str, problem: str, metrics: Metrics) -> None:
+    assert [each for each in problems(expression, metrics) if each.startswith(problem)]
+
+
+def test_every_metric_of_the_service_is_on_the_dashboard(metrics: Metrics) -> None:
+    asked = {
+        part.name
+        for _, expression in (*dashboard_expressions(), *((rule["record"], rule["expr"]) for rule in rules()[:4]))
+        for part in parts(parsed(expression))
+        if isinstance(part, VectorSelector) and part.name
+    }
+    families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in asked}
+    own = {re.sub(r"_(total|bucket|count|sum|created)$", "", name) for name in metrics.labels}
+    assert {name for name in own if name.startswith("payments_")} <= families
+
+
+def test_the_rules_are_what_prometheus_reads() -> None:
+    promtool("check", "rules", *RULE_FILES)
+
+
+def test_the_rules_find_what_they_are_for_and_nothing_else() -> None:
+    promtool("test", "rules", CASES)
+
+
+def test_every_alert_fires_in_a_case_and_is_silent_in_another() -> None:
+    cases = yaml.safe_load(CASES.read_text())["tests"]
+    firing = [
+        {sample["labels"] for one in case["promql_expr_test"] for sample in one.get("exp_samples", ())}
+        for case in cases
+    ]
+    for alert in alerts():
+        fires = [any(f'alertname="{alert["alert"]}"' in labels for labels in case) for case in firing]
+        assert set(fires) == {True, False}, alert["alert"]
+
+
+def test_every_alert_says_what_it_means_and_where_to_look() -> None:
+    names = [alert["alert"] for alert in alerts()]
+    assert len(set(names)) == len(names)
+    for alert in alerts():
+        assert alert["labels"]["severity"] in {"page", "ticket"}
+        assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
+        assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{alert['alert'].lower()}"
+
+
+def test_every_reason_of_an_error_is_said_to_be_a_fault_of_the_service_or_not() -> None:
+    text = SLO.read_text()
+    faults, others = (
+        set(re.findall(r"`([A-Z_]+)`", line)) for line in re.findall(r"^\| .* reasons? \|.*$", text, re.MULTILINE)
+    )
+    rule = next(rule for rule in rules() if rule.get("record") == "job:payments_slo_faults:rate5m")
+    (counted,) = re.findall(r'reason=~"([A-Z_|]+)"', rule["expr"])
+    assert faults == set(counted.split("|"))
+    assert faults | others == REASONS
+    assert not faults & others
+
+
+def test_the_objectives_are_those_of_the_page() -> None:
+    text = SLO.read_text()
+    for objective, budget in (("99.9 %", "0.001"), ("99 %", "0.01")):
+        assert objective in text
+        for alert in alerts():
+            if alert["labels"].get("slo") == {"0.001": "availability", "0.01": "latency"}[budget]:
+                assert set(re.findall(r"> (?:[\d.]+ \* )?(0\.\d+)", alert["expr"])) == {budget}
+
+
+def test_the_dashboard_is_one_that_grafana_can_show() -> None:
+    board = json.loads(DASHBOARD.read_text())
+    shown = panels()
+    assert len({panel["id"] for panel in shown}) == len(shown)
+    taken: set[tuple[int, int]] = set()
+    for panel in shown:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+        if panel["type"] != "row":
+            assert panel["description"]
+            assert panel["datasource"]["uid"] == "${datasource}"
+    assert board["uid"] == "payments"
+    assert "id" not in board
