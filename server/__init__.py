@@ -8,7 +8,8 @@ The rooms, and the way that a call takes through them:
   ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``.
 - ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store; ``watching`` tells how the
   stream of events is followed.
-- ``processor`` is the simulated processor behind the one port.
+- ``processor`` is behind the one port: the simulated processor, which answers at once, and the remote one over HTTP,
+  which need not answer; ``settling`` has what that one does kept, and ``janitor`` what a call did not see the end of.
 - ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``, or, of lists,
   in ``list_queries``, or, of events, in ``event_queries``. ``outbox`` is what a write tells the stream, which ``relay``
   gives its place there.

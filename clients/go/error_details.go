@@ -91,7 +91,7 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 		return &RefundExceedsPaymentError{base}
 	case "REQUEST_ID_REUSED":
 		return &RequestIDReusedError{base}
-	case "STORE_UNAVAILABLE", "SHUTTING_DOWN":
+	case "STORE_UNAVAILABLE", "SHUTTING_DOWN", "PROCESSOR_UNAVAILABLE":
 		return &UnavailableError{OutcomeUnknownError{base}}
 	case "CREDENTIALS_MISSING", "API_KEY_INVALID", "CERTIFICATE_INVALID":
 		return &UnauthenticatedError{base}

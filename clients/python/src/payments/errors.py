@@ -133,6 +133,7 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
     "STORE_UNAVAILABLE": Unavailable,
     "SHUTTING_DOWN": Unavailable,
+    "PROCESSOR_UNAVAILABLE": Unavailable,
     "CREDENTIALS_MISSING": Unauthenticated,
     "API_KEY_INVALID": Unauthenticated,
     "CERTIFICATE_INVALID": Unauthenticated,

@@ -39,6 +39,7 @@ final class Errors {
             Map.entry("REQUEST_ID_REUSED", RequestIdReusedException::new),
             Map.entry("STORE_UNAVAILABLE", UnavailableException::new),
             Map.entry("SHUTTING_DOWN", UnavailableException::new),
+            Map.entry("PROCESSOR_UNAVAILABLE", UnavailableException::new),
             Map.entry("CREDENTIALS_MISSING", UnauthenticatedException::new),
             Map.entry("API_KEY_INVALID", UnauthenticatedException::new),
             Map.entry("CERTIFICATE_INVALID", UnauthenticatedException::new),

@@ -42,6 +42,7 @@ class ErrorsTest {
                 Arguments.of("REQUEST_ID_REUSED", RequestIdReusedException.class),
                 Arguments.of("STORE_UNAVAILABLE", UnavailableException.class),
                 Arguments.of("SHUTTING_DOWN", UnavailableException.class),
+                Arguments.of("PROCESSOR_UNAVAILABLE", UnavailableException.class),
                 Arguments.of("CREDENTIALS_MISSING", UnauthenticatedException.class),
                 Arguments.of("API_KEY_INVALID", UnauthenticatedException.class),
                 Arguments.of("CERTIFICATE_INVALID", UnauthenticatedException.class),
