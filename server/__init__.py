@@ -8,8 +8,8 @@ The rooms, and the way that a call takes through them:
   ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``.
 - ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store; ``watching`` tells how the
   stream of events is followed.
-- ``processor`` is what is behind the one port: the simulated processor, and a remote one in the manner of Stripe. A
-  remote one is asked by ``settling``, which records its answers, and by the ``janitor`` where a call left none.
+- ``processor`` is behind the one port: the simulated processor, which answers at once, and the remote one over HTTP,
+  which need not answer; ``settling`` has what that one does kept, and ``janitor`` what a call did not see the end of.
 - ``storage`` is what is behind the other: the sole owner of aiomysql, with every SQL text in ``queries``, or, of lists,
   in ``list_queries``, or, of events, in ``event_queries``. ``outbox`` is what a write tells the stream, which ``relay``
   gives its place there.
