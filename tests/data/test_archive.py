@@ -493,8 +493,8 @@ def test_an_import_does_not_add_an_archived_payment_once_more(
 def test_the_archive_has_every_column_of_the_live_table_and_all_are_moved(table: Table, name: str) -> None:
     def columns(of: str) -> dict[str, str]:
         found = table(
-            "SELECT column_name, CONCAT(column_type, ' ', COALESCE(collation_name, '')) FROM information_schema.columns "
-            "WHERE table_schema = DATABASE() AND table_name = %s",
+            "SELECT column_name, CONCAT(column_type, ' ', COALESCE(collation_name, '')) "
+            "FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
             of,
         )
         return {str(column): str(kind) for column, kind in found}
