@@ -17,6 +17,7 @@ from tests.conftest import Accounts, DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
 from tests.running_service import RunningService
 from tools import archive as archive_tool
+from tools import archive_statements
 from tools.archive import ArchiveError, archive
 from tools.database_accounts import ARCHIVER
 from tools.locks import BACKUP_LOCK, lock_name
@@ -486,6 +487,28 @@ def test_an_import_does_not_add_an_archived_payment_once_more(
     assert "1 rejected" in run.stdout
     assert "1 rejected" in payments("import", "all.csv.rejects.csv").stdout
     assert table("SELECT payment_id FROM payments") == [(2,)]
+
+
+@pytest.mark.parametrize("name", ["payments", "refunds", "payment_events"])
+def test_the_archive_has_every_column_of_the_live_table_and_all_are_moved(table: Table, name: str) -> None:
+    def columns(of: str) -> dict[str, str]:
+        found = table(
+            "SELECT column_name, CONCAT(column_type, ' ', COALESCE(collation_name, '')) "
+            "FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
+            of,
+        )
+        return {str(column): str(kind) for column, kind in found}
+
+    live, archive_columns = columns(name), columns(f"{name}_archive")
+    archive_columns.pop("archived_at", None)
+    moved = {
+        "payments": archive_statements._PAYMENT_COLUMNS,
+        "refunds": archive_statements._REFUND_COLUMNS,
+        "payment_events": archive_statements._EVENT_COLUMNS,
+    }
+
+    assert archive_columns == live
+    assert set(moved[name].split(", ")) == set(live)
 
 
 @pytest.mark.parametrize("before", ["2d", "2999-01-01", "yesterday"])
