@@ -13,8 +13,13 @@ import static payments.Answers.reason;
 import static payments.Answers.unavailable;
 import static payments.Calls.FROM_NOW;
 
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
 import io.grpc.Context;
 import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -28,6 +33,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -328,6 +334,28 @@ class WatchingTest {
                 0,
                 updatesBeforeEnding(failing(comeBackAfterMillis(3_600_000)), Closing.WATCH)
                         .get(20, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void closingAWatchJustWhenItsStreamIsOpenedEndsIt() {
+        AtomicReference<Stream<PaymentUpdate>> opening = new AtomicReference<>();
+        ClientInterceptor closing = new ClientInterceptor() {
+            @Override
+            public <Q, A> ClientCall<Q, A> interceptCall(
+                    MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+                opening.get().close();
+                return next.newCall(method, options);
+            }
+        };
+        try (FakeService service = FakeService.answering(NOTHING);
+                PaymentsClient client = PaymentsClient.builder()
+                        .target(service.target())
+                        .interceptor(closing)
+                        .build();
+                Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
+            opening.set(updates);
+            assertTrue(updates.findFirst().isEmpty());
+        }
     }
 
     static Stream<Telling> waits() {
