@@ -21,15 +21,19 @@ export {
   RefundExceedsPayment,
   PermissionDenied,
   RequestIdReused,
+  ResumeTokenExpired,
   Unauthenticated,
   Unavailable,
 } from "./errors.js";
 export type {
   Payment,
   PaymentDetails,
+  PaymentEvent,
+  PaymentEventType,
   PaymentMethod,
   PaymentPage,
   PaymentStatus,
+  PaymentUpdate,
   Refund,
   RefundResult,
   RefundState,
@@ -44,4 +48,6 @@ export type {
   ListPaymentsParams,
   PaymentConditions,
   RefundParams,
+  WatchOptions,
+  WatchPaymentsParams,
 } from "./params.js";
