@@ -218,6 +218,8 @@ class _Remote:
             timeout_seconds=settings.processor_timeout_seconds,
             breaker=Breaker(settings.processor_breaker_failures, settings.processor_breaker_open_seconds),
         )
+        if settings.tracing_endpoint is not None:
+            trace_methods(self._processor)
         limits = SettlingLimits(
             margin_seconds=settings.processor_deadline_margin_seconds,
             call_seconds=settings.call_timeout_seconds,

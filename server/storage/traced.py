@@ -13,11 +13,16 @@ from opentelemetry.trace import Span
 
 from server import tracing
 from server.domain.deadline import Deadline
-from server.storage import queries
+from server.storage import archive_queries, event_queries, processor_queries, queries
 from server.storage.groups import Groups, Item, Limits, Outcome
 from server.storage.mysql import Database, Executed, Row, Session
 
-_NAMES = {text: name for name, text in vars(queries).items() if name.isupper() and isinstance(text, str)}
+_NAMES = {
+    text: name
+    for module in (queries, archive_queries, event_queries, processor_queries)
+    for name, text in vars(module).items()
+    if name.isupper() and isinstance(text, str)
+}
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE) (\w+)")
 _KINDS_OF_TEXT = 1000
 
