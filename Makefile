@@ -88,7 +88,7 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the test
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(BIN)/python -m pytest $(ENGINE_TESTS)
 
 faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
-	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py
+	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processor/test_fault_run.py
 
 fuzz: $(READY) ## throw input of any kind at the service, other each time, for SECONDS=600
 	end=$$(( $$(date +%s) + $(or $(SECONDS),600) )); \

@@ -20,6 +20,7 @@ CARD_NUMBERS = (
 
 FORMS = {
     "an API key": re.compile(rf"{KEY_PREFIX}_[0-9a-f]{{16}}_[0-9a-f]{{64}}"),
+    "a key of the processor": re.compile(r"\bsk_(test|live)_\w+"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a password in a URL": re.compile(r"\b\w+://[^/\s:@]*:[^/\s@]+@"),
     "a card number of the tests": re.compile("|".join(rf"(?<![0-9A-Za-z]){it}(?![0-9A-Za-z])" for it in CARD_NUMBERS)),

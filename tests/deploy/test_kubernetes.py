@@ -114,7 +114,7 @@ def test_pods_get_settings_of_the_service_which_takes_them(
         for one in (deployment, job)
     ]
     assert accounts == [
-        [("MYSQL_PASSWORD", "payments")],
+        [("MYSQL_PASSWORD", "payments"), ("PROCESSOR_API_KEY", "payments")],
         [("MYSQL_USER", MIGRATOR), ("MYSQL_PASSWORD", "payments-migrator")],
     ]
     assert config["MYSQL_USER"] == SERVICE

@@ -5,6 +5,7 @@ from pydantic import SecretStr
 
 from server.config import Settings, SettingsError, check_exposure, load_settings
 from server.domain.caller import Role
+from server.domain.payment import PaymentMethod
 from tests.running_service import ROOT
 
 
@@ -38,6 +39,14 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
             for url in ("collector:4318", "ftp://a", "http://", "a b")
         ),
         ("TRACING_SAMPLE_RATIO", "2", "at most 1"),
+        ("PROCESSOR", "bank", "'simulated' or 'stripe'"),
+        *(
+            ("PROCESSOR_URL", url, "https://api.stripe.com")
+            for url in ("http://api.stripe.com", "ftp://127.0.0.1", "https://api.stripe.com/v1", "api.stripe.com")
+        ),
+        ("PROCESSOR_METHODS", "OTHER=pm_1", "UPI, CARD or COD"),
+        ("PROCESSOR_METHODS", "CARD=", "CARD=pm_card_visa"),
+        ("PROCESSOR_METHODS", "CARD=a,CARD=b", "each method once"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
@@ -73,6 +82,50 @@ def test_settings_of_tls_that_do_not_go_together_are_named(
         load_settings()
     for name in named:
         assert name in str(wrong.value)
+
+
+STRIPE = {
+    "PROCESSOR": "stripe",
+    "PROCESSOR_URL": "https://api.stripe.com",
+    "PROCESSOR_API_KEY": "sk_test_1",
+    "PROCESSOR_METHODS": "CARD=pm_card_visa, UPI=pm_upi",
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"PROCESSOR_URL": ""}, "PROCESSOR_URL"),
+        ({"PROCESSOR_API_KEY": ""}, "PROCESSOR_API_KEY"),
+        ({"PROCESSOR_METHODS": ""}, "PROCESSOR_METHODS"),
+        ({"PROCESSOR_DEFAULT_METHOD": "COD"}, "PROCESSOR_DEFAULT_METHOD"),
+        ({"PROCESSOR_KEY_LIFETIME_SECONDS": "99"}, "PROCESSOR_TIMEOUT_SECONDS"),
+        ({"PROCESSOR_KEY_LIFETIME_SECONDS": "100", "PROCESSOR_JANITOR_AFTER_SECONDS": "51"}, "JANITOR_AFTER"),
+    ],
+)
+def test_a_remote_processor_needs_all_that_it_is_asked_with(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: str
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, **settings}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=named):
+        load_settings()
+
+
+def test_methods_of_a_processor_are_read_by_their_names_and_http_is_for_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, "PROCESSOR_URL": "http://[::1]:8000"}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().processor_methods == {PaymentMethod.CARD: "pm_card_visa", PaymentMethod.UPI: "pm_upi"}
+
+
+def test_a_key_of_a_processor_that_cannot_be_sent_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, "PROCESSOR_API_KEY": "sk_secret one"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="PROCESSOR_API_KEY") as wrong:
+        load_settings()
+    assert "secret" not in str(wrong.value)
 
 
 def test_roles_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ const BY_REASON: ReadonlyMap<string, typeof PaymentsError> = new Map([
   ["REQUEST_ID_REUSED", RequestIdReused],
   ["STORE_UNAVAILABLE", Unavailable],
   ["SHUTTING_DOWN", Unavailable],
+  ["PROCESSOR_UNAVAILABLE", Unavailable],
   ["CREDENTIALS_MISSING", Unauthenticated],
   ["API_KEY_INVALID", Unauthenticated],
   ["CERTIFICATE_INVALID", Unauthenticated],

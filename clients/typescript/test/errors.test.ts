@@ -52,6 +52,7 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
   ["REQUEST_ID_REUSED", status.ALREADY_EXISTS, RequestIdReused],
   ["STORE_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["SHUTTING_DOWN", status.UNAVAILABLE, Unavailable],
+  ["PROCESSOR_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["CREDENTIALS_MISSING", status.UNAUTHENTICATED, Unauthenticated],
   ["API_KEY_INVALID", status.UNAUTHENTICATED, Unauthenticated],
   ["CERTIFICATE_INVALID", status.UNAUTHENTICATED, Unauthenticated],
