@@ -11,7 +11,8 @@
 //   also has a `google.rpc.BadRequest` that names each wrong field (20 at most). Where trying again makes sense there is
 //   a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
 // - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
-//   takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
+//   takes no more calls; those that move money also `PROCESSOR_UNAVAILABLE`: the payment processor does not answer, and
+//   nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
 //   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
 //   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
 //   (`ROLE_MISSING`) or INTERNAL (`INTERNAL`, with a `call_id` in the metadata of its ErrorInfo, to be looked up in the
@@ -117,7 +118,7 @@ type PaymentStatus int32
 const (
 	// Never on a stored payment.
 	PaymentStatus_PAYMENT_STATUS_UNSPECIFIED PaymentStatus = 0
-	// The outcome is not known yet.
+	// The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then.
 	PaymentStatus_PAYMENT_STATUS_PENDING PaymentStatus = 1
 	// The amount was charged.
 	PaymentStatus_PAYMENT_STATUS_SUCCEEDED PaymentStatus = 2
@@ -375,7 +376,7 @@ type Payment struct {
 	Reference string `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
 	// When it was charged. Unset only on adopted payments that have no time.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+	// The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
 	RefundedAmount *money.Money `protobuf:"bytes,9,opt,name=refunded_amount,json=refundedAmount,proto3" json:"refunded_amount,omitempty"`
 	// `refunded_amount` in a word.
 	RefundState   RefundState `protobuf:"varint,10,opt,name=refund_state,json=refundState,proto3,enum=payments.v1.RefundState" json:"refund_state,omitempty"`
@@ -654,7 +655,7 @@ func (x *ChargeRequest) GetRequestId() string {
 // The outcome of a charge.
 type ChargeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The payment, status SUCCEEDED or FAILED (PENDING where the processor has not answered yet).
+	// The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
 	Payment       *Payment `protobuf:"bytes,1,opt,name=payment,proto3" json:"payment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -11,7 +11,8 @@
 //   also has a `google.rpc.BadRequest` that names each wrong field (20 at most). Where trying again makes sense there is
 //   a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
 // - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
-//   takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
+//   takes no more calls; those that move money also `PROCESSOR_UNAVAILABLE`: the payment processor does not answer, and
+//   nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
 //   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
 //   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
 //   (`ROLE_MISSING`) or INTERNAL (`INTERNAL`, with a `call_id` in the metadata of its ErrorInfo, to be looked up in the
@@ -59,7 +60,9 @@ const (
 type PaymentServiceClient interface {
 	// Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
 	//
-	// A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+	// A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+	// answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+	// FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
 	// `request_id`.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -75,6 +78,10 @@ type PaymentServiceClient interface {
 	// its result: the same as of Charge, with the fields of that charge.
 	BatchCharge(ctx context.Context, in *BatchChargeRequest, opts ...grpc.CallOption) (*BatchChargeResponse, error)
 	// Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+	//
+	// Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+	// and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+	// refuses is FAILED, and what it was to give back can be refunded again.
 	//
 	// Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
 	// refunded returns the last refund again.
@@ -195,7 +202,9 @@ type PaymentService_WatchPaymentsClient = grpc.ServerStreamingClient[WatchPaymen
 type PaymentServiceServer interface {
 	// Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
 	//
-	// A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+	// A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+	// answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+	// FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
 	// `request_id`.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -211,6 +220,10 @@ type PaymentServiceServer interface {
 	// its result: the same as of Charge, with the fields of that charge.
 	BatchCharge(context.Context, *BatchChargeRequest) (*BatchChargeResponse, error)
 	// Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+	//
+	// Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+	// and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+	// refuses is FAILED, and what it was to give back can be refunded again.
 	//
 	// Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
 	// refunded returns the last refund again.

@@ -14,7 +14,8 @@ Conventions, once for all RPCs:
   also has a `google.rpc.BadRequest` that names each wrong field (20 at most). Where trying again makes sense there is
   a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
 - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
-  takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
+  takes no more calls; those that move money also `PROCESSOR_UNAVAILABLE`: the payment processor does not answer, and
+  nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
   (`ROLE_MISSING`) or INTERNAL (`INTERNAL`, with a `call_id` in the metadata of its ErrorInfo, to be looked up in the
@@ -90,7 +91,7 @@ class _PaymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_STATUS_UNSPECIFIED: _PaymentStatus.ValueType  # 0
     """Never on a stored payment."""
     PAYMENT_STATUS_PENDING: _PaymentStatus.ValueType  # 1
-    """The outcome is not known yet."""
+    """The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then."""
     PAYMENT_STATUS_SUCCEEDED: _PaymentStatus.ValueType  # 2
     """The amount was charged."""
     PAYMENT_STATUS_FAILED: _PaymentStatus.ValueType  # 3
@@ -102,7 +103,7 @@ class PaymentStatus(_PaymentStatus, metaclass=_PaymentStatusEnumTypeWrapper):
 PAYMENT_STATUS_UNSPECIFIED: PaymentStatus.ValueType  # 0
 """Never on a stored payment."""
 PAYMENT_STATUS_PENDING: PaymentStatus.ValueType  # 1
-"""The outcome is not known yet."""
+"""The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then."""
 PAYMENT_STATUS_SUCCEEDED: PaymentStatus.ValueType  # 2
 """The amount was charged."""
 PAYMENT_STATUS_FAILED: PaymentStatus.ValueType  # 3
@@ -251,7 +252,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def refunded_amount(self) -> _money_pb2.Money:
-        """The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset."""
+        """The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset."""
 
     def __init__(
         self,
@@ -374,7 +375,7 @@ class ChargeResponse(_message.Message):
     PAYMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def payment(self) -> Global___Payment:
-        """The payment, status SUCCEEDED or FAILED (PENDING where the processor has not answered yet)."""
+        """The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet."""
 
     def __init__(
         self,

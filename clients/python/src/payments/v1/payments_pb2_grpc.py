@@ -74,7 +74,9 @@ class PaymentServiceServicer:
     def Charge(self, request, context):
         """Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
 
-        A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+        A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+        answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+        FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
         `request_id`.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -100,6 +102,10 @@ class PaymentServiceServicer:
 
     def Refund(self, request, context):
         """Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+
+        Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+        and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+        refuses is FAILED, and what it was to give back can be refunded again.
 
         Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
         refunded returns the last refund again.

@@ -14,7 +14,8 @@ Conventions, once for all RPCs:
   also has a `google.rpc.BadRequest` that names each wrong field (20 at most). Where trying again makes sense there is
   a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
 - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
-  takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
+  takes no more calls; those that move money also `PROCESSOR_UNAVAILABLE`: the payment processor does not answer, and
+  nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
   (`ROLE_MISSING`) or INTERNAL (`INTERNAL`, with a `call_id` in the metadata of its ErrorInfo, to be looked up in the
@@ -59,7 +60,9 @@ class PaymentServiceStub:
     Charge: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ChargeRequest, _payments_pb2.ChargeResponse]
     """Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
 
-    A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+    A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+    answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+    FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
     `request_id`.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -77,6 +80,10 @@ class PaymentServiceStub:
     """
     Refund: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]
     """Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+
+    Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+    and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+    refuses is FAILED, and what it was to give back can be refunded again.
 
     Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
     refunded returns the last refund again.
@@ -122,7 +129,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Charge: _aio.UnaryUnaryMultiCallable[_payments_pb2.ChargeRequest, _payments_pb2.ChargeResponse]  # type: ignore[assignment]
     """Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
 
-    A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+    A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+    answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+    FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
     `request_id`.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -140,6 +149,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     Refund: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundRequest, _payments_pb2.RefundResponse]  # type: ignore[assignment]
     """Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+
+    Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+    and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+    refuses is FAILED, and what it was to give back can be refunded again.
 
     Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
     refunded returns the last refund again.
@@ -188,7 +201,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.ChargeResponse, _abc.Awaitable[_payments_pb2.ChargeResponse]]:
         """Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
 
-        A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+        A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+        answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+        FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
         `request_id`.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -218,6 +233,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.RefundResponse, _abc.Awaitable[_payments_pb2.RefundResponse]]:
         """Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+
+        Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+        and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+        refuses is FAILED, and what it was to give back can be refunded again.
 
         Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
         refunded returns the last refund again.

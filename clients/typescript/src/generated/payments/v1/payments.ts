@@ -40,7 +40,8 @@ export const protobufPackage = "payments.v1";
  *   also has a `google.rpc.BadRequest` that names each wrong field (20 at most). Where trying again makes sense there is
  *   a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
  * - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
- *   takes no more calls), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
+ *   takes no more calls; those that move money also `PROCESSOR_UNAVAILABLE`: the payment processor does not answer, and
+ *   nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
  *   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
  *   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
  *   (`ROLE_MISSING`) or INTERNAL (`INTERNAL`, with a `call_id` in the metadata of its ErrorInfo, to be looked up in the
@@ -116,7 +117,7 @@ export function paymentMethodToJSON(object: PaymentMethod): string {
 export enum PaymentStatus {
   /** UNSPECIFIED - Never on a stored payment. */
   UNSPECIFIED = 0,
-  /** PENDING - The outcome is not known yet. */
+  /** PENDING - The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then. */
   PENDING = 1,
   /** SUCCEEDED - The amount was charged. */
   SUCCEEDED = 2,
@@ -365,7 +366,7 @@ export interface Payment {
   createTime:
     | Timestamp
     | undefined;
-  /** The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset. */
+  /** The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset. */
   refundedAmount:
     | Money
     | undefined;
@@ -415,7 +416,7 @@ export interface ChargeRequest {
 
 /** The outcome of a charge. */
 export interface ChargeResponse {
-  /** The payment, status SUCCEEDED or FAILED (PENDING where the processor has not answered yet). */
+  /** The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet. */
   payment: Payment | undefined;
 }
 
@@ -2605,7 +2606,9 @@ export const PaymentServiceService = {
   /**
    * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
    *
-   * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+   * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+   * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+   * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
    * `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -2641,6 +2644,10 @@ export const PaymentServiceService = {
   },
   /**
    * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+   *
+   * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+   * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+   * refuses is FAILED, and what it was to give back can be refunded again.
    *
    * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
    * refunded returns the last refund again.
@@ -2721,7 +2728,9 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
   /**
    * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
    *
-   * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+   * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+   * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+   * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
    * `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -2741,6 +2750,10 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
   batchCharge: handleUnaryCall<BatchChargeRequest, BatchChargeResponse>;
   /**
    * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+   *
+   * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+   * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+   * refuses is FAILED, and what it was to give back can be refunded again.
    *
    * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
    * refunded returns the last refund again.
@@ -2787,7 +2800,9 @@ export interface PaymentServiceClient extends Client {
   /**
    * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
    *
-   * A charge that the processor declines is no error: it is a payment with status FAILED. Safe to repeat with the same
+   * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
+   * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
+   * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
    * `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
@@ -2835,6 +2850,10 @@ export interface PaymentServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+   *
+   * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
+   * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
+   * refuses is FAILED, and what it was to give back can be refunded again.
    *
    * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
    * refunded returns the last refund again.

@@ -316,7 +316,7 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money refundedAmount_;
   /**
    * <pre>
-   * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -328,7 +328,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -340,7 +340,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1677,7 +1677,7 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> refundedAmountBuilder_;
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1688,7 +1688,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1703,7 +1703,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1723,7 +1723,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1741,7 +1741,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1766,7 +1766,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1783,7 +1783,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1795,7 +1795,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1810,7 +1810,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>

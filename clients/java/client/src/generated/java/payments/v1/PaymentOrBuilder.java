@@ -166,7 +166,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -175,7 +175,7 @@ public interface PaymentOrBuilder extends
   boolean hasRefundedAmount();
   /**
    * <pre>
-   * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -184,7 +184,7 @@ public interface PaymentOrBuilder extends
   com.google.type.Money getRefundedAmount();
   /**
    * <pre>
-   * The sum of its refunds; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>

@@ -25,7 +25,7 @@ public enum PaymentStatus
   PAYMENT_STATUS_UNSPECIFIED(0),
   /**
    * <pre>
-   * The outcome is not known yet.
+   * The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then.
    * </pre>
    *
    * <code>PAYMENT_STATUS_PENDING = 1;</code>
@@ -69,7 +69,7 @@ public enum PaymentStatus
   public static final int PAYMENT_STATUS_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The outcome is not known yet.
+   * The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then.
    * </pre>
    *
    * <code>PAYMENT_STATUS_PENDING = 1;</code>
