@@ -227,9 +227,9 @@ RESERVE_REFUND = f"""
 
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
-    WHERE r.payment_id = %s AND (r.status IS NULL OR r.status <> 0) ORDER BY r.refund_id DESC LIMIT 1
+    WHERE r.payment_id = %s ORDER BY r.refund_id DESC LIMIT 1
 """
-"""refunds_by_payment, read backwards, past those that failed."""
+"""refunds_by_payment, read backwards. Of a payment that is wholly refunded, the last one did not fail."""
 
 SELECT_DETAILS_BY_IDS = f"""
     SELECT {DETAILS} FROM payments p
