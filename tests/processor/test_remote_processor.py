@@ -234,7 +234,7 @@ def test_a_key_that_came_with_something_else_settles_nothing(processor: FaultyPr
 
 def test_an_outcome_that_the_processor_tells_later_is_waited_for(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
-    processor.first_status = "processing"
+    processor.first_status, processor.search_lag_seconds = "processing", 3600
     payment = api.charge(charge()).payment
     assert payment.status == pb.PAYMENT_STATUS_PENDING
     processor.intents["pi_1"].status = "succeeded"
