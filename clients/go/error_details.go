@@ -87,6 +87,8 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 		return &PaymentFailedError{base}
 	case "PAYMENT_PENDING":
 		return &PaymentPendingError{base}
+	case "PAYMENT_ARCHIVED":
+		return &PaymentArchivedError{base}
 	case "REFUND_EXCEEDS_PAYMENT":
 		return &RefundExceedsPaymentError{base}
 	case "REQUEST_ID_REUSED":

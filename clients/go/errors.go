@@ -101,6 +101,10 @@ type PaymentFailedError struct{ CallError }
 // PaymentPendingError says that it is not known yet whether the payment to refund succeeds.
 type PaymentPendingError struct{ CallError }
 
+// PaymentArchivedError says that the payment to refund is so old that it was archived: an operator has to bring it back
+// first.
+type PaymentArchivedError struct{ CallError }
+
 // RefundExceedsPaymentError says that more was asked back than what remains of the payment, or that nothing remains.
 type RefundExceedsPaymentError struct{ CallError }
 
@@ -150,6 +154,9 @@ func (e *PaymentFailedError) Unwrap() error { return &e.CallError }
 
 // Unwrap gives the error that this is a kind of.
 func (e *PaymentPendingError) Unwrap() error { return &e.CallError }
+
+// Unwrap gives the error that this is a kind of.
+func (e *PaymentArchivedError) Unwrap() error { return &e.CallError }
 
 // Unwrap gives the error that this is a kind of.
 func (e *RefundExceedsPaymentError) Unwrap() error { return &e.CallError }

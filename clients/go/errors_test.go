@@ -38,6 +38,7 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"PAYMENT_NOT_FOUND":      &payments.PaymentNotFoundError{},
 		"PAYMENT_FAILED":         &payments.PaymentFailedError{},
 		"PAYMENT_PENDING":        &payments.PaymentPendingError{},
+		"PAYMENT_ARCHIVED":       &payments.PaymentArchivedError{},
 		"REFUND_EXCEEDS_PAYMENT": &payments.RefundExceedsPaymentError{},
 		"REQUEST_ID_REUSED":      &payments.RequestIDReusedError{},
 		"RESUME_TOKEN_EXPIRED":   &payments.ResumeTokenExpiredError{},
@@ -101,7 +102,8 @@ func TestErrorsWhoseOutcomeIsUnknownAreFoundAsOneGroup(t *testing.T) {
 	}
 	for _, err := range []error{
 		&payments.CallError{}, &payments.InvalidRequestError{}, &payments.PaymentNotFoundError{},
-		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.RefundExceedsPaymentError{},
+		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.PaymentArchivedError{},
+		&payments.RefundExceedsPaymentError{},
 		&payments.RequestIDReusedError{}, &payments.ResumeTokenExpiredError{}, &payments.ArgumentError{},
 	} {
 		if errors.As(err, &unknown) {
