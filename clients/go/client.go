@@ -106,7 +106,8 @@ func (c *Client) BatchCharge(
 // Refund refunds a payment, and returns the refund and the payment after it.
 //
 // Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*PaymentFailedError], [*PaymentPendingError],
-// [*PaymentArchivedError], [*RefundExceedsPaymentError], [*RequestIDReusedError], [*OutcomeUnknownError], [*ArgumentError].
+// [*PaymentArchivedError], [*RefundExceedsPaymentError], [*RequestIDReusedError], [*OutcomeUnknownError],
+// [*ArgumentError].
 func (c *Client) Refund(ctx context.Context, params RefundParams, options ...CallOption) (*RefundResult, error) {
 	request, err := refundRequest(params)
 	if err != nil {

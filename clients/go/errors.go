@@ -101,7 +101,7 @@ type PaymentFailedError struct{ CallError }
 // PaymentPendingError says that it is not known yet whether the payment to refund succeeds.
 type PaymentPendingError struct{ CallError }
 
-// PaymentArchivedError says that the payment to refund is so old that it was archived: an operator must bring it back
+// PaymentArchivedError says that the payment to refund is so old that it was archived: an operator has to bring it back
 // first.
 type PaymentArchivedError struct{ CallError }
 

@@ -45,7 +45,6 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"STORE_UNAVAILABLE":      &payments.UnavailableError{},
 		"PROCESSOR_UNAVAILABLE":  &payments.UnavailableError{},
 		"SHUTTING_DOWN":          &payments.UnavailableError{},
-		"PROCESSOR_UNAVAILABLE":  &payments.UnavailableError{},
 		"CREDENTIALS_MISSING":    &payments.UnauthenticatedError{},
 		"API_KEY_INVALID":        &payments.UnauthenticatedError{},
 		"CERTIFICATE_INVALID":    &payments.UnauthenticatedError{},
@@ -104,8 +103,8 @@ func TestErrorsWhoseOutcomeIsUnknownAreFoundAsOneGroup(t *testing.T) {
 	for _, err := range []error{
 		&payments.CallError{}, &payments.InvalidRequestError{}, &payments.PaymentNotFoundError{},
 		&payments.PaymentFailedError{}, &payments.PaymentPendingError{}, &payments.PaymentArchivedError{},
-		&payments.RefundExceedsPaymentError{}, &payments.RequestIDReusedError{}, &payments.ResumeTokenExpiredError{},
-		&payments.ArgumentError{},
+		&payments.RefundExceedsPaymentError{},
+		&payments.RequestIDReusedError{}, &payments.ResumeTokenExpiredError{}, &payments.ArgumentError{},
 	} {
 		if errors.As(err, &unknown) {
 			t.Errorf("%T is in the group", err)

@@ -39,9 +39,6 @@ func (c *Client) watch(
 		if failure == nil {
 			return nil
 		}
-		if c.isClosed() {
-			return failure
-		}
 		if stretch == nil {
 			stretch = newAttempts(time.Now().Add(settings.timeout), func(failure callFailure) bool {
 				return mayResume(ctx, failure)
@@ -52,6 +49,9 @@ func (c *Client) watch(
 			return err
 		}
 		c.wait(ctx, delay)
+		if c.isClosed() {
+			return failure
+		}
 	}
 }
 
