@@ -6,18 +6,27 @@ import {
   type GetPaymentParams,
   grpc,
   InvalidRequest,
+  type PaymentEvent,
   type PaymentsClient,
   PaymentsError,
   type RefundParams,
+  type WatchPaymentsParams,
 } from "@payments/client";
 
 import { argumentsFrom, asJson, type Json } from "./json.js";
+
+const WATCH_SECONDS = 30;
 
 type JsonObject = Readonly<Record<string, Json>>;
 
 export interface Case {
   readonly name: string;
   readonly steps: readonly Step[];
+}
+
+interface WatchArguments extends WatchPaymentsParams {
+  readonly paymentId?: number;
+  readonly count: number;
 }
 
 interface Step {
@@ -90,9 +99,36 @@ export class CaseRun {
         }
         return { payments };
       }
+      case "watch_payments":
+        return this.#watch(params as WatchArguments);
       default:
         throw new Mismatch(`there is no call ${call}`);
     }
+  }
+
+  /**
+   * The next `count` events, of one payment or of any, and the token of the last response taken.
+   *
+   * @throws Mismatch they do not come.
+   */
+  async #watch({ count, paymentId, ...params }: WatchArguments): Promise<unknown> {
+    const signal = AbortSignal.timeout(WATCH_SECONDS * 1_000);
+    const events: PaymentEvent[] = [];
+    try {
+      for await (const { event, resumeToken } of this.#client.watchPayments(params, { signal })) {
+        if (event !== undefined && (paymentId === undefined || event.payment.paymentId === BigInt(paymentId))) {
+          events.push(event);
+        }
+        if (events.length === count) {
+          return { events, resumeToken };
+        }
+      }
+    } catch (error) {
+      if (error !== signal.reason) {
+        throw error;
+      }
+    }
+    throw new Mismatch(`${events.length} of ${count} events came in ${WATCH_SECONDS} seconds`);
   }
 
   #check(step: Step, outcome: Json | Error): void {

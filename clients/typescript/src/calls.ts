@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { CallOptions as GrpcCallOptions, ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
+import type {
+  CallOptions as GrpcCallOptions,
+  ClientReadableStream,
+  ClientUnaryCall,
+  Metadata,
+  ServiceError,
+} from "@grpc/grpc-js";
 
 import { errorFromRpc } from "./error_details.js";
 import { PaymentsError } from "./errors.js";
-import type { CallOptions } from "./params.js";
-import { Attempts } from "./retries.js";
+import type { CallOptions, WatchOptions } from "./params.js";
+import { Attempts, Resumptions } from "./retries.js";
+import { resumed } from "./streams.js";
 
 /** An RPC of the generated stub. */
 type Rpc<Request, Response> = (
@@ -41,27 +48,42 @@ export class Calls {
     options: CallOptions,
     requestId?: string,
   ): Promise<Response> {
-    if (this.#isClosed) {
-      throw new Error("the client is closed");
-    }
     const { signal, timeoutSeconds = this.#timeoutSeconds } = options;
     const attempts = new Attempts(checkedTimeout(timeoutSeconds));
-    signal?.throwIfAborted();
-    const stop = new AbortController();
-    const onAbort = () => {
-      stop.abort();
-    };
-    signal?.addEventListener("abort", onAbort);
-    this.#inProgress.add(stop);
+    const stop = this.#begin(signal);
     try {
       return await this.#attempt(attempts, rpc, request, stop.signal, requestId);
     } catch (error) {
       signal?.throwIfAborted();
       throw error;
     } finally {
-      this.#inProgress.delete(stop);
-      signal?.removeEventListener("abort", onAbort);
+      this.#end(stop);
     }
+  }
+
+  /**
+   * Open a stream, and another whenever one is cut, and return an iterator over what `read` makes of their responses.
+   *
+   * The iterator throws as `make` does. Its `return()` ends it also while it waits, where that of any other async generator
+   * would wait too.
+   *
+   * @throws RangeError `options.timeoutSeconds` is no number.
+   */
+  follow<Response, Result>(
+    open: (metadata: Metadata) => ClientReadableStream<Response>,
+    read: (response: Response) => Result,
+    options: WatchOptions,
+  ): AsyncGenerator<Result, void, undefined> {
+    const { signal, timeoutSeconds } = options;
+    const resumptions = new Resumptions(timeoutSeconds === undefined ? Infinity : checkedTimeout(timeoutSeconds));
+    const left = new AbortController();
+    const results = this.#follow(open, read, resumptions, signal, left.signal);
+    const finish = results.return.bind(results);
+    results.return = (value) => {
+      left.abort();
+      return finish(value);
+    };
+    return results;
   }
 
   /** Cancel the calls in progress, and take no more. */
@@ -70,6 +92,52 @@ export class Calls {
     for (const stop of this.#inProgress) {
       stop.abort();
     }
+  }
+
+  async *#follow<Response, Result>(
+    open: (metadata: Metadata) => ClientReadableStream<Response>,
+    read: (response: Response) => Result,
+    resumptions: Resumptions,
+    signal: AbortSignal | undefined,
+    left: AbortSignal,
+  ): AsyncGenerator<Result, void, undefined> {
+    const stop = this.#begin(signal, left);
+    try {
+      for await (const response of resumed(() => open(this.#metadata.clone()), resumptions, stop.signal)) {
+        yield read(response);
+      }
+    } catch (error) {
+      if (left.aborted) {
+        return;
+      }
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      this.#end(stop);
+    }
+  }
+
+  /** What stops a call that begins now: a signal's abort, or close(). */
+  #begin(...signals: (AbortSignal | undefined)[]): AbortController {
+    if (this.#isClosed) {
+      throw new Error("the client is closed");
+    }
+    const stop = new AbortController();
+    const onAbort = () => {
+      stop.abort();
+    };
+    for (const signal of signals) {
+      signal?.throwIfAborted();
+      signal?.addEventListener("abort", onAbort, { signal: stop.signal });
+    }
+    this.#inProgress.add(stop);
+    return stop;
+  }
+
+  /** Leaves nothing of a call that is over, which is too late to be stopped. */
+  #end(stop: AbortController): void {
+    this.#inProgress.delete(stop);
+    stop.abort();
   }
 
   async #attempt<Request, Response>(

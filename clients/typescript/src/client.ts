@@ -1,11 +1,15 @@
-import { credentials as grpcCredentials } from "@grpc/grpc-js";
+import { credentials as grpcCredentials, type Metadata } from "@grpc/grpc-js";
 
 import { callMetadata } from "./api_key.js";
 import { Calls } from "./calls.js";
 import { channelOptions, DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS } from "./connection.js";
 import type { PaymentsError } from "./errors.js";
-import { type ListPaymentsRequest, PaymentServiceClient } from "./generated/payments/v1/payments.js";
-import type { Payment, PaymentDetails, PaymentPage, RefundResult } from "./models.js";
+import {
+  type ListPaymentsRequest,
+  PaymentServiceClient,
+  type WatchPaymentsResponse,
+} from "./generated/payments/v1/payments.js";
+import type { Payment, PaymentDetails, PaymentPage, PaymentUpdate, RefundResult } from "./models.js";
 import type { PaymentsClientOptions } from "./options.js";
 import type {
   CallOptions,
@@ -14,9 +18,11 @@ import type {
   ListPaymentsPageParams,
   ListPaymentsParams,
   RefundParams,
+  WatchOptions,
+  WatchPaymentsParams,
 } from "./params.js";
-import { batchChargeRequest, chargeRequest, getRequest, listRequest, refundRequest } from "./requests.js";
-import { chargeOutcomes, paymentDetails, paymentOf, paymentPage, refundResult } from "./responses.js";
+import { batchChargeRequest, chargeRequest, getRequest, listRequest, refundRequest, watchRequest } from "./requests.js";
+import { chargeOutcomes, paymentDetails, paymentOf, paymentPage, paymentUpdate, refundResult } from "./responses.js";
 
 /**
  * A client of the payment service, to be kept and shared: it holds the connections.
@@ -115,6 +121,32 @@ export class PaymentsClient {
    */
   async listPaymentsPage(params: ListPaymentsPageParams = {}, options: CallOptions = {}): Promise<PaymentPage> {
     return this.#page(listRequest(params), options);
+  }
+
+  /**
+   * Iterates over what happens to payments, without an end, waiting for the next event.
+   *
+   * Every event comes at least once, those of one payment in their order. The iteration goes on by itself after whatever
+   * cuts its connection, such as a restart of the service, where it was. To go on after a crash of your own, keep the
+   * `resumeToken` of each update once its event is dealt with, and begin with the last one. An update without an event
+   * brings a newer token: there is one at once, and one whenever nothing has happened for some seconds.
+   *
+   * It reads no faster than it is iterated over. Leaving the loop, `return()` and the signal end it.
+   *
+   * @throws ResumeTokenExpired, InvalidRequest, OutcomeUnknown: while iterating.
+   */
+  watchPayments(
+    params: WatchPaymentsParams = {},
+    options: WatchOptions = {},
+  ): AsyncGenerator<PaymentUpdate, void, undefined> {
+    let request = watchRequest(params);
+    const open = (metadata: Metadata) => this.#stub.watchPayments(request, metadata);
+    const read = (response: WatchPaymentsResponse) => {
+      // Before it is given out: whoever does not come back for more has dealt with it all the same.
+      request = { resumeToken: response.resumeToken };
+      return paymentUpdate(response);
+    };
+    return this.#calls.follow(open, read, options);
   }
 
   /** Closes the connection. Calls in progress are cancelled; there can be no further ones. */

@@ -1,5 +1,6 @@
 /** Between the members of the contract's enums and their short names, both ways. */
 import {
+  PaymentEventType as EventTypeNumber,
   PaymentMethod as MethodNumber,
   PaymentStatus as StatusNumber,
   RefundState as RefundStateNumber,
@@ -58,4 +59,14 @@ export const refundStatuses = new EnumNames({
   PENDING: RefundStatusNumber.PENDING,
   SUCCEEDED: RefundStatusNumber.SUCCEEDED,
   FAILED: RefundStatusNumber.FAILED,
+});
+
+export const paymentEventTypes = new EnumNames({
+  PENDING: EventTypeNumber.PENDING,
+  CHARGED: EventTypeNumber.CHARGED,
+  FAILED: EventTypeNumber.FAILED,
+  REFUND_PENDING: EventTypeNumber.REFUND_PENDING,
+  REFUNDED: EventTypeNumber.REFUNDED,
+  REFUND_FAILED: EventTypeNumber.REFUND_FAILED,
+  IMPORTED: EventTypeNumber.IMPORTED,
 });

@@ -68,6 +68,13 @@ export class RefundExceedsPayment extends PaymentsError {}
 /** The same request_id came before with other parameters. */
 export class RequestIdReused extends PaymentsError {}
 
+/**
+ * What came after the token of a watch is no longer kept, or the token is of another database.
+ *
+ * Begin without one, and list the payments for what was missed.
+ */
+export class ResumeTokenExpired extends PaymentsError {}
+
 /** It is not said who calls, or not in a way that is believed: a key is missing, unknown, revoked or expired. */
 export class Unauthenticated extends PaymentsError {}
 

@@ -20,15 +20,19 @@ export {
   RefundExceedsPayment,
   PermissionDenied,
   RequestIdReused,
+  ResumeTokenExpired,
   Unauthenticated,
   Unavailable,
 } from "./errors.js";
 export type {
   Payment,
   PaymentDetails,
+  PaymentEvent,
+  PaymentEventType,
   PaymentMethod,
   PaymentPage,
   PaymentStatus,
+  PaymentUpdate,
   Refund,
   RefundResult,
   RefundState,
@@ -43,4 +47,6 @@ export type {
   ListPaymentsParams,
   PaymentConditions,
   RefundParams,
+  WatchOptions,
+  WatchPaymentsParams,
 } from "./params.js";

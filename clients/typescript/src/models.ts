@@ -24,6 +24,14 @@ export type RefundState = "UNKNOWN" | "NONE" | "PARTIAL" | "FULL";
 export type RefundStatus = "UNKNOWN" | "PENDING" | "SUCCEEDED" | "FAILED";
 
 /**
+ * What happened to a payment: it, or a refund of it, was asked for and the processor has not answered yet (`PENDING`,
+ * `REFUND_PENDING`), was done, or was declined (`FAILED`, `REFUND_FAILED`); or it was taken over from an earlier system as
+ * it was there (`IMPORTED`). `UNKNOWN` stands for what this version of the client has no name for.
+ */
+export type PaymentEventType =
+  "UNKNOWN" | "PENDING" | "CHARGED" | "FAILED" | "REFUND_PENDING" | "REFUNDED" | "REFUND_FAILED" | "IMPORTED";
+
+/**
  * One charge of an order, and what was refunded of it.
  *
  * `amount`, `currency` and `refundedAmount` are undefined, and `reference` is empty, only on payments adopted from an
@@ -80,4 +88,25 @@ export interface PaymentPage {
   readonly payments: readonly Payment[];
   readonly nextPageToken: string;
   readonly totalSize: bigint | undefined;
+}
+
+/**
+ * Something that happened to a payment.
+ *
+ * `payment` is as this left it, and so is `refund`, which is undefined where the event is not about one. `caller` asked for
+ * it with `requestId`; both are empty, and `eventTime` may be undefined, for an imported payment.
+ */
+export interface PaymentEvent {
+  readonly type: PaymentEventType;
+  readonly eventTime: PreciseDate | undefined;
+  readonly payment: Payment;
+  readonly refund: Refund | undefined;
+  readonly caller: string;
+  readonly requestId: string;
+}
+
+/** What a watch gives next: an event, or undefined for that there was none; and the token to go on from after it. */
+export interface PaymentUpdate {
+  readonly event: PaymentEvent | undefined;
+  readonly resumeToken: string;
 }

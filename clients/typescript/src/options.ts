@@ -13,7 +13,7 @@ export interface PaymentsClientOptions {
   credentials?: ChannelCredentials | undefined;
   /** Says who calls, where the service asks for it; sent only over TLS or to a loopback address. */
   apiKey?: string | undefined;
-  /** Around each attempt, of which gRPC's own retries are one; the first is outermost. */
+  /** Around each attempt, of which gRPC's own retries are one, and each stream of a watch; the first is outermost. */
   interceptors?: readonly Interceptor[] | undefined;
   /** Options of gRPC's channel, which replace the client's own of the same name. */
   channelOptions?: ChannelOptions | undefined;

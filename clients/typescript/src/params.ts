@@ -89,3 +89,17 @@ export interface ListPaymentsPageParams extends ListPaymentsParams {
   /** Whether to count all the payments that match, which costs more the more there are. */
   includeTotalSize?: boolean | undefined;
 }
+
+/** What {@link PaymentsClient.watchPayments} takes. */
+export interface WatchPaymentsParams {
+  /** That of an earlier update, for all that happened after it; otherwise the watch tells what happens from now on. */
+  resumeToken?: string | undefined;
+}
+
+/** How a watch is made, beside what it asks. */
+export interface WatchOptions {
+  /** How long the service may be out of reach at a stretch before the iteration rejects; otherwise for ever. */
+  timeoutSeconds?: number | undefined;
+  /** Ends the watch: the iteration then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}

@@ -10,6 +10,7 @@ import {
   type PaymentFilter,
   PaymentMethod,
   type RefundRequest,
+  type WatchPaymentsRequest,
 } from "./generated/payments/v1/payments.js";
 import { exactId } from "./ids.js";
 import { moneyOf } from "./money.js";
@@ -19,6 +20,7 @@ import type {
   ListPaymentsPageParams,
   PaymentConditions,
   RefundParams,
+  WatchPaymentsParams,
 } from "./params.js";
 import { timestampOf } from "./times.js";
 
@@ -77,6 +79,11 @@ export function listRequest(params: ListPaymentsPageParams): ListPaymentsRequest
     pageToken: optional(text, "pageToken", params.pageToken) ?? "",
     includeTotalSize: params.includeTotalSize ?? false,
   };
+}
+
+/** The request for a stream of events. */
+export function watchRequest(params: WatchPaymentsParams): WatchPaymentsRequest {
+  return { resumeToken: optional(text, "resumeToken", params.resumeToken) ?? "" };
 }
 
 function filterOf(conditions: PaymentConditions): PaymentFilter {

@@ -3,7 +3,7 @@ import { status } from "@grpc/grpc-js";
 
 import { errorFromStatus } from "./error_details.js";
 import { InternalError, type PaymentsError } from "./errors.js";
-import { paymentMethods, paymentStatuses, refundStates, refundStatuses } from "./enums.js";
+import { paymentEventTypes, paymentMethods, paymentStatuses, refundStates, refundStatuses } from "./enums.js";
 import { Timestamp } from "./generated/google/protobuf/timestamp.js";
 import { Money } from "./generated/google/type/money.js";
 import {
@@ -12,10 +12,20 @@ import {
   type GetPaymentResponse,
   type ListPaymentsResponse,
   Payment as PaymentMessage,
+  type PaymentEvent as PaymentEventMessage,
   type Refund as RefundMessage,
   type RefundResponse,
+  type WatchPaymentsResponse,
 } from "./generated/payments/v1/payments.js";
-import type { Payment, PaymentDetails, PaymentPage, Refund, RefundResult } from "./models.js";
+import type {
+  Payment,
+  PaymentDetails,
+  PaymentEvent,
+  PaymentPage,
+  PaymentUpdate,
+  Refund,
+  RefundResult,
+} from "./models.js";
 import { amountOf } from "./money.js";
 import { timeOf } from "./times.js";
 
@@ -74,5 +84,21 @@ export function paymentPage(response: ListPaymentsResponse): PaymentPage {
     payments: response.payments.map((payment) => paymentOf(payment)),
     nextPageToken: response.nextPageToken,
     totalSize: response.totalSize,
+  };
+}
+
+export function paymentUpdate({ event, resumeToken }: WatchPaymentsResponse): PaymentUpdate {
+  return { event: event && eventOf(event), resumeToken };
+}
+
+function eventOf(message: PaymentEventMessage): PaymentEvent {
+  const { eventTime, payment, refund, caller, requestId } = message;
+  return {
+    type: paymentEventTypes.name(message.type),
+    eventTime: eventTime && timeOf(eventTime),
+    payment: paymentOf(payment),
+    refund: refund && refundOf(refund),
+    caller,
+    requestId,
   };
 }

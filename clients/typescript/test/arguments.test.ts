@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { type CallOptions, Decimal, type GetPaymentParams, type PaymentsClient } from "@payments/client";
+import {
+  type CallOptions,
+  Decimal,
+  type GetPaymentParams,
+  type PaymentsClient,
+  type WatchOptions,
+} from "@payments/client";
 
 import { clientOf, startService } from "./service.js";
 
@@ -17,6 +23,8 @@ const refund = (params: object) => (client: PaymentsClient) => client.refund({ p
 const get = (params: object) => (client: PaymentsClient) => client.getPayment(params as GetPaymentParams);
 const page = (params: object) => (client: PaymentsClient) => client.listPaymentsPage(params);
 const list = (params: object) => async (client: PaymentsClient) => client.listPayments(params).next();
+const watch = (params: object, options?: WatchOptions) => async (client: PaymentsClient) =>
+  client.watchPayments(params, options).next();
 
 type Refused = [
   what: string,
@@ -74,6 +82,8 @@ const REFUSED: Refused[] = [
   ["a page_size that is a fraction", page({ pageSize: 1.5 }), "RangeError", /^pageSize .*1\.5/],
   ["a page_size over int32", page({ pageSize: 2 ** 31 }), "RangeError", /^pageSize .*2147483648/],
   ["a page_token that is no string", page({ pageToken: 1 }), "TypeError", /^pageToken /],
+  ["a resume_token that is no string", watch({ resumeToken: 7 }), "TypeError", /^resumeToken .*number/],
+  ["a watch's timeout that is NaN", watch({}, { timeoutSeconds: NaN }), "RangeError", /^timeoutSeconds .*NaN/],
   ["an order_by that is no string", page({ orderBy: ["create_time"] }), "TypeError", /^orderBy /],
   ["a timeout that is NaN", charge({}, { timeoutSeconds: NaN }), "RangeError", /^timeoutSeconds .*NaN/],
   ["a timeout that is infinite", charge({}, { timeoutSeconds: Infinity }), "RangeError", /^timeoutSeconds .*Infinity/],

@@ -16,9 +16,11 @@ import {
   PaymentServiceService,
   type RefundRequest,
   RefundResponse,
+  type WatchPaymentsRequest,
+  WatchPaymentsResponse,
 } from "@payments/client/v1";
 
-type Call<Request> = grpc.ServerUnaryCall<Request, unknown>;
+export type Call<Request> = grpc.ServerUnaryCall<Request, unknown> | grpc.ServerWritableStream<Request, unknown>;
 type Answer<Request, Response> = (call: Call<Request>) => Response | Promise<Response>;
 
 /** What the service answers; a Fault that is thrown is the error of the call. */
@@ -28,6 +30,7 @@ export interface Answers {
   refund?: Answer<RefundRequest, RefundResponse>;
   getPayment?: Answer<GetPaymentRequest, GetPaymentResponse>;
   listPayments?: Answer<ListPaymentsRequest, ListPaymentsResponse>;
+  watchPayments?: (call: Call<WatchPaymentsRequest>) => AsyncIterable<WatchPaymentsResponse>;
 }
 
 /** An error of the service. */
@@ -71,6 +74,23 @@ export async function startService(
         },
       );
     };
+  const streamHandler =
+    <Request, Response>(
+      answer: (call: Call<Request>) => AsyncIterable<Response>,
+    ): grpc.handleServerStreamingCall<Request, Response> =>
+    (call) => {
+      calls.push(call);
+      const answering = async () => {
+        for await (const response of answer(call)) {
+          // No faster than the connection takes them.
+          await new Promise((resolve) => call.write(response, resolve));
+        }
+        call.end();
+      };
+      answering().catch((error: unknown) => {
+        call.emit("error", error);
+      });
+    };
   const server = new grpc.Server();
   server.addService(PaymentServiceService, {
     charge: handler(answers.charge ?? ((call) => charged(call.request))),
@@ -82,6 +102,7 @@ export async function startService(
     refund: handler(answers.refund ?? (() => RefundResponse.create({ payment: {} }))),
     getPayment: handler(answers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
     listPayments: handler(answers.listPayments ?? (() => ListPaymentsResponse.create())),
+    watchPayments: streamHandler(answers.watchPayments ?? quiet),
   });
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${port}`, credentials, (error, boundPort) => {
@@ -117,6 +138,12 @@ export function charged(request: ChargeRequest): ChargeResponse {
 export async function never(call: Call<unknown>): Promise<never> {
   await once(call, "cancelled");
   throw new Fault(grpc.status.CANCELLED);
+}
+
+/** A stream on which nothing happens until the client ends it. */
+async function* quiet(call: Call<WatchPaymentsRequest>): AsyncGenerator<WatchPaymentsResponse> {
+  yield WatchPaymentsResponse.create({ resumeToken: "0" });
+  await never(call);
 }
 
 /** The time of each call's arrival, in milliseconds, as `answer` is asked. */

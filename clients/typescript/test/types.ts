@@ -11,6 +11,13 @@ export async function rightly(client: PaymentsClient, error: OutcomeUnknown): Pr
   }
   await client.getPayment({ reference: payment.reference }, { timeoutSeconds: seconds });
   await client.refund({ paymentId: payment.paymentId, amount: payment.amount, currency: payment.currency });
+  for await (const { event, resumeToken } of client.watchPayments({}, { timeoutSeconds: seconds })) {
+    if (event?.type === "REFUNDED" && event.refund?.paymentId === payment.paymentId) {
+      client.watchPayments({ resumeToken }, { signal: AbortSignal.timeout(1_000) });
+      listed.push(event.payment);
+      break;
+    }
+  }
   return listed;
 }
 
@@ -31,6 +38,14 @@ export async function wrongly(client: PaymentsClient, payment: Payment): Promise
   await client.listPaymentsPage({ minCreateTime: "2026-01-01" });
   // @ts-expect-error: there is no such condition
   client.listPayments({ since: new Date() });
+  // @ts-expect-error: a token is given by its name
+  client.watchPayments("token");
+  for await (const { event } of client.watchPayments()) {
+    // @ts-expect-error: an update may bring a token alone
+    event.type satisfies string;
+    // @ts-expect-error: there is no such event
+    event?.type satisfies "SETTLED" | undefined;
+  }
   // @ts-expect-error: an adopted payment may have no amount
   payment.amount.toFixed(2);
   // @ts-expect-error: a result cannot be changed
