@@ -83,8 +83,8 @@ export class PaymentsClient {
   /**
    * Refunds a payment, and returns the refund and the payment after it.
    *
-   * @throws InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, RequestIdReused,
-   *   OutcomeUnknown.
+   * @throws InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment,
+   *   RequestIdReused, OutcomeUnknown.
    */
   async refund(params: RefundParams, options: CallOptions = {}): Promise<RefundResult> {
     const request = refundRequest(params);

@@ -12,6 +12,7 @@ export {
   InvalidRequest,
   OutcomeUnknown,
   Overloaded,
+  PaymentArchived,
   PaymentFailed,
   PaymentNotFound,
   PaymentPending,
