@@ -40,7 +40,6 @@ const BY_REASON: ReadonlyMap<string, typeof PaymentsError> = new Map([
   ["STORE_UNAVAILABLE", Unavailable],
   ["PROCESSOR_UNAVAILABLE", Unavailable],
   ["SHUTTING_DOWN", Unavailable],
-  ["PROCESSOR_UNAVAILABLE", Unavailable],
   ["CREDENTIALS_MISSING", Unauthenticated],
   ["API_KEY_INVALID", Unauthenticated],
   ["CERTIFICATE_INVALID", Unauthenticated],

@@ -62,7 +62,7 @@ export class PaymentFailed extends PaymentsError {}
 /** It is not known yet whether the payment to refund succeeds. */
 export class PaymentPending extends PaymentsError {}
 
-/** The payment to refund is so old that it was archived: an operator must bring it back first. */
+/** The payment to refund is so old that it was archived: an operator has to bring it back first. */
 export class PaymentArchived extends PaymentsError {}
 
 /** More was asked back than what remains of the payment, or nothing remains. */

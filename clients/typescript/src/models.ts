@@ -94,7 +94,8 @@ export interface PaymentPage {
  * Something that happened to a payment.
  *
  * `payment` is as this left it, and so is `refund`, which is undefined where the event is not about one. `caller` asked for
- * it with `requestId`; both are empty, and `eventTime` may be undefined, for an imported payment.
+ * it with `requestId`; both are empty where an earlier system made the payment. What was imported has the time at which it
+ * was.
  */
 export interface PaymentEvent {
   readonly type: PaymentEventType;

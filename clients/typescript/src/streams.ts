@@ -53,7 +53,7 @@ async function* responsesOf<Response>(
   const onStop = () => {
     end(stopped());
   };
-  // Its errors after its end are nobody's, and would end the process.
+  // An error after its end is nobody's, and would end the process where nothing listens any more.
   stream.on("error", () => undefined);
   stop.addEventListener("abort", onStop);
   const remainingMilliseconds = resumptions.remainingSeconds() * 1_000;

@@ -57,7 +57,6 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
   ["PROCESSOR_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["STORE_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["SHUTTING_DOWN", status.UNAVAILABLE, Unavailable],
-  ["PROCESSOR_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["CREDENTIALS_MISSING", status.UNAUTHENTICATED, Unauthenticated],
   ["API_KEY_INVALID", status.UNAUTHENTICATED, Unauthenticated],
   ["CERTIFICATE_INVALID", status.UNAUTHENTICATED, Unauthenticated],

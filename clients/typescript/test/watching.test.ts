@@ -22,12 +22,16 @@ import {
 import {
   PaymentEventType,
   PaymentMethod,
+  PaymentServiceClient,
   PaymentStatus,
   RefundState,
   RefundStatus,
   type WatchPaymentsRequest,
   WatchPaymentsResponse,
 } from "@payments/client/v1";
+
+import { Resumptions } from "#dist/retries.js";
+import { resumed } from "#dist/streams.js";
 
 import { badRequest, errorInfo, faultWith, retryInfo } from "./details.js";
 import { type Call, clientOf, Fault, never, type Service, startService } from "./service.js";
@@ -469,6 +473,32 @@ test("nothing is left on a signal after a watch, however many streams it had", a
   for await (const { resumeToken } of clientOf(t, { target: service.target }).watchPayments({}, { signal })) {
     assert.ok(getEventListeners(signal, "abort").length <= 1);
     if (resumeToken === "4") {
+      break;
+    }
+  }
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
+});
+
+test("nothing is left on a signal after a watch that failed", async (t) => {
+  const service = await startService(t, { watchPayments: eventsThen(0, failing(new Fault(status.NOT_FOUND))) });
+  const { signal } = new AbortController();
+  const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal });
+  await assert.rejects(updates.next(), PaymentsError);
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
+});
+
+test("a stream that is over leaves nothing behind for the watch to keep", async (t) => {
+  const service = await startService(t, { watchPayments: eventsThen(1, () => undefined) });
+  const stub = new PaymentServiceClient(service.target, grpc.credentials.createInsecure());
+  t.after(() => {
+    stub.close();
+  });
+  const { signal } = new AbortController();
+  const open = () => stub.watchPayments({ resumeToken: "7" });
+  for await (const { resumeToken } of resumed(open, new Resumptions(Infinity), signal)) {
+    assert.equal(resumeToken, "8");
+    assert.equal(getEventListeners(signal, "abort").length, 1);
+    if (service.calls.length === 4) {
       break;
     }
   }
