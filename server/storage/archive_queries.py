@@ -5,38 +5,38 @@ Asked only when the live tables have nothing: a row that is in both is live.
 
 from server.storage.queries import DETAILS, PAYMENT, REFUND
 
-SELECT_ARCHIVED_CHARGE_BY_REQUEST = f"""
+SELECT_CHARGE_BY_REQUEST = f"""
     SELECT p.requested_method, {PAYMENT} FROM payments_archive p WHERE p.caller = %s AND p.request_id = %s
 """
 """payments_archive_by_request, at most one row."""
 
-SELECT_ARCHIVED_PAYMENT = f"SELECT {PAYMENT} FROM payments_archive p WHERE p.payment_id = %s"
+SELECT_PAYMENT = f"SELECT {PAYMENT} FROM payments_archive p WHERE p.payment_id = %s"
 """By the primary key."""
 
-SELECT_ARCHIVED_REFUND_BY_REQUEST = f"""
+SELECT_REFUND_BY_REQUEST = f"""
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
     WHERE r.caller = %s AND r.request_id = %s
 """
 """refunds_archive_by_request, at most one row."""
 
-SELECT_ARCHIVED_LAST_REFUND = f"""
+SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
     WHERE r.payment_id = %s AND r.status <> 0 ORDER BY r.refund_id DESC LIMIT 1
 """
 """refunds_archive_by_payment, read backwards, past those that failed."""
 
-SELECT_ARCHIVED_DETAILS_BY_IDS = f"""
+SELECT_DETAILS_BY_IDS = f"""
     SELECT {DETAILS} FROM payments_archive p
     LEFT JOIN refunds_archive r ON r.payment_id = p.payment_id
     WHERE p.payment_id IN %s ORDER BY p.payment_id, r.refund_id
 """
 """Binds a tuple of ids. The primary key; then refunds_archive_by_payment."""
 
-SELECT_ARCHIVED_DETAILS_BY_REFERENCE = f"""
+SELECT_DETAILS_BY_REFERENCE = f"""
     SELECT {DETAILS} FROM payments_archive p LEFT JOIN refunds_archive r ON r.payment_id = p.payment_id
     WHERE p.reference = %s AND LENGTH(p.reference) = %s ORDER BY r.refund_id
 """
 """payments_archive_by_reference; then refunds_archive_by_payment."""
 
-STATEMENTS = (SELECT_ARCHIVED_DETAILS_BY_REFERENCE,)
+STATEMENTS = (SELECT_DETAILS_BY_REFERENCE,)
 """What needs, together, all the rights that the statements here need."""

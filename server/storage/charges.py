@@ -40,7 +40,7 @@ async def earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcom
     key = key_values(payment.charge.key)
     row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, key)
     if row is None:
-        row = await session.row(archive_queries.SELECT_ARCHIVED_CHARGE_BY_REQUEST, key)
+        row = await session.row(archive_queries.SELECT_CHARGE_BY_REQUEST, key)
     if row is None:
         raise ReferenceTaken
     requested_method, value = row

@@ -18,5 +18,5 @@ async def read_details(session: Session, payment_ids: Sequence[int]) -> list[Pay
     found = details_from_json(await session.values(queries.SELECT_DETAILS_BY_IDS, (tuple(wanted),)))
     if len(found) < len(wanted):
         missing = tuple(wanted - found.keys())
-        found |= details_from_json(await session.values(archive_queries.SELECT_ARCHIVED_DETAILS_BY_IDS, (missing,)))
+        found |= details_from_json(await session.values(archive_queries.SELECT_DETAILS_BY_IDS, (missing,)))
     return [found.get(payment_id) or PaymentNotFound("payment not found") for payment_id in payment_ids]

@@ -84,7 +84,7 @@ class MysqlPaymentStore:
             return await self._reads.add(key, deadline)
 
         async def work(session: Session) -> PaymentDetails:
-            for text in (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_ARCHIVED_DETAILS_BY_REFERENCE):
+            for text in (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE):
                 values = await session.values(text, (key, len(key.encode())))
                 for details in details_from_json(values).values():
                     return details
@@ -165,7 +165,7 @@ async def _refund_archived(session: Session, refund: NewRefund) -> RefundOutcome
     if payment is None:
         raise _not_found()
     if payment.is_repeated_by(refund):
-        return await _last_refund(session, archive_queries.SELECT_ARCHIVED_LAST_REFUND, payment)
+        return await _last_refund(session, archive_queries.SELECT_LAST_REFUND, payment)
     payment.refundable(refund.amount)
     raise PaymentArchived("payment is archived; it can be refunded once it has been brought back")
 
@@ -177,7 +177,7 @@ async def _last_refund(session: Session, text: str, payment: Payment) -> RefundO
 
 
 async def _archived(session: Session, payment_id: int) -> Payment | None:
-    row = await session.row(archive_queries.SELECT_ARCHIVED_PAYMENT, (payment_id,))
+    row = await session.row(archive_queries.SELECT_PAYMENT, (payment_id,))
     return None if row is None else payment_from_json(row[0])
 
 

@@ -18,8 +18,8 @@ from server.storage.groups import Groups, Item, Limits, Outcome
 from server.storage.mysql import Database, Executed, Row, Session
 
 _NAMES = {
-    text: name
-    for module in (queries, archive_queries, event_queries, processor_queries)
+    text: name + suffix
+    for module, suffix in ((queries, ""), (event_queries, ""), (processor_queries, ""), (archive_queries, "_ARCHIVED"))
     for name, text in vars(module).items()
     if name.isupper() and isinstance(text, str)
 }

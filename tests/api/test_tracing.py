@@ -262,7 +262,7 @@ def test_health_metrics_and_documents_are_not_traced(traced: RunningService, rec
         "GET /v2/payments/{payment_id}",
         "Payments.get_payment",
         "SELECT_DETAILS_BY_IDS",
-        "SELECT_ARCHIVED_DETAILS_BY_IDS",
+        "SELECT_DETAILS_BY_IDS_ARCHIVED",
     }
 
 
