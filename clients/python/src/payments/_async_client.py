@@ -1,7 +1,7 @@
 """The client for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -147,7 +147,7 @@ class AsyncPaymentsClient:
 
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None
-    ) -> AsyncIterator[PaymentUpdate]:
+    ) -> AsyncGenerator[PaymentUpdate, None]:
         """Return an endless async iterator over what happens to payments: see :meth:`PaymentsClient.watch_payments`."""
         return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
 
@@ -179,7 +179,7 @@ class AsyncPaymentsClient:
 
     async def _watch(
         self, request: payments_pb2.WatchPaymentsRequest, resumptions: Resumptions
-    ) -> AsyncIterator[PaymentUpdate]:
+    ) -> AsyncGenerator[PaymentUpdate, None]:
         while True:
             failure = None
             stream = self._stub.WatchPayments(request, metadata=self._metadata)

@@ -1,7 +1,7 @@
 """The client for ordinary, blocking code."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -228,7 +228,7 @@ class PaymentsClient:
 
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None
-    ) -> Iterator[PaymentUpdate]:
+    ) -> Generator[PaymentUpdate, None, None]:
         """Return an endless iterator over what happens to payments, which waits for the next event.
 
         Every event comes at least once, those of one payment in their order. It goes on by itself after whatever cuts
@@ -269,7 +269,9 @@ class PaymentsClient:
                 return
             request.page_token = page.next_page_token
 
-    def _watch(self, request: payments_pb2.WatchPaymentsRequest, resumptions: Resumptions) -> Iterator[PaymentUpdate]:
+    def _watch(
+        self, request: payments_pb2.WatchPaymentsRequest, resumptions: Resumptions
+    ) -> Generator[PaymentUpdate, None, None]:
         while True:
             failure = None
             stream = self._stub.WatchPayments(request, metadata=self._metadata)
