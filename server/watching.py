@@ -55,7 +55,7 @@ class Watching:
         self._at_most = at_most
         self._open = 0
         self._recent: deque[PaymentEvent] = deque(maxlen=_KEPT)
-        self._last = 0
+        self._last: int | None = None
         self._news = asyncio.Event()
         self._poke = asyncio.Event()
         self._closed = False
@@ -103,7 +103,7 @@ class Watching:
             raise TooManyWatches(f"{self._at_most} streams are open, as many as there may be; try again later")
         if not self._open:
             # Nobody read the stream meanwhile.
-            self._last = 0
+            self._last = None
             self._recent.clear()
         self._open += 1
         self._poke.set()
@@ -148,7 +148,7 @@ class Watching:
 
     def _recent_after(self, place: int) -> list[PaymentEvent] | None:
         """Return what is known to follow a place; None when that is not all that there is."""
-        if place >= self._last:
+        if self._last is None or place >= self._last:
             return []
         oldest = self._recent[0].sequence if self._recent else self._last + 1
         if place + 1 < oldest:
@@ -157,7 +157,7 @@ class Watching:
 
     async def _read(self) -> bool:
         """Read what is new, and tell whether there may be more at once."""
-        if not self._last:
+        if self._last is None:
             # Whoever begins further back reads pages.
             self._last = await self._store.last_sequence()
             self._tell()
