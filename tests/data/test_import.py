@@ -428,7 +428,7 @@ def test_a_run_that_is_killed_is_finished_by_another(
 def test_an_interrupt_ends_it_with_whole_batches_and_says_how_to_go_on(
     migrated_database: dict[str, str], table: Table, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.csv").write_text(csv_of(*(payment_line(i) for i in range(1, 60_001))))
+    (tmp_path / "a.csv").write_text(csv_of(*(payment_line(i) for i in range(1, 300_001))))
     environment = dict(os.environ) | migrated_database | {"PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-m", "tools.commands", "import", "--batch-rows", "200", "a.csv"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as run:

@@ -76,10 +76,11 @@ def nothing_lost(service: RunningService) -> Iterator[None]:
         f"{service.engine}: {memory} to {memory_kib(service)} KiB, {files} to {open_files(service)} files, "
         f"{time.monotonic() - started:.2f} s for others' charges afterwards"
     )
-    assert memory_kib(service) - memory < _MAX_GROWTH_KIB
+    # What was on its way when it ended is dealt with first: how much that is, is up to the machine.
     deadline = time.monotonic() + _SETTLED_SECONDS
-    while open_files(service) > files + 20:
-        assert time.monotonic() < deadline, f"{open_files(service)} files are open, {files} were before"
+    while open_files(service) > files + 20 or memory_kib(service) - memory > _MAX_GROWTH_KIB:
+        told = f"{memory} to {memory_kib(service)} KiB, {files} to {open_files(service)} files"
+        assert time.monotonic() < deadline, told
         time.sleep(0.2)
 
 
@@ -107,12 +108,15 @@ def reset_before_the_body(port: int, stop: threading.Event) -> None:
 
 
 def continuation_flood(port: int, stop: threading.Event) -> None:
-    """Send headers that never end (CVE-2024-27316)."""
+    """Send headers that never end (CVE-2024-27316): 32 MB of them, and not as many as this machine can."""
     literal = b"\0\x7f\0" + b"n" * 127 + b"\0"
     with Http2Peer(port, timeout_seconds=5) as peer:
         peer.send(http2_peer.HEADERS, request_headers(_LIST_PATH), stream=1)
-        while not stop.is_set():
+        for _ in range(2_000):
             peer.send(http2_peer.CONTINUATION, (literal * 128)[:16_000], stream=1)
+            if stop.is_set():
+                return
+        stop.wait()
 
 
 def empty_continuation_flood(port: int, stop: threading.Event) -> None:

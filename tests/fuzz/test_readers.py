@@ -20,7 +20,7 @@ from server.domain.errors import InvalidRequest, InvalidValue, PaymentsError
 from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.money import Currencies
 from server.domain.request_key import RequestKey
-from server.transport import legacy_parameters, messages
+from server.transport import event_messages, legacy_parameters, messages
 from server.transport.boundary import failure_of
 from server.transport.grpc_server import _parse
 from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
@@ -40,6 +40,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "Refund": lambda message: messages.refund_request(message, "someone", CURRENCIES),
     "GetPayment": messages.get_request,
     "ListPayments": lambda message: messages.list_request(message, CURRENCIES),
+    "WatchPayments": event_messages.watch_request,
 }
 
 
