@@ -158,13 +158,14 @@ class Payments:
         """Return what became of a charge that was written."""
         if isinstance(self._processor, Settling):
             return await self._processor.charged(outcome, deadline)
-        if not outcome.replayed:
-            metrics.charged(outcome.payment.method, outcome.payment.status)()
-        return outcome
+        return _counted(outcome)
 
     async def _all_charged(
         self, outcomes: list[ChargeOutcome | Exception], deadline: Deadline
     ) -> list[ChargeOutcome | Exception]:
+        if not isinstance(self._processor, Settling):
+            # Nothing is waited for: a task for each would cost a batch as much as the rest of it.
+            return [one if isinstance(one, Exception) else _counted(one) for one in outcomes]
         written = {place: one for place, one in enumerate(outcomes) if isinstance(one, ChargeOutcome)}
         charged = await asyncio.gather(*(self._charged(one, deadline) for one in written.values()))
         for place, outcome in zip(written, charged, strict=True):
@@ -207,3 +208,9 @@ class Payments:
     async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
         """Return a page of payments by its number, and how many there are over all pages."""
         return await self._store.list_numbered_page(query, deadline)
+
+
+def _counted(outcome: ChargeOutcome) -> ChargeOutcome:
+    if not outcome.replayed:
+        metrics.charged(outcome.payment.method, outcome.payment.status)()
+    return outcome
