@@ -118,10 +118,8 @@ class _Rpcs:
                 await context.abort(refused.code, refused.message, refused.trailers)
             call = self._call(context)
 
-            async def responses() -> AsyncGenerator[Message, None]:
-                async with aclosing(serve(_parse(request_type, payload), call)) as served:
-                    async for response in served:
-                        yield response
+            def responses() -> AsyncGenerator[Message, None]:
+                return serve(_parse(request_type, payload), call)
 
             try:
                 async with aclosing(self._calls.stream(method.name, context.peer(), call, responses)) as stream:

@@ -52,13 +52,13 @@ async def stream_response(
     """
     as_events = wants_events(request)
     write = _event if as_events else _line
-    first = [response async for response in _first(responses)]
+    first = await anext(responses, None)
 
     async def parts() -> AsyncGenerator[bytes, None]:
         async with aclosing(responses):
             try:
-                for response in first:
-                    yield write(response, response_body)
+                if first is not None:
+                    yield write(first, response_body)
                 async for response in responses:
                     yield write(response, response_body)
             except CallFailed as failed:
@@ -76,13 +76,6 @@ class _Stream(StreamingResponse):
         assert isinstance(self.body_iterator, AsyncGenerator)
         async with aclosing(self.body_iterator):
             await super().__call__(scope, receive, send)
-
-
-async def _first(responses: AsyncGenerator[Message, None]) -> AsyncGenerator[Message, None]:
-    try:
-        yield await anext(responses)
-    except StopAsyncIteration:
-        return
 
 
 def _line(response: Message, response_body: str) -> bytes:
