@@ -133,7 +133,10 @@ class Settings(BaseSettings):
     mysql_connect_timeout_seconds: Seconds = Field(5, description="how long opening a connection may take")
     mysql_acquire_timeout_seconds: Seconds = Field(2, description="how long a call waits for a free connection")
     mysql_statement_timeout_seconds: Seconds = Field(
-        10, description="how long one call's work in the database may take before its connection is dropped"
+        10, description="how long a statement may take in the database, which ends it, and with it the call"
+    )
+    mysql_lock_timeout_seconds: int = Field(
+        2, ge=1, le=3600, description="how long a statement waits for a row that another transaction has locked"
     )
     mysql_startup_timeout_seconds: Seconds = Field(60, description="how long the start waits for the database")
     health_check_interval_seconds: Seconds = Field(1, description="how often health asks the database")

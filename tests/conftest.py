@@ -201,6 +201,8 @@ def hold_rows(
         name = migrated_database["MYSQL_DB"]
         connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=False)
         with connection, connection.cursor() as cursor:
+            # Rows only: locked gaps would make charges wait too.
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cursor.execute("SELECT payment_id FROM payments FOR UPDATE")
             yield
             connection.rollback()

@@ -100,10 +100,6 @@ class Refund:
     reason: str
     create_time: datetime
 
-    def settled(self, status: Status) -> "Refund":
-        """Return the refund as it is once its outcome is known."""
-        return replace(self, status=status)
-
 
 @value()
 class Payment:
@@ -170,11 +166,6 @@ class Payment:
         assert self.refunded_amount is not None
         refunded_amount = self.refunded_amount.plus(amount)
         return replace(self, refunded_amount=refunded_amount, is_refunded=refunded_amount == self.amount)
-
-    def after_failed_refund_of(self, amount: Money) -> "Payment":
-        """Return the payment as it is once a refund of ``amount``, which was counted, turns out to have failed."""
-        assert self.refunded_amount is not None
-        return replace(self, refunded_amount=self.refunded_amount.minus(amount), is_refunded=False)
 
     def is_repeated_by(self, refund: NewRefund) -> bool:
         """Whether ``refund`` asks once more, with no request_id to tell, for the whole refund that was already made."""

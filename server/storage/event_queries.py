@@ -1,6 +1,6 @@
 """The SQL texts of the stream, each with the index that it uses: see ``queries``."""
 
-from server.storage.queries import PAYMENT, REFUND
+from server.storage.queries import BEGIN, COMMIT, PAYMENT, REFUND
 
 SELECT_OUTBOX = """
     SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
@@ -8,8 +8,8 @@ SELECT_OUTBOX = """
 """
 """By the primary key: the rows that come first, how long each is in bytes, and how many microseconds ago it came."""
 
-RELAY = """
-    START TRANSACTION;
+RELAY = f"""
+    {BEGIN};
 
     SET @last_sequence = NULL;
 
@@ -39,7 +39,7 @@ RELAY = """
 
     DELETE FROM payment_outbox WHERE @last_sequence IS NOT NULL AND outbox_id IN %s;
 
-    COMMIT;
+    {COMMIT};
 
     SELECT kind, COUNT(*) FROM payment_events
     WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind

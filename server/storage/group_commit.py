@@ -15,8 +15,9 @@ from server.domain.errors import PaymentsError, ReferenceTaken
 from server.domain.payment import ChargeOutcome, NewPayment, Status
 from server.storage import queries
 from server.storage.charges import earlier_outcome, insert_one, payment_values, stored_payment
+from server.storage.driver_errors import LOCK_WAIT_TIMEOUT, code, is_refusal
 from server.storage.groups import Groups, Limits
-from server.storage.mysql import Database, Session, is_refusal
+from server.storage.mysql import Database, Session
 from server.storage.outbox import charge_changes
 from server.storage.processor_requests import DUE_SECONDS, microseconds
 
@@ -71,9 +72,10 @@ async def _insert_each(session: Session, payments: Sequence[NewPayment], *, due_
         async with session.transaction():
             return await _insert_many(session, payments, due_microseconds)
     except pymysql.err.MySQLError as error:
-        if not is_refusal(error):
+        if not is_refusal(error) and code(error) != LOCK_WAIT_TIMEOUT:
             raise
-        # The database refuses one of them: each goes alone, so that it fails alone.
+        # The database refuses one of them, or one repeats a charge whose row is locked: each goes alone, so that it
+        # fails alone. Alone it also does not wait for that row.
         return [await _told(insert_one(session, payment, due_microseconds)) for payment in payments]
 
 

@@ -7,6 +7,7 @@ wait for one: so nobody waits in the pool, but for a slot before it.
 """
 
 import asyncio
+import math
 import random
 import time
 import weakref
@@ -17,14 +18,14 @@ from typing import Any, NamedTuple, TypeVar, cast
 import aiomysql
 import pymysql.err
 import structlog
-from pymysql.constants import CR
 
 from server import metrics
 from server.config import Settings
-from server.domain.deadline import Deadline, deadline_passed
+from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
-from server.storage import queries
+from server.storage import driver_errors, queries
 from server.storage.one_column import read_values
+from server.storage.turns import Turns, acquire
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
@@ -33,40 +34,36 @@ Row = tuple[Any, ...]
 _ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.02
 
-_ER_DUP_ENTRY = 1062
-_TRY_AGAIN = frozenset({1205, 1213, 1927, 2006, 2013, 2055, 4031})
-"""Lock wait timeout, deadlock, connection killed or lost: the same work, begun anew, may well succeed at once."""
-_NOT_LET_IN = frozenset(
-    {
-        *(1044, 1045, 1049, 1129, 1130, 1698),  # who, where from, to which database
-        *(1142, 1143, 1227),  # rights on a table, on a column, of the server
-        *(1820, 1862, 3118, 3955, 4151),  # the password has expired, the account is locked
-    }
-)
-"""What an administrator has taken away, and gives back: nothing is wrong with what was asked."""
+_SESSION = """
+    SET SESSION
+        time_zone = '+00:00',
+        sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY',
+        group_concat_max_len = 1048576,
+        innodb_lock_wait_timeout = {lock_timeout_seconds},
+        lock_wait_timeout = {table_lock_timeout_seconds}
+        /*M!100600 , max_statement_time = {statement_timeout_seconds:.3f} */
+        /*M!100600 , idle_transaction_timeout = {idle_transaction_seconds} */
+        /*!80000 , max_execution_time = {statement_timeout_ms}, wait_timeout = {idle_connection_seconds} */;
 
-_UNAVAILABLE = _TRY_AGAIN | frozenset(
-    {
-        *(1021, 1037, 1038, 1114),  # disk, memory or table full
-        *(1040, 1203, 1226),  # too many connections
-        *_NOT_LET_IN,
-        *(1053, 1077, 1080, 1152, 1158, 1159, 1160, 1161, 1184),  # shutting down, connection broken
-        *(1180, 1290, 1792, 1836, 3100),  # cannot commit, read-only
-        *(1317, 1969, 3024),  # interrupted
-        *range(2000, 2100),  # the client side of all these
-    }
-)
+    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
+"""
+"""Prepares a connection, with limits that hold when this process is stopped or gone.
 
-_KINDS = {
-    **dict.fromkeys((1205, 1213), "lock"),
-    **dict.fromkeys((1927, 2006, 2013, 2055, 4031), "connection_lost"),
-    **dict.fromkeys((1021, 1037, 1038, 1114), "full"),
-    **dict.fromkeys((1040, 1203, 1226), "too_many_connections"),
-    **dict.fromkeys(_NOT_LET_IN, "access_denied"),
-    **dict.fromkeys((1290, 1792, 1836, 3100), "read_only"),
-}
-_TIMEOUT, _PASSING, _REFUSED = "timeout", "unavailable", "refused"
-"""What errors are counted as, by their code: "unavailable" is any other that may pass, "refused" any other at all."""
+MariaDB alone executes ``/*M!``, MySQL alone ``/*!80000``. MySQL limits the time of a SELECT only, and of no transaction
+that its client left open: there the connection is ended once it is idle, with its transaction. READ COMMITTED takes no
+gap locks, so that a refund of an unknown payment makes no charge wait. One value of GROUP_CONCAT holds what became of a
+whole batch of payments.
+"""
+
+_IDLE_TRANSACTION_SECONDS = 5
+"""Far more than is needed: no transaction waits for this process, but for the rollback of one that failed."""
+
+_IDLE_CONNECTION_SECONDS = 60
+
+_ANSWER_SECONDS = 1.0
+"""How much longer than the server's own limit to wait for an answer, so that it is the server that ends a statement:
+one whose connection is closed goes on there.
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -99,7 +96,7 @@ class Session:
             try:
                 await cursor.execute(text, values)
             except pymysql.err.IntegrityError as error:
-                if error.args[0] == _ER_DUP_ENTRY:
+                if error.args[0] == driver_errors.DUPLICATE_KEY:
                     raise DuplicateKey from error
                 raise
             return int(cursor.lastrowid or 0)
@@ -139,24 +136,28 @@ class Session:
                     if not await cursor.nextset():
                         return executed
             except pymysql.err.IntegrityError as error:
-                if error.args[0] == _ER_DUP_ENTRY:
+                if error.args[0] == driver_errors.DUPLICATE_KEY:
                     raise DuplicateKey from error
                 raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Leave no transaction open that is begun inside: if it was not committed there, it is rolled back."""
+        """Roll back a transaction that is begun inside, unless it was committed there."""
         try:
             yield
         except (PaymentsError, DuplicateKey):
-            await self._connection.rollback()
+            await self._roll_back()
             raise
         except pymysql.err.MySQLError as error:
-            if is_refusal(error):
-                await self._connection.rollback()
+            if driver_errors.is_refusal(error) or driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT:
+                await self._roll_back()
             raise
         if self._connection.get_transaction_status():
-            await self._connection.rollback()
+            await self._roll_back()
+
+    async def _roll_back(self) -> None:
+        # In this order, because to switch autocommit on is to commit.
+        await self.script(f"ROLLBACK; {queries.AUTOCOMMIT_ON}", ())
 
 
 class Database:
@@ -175,29 +176,49 @@ class Database:
             **self._connect_arguments(),
         )
         self._slots = asyncio.Semaphore(settings.mysql_pool_max)
+        self._turns = Turns(max(1, settings.mysql_pool_max // 2), settings.mysql_acquire_timeout_seconds)
         self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
         self._working: set[asyncio.Task[Any]] = set()
         self._probe: aiomysql.Connection | None = None
-        metrics.expect_database_errors({*_KINDS.values(), _TIMEOUT, _PASSING, _REFUSED})
+        metrics.expect_database_errors(driver_errors.KINDS)
         metrics.watch_connections(
             lambda: len(self._working), lambda: self._pool.freesize, at_most=settings.mysql_pool_max
         )
 
-    async def run(self, work: Callable[[Session], Awaitable[Result]], deadline: Deadline) -> Result:
+    async def run(
+        self,
+        work: Callable[[Session], Awaitable[Result]],
+        deadline: Deadline,
+        *,
+        locked_payment_id: int | None = None,
+    ) -> Result:
         """Do ``work`` on a connection, and return what it returns.
 
         Work must be safe to repeat: when its connection is lost, or it is chosen as the victim of a deadlock, it is
         begun anew, a few times. Once begun it is finished, even when the caller is cancelled.
+
+        ``locked_payment_id`` names the payment whose row the work locks, if it does: see ``Turns``.
 
         Raises:
             DeadlinePassed: the deadline passed before the work was begun.
             StoreUnavailable: the database cannot be reached, or did not answer in time.
             Exception: whatever ``work`` raises.
         """
-        await self._take_slot(deadline)
+        end_turn = None
+        if locked_payment_id is not None:
+            end_turn = await self._turns.take(locked_payment_id, deadline)
+        try:
+            await self._take_slot(deadline)
+        except BaseException:
+            if end_turn is not None:
+                end_turn()
+            raise
         task = asyncio.create_task(self._attempt(work, deadline))
         self._working.add(task)
         task.add_done_callback(self._finished)
+        if end_turn is not None:
+            # Not when the caller leaves: the work goes on, and its row may still be locked.
+            task.add_done_callback(lambda _: end_turn())
         return await asyncio.shield(task)
 
     async def ping(self) -> None:
@@ -250,19 +271,12 @@ class Database:
 
     async def _take_slot(self, deadline: Deadline) -> None:
         if not self._slots.locked():
-            deadline.check()
-            await self._slots.acquire()  # at once, so that no timer is needed
+            await acquire(self._slots, deadline, 0)
             return
         started_seconds = time.perf_counter()
-        at_most_seconds = self._settings.mysql_acquire_timeout_seconds
-        wait_seconds = deadline.remaining_seconds(at_most_seconds)
         try:
-            async with asyncio.timeout(wait_seconds):
-                await self._slots.acquire()
+            await acquire(self._slots, deadline, self._settings.mysql_acquire_timeout_seconds)
         except TimeoutError as error:
-            if wait_seconds < at_most_seconds:
-                # Not asked of the clock again: the timer may be a little early by it.
-                raise deadline_passed() from error
             raise _unavailable(error) from error
         finally:
             metrics.waited_for_connection(time.perf_counter() - started_seconds)
@@ -280,20 +294,20 @@ class Database:
             try:
                 return await self._once(work)
             except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
-                metrics.database_failed(_kind(error))
-                if attempt < _ATTEMPTS and _code(error) in _TRY_AGAIN:
+                metrics.database_failed(driver_errors.kind(error))
+                if attempt < _ATTEMPTS and driver_errors.may_retry_at_once(error):
                     await asyncio.sleep(random.uniform(0.5, 1) * _BACKOFF_SECONDS * 2**attempt)
-                elif not isinstance(error, pymysql.err.MySQLError) or not is_refusal(error):
-                    raise _unavailable(error) from error
-                else:
+                elif driver_errors.is_refusal(error):
                     raise
+                else:
+                    raise _unavailable(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _once(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
         async with asyncio.timeout(self._settings.mysql_connect_timeout_seconds):
             connection = await self._pool.acquire()
         try:
-            async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds):
+            async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds + _ANSWER_SECONDS):
                 session = self._session(connection)
                 if connection not in self._prepared:
                     await self._prepare(session)
@@ -311,11 +325,16 @@ class Database:
             self._pool.release(connection)
 
     async def _prepare(self, session: Session) -> None:
-        await session.write("SET SESSION time_zone = '+00:00', sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY'", ())
-        # One value holds what a whole batch of payments became.
-        await session.write("SET SESSION group_concat_max_len = 1048576", ())
-        # Without gap locks: a refund of an unknown payment must not make charges wait.
-        await session.write("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", ())
+        timeout_seconds = self._settings.mysql_statement_timeout_seconds
+        limits = {
+            "lock_timeout_seconds": self._settings.mysql_lock_timeout_seconds,
+            "table_lock_timeout_seconds": math.ceil(timeout_seconds),
+            "statement_timeout_seconds": timeout_seconds,
+            "statement_timeout_ms": math.ceil(timeout_seconds * 1000),
+            "idle_transaction_seconds": _IDLE_TRANSACTION_SECONDS,
+            "idle_connection_seconds": _IDLE_CONNECTION_SECONDS,
+        }
+        await session.script(_SESSION.format(**limits), ())
 
     def _close_probe(self) -> None:
         if self._probe is not None:
@@ -323,25 +342,6 @@ class Database:
             self._probe = None
 
 
-def is_refusal(error: pymysql.err.MySQLError) -> bool:
-    """Tell whether the database refuses what it was given: asking again would end the same."""
-    return _code(error) not in _UNAVAILABLE
-
-
-def _code(error: Exception) -> int:
-    if isinstance(error, pymysql.err.MySQLError) and error.args and isinstance(error.args[0], int):
-        # InterfaceError(0, ...) is the driver's word for a connection that is closed.
-        return error.args[0] or CR.CR_SERVER_GONE_ERROR
-    return -1
-
-
-def _kind(error: Exception) -> str:
-    """Return what an error is counted as."""
-    if isinstance(error, TimeoutError):
-        return _TIMEOUT
-    return _KINDS.get(_code(error), _PASSING if _code(error) in _UNAVAILABLE | {-1} else _REFUSED)
-
-
 def _unavailable(error: Exception) -> StoreUnavailable:
-    _log.warning("database_unavailable", error=type(error).__name__, code=_code(error), detail=str(error))
+    _log.warning("database_unavailable", error=type(error).__name__, code=driver_errors.code(error), detail=str(error))
     return StoreUnavailable("the payment store cannot be reached at the moment")

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import orjson
 
-from server.domain.event import OF_CHARGE, OF_REFUND, EventKind
-from server.domain.payment import NewPayment, Payment, Status
+from server.domain.event import OF_CHARGE, EventKind
+from server.domain.payment import NewPayment, Payment
 from server.storage.rows import stored_time
 
 Named = str | int
@@ -30,20 +30,6 @@ def settled_charge(payment: Payment, occurred_at: datetime) -> str:
     """Return what ``queries.TELL`` binds for a payment that was pending, as it is now."""
     refunded = "0.00" if payment.refunded_amount is None else str(payment.refunded_amount.amount)
     return _one(OF_CHARGE[payment.status], payment.payment_id, None, refunded, occurred_at)
-
-
-def settled_refund(refund_id: int, status: Status, after: Payment, occurred_at: datetime) -> str:
-    """Return what ``queries.TELL`` binds for a refund that was pending, and its payment after it."""
-    assert after.refunded_amount is not None, "what is refunded has an amount"
-    refunded = str(after.refunded_amount.amount)
-    return _one(OF_REFUND[status], after.payment_id, refund_id, refunded, occurred_at)
-
-
-def new_refund(status: Status, after: Payment, occurred_at: datetime) -> tuple[object, ...]:
-    """Return what ``queries.STORE_REFUND`` binds for a refund, which has no id yet, and its payment after it."""
-    assert after.refunded_amount is not None, "what is refunded has an amount"
-    refunded = str(after.refunded_amount.amount)
-    return OF_REFUND[status].value, after.payment_id, refunded, stored_time(occurred_at)
 
 
 def imported(payments: Iterable[tuple[Named, Decimal]], occurred_at: datetime) -> str:

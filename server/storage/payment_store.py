@@ -6,8 +6,8 @@ from typing import Any
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentArchived, PaymentNotFound
+from server.domain.event import OF_REFUND
 from server.domain.listing import Page, PageQuery, Position
-from server.domain.money import Money
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
     ChargeOutcome,
@@ -27,7 +27,6 @@ from server.storage.group_read import read_details
 from server.storage.groups import Groups
 from server.storage.list_queries import Query
 from server.storage.mysql import Database, DuplicateKey, Session
-from server.storage.outbox import new_refund
 from server.storage.processor_requests import DUE_SECONDS, microseconds
 from server.storage.rows import (
     STATUS_VALUES,
@@ -69,14 +68,13 @@ class MysqlPaymentStore:
         made = _MadeRefund(refund, status, create_time, self._due_microseconds)
 
         async def work(session: Session) -> RefundOutcome:
-            async with session.transaction():
-                return await _refund(session, made)
+            return await _refund(session, made)
 
         try:
-            return await self._database.run(work, deadline)
+            return await self._database.run(work, deadline, locked_payment_id=refund.payment_id)
         except DuplicateKey:
             # A refund of another payment with the same key was in progress. It is stored now, so this finds it.
-            return await self._database.run(work, deadline)
+            return await self._database.run(work, deadline, locked_payment_id=refund.payment_id)
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
         """Return a payment and its refunds: see ``PaymentStore.get``."""
@@ -137,8 +135,8 @@ class _MadeRefund:
 
 async def _refund(session: Session, new: _MadeRefund) -> RefundOutcome:
     refund = new.refund
-    key = key_values(refund.key)
-    _, locked, earlier = await session.script(queries.BEGIN_REFUND, (refund.payment_id, *key, *key))
+    async with session.transaction():
+        _, locked, earlier, _, _, inserted, *_ = await session.script(*_statement(new))
     payment = payment_from_json(locked.rows[0][0]) if locked.rows else None
     if earlier.rows:
         made, requested = refund_from_json(earlier.rows[0][0])
@@ -151,7 +149,10 @@ async def _refund(session: Session, new: _MadeRefund) -> RefundOutcome:
         return await _refund_archived(session, refund)
     if payment.is_repeated_by(refund):
         return await _last_refund(session, queries.SELECT_LAST_REFUND, payment)
-    return await _store_refund(session, payment, new)
+    amount = payment.refundable(refund.amount)
+    assert inserted.inserted_id, "the database refunds what is refundable"
+    made = Refund(inserted.inserted_id, payment.payment_id, amount, new.status, refund.reason, new.create_time)
+    return RefundOutcome(made, payment.after_refund_of(amount), replayed=False, is_new=True)
 
 
 async def _refund_archived(session: Session, refund: NewRefund) -> RefundOutcome:
@@ -181,24 +182,6 @@ async def _archived(session: Session, payment_id: int) -> Payment | None:
     return None if row is None else payment_from_json(row[0])
 
 
-async def _store_refund(session: Session, payment: Payment, new: _MadeRefund) -> RefundOutcome:
-    refund, status, create_time = new.refund, new.status, new.create_time
-    amount = payment.refundable(refund.amount)
-    after = payment.after_refund_of(amount)
-    values = (
-        *_refund_values(new, amount),
-        *new_refund(status, after, create_time),
-        *(_amount(after.refunded_amount), after.is_refunded, payment.payment_id),
-    )
-    if status is Status.PENDING:
-        due = (payment.payment_id, new.due_microseconds)
-        inserted, *_ = await session.script(queries.RESERVE_REFUND, (*values, *due))
-    else:
-        inserted, *_ = await session.script(queries.STORE_REFUND, values)
-    made = Refund(inserted.inserted_id, payment.payment_id, amount, status, refund.reason, create_time)
-    return RefundOutcome(made, after, replayed=False, is_new=True)
-
-
 async def _count(session: Session, count: Query) -> int:
     row = await session.row(count.text, count.values)
     assert row is not None
@@ -210,21 +193,21 @@ def _position(payment: Payment) -> Position:
     return Position(payment.create_time, payment.payment_id)
 
 
-def _refund_values(new: _MadeRefund, amount: Money) -> tuple[object, ...]:
+def _statement(new: _MadeRefund) -> tuple[str, tuple[object, ...]]:
+    """Return the script that refunds a payment, and what it binds."""
     refund = new.refund
-    return (
-        refund.payment_id,
-        amount.amount,
-        _amount(refund.amount),
-        STATUS_VALUES[new.status],
-        refund.reason,
-        *key_values(refund.key),
-        stored_time(new.create_time),
+    payment_id, key, time = refund.payment_id, key_values(refund.key), stored_time(new.create_time)
+    amount, currency = (None, None) if refund.amount is None else (refund.amount.amount, refund.amount.currency)
+    refunded = (
+        *(payment_id, *key, *key),
+        *(amount, payment_id),
+        *(payment_id, currency, *key, *key),
+        *(payment_id, amount, STATUS_VALUES[new.status], refund.reason, *key, time),
     )
-
-
-def _amount(money: Money | None) -> object:
-    return None if money is None else money.amount
+    told = (OF_REFUND[new.status], time, *key)
+    if new.status is Status.PENDING:
+        return queries.RESERVE_REFUND, (*refunded, new.due_microseconds, *key, *told)
+    return queries.STORE_REFUND, (*refunded, *told)
 
 
 def _not_found() -> PaymentNotFound:

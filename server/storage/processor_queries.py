@@ -1,9 +1,9 @@
 """The SQL texts of what a remote processor is asked, each with the index that it uses: see ``queries``."""
 
-from server.storage.queries import PAYMENT, REFUND
+from server.storage.queries import BEGIN, COMMIT, PAYMENT, REFUND
 
 SETTLE_CHARGE = f"""
-    START TRANSACTION;
+    {BEGIN};
 
     SET @is_pending = NULL;
 
@@ -19,7 +19,7 @@ SETTLE_CHARGE = f"""
 
     DELETE FROM processor_requests WHERE payment_id = %s AND refund_id IS NULL;
 
-    COMMIT;
+    {COMMIT};
 
     SELECT {PAYMENT}, @is_pending FROM payments p WHERE p.payment_id = %s
 """
@@ -30,27 +30,36 @@ cannot tell how much a statement changed, and then does not know it itself.
 By the primary keys; processor_requests_by_payment. One message, so that no lock waits for the network.
 """
 
-BEGIN_SETTLE_REFUND = f"""
-    START TRANSACTION;
+SETTLE_REFUND = f"""
+    {BEGIN};
 
-    SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE;
+    SET @is_pending = NULL;
 
-    SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id WHERE r.refund_id = %s
-"""
-"""Begins a transaction, and reads a refund and its payment, locked as for a new refund. By the primary keys."""
+    SELECT r.status IS NULL INTO @is_pending FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.payment_id = %s AND r.refund_id = %s FOR UPDATE;
 
-SETTLE_REFUND = """
-    UPDATE refunds SET status = %s WHERE refund_id = %s;
+    UPDATE refunds SET status = %s WHERE refund_id = %s AND @is_pending;
 
-    UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s;
+    UPDATE payments p JOIN refunds r ON r.payment_id = p.payment_id
+    SET p.refunded = 0, p.refunded_amount = p.refunded_amount - r.amount
+    WHERE p.payment_id = %s AND r.refund_id = %s AND r.status = 0 AND @is_pending;
 
-    INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4));
+    INSERT INTO payment_outbox (changes)
+    SELECT JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, %s, CAST(p.refunded_amount AS CHAR), %s)) FROM payments p
+    WHERE p.payment_id = %s AND @is_pending;
 
     DELETE FROM processor_requests WHERE payment_id = %s AND refund_id = %s;
 
-    COMMIT
+    {COMMIT};
+
+    SELECT {PAYMENT}, {REFUND}, @is_pending FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.payment_id = %s AND r.refund_id = %s
 """
-"""Ends what BEGIN_SETTLE_REFUND began. By the primary keys; processor_requests_by_payment."""
+"""Gives a refund that is pending its outcome, as SETTLE_CHARGE does for a payment, and takes one that failed off its
+payment again. Returns both as they are then, and whether this gave the refund its outcome.
+
+By the primary keys; processor_requests_by_payment. The payment is locked before the refund, as by a new refund.
+"""
 
 CLAIM = """
     UPDATE processor_requests r
@@ -87,5 +96,5 @@ COUNT_PENDING = """
 """
 """Reads all of a table that has only what is not settled."""
 
-STATEMENTS = (SETTLE_CHARGE, BEGIN_SETTLE_REFUND, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
+STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
 """What needs, together, all the rights that the statements here need."""

@@ -50,11 +50,23 @@ REVOKE_KEY = "UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %
 SELECT_KEY_REVOKED = "SELECT revoked_at FROM api_keys WHERE key_id = %s"
 """By the primary key."""
 
+AUTOCOMMIT_ON = "SET autocommit = 1"
+
+BEGIN = "SET autocommit = 0"
+"""Begins a transaction of several statements that go to the database in one message, so that none of its locks waits
+for the network.
+
+START TRANSACTION would not do. On Galera, a commit on another node may abort the transaction between two statements;
+MariaDB then runs the remaining ones in autocommit, each for itself, and reports nothing. With autocommit off they fail.
+"""
+
+COMMIT = f"COMMIT; {AUTOCOMMIT_ON}"
+
 TELL = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4))"
 """Tells the stream what the transaction changes: binds, in hexadecimal, a JSON list (``outbox``)."""
 
 INSERT_PAYMENT = f"""
-    START TRANSACTION;
+    {BEGIN};
 
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)
@@ -63,7 +75,7 @@ INSERT_PAYMENT = f"""
 
     {TELL};
 
-    COMMIT
+    {COMMIT}
 """
 """payments_by_request and the unique key of reference settle what is a duplicate, at which the rest is not executed.
 
@@ -82,7 +94,7 @@ had not been sent.
 _DUE = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
 
 RESERVE_PAYMENT = f"""
-    START TRANSACTION;
+    {BEGIN};
 
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)
@@ -94,7 +106,7 @@ RESERVE_PAYMENT = f"""
 
     {TELL};
 
-    COMMIT
+    {COMMIT}
 """
 """The same for a payment that is pending: it has a row of what the processor is asked."""
 
@@ -121,7 +133,7 @@ _NEW_KEYS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
 _WRITE_PAYMENTS = f"""
     SET @payments = CONVERT(UNHEX(%s) USING utf8mb4);
 
-    START TRANSACTION;
+    {BEGIN};
 
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, requested_method, caller,
         request_id)
@@ -138,7 +150,7 @@ _WRITE_PAYMENTS = f"""
 """
 
 _READ_PAYMENTS = f"""
-    COMMIT;
+    {COMMIT};
 
     SELECT STRAIGHT_JOIN GROUP_CONCAT(n.place, ' ', p.payment_id, ' ', p.reference = n.reference)
     FROM {_NEW_KEYS}
@@ -177,8 +189,8 @@ SELECT_CHARGE_BY_REQUEST = f"""
 """
 """payments_by_request, at most one row."""
 
-BEGIN_REFUND = f"""
-    START TRANSACTION;
+_REFUND = f"""
+    {BEGIN};
 
     SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE;
 
@@ -186,44 +198,46 @@ BEGIN_REFUND = f"""
     WHERE r.caller = %s AND r.request_id = %s
     UNION ALL
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
-    WHERE r.caller = %s AND r.request_id = %s
-"""
-"""Begins a transaction, and reads what a refund depends on.
+    WHERE r.caller = %s AND r.request_id = %s;
 
-The payment, by the primary key: its lock makes the refunds of one payment wait for one another. Then the refund of the
-request key (bound twice), if there is one, by refunds_by_request or refunds_archive_by_request: after the lock, for
-what held it may have been this very refund, called twice.
-"""
+    SET @refund = COALESCE(%s, (SELECT amount - refunded_amount FROM payments WHERE payment_id = %s));
 
-STORE_REFUND = """
+    UPDATE payments SET refunded = refunded_amount + @refund = amount, refunded_amount = refunded_amount + @refund
+    WHERE payment_id = %s AND status <> 0 AND refunded = 0 AND @refund > 0 AND refunded_amount + @refund <= amount
+        AND currency = COALESCE(%s, currency)
+        AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.caller = %s AND r.request_id = %s)
+        AND NOT EXISTS (SELECT 1 FROM refunds_archive r WHERE r.caller = %s AND r.request_id = %s);
+
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s);
-
-    INSERT INTO payment_outbox (changes)
-    VALUES (JSON_ARRAY(JSON_ARRAY(%s, NULL, %s, LAST_INSERT_ID(), %s, %s)));
-
-    UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s;
-
-    COMMIT
+    SELECT %s, @refund, %s, %s, %s, %s, %s, {_UNLESS_ALONE.format("%s")} FROM DUAL WHERE ROW_COUNT() <> 0;
 """
-"""Ends what BEGIN_REFUND began; refunds_by_request settles what is a duplicate, at which the rest is not executed."""
 
-RESERVE_REFUND = f"""
-    INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s);
+_REFUND_CHANGE = "JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), %s))"
 
-    SET @refund_id = LAST_INSERT_ID();
-
+_TELL_REFUND = f"""
     INSERT INTO payment_outbox (changes)
-    VALUES (JSON_ARRAY(JSON_ARRAY(%s, NULL, %s, @refund_id, %s, %s)));
+    SELECT {_UNLESS_ALONE.format(_REFUND_CHANGE)} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    WHERE r.caller = %s AND r.request_id = %s AND ROW_COUNT() <> 0;
 
-    UPDATE payments SET refunded_amount = %s, refunded = %s WHERE payment_id = %s;
-
-    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at) VALUES ('refund', %s, @refund_id, {_DUE});
-
-    COMMIT
+    {COMMIT}
 """
-"""STORE_REFUND for a refund that is pending: it has a row of what the processor is asked."""
+
+STORE_REFUND = _REFUND + _TELL_REFUND
+"""Refunds a payment, if the refund fits and its request key is new.
+
+Answers with the payment as it was, by the primary key: its lock makes the refunds of one payment wait for one another.
+Then with the refund of the request key, if there is one, by refunds_by_request or refunds_archive_by_request: it is
+read after the lock, because what held it may have been this very refund, called twice. The UPDATE settles whether the
+refund fits, as ``Payment.refundable`` has it, and all that follows depends on it. refunds_by_request settles what is a
+duplicate of a refund of another payment, at which the rest is not executed.
+"""
+
+RESERVE_REFUND = f"""{_REFUND}
+    INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
+    SELECT 'refund', r.payment_id, r.refund_id, {_UNLESS_ALONE.format(_DUE)} FROM refunds r
+    WHERE r.caller = %s AND r.request_id = %s AND ROW_COUNT() <> 0;
+{_TELL_REFUND}"""
+"""The same for a refund that is pending: it has a row of what the processor is asked."""
 
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
@@ -251,8 +265,8 @@ STATEMENTS = (
     INSERT_PAYMENT,
     INSERT_PAYMENTS,
     RESERVE_PAYMENT,
-    BEGIN_REFUND,
     STORE_REFUND,
+    RESERVE_REFUND,
     SELECT_DETAILS_BY_REFERENCE,
 )
 """What needs, together, all the rights that the statements here need."""

@@ -18,8 +18,8 @@ _NEEDED_RIGHTS = tuple(
         *event_queries.STATEMENTS,
         *processor_queries.STATEMENTS,
     )
-    for statement in text.split(";")
-    if " FROM " in statement or "INSERT" in statement or "UPDATE" in statement
+    for statement in map(str.strip, text.split(";"))
+    if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
 )
 """Statements that the database explains only to who has the rights to execute them; none of them changes anything."""
 

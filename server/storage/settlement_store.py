@@ -4,13 +4,14 @@ import secrets
 from datetime import datetime
 
 from server.domain.deadline import Deadline
-from server.domain.payment import Payment, Refund, Status
+from server.domain.event import OF_REFUND
+from server.domain.payment import Payment, Refund
 from server.domain.processing import Outcome, PendingRequest
 from server.storage import processor_queries as queries
 from server.storage.mysql import Database, Session
-from server.storage.outbox import settled_charge, settled_refund
+from server.storage.outbox import settled_charge
 from server.storage.processor_requests import microseconds
-from server.storage.rows import STATUS_VALUES, payment_from_json, pending_from_json, refund_from_json
+from server.storage.rows import STATUS_VALUES, payment_from_json, pending_from_json, refund_from_json, stored_time
 
 _MICROSECONDS = 1_000_000
 
@@ -40,31 +41,27 @@ class MysqlSettlementStore:
             ((stored, was_pending),) = answer.rows
             return payment_from_json(stored), bool(was_pending)
 
-        return await self._database.run(work, Deadline())
+        return await self._database.run(work, Deadline(), locked_payment_id=payment.payment_id)
 
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
         """Give a refund its outcome: see ``SettlementStore.settle_refund``."""
+        keys = (refund.payment_id, refund.refund_id)
+        values = (
+            *keys,
+            *(STATUS_VALUES[outcome.status], refund.refund_id),
+            *keys,
+            *(OF_REFUND[outcome.status], refund.refund_id, stored_time(now), refund.payment_id),
+            *keys,
+            *keys,
+        )
 
         async def work(session: Session) -> tuple[Refund, Payment, bool]:
             async with session.transaction():
-                keys = (refund.payment_id, refund.refund_id)
-                _, locked, stored = await session.script(queries.BEGIN_SETTLE_REFUND, keys)
-                payment, (known, _) = payment_from_json(locked.rows[0][0]), refund_from_json(stored.rows[0][0])
-                if known.status is not Status.PENDING:
-                    return known, payment, False
-                settled = known.settled(outcome.status)
-                after = payment if outcome.status is Status.SUCCEEDED else payment.after_failed_refund_of(known.amount)
-                assert after.refunded_amount is not None, "what is refunded has an amount"
-                values = (
-                    *(STATUS_VALUES[outcome.status], refund.refund_id),
-                    *(after.refunded_amount.amount, after.is_refunded, payment.payment_id),
-                    settled_refund(refund.refund_id, outcome.status, after, now),
-                    *keys,
-                )
-                await session.script(queries.SETTLE_REFUND, values)
-                return settled, after, True
+                *_, answer = await session.script(queries.SETTLE_REFUND, values)
+            ((payment, stored, was_pending),) = answer.rows
+            return refund_from_json(stored)[0], payment_from_json(payment), bool(was_pending)
 
-        return await self._database.run(work, Deadline())
+        return await self._database.run(work, Deadline(), locked_payment_id=refund.payment_id)
 
     async def processor_id(self, payment_id: int) -> str | None:
         """Return the processor's name of a payment: see ``SettlementStore.processor_id``."""

@@ -1,0 +1,105 @@
+"""The database driver's errors by their meaning: which may pass, which of those to retry, and what each counts as.
+
+The numbers are those of the servers' own lists: MySQL's "Server Error Message Reference" and "Client Error Message
+Reference", and MariaDB's "Error Codes" (1900 to 1999 and 4000 to 4999 differ between the two).
+"""
+
+import pymysql.err
+from pymysql.constants import CR
+
+DUPLICATE_KEY = 1062
+
+LOCK_WAIT_TIMEOUT = 1205
+
+_LOCKED = frozenset({LOCK_WAIT_TIMEOUT, 1213, 1614, 1689, 3572})
+"""Lock wait timeout, deadlock (also in an XA transaction), a lock that was given up for another, NOWAIT."""
+
+_CONNECTION_LOST = frozenset({1927, 2006, 2013, 2055, 3169, 4031})
+
+_CHANGED_MEANWHILE = frozenset(
+    {
+        1020,  # the record has changed since it was read (MariaDB with innodb_snapshot_isolation)
+        *(1412, 1615),  # the table's definition has changed, the statement must be prepared again
+        1467,  # the next AUTO_INCREMENT value could not be read: seen after KILL QUERY
+        3101,  # rolled back during its commit by group replication, which certified another first
+    }
+)
+"""The transaction was rolled back, or its statement did nothing, because of something that has passed already."""
+
+_RETRIED = _CONNECTION_LOST | _CHANGED_MEANWHILE | _LOCKED - {LOCK_WAIT_TIMEOUT}
+"""The same work, begun anew, may well succeed at once.
+
+A lock wait timeout is not among them, because whoever holds the lock has held it for seconds: each retry would occupy a
+connection for as long again.
+"""
+
+_FULL = frozenset({1021, 1026, 1037, 1038, 1041, 1114, 1206, 3170})
+"""Disk, memory, table, sort buffer or lock table full."""
+
+_TOO_MANY_CONNECTIONS = frozenset({1040, 1135, 1203, 1226, 1637})
+"""Connections, threads, or transactions."""
+
+_ACCESS_DENIED = frozenset(
+    {
+        *(1044, 1045, 1049, 1129, 1130, 1698),  # who, where from, to which database
+        *(1142, 1143, 1227),  # rights on a table, on a column, of the server
+        *(1820, 1862, 3118, 3955, 4151),  # the password has expired, the account is locked
+    }
+)
+"""An administrator has taken it away, and can give it back: nothing is wrong with the request."""
+
+_READ_ONLY = frozenset({1036, 1207, 1223, 1290, 1792, 1836, 3100})
+
+_PASSING = frozenset(
+    {
+        *(1015, 1016, 1030),  # a file cannot be locked or opened, an error of the storage engine
+        *(1053, 1077, 1079, 1080),  # shutting down
+        *(1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184),  # the connection broke
+        *(1180, 1181),  # error during COMMIT, during ROLLBACK
+        *(1047, 1297, 3168, *range(3796, 3800)),  # the node or the storage engine is not ready, nor the group's order
+        *(1028, 1317, 1969, 3024),  # interrupted, or took longer than it may
+        *range(2000, 2100),  # the client's side of all these
+    }
+)
+
+_UNAVAILABLE = _RETRIED | _LOCKED | _FULL | _TOO_MANY_CONNECTIONS | _ACCESS_DENIED | _READ_ONLY | _PASSING
+
+_TIMEOUT_KIND, _UNAVAILABLE_KIND, _REFUSED_KIND = "timeout", "unavailable", "refused"
+
+_KINDS = {
+    **dict.fromkeys(_LOCKED, "lock"),
+    **dict.fromkeys(_CONNECTION_LOST, "connection_lost"),
+    **dict.fromkeys(_FULL, "full"),
+    **dict.fromkeys(_TOO_MANY_CONNECTIONS, "too_many_connections"),
+    **dict.fromkeys(_ACCESS_DENIED, "access_denied"),
+    **dict.fromkeys(_READ_ONLY, "read_only"),
+}
+"""The metric's label for an error; "unavailable" is any other that may pass, "refused" any other at all."""
+
+KINDS = frozenset({*_KINDS.values(), _TIMEOUT_KIND, _UNAVAILABLE_KIND, _REFUSED_KIND})
+
+
+def code(error: Exception) -> int:
+    """Return the server's or the client's number of an error, or -1 when it has none."""
+    if isinstance(error, pymysql.err.MySQLError) and error.args and isinstance(error.args[0], int):
+        # InterfaceError(0, ...) is the driver's word for a connection that is closed.
+        return error.args[0] or CR.CR_SERVER_GONE_ERROR
+    return -1
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the database refuses what it was given, so that asking again would end the same."""
+    return isinstance(error, pymysql.err.MySQLError) and code(error) not in _UNAVAILABLE
+
+
+def may_retry_at_once(error: Exception) -> bool:
+    """Whether the same work, begun anew, may well succeed at once."""
+    return code(error) in _RETRIED
+
+
+def kind(error: Exception) -> str:
+    """Return what an error is counted as: one of ``KINDS``."""
+    if isinstance(error, TimeoutError):
+        return _TIMEOUT_KIND
+    number = code(error)
+    return _KINDS.get(number, _UNAVAILABLE_KIND if number in _UNAVAILABLE | {-1} else _REFUSED_KIND)
