@@ -32,6 +32,7 @@ from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.relay import Relay
 from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
+from server.storage.server_settings import read_risky_settings
 from server.storage.settlement_store import MysqlSettlementStore
 from server.storage.traced import TracedGroups, TracedSession
 from server.tracing import Tracing, trace_methods
@@ -338,6 +339,7 @@ async def _wait_for_database(database: Database, keys: MysqlKeyStore, settings: 
             await check_schema(database, Deadline())
             await check_rights(database, Deadline())
             await keys.load()
+            await _warn_of_server_settings(database)
         except StoreUnavailable as error:
             if asyncio.get_running_loop().time() + _STARTUP_RETRY_SECONDS > deadline:
                 msg = f"no database within {timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS): {error.__cause__}"
@@ -348,6 +350,13 @@ async def _wait_for_database(database: Database, keys: MysqlKeyStore, settings: 
             raise StartupError(str(error)) from error
         else:
             return
+
+
+async def _warn_of_server_settings(database: Database) -> None:
+    for setting in await read_risky_settings(database):
+        _log.warning(
+            "database_setting", setting=setting.name, value=setting.value, effect=setting.effect, advice=setting.advice
+        )
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:

@@ -181,14 +181,16 @@ class _Archiver:
                 # A backup holds the table for as long as it reads it: waiting for that, charges would wait too.
                 time.sleep(_BACKUP_POLL_SECONDS)
             try:
-                _execute(self._connection, "LOCK TABLES payments_archive WRITE")
+                # One message: stopped between the two, this process would hold up every charge.
+                with self._connection.cursor() as cursor:
+                    cursor.execute("LOCK TABLES payments_archive WRITE; UNLOCK TABLES")
+                    cursor.nextset()
             except pymysql.err.OperationalError as error:
                 if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
                     raise
                 self._show.say("a long statement holds payments_archive; waiting for its end")
                 time.sleep(_BARRIER_RETRY_SECONDS)
             else:
-                _execute(self._connection, "UNLOCK TABLES")
                 return
         raise ArchiveError(
             "statements that hold payments_archive do not end: `payments doctor` names long transactions"

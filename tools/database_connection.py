@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import pymysql
+from pymysql.constants import CLIENT
 
 from server.config import Settings
 
@@ -29,6 +30,11 @@ _SESSION = (
     "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
 """UTC, and no value is bent to fit. Zero dates are let through, as an adopted table may hold some."""
+
+_LIMIT_IDLE_TRANSACTIONS = " /*M!100600 , idle_transaction_timeout = 30 */"
+"""Has MariaDB roll back a transaction whose tool was stopped, so that its locks do not outlive it. MySQL has no such
+limit, and reads this as a comment.
+"""
 
 _RETRY_SECONDS = 0.5
 
@@ -74,11 +80,13 @@ def connect(
     say: Callable[[str], None] = print_line,
     create_database: bool = False,
     allow_local_infile: bool = False,
+    limit_idle_transactions: bool = True,
 ) -> DatabaseConnection:
     """Connect with autocommit, in UTC and strict mode; wait, with a line said, for a database that is not there yet.
 
     Waits for ``settings.mysql_startup_timeout_seconds`` at most. ``create_database`` makes the database itself when the
     server has none of that name. ``allow_local_infile`` lets it ask for files of this machine (LOAD DATA LOCAL).
+    ``limit_idle_transactions`` False is for a transaction that only reads, and may wait for whoever takes its output.
 
     Raises:
         DatabaseConnectionError: no server answered in time, or it refuses the user or the database.
@@ -87,7 +95,12 @@ def connect(
     waiting = False
     while True:
         try:
-            return _connect_once(settings, create_database=create_database, allow_local_infile=allow_local_infile)
+            return _connect_once(
+                settings,
+                create_database=create_database,
+                allow_local_infile=allow_local_infile,
+                limit_idle_transactions=limit_idle_transactions,
+            )
         except pymysql.err.MySQLError as error:
             reason = error.args[1] if len(error.args) > 1 else error
             if not (is_unreachable(error) or error.args[0] in _BUSY_CODES):
@@ -104,20 +117,23 @@ def connect(
         time.sleep(_RETRY_SECONDS)
 
 
-def _connect_once(settings: Settings, *, create_database: bool, allow_local_infile: bool) -> DatabaseConnection:
+def _connect_once(
+    settings: Settings, *, create_database: bool, allow_local_infile: bool, limit_idle_transactions: bool
+) -> DatabaseConnection:
+    session = _SESSION + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
     try:
-        return _open(settings, settings.mysql_db, allow_local_infile=allow_local_infile)
+        return _open(settings, settings.mysql_db, session, allow_local_infile=allow_local_infile)
     except pymysql.err.OperationalError as error:
         if not create_database or error.args[0] != _UNKNOWN_DATABASE:
             raise
-    connection = _open(settings, None, allow_local_infile=allow_local_infile)
+    connection = _open(settings, None, session, allow_local_infile=allow_local_infile)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(settings.mysql_db)} CHARACTER SET utf8mb4")
     connection.select_db(settings.mysql_db)
     return connection
 
 
-def _open(settings: Settings, database: str | None, *, allow_local_infile: bool) -> DatabaseConnection:
+def _open(settings: Settings, database: str | None, session: str, *, allow_local_infile: bool) -> DatabaseConnection:
     return pymysql.connect(
         host=settings.mysql_host,
         port=settings.mysql_port,
@@ -128,6 +144,8 @@ def _open(settings: Settings, database: str | None, *, allow_local_infile: bool)
         charset="utf8mb4",
         autocommit=True,
         connect_timeout=settings.mysql_connect_timeout_seconds,
-        init_command=_SESSION,
+        init_command=session,
         local_infile=allow_local_infile,
+        # Several statements in one message: so no lock between them waits for this process.
+        client_flag=CLIENT.MULTI_STATEMENTS,
     )

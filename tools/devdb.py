@@ -55,6 +55,7 @@ _SERVER_OPTIONS = (
     "--character-set-server=utf8mb4",
     "--innodb-buffer-pool-size=256M",
     "--innodb-flush-log-at-trx-commit=1",
+    "--innodb-autoinc-lock-mode=2",
     "--innodb-doublewrite=1",
     "--skip-log-bin",
 )

@@ -12,6 +12,7 @@ import typer
 from pymysql.constants import ER
 
 from server.config import Settings, SettingsError, check_exposure
+from server.storage.server_settings import SELECT_SERVER_SETTINGS, risky_settings
 from tools import database_state, service_state
 from tools.adoption import count_adopted
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, address, connect
@@ -188,12 +189,12 @@ def _durability(connection: DatabaseConnection, settings: Settings) -> Iterator[
 
 
 def _locks(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks
-    (mode,) = _row(connection, "SELECT @@innodb_autoinc_lock_mode")
-    if mode != 2:  # noqa: PLR2004 - the database's word for interleaved
-        text = f"innodb_autoinc_lock_mode is {mode}: replicas that charge at once wait for one another"
-        yield Finding(Level.NOTE, "locks", text, "Set innodb_autoinc_lock_mode = 2 and restart the database.")
-    else:
-        yield Finding(Level.OK, "locks", "replicas can insert at once")
+    risky = list(risky_settings(_rows(connection, SELECT_SERVER_SETTINGS)))
+    for setting in risky:
+        text = f"{setting.name} is {setting.value}: {setting.effect}"
+        yield Finding(Level.WARNING, "locks", text, setting.advice)
+    if not risky:
+        yield Finding(Level.OK, "locks", "a locked row holds up only those who need it")
 
 
 def _indexes(connection: DatabaseConnection, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - as all checks

@@ -58,7 +58,7 @@ def export(  # noqa: PLR0913 - all but three are named
     """
     counts: list[int] = []
     with ExitStack() as stack:
-        connection = stack.enter_context(closing(connect(settings, say=show.say)))
+        connection = stack.enter_context(closing(connect(settings, say=show.say, limit_idle_transactions=False)))
         check_migrated(connection)
         _begin_snapshot(connection)
         for path, columns, query in (

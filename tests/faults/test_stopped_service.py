@@ -1,0 +1,65 @@
+"""A replica that is stopped at any moment holds no lock: the others go on."""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import grpc
+import pymysql
+from payments.v1 import payments_pb2 as pb
+
+from tests.api.drivers import CallFailed, GrpcDriver
+from tests.api.requests import charge, new_request_id, refund
+from tests.conftest import DatabaseServer
+from tests.running_service import RunningService
+
+ROUNDS = 25
+CLIENTS = 8
+
+
+def test_a_service_stopped_in_the_middle_of_refunds_leaves_no_payment_locked(
+    start_service: Callable[..., RunningService], database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    stopped, other = start_service(), start_service()
+    chance = random.Random(1)
+    is_over = False
+
+    def keep_refunding(payment_id: int) -> None:
+        with grpc.insecure_channel(stopped.target) as channel:
+            calls = GrpcDriver(channel)
+            while not is_over:
+                with suppress(CallFailed):
+                    calls.refund(refund(payment_id, "0.01"))
+
+    with grpc.insecure_channel(other.target) as channel, ThreadPoolExecutor(CLIENTS) as threads:
+        calls = GrpcDriver(channel)
+        payment_id = calls.charge(charge(amount="10000.00")).payment.payment_id
+        refunding = [threads.submit(keep_refunding, payment_id) for _ in range(CLIENTS)]
+        try:
+            for _ in range(ROUNDS):
+                time.sleep(chance.uniform(0.02, 0.06))
+                stopped.send(signal.SIGSTOP)
+                try:
+                    assert_unlocked(database_server, migrated_database["MYSQL_DB"], payment_id)
+                    calls.refund(refund(payment_id, "0.01", request_id=new_request_id()))
+                finally:
+                    stopped.send(signal.SIGCONT)
+        finally:
+            is_over = True
+        for one in refunding:
+            one.result()
+        details = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
+    refunded = details.payment.refunded_amount
+    assert refunded.units * 100 + refunded.nanos // 10_000_000 == len(details.refunds)
+
+
+def assert_unlocked(database_server: DatabaseServer, database: str, payment_id: int) -> None:
+    """Fail unless the row can be locked within a second, in which messages that were sent before are done."""
+    connection = pymysql.connect(**database_server.connect_kwargs, database=database, autocommit=False)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
+        cursor.execute("SELECT 1 FROM payments WHERE payment_id = %s FOR UPDATE", (payment_id,))
+        connection.rollback()
