@@ -244,7 +244,7 @@ def test_each_attempt_at_a_statement_has_its_span_and_what_the_database_said(
             wait_until(lambda: len(waiting()) == 1)
             database_server.execute(f"KILL CONNECTION {waiting()[0][0]}")
         refunding.result()
-    failed, succeeded = receiver.wait_for(lambda span: span.name == "BEGIN_REFUND", 2)
+    failed, succeeded = receiver.wait_for(lambda span: span.name == "STORE_REFUND", 2)
     assert (failed.is_error, succeeded.is_error) == (True, False)
     assert int(failed.attributes["db.response.status_code"]) in {1927, 2013}
     assert not receiver.named("payments.v1.PaymentService/Refund").is_error
