@@ -17,17 +17,20 @@ async def insert_one(session: Session, payment: NewPayment, due_microseconds: in
     When it is pending, it is due for the janitor after that time.
     """
     values, key, told = payment_values(payment), key_values(payment.charge.key), charge_changes((payment,))
+    stored = (*key, payment.reference)
     try:
         async with session.transaction():
             if payment.status is Status.PENDING:
-                executed = await session.script(queries.RESERVE_PAYMENT, (*values, *key, due_microseconds, told))
+                reserved = (*values, *key, due_microseconds, told, *stored)
+                *_, answer = await session.script(queries.RESERVE_PAYMENT, reserved)
             else:
-                executed = await session.script(queries.INSERT_PAYMENT, (*values, *key, told))
+                *_, answer = await session.script(queries.INSERT_PAYMENT, (*values, *key, told, *stored))
     except DuplicateKey:
         return await earlier_outcome(session, payment)
-    if not executed[1].inserted_id:
+    if not answer.rows:
         return await earlier_outcome(session, payment)
-    return ChargeOutcome(stored_payment(payment, executed[1].inserted_id), replayed=False)
+    ((payment_id,),) = answer.rows
+    return ChargeOutcome(stored_payment(payment, payment_id), replayed=False)
 
 
 async def earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcome:

@@ -11,7 +11,9 @@ DUPLICATE_KEY = 1062
 
 LOCK_WAIT_TIMEOUT = 1205
 
-_LOCKED = frozenset({LOCK_WAIT_TIMEOUT, 1213, 1614, 1689, 3572})
+_DEADLOCK = 1213
+
+_LOCKED = frozenset({LOCK_WAIT_TIMEOUT, _DEADLOCK, 1614, 1689, 3572})
 """Lock wait timeout, deadlock (also in an XA transaction), a lock that was given up for another, NOWAIT."""
 
 _CONNECTION_LOST = frozenset({1927, 2006, 2013, 2055, 3169, 4031})
@@ -77,6 +79,11 @@ _KINDS = {
 """The metric's label for an error; "unavailable" is any other that may pass, "refused" any other at all."""
 
 KINDS = frozenset({*_KINDS.values(), _TIMEOUT_KIND, _UNAVAILABLE_KIND, _REFUSED_KIND})
+
+
+def aborted() -> pymysql.err.OperationalError:
+    """Return the error of a transaction that the database aborted between two statements without a word."""
+    return pymysql.err.OperationalError(_DEADLOCK, "the transaction was aborted before its commit")
 
 
 def code(error: Exception) -> int:

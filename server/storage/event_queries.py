@@ -15,11 +15,16 @@ RELAY = f"""
 
     SELECT last_sequence INTO @last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE SKIP LOCKED;
 
+    INSERT INTO payment_outbox (changes) SELECT '[]' FROM DUAL WHERE @last_sequence IS NOT NULL;
+
+    SET @fence = LAST_INSERT_ID();
+
     INSERT INTO payment_events (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
     SELECT STRAIGHT_JOIN
         @last_sequence + ROW_NUMBER() OVER (ORDER BY o.outbox_id, n.place), COALESCE(n.payment_id, p.payment_id),
         n.refund_id, n.kind, COALESCE(n.refunded_amount, 0), COALESCE(n.occurred_at, p.created_at)
-    FROM payment_outbox o
+    FROM payment_outbox f
+    JOIN payment_outbox o ON o.outbox_id IN %s
     JOIN JSON_TABLE(o.changes, '$[*]' COLUMNS (
         place FOR ORDINALITY,
         kind VARCHAR(16) CHARACTER SET ascii PATH '$[0]' ERROR ON ERROR,
@@ -30,14 +35,18 @@ RELAY = f"""
         occurred_at DATETIME(6) PATH '$[5]' ERROR ON ERROR
     )) n ON TRUE
     LEFT JOIN payments p ON p.reference = n.reference
-    WHERE @last_sequence IS NOT NULL AND o.outbox_id IN %s AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
+    WHERE f.outbox_id = @fence AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
 
     SELECT COUNT(*) INTO @inserted FROM payment_events WHERE sequence > @last_sequence;
 
-    UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
-    WHERE @last_sequence IS NOT NULL AND stream_id = 1;
+    UPDATE payment_outbox f STRAIGHT_JOIN payment_stream s
+    SET s.last_sequence = @last_sequence + @inserted
+    WHERE f.outbox_id = @fence AND s.stream_id = 1 AND s.last_sequence = @last_sequence;
 
-    DELETE FROM payment_outbox WHERE @last_sequence IS NOT NULL AND outbox_id IN %s;
+    DELETE o FROM payment_outbox f STRAIGHT_JOIN payment_outbox o
+    WHERE f.outbox_id = @fence AND o.outbox_id IN %s;
+
+    DELETE FROM payment_outbox WHERE outbox_id = @fence;
 
     {COMMIT};
 
@@ -47,6 +56,9 @@ RELAY = f"""
 """Makes events of rows of the outbox, numbered from the last one on, and deletes the rows; does nothing while another
 relay is at it. By the primary keys; payments that have been charged by the unique key of their reference. Then tells
 how many events it made of each kind.
+
+The fence is a row of the outbox that nobody else sees (``queries.BEGIN``). It is looked at first, so that without it
+nothing is locked.
 
 It is one message, so that the lock never waits for the network: of a relay whose machine is gone, the database would
 keep the connection, and the lock, for hours.

@@ -15,13 +15,13 @@ from server.domain.payment import (
     NewRefund,
     Payment,
     PaymentDetails,
-    Refund,
     RefundOutcome,
     Status,
 )
 from server.domain.value import value
 from server.storage import archive_queries, group_read, list_queries, queries
 from server.storage.charges import key_values, reused
+from server.storage.driver_errors import aborted
 from server.storage.group_commit import GroupCommit
 from server.storage.group_read import read_details
 from server.storage.groups import Groups
@@ -136,7 +136,13 @@ class _MadeRefund:
 async def _refund(session: Session, new: _MadeRefund) -> RefundOutcome:
     refund = new.refund
     async with session.transaction():
-        _, locked, earlier, _, _, inserted, *_ = await session.script(*_statement(new))
+        _, _, locked, earlier, inserted, *_, stored = await session.script(*_statement(new))
+    if stored.rows:
+        ((made_json, payment_json),) = stored.rows
+        made, _ = refund_from_json(made_json)
+        return RefundOutcome(made, payment_from_json(payment_json), replayed=False, is_new=True)
+    if inserted.inserted_id:
+        raise aborted()
     payment = payment_from_json(locked.rows[0][0]) if locked.rows else None
     if earlier.rows:
         made, requested = refund_from_json(earlier.rows[0][0])
@@ -149,10 +155,9 @@ async def _refund(session: Session, new: _MadeRefund) -> RefundOutcome:
         return await _refund_archived(session, refund)
     if payment.is_repeated_by(refund):
         return await _last_refund(session, queries.SELECT_LAST_REFUND, payment)
-    amount = payment.refundable(refund.amount)
-    assert inserted.inserted_id, "the database refunds what is refundable"
-    made = Refund(inserted.inserted_id, payment.payment_id, amount, new.status, refund.reason, new.create_time)
-    return RefundOutcome(made, payment.after_refund_of(amount), replayed=False, is_new=True)
+    payment.refundable(refund.amount)
+    # It was refundable before the transaction was aborted.
+    raise aborted()
 
 
 async def _refund_archived(session: Session, refund: NewRefund) -> RefundOutcome:
@@ -198,16 +203,16 @@ def _statement(new: _MadeRefund) -> tuple[str, tuple[object, ...]]:
     refund = new.refund
     payment_id, key, time = refund.payment_id, key_values(refund.key), stored_time(new.create_time)
     amount, currency = (None, None) if refund.amount is None else (refund.amount.amount, refund.amount.currency)
-    refunded = (
+    values = (
         *(payment_id, *key, *key),
-        *(amount, payment_id),
-        *(payment_id, currency, *key, *key),
-        *(payment_id, amount, STATUS_VALUES[new.status], refund.reason, *key, time),
+        *(amount, amount, STATUS_VALUES[new.status], refund.reason, *key, time),
+        *(payment_id, amount, currency, *key, *key),
+        payment_id,
+        *(OF_REFUND[new.status], time),
     )
-    told = (OF_REFUND[new.status], time, *key)
     if new.status is Status.PENDING:
-        return queries.RESERVE_REFUND, (*refunded, new.due_microseconds, *key, *told)
-    return queries.STORE_REFUND, (*refunded, *told)
+        return queries.RESERVE_REFUND, (*values, new.due_microseconds)
+    return queries.STORE_REFUND, values
 
 
 def _not_found() -> PaymentNotFound:

@@ -5,54 +5,56 @@ from server.storage.queries import BEGIN, COMMIT, PAYMENT, REFUND
 SETTLE_CHARGE = f"""
     {BEGIN};
 
-    SET @is_pending = NULL;
+    INSERT INTO payment_outbox (changes)
+    SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM payments WHERE payment_id = %s AND status IS NULL FOR UPDATE;
 
-    SELECT status IS NULL INTO @is_pending FROM payments WHERE payment_id = %s FOR UPDATE;
+    SET @outbox_id = LAST_INSERT_ID();
 
-    UPDATE payments SET status = %s WHERE payment_id = %s AND @is_pending;
-
-    INSERT INTO payment_outbox (changes) SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM DUAL WHERE @is_pending;
+    UPDATE payments p JOIN payment_outbox o ON o.outbox_id = @outbox_id SET p.status = %s
+    WHERE p.payment_id = %s AND p.status IS NULL;
 
     INSERT INTO processor_payments (payment_id, processor_id)
     SELECT n.payment_id, n.processor_id FROM (SELECT %s AS payment_id, %s AS processor_id) n
-    WHERE @is_pending AND n.processor_id IS NOT NULL;
+    JOIN payment_outbox o ON o.outbox_id = @outbox_id
+    WHERE n.processor_id IS NOT NULL;
 
-    DELETE FROM processor_requests WHERE payment_id = %s AND refund_id IS NULL;
+    DELETE q FROM processor_requests q JOIN payments p ON p.payment_id = q.payment_id
+    WHERE q.payment_id = %s AND q.refund_id IS NULL AND p.status IS NOT NULL;
 
     {COMMIT};
 
-    SELECT {PAYMENT}, @is_pending FROM payments p WHERE p.payment_id = %s
+    SELECT {PAYMENT}, @outbox_id <> 0 FROM payments p WHERE p.payment_id = %s
 """
 """Gives a payment that is pending its outcome; where it has one, nothing is changed. Returns it as it is then, and
-whether this gave it the outcome. That is asked before, and not counted after: to a client that is gone the database
-cannot tell how much a statement changed, and then does not know it itself.
-
-By the primary keys; processor_requests_by_payment. One message, so that no lock waits for the network.
+whether this gave it the outcome. By the primary keys; processor_requests_by_payment.
 """
 
 SETTLE_REFUND = f"""
     {BEGIN};
 
-    SET @is_pending = NULL;
-
-    SELECT r.status IS NULL INTO @is_pending FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
-    WHERE p.payment_id = %s AND r.refund_id = %s FOR UPDATE;
-
-    UPDATE refunds SET status = %s WHERE refund_id = %s AND @is_pending;
-
-    UPDATE payments p JOIN refunds r ON r.payment_id = p.payment_id
-    SET p.refunded = 0, p.refunded_amount = p.refunded_amount - r.amount
-    WHERE p.payment_id = %s AND r.refund_id = %s AND r.status = 0 AND @is_pending;
+    SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE;
 
     INSERT INTO payment_outbox (changes)
-    SELECT JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, %s, CAST(p.refunded_amount AS CHAR), %s)) FROM payments p
-    WHERE p.payment_id = %s AND @is_pending;
+    SELECT JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, r.refund_id,
+        CAST(p.refunded_amount - IF(%s = 0, r.amount, 0) AS CHAR), %s))
+    FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.payment_id = %s AND r.refund_id = %s AND r.status IS NULL FOR UPDATE;
 
-    DELETE FROM processor_requests WHERE payment_id = %s AND refund_id = %s;
+    SET @outbox_id = LAST_INSERT_ID();
+
+    UPDATE refunds r JOIN payment_outbox o ON o.outbox_id = @outbox_id SET r.status = %s
+    WHERE r.refund_id = %s AND r.status IS NULL;
+
+    UPDATE payments p JOIN refunds r ON r.payment_id = p.payment_id JOIN payment_outbox o ON o.outbox_id = @outbox_id
+    SET p.refunded = 0, p.refunded_amount = p.refunded_amount - r.amount
+    WHERE p.payment_id = %s AND r.refund_id = %s AND r.status = 0;
+
+    DELETE q FROM processor_requests q JOIN refunds r ON r.refund_id = q.refund_id
+    WHERE q.payment_id = %s AND q.refund_id = %s AND r.status IS NOT NULL;
 
     {COMMIT};
 
-    SELECT {PAYMENT}, {REFUND}, @is_pending FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
+    SELECT {PAYMENT}, {REFUND}, @outbox_id <> 0 FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.payment_id = %s AND r.refund_id = %s
 """
 """Gives a refund that is pending its outcome, as SETTLE_CHARGE does for a payment, and takes one that failed off its

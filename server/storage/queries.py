@@ -52,18 +52,25 @@ SELECT_KEY_REVOKED = "SELECT revoked_at FROM api_keys WHERE key_id = %s"
 
 AUTOCOMMIT_ON = "SET autocommit = 1"
 
-BEGIN = "SET autocommit = 0"
+BEGIN = "SET autocommit = 0; DO LAST_INSERT_ID(0)"
 """Begins a transaction of several statements that go to the database in one message, so that none of its locks waits
 for the network.
 
-START TRANSACTION would not do. On Galera, a commit on another node may abort the transaction between two statements;
-MariaDB then runs the remaining ones in autocommit, each for itself, and reports nothing. With autocommit off they fail.
+On Galera, a commit on another node may abort the transaction between two statements. MariaDB then reports nothing, and
+runs the remaining ones: after START TRANSACTION each in autocommit, with autocommit off in a new transaction. So
+autocommit is off, and each statement depends on a row that an earlier one has inserted, under an id that no other
+transaction has: an abort takes that row away, and with it the effect of all that follows. What the answer says is read
+after the commit. LAST_INSERT_ID() is 0 until the transaction has inserted such a row.
 """
 
 COMMIT = f"COMMIT; {AUTOCOMMIT_ON}"
 
 TELL = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4))"
 """Tells the stream what the transaction changes: binds, in hexadecimal, a JSON list (``outbox``)."""
+
+_READ_PAYMENT = """
+    SELECT payment_id FROM payments WHERE caller = %s AND request_id = %s AND reference = %s
+"""
 
 INSERT_PAYMENT = f"""
     {BEGIN};
@@ -75,12 +82,13 @@ INSERT_PAYMENT = f"""
 
     {TELL};
 
-    {COMMIT}
-"""
+    {COMMIT};
+{_READ_PAYMENT}"""
 """payments_by_request and the unique key of reference settle what is a duplicate, at which the rest is not executed.
 
 Where payments_archive_by_request has its key (bound once more) nothing is inserted, and what the stream is told is of
-no payment: `payments archive` sees to it that a key is always in one of the two.
+no payment: `payments archive` sees to it that a key is always in one of the two. The answer comes last: the payment_id
+under that key, if its payment has this reference.
 """
 
 _UNLESS_ALONE = "IF(ROW_COUNT() < 0, NULL, {})"
@@ -102,12 +110,13 @@ RESERVE_PAYMENT = f"""
     WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
 
     INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT 'charge', LAST_INSERT_ID(), {_UNLESS_ALONE.format(_DUE)} FROM DUAL WHERE ROW_COUNT() <> 0;
+    SELECT 'charge', p.payment_id, {_UNLESS_ALONE.format(_DUE)} FROM payments p
+    WHERE p.payment_id = LAST_INSERT_ID() AND ROW_COUNT() <> 0;
 
     {TELL};
 
-    {COMMIT}
-"""
+    {COMMIT};
+{_READ_PAYMENT}"""
 """The same for a payment that is pending: it has a row of what the processor is asked."""
 
 _NEW_PAYMENTS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
@@ -200,43 +209,49 @@ _REFUND = f"""
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
     WHERE r.caller = %s AND r.request_id = %s;
 
-    SET @refund = COALESCE(%s, (SELECT amount - refunded_amount FROM payments WHERE payment_id = %s));
-
-    UPDATE payments SET refunded = refunded_amount + @refund = amount, refunded_amount = refunded_amount + @refund
-    WHERE payment_id = %s AND status <> 0 AND refunded = 0 AND @refund > 0 AND refunded_amount + @refund <= amount
-        AND currency = COALESCE(%s, currency)
-        AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.caller = %s AND r.request_id = %s)
-        AND NOT EXISTS (SELECT 1 FROM refunds_archive r WHERE r.caller = %s AND r.request_id = %s);
-
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
-    SELECT %s, @refund, %s, %s, %s, %s, %s, {_UNLESS_ALONE.format("%s")} FROM DUAL WHERE ROW_COUNT() <> 0;
-"""
+    SELECT p.payment_id, COALESCE(%s, p.amount - p.refunded_amount), %s, %s, %s, %s, %s, %s FROM payments p
+    WHERE p.payment_id = %s AND p.status <> 0 AND p.refunded = 0 AND p.refunded_amount < p.amount
+        AND p.refunded_amount + COALESCE(%s, 0) <= p.amount AND p.currency = COALESCE(%s, p.currency)
+        AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.caller = %s AND r.request_id = %s)
+        AND NOT EXISTS (SELECT 1 FROM refunds_archive r WHERE r.caller = %s AND r.request_id = %s)
+    FOR UPDATE;
 
-_REFUND_CHANGE = "JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), %s))"
+    SET @refund_id = LAST_INSERT_ID();
 
-_TELL_REFUND = f"""
+    UPDATE payments SET
+        refunded = refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = @refund_id) = amount,
+        refunded_amount = refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = @refund_id)
+    WHERE payment_id = %s
+        AND refunded_amount + (SELECT r.amount FROM refunds r WHERE r.refund_id = @refund_id) <= amount;
+
     INSERT INTO payment_outbox (changes)
-    SELECT {_UNLESS_ALONE.format(_REFUND_CHANGE)} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
-    WHERE r.caller = %s AND r.request_id = %s AND ROW_COUNT() <> 0;
-
-    {COMMIT}
+    SELECT JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, r.refund_id, CAST(p.refunded_amount AS CHAR), %s))
+    FROM refunds r JOIN payments p ON p.payment_id = r.payment_id WHERE r.refund_id = @refund_id;
 """
 
-STORE_REFUND = _REFUND + _TELL_REFUND
+_READ_REFUND = f"""
+    {COMMIT};
+
+    SELECT {REFUND}, {PAYMENT} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
+    WHERE r.refund_id = @refund_id
+"""
+
+STORE_REFUND = _REFUND + _READ_REFUND
 """Refunds a payment, if the refund fits and its request key is new.
 
 Answers with the payment as it was, by the primary key: its lock makes the refunds of one payment wait for one another.
 Then with the refund of the request key, if there is one, by refunds_by_request or refunds_archive_by_request: it is
-read after the lock, because what held it may have been this very refund, called twice. The UPDATE settles whether the
-refund fits, as ``Payment.refundable`` has it, and all that follows depends on it. refunds_by_request settles what is a
-duplicate of a refund of another payment, at which the rest is not executed.
+read after the lock, because what held it may have been this very refund, called twice. The INSERT settles whether the
+refund fits, as ``Payment.refundable`` has it, and the UPDATE once more. refunds_by_request settles what is a duplicate
+of a refund of another payment, at which the rest is not executed. The last answer is the refund with its payment, once
+both are committed, or nothing.
 """
 
 RESERVE_REFUND = f"""{_REFUND}
     INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
-    SELECT 'refund', r.payment_id, r.refund_id, {_UNLESS_ALONE.format(_DUE)} FROM refunds r
-    WHERE r.caller = %s AND r.request_id = %s AND ROW_COUNT() <> 0;
-{_TELL_REFUND}"""
+    SELECT 'refund', r.payment_id, r.refund_id, {_DUE} FROM refunds r WHERE r.refund_id = @refund_id;
+{_READ_REFUND}"""
 """The same for a refund that is pending: it has a row of what the processor is asked."""
 
 SELECT_LAST_REFUND = f"""

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from server.domain.deadline import Deadline
 from server.domain.event import OF_REFUND
-from server.domain.payment import Payment, Refund
+from server.domain.payment import Payment, Refund, Status
 from server.domain.processing import Outcome, PendingRequest
 from server.storage import processor_queries as queries
+from server.storage.driver_errors import aborted
 from server.storage.mysql import Database, Session
 from server.storage.outbox import settled_charge
 from server.storage.processor_requests import microseconds
@@ -28,8 +29,8 @@ class MysqlSettlementStore:
         """Give a payment its outcome: see ``SettlementStore.settle_charge``."""
         settled = payment.settled(outcome.status)
         values = (
-            *(payment.payment_id, STATUS_VALUES[outcome.status], payment.payment_id),
-            settled_charge(settled, now),
+            *(settled_charge(settled, now), payment.payment_id),
+            *(STATUS_VALUES[outcome.status], payment.payment_id),
             *(payment.payment_id, outcome.processor_id),
             payment.payment_id,
             payment.payment_id,
@@ -38,19 +39,23 @@ class MysqlSettlementStore:
         async def work(session: Session) -> tuple[Payment, bool]:
             async with session.transaction():
                 *_, answer = await session.script(queries.SETTLE_CHARGE, values)
-            ((stored, was_pending),) = answer.rows
-            return payment_from_json(stored), bool(was_pending)
+            ((stored, is_new),) = answer.rows
+            after = payment_from_json(stored)
+            if after.status is Status.PENDING:
+                raise aborted()
+            return after, bool(is_new)
 
         return await self._database.run(work, Deadline(), locked_payment_id=payment.payment_id)
 
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
         """Give a refund its outcome: see ``SettlementStore.settle_refund``."""
         keys = (refund.payment_id, refund.refund_id)
+        status = STATUS_VALUES[outcome.status]
         values = (
+            refund.payment_id,
+            *(OF_REFUND[outcome.status], status, stored_time(now), *keys),
+            *(status, refund.refund_id),
             *keys,
-            *(STATUS_VALUES[outcome.status], refund.refund_id),
-            *keys,
-            *(OF_REFUND[outcome.status], refund.refund_id, stored_time(now), refund.payment_id),
             *keys,
             *keys,
         )
@@ -58,8 +63,11 @@ class MysqlSettlementStore:
         async def work(session: Session) -> tuple[Refund, Payment, bool]:
             async with session.transaction():
                 *_, answer = await session.script(queries.SETTLE_REFUND, values)
-            ((payment, stored, was_pending),) = answer.rows
-            return refund_from_json(stored)[0], payment_from_json(payment), bool(was_pending)
+            ((payment, stored, is_new),) = answer.rows
+            after, _ = refund_from_json(stored)
+            if after.status is Status.PENDING:
+                raise aborted()
+            return after, payment_from_json(payment), bool(is_new)
 
         return await self._database.run(work, Deadline(), locked_payment_id=refund.payment_id)
 
