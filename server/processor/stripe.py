@@ -6,7 +6,6 @@ long as it remembers the key; and the reference as metadata, by which it is foun
 """
 
 import math
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -145,7 +144,7 @@ class StripeProcessor:
         near = (asked.create_time - _NEAR, asked.create_time + _NEAR)
         ever = (
             asked.create_time - _CLOCK_SKEW,
-            datetime.fromtimestamp(time.time(), asked.create_time.tzinfo) + _CLOCK_SKEW,
+            datetime.now(asked.create_time.tzinfo) + _CLOCK_SKEW,
         )
         for first, last in (near, ever):
             created = {

@@ -66,11 +66,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error of the 4xx range that the same request would get again. ``is_decline`` says that a card was declined."""
+    """An error of the 4xx range. ``is_decline`` says that a charge was declined, no fault of this service."""
 
     status: int
     error: Mapping[str, Any]
-    is_decline: bool
+    is_decline: bool = False
 
     @property
     def code(self) -> str:
@@ -191,16 +191,18 @@ class StripeApi:
         if status == HTTPStatus.UNAUTHORIZED:
             _tell(_log.error, "processor_refuses_key", request, response, error)
             raise OutcomeUnknown(f"{request.operation}: {status}")
-        if status == HTTPStatus.PAYMENT_REQUIRED and text(error, "type") == "card_error":
+        is_decline = status == HTTPStatus.PAYMENT_REQUIRED and text(error, "type") == "card_error"
+        if is_decline and request.operation == "capture":
             return Reply({}, Refusal(status, error, is_decline=True))
         may_help = _may_help_to_retry(response)
         if may_help or status in _PASSING or status >= _FIRST_SERVER_ERROR:
             _tell(_log.warning, "processor_cannot_answer", request, response, error)
             raise (_AskAgain if may_help else OutcomeUnknown)(f"{request.operation}: {status}")
-        if _FIRST_CLIENT_ERROR <= status < _FIRST_SERVER_ERROR and text(error, "type") == "invalid_request_error":
+        is_client_error = _FIRST_CLIENT_ERROR <= status < _FIRST_SERVER_ERROR
+        if is_decline or (is_client_error and text(error, "type") == "invalid_request_error"):
             _tell(_log.error, "processor_refuses", request, response, error)
             metrics.count_processor_problem("refused")
-            return Reply({}, Refusal(status, error, is_decline=False))
+            return Reply({}, Refusal(status, error))
         # Also idempotency_error: the same key was sent before with other parameters, and something became of that.
         _tell(_log.error, "processor_answer_not_understood", request, response, error)
         metrics.count_processor_problem("wrong_answer")

@@ -34,7 +34,8 @@ class Fault:
 
     It waits for ``before_seconds``; is dropped, or answered with the status ``error_before`` and the object ``error``,
     where they are set; the work is done; it waits for ``after_seconds``; the answer is dropped, cut in half, said
-    twice, or is ``error_after``, which is remembered under the key as the answer. Answers have ``headers`` too.
+    twice, or is ``error_after``, which is remembered under the key as the answer. Answers have
+    ``headers`` too, and ``body`` in place of their own.
     """
 
     before_seconds: float = 0
@@ -47,6 +48,7 @@ class Fault:
     cut: bool = False
     twice: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +375,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status, body = answer
-        payload = json.dumps(body).encode()
+        payload = json.dumps(body).encode() if fault.body is None else fault.body
         lines = [f"HTTP/1.1 {status} Any", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
         if request.key is not None and self.server.processor.repeats_keys:
             lines.append(f"Idempotency-Key: {request.key}")

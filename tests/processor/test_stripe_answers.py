@@ -295,6 +295,53 @@ def test_metadata_that_is_left_out_is_not_needed_where_the_key_is_repeated(
         use(lambda stripe: stripe.capture(capture("REF-2")))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"null", b"[]", b"7", b"{}", b'{"object": 7}', b"\xff", b"[" * 100_000],
+    ids=lambda it: it[:9],
+)
+def test_an_answer_that_is_no_object_leaves_a_charge_pending(
+    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any], body: bytes
+) -> None:
+    with processor.failing(Fault(body=body)), pytest.raises(OutcomeUnknown):
+        use(lambda stripe: stripe.capture(capture()))
+    assert errors(log) == {"processor_answer_not_understood"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"object": "list"},
+        {"object": "list", "data": {}, "has_more": False},
+        {"object": "list", "data": []},
+        {"object": "list", "data": [], "has_more": True},
+        {"object": "list", "data": [7], "has_more": True},
+        {"object": "list", "data": [{"object": "payment_intent"}], "has_more": True},
+        {"object": "list", "data": [{"id": "pi_0"}], "has_more": True},
+    ],
+    ids=str,
+)
+def test_a_list_that_does_not_end_well_does_not_say_that_there_is_no_such_payment(
+    processor: FaultyProcessor,
+    use: Callable[[Use], Outcome | None],
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, Any],
+) -> None:
+    monkeypatch.setattr(processor, "_page", lambda _found, _form: (200, body))
+    with pytest.raises(OutcomeUnknown):
+        use(lambda stripe: stripe.find_capture(capture()))
+    assert len(processor.requests) <= 100
+
+
+def test_a_refund_that_is_declined_fails_and_is_logged_as_an_error(
+    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any]
+) -> None:
+    use(lambda stripe: stripe.capture(capture()))
+    processor.refuses_refunds, processor.refusal = True, (402, {"type": "card_error"})
+    assert use(lambda stripe: stripe.give_back(give_back())) == Outcome(Status.FAILED, None)
+    assert errors(log) == {"processor_refuses"}
+
+
 def test_a_charge_that_was_not_made_is_not_found(use: Callable[[Use], Outcome | None]) -> None:
     assert use(lambda stripe: stripe.find_capture(capture())) is None
 
