@@ -204,9 +204,16 @@ class _Remote:
     """A remote processor, and what settles what it is asked."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        """Build it; nothing is asked yet."""
+        """Build it; nothing is asked yet.
+
+        Raises:
+            StartupError: the processor does not charge in a currency that is allowed.
+        """
         assert settings.processor_url is not None, "the settings are whole"
         assert settings.processor_api_key is not None, "the settings are whole"
+        if unsupported := settings.currencies - StripeProcessor.currencies:
+            names = ", ".join(sorted(unsupported))
+            raise StartupError(f"ALLOWED_CURRENCIES, DEFAULT_CURRENCY: PROCESSOR=stripe does not charge in {names}")
         store = MysqlSettlementStore(
             database,
             first_pause_seconds=settings.processor_janitor_after_seconds,

@@ -65,6 +65,15 @@ _processor = Histogram(
     buckets=_SECONDS,
     registry=REGISTRY,
 )
+PROCESSOR_PROBLEMS = ("refused", "wrong_answer", "never_did")
+
+_processor_problems = Counter(
+    "payments_processor_problems",
+    "Answers of the remote processor that an operator should look at: refusals that are no decline, answers that do "
+    "not match the request, and requests that it never carried out.",
+    ["problem"],
+    registry=REGISTRY,
+)
 _breaker = Gauge(
     "payments_processor_breaker_open",
     "1 while the remote processor is left alone because it does not answer, else 0.",
@@ -172,6 +181,11 @@ def processor_asked(operation: str, outcome: str) -> Callable[[float], None]:
     return _processor.labels(operation, outcome).observe
 
 
+def count_processor_problem(problem: str) -> None:
+    """Count an answer that an operator should look at: see ``PROCESSOR_PROBLEMS``."""
+    _processor_problems.labels(problem).inc()
+
+
 @cache
 def settled(kind: str, by: str, outcome: str) -> Callable[[], None]:
     """Return what counts a charge or a refund that came to its outcome."""
@@ -266,3 +280,5 @@ for is_full in (False, True):
     refunded(is_full=is_full)
 for method, status in product(set(PaymentMethod) - {PaymentMethod.OTHER}, (Status.SUCCEEDED, Status.FAILED)):
     charged(method, status)
+for problem in PROCESSOR_PROBLEMS:
+    _processor_problems.labels(problem)

@@ -16,7 +16,8 @@ import structlog
 
 from server import metrics
 from server.domain.deadline import Deadline
-from server.domain.errors import FieldViolation, InvalidRequest, OutcomeUnknown, Overloaded, PaymentsError
+from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue, OutcomeUnknown, Overloaded, PaymentsError
+from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, Payment, PaymentMethod, Refund, RefundOutcome, Status
 from server.domain.processing import Capture, GiveBack, Outcome, PendingRequest
 from server.domain.value import value
@@ -47,6 +48,13 @@ class RemoteProcessor(Protocol):
     @property
     def is_answering(self) -> bool:
         """Whether it has answered of late."""
+
+    def check_amount(self, amount: Money) -> None:
+        """Return when it can charge, or refund, exactly this amount.
+
+        Raises:
+            InvalidValue: it cannot; the description says what it can.
+        """
 
     def check(self) -> None:
         """Return when it may be asked now, which may be for a trial.
@@ -132,13 +140,25 @@ class Settling:
         """Return the method that a charge is to be made by.
 
         Raises:
-            InvalidRequest: the processor cannot charge by the one that it names.
+            InvalidRequest: the processor cannot charge by the method that it names, or cannot charge its amount.
         """
         method = charge.method or self._default_method
         if method not in self._processor.methods:
             allowed = ", ".join(sorted(self._processor.methods))
             raise InvalidRequest((FieldViolation("method", f"must be one of {allowed}, or left out"),))
+        self.check_amount(charge.amount)
         return method
+
+    def check_amount(self, amount: Money) -> None:
+        """Return when the processor can charge, or refund, exactly this amount.
+
+        Raises:
+            InvalidRequest: it cannot.
+        """
+        try:
+            self._processor.check_amount(amount)
+        except InvalidValue as error:
+            raise InvalidRequest((FieldViolation("amount", error.description),)) from error
 
     def admit(self) -> None:
         """Return when the processor can be asked soon for what is reserved now.
@@ -244,6 +264,9 @@ class Settling:
             return found
         if age_seconds < lifetime_seconds:
             raise unknown
+        # No decline: people must learn why the processor never did it.
+        _log.error("processor_never_did", reference=asked.reference, kind=type(asked).__name__)
+        metrics.count_processor_problem("never_did")
         return Outcome(Status.FAILED, None)
 
     async def _settle_charge(self, payment: Payment, outcome: Outcome, by: str) -> Payment:

@@ -185,6 +185,8 @@ class Payments:
             ProcessorUnavailable: the processor does not answer; nothing was begun.
         """
         if isinstance(self._processor, Settling):
+            if refund.amount is not None:
+                self._processor.check_amount(refund.amount)
             self._processor.admit()
             reserved = await self._store.refund(refund, self._now(), deadline, Status.PENDING)
             return await self._processor.refunded(reserved, deadline)

@@ -1,5 +1,7 @@
 """What a remote processor is asked to do, and what it says became of that."""
 
+from datetime import datetime
+
 from server.domain.money import Money
 from server.domain.payment import Payment, PaymentMethod, Refund, Status
 from server.domain.value import value
@@ -7,20 +9,32 @@ from server.domain.value import value
 
 @value()
 class Capture:
-    """A payment that a processor is to take the money of. ``reference`` names it there: it is taken once."""
+    """A payment that a processor is to take the money of. ``reference`` names it there: it is taken once.
+
+    ``create_time`` is when it was reserved.
+    """
 
     payment_id: int
     order_id: int
     reference: str
     amount: Money
     method: PaymentMethod
+    create_time: datetime
 
     @classmethod
     def of(cls, payment: Payment) -> "Capture":
         """Return what a processor is asked for a payment that is reserved."""
         assert payment.reference is not None, "what this service reserves has a reference"
         assert payment.amount is not None, "and an amount"
-        return cls(payment.payment_id, payment.order_id, payment.reference, payment.amount, payment.method)
+        assert payment.create_time is not None, "and a time"
+        return cls(
+            payment.payment_id,
+            payment.order_id,
+            payment.reference,
+            payment.amount,
+            payment.method,
+            payment.create_time,
+        )
 
 
 @value()

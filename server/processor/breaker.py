@@ -72,8 +72,8 @@ class Breaker:
         if self.is_open:
             self._open_anew(was_open=was_open)
 
-    def not_let_in(self) -> None:
-        """Note that it lets no call of this service in: the next would fare no better."""
+    def key_refused(self) -> None:
+        """Open at once, because the processor refuses the API key: every request would be refused."""
         was_open = self.is_open
         if not was_open:
             self._state.open()

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -32,19 +32,23 @@ keep_secret(API_KEY)
 class Fault:
     """How one request goes wrong.
 
-    It waits for ``before_seconds``, then is dropped or answered with ``error`` before any work, where they are set; the
-    work is done; it waits for ``after_seconds``; the answer is dropped, cut in half, said twice, or is ``error_after``,
-    which is remembered under the key as the answer.
+    It waits for ``before_seconds``; is dropped, or answered with the status ``error_before`` and the object ``error``,
+    where they are set; the work is done; it waits for ``after_seconds``; the answer is dropped, cut in half, said
+    twice, or is ``error_after``, which is remembered under the key as the answer. Answers have
+    ``headers`` too, and ``body`` in place of their own.
     """
 
     before_seconds: float = 0
     drop_before: bool = False
     error_before: int = 0
+    error: tuple[tuple[str, str], ...] = (("type", "api_error"),)
     after_seconds: float = 0
     drop_after: bool = False
     error_after: int = 0
     cut: bool = False
     twice: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Intent:
     amount_minor: int
     currency: str
     status: str
-    made_seconds: float = field(default_factory=time.monotonic)
+    made_seconds: float = field(default_factory=time.time)
 
     def shown(self) -> dict[str, Any]:
         """Return it as an answer has it."""
@@ -75,6 +79,8 @@ class Intent:
             "id": self.processor_id,
             "object": "payment_intent",
             "amount": self.amount_minor,
+            "amount_received": self.amount_minor if self.status == "succeeded" else 0,
+            "created": int(self.made_seconds),
             "currency": self.currency,
             "status": self.status,
             "metadata": {"reference": self.reference},
@@ -89,6 +95,7 @@ class GivenBack:
     intent_id: str
     refund_id: str
     amount_minor: int
+    currency: str
     status: str
 
     def shown(self) -> dict[str, Any]:
@@ -97,6 +104,7 @@ class GivenBack:
             "id": self.processor_id,
             "object": "refund",
             "amount": self.amount_minor,
+            "currency": self.currency,
             "payment_intent": self.intent_id,
             "status": self.status,
             "metadata": {"refund_id": self.refund_id},
@@ -121,8 +129,12 @@ class FaultyProcessor:
         """Whether answers have the idempotency key, as Stripe's have."""
         self.first_status: str | None = None
         """What a payment or refund is answered with first, where it is not settled at once."""
-        self.search_lag_seconds = 0.0
+        self.list_lag_seconds = 0.0
         self.key_lifetime_seconds = float("inf")
+        self.refusal: tuple[int, dict[str, str]] = (400, {"type": "invalid_request_error"})
+        """What a refund that is refused is answered with: as Stripe does where more is asked for than remains."""
+        self.altered: Callable[[dict[str, Any]], dict[str, Any]] = lambda shown: shown
+        """Changes each payment and refund that is answered, after it was made."""
         self.refuses_this_refund: Callable[[], bool] = lambda: False
         self._answers: dict[str, tuple[float, dict[str, str], _Answer]] = {}
         self._working: set[str] = set()
@@ -184,9 +196,9 @@ class FaultyProcessor:
             return Counter(it.reference for it in self.intents.values() if it.status == "succeeded")
 
     def asked(self, path: str) -> list[Request]:
-        """Return the requests with this path."""
+        """Return the requests that asked for something to be done at this path."""
         with self._lock:
-            return [request for request in self.requests if request.path == path]
+            return [request for request in self.requests if (request.method, request.path) == ("POST", path)]
 
     def answer(self, request: Request) -> tuple[_Answer | None, Fault]:
         """Do what a request asks for, and return what it is answered with, if it is; and how the answer goes wrong."""
@@ -197,24 +209,26 @@ class FaultyProcessor:
         if fault.drop_before:
             return None, fault
         if fault.error_before:
-            return _error(fault.error_before, "api_error"), fault
+            return (fault.error_before, {"error": dict(fault.error)}), fault
         if request.api_key != API_KEY:
             return _error(401, "invalid_request_error", message=f"Invalid API Key provided: {request.api_key}"), fault
-        answer = self._once(request, fault)
+        answer, is_replay = self._once(request, fault)
+        if is_replay:
+            fault = replace(fault, headers=(*fault.headers, ("Idempotent-Replayed", "true")))
         time.sleep(fault.after_seconds)
         return (None if fault.drop_after else answer), fault
 
-    def _once(self, request: Request, fault: Fault) -> _Answer:
-        """Do it, unless it was done before with the same key."""
+    def _once(self, request: Request, fault: Fault) -> tuple[_Answer, bool]:
+        """Do it, unless it was done before with the same key; return the answer, and whether it is the one of then."""
         key = request.key
         if key is None:
-            return self._do(request)
+            return self._do(request), False
         with self._lock:
             since, form, answer = self._answers.get(key, (float("-inf"), {}, (0, {})))
             if time.monotonic() - since < self.key_lifetime_seconds:
-                return answer if form == request.form else _error(400, "idempotency_error")
+                return (answer, True) if form == request.form else (_error(400, "idempotency_error"), False)
             if key in self._working:
-                return _error(409, "idempotency_error", code="idempotency_key_in_use")
+                return _error(409, "idempotency_error", code="idempotency_key_in_use"), False
             self._working.add(key)
         try:
             with self._lock:
@@ -222,7 +236,7 @@ class FaultyProcessor:
                 if fault.error_after:
                     answer = _error(fault.error_after, "api_error")
                 self._answers[key] = time.monotonic(), request.form, answer
-            return answer
+            return answer, False
         finally:
             with self._lock:
                 self._working.discard(key)
@@ -232,21 +246,23 @@ class FaultyProcessor:
             match request.method, request.path.removeprefix("/v1/").split("/"):
                 case "POST", ["payment_intents"]:
                     return self._capture(request.form)
-                case "GET", ["payment_intents", "search"]:
-                    return self._search(request.form["query"])
+                case "GET", ["payment_intents"]:
+                    return self._list(request.form)
                 case "GET", ["payment_intents", processor_id]:
                     return self._shown(self.intents.get(processor_id))
                 case "POST", ["refunds"]:
                     return self._give_back(request.form)
                 case "GET", ["refunds"]:
                     wanted = request.form["payment_intent"]
-                    found = [one.shown() for one in self.refunds.values() if one.intent_id == wanted]
-                    return self._page(found, request.form)
+                    found = [self.altered(one.shown()) for one in self.refunds.values() if one.intent_id == wanted]
+                    return self._page(found[::-1], request.form)
                 case "GET", ["refunds", processor_id]:
                     return self._shown(self.refunds.get(processor_id))
         return _error(404, "invalid_request_error")
 
     def _capture(self, form: dict[str, str]) -> _Answer:
+        if "error_on_requires_action" in form and "automatic_payment_methods[enabled]" in form:
+            return _error(400, "invalid_request_error", code="parameter_unknown", param="error_on_requires_action")
         is_declined = form["payment_method"] == DECLINED
         status = "requires_payment_method" if is_declined else self.first_status or "succeeded"
         intent = Intent(
@@ -259,33 +275,38 @@ class FaultyProcessor:
         self.intents[intent.processor_id] = intent
         if is_declined:
             return 402, {"error": {"type": "card_error", "code": "card_declined", "payment_intent": intent.shown()}}
-        return 200, intent.shown()
+        return 200, self.altered(intent.shown())
 
-    def _search(self, query: str) -> _Answer:
-        latest = time.monotonic() - self.search_lag_seconds
+    def _list(self, form: dict[str, str]) -> _Answer:
+        latest = time.time() - self.list_lag_seconds
         found = [
-            intent.shown()
+            self.altered(intent.shown())
             for intent in self.intents.values()
-            if query == f"metadata['reference']:'{intent.reference}'" and intent.made_seconds <= latest
+            if int(form["created[gte]"]) <= int(intent.made_seconds) <= int(form["created[lte]"])
+            and intent.made_seconds <= latest
         ]
-        return 200, {"object": "search_result", "data": found, "has_more": False}
+        return self._page(found[::-1], form)
 
     def _give_back(self, form: dict[str, str]) -> _Answer:
         intent, amount = self.intents.get(form["payment_intent"]), int(form["amount"])
         if intent is None or intent.status != "succeeded":
             return _error(400, "invalid_request_error", code="resource_missing")
         given = sum(one.amount_minor for one in self.refunds.values() if one.intent_id == intent.processor_id)
-        if self.refuses_refunds or self.refuses_this_refund() or given + amount > intent.amount_minor:
+        if given == intent.amount_minor:
             return _error(400, "invalid_request_error", code="charge_already_refunded")
+        if self.refuses_refunds or self.refuses_this_refund() or given + amount > intent.amount_minor:
+            status, error = self.refusal
+            return status, {"error": error}
         refund = GivenBack(
             f"re_{len(self.refunds) + 1}",
             intent.processor_id,
             form["metadata[refund_id]"],
             amount,
+            intent.currency,
             self.first_status or "succeeded",
         )
         self.refunds[refund.processor_id] = refund
-        return 200, refund.shown()
+        return 200, self.altered(refund.shown())
 
     @staticmethod
     def _page(found: list[dict[str, Any]], form: dict[str, str]) -> _Answer:
@@ -295,9 +316,10 @@ class FaultyProcessor:
         page = found[first : first + int(form["limit"])]
         return 200, {"object": "list", "data": page, "has_more": first + len(page) < len(found)}
 
-    @staticmethod
-    def _shown(found: Intent | GivenBack | None) -> _Answer:
-        return _error(404, "invalid_request_error") if found is None else (200, found.shown())
+    def _shown(self, found: Intent | GivenBack | None) -> _Answer:
+        if found is None:
+            return _error(404, "invalid_request_error", code="resource_missing")
+        return 200, self.altered(found.shown())
 
 
 def _error(status: int, kind: str, **more: str) -> _Answer:
@@ -353,10 +375,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status, body = answer
-        payload = json.dumps(body).encode()
+        payload = json.dumps(body).encode() if fault.body is None else fault.body
         lines = [f"HTTP/1.1 {status} Any", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
         if request.key is not None and self.server.processor.repeats_keys:
             lines.append(f"Idempotency-Key: {request.key}")
+        lines += [f"{name}: {value}" for name, value in fault.headers]
         whole = "\r\n".join([*lines, "", ""]).encode() + payload
         if fault.cut:
             self.wfile.write(whole[: len(whole) // 2])

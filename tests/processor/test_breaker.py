@@ -76,6 +76,6 @@ def test_it_closes_when_one_is_answered_and_stays_open_when_one_is_not(breaker: 
 
 
 def test_it_opens_at_once_where_no_call_is_let_in(breaker: Breaker) -> None:
-    breaker.not_let_in()
+    breaker.key_refused()
     with pytest.raises(ProcessorUnavailable):
         breaker.check()

@@ -71,7 +71,7 @@ _WAYS: tuple[tuple[Fault | None, int], ...] = (
 _REFUSED = 0.1
 """How many of the refunds the processor refuses."""
 
-_EXPECTED_ERRORS = frozenset({"processor_refuses"})
+_EXPECTED_ERRORS = frozenset({"processor_refuses", "processor_never_did"})
 
 
 class Moods:
@@ -139,7 +139,7 @@ def test_money_moves_once_and_the_books_say_so_whatever_breaks(
     with FaultyProcessor() as processor, Cluster(tmp_path, {**processor.settings, **SETTINGS}) as cluster:
         moods = Moods(random.Random(chance.getrandbits(32)))
         processor.fault, processor.refuses_this_refund = moods, moods.refuses
-        processor.key_lifetime_seconds, processor.search_lag_seconds = KEY_LIFETIME_SECONDS, 0.5
+        processor.key_lifetime_seconds, processor.list_lag_seconds = KEY_LIFETIME_SECONDS, 0.5
         targets = [replica.target for replica in cluster.replicas]
         with capsys.disabled():
             print(f"\nfaults with a remote processor: PAYMENTS_FAULT_SEED={SEED}")

@@ -15,9 +15,9 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import CallFailed, GrpcDriver
-from tests.api.requests import FAILING, SUCCEEDING, charge, new_request_id, refund
+from tests.api.requests import FAILING, SUCCEEDING, charge, money, new_request_id, refund
 from tests.conftest import DatabaseServer, settings_of
-from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor
+from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor, GivenBack
 from tests.running_service import RunningService
 from tools.archive import archive
 from tools.progress import meter
@@ -94,7 +94,7 @@ def test_a_charge_is_asked_once_with_what_it_is_about(processor: FaultyProcessor
     assert (asked.method, asked.path, asked.key) == ("POST", "/v1/payment_intents", f"charge-{payment.reference}")
     assert asked.form["amount"] == "56125"
     assert asked.form["currency"] == "inr"
-    assert asked.form["payment_method"] == "pm_upi"
+    assert (asked.form["payment_method"], asked.form["payment_method_types[0]"]) == ("pm_upi", "upi")
     assert asked.form["metadata[reference]"] == payment.reference
     assert asked.form["metadata[payment_id]"] == str(payment.payment_id)
 
@@ -105,6 +105,91 @@ def test_an_amount_of_a_currency_without_decimals_is_sent_in_whole_units(
     api = start()
     api.charge(charge(amount=561, currency="JPY"))
     assert (processor.requests[0].form["amount"], processor.requests[0].form["currency"]) == ("561", "jpy")
+
+
+def test_an_amount_is_sent_in_the_unit_that_the_processor_gives_its_currency(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(ALLOWED_CURRENCIES="INR,ISK,UGX,MGA")
+    for currency, amount in (("ISK", 5), ("UGX", 5), ("MGA", 500)):
+        payment = api.charge(charge(amount=amount, currency=currency)).payment
+        assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+        api.refund(pb.RefundRequest(payment_id=payment.payment_id))
+    captured, given_back = processor.asked("/v1/payment_intents"), processor.asked("/v1/refunds")
+    assert [request.form["amount"] for request in captured] == ["500", "500", "500"]
+    assert [request.form["amount"] for request in given_back] == ["500", "500", "500"]
+
+
+def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused_before_anything_is_begun(
+    processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    api = start(ALLOWED_CURRENCIES="INR,MGA,USD")
+    payment = api.charge(charge(amount=500, currency="MGA")).payment
+    with pytest.raises(CallFailed) as charged_finer:
+        api.charge(charge(amount="1.50", currency="MGA"))
+    with pytest.raises(CallFailed) as charged_more:
+        api.charge(charge(amount="1000000.00", currency="USD"))
+    with pytest.raises(CallFailed) as refunded_finer:
+        api.refund(pb.RefundRequest(payment_id=payment.payment_id, amount=money("1.50", "MGA")))
+    batch = api.batch_charge(pb.BatchChargeRequest(charges=[charge(amount="1.50", currency="MGA"), charge()]))
+    for refused in (charged_finer.value, charged_more.value, refunded_finer.value):
+        assert (refused.code, refused.fields) == ("INVALID_ARGUMENT", ["amount"])
+    assert [result.error.code for result in batch.results] == [grpc.StatusCode.INVALID_ARGUMENT.value[0], 0]
+    count = "SELECT (SELECT COUNT(*) FROM payments), (SELECT COUNT(*) FROM refunds)"
+    assert database_server.execute(count, database=migrated_database["MYSQL_DB"]) == [(2, 0)]
+    assert len(processor.requests) == 2
+
+
+def test_a_currency_that_the_processor_does_not_charge_in_is_no_setting(start: Starter) -> None:
+    with pytest.raises(AssertionError, match=r"ALLOWED_CURRENCIES.*IRR"):
+        start(ALLOWED_CURRENCIES="INR,IRR")
+
+
+def test_a_charge_by_a_payment_method_that_was_set_wrong_is_made_once_it_is_set_right(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start()
+    error = (("type", "invalid_request_error"), ("code", "resource_missing"), ("param", "payment_method"))
+    with processor.failing(Fault(error_before=400, error=error), path="/payment_intents"):
+        payment = api.charge(charge()).payment
+        assert payment.status == pb.PAYMENT_STATUS_PENDING
+        (service,) = start.services
+        assert service.wait_for("processor_refuses", level="error", code="resource_missing", parameter="payment_method")
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+
+
+def test_refunds_that_the_key_may_not_make_stay_pending_and_charges_go_on(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(PROCESSOR_BREAKER_FAILURES="1")
+    payment = charged(api)
+    with processor.failing(Fault(error_before=403, error=(("type", "invalid_request_error"),)), path="/refunds"):
+        assert api.refund(refund(payment.payment_id, 40)).refund.status == pb.REFUND_STATUS_PENDING
+        charged(api)
+    details = settled(api, payment.payment_id)
+    assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_SUCCEEDED]
+
+
+def test_a_charge_that_is_answered_with_another_amount_stays_pending(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start()
+    processor.altered = lambda shown: shown | {"amount": 1}
+    payment = api.charge(charge()).payment
+    assert payment.status == pb.PAYMENT_STATUS_PENDING
+    assert start.services[0].wait_for("processor_answer_wrong", level="error", payment_id=payment.payment_id)
+    processor.altered = lambda shown: shown
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+
+
+def test_a_payment_that_was_refunded_elsewhere_is_refunded(processor: FaultyProcessor, start: Starter) -> None:
+    api = start()
+    payment = charged(api)
+    with processor._lock:
+        processor.refunds["re_0"] = GivenBack("re_0", "pi_1", "dashboard", 10_000, "inr", "succeeded")
+    answer = api.refund(refund(payment.payment_id))
+    assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
+    assert answer.payment.refund_state == pb.REFUND_STATE_FULL
 
 
 def test_a_charge_that_the_processor_declines_is_a_payment_that_failed(start: Starter) -> None:
@@ -208,7 +293,7 @@ def test_a_charge_whose_key_is_forgotten_is_looked_for_and_failed_when_it_was_ne
     was_done: bool,  # noqa: FBT001
 ) -> None:
     api = start(PROCESSOR_KEY_LIFETIME_SECONDS="10")
-    processor.search_lag_seconds = 9
+    processor.list_lag_seconds = 9
     fault = Fault(drop_after=True) if was_done else Fault(drop_before=True)
     with processor.failing(fault, path="/payment_intents"):
         payment = api.charge(charge()).payment
@@ -234,7 +319,7 @@ def test_a_key_that_came_with_something_else_settles_nothing(processor: FaultyPr
 
 def test_an_outcome_that_the_processor_tells_later_is_waited_for(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
-    processor.first_status, processor.search_lag_seconds = "processing", 3600
+    processor.first_status, processor.list_lag_seconds = "processing", 3600
     payment = api.charge(charge()).payment
     assert payment.status == pb.PAYMENT_STATUS_PENDING
     processor.intents["pi_1"].status = "succeeded"

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -20,8 +21,8 @@ from tests.running_service import ROOT
 _PROGRAM = ROOT / ".bin" / "stripe-mock"
 _START_TIMEOUT_SECONDS = 30
 
-CAPTURE = Capture(7, 342, "ECI20261125-'\\0", Money("INR", 56_125), PaymentMethod.CARD)
-GIVE_BACK = GiveBack(9, "ECI20261125-0", Money("INR", 100), "pi_123")
+CAPTURE = Capture(7, 342, "ECI20261125-'\\0", Money("INR", 56_125), PaymentMethod.CARD, datetime.now(UTC))
+GIVE_BACK = GiveBack(9, "ECI20261125-0", Money("USD", 100), "pi_123")
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,13 @@ async def test_a_refund_is_made_and_looked_for_as_the_api_has_it(processor: Stri
     assert outcome.processor_id is not None
     assert outcome.processor_id.startswith("re_")
     assert await processor.find_give_back(GIVE_BACK) is None
+
+
+@pytest.mark.asyncio
+async def test_a_refund_that_is_answered_in_another_currency_settles_nothing(processor: StripeProcessor) -> None:
+    # The mock answers in US dollars whatever was charged.
+    with pytest.raises(OutcomeUnknown):
+        await processor.give_back(GiveBack(9, "ECI20261125-0", Money("INR", 100), "pi_123"))
 
 
 @pytest.mark.asyncio

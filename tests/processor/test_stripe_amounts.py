@@ -1,0 +1,76 @@
+"""Amounts on the wire: what is charged is what was asked for, in every currency, or nothing is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.domain.currency import MINOR_DIGITS
+from server.domain.errors import InvalidValue
+from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, Money
+from server.processor.stripe_amounts import SUPPORTED_CURRENCIES, money_from_stripe, stripe_amount
+
+ALLOWED = sorted(code for code, digits in MINOR_DIGITS.items() if digits <= AMOUNT_DIGITS)
+"""What a deployment can allow: see ``server.config``."""
+
+
+@st.composite
+def amounts(draw: st.DrawFn) -> Money:
+    """Return money of any currency that can be allowed, and of those with more decimals too."""
+    currency = draw(st.sampled_from(sorted(MINOR_DIGITS)))
+    return Money(currency, draw(st.integers(1, int(MAX_AMOUNT.scaleb(MINOR_DIGITS[currency])))))
+
+
+@given(amounts())
+def test_an_amount_comes_back_from_the_processor_as_it_was_or_is_refused(money: Money) -> None:
+    try:
+        amount = stripe_amount(money)
+    except InvalidValue:
+        return
+    assert money_from_stripe(money.currency, amount) == money
+
+
+@pytest.mark.parametrize("currency", ALLOWED)
+def test_each_currency_that_can_be_allowed_is_charged_exactly_or_not_supported(currency: str) -> None:
+    one = Money.from_units(currency, 1, 0)
+    if currency in SUPPORTED_CURRENCIES:
+        assert money_from_stripe(currency, stripe_amount(one)) == one
+    else:
+        with pytest.raises(InvalidValue):
+            stripe_amount(one)
+
+
+@pytest.mark.parametrize(
+    ("money", "amount"),
+    [
+        (Money("INR", 56_125), 56_125),
+        (Money("JPY", 500), 500),
+        (Money("ISK", 5), 500),
+        (Money("UGX", 5), 500),
+        (Money("MGA", 500), 5),
+        (Money("HUF", 1_045), 1_045),
+        (Money("TWD", 80_045), 80_045),
+        (Money("KWD", 5_120), 5_120),
+        (Money("USD", 99_999_999), 99_999_999),
+    ],
+    ids=str,
+)
+def test_an_amount_is_as_the_documentation_has_it(money: Money, amount: int) -> None:
+    assert stripe_amount(money) == amount
+
+
+@pytest.mark.parametrize(
+    "money",
+    [
+        Money("MGA", 150),
+        Money("KWD", 5_124),
+        Money("BHD", 1),
+        Money("USD", 100_000_000),
+        Money("ISK", 1_000_000),
+        Money("CLF", 10_000),
+        Money("IRR", 100),
+    ],
+    ids=str,
+)
+def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused(money: Money) -> None:
+    with pytest.raises(InvalidValue):
+        stripe_amount(money)
