@@ -73,12 +73,11 @@ def connect(
     *,
     say: Callable[[str], None] = print_line,
     create_database: bool = False,
-    allow_local_infile: bool = False,
 ) -> DatabaseConnection:
     """Connect with autocommit, in UTC and strict mode; wait, with a line said, for a database that is not there yet.
 
     Waits for ``settings.mysql_startup_timeout_seconds`` at most. ``create_database`` makes the database itself when the
-    server has none of that name. ``allow_local_infile`` lets it ask for files of this machine (LOAD DATA LOCAL).
+    server has none of that name.
 
     Raises:
         DatabaseConnectionError: no server answered in time, or it refuses the user or the database.
@@ -87,7 +86,7 @@ def connect(
     waiting = False
     while True:
         try:
-            return _connect_once(settings, create_database=create_database, allow_local_infile=allow_local_infile)
+            return _connect_once(settings, create_database=create_database)
         except pymysql.err.MySQLError as error:
             reason = error.args[1] if len(error.args) > 1 else error
             if not (is_unreachable(error) or error.args[0] in _BUSY_CODES):
@@ -104,20 +103,20 @@ def connect(
         time.sleep(_RETRY_SECONDS)
 
 
-def _connect_once(settings: Settings, *, create_database: bool, allow_local_infile: bool) -> DatabaseConnection:
+def _connect_once(settings: Settings, *, create_database: bool) -> DatabaseConnection:
     try:
-        return _open(settings, settings.mysql_db, allow_local_infile=allow_local_infile)
+        return _open(settings, settings.mysql_db)
     except pymysql.err.OperationalError as error:
         if not create_database or error.args[0] != _UNKNOWN_DATABASE:
             raise
-    connection = _open(settings, None, allow_local_infile=allow_local_infile)
+    connection = _open(settings, None)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(settings.mysql_db)} CHARACTER SET utf8mb4")
     connection.select_db(settings.mysql_db)
     return connection
 
 
-def _open(settings: Settings, database: str | None, *, allow_local_infile: bool) -> DatabaseConnection:
+def _open(settings: Settings, database: str | None) -> DatabaseConnection:
     return pymysql.connect(
         host=settings.mysql_host,
         port=settings.mysql_port,
@@ -129,5 +128,4 @@ def _open(settings: Settings, database: str | None, *, allow_local_infile: bool)
         autocommit=True,
         connect_timeout=settings.mysql_connect_timeout_seconds,
         init_command=_SESSION,
-        local_infile=allow_local_infile,
     )
