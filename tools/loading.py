@@ -1,4 +1,4 @@
-"""What becomes of the lines of a file that is loaded."""
+"""The lines of a file that is loaded, and their outcomes."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -30,7 +30,9 @@ _IS_EARLIER: Mapping[str, _Compare] = {
 
 def changed_columns(row: Row, payment: KnownPayment, columns: Sequence[str]) -> list[str]:
     """Return the columns in which the row has another value than the payment."""
-    return [column for column in columns if not _is_same(column, row[column], payment.row[column])]
+    stored = payment.row
+    differing = [column for column in columns if row[column] != stored[column]]
+    return [column for column in differing if not _means_same(column, row[column], stored[column])]
 
 
 def is_kept(row: Row, payment: KnownPayment, changed: Sequence[str], *, overwrite: bool) -> bool:
@@ -65,12 +67,13 @@ def refunded_of(row: Row) -> Decimal:
     return _decimal(row["amount"] or Decimal()) if row["refunded"] else _decimal(row["refunded_amount"])
 
 
-def _is_same(column: str, value: Value, stored: Value) -> bool:
-    if value is None and column == "payment_id":
-        return True
+def _means_same(column: str, value: Value, stored: Value) -> bool:
+    """Tell whether a value that differs means the stored one: no id at all, or a reference with spaces at its end."""
+    if column == "payment_id":
+        return value is None
     if column == "reference" and value is not None and stored is not None:
         return reference_key(value) == reference_key(stored)
-    return value == stored
+    return False
 
 
 def _inconsistency(row: Row, changed: Sequence[str], refunds: Decimal | None) -> Problem | None:

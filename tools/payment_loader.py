@@ -105,7 +105,7 @@ class PaymentLoader:
         rows = [line.row for line in lines]
         known = KnownPayments(cursor, rows, lock=not self._dry_run)
         refunds = known.sums_of_refunds() if self._overwrite else {}
-        archived = archived_payments(cursor, rows)
+        archived = archived_payments(cursor, [row for row in rows if known.named_by(row) is None])
         result = BatchResult()
         named: list[KnownPayment] = []
         for line in lines:

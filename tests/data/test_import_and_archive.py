@@ -12,8 +12,10 @@ import pytest
 from server.config import Settings
 from tests.conftest import DatabaseServer, settings_of
 from tests.data.conftest import HEADER, Table, csv_of, payment_line
+from tools import archive_statements
 from tools.archive import archive, unarchive
 from tools.load_csv import LoadOptions, Report, load_file
+from tools.loading import Outcome
 from tools.progress import meter
 
 BEFORE = datetime.now(UTC) - timedelta(days=400)
@@ -55,9 +57,9 @@ def archive_now(owner: Settings) -> None:
 
 @contextmanager
 def held(
-    database_server: DatabaseServer, owner: Settings, statement: str
+    database_server: DatabaseServer, owner: Settings, statement: str, *, commit: bool = False
 ) -> Iterator[Callable[[Future[Report]], None]]:
-    """Hold the locks of a statement; the value waits until another session waits for one of them."""
+    """Hold the locks of a statement, then roll it back; the value waits until another session waits for a lock."""
 
     def wait_for_waiter(waiter: Future[Report]) -> None:
         for _ in range(50):
@@ -73,7 +75,7 @@ def held(
         connection.begin()
         cursor.execute(statement)
         yield wait_for_waiter
-        connection.rollback()
+        (connection.commit if commit else connection.rollback)()
 
 
 EXTRA = "77,342,100.00,UPI,SUCCESS,{reference},2024-01-01 00:00:00,0,INR,0.00,,{caller},{request_id}"
@@ -143,6 +145,25 @@ def test_a_payment_that_was_brought_back_is_known_again(load: Load, table: Table
 
     assert (report.counts.total(), report.rejected) == (1, 0)
     assert table("SELECT payment_id FROM payments") == [(2,)]
+
+
+@pytest.mark.usefixtures("old_payment")
+@pytest.mark.parametrize("commit", [True, False])
+def test_an_import_that_waits_for_a_payment_to_be_brought_back_inserts_nothing(
+    load: Load, table: Table, owner: Settings, database_server: DatabaseServer, *, commit: bool
+) -> None:
+    archive_now(owner)
+    ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments_archive")
+    line = f"2,342,100.00,UPI,SUCCESS,OLD,{created_at},0,INR,0.00,,shop,old-key"
+    bring_back = archive_statements.BRING_BACK_PAYMENT % 2
+    with ThreadPoolExecutor(1) as threads:
+        with held(database_server, owner, bring_back, commit=commit) as wait_for_waiter:
+            importing = threads.submit(load, csv_of(line, header=EXPORT_HEADER))
+            wait_for_waiter(importing)
+        report = importing.result()
+
+    assert (report.counts[Outcome.UNCHANGED], report.rejected) == ((1, 0) if commit else (0, 1))
+    assert table("SELECT COUNT(*) FROM payments") == [(int(commit),)]
 
 
 @pytest.fixture
