@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tools import archive_statements
 from tools.archive import archive, unarchive
 from tools.load_csv import LoadOptions, Report, load_file
 from tools.loading import Outcome
+from tools.payment_loader import PaymentLoader
 from tools.progress import meter
 
 BEFORE = datetime.now(UTC) - timedelta(days=400)
@@ -121,6 +123,33 @@ def test_a_payment_that_is_archived_while_an_import_waits_is_not_inserted_again(
     rejects = (tmp_path / "rejects.csv").read_text().splitlines()
     assert rejects[1].startswith(f"3,{field},")
     assert "archived" in rejects[1]
+
+
+@pytest.mark.parametrize("field", LINES)
+def test_a_payment_that_is_archived_between_the_look_up_and_the_insert_is_rejected(
+    load: Load, table: Table, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """As another node of a cluster may do it: the archive's lock, which waits for the look-up, is one node's own."""
+    original, calls = PaymentLoader._write, 0
+
+    def write_after_archive(loader: PaymentLoader, *arguments: Any) -> None:  # noqa: ANN401
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            table(
+                "INSERT INTO payments_archive (payment_id, order_id, method, reference, refunded, currency, "
+                "refunded_amount, caller, request_id, archived_at) "
+                "VALUES (2, 342, 'UPI', 'OLD', 0, 'INR', 0, 'shop', 'old-key', UTC_TIMESTAMP(6))"
+            )
+        original(loader, *arguments)
+
+    load(csv_of(FIRST, header=EXPORT_HEADER))
+    monkeypatch.setattr(PaymentLoader, "_write", write_after_archive)
+
+    report = load(csv_of(FIRST, LINES[field], header=EXPORT_HEADER))
+
+    assert (report.counts[Outcome.UNCHANGED], report.rejected, calls) == (1, 1, 2)
+    assert table("SELECT payment_id FROM payments") == [(1,)]
 
 
 @pytest.mark.usefixtures("old_payment")
