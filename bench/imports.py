@@ -95,7 +95,6 @@ class _Bench:
             "LOAD DATA LOCAL, in one statement": self._load_data,
             "payments import": lambda: self._import("payments import"),
             "payments import, a second run": lambda: self._import("payments import, a second run"),
-            "payments import --fast": lambda: self._import("payments import --fast", "--fast"),
         }
         seconds: dict[str, list[float]] = {what: [] for what in ways}
         for _ in range(rounds):
@@ -124,9 +123,9 @@ class _Bench:
             cursor.execute(_LOAD_DATA, (str(self._file),))
             connection.commit()
 
-    def _import(self, what: str, *options: str) -> None:
+    def _import(self, what: str) -> None:
         run = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, "import", str(self._file), *options],
+            [sys.executable, "-c", _PROGRAM, "import", str(self._file)],
             env={"PATH": os.environ.get("PATH", os.defpath), **self._environment},
             capture_output=True,
             text=True,

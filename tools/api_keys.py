@@ -56,7 +56,10 @@ def create(
     *,
     expires: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="When it ends: 2027-01-01, or 90d from now (h and m likewise); else never."),
+        typer.Option(
+            metavar="TIME",
+            help="When it ends: 2027-01-01, as that day begins in UTC, or 90d from now (h, m); else never.",
+        ),
     ] = None,
 ) -> None:
     """Make a key, and print it: it is shown this once. Several keys may have one caller, as when one is replaced."""

@@ -325,7 +325,11 @@ def _change(connection: DatabaseConnection, text: str, *values: object) -> int:
 def command(
     *,
     before: Annotated[
-        str, typer.Option(metavar="TIME", help="Payments made before this: 2025-02-07, or 400d, which is days ago.")
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Payments made before this: 2025-02-07 (the start of that day in UTC), or 400d, which is days ago.",
+        ),
     ],
     batch_size: Annotated[
         int, typer.Option(min=1, max=5_000, help="Payments in one transaction.")

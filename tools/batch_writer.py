@@ -11,6 +11,7 @@ from pymysql.cursors import Cursor
 
 from server.config import Settings
 from tools.database_connection import DatabaseConnection, connect, is_unreachable
+from tools.stored_payments import refuse_payments
 
 Result = TypeVar("Result")
 
@@ -44,15 +45,15 @@ class BatchWriter:
     that doing it twice is as good as once.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None], *, allow_local_infile: bool = False) -> None:
-        """Connect.
+    def __init__(self, settings: Settings, say: Callable[[str], None], *, only_if_empty: bool = False) -> None:
+        """Connect. With ``only_if_empty``, the first transaction fails if there are payments.
 
         Raises:
             DatabaseConnectionError: no connection.
         """
         self._settings = settings
         self._say = say
-        self._allow_local_infile = allow_local_infile
+        self._must_be_empty = only_if_empty
         self._connection = self._connect()
 
     def run(self, work: Callable[[Cursor], Result]) -> Result:
@@ -61,6 +62,7 @@ class BatchWriter:
         Raises:
             DuplicateKey: after a rollback.
             RefusedByDatabase: after a rollback.
+            TableNotEmpty: after a rollback.
             DatabaseConnectionError: no connection can be had again.
             DatabaseBusy: another session is in the way for too long, or connections break again and again.
             pymysql.err.MySQLError: the database fails in another way.
@@ -79,7 +81,7 @@ class BatchWriter:
             self._connection.close()
 
     def _connect(self) -> DatabaseConnection:
-        connection = connect(self._settings, say=self._say, allow_local_infile=self._allow_local_infile)
+        connection = connect(self._settings, say=self._say)
         with connection.cursor() as cursor:
             # No gaps between rows are locked, so that charges go on beside it.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -89,8 +91,11 @@ class BatchWriter:
         try:
             self._connection.begin()
             with self._connection.cursor() as cursor:
+                if self._must_be_empty:
+                    refuse_payments(cursor)
                 result = work(cursor)
             self._connection.commit()
+            self._must_be_empty = False
         except BaseException as error:
             if isinstance(error, pymysql.err.MySQLError) and is_unreachable(error):
                 self._connection = self._connect()

@@ -5,12 +5,14 @@ Every reader raises ``InvalidValue``, whose description says what is allowed.
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
 from server.domain.errors import InvalidValue
 from server.domain.payment import CHARGEABLE_METHODS, Status
 from server.storage.rows import STATUS_VALUES
+from tools.local_times import instant_of, start_of_day
 
 Value = int | str | bytes | Decimal | datetime | None
 Read = Callable[[str], Value]
@@ -23,6 +25,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FLAGS = {"0": 0, "false": 0, "no": 0, "1": 1, "true": 1, "yes": 1}
 _STATUSES = {word: STATUS_VALUES[status] for status, word in STATUS_WORDS.items()} | {"SUCCEEDED": 1}
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -77,23 +80,31 @@ def status(text: str) -> int | None:
 
 
 def time_in(zone: tzinfo) -> Read:
-    """Return a reader of times, those without an offset being in ``zone``; their values are in UTC, without a zone."""
+    """Return a reader of times, whose values are in UTC without saying so.
+
+    Times without an offset are in ``zone``. A date alone is the first moment of that day.
+    """
 
     def time(text: str) -> datetime:
         stripped = text.strip()
         if _TIME.fullmatch(stripped):
-            try:
+            with suppress(ValueError, OverflowError):
                 value = datetime.fromisoformat(stripped)
-                if value.tzinfo is not None or zone is not UTC:
-                    value = (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC).replace(tzinfo=None)
-            except (ValueError, OverflowError):
-                pass
-            else:
+                if value.tzinfo is not None:
+                    value = value.astimezone(UTC)
+                elif zone is not UTC:
+                    value = start_of_day(value, zone) if is_date(stripped) else instant_of(value, zone)
+                value = value.replace(tzinfo=None)
                 if value >= _MIN_TIME:
                     return value
         raise InvalidValue("must be a time such as 2025-02-07 05:28:54")
 
     return time
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a time is a date alone."""
+    return _DATE.fullmatch(text) is not None
 
 
 def words(most: int) -> Read:

@@ -79,13 +79,12 @@ def connect(
     *,
     say: Callable[[str], None] = print_line,
     create_database: bool = False,
-    allow_local_infile: bool = False,
     limit_idle_transactions: bool = True,
 ) -> DatabaseConnection:
     """Connect with autocommit, in UTC and strict mode; wait, with a line said, for a database that is not there yet.
 
     Waits for ``settings.mysql_startup_timeout_seconds`` at most. ``create_database`` makes the database itself when the
-    server has none of that name. ``allow_local_infile`` lets it ask for files of this machine (LOAD DATA LOCAL).
+    server has none of that name.
     ``limit_idle_transactions`` False is for a transaction that only reads, and may wait for whoever takes its output.
 
     Raises:
@@ -98,7 +97,6 @@ def connect(
             return _connect_once(
                 settings,
                 create_database=create_database,
-                allow_local_infile=allow_local_infile,
                 limit_idle_transactions=limit_idle_transactions,
             )
         except pymysql.err.MySQLError as error:
@@ -117,23 +115,21 @@ def connect(
         time.sleep(_RETRY_SECONDS)
 
 
-def _connect_once(
-    settings: Settings, *, create_database: bool, allow_local_infile: bool, limit_idle_transactions: bool
-) -> DatabaseConnection:
+def _connect_once(settings: Settings, *, create_database: bool, limit_idle_transactions: bool) -> DatabaseConnection:
     session = _SESSION + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
     try:
-        return _open(settings, settings.mysql_db, session, allow_local_infile=allow_local_infile)
+        return _open(settings, settings.mysql_db, session)
     except pymysql.err.OperationalError as error:
         if not create_database or error.args[0] != _UNKNOWN_DATABASE:
             raise
-    connection = _open(settings, None, session, allow_local_infile=allow_local_infile)
+    connection = _open(settings, None, session)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(settings.mysql_db)} CHARACTER SET utf8mb4")
     connection.select_db(settings.mysql_db)
     return connection
 
 
-def _open(settings: Settings, database: str | None, session: str, *, allow_local_infile: bool) -> DatabaseConnection:
+def _open(settings: Settings, database: str | None, session: str) -> DatabaseConnection:
     return pymysql.connect(
         host=settings.mysql_host,
         port=settings.mysql_port,
@@ -145,7 +141,6 @@ def _open(settings: Settings, database: str | None, session: str, *, allow_local
         autocommit=True,
         connect_timeout=settings.mysql_connect_timeout_seconds,
         init_command=session,
-        local_infile=allow_local_infile,
         # Several statements in one message: so no lock between them waits for this process.
         client_flag=CLIENT.MULTI_STATEMENTS,
     )

@@ -124,9 +124,13 @@ def command(  # noqa: PLR0913 - the options of a command
     max_amount: Annotated[str | None, typer.Option(metavar="DECIMAL", help="At most this.")] = None,
     currency: Annotated[str | None, typer.Option(help="Of the amount bounds; DEFAULT_CURRENCY if not given.")] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="From this time on: 2025-02-07, 2025-02-07T05:28:54Z, or 7d ago.")
+        str | None,
+        typer.Option(metavar="TIME", help="From this time on, in UTC: 2025-02-07, 2025-02-07T05:28:54Z, or 7d ago."),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Up to and with this time, in UTC.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Up to and including this time, in UTC; a date includes that whole day."),
+    ] = None,
 ) -> None:
     """Bring payments and refunds out, as CSV or Parquet, all of one moment."""
     if payments is None and refunds is None:
@@ -146,7 +150,7 @@ def command(  # noqa: PLR0913 - the options of a command
             min_amount=_money("--min-amount", bounds_currency, min_amount),
             max_amount=_money("--max-amount", bounds_currency, max_amount),
             min_create_time=option_values.time("--since", since, now),
-            max_create_time=option_values.time("--until", until, now),
+            max_create_time=option_values.last_time("--until", until, now),
         )
         with meter("export", None) as show:
             counts = export(settings, payment_filter, payments, refunds=refunds, file_format=file_format, show=show)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from enum import IntEnum
 from pathlib import Path
@@ -41,6 +41,7 @@ from tools.private_settings import load_tool_settings
 from tools.progress import Meter, meter
 from tools.refund_loader import RefundLoader
 from tools.reject_file import RejectFile
+from tools.stored_payments import TableNotEmpty, refuse_payments
 
 DEFAULT_BATCH_ROWS = 5_000
 MAX_BATCH_ROWS = 5_000
@@ -63,30 +64,40 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How files are loaded. ``zone`` is that of times which name none; a ``delimiter`` of None is found."""
+    """How files are loaded. ``zone`` is that of times which name none; a ``delimiter`` of None is found.
+
+    ``if_empty`` loads only into a database without payments.
+    """
 
     delimiter: str | None = None
     batch_rows: int = DEFAULT_BATCH_ROWS
     zone: tzinfo = UTC
     overwrite: bool = False
     dry_run: bool = False
-    fast: bool = False
+    if_empty: bool = False
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of a file: how many records it had, and how many had each outcome or were rejected."""
+    """The outcome of a file: how many records it had, and how many had each outcome or were rejected."""
 
     read: int = 0
     counts: Counter[Outcome] = field(default_factory=Counter)
+    overwritten: int = 0
     rejected: int = 0
 
-    def sentence(self, name: str, *, dry_run: bool) -> str:
+    def sentence(self, name: str, *, overwrite: bool, dry_run: bool) -> str:
         """Return it for people."""
         counts = ", ".join(f"{self.counts[outcome]:,} {outcome}" for outcome in Outcome)
         verb = "would be: " if dry_run else ""
         end = "" if self.counts[Outcome.INSERTED] or self.counts[Outcome.UPDATED] else "; nothing changed"
+        if overwrite:
+            end += f"; --overwrite {'would change' if dry_run else 'changed'} {_payments(self.overwritten)}"
         return f"{name}: {self.read:,} lines: {verb}{counts}, {self.rejected:,} rejected{end}"
+
+
+def _payments(count: int) -> str:
+    return f"{count:,} {'payment' if count == 1 else 'payments'}"
 
 
 def load_file(settings: Settings, file: BinaryIO, rejects: Path, options: LoadOptions, *, show: Meter) -> Report:
@@ -96,6 +107,7 @@ def load_file(settings: Settings, file: BinaryIO, rejects: Path, options: LoadOp
 
     Raises:
         CsvError: the file, or its header, is not what it should be; nothing was loaded.
+        TableNotEmpty: there are payments, and ``options.if_empty``; nothing was loaded.
         MigrationError: the database is not migrated.
         DatabaseConnectionError: no connection; whole batches before it are loaded.
         DatabaseBusy: likewise, another session is in the way for too long.
@@ -111,21 +123,17 @@ def load_file(settings: Settings, file: BinaryIO, rejects: Path, options: LoadOp
     report = Report()
     with closing(connect(settings, say=show.say)) as connection:
         check_migrated(connection)
+        if options.if_empty:
+            with connection.cursor() as cursor:
+                refuse_payments(cursor)
     with ExitStack() as stack:
-        writer = BatchWriter(settings, show.say, allow_local_infile=options.fast)
+        writer = BatchWriter(settings, show.say, only_if_empty=options.if_empty)
         stack.callback(writer.close)
         loader: TableLoader
         if refunds:
             loader = RefundLoader(writer, dry_run=options.dry_run)
         else:
-            loader = PaymentLoader(
-                writer,
-                form.columns,
-                show.say,
-                overwrite=options.overwrite,
-                dry_run=options.dry_run,
-                fast=options.fast,
-            )
+            loader = PaymentLoader(writer, form.columns, overwrite=options.overwrite, dry_run=options.dry_run)
         reject_file = stack.enter_context(RejectFile(rejects, reader.header, reader.delimiter))
         pipeline = stack.enter_context(_pipeline(loader))
         for lines in _batches(reader, form, reject_file, report, options.batch_rows):
@@ -182,6 +190,7 @@ def _pipeline(loader: TableLoader) -> Iterator[Callable[[Sequence[Line] | None],
 
 def _count(report: Report, rejects: RejectFile, result: BatchResult) -> None:
     report.counts += result.counts
+    report.overwritten += result.overwritten
     rejects.lines(result.rejects)
     report.rejected = rejects.count
 
@@ -199,25 +208,29 @@ def command(  # noqa: PLR0913 - the options of a command
     batch_rows: Annotated[
         int, typer.Option(min=1, max=MAX_BATCH_ROWS, help="Rows in a transaction.")
     ] = DEFAULT_BATCH_ROWS,
-    time_zone: Annotated[str, typer.Option(help="The zone of times that name none, such as Asia/Kolkata.")] = "UTC",
+    time_zone: Annotated[str, typer.Option(help="The zone of times without an offset, such as Asia/Kolkata.")] = "UTC",
     rejects: Annotated[
         Path | None, typer.Option(help="Where rejected lines go; FILE.rejects.csv if not given. For one file only.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Change payments that were refunded since, too.")
+        bool,
+        typer.Option("--overwrite", help="Also change adopted and imported payments that were refunded since."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Use LOAD DATA LOCAL where the server allows it (local_infile).")
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Load nothing if there are payments already, live or archived.")
     ] = False,
 ) -> None:
     """Bring payments and refunds in from CSV files; a second run changes nothing.
+
+    Payments that this service made are never changed. Of adopted and imported ones, method, status, time and refunds
+    are updated; rows that disagree on the id, reference, order or amount of a payment are rejected.
 
     Exit codes: 0 all lines are loaded, 1 it could not be done, 2 wrong usage, 3 some lines were rejected.
     """
     if rejects is not None and len(files) > 1:
         raise typer.BadParameter("is for one file only", param_hint="--rejects")
-    options = LoadOptions(_delimiter(delimiter), batch_rows, _zone(time_zone), overwrite, dry_run, fast)
+    options = LoadOptions(_delimiter(delimiter), batch_rows, _zone(time_zone), overwrite, dry_run, if_empty)
     code = ExitCode.LOADED
     try:
         settings = load_tool_settings()
@@ -225,6 +238,10 @@ def command(  # noqa: PLR0913 - the options of a command
             report = _load_path(settings, path, rejects, options)
             if report.rejected:
                 code = ExitCode.SOME_REJECTED
+            # The first file has filled the table, and the others belong to it.
+            options = replace(options, if_empty=False)
+    except TableNotEmpty as error:
+        print_line(f"{path}: {error}")
     except (SettingsError, DatabaseConnectionError, MigrationError) as error:
         print(error, file=sys.stderr)
         code = ExitCode.FAILED
@@ -252,7 +269,7 @@ def _load_path(settings: Settings, path: Path, rejects: Path | None, options: Lo
         reject_path = rejects or Path("stdin.rejects.csv" if is_standard_input else f"{path}.rejects.csv")
         with meter(name, size) as show:
             report = load_file(settings, file, reject_path, options, show=show)
-    print_line(report.sentence(name, dry_run=options.dry_run))
+    print_line(report.sentence(name, overwrite=options.overwrite, dry_run=options.dry_run))
     if report.rejected:
         print_line(f"the rejected lines, with reasons: {reject_path}")
     return report

@@ -1,4 +1,4 @@
-"""What becomes of the lines of a file that is loaded."""
+"""The lines of a file that is loaded, and their outcomes."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from tools.payment_records import Problem, Row
 
 
 class Outcome(StrEnum):
-    """What became of a line that was taken. KEPT: its payment was refunded since, and stays as it is."""
+    """The outcome of a line that was not rejected. KEPT: its payment has been refunded since, and stays as it is."""
 
     INSERTED = "inserted"
     UPDATED = "updated"
@@ -29,9 +29,13 @@ class Line:
 
 @dataclass(slots=True)
 class BatchResult:
-    """What became of a batch: how many lines had each outcome, and those that contradict the database."""
+    """The outcome of a batch: how many lines had each outcome, and the rejected ones.
+
+    ``overwritten`` are the updated payments that were refunded, which only ``--overwrite`` updates.
+    """
 
     counts: Counter[Outcome] = field(default_factory=Counter)
+    overwritten: int = 0
     rejects: list[tuple[Line, tuple[Problem, ...]]] = field(default_factory=list)
 
     def reject(self, line: Line, column: str, reason: str) -> None:
@@ -41,24 +45,17 @@ class BatchResult:
     def add(self, other: "BatchResult") -> None:
         """Add the result of further lines."""
         self.counts += other.counts
+        self.overwritten += other.overwritten
         self.rejects += other.rejects
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A batch made ready: a statement that inserts it, or the text of a file for LOAD DATA."""
-
-    text: str
-    is_file: bool
 
 
 class TableLoader(Protocol):
     """Loads lines into a table, a batch at a time, in their order."""
 
-    def prepare(self, lines: Sequence[Line]) -> Prepared | None:
-        """Return what can be made of a batch beforehand, while another thread loads the one before."""
+    def prepare(self, lines: Sequence[Line]) -> str | None:
+        """Return the statement that loads a batch, if it can be built while another thread loads the one before."""
 
-    def load(self, lines: Sequence[Line], prepared: Prepared | None) -> BatchResult:
+    def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:
         """Load a batch: all of it, in one transaction, or in several where the database refuses lines of it."""
 
 

@@ -30,6 +30,8 @@ def amount(option: str, text: str) -> Decimal:
 def time(option: str, text: str | None, now: datetime) -> datetime | None:
     """Read a time, in UTC unless it says otherwise, or how long before ``now``, such as ``7d``; None stays None.
 
+    A date alone is the start of that day.
+
     Raises:
         typer.BadParameter: it is neither.
     """
@@ -42,8 +44,22 @@ def time(option: str, text: str | None, now: datetime) -> datetime | None:
         raise typer.BadParameter(msg, param_hint=option) from None
 
 
+def last_time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Read the end of a range, which is part of it, likewise; a date alone is the last microsecond of that day.
+
+    Raises:
+        typer.BadParameter: it is no time.
+    """
+    found = time(option, text, now)
+    if found is None or text is None or not csv_values.is_date(text.strip()):
+        return found
+    return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+
+
 def time_to_come(option: str, text: str | None, now: datetime) -> datetime | None:
     """Read a time after ``now``, in UTC unless it says otherwise, or how long after it, such as ``90d``; None stays.
+
+    A date alone is the start of that day.
 
     Raises:
         typer.BadParameter: it is neither.

@@ -207,9 +207,13 @@ def list_payments(  # noqa: PLR0913 - the options of a command
         str | None, typer.Option(help="Of the amount bounds; the service's default if not given.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="From this time on: 2025-02-07, 2025-02-07T05:28:54Z, or 7d ago.")
+        str | None,
+        typer.Option(metavar="TIME", help="From this time on, in UTC: 2025-02-07, 2025-02-07T05:28:54Z, or 7d ago."),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Up to and with this time, in UTC.")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Up to and including this time, in UTC; a date includes that whole day."),
+    ] = None,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Instead of the newest first.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 shows all.")] = 50,
     target: Target = _TARGET,
@@ -223,7 +227,7 @@ def list_payments(  # noqa: PLR0913 - the options of a command
     now = datetime.now(UTC)
     lowest = None if min_amount is None else option_values.amount("--min-amount", min_amount)
     highest = None if max_amount is None else option_values.amount("--max-amount", max_amount)
-    first, last = option_values.time("--since", since, now), option_values.time("--until", until, now)
+    first, last = option_values.time("--since", since, now), option_values.last_time("--until", until, now)
     with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
         listed = client.list_payments(
             order_by="create_time asc" if oldest_first else "create_time desc",

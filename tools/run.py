@@ -30,7 +30,7 @@ from tools.health_probe import health_over_tls
 from tools.migrate import migrate
 from tools.migration_files import MigrationError
 from tools.private_settings import named_settings, names_database, project_database
-from tools.sample_data import DEFAULT_COUNT, SampleDataError, load_sample_payments
+from tools.sample_data import DEFAULT_COUNT, load_sample_payments
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.2
@@ -56,7 +56,7 @@ def main() -> None:
             if private is not None:
                 os.environ.update(private.service_environment())
             exit_code = _serve(settings)
-    except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SampleDataError, SettingsError) as error:
+    except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SettingsError) as error:
         sys.exit(str(error))
     sys.exit(exit_code)
 

@@ -18,16 +18,17 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Annotated
 
-import pymysql
 import typer
-from pymysql.constants import ER
 
 from server.config import SettingsError
 from server.domain.currency import MINOR_DIGITS
 from server.domain.event import EventKind
 from server.storage import outbox, queries
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, print_line
+from tools.migrate import check_migrated
+from tools.migration_files import MigrationError
 from tools.private_settings import load_tool_settings
+from tools.stored_payments import TableNotEmpty, refuse_payments
 
 DEFAULT_COUNT = 400
 DEFAULT_MONTHS = 6
@@ -82,10 +83,6 @@ _INSERT_REFUND = """
     INSERT INTO refunds (payment_id, amount, requested_amount, status, reason, caller, request_id, created_at)
     VALUES (%s, %s, %s, 1, %s, %s, %s, %s)
 """
-
-
-class SampleDataError(Exception):
-    """No sample payments can be made; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +156,7 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
     *,
     months: int = DEFAULT_MONTHS,
     currency: str = "INR",
+    only_if_empty: bool = False,
     say: Callable[[str], None] = print_line,
 ) -> None:
     """Insert the payments that ``sample_payments`` makes, in ``currency``, and their refunds.
@@ -166,6 +164,7 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
     Each batch of payments is one transaction with its refunds. ``say`` gets a line every five seconds.
 
     Raises:
+        TableNotEmpty: there are payments, live or archived, and ``only_if_empty``; nothing was inserted.
         pymysql.err.IntegrityError: the same ``seed`` and ``now`` were inserted before.
     """
     digits = MINOR_DIGITS[currency]
@@ -175,6 +174,9 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
     while batch := list(itertools.islice(payments, _BATCH_ROWS)):
         connection.begin()
         try:
+            if only_if_empty and not inserted:
+                with connection.cursor() as cursor:
+                    refuse_payments(cursor)
             _insert_batch(connection, batch, currency, digits)
         except BaseException:
             connection.rollback()
@@ -184,23 +186,6 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
         if time.monotonic() - said_at > _PROGRESS_EVERY_SECONDS:
             say(f"{inserted:,} of {count:,} sample payments")
             said_at = time.monotonic()
-
-
-def has_payments(connection: DatabaseConnection) -> bool:
-    """Whether the table of payments holds any row.
-
-    Raises:
-        SampleDataError: there is no such table: the database is not migrated.
-    """
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute("SELECT 1 FROM payments LIMIT 1")
-        except pymysql.err.ProgrammingError as error:
-            if error.args[0] != ER.NO_SUCH_TABLE:
-                raise
-            msg = "there is no table of payments yet: run `payments migrate` first"
-            raise SampleDataError(msg) from None
-        return cursor.fetchone() is not None
 
 
 def _insert_batch(connection: DatabaseConnection, batch: list[SamplePayment], currency: str, digits: int) -> None:
@@ -327,18 +312,28 @@ def load_sample_payments(
     """Insert ``count`` payments up to now into the database that the settings name, in their default currency.
 
     Raises:
-        SampleDataError: the database is not migrated.
+        MigrationError: the database is not migrated.
         DatabaseConnectionError: no connection.
         SettingsError: as ``load_tool_settings``.
     """
     settings = load_tool_settings()
     with closing(connect(settings)) as connection:
-        if has_payments(connection) and only_if_empty:
-            print_line("there are payments already: no sample payments made")
-            return
+        check_migrated(connection)
         start = time.monotonic()
         now = datetime.now(UTC)
-        insert_sample_payments(connection, count, seed, now, months=months, currency=settings.default_currency)
+        try:
+            insert_sample_payments(
+                connection,
+                count,
+                seed,
+                now,
+                months=months,
+                currency=settings.default_currency,
+                only_if_empty=only_if_empty,
+            )
+        except TableNotEmpty:
+            print_line("there are payments already: no sample payments made")
+            return
         print_line(f"{count:,} sample payments made in {time.monotonic() - start:.1f} s")
 
 
@@ -347,12 +342,12 @@ def command(
     count: Annotated[int, typer.Option(min=1, help="how many payments")] = DEFAULT_COUNT,
     seed: Annotated[int, typer.Option(help="start of the chance")] = DEFAULT_SEED,
     months: Annotated[int, typer.Option(min=1, help="how far back")] = DEFAULT_MONTHS,
-    if_empty: Annotated[bool, typer.Option("--if-empty", help="do nothing when there are payments already")] = False,
+    if_empty: Annotated[bool, typer.Option("--if-empty", help="do nothing if there are payments")] = False,
 ) -> None:
     """Add plausible payments, as for a try-out."""
     try:
         load_sample_payments(count=count, seed=seed, months=months, only_if_empty=if_empty)
-    except (SampleDataError, DatabaseConnectionError, SettingsError) as error:
+    except (MigrationError, DatabaseConnectionError, SettingsError) as error:
         sys.exit(str(error))
 
 

@@ -72,6 +72,15 @@ def test_a_list_has_what_was_asked_for(service: RunningService) -> None:
     assert all(str(payment_id) in table for payment_id in ids)
 
 
+def test_a_list_until_a_date_has_that_whole_day(service: RunningService) -> None:
+    payment = charged(service, 9006)
+    day = payment["create_time"][:10]
+    ran = payments(service, "list", "--order-id", "9006", "--since", day, "--until", day, "--json")
+    assert [json.loads(line)["payment_id"] for line in ran.stdout.splitlines()] == [payment["payment_id"]]
+    ran = payments(service, "list", "--order-id", "9006", "--until", f"{day}T00:00:00", "--json")
+    assert ran.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "said"),
     [

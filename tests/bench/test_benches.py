@@ -48,7 +48,6 @@ def test_imports_are_measured(tmp_path: Path) -> None:
         "LOAD DATA LOCAL",
         "payments import",
         "payments import",
-        "payments import --fast",
     ]
 
 

@@ -476,14 +476,15 @@ def test_an_import_does_not_add_an_archived_payment_once_more(
     calls.charge(charge())
     calls.charge(charge())
     assert payments("export", "all.csv").returncode == 0
+    ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments WHERE payment_id = 2")
     grow_old()
-    table("UPDATE payments SET created_at = UTC_TIMESTAMP(6) WHERE payment_id = 2")
+    table("UPDATE payments SET created_at = %s WHERE payment_id = 2", created_at)
     archived()
 
     run = payments("import", "all.csv")
 
     assert run.returncode == 3
-    assert "1 unchanged" in run.stdout or "1 updated" in run.stdout
+    assert "1 unchanged" in run.stdout
     assert "1 rejected" in run.stdout
     assert "1 rejected" in payments("import", "all.csv.rejects.csv").stdout
     assert table("SELECT payment_id FROM payments") == [(2,)]

@@ -28,14 +28,11 @@ def events(accounts: Accounts, migrated_database: dict[str, str]) -> Events:
     return lambda: asyncio.run(read())
 
 
-@pytest.mark.parametrize("options", [[], ["--fast"]])
-def test_each_payment_that_is_imported_is_told_once(
-    payments: Payments, events: Events, tmp_path: Path, options: list[str]
-) -> None:
+def test_each_payment_that_is_imported_is_told_once(payments: Payments, events: Events, tmp_path: Path) -> None:
     lines = [payment_line(number, status="FAILED" if number % 3 == 0 else "SUCCESS") for number in range(1, 1001)]
     (tmp_path / "a.csv").write_text(csv_of(*lines))
-    assert payments("import", "a.csv", "--batch-rows", "300", *options).returncode == 0
-    assert payments("import", "a.csv", *options).returncode == 0, "nothing of it is new"
+    assert payments("import", "a.csv", "--batch-rows", "300").returncode == 0
+    assert payments("import", "a.csv").returncode == 0, "nothing of it is new"
     seen = events()
     assert [it.payment.payment_id for it in seen] == list(range(1, 1001))
     assert {it.kind for it in seen} == {EventKind.IMPORTED}
@@ -68,7 +65,7 @@ def test_a_payment_that_another_import_changes_is_told_again(
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2)))
     assert payments("import", "a.csv").returncode == 0
-    (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2, amount="7.00"), payment_line(3)))
+    (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2, status="FAILED"), payment_line(3)))
     assert payments("import", "a.csv").returncode == 0
     first = [it.payment.payment_id for it in events()[:2]]
     assert first == [1, 2]

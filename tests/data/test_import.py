@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -23,9 +24,9 @@ from tests.conftest import DatabaseServer, settings_of
 from tests.data.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tools.csv_records import CsvError
 from tools.load_csv import LoadOptions, Report, load_file
-from tools.loading import Outcome
 from tools.payment_loader import PaymentLoader
 from tools.progress import meter
+from tools.stored_payments import TableNotEmpty
 
 Load = Callable[..., Report]
 
@@ -111,32 +112,22 @@ def test_a_second_run_changes_nothing_and_says_so(payments: Payments, table: Tab
 def test_a_payment_that_is_there_is_updated_by_its_id(load: Load, table: Table) -> None:
     load(csv_of(payment_line(1), payment_line(2)))
 
-    report = load(csv_of(payment_line(1, "7.00"), payment_line(2), payment_line(3)))
+    report = load(csv_of(payment_line(1, status="FAILED"), payment_line(2), payment_line(3)))
 
     assert counts(report) == {"inserted": 1, "updated": 1, "unchanged": 1}
-    assert [row[1] for row in table(SHORT)] == [Decimal("7.00"), Decimal("561.00"), Decimal("561.00")]
+    assert [row[2] for row in table(SHORT)] == [0, 1, 1]
 
 
 def test_a_payment_without_an_id_is_known_by_its_reference(load: Load, table: Table) -> None:
     header = "order_id,amount,method,status,reference,created_at"
     lines = [f"3,{i}.00,COD,SUCCESS,REF-{i},2025-02-07" for i in range(1, 50)]
     assert counts(load(csv_of(*lines, header=header))) == {"inserted": 49}
-    lines[4] = lines[4].replace("5.00", "6.66")
+    lines[4] = lines[4].replace("COD", "UPI")
 
     report = load(csv_of(*lines, header=header))
 
     assert counts(report) == {"updated": 1, "unchanged": 48}
-    assert table("SELECT amount FROM payments WHERE reference = 'REF-5'") == [(Decimal("6.66"),)]
-
-
-def test_another_id_with_a_known_reference_means_the_payment_that_is_there(load: Load, table: Table) -> None:
-    load(csv_of(payment_line(5)))
-    line = payment_line(5, "8.00").replace("5,342", "77,342", 1)
-
-    report = load(csv_of(line))
-
-    assert counts(report) == {"updated": 1}
-    assert [row[:2] for row in table(SHORT)] == [(5, Decimal("8.00"))]
+    assert table("SELECT reference FROM payments WHERE method = 'UPI'") == [("REF-5",)]
 
 
 def test_a_reference_of_another_payment_is_rejected(load: Load, table: Table, tmp_path: Path) -> None:
@@ -183,16 +174,16 @@ def test_a_payment_refunded_since_is_kept_unless_overwriting_is_asked_for(load: 
     table("UPDATE payments SET refunded_amount = 100 WHERE payment_id = 1")
     table("UPDATE payments SET refunded = 1 WHERE payment_id = 2")
     before = table(ALL)
-    text = csv_of(*(payment_line(i, "600.00") for i in (1, 2)), payment_line(3))
+    text = csv_of(*(payment_line(i).replace("UPI", "COD") for i in (1, 2)), payment_line(3))
 
     kept = load(text)
     assert counts(kept) == {"kept": 2, "unchanged": 1}
     assert table(ALL) == before
 
     assert counts(load(text, overwrite=True)) == {"updated": 2, "unchanged": 1}
-    assert table("SELECT amount, refunded_amount, refunded FROM payments WHERE payment_id < 3") == [
-        (Decimal("600.00"), Decimal("100.00"), 0),
-        (Decimal("600.00"), Decimal("0.00"), 1),
+    assert table("SELECT method, refunded_amount, refunded FROM payments WHERE payment_id < 3") == [
+        ("COD", Decimal("100.00"), 0),
+        ("COD", Decimal("0.00"), 1),
     ]
 
 
@@ -327,7 +318,7 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing(payments: Payments,
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2)))
     assert payments("import", "a.csv").returncode == 0
     before = table(ALL)
-    (tmp_path / "b.csv").write_text(csv_of(payment_line(1, "5.00"), payment_line(2), payment_line(3), "x"))
+    (tmp_path / "b.csv").write_text(csv_of(payment_line(1, status="FAILED"), payment_line(2), payment_line(3), "x"))
 
     run = payments("import", "--dry-run", "b.csv")
 
@@ -336,6 +327,57 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing(payments: Payments,
     assert table(ALL) == before
     assert payments("import", "b.csv").returncode == 3
     assert table("SELECT MAX(payment_id) FROM payments") == [(3,)]
+
+
+def test_if_empty_loads_all_files_of_a_run_into_an_empty_table_and_nothing_into_another(
+    payments: Payments, table: Table, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2), payment_line(1)))
+    (tmp_path / "b.csv").write_text(csv_of(payment_line(3)))
+    (tmp_path / "none.csv").write_text(csv_of())
+
+    first = payments("import", "--if-empty", "--batch-rows", "2", "a.csv", "b.csv")
+    assert (first.returncode, table("SELECT COUNT(*) FROM payments")) == (0, [(3,)]), first.stderr
+    before = table(ALL)
+    (tmp_path / "b.csv").write_text(csv_of(payment_line(3, status="FAILED"), payment_line(4)))
+    second = payments("import", "--if-empty", "none.csv", "b.csv")
+
+    assert second.returncode == 0, second.stderr
+    assert second.stdout == "none.csv: there are payments already; nothing was loaded\n"
+    assert table(ALL) == before
+
+
+def test_if_empty_loads_nothing_where_payments_were_archived(payments: Payments, table: Table, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))
+    table(
+        "INSERT INTO payments_archive (payment_id, order_id, method, refunded, currency, refunded_amount, archived_at)"
+        " VALUES (9, 1, 'UPI', 0, 'INR', 0, UTC_TIMESTAMP(6))"
+    )
+
+    run = payments("import", "--if-empty", "a.csv")
+
+    assert (run.returncode, table(SHORT)) == (0, [])
+    assert "there are payments already" in run.stdout
+
+
+def test_if_empty_loads_nothing_after_a_charge_that_is_committed_while_it_waits(
+    load: Load, table: Table, database_server: DatabaseServer, settings: Settings
+) -> None:
+    """The charge gets the first id of the file, so that the import waits for it."""
+    with database_server.connection(settings.mysql_db) as connection, connection.cursor() as cursor:
+        connection.begin()
+        cursor.execute("INSERT INTO payments (order_id, amount, method, status) VALUES (777, 5, 'UPI', 1)")
+        with ThreadPoolExecutor(1) as threads:
+            importing = threads.submit(load, csv_of(payment_line(1), payment_line(2)), if_empty=True)
+            for _ in range(50):
+                time.sleep(0.2)  # InnoDB refreshes this view only if nobody has read it for 0.1 s
+                if table("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == [(1,)]:
+                    break
+            connection.commit()
+            with pytest.raises(TableNotEmpty):
+                importing.result()
+
+    assert table("SELECT payment_id, order_id FROM payments") == [(1, 777)]
 
 
 def test_times_without_an_offset_are_in_the_zone_that_is_named(load: Load, table: Table) -> None:
@@ -467,33 +509,6 @@ def test_a_connection_that_breaks_is_made_again(
     assert len(table(SHORT)) == 1000
 
 
-@pytest.mark.parametrize("is_allowed", [True, False])
-def test_the_fast_way_gives_the_same_table_where_it_is_allowed_and_where_not(
-    load: Load,
-    table: Table,
-    database_server: DatabaseServer,
-    capfd: pytest.CaptureFixture[str],
-    *,
-    is_allowed: bool,
-) -> None:
-    header = HEADER.replace("payment_id,", "") + ",refunded"
-    lines = [f"3,{i}.50,a\\b\tc é,SUCCESS,R\\N-{i},2025-02-07 05:28:54.125,0".replace("\t", " ") for i in range(1, 500)]
-    ((before,),) = database_server.execute("SELECT @@GLOBAL.local_infile")
-    database_server.execute(f"SET GLOBAL local_infile = {int(is_allowed)}")
-    try:
-        report = load(csv_of(*lines, header=header), fast=True, batch_rows=100)
-        again = load(csv_of(*lines, header=header), fast=True, batch_rows=100)
-    finally:
-        database_server.execute(f"SET GLOBAL local_infile = {before}")
-
-    assert counts(report) == {"inserted": 499}
-    assert counts(again) == {"unchanged": 499}
-    assert table("SELECT method, reference, amount FROM payments WHERE reference LIKE '%-7'") == [
-        ("a\\b c é", "R\\N-7", Decimal("7.50"))
-    ]
-    assert ("does not allow LOAD DATA LOCAL" in capfd.readouterr().err) is not is_allowed
-
-
 def test_a_payment_that_another_session_inserts_meanwhile_is_seen_by_the_next_look(
     load: Load, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -513,8 +528,9 @@ def test_a_payment_that_another_session_inserts_meanwhile_is_seen_by_the_next_lo
     monkeypatch.setattr(PaymentLoader, "_write", write_after_other)
     report = load(csv_of(*(payment_line(i) for i in range(1, 9))))
 
-    assert report.counts[Outcome.INSERTED] + report.counts[Outcome.UPDATED] == 7
-    assert table("SELECT COUNT(*) FROM payments") == [(8,)]
+    # It has the id of line 3 and the reference of line 6, both of which are rejected.
+    assert counts(report) == {"inserted": 5, "unchanged": 1, "rejected": 2}
+    assert table("SELECT COUNT(*) FROM payments WHERE order_id = 1") == [(1,)]
 
 
 def test_a_long_file_takes_little_memory(migrated_database: dict[str, str], tmp_path: Path) -> None:
@@ -592,5 +608,5 @@ def test_a_payment_cannot_be_refunded_between_the_look_and_the_update(
     load(csv_of(payment_line(1)))
     monkeypatch.setattr(PaymentLoader, "_write", write_after_refund)
 
-    assert counts(load(csv_of(payment_line(1, "5.00")))) == {"updated": 1}
+    assert counts(load(csv_of(payment_line(1, status="FAILED")))) == {"updated": 1}
     assert len(refused) == 1

@@ -200,7 +200,7 @@ def test_nothing_serves_or_loads_before_the_database_is_healthy_and_migrated(
     assert waits("accounts") == {"db": "service_healthy"}
     assert waits("migrate") == {"accounts": done}
     assert waits("grants") == {"migrate": done}
-    assert waits("api") == {"db": "service_healthy", "grants": done}
+    assert waits("api") == {"db": "service_healthy", "grants": done, "data_loader": done}
     assert waits("data_loader") == {"db": "service_healthy", "migrate": done}
 
 
@@ -235,6 +235,7 @@ def test_what_is_run_is_a_command_of_the_service_on_files_that_are_there(service
     (volume,) = services["data_loader"]["volumes"]
     assert volume["target"] == services["data_loader"]["command"][1]
     assert volume["read_only"]
+    assert "--if-empty" in services["data_loader"]["command"]
     lines = Path(volume["source"]).read_text().splitlines()
     assert lines[0] == "payment_id,order_id,amount,method,status,reference,created_at"
     form = r"\d+,\d+,\d+\.\d\d,(UPI|CARD|COD),(SUCCESS|FAILED),ECI20250910-[0-9A-Z]{6},2025-\d\d-\d\d \d\d:\d\d:\d\d"

@@ -12,10 +12,9 @@ import pytest
 from tests.conftest import settings_of
 from tools.database_connection import DatabaseConnection, connect
 from tools.migrate import migrate
+from tools.migration_files import MigrationError
 from tools.sample_data import (
-    SampleDataError,
     SamplePayment,
-    has_payments,
     insert_sample_payments,
     load_sample_payments,
     sample_payments,
@@ -191,9 +190,27 @@ def test_without_if_empty_more_are_added_each_time(in_environment: dict[str, str
         assert rows(connection, "SELECT COUNT(*) FROM payments") == [(60,)]
 
 
-def test_a_database_that_is_not_migrated_is_said_so(empty_database: dict[str, str]) -> None:
-    with (
-        closing(connect(settings_of(empty_database))) as connection,
-        pytest.raises(SampleDataError, match="payments migrate"),
-    ):
-        has_payments(connection)
+def test_if_empty_leaves_archived_payments_alone(
+    in_environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_of(in_environment)
+    migrate(settings, say=lambda _: None)
+    with closing(connect(settings)) as connection:
+        rows(
+            connection,
+            "INSERT INTO payments_archive "
+            "(payment_id, order_id, method, refunded, currency, refunded_amount, archived_at) "
+            "VALUES (1, 1, 'UPI', 0, 'INR', 0, UTC_TIMESTAMP(6))",
+        )
+
+    load_sample_payments(count=30, only_if_empty=True)
+
+    assert "there are payments already" in capsys.readouterr().out
+    with closing(connect(settings)) as connection:
+        assert rows(connection, "SELECT COUNT(*) FROM payments") == [(0,)]
+
+
+@pytest.mark.usefixtures("in_environment")
+def test_a_database_that_is_not_migrated_is_said_so() -> None:
+    with pytest.raises(MigrationError, match="payments migrate"):
+        load_sample_payments(count=30)
