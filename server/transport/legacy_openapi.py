@@ -223,7 +223,10 @@ _TIME = {
 }
 
 _ERRORS = {
-    "400": ("The payment had failed, or the body cannot be read.", "Payment had failed; cannot issue refund"),
+    "400": (
+        "The payment had failed, or the body or a header cannot be read.",
+        "Payment had failed; cannot issue refund",
+    ),
     "401": (
         "It is not said who calls, or not in a way that is believed.",
         "the API key is unknown, revoked or expired",

@@ -22,8 +22,8 @@ Takes charges, refunds them, and lists them.
 Callers have roles: `payments.charge` charges, also many at once; `payments.refund` refunds; `payments.read` gets,
 lists and watches. Whether calls without a key may do any of that is the deployment's choice.
 
-A POST that carries an `Idempotency-Key` (over `/v2` also as `requestId`) is safe to repeat. Every answer names its call
-in `X-Request-Id`, by which the service's log has it.
+A POST that carries an `Idempotency-Key` (over `/v2` also as `requestId`) is safe to repeat, a batch of charges too. Every
+answer names its call in `X-Request-Id`, by which the service's log has it.
 """
 _PROBES_TAG = {"name": "Health", "description": "For those who look after the service."}
 
