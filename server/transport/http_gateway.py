@@ -24,7 +24,7 @@ from server.transport.boundary import BodyOfOtherType, NoSuchPath, OtherVerb, fa
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_headers import header, headers, idempotency_key
-from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
+from server.transport.http_messages import fill_from_parameters, fill_from_path, read_query, to_json
 from server.transport.http_replies import (
     JSON,
     error_response,
@@ -35,6 +35,7 @@ from server.transport.http_replies import (
 from server.transport.http_rules import WHOLE_BODY, HttpRule, http_rules
 from server.transport.http_streams import LINES, fill_last_event_id, stream_response
 from server.transport.idempotency import fill_request_ids, takes_key
+from server.transport.proto_json import fill_from_json, read_json
 
 CERTIFICATE_NAME = "certificate_name"
 """What the state of a request's scope has besides, where its connection has a verified certificate: its name."""
@@ -157,13 +158,14 @@ async def _request_message(match: _Match, request: Request, limits: BodyLimits) 
             _check_type(content_type or JSON)
         value = read_json(body)
         fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
+    parameters = read_query(request.scope["query_string"])
     if rule.body == WHOLE_BODY:
-        if request.query_params:
-            name = without_card_numbers(next(iter(request.query_params)))
+        if parameters:
+            name = without_card_numbers(parameters[0][0])
             raise InvalidRequest((FieldViolation(name, "is no parameter of this request: the body holds its fields"),))
     else:
         taken += [(rule.body,)] if rule.body else []
-        fill_from_parameters(message, request.query_params.multi_items(), taken=taken)
+        fill_from_parameters(message, parameters, taken=taken)
     fill_from_path(message, match.variables)
     if takes_key(rule.method.input_type):
         key = idempotency_key(request.scope)
