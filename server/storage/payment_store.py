@@ -115,10 +115,13 @@ class MysqlPaymentStore:
         """Return a page of payments by its number: see ``PaymentStore.list_numbered_page``."""
 
         async def work(session: Session) -> NumberedPage:
-            total = await _count(session, list_queries.numbered_count(query))
+            spellings = await _method_spellings(session, query.method)
+            if query.method is not None and not spellings:
+                return NumberedPage((), 0)
+            total = await _count(session, list_queries.numbered_count(query, spellings))
             payments: list[Payment] = []
             if query.size and query.skip < total:
-                page = list_queries.numbered_page(query, total)
+                page = list_queries.numbered_page(query, total, spellings)
                 payments = payments_from_json(await session.values(page.text, page.values))
             return NumberedPage(tuple(payments), total)
 
@@ -197,6 +200,13 @@ async def _store_refund(session: Session, payment: Payment, new: _MadeRefund) ->
         inserted, *_ = await session.script(queries.STORE_REFUND, values)
     made = Refund(inserted.inserted_id, payment.payment_id, amount, status, refund.reason, create_time)
     return RefundOutcome(made, after, replayed=False, is_new=True)
+
+
+async def _method_spellings(session: Session, method: str | None) -> list[str]:
+    if method is None:
+        return []
+    query = list_queries.method_spellings(method)
+    return [str(spelling) for (spelling,) in await session.rows(query.text, query.values)]
 
 
 async def _count(session: Session, count: Query) -> int:
