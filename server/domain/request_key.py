@@ -31,24 +31,15 @@ class RequestKey:
         """
         if request_id is None:
             return cls(caller, random_hex(_GENERATED_BYTES), generated=True)
-        check_request_id(request_id)
+        if not (0 < len(request_id) <= MAX_REQUEST_ID_LENGTH and request_id.isascii() and request_id.isprintable()):
+            raise InvalidValue(f"must be 1 to {MAX_REQUEST_ID_LENGTH} printable ASCII characters, or left out")
         return cls(caller, request_id, generated=False)
 
 
-def check_request_id(text: str) -> None:
-    """Check a request_id.
-
-    Raises:
-        InvalidValue: it is not 1 to 255 printable ASCII characters.
-    """
-    if not (0 < len(text) <= MAX_REQUEST_ID_LENGTH and text.isascii() and text.isprintable()):
-        raise InvalidValue(f"must be 1 to {MAX_REQUEST_ID_LENGTH} printable ASCII characters, or left out")
-
-
 def derived_request_id(key: str, part: str, position: int) -> str:
-    """Return the request_id of one item of a batch that came with ``key``: the item at ``position`` of ``part``.
+    """Derive the request_id of one item of a batch: the item at ``position`` in the field ``part``.
 
-    The key is hashed, because it may be as long as a request_id may, and because no key is its own hash: no item has
-    the request_id that ``key`` itself is. Stored request_ids are kept forever, so this must never change.
+    The key is hashed because it may already be as long as a request_id can be, and so that a derived request_id never
+    equals ``key`` itself. Request_ids are stored forever, so this format must never change.
     """
     return f"{hashlib.sha256(key.encode()).hexdigest()}.{part}[{position}]"

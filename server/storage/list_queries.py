@@ -89,9 +89,10 @@ def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | No
 
 
 def method_spellings(method: str) -> Query:
-    """Read the stored methods that are ``method`` in some letter case. Spaces at the end do not count in the column.
+    """Read the stored spellings of ``method``, in any letter case. The column's collation ignores trailing spaces.
 
-    Jumps from one method to the next in their index, so it costs no more than there are different ones.
+    A loose index scan jumps from one distinct method to the next, so the cost does not depend on how many payments
+    there are.
     """
     return Query(
         "SELECT DISTINCT p.method FROM payments p FORCE INDEX (payments_by_method) WHERE LOWER(p.method) = LOWER(%s)",
@@ -102,17 +103,18 @@ def method_spellings(method: str) -> Query:
 def numbered_count(query: NumberedPageQuery, spellings: Sequence[str] = ()) -> Query:
     """Count the payments of all pages; reads entries of the conditions' index, and rows where that is not enough.
 
-    ``spellings`` are the stored ones of the query's method; none stands for that which the query has.
+    ``spellings`` are the stored spellings of the query's method; by default, the query's own.
     """
     return _numbered("COUNT(*)", query, spellings)
 
 
 def numbered_page(query: NumberedPageQuery, total: int, spellings: Sequence[str] = ()) -> Query:
-    """Read a page by its number, of ``total`` payments, of which it must hold some; ``spellings`` as to count them.
+    """Read a page by its number, of ``total`` payments, of which it must hold some.
 
     Its ids come from the conditions' index, from that end which is nearer, and then no other rows than its own. The
-    index holds payments without a time before all others, as the order of lists has them. It is in order for one
-    spelling of a method; the entries of several are sorted, of which the count has just read as many.
+    index holds payments without a time before all others, as the order of lists has them. The
+    entries of one spelling of a method come in that order. Those of several are sorted, which costs about as much as
+    counting them. ``spellings`` are as in ``numbered_count``.
     """
     size = min(query.size, total - query.skip)
     beyond = total - query.skip - size

@@ -17,19 +17,19 @@ _IDEMPOTENCY_KEY = IDEMPOTENCY_KEY.lower().encode()
 _AT_MOST_ONCE = {
     name.lower().encode(): name for name in (IDEMPOTENCY_KEY, "Authorization", "X-Api-Key", "Last-Event-ID")
 }
-"""Headers that say who calls, or which call this is: of two values, either could be meant."""
+"""Headers that identify the caller or the call. Two values would be ambiguous."""
 
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-"""A string of RFC 8941, section 3.3.3."""
+"""A string as in RFC 8941, section 3.3.3."""
 
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
 class InvalidHeader(InvalidRequest):
-    """A header cannot be read, or comes more often than it may; HTTP's 400 on every path."""
+    """A header is malformed, or is repeated though it must not be: a 400 on every path."""
 
     def __init__(self, name: str, description: str) -> None:
-        """Name the header, and say what is allowed."""
+        """Name the header and say what is allowed."""
         super().__init__((FieldViolation(name, description),))
 
 
@@ -50,10 +50,10 @@ def headers(scope: Scope, name: bytes) -> Iterator[str]:
 
 
 def check_repeated(scope: Scope) -> None:
-    """Refuse a request that repeats a header of which only one value can be meant.
+    """Check that no header that must be sent at most once is repeated.
 
     Raises:
-        InvalidHeader: it does.
+        InvalidHeader: one is.
     """
     names = [name for name, _ in scope["headers"] if name in _AT_MOST_ONCE]
     if len(names) > 1:
@@ -63,10 +63,10 @@ def check_repeated(scope: Scope) -> None:
 
 
 def idempotency_key(scope: Scope) -> str | None:
-    """Return the key in the Idempotency-Key header, or None. A quoted key is the text between its quotation marks.
+    """Return the key in the Idempotency-Key header, unquoted, or None.
 
     Raises:
-        InvalidHeader: it begins with a quotation mark and is not a quoted string.
+        InvalidHeader: the value starts with a quotation mark but is not a quoted string.
     """
     text = header(scope, _IDEMPOTENCY_KEY)
     if text is None or not text.startswith('"'):

@@ -1,4 +1,4 @@
-"""Give the charges and refunds of a ``/v2`` request the request_ids that its Idempotency-Key stands for."""
+"""Set the request_ids of a ``/v2`` request from its Idempotency-Key."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
-from server.domain.request_key import check_request_id, derived_request_id
+from server.domain.request_key import RequestKey, derived_request_id
 from server.transport.http_headers import IDEMPOTENCY_KEY, InvalidHeader
 
 _FIELD = "request_id"
@@ -16,17 +16,17 @@ _FIELD = "request_id"
 
 @cache
 def takes_key(message: Descriptor) -> bool:
-    """Return whether an Idempotency-Key has a meaning for a request of this type."""
+    """Return whether requests of this type use an Idempotency-Key."""
     return _has_request_id(message) or any(_batches(message))
 
 
 def fill_request_ids(message: Message, key: str) -> None:
-    """Set the request_id of ``message`` to ``key``; in a batch, give each item without one a request_id of its own.
+    """Set the request_id of ``message`` to ``key``. In a batch, derive one for each item that has none.
 
     Raises:
-        InvalidRequest: the message has another request_id.
-        InvalidHeader: the key is not 1 to 255 printable ASCII characters; in a batch, only what is made of it would be
-            checked later.
+        InvalidRequest: the message has a different request_id.
+        InvalidHeader: the key of a batch is not 1 to 255 printable ASCII characters. It is checked here because the
+            request_ids derived from it are always valid.
     """
     descriptor: Any = message.DESCRIPTOR
     if _has_request_id(descriptor):
@@ -35,7 +35,7 @@ def fill_request_ids(message: Message, key: str) -> None:
         setattr(message, _FIELD, key)
         return
     try:
-        check_request_id(key)
+        RequestKey.of("", key)
     except InvalidValue as error:
         raise InvalidHeader(IDEMPOTENCY_KEY, error.description) from error
     for field in _batches(descriptor):
@@ -50,7 +50,7 @@ def _has_request_id(message: Descriptor) -> bool:
 
 
 def _batches(message: Descriptor) -> Iterator[FieldDescriptor]:
-    """Yield the fields that hold many messages, each with a request_id."""
+    """Yield the repeated fields whose items have a request_id."""
     for field in message.fields:
         if field.is_repeated and field.message_type is not None and _has_request_id(field.message_type):
             yield field

@@ -1,10 +1,10 @@
-"""Read JSON into messages: exactly what ProtoJSON allows (https://protobuf.dev/programming-guides/json).
+"""Parse ProtoJSON into messages, strictly (https://protobuf.dev/programming-guides/json).
 
-``google.protobuf.json_format`` takes more than that, because Python's own ``int()`` and ``strptime()`` do: underscores,
-digits of other scripts, spaces, ``true`` for an enum. It also rounds numbers with a fraction to a float.
+``google.protobuf.json_format`` accepts more than the specification, because Python's ``int()`` and ``strptime()`` do:
+underscores, digits of other scripts, whitespace, ``true`` for an enum. It also rounds fractions to floats.
 
-Each field has a reader, which is made once for its descriptor. A number with a fraction or an exponent stays text until
-its field is known, so that no digit is lost.
+Each field has a reader, which is built once from its descriptor. A number with a fraction or an exponent stays text
+until its field is known, so that no digit is lost.
 """
 
 import json
@@ -64,10 +64,10 @@ _INTEGERS = {
 }
 
 _Read = Callable[[object], Any]
-"""Returns the Python value of a scalar field; raises ``_Invalid``."""
+"""Returns the Python value of a scalar field, or raises ``_Invalid``."""
 
 _Fill = Callable[[Any, object, int], None]
-"""Fills a message from a JSON value that is nested so deep; raises ``_Invalid``."""
+"""Fills a message from a JSON value at a nesting depth, or raises ``_Invalid``."""
 
 
 class _NumberText(str):
@@ -77,7 +77,7 @@ class _NumberText(str):
 
 
 class _Invalid(Exception):
-    """A JSON value is not one of its field; ``path`` leads to it, from outside in."""
+    """A JSON value does not fit its field. ``path`` leads to the value, outermost step first."""
 
     def __init__(self, description: str, *path: str) -> None:
         super().__init__(description)
@@ -86,7 +86,7 @@ class _Invalid(Exception):
 
 
 def read_json(body: bytes) -> object:
-    """Return the JSON value in a body; a number with a fraction or an exponent is kept as text of its own type.
+    """Parse a JSON body. Numbers with a fraction or an exponent are returned as ``_NumberText``.
 
     Raises:
         InvalidRequest: it is not JSON (RFC 8259) in UTF-8, has a key twice or half a surrogate pair, or is nested too
@@ -122,13 +122,13 @@ def fill_from_json(message: Message, value: object) -> None:
 
 
 def fill_from_text(message: Message, path: Iterable[str], text: str) -> None:
-    """Set the field that ``path`` leads to, by names of the proto, from the text of a query or path.
+    """Set one field from the text of a query parameter or path variable; ``path`` has names of the proto.
 
-    A repeated field gets one more value. The text is what JSON has in quotes; true, false and the numbers of an enum
-    come without.
+    The text is appended to a repeated field. It is parsed like a JSON string, except that true, false and the numbers
+    of an enum are recognized.
 
     Raises:
-        InvalidRequest: the text is not one of its type.
+        InvalidRequest: the text does not fit the type of the field.
     """
     *outer, name = path
     place: Any = message
@@ -147,7 +147,11 @@ def fill_from_text(message: Message, path: Iterable[str], text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of a message, and what reads its values: ``read`` those of a scalar, else ``fill`` those of a message."""
+    """How to set a field of a message: ``read`` parses a scalar, ``fill`` fills a message.
+
+    ``choice`` is the name of the field's oneof. ``map_key`` parses the keys of a map. ``of_text`` turns the text of a
+    query or path into a JSON value.
+    """
 
     name: str
     choice: str | None
@@ -159,7 +163,7 @@ class _Field:
     of_text: Callable[[str], object]
 
     def check_choice(self, message: Any) -> None:  # noqa: ANN401 - a message, whose fields mypy does not know
-        """Check that no other field of the same oneof is set."""
+        """Raise ``_Invalid`` if another field of the same oneof is set."""
         if self.choice is not None and message.WhichOneof(self.choice) not in {None, self.name}:
             names = (field.json_name for field in message.DESCRIPTOR.oneofs_by_name[self.choice].fields)
             raise _Invalid(f"must have only one of {', '.join(names)}")
@@ -181,7 +185,7 @@ class _Field:
             raise _Invalid("must be a list")
 
     def fill_one(self, message: Any, value: object, depth: int = 1) -> None:  # noqa: ANN401 - likewise
-        """Set the field to a value; of a list, add the value to it."""
+        """Set the field to a value, or append the value to a list."""
         if self.fill is None:
             assert self.read is not None
             scalar = self.read(value)
@@ -223,7 +227,7 @@ def _new_key(key: object, entries: Any) -> Any:  # noqa: ANN401 - the entries of
 
 @cache
 def _fields(message: Descriptor) -> dict[str, _Field]:
-    """Return the fields of a message by each of their two names."""
+    """Return the fields of a message by their names in the proto and in JSON."""
     fields = {field.name: _field(field) for field in message.fields}
     return fields | {field.json_name: fields[field.name] for field in message.fields}
 
@@ -247,7 +251,7 @@ def _field(field: FieldDescriptor) -> _Field:
 
 
 def _takes_null(field: FieldDescriptor) -> bool:
-    """Return whether null is a value of this field; for every other, it stands for an unset field."""
+    """Return whether null is a value of this field. For other fields, null means unset."""
     if field.is_repeated:
         return False
     kind = field.message_type or field.enum_type
@@ -298,7 +302,7 @@ def _fill_time(message: Any, value: object, _depth: int) -> None:  # noqa: ANN40
                 message.seconds, message.nanos = seconds, _nanos(found[2])
                 return
     except ValueError:
-        pass  # no such day, hour, minute or second
+        pass  # the day, hour, minute or second does not exist
     raise _Invalid("must be a time as in 2025-02-07T05:28:54Z (RFC 3339), in the years 1 to 9999")
 
 
@@ -407,13 +411,13 @@ def _scalar_reader(field: FieldDescriptor) -> _Read:
 
 
 def _map_key_reader(key: FieldDescriptor) -> _Read:
-    """Return the reader of a map's keys, which JSON has in quotes."""
+    """Return the reader of the keys of a map, which are strings in JSON."""
     read, of_text = _scalar_reader(key), _text_reader(key)
     return lambda name: read(of_text(cast("str", name)))
 
 
 def _text_reader(field: FieldDescriptor) -> Callable[[str], object]:
-    """Return what makes of a text the JSON value that it stands for."""
+    """Return a function that turns the text of a query or path into a JSON value."""
     if field.message_type is not None and field.message_type.full_name == "google.protobuf.BoolValue":
         return _truth_of
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
@@ -438,7 +442,7 @@ def _integer_reader(least: int, most: int, allowed: str) -> _Read:
 
 
 def _whole_number(value: object) -> int | None:
-    """Return the whole number that a text is, exactly; None when it is none."""
+    """Parse a whole number exactly; return None for any other value."""
     found = _NUMBER.fullmatch(value) if isinstance(value, str) and len(value) <= _MAX_DIGITS else None
     if found is None:
         return None
@@ -516,7 +520,7 @@ def _enum_reader(enum: EnumDescriptor) -> _Read:
             number = _whole_number(value)
         elif value is None and is_null:
             number = 0
-        # A number that the enum does not have is one of a newer contract: ProtoJSON lets it in, and the RPC judges it.
+        # Enums are open: ProtoJSON accepts numbers that are not listed, and the RPC rejects those it cannot use.
         if number is None or not -(2**31) <= number < 2**31:
             raise _Invalid(allowed)
         return number
@@ -537,7 +541,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _check_characters(value: object) -> None:
-    """Refuse half a surrogate pair, which an escape can write and no UTF-8 has: protobuf fails at one in a name."""
+    """Refuse half a surrogate pair: an escape can write one, but UTF-8 cannot encode it and protobuf fails on it."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -568,7 +572,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _joined(path: Iterable[str]) -> str:
-    """Return a path as callers know it: ``charges[0].amount``."""
+    """Format a path as in ``charges[0].amount``."""
     return "".join(step if step.startswith("[") else f".{step}" for step in path).removeprefix(".")
 
 
