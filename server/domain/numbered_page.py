@@ -12,8 +12,8 @@ from server.domain.value import value
 class NumberedPageQuery:
     """The ``size`` payments that come after the first ``skip`` ones, of those for which all the conditions hold.
 
-    None is no condition. ``method`` is the method's text as it is stored, and amounts are in whole units of whatever
-    currency. Bounds are inclusive; reversed ones match nothing.
+    None is no condition. ``method`` is the stored text of a method, in any letter case; amounts are in whole units of
+    whatever currency. Bounds are inclusive; reversed ones match nothing.
     """
 
     order: Order

@@ -1,5 +1,6 @@
 """What makes a call safe to repeat: the idempotency key of AIP-155."""
 
+import hashlib
 from typing import Self
 
 from server.domain.errors import InvalidValue
@@ -33,3 +34,12 @@ class RequestKey:
         if not (0 < len(request_id) <= MAX_REQUEST_ID_LENGTH and request_id.isascii() and request_id.isprintable()):
             raise InvalidValue(f"must be 1 to {MAX_REQUEST_ID_LENGTH} printable ASCII characters, or left out")
         return cls(caller, request_id, generated=False)
+
+
+def derived_request_id(key: str, part: str, position: int) -> str:
+    """Derive the request_id of one item of a batch: the item at ``position`` in the field ``part``.
+
+    The key is hashed because it may already be as long as a request_id can be, and so that a derived request_id never
+    equals ``key`` itself. Request_ids are stored forever, so this format must never change.
+    """
+    return f"{hashlib.sha256(key.encode()).hexdigest()}.{part}[{position}]"

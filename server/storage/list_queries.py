@@ -3,7 +3,7 @@
 Where a list could go by several indexes, the text names one: so the plan does not change with the optimizer's guesses.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -88,22 +88,39 @@ def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | No
     return (dated,) if after_dated else (undated, dated)
 
 
-def numbered_count(query: NumberedPageQuery) -> Query:
-    """Count the payments of all pages; reads entries of the conditions' index, and rows where that is not enough."""
-    return _numbered("COUNT(*)", query)
+def method_spellings(method: str) -> Query:
+    """Read the stored spellings of ``method``, in any letter case. The column's collation ignores trailing spaces.
+
+    A loose index scan jumps from one distinct method to the next, so the cost does not depend on how many payments
+    there are.
+    """
+    return Query(
+        "SELECT DISTINCT p.method FROM payments p FORCE INDEX (payments_by_method) WHERE LOWER(p.method) = LOWER(%s)",
+        (method,),
+    )
 
 
-def numbered_page(query: NumberedPageQuery, total: int) -> Query:
+def numbered_count(query: NumberedPageQuery, spellings: Sequence[str] = ()) -> Query:
+    """Count the payments of all pages; reads entries of the conditions' index, and rows where that is not enough.
+
+    ``spellings`` are the stored spellings of the query's method; by default, the query's own.
+    """
+    return _numbered("COUNT(*)", query, spellings)
+
+
+def numbered_page(query: NumberedPageQuery, total: int, spellings: Sequence[str] = ()) -> Query:
     """Read a page by its number, of ``total`` payments, of which it must hold some.
 
     Its ids come from the conditions' index, from that end which is nearer, and then no other rows than its own. The
-    index holds payments without a time before all others, as the order of lists has them.
+    index holds payments without a time before all others, as the order of lists has them. The
+    entries of one spelling of a method come in that order. Those of several are sorted, which costs about as much as
+    counting them. ``spellings`` are as in ``numbered_count``.
     """
     size = min(query.size, total - query.skip)
     beyond = total - query.skip - size
     forwards, backwards = ("DESC", "ASC") if query.order is Order.NEWEST_FIRST else ("ASC", "DESC")
     direction, skip = (forwards, query.skip) if query.skip <= beyond else (backwards, beyond)
-    ids = _numbered("p.payment_id", query, f"{_by_time(direction)} LIMIT %s OFFSET %s")
+    ids = _numbered("p.payment_id", query, spellings, f"{_by_time(direction)} LIMIT %s OFFSET %s")
     text = (
         f"SELECT STRAIGHT_JOIN {PAYMENT} FROM ({ids.text}) page "
         f"JOIN payments p ON p.payment_id = page.payment_id {_by_time(forwards)}"
@@ -166,12 +183,13 @@ def _select(columns: str, payment_filter: PaymentFilter, place: _Conditions, tai
     return _text(columns, hint, place, tail)
 
 
-def _numbered(columns: str, query: NumberedPageQuery, tail: str = "") -> Query:
+def _numbered(columns: str, query: NumberedPageQuery, spellings: Sequence[str], tail: str = "") -> Query:
     conditions = _Conditions()
     if query.order_id is not None:
         conditions.add("p.order_id = %s", query.order_id)
     if query.method is not None:
-        conditions.add("p.method = %s", query.method)
+        methods = spellings or (query.method,)
+        conditions.add(f"p.method IN ({', '.join(['%s'] * len(methods))})", *methods)
     if query.status is not None:
         conditions.add(_STATUSES[query.status])
     for amount, comparison in ((query.min_amount, ">="), (query.max_amount, "<=")):

@@ -113,10 +113,13 @@ class MysqlPaymentStore:
         """Return a page of payments by its number: see ``PaymentStore.list_numbered_page``."""
 
         async def work(session: Session) -> NumberedPage:
-            total = await _count(session, list_queries.numbered_count(query))
+            spellings = await _method_spellings(session, query.method)
+            if query.method is not None and not spellings:
+                return NumberedPage((), 0)
+            total = await _count(session, list_queries.numbered_count(query, spellings))
             payments: list[Payment] = []
             if query.size and query.skip < total:
-                page = list_queries.numbered_page(query, total)
+                page = list_queries.numbered_page(query, total, spellings)
                 payments = payments_from_json(await session.values(page.text, page.values))
             return NumberedPage(tuple(payments), total)
 
@@ -185,6 +188,13 @@ async def _last_refund(session: Session, text: str, payment: Payment) -> RefundO
 async def _archived(session: Session, payment_id: int) -> Payment | None:
     row = await session.row(archive_queries.SELECT_PAYMENT, (payment_id,))
     return None if row is None else payment_from_json(row[0])
+
+
+async def _method_spellings(session: Session, method: str | None) -> list[str]:
+    if method is None:
+        return []
+    query = list_queries.method_spellings(method)
+    return [str(spelling) for (spelling,) in await session.rows(query.text, query.values)]
 
 
 async def _count(session: Session, count: Query) -> int:

@@ -155,4 +155,4 @@ def _key(credentials: Credentials) -> str | None:
     scheme, _, key = credentials.authorization.partition(" ")
     if scheme.lower() != _SCHEME:
         raise ApiKeyInvalid("the authorization must be `Bearer`, a space, and an API key")
-    return key.strip()
+    return key.strip(" \t")

@@ -19,7 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.transport.http_replies import JSON, header
+from server.transport.http_headers import header
+from server.transport.http_replies import JSON
 from server.transport.http_router import Answer, Endpoint
 
 _DISTRIBUTION = "drf-spectacular-sidecar"

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from server.transport.boundary import BodyTooLarge, BodyTooSlow, ClientGone
-from server.transport.http_replies import header
+from server.transport.http_headers import header
 from server.transport.time_limit import TimeLimit
 
 

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from starlette.requests import Request
@@ -23,27 +23,25 @@ from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.boundary import BodyOfOtherType, NoSuchPath, OtherVerb, failure_of
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
-from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
+from server.transport.http_headers import header, headers, idempotency_key
+from server.transport.http_messages import fill_from_parameters, fill_from_path, read_query, to_json
 from server.transport.http_replies import (
     JSON,
     error_response,
-    header,
     json_response,
     peer_of,
     replay_headers,
 )
 from server.transport.http_rules import WHOLE_BODY, HttpRule, http_rules
 from server.transport.http_streams import LINES, fill_last_event_id, stream_response
-
-IDEMPOTENCY_KEY = b"idempotency-key"
-"""The header that stands for a message's request_id (draft-ietf-httpapi-idempotency-key-header)."""
+from server.transport.idempotency import fill_request_ids, takes_key
+from server.transport.proto_json import fill_from_json, read_json
 
 CERTIFICATE_NAME = "certificate_name"
 """What the state of a request's scope has besides, where its connection has a verified certificate: its name."""
 
 _AUTHORIZATION = AUTHORIZATION.encode()
 _API_KEY = API_KEY.encode()
-_REQUEST_ID_FIELD = "request_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,46 +154,36 @@ async def _request_message(match: _Match, request: Request, limits: BodyLimits) 
     body = await limits.read(request)
     taken = list(rule.template.variables)
     if rule.body and body:
-        _check_type(header(request.scope, b"content-type") or JSON)
+        for content_type in headers(request.scope, b"content-type"):
+            _check_type(content_type or JSON)
         value = read_json(body)
         fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
+    parameters = read_query(request.scope["query_string"])
     if rule.body == WHOLE_BODY:
-        if request.query_params:
-            name = without_card_numbers(next(iter(request.query_params)))
+        if parameters:
+            name = without_card_numbers(parameters[0][0])
             raise InvalidRequest((FieldViolation(name, "is no parameter of this request: the body holds its fields"),))
     else:
         taken += [(rule.body,)] if rule.body else []
-        fill_from_parameters(message, request.query_params.multi_items(), taken=taken)
+        fill_from_parameters(message, parameters, taken=taken)
     fill_from_path(message, match.variables)
-    _fill_request_id(message, request)
+    if takes_key(rule.method.input_type):
+        key = idempotency_key(request.scope)
+        if key is not None:
+            fill_request_ids(message, key)
     return message
 
 
-def _fill_request_id(message: Message, request: Request) -> None:
-    key = header(request.scope, IDEMPOTENCY_KEY)
-    descriptor = message.DESCRIPTOR.fields_by_name.get(_REQUEST_ID_FIELD)
-    if key is None or descriptor is None or descriptor.type != FieldDescriptor.TYPE_STRING:
-        return
-    if getattr(message, _REQUEST_ID_FIELD) not in {"", key}:
-        raise InvalidRequest((FieldViolation(_REQUEST_ID_FIELD, "must be the Idempotency-Key where both are given"),))
-    setattr(message, _REQUEST_ID_FIELD, key)
-
-
 def _check_type(content_type: str) -> None:
-    if content_type.partition(";")[0].strip().lower() != JSON:
+    if content_type.partition(";")[0].strip(" \t").lower() != JSON:
         raise BodyOfOtherType("the body must be sent as application/json")
 
 
 def call_of(request: Request) -> Call:
     """Return the call that ``request`` makes."""
     scope = request.scope
-    authorization = api_key = None
-    for name, text in scope["headers"]:
-        if name == _AUTHORIZATION:
-            authorization = text.decode("latin-1")
-        elif name == _API_KEY:
-            api_key = text.decode("latin-1")
-    credentials = credentials_of(authorization, api_key, scope["state"].get(CERTIFICATE_NAME))
+    certificate_name = scope["state"].get(CERTIFICATE_NAME)
+    credentials = credentials_of(header(scope, _AUTHORIZATION), header(scope, _API_KEY), certificate_name)
     return Call(scope["call_id"], credentials, Deadline())
 
 

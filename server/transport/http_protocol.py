@@ -23,6 +23,9 @@ _TELLING_SECONDS = 1.0
 _AROUND_HEADER_BYTES = 4
 """The colon, the space, and the end of the line."""
 
+_AROUND_VALUE = b" \t"
+"""The whitespace that may surround a header's value and is not part of it (RFC 9110, section 5.5)."""
+
 _CHUNK_COST = 16
 """How many bytes one byte of a body may cost: a chunk of one byte has five around it, and may have a word to say."""
 
@@ -97,6 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arrived_bytes = self._head_bytes = self._body_bytes = 0
         self._headers_count = 0
         self._head_is_too_large = False
+        self._head_is_whole = False
         self._is_whole = True
         self._reading_ends_seconds: float | None = None
         self._writing_ends_seconds: float | None = None
@@ -129,7 +133,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin a request, with its first byte."""
         super().on_message_begin()
         self._arrived_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
-        self._is_whole = False
+        self._head_is_whole = self._is_whole = False
         self._reading_ends_seconds = time.monotonic() + self._limits.head_seconds
 
     def on_url(self, url: bytes) -> None:
@@ -138,13 +142,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer."""
+        """Take a header without the whitespace around its value, some of which the parser leaves; drop a trailer."""
         self._headers_count += 1
         self._count_head(len(name) + len(value) + _AROUND_HEADER_BYTES)
-        super().on_header(name, value)
+        if not self._head_is_whole:
+            super().on_header(name, value.strip(_AROUND_VALUE))
 
     def on_headers_complete(self) -> None:
         """End the head: from now on the call has times of its own."""
+        self._head_is_whole = True
         self._reading_ends_seconds = None
         super().on_headers_complete()
 

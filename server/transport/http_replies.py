@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
 from server.transport.boundary import Failure
 from server.transport.calls import REPLAYED_KEY, Call
@@ -44,15 +43,6 @@ def failure_headers(failure: Failure) -> dict[str, str]:
 def replay_headers(call: Call) -> dict[str, str]:
     """Return the header that says that an earlier call did what was asked, when one did."""
     return {REPLAYED_KEY: "true"} if call.replayed else {}
-
-
-def header(scope: Scope, name: bytes) -> str | None:
-    """Return the first header of this name (in lower case) of a request, or None."""
-    for key, value in scope["headers"]:
-        if key == name:
-            text: str = value.decode("latin-1")
-            return text
-    return None
 
 
 def peer_of(request: Request) -> str:

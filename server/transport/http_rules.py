@@ -7,6 +7,7 @@ its pattern says, ``**`` all that are left; ``:cancel`` at its end is a custom v
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -127,12 +128,16 @@ def field_at(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
     field: FieldDescriptor | None = None
     for step in path:
         descriptor = message if field is None else field.message_type
-        found = descriptor and (descriptor.fields_by_name.get(step) or descriptor.fields_by_camelcase_name.get(step))
-        if not found:
+        if descriptor is None:
             raise KeyError(step)
-        field = found
+        field = descriptor.fields_by_name.get(step) or _fields_by_json_name(descriptor)[step]
     assert field is not None, "a path has at least one step"
     return field
+
+
+@cache
+def _fields_by_json_name(message: Descriptor) -> dict[str, FieldDescriptor]:
+    return {field.json_name: field for field in message.fields}
 
 
 def _rules_of(method: MethodDescriptor) -> Iterator[HttpRule]:

@@ -23,8 +23,9 @@ from server.transport.docs import docs_endpoints
 from server.transport.health import HealthMonitor
 from server.transport.http_body import BodyLimits
 from server.transport.http_gateway import HttpGateway
+from server.transport.http_headers import InvalidHeader, check_repeated, header
 from server.transport.http_protocol import BoundedProtocol, ConnectionLimits, Connections
-from server.transport.http_replies import error_response, header, json_response
+from server.transport.http_replies import error_response, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.http_streams import LINES
 from server.transport.legacy_rest import LegacyRest
@@ -78,7 +79,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
 
 
 class _Front:
-    """Around every HTTP request: names it, and refuses a body that announces itself as too large.
+    """Around every HTTP request: names it, and refuses repeated headers and a body that announces itself as too large.
 
     It also does what some requests ask for: compression, and leave for pages of other origins.
     """
@@ -111,8 +112,9 @@ class _Front:
             await send(message)
 
         try:
+            check_repeated(scope)
             self._limits.check_announced(scope)
-        except BodyTooLarge as error:
+        except (InvalidHeader, BodyTooLarge) as error:
             await self._error(failure_of(error, name), scope)(scope, receive, send_named)
             return
         # Most callers ask for neither, and those layers cost as much as the rest of the way.

@@ -15,8 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from server.transport.boundary import Failure
 from server.transport.calls import CallFailed
+from server.transport.http_headers import header, headers
 from server.transport.http_messages import to_json
-from server.transport.http_replies import header, json_text
+from server.transport.http_replies import json_text
 
 LINES = "application/x-ndjson"
 EVENTS = "text/event-stream"
@@ -28,8 +29,8 @@ LAST_EVENT_ID = b"last-event-id"
 
 def wants_events(request: Request) -> bool:
     """Tell whether server-sent events are asked for."""
-    accepted = header(request.scope, b"accept") or ""
-    return any(part.partition(";")[0].strip().lower() == EVENTS for part in accepted.split(","))
+    accepted = ",".join(headers(request.scope, b"accept"))
+    return any(part.partition(";")[0].strip(" \t").lower() == EVENTS for part in accepted.split(","))
 
 
 def fill_last_event_id(message: Message, request: Request) -> None:

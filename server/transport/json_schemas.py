@@ -220,7 +220,7 @@ def _scalar(field: FieldDescriptor, side: Side) -> Schema:
         kind = "double" if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE else "float"
         text: Schema = {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}
         if side is Side.REQUEST:
-            text = {"type": "string", "pattern": r"^(NaN|-?Infinity|-?[0-9]{1,30}(\.[0-9]{1,30})?)$"}
+            text = {"type": "string", "pattern": r"^(NaN|-?Infinity|-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?)$"}
         return {"anyOf": [{"type": "number", "format": kind}, text]}
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return {"type": "boolean"}
@@ -267,10 +267,10 @@ def _empty(side: Side) -> Schema:
     return {"type": "object", **({"additionalProperties": False} if side is Side.REQUEST else {})}
 
 
-_INT32 = _whole_number("int32", -(2**31), 2**31 - 1, "-?([0-9]{1,9}|1[0-9]{9})")
-_UINT32 = _whole_number("uint32", 0, 2**32 - 1, "([0-9]{1,9}|[1-3][0-9]{9})")
-_INT64 = _whole_number("int64", -(2**63), 2**63 - 1, "-?([0-9]{1,18}|[1-8][0-9]{18})")
-_UINT64 = _whole_number("uint64", 0, 2**64 - 1, "([0-9]{1,19}|1[0-7][0-9]{18})")
+_INT32 = _whole_number("int32", -(2**31), 2**31 - 1, "-?(0|[1-9][0-9]{0,8}|1[0-9]{9})")
+_UINT32 = _whole_number("uint32", 0, 2**32 - 1, "(0|[1-9][0-9]{0,8}|[1-3][0-9]{9})")
+_INT64 = _whole_number("int64", -(2**63), 2**63 - 1, "-?(0|[1-9][0-9]{0,17}|[1-8][0-9]{18})")
+_UINT64 = _whole_number("uint64", 0, 2**64 - 1, "(0|[1-9][0-9]{0,18}|1[0-7][0-9]{18})")
 
 _WHOLE_NUMBERS = {
     FieldDescriptor.CPPTYPE_INT32: _INT32,
@@ -293,7 +293,9 @@ _WELL_KNOWN: Mapping[str, Callable[[Side], Schema]] = {
     f"google.protobuf.{name}": make
     for name, make in {
         "Any": _any,
-        "Duration": _of({"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$", "examples": ["1.5s"]}),
+        "Duration": _of(
+            {"type": "string", "pattern": r"^-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,9})?s$", "examples": ["1.5s"]}
+        ),
         "Empty": _empty,
         "FieldMask": _of({"type": "string", "format": "field-mask", "examples": ["amount,orderId"]}),
         "ListValue": _of({"type": "array", "items": {}}),

@@ -186,7 +186,12 @@ def _list() -> dict[str, Any]:
                 {"type": "integer", "minimum": 0, "maximum": MAX_PER_PAGE, "default": 10},
             ),
             _query("order_id", "Payments of this order.", {"type": "integer"}),
-            _query("method", "Payments made by this method; empty is no condition.", {"type": "string"}, example="UPI"),
+            _query(
+                "method",
+                "Payments made by this method, in any letter case; empty is no condition.",
+                {"type": "string"},
+                example="UPI",
+            ),
             _query(
                 "status",
                 "`1`, `true`, `success` and `yes`, in any letter case, mean succeeded; anything else means failed.",
@@ -223,7 +228,10 @@ _TIME = {
 }
 
 _ERRORS = {
-    "400": ("The payment had failed, or the body cannot be read.", "Payment had failed; cannot issue refund"),
+    "400": (
+        "The payment had failed, or the body or a header cannot be read.",
+        "Payment had failed; cannot issue refund",
+    ),
     "401": (
         "It is not said who calls, or not in a way that is believed.",
         "the API key is unknown, revoked or expired",

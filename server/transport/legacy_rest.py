@@ -20,8 +20,9 @@ from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, 
 from server.transport.boundary import Failure, RefundRefused
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
-from server.transport.http_gateway import IDEMPOTENCY_KEY, call_of
-from server.transport.http_replies import failure_headers, header, json_response, peer_of, replay_headers
+from server.transport.http_gateway import call_of
+from server.transport.http_headers import InvalidHeader, header, idempotency_key
+from server.transport.http_replies import failure_headers, json_response, peer_of, replay_headers
 from server.transport.http_router import Endpoint
 from server.transport.legacy_parameters import (
     MAX_ID,
@@ -97,7 +98,7 @@ class LegacyRest:
 
     async def _charge(self, request: Request, call: Call) -> dict[str, object]:
         body = read_body(await self._limits.read(request), header(request.scope, b"content-type") or "")
-        key = read_key(call.caller, header(request.scope, IDEMPOTENCY_KEY))
+        key = read_key(call.caller, idempotency_key(request.scope))
         amount = default_money(self._currencies.default, body.amount)
         outcome = await self._payments.charge(NewCharge(body.order_id, amount, None, key), call.deadline)
         call.replayed = outcome.replayed
@@ -106,7 +107,7 @@ class LegacyRest:
 
     async def _refund(self, request: Request, call: Call) -> dict[str, object]:
         payment_id = read(RefundPath, "path", request.scope["path_params"]).payment_id
-        key = read_key(call.caller, header(request.scope, IDEMPOTENCY_KEY))
+        key = read_key(call.caller, idempotency_key(request.scope))
         if not 1 <= payment_id <= MAX_ID:
             raise errors.PaymentNotFound("payment not found")
         try:
@@ -203,6 +204,8 @@ def _error_response(failure: Failure, request: Request) -> Response:
             status, detail = 422, problems
         case UnreadableBody():
             detail = "There was an error parsing the body"
+        case InvalidHeader():
+            status = 400
         case errors.InvalidRequest(violations=violations):
             status = 422
             detail = [
@@ -210,7 +213,7 @@ def _error_response(failure: Failure, request: Request) -> Response:
                 for one in violations
             ]
         case errors.RequestIdReused():
-            key = header(request.scope, IDEMPOTENCY_KEY)
+            key = idempotency_key(request.scope)
             status, detail = 422, [key_problem("idempotency_key_reused", failure.message, key)]
         case errors.PaymentNotFound():
             detail = "Payment not found"

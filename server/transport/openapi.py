@@ -15,15 +15,17 @@ _DESCRIPTION = """\
 Takes charges, refunds them, and lists them.
 
 - `/v2` is every RPC of the contract as JSON, in protobuf's own form: names in camelCase, enums by name, 64-bit numbers
-  in quotes, fields that have their default left out. An error is a google.rpc.Status. Texts here name fields as the
-  proto does: `order_id` is `orderId`.
+  in quotes, fields that have their default left out. A request is read exactly as the ProtoJSON specification says, in
+  its body, query and path: no digit of a number is lost, and what the specification does not have is a 400 that names
+  the field, such as `charges[1].amount.units` (positions count from 0). An error is a google.rpc.Status. Texts here
+  name fields as the proto does: `order_id` is `orderId`.
 - `/v1` is what the replaced service had, for its callers.
 
 Callers have roles: `payments.charge` charges, also many at once; `payments.refund` refunds; `payments.read` gets,
 lists and watches. Whether calls without a key may do any of that is the deployment's choice.
 
-A POST that carries an `Idempotency-Key` (over `/v2` also as `requestId`) is safe to repeat. Every answer names its call
-in `X-Request-Id`, by which the service's log has it.
+A POST that carries an `Idempotency-Key` (over `/v2` also as `requestId`) is safe to repeat, even a batch. Every
+answer names its call in `X-Request-Id`, by which the service's log has it.
 """
 _PROBES_TAG = {"name": "Health", "description": "For those who look after the service."}
 

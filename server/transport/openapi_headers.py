@@ -17,13 +17,16 @@ PARAMETERS: dict[str, Any] = {
         "in": "header",
         "description": "Makes the call safe to repeat: a word that is new for each charge or refund that is meant; a "
         "UUID will do. The same key with the same parameters gives the first call's outcome, as it is now, and does "
-        "nothing more.",
-        # White space at its ends is not part of a header.
+        'nothing more. `k` and `"k"` are the same key; inside quotation marks, `\\"` stands for a quotation mark and '
+        "`\\\\` for a backslash. Sent twice, it is refused with 400. In a batch, it gives each charge without a "
+        "request_id one that is derived from the key and the charge's position: repeat the batch with the same charges "
+        "in the same order.",
+        # A key that begins with a quotation mark is a quoted one. The 255 characters are those between the marks.
         "schema": {
             "type": "string",
             "minLength": 1,
             "maxLength": MAX_REQUEST_ID_LENGTH,
-            "pattern": "^[!-~]([ -~]*[!-~])?$",
+            "pattern": r'^([!#-~]([ -~]*[!-~])?|"([ !#-\[\]-~]|\\["\\])+")$',
         },
     },
 }

@@ -10,6 +10,7 @@ from google.rpc import status_pb2
 
 from server.transport.http_rules import WHOLE_BODY, HttpRule, field_at
 from server.transport.http_streams import EVENTS, LINES, RESUME_TOKEN_FIELD
+from server.transport.idempotency import takes_key
 from server.transport.json_schemas import JsonSchemas, Schema, Side, has_behavior, oneof_siblings, without_null
 from server.transport.openapi_headers import LAST_EVENT_ID, answer_headers, error_headers, parameter
 
@@ -18,7 +19,6 @@ JSON = "application/json"
 _VERBS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 """Those that OpenAPI knows; a rule with another is served but not described."""
 
-_REQUEST_ID = "request_id"
 _STATUS = cast("Descriptor", status_pb2.Status.DESCRIPTOR)
 _TOKEN = re.compile(r"\{(?P<path>[^{}=]+)(?:=(?P<pattern>[^{}]+))?\}|(?P<wildcard>\*\*?)")
 _WILDCARD = re.compile(r"\*\*?")
@@ -93,7 +93,7 @@ class Operations:
     def _operation(self, rule: HttpRule, place: int, path: "_Path") -> dict[str, Any]:
         method = rule.method
         name = f"{method.containing_service.name}_{method.name}" + (f"_{place}" if place > 1 else "")
-        repeatable = rule.verb == "POST" and _takes_request_id(method.input_type)
+        repeatable = rule.verb == "POST" and takes_key(method.input_type)
         taken = {variable[0] for variable in rule.template.variables if len(variable) == 1}
         parameters = [
             *(self._path_parameter(rule, *one) for one in path.parameters),
@@ -266,11 +266,6 @@ _TEXTS = frozenset(
     )
 )
 """The messages whose JSON is one plain value, which a parameter can hold."""
-
-
-def _takes_request_id(message: Descriptor) -> bool:
-    field = message.fields_by_name.get(_REQUEST_ID)
-    return field is not None and field.type == FieldDescriptor.TYPE_STRING
 
 
 def _is_resumable(rule: HttpRule) -> bool:

@@ -26,6 +26,9 @@ ROWS: list[LegacyRow] = [
     (7, 360, None, "COD", None, "x", None, 0),
     (8, -1, "-5.00", "", 0, "ECI-'\"\\%s", None, 0),
     (9, 361, "30.00", "UPI", None, "pending", "2025-03-01 00:00:00", 0),
+    (10, 362, "31.00", "Upi", 1, "mixed", "2025-02-07 12:00:00", 0),
+    (11, 363, "32.00", "net banking \u20b9", 0, "small", "2025-02-06 12:00:00", 0),
+    (12, 364, "33.00", "\u00c9CU", 1, "accent", "2025-02-06 13:00:00", 0),
 ]
 
 
@@ -124,6 +127,19 @@ SAME = [
         "?method=Bitcoin",
         "?method=Net%20Banking%20%E2%82%B9",
         "?method=%27",
+        *(f"?method={text}&end_date=2025-12-31" for text in ("upi", "Upi", "uPI", "card", "Card", "cod", "cOd")),
+        *(f"?method={text}&end_date=2025-12-31&sort_by_created=asc&per_page=2&page=2" for text in ("upi", "UPI")),
+        *(f"?method={text}&end_date=2025-12-31&status=1&amount_gt=31" for text in ("upi", "UPI")),
+        *("?method=NET%20BANKING%20%E2%82%B9", "?method=net%20banking%20%E2%82%B9", "?method=net%20banking"),
+        *(
+            "?method=%C3%A9cu",
+            "?method=%C3%89CU",
+            "?method=upi&order_id=362",
+            "?method=UPI&order_id=355",
+            "?method=%20upi",
+            "?method=upi%20",
+        ),
+        *("?method=up_", "?method=u%25", "?method=bitcoin", "?method=upi&method=card&end_date=2025-12-31"),
     ),
     *lists(
         *(
@@ -288,6 +304,12 @@ def test_both_answer_alike(ports: tuple[int, int], request_: Request) -> None:
     ours, replaced = (comparable(ask(port, request_)) for port in ports)
     assert replaced.status != 500
     assert ours == replaced
+
+
+@pytest.mark.parametrize("text", ["%C3%9CPI", "ecu", "%EF%BC%B5PI", "UPI%0A", "up%C4%B1", "%20UPI"])
+def test_a_method_is_the_same_but_for_letter_case_alone(ports: tuple[int, int], text: str) -> None:
+    answer = ask(ports[0], *lists(f"?method={text}"))
+    assert json.loads(answer.body) == {"items": [], "page": 1, "per_page": 10, "total": 0}
 
 
 @pytest.mark.parametrize("request_", RARE, ids=str)

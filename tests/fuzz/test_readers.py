@@ -23,8 +23,9 @@ from server.domain.request_key import RequestKey
 from server.transport import event_messages, legacy_parameters, messages
 from server.transport.boundary import failure_of
 from server.transport.grpc_server import _parse
-from server.transport.http_messages import fill_from_json, fill_from_parameters, fill_from_path, read_json, to_json
+from server.transport.http_messages import fill_from_parameters, fill_from_path, to_json
 from server.transport.http_replies import json_text
+from server.transport.proto_json import fill_from_json, read_json
 from tests.fuzz import inputs
 from tests.fuzz.inputs import examples
 from tools.csv_records import CsvError, Record, RecordReader

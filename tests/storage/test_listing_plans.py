@@ -104,6 +104,26 @@ def test_a_numbered_page_is_the_same_from_either_end(
     ]
 
 
+def test_the_spellings_of_a_method_are_found_by_jumps_in_their_index(
+    database_server: DatabaseServer, large_database: str
+) -> None:
+    query = list_queries.method_spellings("upi")
+    (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
+    assert "payments_by_method" in plan
+    assert "Using index for group-by" in plan[-1]
+    assert list(database_server.execute(query.text, query.values, large_database)) == [("UPI",)]
+
+
+def test_a_page_of_several_spellings_is_read_from_their_index(
+    database_server: DatabaseServer, large_database: str
+) -> None:
+    page = list_queries.numbered_page(numbered(0, method="upi"), ROWS, ["UPI", "Upi"])
+    plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
+    (ids,) = (row for row in plan if row[1] == "DERIVED")
+    assert "payments_by_method" in ids
+    assert "Using index" in str(ids[-1])
+
+
 def test_the_total_of_a_method_and_a_status_is_counted_in_one_index(
     database_server: DatabaseServer, large_database: str
 ) -> None:

@@ -588,7 +588,8 @@ type ChargeRequest struct {
 	// Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
 	// UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
 	// parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-	// ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+	// ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+	// `Idempotency-Key` stands for it; where both are given, they must be the same.
 	RequestId     *string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -701,7 +702,8 @@ func (x *ChargeResponse) GetPayment() *Payment {
 // Asks for many charges.
 type BatchChargeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+	// The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+	// that got no answer cannot be repeated safely.
 	Charges       []*ChargeRequest `protobuf:"bytes,1,rep,name=charges,proto3" json:"charges,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -74,6 +74,11 @@ type PaymentServiceClient interface {
 	// and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
 	// its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
 	//
+	// Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+	// and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+	// charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+	// Charge.
+	//
 	// Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
 	// its result: the same as of Charge, with the fields of that charge.
 	BatchCharge(ctx context.Context, in *BatchChargeRequest, opts ...grpc.CallOption) (*BatchChargeResponse, error)
@@ -215,6 +220,11 @@ type PaymentServiceServer interface {
 	// Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
 	// and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
 	// its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+	//
+	// Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+	// and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+	// charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+	// Charge.
 	//
 	// Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
 	// its result: the same as of Charge, with the fields of that charge.

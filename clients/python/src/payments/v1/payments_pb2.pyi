@@ -340,7 +340,8 @@ class ChargeRequest(_message.Message):
     """Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
     UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
     parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-    ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+    ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+    `Idempotency-Key` stands for it; where both are given, they must be the same.
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
@@ -399,7 +400,9 @@ class BatchChargeRequest(_message.Message):
     CHARGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def charges(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChargeRequest]:
-        """The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely."""
+        """The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+        that got no answer cannot be repeated safely.
+        """
 
     def __init__(
         self,

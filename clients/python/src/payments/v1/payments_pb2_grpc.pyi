@@ -75,6 +75,11 @@ class PaymentServiceStub:
     and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
     its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
 
+    Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+    and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+    charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+    Charge.
+
     Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
     its result: the same as of Charge, with the fields of that charge.
     """
@@ -143,6 +148,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
     and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
     its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+
+    Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+    and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+    charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+    Charge.
 
     Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
     its result: the same as of Charge, with the fields of that charge.
@@ -221,6 +231,11 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
         and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
         its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+
+        Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+        and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+        charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+        Charge.
 
         Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
         its result: the same as of Charge, with the fields of that charge.

@@ -409,7 +409,8 @@ export interface ChargeRequest {
    * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
    * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
    * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+   * `Idempotency-Key` stands for it; where both are given, they must be the same.
    */
   requestId?: string | undefined;
 }
@@ -422,7 +423,10 @@ export interface ChargeResponse {
 
 /** Asks for many charges. */
 export interface BatchChargeRequest {
-  /** The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely. */
+  /**
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
+   */
   charges: ChargeRequest[];
 }
 
@@ -2630,6 +2634,11 @@ export const PaymentServiceService = {
    * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
    * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
    *
+   * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+   * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+   * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+   * Charge.
+   *
    * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
    * its result: the same as of Charge, with the fields of that charge.
    */
@@ -2744,6 +2753,11 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
    * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
    *
+   * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+   * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+   * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+   * Charge.
+   *
    * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
    * its result: the same as of Charge, with the fields of that charge.
    */
@@ -2829,6 +2843,11 @@ export interface PaymentServiceClient extends Client {
    * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
    * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
    * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+   *
+   * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
+   * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
+   * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
+   * Charge.
    *
    * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
    * its result: the same as of Charge, with the fields of that charge.

@@ -58,7 +58,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<payments.v1.ChargeRequest> charges_;
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -69,7 +70,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -81,7 +83,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -92,7 +95,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -103,7 +107,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -483,7 +488,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -497,7 +503,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -511,7 +518,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -525,7 +533,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -546,7 +555,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -564,7 +574,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -584,7 +595,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -605,7 +617,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -623,7 +636,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -641,7 +655,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -660,7 +675,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -677,7 +693,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -694,7 +711,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -705,7 +723,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -719,7 +738,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -734,7 +754,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -745,7 +766,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -757,7 +779,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+     * that got no answer cannot be repeated safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>

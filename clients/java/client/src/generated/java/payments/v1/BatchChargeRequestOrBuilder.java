@@ -12,7 +12,8 @@ public interface BatchChargeRequestOrBuilder extends
 
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -21,7 +22,8 @@ public interface BatchChargeRequestOrBuilder extends
       getChargesList();
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -29,7 +31,8 @@ public interface BatchChargeRequestOrBuilder extends
   payments.v1.ChargeRequest getCharges(int index);
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -37,7 +40,8 @@ public interface BatchChargeRequestOrBuilder extends
   int getChargesCount();
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -46,7 +50,8 @@ public interface BatchChargeRequestOrBuilder extends
       getChargesOrBuilderList();
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`: without, a call that got no answer cannot be repeated safely.
+   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
+   * that got no answer cannot be repeated safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>

@@ -145,7 +145,8 @@ private static final long serialVersionUID = 0L;
    * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
    * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
    * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+   * `Idempotency-Key` stands for it; where both are given, they must be the same.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -160,7 +161,8 @@ private static final long serialVersionUID = 0L;
    * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
    * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
    * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+   * `Idempotency-Key` stands for it; where both are given, they must be the same.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -184,7 +186,8 @@ private static final long serialVersionUID = 0L;
    * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
    * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
    * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+   * `Idempotency-Key` stands for it; where both are given, they must be the same.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -892,7 +895,8 @@ private static final long serialVersionUID = 0L;
      * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
      * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
      * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+     * `Idempotency-Key` stands for it; where both are given, they must be the same.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -906,7 +910,8 @@ private static final long serialVersionUID = 0L;
      * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
      * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
      * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+     * `Idempotency-Key` stands for it; where both are given, they must be the same.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -929,7 +934,8 @@ private static final long serialVersionUID = 0L;
      * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
      * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
      * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+     * `Idempotency-Key` stands for it; where both are given, they must be the same.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -953,7 +959,8 @@ private static final long serialVersionUID = 0L;
      * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
      * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
      * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+     * `Idempotency-Key` stands for it; where both are given, they must be the same.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -973,7 +980,8 @@ private static final long serialVersionUID = 0L;
      * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
      * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
      * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+     * `Idempotency-Key` stands for it; where both are given, they must be the same.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -990,7 +998,8 @@ private static final long serialVersionUID = 0L;
      * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
      * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
      * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own.
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
+     * `Idempotency-Key` stands for it; where both are given, they must be the same.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
