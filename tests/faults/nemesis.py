@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 
 import pymysql
+from pymysql.constants import ER
+from pymysql.cursors import Cursor
 
 from tests.faults.cluster import MAX_CONNECTIONS, SERVICE_USER, Cluster
 from tests.faults.toxiproxy import Proxy, Stream
@@ -176,10 +178,22 @@ def _rows_locked(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
     """Hold the lock of every payment, and of the gaps between, for longer than a call waits for the database."""
     before = cluster.status("Innodb_row_lock_waits")
     with cluster.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("START TRANSACTION")
-        cursor.execute("SELECT COUNT(*) FROM payments FOR UPDATE")
+        _lock_all(cursor)
         yield lambda: cluster.status("Innodb_row_lock_waits") > before
         connection.rollback()
+
+
+def _lock_all(cursor: Cursor) -> None:
+    """Lock every payment, again if a call that holds one row and waits for another is in the way."""
+    while True:
+        cursor.execute("START TRANSACTION")
+        try:
+            cursor.execute("SELECT COUNT(*) FROM payments FOR UPDATE")
+        except pymysql.err.OperationalError as error:
+            if error.args[0] != ER.LOCK_DEADLOCK:
+                raise
+        else:
+            return
 
 
 @contextmanager
