@@ -39,9 +39,9 @@ RELAY = f"""
 
     SELECT COUNT(*) INTO @inserted FROM payment_events WHERE sequence > @last_sequence;
 
-    UPDATE payment_outbox f STRAIGHT_JOIN payment_stream s
-    SET s.last_sequence = @last_sequence + @inserted
-    WHERE f.outbox_id = @fence AND s.stream_id = 1 AND s.last_sequence = @last_sequence;
+    UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
+    WHERE stream_id = (@fence <> 0) AND last_sequence = @last_sequence
+        AND EXISTS (SELECT 1 FROM payment_outbox f WHERE f.outbox_id = @fence);
 
     DELETE o FROM payment_outbox f STRAIGHT_JOIN payment_outbox o
     WHERE f.outbox_id = @fence AND o.outbox_id IN %s;
@@ -57,8 +57,7 @@ RELAY = f"""
 relay is at it. By the primary keys; payments that have been charged by the unique key of their reference. Then tells
 how many events it made of each kind.
 
-The fence is a row of the outbox that nobody else sees (``queries.BEGIN``). It is looked at first, so that without it
-nothing is locked.
+The fence is a row of the outbox that nobody else sees (``queries.BEGIN``). Without it, nothing is locked.
 
 It is one message, so that the lock never waits for the network: of a relay whose machine is gone, the database would
 keep the connection, and the lock, for hours.
