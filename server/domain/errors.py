@@ -42,7 +42,8 @@ class InvalidRequest(PaymentsError):
     def __init__(self, violations: tuple[FieldViolation, ...]) -> None:
         """Keep the violations; the message is the first of them."""
         first, more = violations[0], len(violations) - 1
-        super().__init__(f"{first.field}: {first.description}" + (f" (and {more} more)" if more else ""))
+        where = f"{first.field}: " if first.field else ""
+        super().__init__(f"{where}{first.description}" + (f" (and {more} more)" if more else ""))
         self.violations = violations
 
 

@@ -26,7 +26,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 
 class InvalidHeader(InvalidRequest):
-    """A header is malformed, or is repeated though it must not be: a 400 on every path."""
+    """A header is malformed, or is repeated though it must not be."""
 
     def __init__(self, name: str, description: str) -> None:
         """Name the header and say what is allowed."""

@@ -56,10 +56,21 @@ def fill_from_path(message: Message, variables: Mapping[tuple[str, ...], str]) -
     """Set the fields of ``message`` that the variables of the path hold.
 
     Raises:
-        InvalidRequest: a value is not of its field's type.
+        InvalidRequest: a value is not of its field's type, or the body has set the field.
     """
     for path, text in variables.items():
-        fill_from_text(message, _names(_descriptor(message), path), text)
+        names = _names(_descriptor(message), path)
+        if _is_set(message, names):
+            _refuse(".".join(names), "is in the path, so it must not be in the body")
+        fill_from_text(message, names, text)
+
+
+def _is_set(message: Message, path: Sequence[str]) -> bool:
+    return any(field.name == path[0] and _is_rest_set(value, path[1:]) for field, value in message.ListFields())
+
+
+def _is_rest_set(value: Any, path: Sequence[str]) -> bool:  # noqa: ANN401 - what a field holds
+    return not path or _is_set(value, path)
 
 
 def to_json(message: Message, field: str = "") -> object:

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
 from server.domain.request_key import RequestKey, derived_request_id
 from server.transport.http_headers import IDEMPOTENCY_KEY, InvalidHeader
+from server.transport.messages import MAX_BATCH
 
 _FIELD = "request_id"
 
@@ -24,29 +25,29 @@ def fill_request_ids(message: Message, key: str) -> None:
     """Set the request_id of ``message`` to ``key``. In a batch, derive one for each item that has none.
 
     Raises:
+        InvalidHeader: the key is not 1 to 255 printable ASCII characters.
         InvalidRequest: the message has a different request_id.
-        InvalidHeader: the key of a batch is not 1 to 255 printable ASCII characters. It is checked here because the
-            request_ids derived from it are always valid.
     """
-    descriptor: Any = message.DESCRIPTOR
-    if _has_request_id(descriptor):
-        if getattr(message, _FIELD) not in {"", key}:
-            raise InvalidRequest((FieldViolation(_FIELD, f"must be the {IDEMPOTENCY_KEY} where both are given"),))
-        setattr(message, _FIELD, key)
-        return
     try:
         RequestKey.of("", key)
     except InvalidValue as error:
         raise InvalidHeader(IDEMPOTENCY_KEY, error.description) from error
+    descriptor: Any = message.DESCRIPTOR
+    if _has_request_id(descriptor):
+        if message.HasField(_FIELD) and getattr(message, _FIELD) != key:
+            raise InvalidRequest((FieldViolation(_FIELD, f"must be the {IDEMPOTENCY_KEY} where both are given"),))
+        setattr(message, _FIELD, key)
+        return
     for field in _batches(descriptor):
-        for position, item in enumerate(getattr(message, field.name)):
-            if not getattr(item, _FIELD):
+        # A longer batch is rejected whole, and no time is spent on it before.
+        for position, item in zip(range(MAX_BATCH), getattr(message, field.name), strict=False):
+            if not item.HasField(_FIELD):
                 setattr(item, _FIELD, derived_request_id(key, field.name, position))
 
 
 def _has_request_id(message: Descriptor) -> bool:
     field = message.fields_by_name.get(_FIELD)
-    return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated
+    return field is not None and field.type == FieldDescriptor.TYPE_STRING and field.has_presence
 
 
 def _batches(message: Descriptor) -> Iterator[FieldDescriptor]:

@@ -54,12 +54,12 @@ _SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.in
 
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1, "a whole number of 32 bits"),
-    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1, "a whole number of 64 bits, which may stand in quotes"),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1, "a whole number of 64 bits"),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1, "a whole number of 32 bits, not negative"),
     FieldDescriptor.CPPTYPE_UINT64: (
         0,
         2**64 - 1,
-        "a whole number of 64 bits, not negative, which may stand in quotes",
+        "a whole number of 64 bits, not negative",
     ),
 }
 
@@ -134,12 +134,9 @@ def fill_from_text(message: Message, path: Iterable[str], text: str) -> None:
     place: Any = message
     for step in outer:
         place = getattr(place, step)
+    field = _fields(place.DESCRIPTOR)[name]
     try:
-        field = _fields(place.DESCRIPTOR)[name]
         field.check_choice(place)
-    except _Invalid as error:
-        _refuse(".".join(outer), error.description)
-    try:
         field.fill_one(place, field.of_text(text))
     except _Invalid as error:
         _refuse(_joined([*outer, name]), error.description)
@@ -284,8 +281,8 @@ def _fill_message(message: Any, value: object, depth: int) -> None:  # noqa: ANN
             raise _Invalid(f"must come once: {names_by_field[field.name]} is the same field", name)
         if item is None and not field.takes_null:
             continue
-        field.check_choice(message)
         try:
+            field.check_choice(message)
             field.fill_from(message, item, depth)
         except _Invalid as error:
             error.path.insert(0, name)
@@ -448,12 +445,12 @@ def _whole_number(value: object) -> int | None:
         return None
     if found[1] is None and found[2] is None:
         return int(found[0])
+    if not re.sub("[eE].*", "", found[0]).strip("-0."):
+        return 0
     try:
         number = Decimal(found[0])
     except InvalidOperation:
         return None  # an exponent of more digits than any decimal can have
-    if not number:
-        return 0
     if not 0 <= number.adjusted() < _MAX_INTEGER_DIGITS:
         return None
     whole = int(number)

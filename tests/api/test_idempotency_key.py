@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from payments.v1 import payments_pb2 as pb
 
+from server.transport.idempotency import fill_request_ids
+from server.transport.messages import MAX_BATCH
 from tests.api.requests import new_order_id, new_request_id
 from tests.running_service import RunningService
 
@@ -127,7 +130,7 @@ def test_a_key_outside_the_limits_of_request_id_is_refused(post: Post, value: st
         assert (answer.status, answer.body["detail"][0]["loc"]) == (422, ["header", "idempotency-key"])
     for path in (V2, "/v2/payments/1:refund", BATCH):
         answer = post(path, BODIES[path], key(value))
-        assert answer.status == 400
+        assert (answer.status, violation(answer)["field"]) == (400, "Idempotency-Key")
         assert "1 to 255 printable ASCII characters" in violation(answer)["description"]
 
 
@@ -249,3 +252,19 @@ def test_every_spelling_of_a_key_refunds_once(post: Post, again: str) -> None:
     path = f"/v1/payments/{payment_id}/refund"
     answers = [post(path, None, key(value)) for value in (rest, again.format(rest))]
     assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true"]
+
+
+def test_an_empty_request_id_is_not_the_key(post: Post) -> None:
+    refused = post(V2, v2_body(1) | {"requestId": ""}, key(new_request_id()))
+    assert (refused.status, violation(refused)["field"]) == (400, "request_id")
+    batch = {"charges": [v2_body(1) | {"requestId": ""}, v2_body(1)]}
+    first, second = post(BATCH, batch, key(new_request_id())).body["results"]
+    assert "error" in first
+    assert "payment" in second
+
+
+def test_no_request_id_is_derived_beyond_the_longest_batch() -> None:
+    message = pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * (MAX_BATCH + 1))
+    fill_request_ids(message, "k")
+    assert message.charges[MAX_BATCH - 1].HasField("request_id")
+    assert not message.charges[MAX_BATCH].HasField("request_id")

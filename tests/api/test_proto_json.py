@@ -100,7 +100,10 @@ def test_a_query_has_each_single_value_once_in_utf_8(rest: httpx.Client, query: 
 
 
 def test_a_path_and_a_query_name_one_payment(rest: httpx.Client) -> None:
-    assert violation(rest.get("/v2/payments/1?reference=x")) == ("", "must have only one of paymentId, reference")
+    assert violation(rest.get("/v2/payments/1?reference=x")) == (
+        "payment_id",
+        "must have only one of paymentId, reference",
+    )
 
 
 @pytest.mark.parametrize("target", [b"/v2/payments/by-reference/\xff", b"/v2/payments?orderBy=\xc3\xa9", b"/v2/\xff"])
@@ -109,3 +112,21 @@ def test_bytes_that_are_not_percent_encoded_are_answered(approving_service: Runn
         connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         parts: Any = iter(lambda: connection.recv(4096), b"")
         assert b"".join(parts).startswith(b"HTTP/1.1 4")
+
+
+def test_a_body_must_not_name_another_payment_than_the_path(rest: httpx.Client) -> None:
+    refused = rest.post("/v2/payments/1:refund", json={"paymentId": "2"})
+    assert violation(refused) == ("payment_id", "is in the path, so it must not be in the body")
+
+
+def test_a_zero_is_zero_whatever_its_exponent(rest: httpx.Client) -> None:
+    for zero in ("0e99999999999999999999", "0.00", "-0e5"):
+        assert violation(rest.post("/v2/payments:charge", content=f'{{"orderId": {zero}}}')) == (
+            "order_id",
+            "must be 1 or more",
+        )
+
+
+def test_an_error_of_the_whole_body_begins_with_no_field(rest: httpx.Client) -> None:
+    answer = rest.post("/v2/payments:charge", content="{")
+    assert answer.json()["message"].startswith("the body must be JSON")
