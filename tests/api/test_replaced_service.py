@@ -137,7 +137,7 @@ SAME = [
             "?method=upi&order_id=362",
             "?method=UPI&order_id=355",
             "?method=%20upi",
-            "?method=upi%20",
+            "?method=upi%20&end_date=2025-12-31",
         ),
         *("?method=up_", "?method=u%25", "?method=bitcoin", "?method=upi&method=card&end_date=2025-12-31"),
     ),
