@@ -43,7 +43,7 @@ ADOPTION_RULES = (
     AdoptionRule(
         "another method",
         "method NOT IN ('UPI', 'CARD', 'COD')",
-        "As method OTHER, with its text in other_method; /v1 shows the text itself, and filters by it in any letter case.",
+        "As method OTHER, with its text in other_method; /v1 shows the text, and filters by it in any letter case.",
         "Nothing, unless the text is a misspelt UPI, CARD or COD.",
     ),
     AdoptionRule(
