@@ -185,7 +185,7 @@ class StripeApi:
         """
         status, body = response.status_code, _json(response)
         error = nested(body, "error")
-        self._count_for_breaker(response, error)
+        self._count_for_breaker(request, response, error)
         if status == HTTPStatus.OK and isinstance(body.get("object"), str):
             return Reply(body)
         if status == HTTPStatus.UNAUTHORIZED:
@@ -208,13 +208,16 @@ class StripeApi:
         metrics.count_processor_problem("wrong_answer")
         raise OutcomeUnknown(f"{request.operation}: {status}")
 
-    def _count_for_breaker(self, response: httpx.Response, error: Mapping[str, Any]) -> None:
+    def _count_for_breaker(self, request: Request, response: httpx.Response, error: Mapping[str, Any]) -> None:
         """Tell the breaker whether the processor answers.
 
         Only a 401 is about the API key as a whole. A 403 is about what the key may do: refunds, say, and not charges.
-        A lock_timeout is about one object, and not about the rate of all requests: "Rate limits" (docs.stripe.com).
+        A lock_timeout is about one object, and not about the rate of all requests: "Rate limits" (docs.stripe.com). The
+        rate of reads is limited apart from that of writes, so that many look-ups say nothing about charges.
         """
         status = response.status_code
+        if status == HTTPStatus.TOO_MANY_REQUESTS and request.key is None:
+            return
         is_rate_limit = status == HTTPStatus.TOO_MANY_REQUESTS and text(error, "code") != "lock_timeout"
         is_failure = status >= _FIRST_SERVER_ERROR and not _is_replay(response)
         if status == HTTPStatus.UNAUTHORIZED:

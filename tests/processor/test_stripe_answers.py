@@ -149,6 +149,15 @@ def test_the_breaker_opens_for_what_concerns_every_request(
     assert breaker.is_open is is_open
 
 
+def test_look_ups_that_are_rate_limited_refuse_no_charge(
+    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], breaker: Breaker
+) -> None:
+    error = (("type", "invalid_request_error"), ("code", "rate_limit"))
+    with processor.failing(Fault(error_before=429, error=error)), pytest.raises(OutcomeUnknown):
+        use(lambda stripe: stripe.find_capture(capture()))
+    assert not breaker.is_open
+
+
 def test_an_error_that_is_replayed_does_not_count_against_the_processor_and_is_not_retried(
     processor: FaultyProcessor, use: Callable[[Use], Outcome | None], breaker: Breaker
 ) -> None:
