@@ -228,8 +228,8 @@ def command(  # noqa: PLR0913 - the options of a command
 
     Exit codes: 0 all lines are loaded, 1 it could not be done, 2 wrong usage, 3 some lines were rejected.
     """
-    if rejects is not None and len(files) > 1:
-        raise typer.BadParameter("is for one file only", param_hint="--rejects")
+    if rejects is not None:
+        _check_rejects(rejects, files)
     options = LoadOptions(_delimiter(delimiter), batch_rows, _zone(time_zone), overwrite, dry_run, if_empty)
     code = ExitCode.LOADED
     try:
@@ -258,6 +258,13 @@ def command(  # noqa: PLR0913 - the options of a command
         print(f"{path}: stopped; whole batches are loaded: run it again to go on", file=sys.stderr)
         code = ExitCode.INTERRUPTED
     raise typer.Exit(code)
+
+
+def _check_rejects(rejects: Path, files: Sequence[Path]) -> None:
+    if len(files) > 1:
+        raise typer.BadParameter("is for one file only", param_hint="--rejects")
+    if rejects.exists() and files[0].exists() and rejects.samefile(files[0]):
+        raise typer.BadParameter("must not be the file that is imported", param_hint="--rejects")
 
 
 def _load_path(settings: Settings, path: Path, rejects: Path | None, options: LoadOptions) -> Report:

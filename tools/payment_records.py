@@ -55,6 +55,9 @@ REJECT_COLUMNS = ("reject_line", "reject_field", "reject_reason", "reject_text")
 """What a reject file has besides; passed over, so that a reject file can be mended and imported."""
 
 _NEEDED_OF_PAYMENTS = ("order_id", "amount", "method", "status", "created_at")
+_MAX_ROW_ID = 2**62
+"""Leaves ids for the rows to come: the database numbers them from the largest one on, and has none beyond 2**63 - 1."""
+
 _MAX_METHOD_LENGTH = 255
 _MAX_CALLER_BYTES = 255
 
@@ -131,7 +134,7 @@ def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> 
     method: Read = values.exact_text(_MAX_METHOD_LENGTH) if is_export else values.words(_MAX_METHOD_LENGTH)
     reference: Read = values.exact_text(MAX_REFERENCE_LENGTH) if is_export else values.words(MAX_REFERENCE_LENGTH)
     readers: dict[str, Read] = {
-        "payment_id": optional(_identifier),
+        "payment_id": optional(_row_id),
         "order_id": values.integer if is_export else _identifier,
         "amount": optional(amount) if is_export else amount,
         "method": method,
@@ -173,8 +176,8 @@ def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
     """
     _check_header(header, REFUND_COLUMNS, REFUND_COLUMNS)
     readers: dict[str, Read] = {
-        "refund_id": _identifier,
-        "payment_id": _identifier,
+        "refund_id": _row_id,
+        "payment_id": _row_id,
         "amount": values.decimal,
         "requested_amount": values.optional(values.decimal),
         "status": values.status,
@@ -235,6 +238,13 @@ def _charged_amount_reader(currency: str) -> Read:
 
 def _identifier(text: str) -> int:
     return identifier(values.integer(text))
+
+
+def _row_id(text: str) -> int:
+    row_id = _identifier(text)
+    if row_id > _MAX_ROW_ID:
+        raise InvalidValue(f"must be at most {_MAX_ROW_ID}")
+    return row_id
 
 
 def _new_payment_problems(row: Row) -> list[Problem]:

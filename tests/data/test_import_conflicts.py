@@ -252,3 +252,20 @@ def test_no_refund_is_imported_into_a_charge(calls: GrpcDriver, load: Load, tabl
 
     assert [calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) for payment_id in ids] == before
     assert table("SELECT COUNT(*) FROM refunds") == [(1,)]
+
+
+@pytest.mark.parametrize(("payment_id", "inserted"), [(2**62, 1), (2**62 + 1, 0), (2**63 - 1, 0)])
+def test_an_id_that_would_leave_none_for_later_rows_is_rejected(
+    load: Load, table: Table, payment_id: int, inserted: int
+) -> None:
+    report = load(csv_of(payment_line(payment_id=payment_id)))
+    assert (len(table(ALL)), report.rejected) == (inserted, 1 - inserted)
+
+
+def test_the_reject_file_is_not_the_file_that_is_imported(payments: Payments, tmp_path: Path) -> None:
+    text = csv_of(payment_line(1), payment_line(2, amount="x"))
+    (tmp_path / "a.csv").write_text(text)
+    done = payments("import", "a.csv", "--rejects", "./a.csv")
+    assert done.returncode == 2
+    assert "must not be the file that is imported" in done.stderr
+    assert (tmp_path / "a.csv").read_text() == text
