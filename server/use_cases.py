@@ -18,6 +18,7 @@ from server.domain.payment import (
     NewRefund,
     PaymentDetails,
     RefundOutcome,
+    RefundsQuery,
     Status,
 )
 from server.settling import Settling
@@ -65,10 +66,17 @@ class PaymentStore(Protocol):
         """
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
-        """Return the payment with this id, or with this reference.
+        """Return the payment with this id, or with this reference, and its first refunds: ``MAX_REFUNDS_SHOWN``.
 
         Raises:
             PaymentNotFound: there is none.
+        """
+
+    async def list_refunds(self, query: RefundsQuery, deadline: Deadline) -> PaymentDetails:
+        """Return a payment and a page of its refunds.
+
+        Raises:
+            PaymentNotFound: there is no such payment.
         """
 
     async def list_page(self, query: PageQuery, deadline: Deadline) -> Page:
@@ -196,12 +204,20 @@ class Payments:
         return outcome
 
     async def get_payment(self, key: int | str, deadline: Deadline) -> PaymentDetails:
-        """Return the payment with this id, or with this reference, and its refunds.
+        """Return the payment with this id, or with this reference, and its first refunds.
 
         Raises:
             PaymentNotFound: there is none.
         """
         return await self._store.get(key, deadline)
+
+    async def list_refunds(self, query: RefundsQuery, deadline: Deadline) -> PaymentDetails:
+        """Return a payment and a page of its refunds.
+
+        Raises:
+            PaymentNotFound: there is no such payment.
+        """
+        return await self._store.list_refunds(query, deadline)
 
     async def list_payments(self, query: PageQuery, deadline: Deadline) -> Page:
         """Return a page of payments."""

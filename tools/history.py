@@ -47,8 +47,12 @@ class Entry:
 class _DetailQueries(Protocol):
     """The texts that read payments with their refunds: of the live tables, or of the archive."""
 
-    SELECT_DETAILS_BY_IDS: str
+    SELECT_DETAILS_BY_ID: str
     SELECT_DETAILS_BY_REFERENCE: str
+
+
+_ALL_REFUNDS = 1 << 62
+"""More than any payment has."""
 
 
 class PaymentUnknown(Exception):
@@ -74,11 +78,13 @@ def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetail
 
 
 def _details(connection: DatabaseConnection, texts: _DetailQueries, payment: str) -> PaymentDetails | None:
+    """Return a payment with all its refunds."""
+    key: tuple[object, ...]
     if payment.isascii() and payment.isdecimal():
-        values = _values(connection, texts.SELECT_DETAILS_BY_IDS, (int(payment),))
+        text, key = texts.SELECT_DETAILS_BY_ID, (int(payment),)
     else:
-        values = _values(connection, texts.SELECT_DETAILS_BY_REFERENCE, payment, len(payment.encode()))
-    return next(iter(details_from_json(values).values()), None)
+        text, key = texts.SELECT_DETAILS_BY_REFERENCE, (payment, len(payment.encode()))
+    return details_from_json(_values(connection, text, *key, 0, _ALL_REFUNDS, *key), _ALL_REFUNDS)
 
 
 def _values(connection: DatabaseConnection, text: str, *values: object) -> list[bytes]:

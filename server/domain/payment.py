@@ -20,6 +20,9 @@ from server.domain.value import value
 MAX_REFERENCE_LENGTH = 100
 MAX_REASON_LENGTH = 255
 
+MAX_REFUNDS_SHOWN = 100
+"""How many of its refunds a payment is shown with; the others are listed a page at a time."""
+
 
 class PaymentMethod(StrEnum):
     """How a payment was made. OTHER stands for text in adopted payments; no charge is made by it."""
@@ -196,10 +199,20 @@ class RefundOutcome:
 
 @value()
 class PaymentDetails:
-    """A payment with its refunds, oldest first."""
+    """A payment with some of its refunds, oldest first; ``has_more`` tells that others follow the last of these."""
 
     payment: Payment
     refunds: tuple[Refund, ...]
+    has_more: bool
+
+
+@value()
+class RefundsQuery:
+    """The refunds of a payment to read: at most ``size``, those made after the refund ``after``, or the first ones."""
+
+    payment_id: int
+    size: int
+    after: int | None
 
 
 def identifier(value: int) -> int:

@@ -1,30 +1,14 @@
-"""Resume tokens: a place in the stream of events.
-
-A token is url-safe Base64 of a version, the place and a checksum. The checksum has no key: it tells tokens that were
-altered, and a forged place shows nothing that the stream would not.
-"""
-
-import base64
-import binascii
-import hashlib
-import struct
+"""Resume tokens: a place in the stream of events."""
 
 from server.domain.errors import InvalidValue
+from server.domain.sealed_token import TokenInvalid, TokenKind
 
-_VERSION = 1
-_LAYOUT = struct.Struct(">Bq9s")
-"""Version, sequence, checksum: 18 bytes, so no padding."""
-
-_CHECKSUM_BYTES = 9
-_PURPOSE = b"resume"
-"""Keeps a page token's bytes from being a resume token's."""
+_KIND = TokenKind("q", checksum_bytes=9, purpose=b"resume")
 
 
 def encode(sequence: int) -> str:
     """Return the token of the place ``sequence``: 24 characters."""
-    unsigned = _LAYOUT.pack(_VERSION, sequence, b"")
-    digest = hashlib.blake2b(unsigned, digest_size=_CHECKSUM_BYTES, person=_PURPOSE).digest()
-    return base64.urlsafe_b64encode(_LAYOUT.pack(_VERSION, sequence, digest)).decode()
+    return _KIND.seal(sequence)
 
 
 def decode(token: str) -> int:
@@ -34,10 +18,7 @@ def decode(token: str) -> int:
         InvalidValue: it is not, to the letter, a token that the stream gave.
     """
     try:
-        version, sequence, _ = _LAYOUT.unpack(base64.urlsafe_b64decode(token))
-        # Comparing with what encode() gives leaves no second spelling of a token, which Base64 alone would.
-        if version == _VERSION and encode(sequence) == token:
-            return int(sequence)
-    except (binascii.Error, ValueError, struct.error):
-        pass
-    raise InvalidValue("must be a resume_token of a WatchPayments response, unaltered")
+        (sequence,) = _KIND.open(token)
+    except TokenInvalid:
+        raise InvalidValue("must be a resume_token of a WatchPayments response, unaltered") from None
+    return sequence

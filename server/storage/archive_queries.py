@@ -3,7 +3,7 @@
 Asked only when the live tables have nothing: a row that is in both is live.
 """
 
-from server.storage.queries import DETAILS, PAYMENT, REFUND
+from server.storage.queries import PAYMENT, REFUND, by_reference, details, details_of_many
 
 SELECT_CHARGE_BY_REQUEST = f"""
     SELECT p.requested_method, {PAYMENT} FROM payments_archive p WHERE p.caller = %s AND p.request_id = %s
@@ -25,18 +25,14 @@ SELECT_LAST_REFUND = f"""
 """
 """refunds_archive_by_payment, read backwards, past those that failed."""
 
-SELECT_DETAILS_BY_IDS = f"""
-    SELECT {DETAILS} FROM payments_archive p
-    LEFT JOIN refunds_archive r ON r.payment_id = p.payment_id
-    WHERE p.payment_id IN %s ORDER BY p.payment_id, r.refund_id
-"""
-"""Binds a tuple of ids. The primary key; then refunds_archive_by_payment."""
+SELECT_DETAILS_OF_MANY = details_of_many("payments_archive", "refunds_archive")
+"""The primary key; then refunds_archive_by_payment."""
 
-SELECT_DETAILS_BY_REFERENCE = f"""
-    SELECT {DETAILS} FROM payments_archive p LEFT JOIN refunds_archive r ON r.payment_id = p.payment_id
-    WHERE p.reference = %s AND LENGTH(p.reference) = %s ORDER BY r.refund_id
-"""
-"""payments_archive_by_reference; then refunds_archive_by_payment."""
+SELECT_DETAILS_BY_ID = details("payments_archive", "refunds_archive")
+"""Likewise."""
+
+SELECT_DETAILS_BY_REFERENCE = details("payments_archive", "refunds_archive", by_reference("payments_archive"))
+"""payments_archive_by_reference; then likewise."""
 
 STATEMENTS = (SELECT_DETAILS_BY_REFERENCE,)
 """What needs, together, all the rights that the statements here need."""

@@ -7,16 +7,21 @@ from server.domain.payment import PaymentDetails
 from server.storage import archive_queries, queries
 from server.storage.groups import Limits
 from server.storage.mysql import Session
-from server.storage.rows import details_from_json
+from server.storage.rows import many_details_from_json
 
 LIMITS = Limits(in_one=64, at_once=4, waiting=10_000)
 
 
-async def read_details(session: Session, payment_ids: Sequence[int]) -> list[PaymentDetails | Exception]:
-    """Return each payment with its refunds, or ``PaymentNotFound``."""
+async def read_details(session: Session, payment_ids: Sequence[int]) -> list[PaymentDetails | Exception | None]:
+    """Return each payment with its refunds, or ``PaymentNotFound``; None where others would have to wait for them.
+
+    So it is for a payment with more refunds than ``MAX_REFUNDS_SHOWN``.
+    """
     wanted = set(payment_ids)
-    found = details_from_json(await session.values(queries.SELECT_DETAILS_BY_IDS, (tuple(wanted),)))
+    found = many_details_from_json(await session.values(queries.SELECT_DETAILS_OF_MANY, (tuple(wanted),)))
     if len(found) < len(wanted):
         missing = tuple(wanted - found.keys())
-        found |= details_from_json(await session.values(archive_queries.SELECT_DETAILS_BY_IDS, (missing,)))
-    return [found.get(payment_id) or PaymentNotFound("payment not found") for payment_id in payment_ids]
+        found |= many_details_from_json(await session.values(archive_queries.SELECT_DETAILS_OF_MANY, (missing,)))
+    return [
+        found[payment_id] if payment_id in found else PaymentNotFound("payment not found") for payment_id in payment_ids
+    ]

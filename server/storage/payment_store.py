@@ -10,12 +10,14 @@ from server.domain.event import OF_REFUND
 from server.domain.listing import Page, PageQuery, Position
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
+    MAX_REFUNDS_SHOWN,
     ChargeOutcome,
     NewPayment,
     NewRefund,
     Payment,
     PaymentDetails,
     RefundOutcome,
+    RefundsQuery,
     Status,
 )
 from server.domain.value import value
@@ -51,7 +53,7 @@ class MysqlPaymentStore:
         self._database = database
         self._due_microseconds = microseconds(due_seconds)
         self._charges = GroupCommit(database, due_seconds=due_seconds, groups=groups)
-        self._reads: Groups[int, PaymentDetails] = groups(database, read_details, group_read.LIMITS, "get")
+        self._reads: Groups[int, PaymentDetails | None] = groups(database, read_details, group_read.LIMITS, "get")
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``."""
@@ -77,14 +79,31 @@ class MysqlPaymentStore:
             return await self._database.run(work, deadline, locked_payment_id=refund.payment_id)
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
-        """Return a payment and its refunds: see ``PaymentStore.get``."""
-        if isinstance(key, int):
-            return await self._reads.add(key, deadline)
+        """Return a payment and its first refunds: see ``PaymentStore.get``."""
+        if isinstance(key, str):
+            texts = (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE)
+            return await self._details(texts, (key, len(key.encode())), None, MAX_REFUNDS_SHOWN, deadline)
+        details = await self._reads.add(key, deadline)
+        if details is None:
+            return await self.list_refunds(RefundsQuery(key, MAX_REFUNDS_SHOWN, None), deadline)
+        return details
+
+    async def list_refunds(self, query: RefundsQuery, deadline: Deadline) -> PaymentDetails:
+        """Return a payment and a page of its refunds: see ``PaymentStore.list_refunds``."""
+        texts = (queries.SELECT_DETAILS_BY_ID, archive_queries.SELECT_DETAILS_BY_ID)
+        return await self._details(texts, (query.payment_id,), query.after, query.size, deadline)
+
+    async def _details(
+        self, texts: Sequence[str], key: tuple[object, ...], after: int | None, size: int, deadline: Deadline
+    ) -> PaymentDetails:
+        """Return a payment and a page of its refunds, by the first of ``texts`` that finds it."""
+        # One more than the page holds tells whether there is a next one.
+        values = (*key, after or 0, size + 1, *key)
 
         async def work(session: Session) -> PaymentDetails:
-            for text in (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE):
-                values = await session.values(text, (key, len(key.encode())))
-                for details in details_from_json(values).values():
+            for text in texts:
+                details = details_from_json(await session.values(text, values), size)
+                if details is not None:
                     return details
             raise _not_found()
 

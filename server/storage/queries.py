@@ -3,6 +3,8 @@
 Values are bound, never formatted. All of it runs alike on MySQL 8.0, 8.4, 9 and MariaDB 10.6 or later.
 """
 
+from server.domain.payment import MAX_REFUNDS_SHOWN
+
 PAYMENT = (
     "JSON_ARRAY(p.payment_id, p.order_id, CAST(p.amount AS CHAR), p.currency, p.method, p.status, p.reference, "
     "CAST(p.created_at AS CHAR), CAST(p.refunded_amount AS CHAR), p.refunded, p.caller IS NULL)"
@@ -17,9 +19,6 @@ REFUND = (
     "CAST(r.created_at AS CHAR), CAST(r.requested_amount AS CHAR))"
 )
 """A refund likewise."""
-
-DETAILS = f"CONCAT('[', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')"
-"""A payment and one of its refunds, or null where it has none, as one value in JSON."""
 
 PING = "SELECT 1"
 
@@ -260,20 +259,66 @@ SELECT_LAST_REFUND = f"""
 """
 """refunds_by_payment, read backwards. Of a payment that is wholly refunded, the last one did not fail."""
 
-SELECT_DETAILS_BY_IDS = f"""
-    SELECT {DETAILS} FROM payments p
-    LEFT JOIN refunds r ON r.payment_id = p.payment_id
-    WHERE p.payment_id IN %s ORDER BY p.payment_id, r.refund_id
-"""
-"""Binds a tuple of ids. The primary key; then refunds_by_payment. One statement, so that payment and refunds agree."""
+_REFUND_OR_NULL = f"CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END"
 
-SELECT_DETAILS_BY_REFERENCE = f"""
-    SELECT {DETAILS} FROM payments p LEFT JOIN refunds r ON r.payment_id = p.payment_id
-    WHERE p.reference = %s AND LENGTH(p.reference) = %s ORDER BY r.refund_id
+
+def details_of_many(payments: str, refunds: str) -> str:
+    """Return the text that reads payments with all their refunds from these tables, by their indexes.
+
+    It binds a tuple of at most a thousand ids. The answer has a value for each refund, or one for a payment without
+    any: a JSON list of the payment, the refund or null, and whether the payment has more than ``MAX_REFUNDS_SHOWN``, in
+    which case none is read. One statement, so that payment and refunds agree. They come in no order: to sort them costs
+    the database as much again.
+    """
+    return f"""
+    SELECT CONCAT('[', {PAYMENT}, ',', {_REFUND_OR_NULL}, ',', IF(k.beyond IS NULL, 'false', 'true'), ']')
+    FROM (
+        SELECT q.payment_id, (
+            SELECT n.refund_id FROM {refunds} n FORCE INDEX ({refunds}_by_payment) WHERE n.payment_id = q.payment_id
+            ORDER BY n.payment_id, n.refund_id LIMIT 1 OFFSET {MAX_REFUNDS_SHOWN}
+        ) AS beyond
+        FROM {payments} q WHERE q.payment_id IN %s LIMIT 1000
+    ) k
+    JOIN {payments} p ON p.payment_id = k.payment_id
+    LEFT JOIN {refunds} r ON r.payment_id = IF(k.beyond IS NULL, k.payment_id, 0)
 """
-"""The unique key of reference, to which spaces at the end are nothing, so that the length is compared; then
-refunds_by_payment.
+
+
+def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
+    """Return the text that reads one payment and a page of its refunds from these tables, by their indexes.
+
+    It binds what ``payment_id`` does, the refund_id after which the page begins, how many refunds it has at most, and
+    once more what ``payment_id`` does. The answer is that of ``details_of_many`` without the last part of each list.
+    """
+    return f"""
+    SELECT CONCAT('[', {PAYMENT}, ',', {_REFUND_OR_NULL}, ']')
+    FROM {payments} p
+    LEFT JOIN (
+        SELECT n.refund_id, n.payment_id, n.amount, n.status, n.reason, n.created_at, n.requested_amount
+        FROM {refunds} n FORCE INDEX ({refunds}_by_payment)
+        WHERE n.payment_id = {payment_id} AND n.refund_id > %s
+        ORDER BY n.payment_id, n.refund_id LIMIT %s
+    ) r ON r.payment_id = p.payment_id
+    WHERE p.payment_id = {payment_id}
 """
+
+
+def by_reference(payments: str) -> str:
+    """Return what stands for the id of a payment whose reference is bound, with its length in bytes.
+
+    The length, because to the column's collation spaces at the end are nothing.
+    """
+    return f"(SELECT q.payment_id FROM {payments} q WHERE q.reference = %s AND LENGTH(q.reference) = %s)"
+
+
+SELECT_DETAILS_OF_MANY = details_of_many("payments", "refunds")
+"""The primary key; then refunds_by_payment."""
+
+SELECT_DETAILS_BY_ID = details("payments", "refunds")
+"""Likewise."""
+
+SELECT_DETAILS_BY_REFERENCE = details("payments", "refunds", by_reference("payments"))
+"""The unique key of reference; then likewise."""
 
 STATEMENTS = (
     SELECT_KEYS_IN_FORCE,

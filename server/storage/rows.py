@@ -37,16 +37,37 @@ def payments_from_json(values: Iterable[bytes]) -> list[Payment]:
     return [_payment(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values))]
 
 
-def details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails]:
-    """Return the payments with their refunds, by id; there is a value for each refund, or one where there is none."""
-    found: dict[int, tuple[Payment, list[Refund]]] = {}
-    for payment, refund in orjson.loads(b"[%b]" % b",".join(values)):
-        payment_id = payment[0]
-        if payment_id not in found:
-            found[payment_id] = _payment(*payment), []
-        if refund is not None:
-            found[payment_id][1].append(_refund(*refund)[0])
-    return {payment_id: PaymentDetails(payment, tuple(refunds)) for payment_id, (payment, refunds) in found.items()}
+def details_from_json(values: Iterable[bytes], at_most: int) -> PaymentDetails | None:
+    """Return the payment in as many values with ``at_most`` of their refunds; None where there is no value.
+
+    The values are those of ``queries.details``: one more than ``at_most`` tells that there are others.
+    """
+    parts = orjson.loads(b"[%b]" % b",".join(values))
+    if not parts:
+        return None
+    refunds = _sorted_refunds(refund for _, refund in parts)
+    return PaymentDetails(_payment(*parts[0][0]), refunds[:at_most], has_more=len(refunds) > at_most)
+
+
+def many_details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails | None]:
+    """Return the payments with all their refunds, by id; None stands for one that has too many to be read with others.
+
+    The values are those of ``queries.details_of_many``.
+    """
+    found: dict[int, list[tuple[list[Any], list[Any] | None, bool]]] = {}
+    for part in orjson.loads(b"[%b]" % b",".join(values)):
+        found.setdefault(part[0][0], []).append(part)
+    return {
+        payment_id: None
+        if parts[0][2]
+        else PaymentDetails(_payment(*parts[0][0]), _sorted_refunds(part[1] for part in parts), has_more=False)
+        for payment_id, parts in found.items()
+    }
+
+
+def _sorted_refunds(columns: Iterable[list[Any] | None]) -> tuple[Refund, ...]:
+    """Return the refunds that there are, oldest first."""
+    return tuple(_refund(*one)[0] for one in sorted(filter(None, columns)))
 
 
 def refund_from_json(value: str) -> tuple[Refund, Money | None]:

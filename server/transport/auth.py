@@ -27,6 +27,7 @@ ROLES: Mapping[str, Role] = {
     "BatchCharge": Role.CHARGE,
     "Refund": Role.REFUND,
     "GetPayment": Role.READ,
+    "ListRefunds": Role.READ,
     "ListPayments": Role.READ,
     "WatchPayments": Role.READ,
 }

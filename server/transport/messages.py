@@ -13,7 +13,7 @@ from google.rpc import status_pb2
 from google.type import money_pb2
 from payments.v1 import payments_pb2 as pb
 
-from server.domain import listing, page_token
+from server.domain import listing, page_token, refunds_token
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
 from server.domain.listing import Order, Page, PageQuery, PaymentFilter, Position
 from server.domain.money import NANOS_PER_UNIT, Currencies, Money, positive
@@ -27,6 +27,7 @@ from server.domain.payment import (
     PaymentMethod,
     Refund,
     RefundOutcome,
+    RefundsQuery,
     RefundState,
     Status,
     identifier,
@@ -173,6 +174,24 @@ def get_request(message: pb.GetPaymentRequest) -> int | str:
     return key
 
 
+def refunds_request(message: pb.ListRefundsRequest) -> RefundsQuery:
+    """Read which refunds are wanted.
+
+    Raises:
+        InvalidRequest: it breaks the contract.
+    """
+    reader = _Reader()
+    payment_id = reader.read("payment_id", identifier, message.payment_id)
+    size = reader.read("page_size", listing.page_size, message.page_size)
+    reader.done()
+    # Only a payment_id that is right can tell whether the token is of its refunds.
+    after = (
+        reader.read("page_token", refunds_token.decode, message.page_token, payment_id) if message.page_token else None
+    )
+    reader.done()
+    return RefundsQuery(payment_id, size, after)
+
+
 def list_request(message: pb.ListPaymentsRequest, currencies: Currencies) -> PageQuery:
     """Read which page is wanted.
 
@@ -219,10 +238,17 @@ def refund_response(outcome: RefundOutcome) -> pb.RefundResponse:
 
 
 def get_response(details: PaymentDetails) -> pb.GetPaymentResponse:
-    """Render a payment with its refunds."""
+    """Render a payment with its first refunds, and the token of those that follow."""
     return pb.GetPaymentResponse(
-        payment=payment_message(details.payment), refunds=[refund_message(refund) for refund in details.refunds]
+        payment=payment_message(details.payment),
+        refunds=map(refund_message, details.refunds),
+        next_refunds_page_token=_next_refunds(details),
     )
+
+
+def refunds_response(details: PaymentDetails) -> pb.ListRefundsResponse:
+    """Render a page of refunds, with the token of the one after it."""
+    return pb.ListRefundsResponse(refunds=map(refund_message, details.refunds), next_page_token=_next_refunds(details))
 
 
 def list_response(page: Page, query: PageQuery) -> pb.ListPaymentsResponse:
@@ -339,6 +365,12 @@ def _time(message: Timestamp, microseconds: int) -> datetime:
         return _EPOCH + timedelta(seconds=message.seconds, microseconds=microseconds)
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC)
+
+
+def _next_refunds(details: PaymentDetails) -> str:
+    if not details.has_more:
+        return ""
+    return refunds_token.encode(details.refunds[-1].refund_id, details.payment.payment_id)
 
 
 def _position(token: str, payment_filter: PaymentFilter, order: Order) -> Position | None:

@@ -37,6 +37,8 @@ def _some_but(**refused: int) -> Schema:
     return {"maxItems": MAX_CHOICES, "items": _but(**refused)}
 
 
+_PAGE_SIZE: Schema = {"minimum": 0, "pattern": "^[0-9]{1,9}$"}
+
 _LIMITS: Mapping[str, Schema] = {
     "google.type.Money.currency_code": {"pattern": "^([A-Z]{3})?$"},
     "google.type.Money.units": {"minimum": -_MAX_UNITS, "maximum": _MAX_UNITS, "pattern": "^-?[0-9]{1,8}$"},
@@ -60,6 +62,8 @@ _LIMITS: Mapping[str, Schema] = {
     "payments.v1.RefundRequest.request_id": _REQUEST_ID,
     "payments.v1.GetPaymentRequest.payment_id": _IDENTIFIER,
     "payments.v1.GetPaymentRequest.reference": _REFERENCE,
+    "payments.v1.ListRefundsRequest.payment_id": _IDENTIFIER,
+    "payments.v1.ListRefundsRequest.page_size": _PAGE_SIZE,
     "payments.v1.PaymentFilter.methods": _some_but(PAYMENT_METHOD_UNSPECIFIED=0),
     "payments.v1.PaymentFilter.statuses": _some_but(PAYMENT_STATUS_UNSPECIFIED=0),
     "payments.v1.PaymentFilter.refund_states": _some_but(REFUND_STATE_UNSPECIFIED=0),
@@ -68,7 +72,7 @@ _LIMITS: Mapping[str, Schema] = {
         "pattern": r"^\s*(create_time(\s+(asc|desc))?)?\s*$",
         "examples": ["create_time desc", "create_time asc"],
     },
-    "payments.v1.ListPaymentsRequest.page_size": {"minimum": 0, "pattern": "^[0-9]{1,9}$"},
+    "payments.v1.ListPaymentsRequest.page_size": _PAGE_SIZE,
 }
 
 COMMENTS: Mapping[str, str] = {

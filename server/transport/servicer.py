@@ -50,6 +50,11 @@ class PaymentServicer:
         key = messages.get_request(request)
         return messages.get_response(await self._payments.get_payment(key, call.deadline))
 
+    async def ListRefunds(self, request: pb.ListRefundsRequest, call: Call) -> pb.ListRefundsResponse:
+        """List the refunds of a payment."""
+        query = messages.refunds_request(request)
+        return messages.refunds_response(await self._payments.list_refunds(query, call.deadline))
+
     async def ListPayments(self, request: pb.ListPaymentsRequest, call: Call) -> pb.ListPaymentsResponse:
         """List payments."""
         query = messages.list_request(request, self._currencies)

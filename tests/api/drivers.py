@@ -43,6 +43,9 @@ class Driver(Protocol):
     def get_payment(self, request: pb.GetPaymentRequest) -> pb.GetPaymentResponse:
         """Call GetPayment."""
 
+    def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
+        """Call ListRefunds."""
+
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
 
@@ -70,6 +73,10 @@ class GrpcDriver:
     def get_payment(self, request: pb.GetPaymentRequest) -> pb.GetPaymentResponse:
         """Call GetPayment."""
         return _answer(self.stub.GetPayment, request)
+
+    def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
+        """Call ListRefunds."""
+        return _answer(self.stub.ListRefunds, request)
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""

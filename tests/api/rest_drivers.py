@@ -53,6 +53,13 @@ class RestDriver:
             pytest.skip("a path has no empty segment")
         return self._answer(pb.GetPaymentResponse(), "GET", path)
 
+    def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
+        """Call ListRefunds."""
+        parameters = as_json(request)
+        parameters.pop("paymentId", None)
+        path = f"/v2/payments/{request.payment_id}/refunds"
+        return self._answer(pb.ListRefundsResponse(), "GET", path, params=list(flat(parameters)))
+
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
         parameters = list(flat(as_json(request)))
@@ -110,6 +117,10 @@ class LegacyDriver:
             if payment.payment_id == request.payment_id:
                 return pb.GetPaymentResponse(payment=payment)
         raise CallFailed("NOT_FOUND", "no such payment")
+
+    def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
+        """Skip: ``/v1`` has no such call."""
+        pytest.skip(f"/v1 does not show the refunds of payment {request.payment_id}")
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """List a page; its token is its number."""

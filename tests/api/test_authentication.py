@@ -84,6 +84,7 @@ REQUESTS: Mapping[str, Any] = {
     "BatchCharge": pb.BatchChargeRequest(charges=[charge()]),
     "Refund": refund(1 << 40),
     "GetPayment": pb.GetPaymentRequest(payment_id=1 << 40),
+    "ListRefunds": pb.ListRefundsRequest(payment_id=1 << 40),
     "ListPayments": pb.ListPaymentsRequest(),
     # Refused for its token once it is let in, so that it ends.
     "WatchPayments": pb.WatchPaymentsRequest(resume_token="nonsense"),
@@ -93,6 +94,7 @@ PATHS: Mapping[str, tuple[str, str]] = {
     "BatchCharge": ("POST", "/v2/payments:batchCharge"),
     "Refund": ("POST", "/v2/payments/1099511627776:refund"),
     "GetPayment": ("GET", "/v2/payments/1099511627776"),
+    "ListRefunds": ("GET", "/v2/payments/1099511627776/refunds"),
     "ListPayments": ("GET", "/v2/payments"),
     "WatchPayments": ("GET", "/v2/payments:watch?resumeToken=nonsense"),
 }
@@ -139,6 +141,7 @@ def test_every_rpc_has_a_role_and_every_rpc_is_tried_here() -> None:
         "BatchCharge": "payments.charge",
         "Refund": "payments.refund",
         "GetPayment": "payments.read",
+        "ListRefunds": "payments.read",
         "ListPayments": "payments.read",
         "WatchPayments": "payments.read",
     }

@@ -539,7 +539,9 @@ def failure(
     return code, (*trailers, ("grpc-status-details-bin", status.SerializeToString()))
 
 
-Request = pb.ChargeRequest | pb.BatchChargeRequest | pb.ListPaymentsRequest | pb.WatchPaymentsRequest
+Request = (
+    pb.ChargeRequest | pb.BatchChargeRequest | pb.ListRefundsRequest | pb.ListPaymentsRequest | pb.WatchPaymentsRequest
+)
 
 
 @dataclass
@@ -582,6 +584,17 @@ class FakeService(PaymentServiceServicer):
     ) -> pb.GetPaymentResponse:
         """Fail without saying why."""
         context.abort(grpc.StatusCode.UNKNOWN, f"cannot get {request.payment_id}")
+
+    def ListRefunds(  # noqa: N802
+        self, request: pb.ListRefundsRequest, context: grpc.ServicerContext
+    ) -> pb.ListRefundsResponse:
+        """Answer with three pages of two refunds."""
+        self._meet(request, context)
+        page = int(request.page_token or 0)
+        return pb.ListRefundsResponse(
+            refunds=[pb.Refund(refund_id=page * 2), pb.Refund(refund_id=page * 2 + 1)],
+            next_page_token="" if page == 2 else str(page + 1),
+        )
 
     def ListPayments(  # noqa: N802
         self, request: pb.ListPaymentsRequest, context: grpc.ServicerContext

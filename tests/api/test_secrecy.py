@@ -42,7 +42,7 @@ def as_unknown_field(text: str) -> bytes:
 
 
 def test_what_callers_send_by_grpc_is_in_no_log_and_no_error(quiet: RunningService) -> None:
-    rpcs = ("Charge", "BatchCharge", "Refund", "GetPayment", "ListPayments")
+    rpcs = ("Charge", "BatchCharge", "Refund", "GetPayment", "ListRefunds", "ListPayments")
     answers: list[str] = []
     with grpc.insecure_channel(quiet.target) as channel:
         for number, rpc in itertools.product(CARD_NUMBERS, rpcs):

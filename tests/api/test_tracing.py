@@ -261,8 +261,8 @@ def test_health_metrics_and_documents_are_not_traced(traced: RunningService, rec
     assert {span.name for span in receiver.spans} == {
         "GET /v2/payments/{payment_id}",
         "Payments.get_payment",
-        "SELECT_DETAILS_BY_IDS",
-        "SELECT_DETAILS_BY_IDS_ARCHIVED",
+        "SELECT_DETAILS_OF_MANY",
+        "SELECT_DETAILS_OF_MANY_ARCHIVED",
     }
 
 

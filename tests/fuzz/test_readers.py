@@ -40,6 +40,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "BatchCharge": lambda message: messages.batch_charge_request(message, "someone", CURRENCIES),
     "Refund": lambda message: messages.refund_request(message, "someone", CURRENCIES),
     "GetPayment": messages.get_request,
+    "ListRefunds": messages.refunds_request,
     "ListPayments": lambda message: messages.list_request(message, CURRENCIES),
     "WatchPayments": event_messages.watch_request,
 }

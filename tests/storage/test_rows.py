@@ -13,7 +13,7 @@ from server.domain.listing import Order, PaymentFilter
 from server.domain.money import AMOUNT_DIGITS, Money
 from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
 from server.storage import list_queries, queries
-from server.storage.rows import details_from_json, payment_from_json, payments_from_json
+from server.storage.rows import details_from_json, many_details_from_json, payment_from_json, payments_from_json
 from tests.conftest import DatabaseServer, settings_of
 from tools.migrate import migrate
 
@@ -115,8 +115,11 @@ def test_a_row_of_every_shape_is_read_as_the_payment_that_it_is(
 ) -> None:
     database, rows = written
     for payment_id, columns in rows.items():
-        ((value,),) = database_server.execute(queries.SELECT_DETAILS_BY_IDS, ((payment_id,),), database)
-        assert details_from_json([value.encode()]) == {payment_id: PaymentDetails(columns.expected(payment_id), ())}
+        expected = PaymentDetails(columns.expected(payment_id), (), has_more=False)
+        ((value,),) = database_server.execute(queries.SELECT_DETAILS_OF_MANY, ((payment_id,),), database)
+        assert many_details_from_json([value.encode()]) == {payment_id: expected}
+        ((value,),) = database_server.execute(queries.SELECT_DETAILS_BY_ID, (payment_id, 0, 1, payment_id), database)
+        assert details_from_json([value.encode()], 1) == expected
         by_id = queries.SELECT_CHARGE_BY_REQUEST.replace("p.caller = %s AND p.request_id = %s", "p.payment_id = %s")
         ((_, value),) = database_server.execute(by_id, (payment_id,), database)
         assert payment_from_json(value) == columns.expected(payment_id)

@@ -134,6 +134,7 @@ def test_everything_that_is_served_is_described(contract: Schema) -> None:
     operations = {f"{verb.upper()} {path}" for path, verbs in contract["paths"].items() for verb in verbs}
     assert operations == {
         "POST /v2/payments:charge",
+        "GET /v2/payments/{paymentId}/refunds",
         "POST /v2/payments:batchCharge",
         "POST /v2/payments/{paymentId}:refund",
         "GET /v2/payments/{paymentId}",

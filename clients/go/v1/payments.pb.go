@@ -1110,10 +1110,12 @@ type GetPaymentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The payment.
 	Payment *Payment `protobuf:"bytes,1,opt,name=payment,proto3" json:"payment,omitempty"`
-	// Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
-	Refunds       []*Refund `protobuf:"bytes,2,rep,name=refunds,proto3" json:"refunds,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+	Refunds []*Refund `protobuf:"bytes,2,rep,name=refunds,proto3" json:"refunds,omitempty"`
+	// Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+	NextRefundsPageToken string `protobuf:"bytes,3,opt,name=next_refunds_page_token,json=nextRefundsPageToken,proto3" json:"next_refunds_page_token,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *GetPaymentResponse) Reset() {
@@ -1160,6 +1162,134 @@ func (x *GetPaymentResponse) GetRefunds() []*Refund {
 	return nil
 }
 
+func (x *GetPaymentResponse) GetNextRefundsPageToken() string {
+	if x != nil {
+		return x.NextRefundsPageToken
+	}
+	return ""
+}
+
+// Asks for a page of the refunds of a payment.
+type ListRefundsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The payment. 1 or more.
+	PaymentId int64 `protobuf:"varint,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	// How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
+	// an empty `next_page_token` says that it was the last.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
+	// the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRefundsRequest) Reset() {
+	*x = ListRefundsRequest{}
+	mi := &file_payments_v1_payments_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefundsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefundsRequest) ProtoMessage() {}
+
+func (x *ListRefundsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefundsRequest.ProtoReflect.Descriptor instead.
+func (*ListRefundsRequest) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListRefundsRequest) GetPaymentId() int64 {
+	if x != nil {
+		return x.PaymentId
+	}
+	return 0
+}
+
+func (x *ListRefundsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRefundsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// A page of the refunds of a payment.
+type ListRefundsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The refunds of this page, oldest first.
+	Refunds []*Refund `protobuf:"bytes,1,rep,name=refunds,proto3" json:"refunds,omitempty"`
+	// Pass it as `page_token` to get the next page; empty on the last. Opaque.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRefundsResponse) Reset() {
+	*x = ListRefundsResponse{}
+	mi := &file_payments_v1_payments_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefundsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefundsResponse) ProtoMessage() {}
+
+func (x *ListRefundsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_payments_v1_payments_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefundsResponse.ProtoReflect.Descriptor instead.
+func (*ListRefundsResponse) Descriptor() ([]byte, []int) {
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListRefundsResponse) GetRefunds() []*Refund {
+	if x != nil {
+		return x.Refunds
+	}
+	return nil
+}
+
+func (x *ListRefundsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // Which payments to list. All the conditions that are set must hold; an empty filter matches every payment.
 type PaymentFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1187,7 +1317,7 @@ type PaymentFilter struct {
 
 func (x *PaymentFilter) Reset() {
 	*x = PaymentFilter{}
-	mi := &file_payments_v1_payments_proto_msgTypes[11]
+	mi := &file_payments_v1_payments_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +1329,7 @@ func (x *PaymentFilter) String() string {
 func (*PaymentFilter) ProtoMessage() {}
 
 func (x *PaymentFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[11]
+	mi := &file_payments_v1_payments_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +1342,7 @@ func (x *PaymentFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFilter.ProtoReflect.Descriptor instead.
 func (*PaymentFilter) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{11}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PaymentFilter) GetOrderId() int64 {
@@ -1300,7 +1430,7 @@ type ListPaymentsRequest struct {
 
 func (x *ListPaymentsRequest) Reset() {
 	*x = ListPaymentsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[12]
+	mi := &file_payments_v1_payments_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1442,7 @@ func (x *ListPaymentsRequest) String() string {
 func (*ListPaymentsRequest) ProtoMessage() {}
 
 func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[12]
+	mi := &file_payments_v1_payments_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1455,7 @@ func (x *ListPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*ListPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{12}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListPaymentsRequest) GetFilter() *PaymentFilter {
@@ -1378,7 +1508,7 @@ type ListPaymentsResponse struct {
 
 func (x *ListPaymentsResponse) Reset() {
 	*x = ListPaymentsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[13]
+	mi := &file_payments_v1_payments_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1520,7 @@ func (x *ListPaymentsResponse) String() string {
 func (*ListPaymentsResponse) ProtoMessage() {}
 
 func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[13]
+	mi := &file_payments_v1_payments_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1533,7 @@ func (x *ListPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*ListPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{13}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListPaymentsResponse) GetPayments() []*Payment {
@@ -1439,7 +1569,7 @@ type WatchPaymentsRequest struct {
 
 func (x *WatchPaymentsRequest) Reset() {
 	*x = WatchPaymentsRequest{}
-	mi := &file_payments_v1_payments_proto_msgTypes[14]
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1581,7 @@ func (x *WatchPaymentsRequest) String() string {
 func (*WatchPaymentsRequest) ProtoMessage() {}
 
 func (x *WatchPaymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[14]
+	mi := &file_payments_v1_payments_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1594,7 @@ func (x *WatchPaymentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPaymentsRequest.ProtoReflect.Descriptor instead.
 func (*WatchPaymentsRequest) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{14}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchPaymentsRequest) GetResumeToken() string {
@@ -1488,7 +1618,7 @@ type WatchPaymentsResponse struct {
 
 func (x *WatchPaymentsResponse) Reset() {
 	*x = WatchPaymentsResponse{}
-	mi := &file_payments_v1_payments_proto_msgTypes[15]
+	mi := &file_payments_v1_payments_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1630,7 @@ func (x *WatchPaymentsResponse) String() string {
 func (*WatchPaymentsResponse) ProtoMessage() {}
 
 func (x *WatchPaymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[15]
+	mi := &file_payments_v1_payments_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1643,7 @@ func (x *WatchPaymentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchPaymentsResponse.ProtoReflect.Descriptor instead.
 func (*WatchPaymentsResponse) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{15}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchPaymentsResponse) GetEvent() *PaymentEvent {
@@ -1552,7 +1682,7 @@ type PaymentEvent struct {
 
 func (x *PaymentEvent) Reset() {
 	*x = PaymentEvent{}
-	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	mi := &file_payments_v1_payments_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1694,7 @@ func (x *PaymentEvent) String() string {
 func (*PaymentEvent) ProtoMessage() {}
 
 func (x *PaymentEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_payments_v1_payments_proto_msgTypes[16]
+	mi := &file_payments_v1_payments_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1707,7 @@ func (x *PaymentEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentEvent.ProtoReflect.Descriptor instead.
 func (*PaymentEvent) Descriptor() ([]byte, []int) {
-	return file_payments_v1_payments_proto_rawDescGZIP(), []int{16}
+	return file_payments_v1_payments_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PaymentEvent) GetType() PaymentEventType {
@@ -1683,10 +1813,20 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\x03H\x00R\tpaymentId\x12\x1e\n" +
 	"\treference\x18\x02 \x01(\tH\x00R\treferenceB\x05\n" +
-	"\x03key\"s\n" +
+	"\x03key\"\xaa\x01\n" +
 	"\x12GetPaymentResponse\x12.\n" +
 	"\apayment\x18\x01 \x01(\v2\x14.payments.v1.PaymentR\apayment\x12-\n" +
-	"\arefunds\x18\x02 \x03(\v2\x13.payments.v1.RefundR\arefunds\"\x88\x04\n" +
+	"\arefunds\x18\x02 \x03(\v2\x13.payments.v1.RefundR\arefunds\x125\n" +
+	"\x17next_refunds_page_token\x18\x03 \x01(\tR\x14nextRefundsPageToken\"\x81\x01\n" +
+	"\x12ListRefundsRequest\x12#\n" +
+	"\n" +
+	"payment_id\x18\x01 \x01(\x03B\x04\xe2A\x01\x02R\tpaymentId\x12!\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\x04\xe2A\x01\x01R\bpageSize\x12#\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\x04\xe2A\x01\x01R\tpageToken\"l\n" +
+	"\x13ListRefundsResponse\x12-\n" +
+	"\arefunds\x18\x01 \x03(\v2\x13.payments.v1.RefundR\arefunds\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x88\x04\n" +
 	"\rPaymentFilter\x12\x1e\n" +
 	"\border_id\x18\x01 \x01(\x03H\x00R\aorderId\x88\x01\x01\x124\n" +
 	"\amethods\x18\x02 \x03(\x0e2\x1a.payments.v1.PaymentMethodR\amethods\x126\n" +
@@ -1758,13 +1898,14 @@ const file_payments_v1_payments_proto_rawDesc = "" +
 	"!PAYMENT_EVENT_TYPE_REFUND_PENDING\x10\x04\x12\x1f\n" +
 	"\x1bPAYMENT_EVENT_TYPE_REFUNDED\x10\x05\x12$\n" +
 	" PAYMENT_EVENT_TYPE_REFUND_FAILED\x10\x06\x12\x1f\n" +
-	"\x1bPAYMENT_EVENT_TYPE_IMPORTED\x10\a2\xd7\x05\n" +
+	"\x1bPAYMENT_EVENT_TYPE_IMPORTED\x10\a2\xd4\x06\n" +
 	"\x0ePaymentService\x12a\n" +
 	"\x06Charge\x12\x1a.payments.v1.ChargeRequest\x1a\x1b.payments.v1.ChargeResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v2/payments:charge\x12u\n" +
 	"\vBatchCharge\x12\x1f.payments.v1.BatchChargeRequest\x1a .payments.v1.BatchChargeResponse\"#\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v2/payments:batchCharge\x12n\n" +
 	"\x06Refund\x12\x1a.payments.v1.RefundRequest\x1a\x1b.payments.v1.RefundResponse\"+\x82\xd3\xe4\x93\x02%:\x01*\" /v2/payments/{payment_id}:refund\x12\x99\x01\n" +
 	"\n" +
-	"GetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02DZ'\x12%/v2/payments/by-reference/{reference}\x12\x19/v2/payments/{payment_id}\x12i\n" +
+	"GetPayment\x12\x1e.payments.v1.GetPaymentRequest\x1a\x1f.payments.v1.GetPaymentResponse\"J\x82\xd3\xe4\x93\x02DZ'\x12%/v2/payments/by-reference/{reference}\x12\x19/v2/payments/{payment_id}\x12{\n" +
+	"\vListRefunds\x12\x1f.payments.v1.ListRefundsRequest\x1a .payments.v1.ListRefundsResponse\")\x82\xd3\xe4\x93\x02#\x12!/v2/payments/{payment_id}/refunds\x12i\n" +
 	"\fListPayments\x12 .payments.v1.ListPaymentsRequest\x1a!.payments.v1.ListPaymentsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v2/payments\x12t\n" +
 	"\rWatchPayments\x12!.payments.v1.WatchPaymentsRequest\x1a\".payments.v1.WatchPaymentsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v2/payments:watch0\x01By\n" +
 	"\vpayments.v1B\rPaymentsProtoP\x01Z(payments.internal/payments/v1;paymentsv1\xa2\x02\x03PAY\xaa\x02\vPayments.V1\xca\x02\vPayments\\V1\xea\x02\fPayments::V1b\x06proto3"
@@ -1782,7 +1923,7 @@ func file_payments_v1_payments_proto_rawDescGZIP() []byte {
 }
 
 var file_payments_v1_payments_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_payments_v1_payments_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_payments_v1_payments_proto_goTypes = []any{
 	(PaymentMethod)(0),            // 0: payments.v1.PaymentMethod
 	(PaymentStatus)(0),            // 1: payments.v1.PaymentStatus
@@ -1800,69 +1941,74 @@ var file_payments_v1_payments_proto_goTypes = []any{
 	(*RefundResponse)(nil),        // 13: payments.v1.RefundResponse
 	(*GetPaymentRequest)(nil),     // 14: payments.v1.GetPaymentRequest
 	(*GetPaymentResponse)(nil),    // 15: payments.v1.GetPaymentResponse
-	(*PaymentFilter)(nil),         // 16: payments.v1.PaymentFilter
-	(*ListPaymentsRequest)(nil),   // 17: payments.v1.ListPaymentsRequest
-	(*ListPaymentsResponse)(nil),  // 18: payments.v1.ListPaymentsResponse
-	(*WatchPaymentsRequest)(nil),  // 19: payments.v1.WatchPaymentsRequest
-	(*WatchPaymentsResponse)(nil), // 20: payments.v1.WatchPaymentsResponse
-	(*PaymentEvent)(nil),          // 21: payments.v1.PaymentEvent
-	(*money.Money)(nil),           // 22: google.type.Money
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*status.Status)(nil),         // 24: google.rpc.Status
+	(*ListRefundsRequest)(nil),    // 16: payments.v1.ListRefundsRequest
+	(*ListRefundsResponse)(nil),   // 17: payments.v1.ListRefundsResponse
+	(*PaymentFilter)(nil),         // 18: payments.v1.PaymentFilter
+	(*ListPaymentsRequest)(nil),   // 19: payments.v1.ListPaymentsRequest
+	(*ListPaymentsResponse)(nil),  // 20: payments.v1.ListPaymentsResponse
+	(*WatchPaymentsRequest)(nil),  // 21: payments.v1.WatchPaymentsRequest
+	(*WatchPaymentsResponse)(nil), // 22: payments.v1.WatchPaymentsResponse
+	(*PaymentEvent)(nil),          // 23: payments.v1.PaymentEvent
+	(*money.Money)(nil),           // 24: google.type.Money
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*status.Status)(nil),         // 26: google.rpc.Status
 }
 var file_payments_v1_payments_proto_depIdxs = []int32{
-	22, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
+	24, // 0: payments.v1.Payment.amount:type_name -> google.type.Money
 	0,  // 1: payments.v1.Payment.method:type_name -> payments.v1.PaymentMethod
 	1,  // 2: payments.v1.Payment.status:type_name -> payments.v1.PaymentStatus
-	23, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
-	22, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
+	25, // 3: payments.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
+	24, // 4: payments.v1.Payment.refunded_amount:type_name -> google.type.Money
 	2,  // 5: payments.v1.Payment.refund_state:type_name -> payments.v1.RefundState
-	22, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
+	24, // 6: payments.v1.Refund.amount:type_name -> google.type.Money
 	3,  // 7: payments.v1.Refund.status:type_name -> payments.v1.RefundStatus
-	23, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
-	22, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
+	25, // 8: payments.v1.Refund.create_time:type_name -> google.protobuf.Timestamp
+	24, // 9: payments.v1.ChargeRequest.amount:type_name -> google.type.Money
 	0,  // 10: payments.v1.ChargeRequest.method:type_name -> payments.v1.PaymentMethod
 	5,  // 11: payments.v1.ChargeResponse.payment:type_name -> payments.v1.Payment
 	7,  // 12: payments.v1.BatchChargeRequest.charges:type_name -> payments.v1.ChargeRequest
 	11, // 13: payments.v1.BatchChargeResponse.results:type_name -> payments.v1.BatchChargeResult
 	5,  // 14: payments.v1.BatchChargeResult.payment:type_name -> payments.v1.Payment
-	24, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
-	22, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
+	26, // 15: payments.v1.BatchChargeResult.error:type_name -> google.rpc.Status
+	24, // 16: payments.v1.RefundRequest.amount:type_name -> google.type.Money
 	6,  // 17: payments.v1.RefundResponse.refund:type_name -> payments.v1.Refund
 	5,  // 18: payments.v1.RefundResponse.payment:type_name -> payments.v1.Payment
 	5,  // 19: payments.v1.GetPaymentResponse.payment:type_name -> payments.v1.Payment
 	6,  // 20: payments.v1.GetPaymentResponse.refunds:type_name -> payments.v1.Refund
-	0,  // 21: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
-	1,  // 22: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
-	2,  // 23: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
-	22, // 24: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
-	22, // 25: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
-	23, // 26: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
-	23, // 27: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
-	16, // 28: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
-	5,  // 29: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
-	21, // 30: payments.v1.WatchPaymentsResponse.event:type_name -> payments.v1.PaymentEvent
-	4,  // 31: payments.v1.PaymentEvent.type:type_name -> payments.v1.PaymentEventType
-	23, // 32: payments.v1.PaymentEvent.event_time:type_name -> google.protobuf.Timestamp
-	5,  // 33: payments.v1.PaymentEvent.payment:type_name -> payments.v1.Payment
-	6,  // 34: payments.v1.PaymentEvent.refund:type_name -> payments.v1.Refund
-	7,  // 35: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
-	9,  // 36: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
-	12, // 37: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
-	14, // 38: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
-	17, // 39: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
-	19, // 40: payments.v1.PaymentService.WatchPayments:input_type -> payments.v1.WatchPaymentsRequest
-	8,  // 41: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
-	10, // 42: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
-	13, // 43: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
-	15, // 44: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
-	18, // 45: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
-	20, // 46: payments.v1.PaymentService.WatchPayments:output_type -> payments.v1.WatchPaymentsResponse
-	41, // [41:47] is the sub-list for method output_type
-	35, // [35:41] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	6,  // 21: payments.v1.ListRefundsResponse.refunds:type_name -> payments.v1.Refund
+	0,  // 22: payments.v1.PaymentFilter.methods:type_name -> payments.v1.PaymentMethod
+	1,  // 23: payments.v1.PaymentFilter.statuses:type_name -> payments.v1.PaymentStatus
+	2,  // 24: payments.v1.PaymentFilter.refund_states:type_name -> payments.v1.RefundState
+	24, // 25: payments.v1.PaymentFilter.min_amount:type_name -> google.type.Money
+	24, // 26: payments.v1.PaymentFilter.max_amount:type_name -> google.type.Money
+	25, // 27: payments.v1.PaymentFilter.min_create_time:type_name -> google.protobuf.Timestamp
+	25, // 28: payments.v1.PaymentFilter.max_create_time:type_name -> google.protobuf.Timestamp
+	18, // 29: payments.v1.ListPaymentsRequest.filter:type_name -> payments.v1.PaymentFilter
+	5,  // 30: payments.v1.ListPaymentsResponse.payments:type_name -> payments.v1.Payment
+	23, // 31: payments.v1.WatchPaymentsResponse.event:type_name -> payments.v1.PaymentEvent
+	4,  // 32: payments.v1.PaymentEvent.type:type_name -> payments.v1.PaymentEventType
+	25, // 33: payments.v1.PaymentEvent.event_time:type_name -> google.protobuf.Timestamp
+	5,  // 34: payments.v1.PaymentEvent.payment:type_name -> payments.v1.Payment
+	6,  // 35: payments.v1.PaymentEvent.refund:type_name -> payments.v1.Refund
+	7,  // 36: payments.v1.PaymentService.Charge:input_type -> payments.v1.ChargeRequest
+	9,  // 37: payments.v1.PaymentService.BatchCharge:input_type -> payments.v1.BatchChargeRequest
+	12, // 38: payments.v1.PaymentService.Refund:input_type -> payments.v1.RefundRequest
+	14, // 39: payments.v1.PaymentService.GetPayment:input_type -> payments.v1.GetPaymentRequest
+	16, // 40: payments.v1.PaymentService.ListRefunds:input_type -> payments.v1.ListRefundsRequest
+	19, // 41: payments.v1.PaymentService.ListPayments:input_type -> payments.v1.ListPaymentsRequest
+	21, // 42: payments.v1.PaymentService.WatchPayments:input_type -> payments.v1.WatchPaymentsRequest
+	8,  // 43: payments.v1.PaymentService.Charge:output_type -> payments.v1.ChargeResponse
+	10, // 44: payments.v1.PaymentService.BatchCharge:output_type -> payments.v1.BatchChargeResponse
+	13, // 45: payments.v1.PaymentService.Refund:output_type -> payments.v1.RefundResponse
+	15, // 46: payments.v1.PaymentService.GetPayment:output_type -> payments.v1.GetPaymentResponse
+	17, // 47: payments.v1.PaymentService.ListRefunds:output_type -> payments.v1.ListRefundsResponse
+	20, // 48: payments.v1.PaymentService.ListPayments:output_type -> payments.v1.ListPaymentsResponse
+	22, // 49: payments.v1.PaymentService.WatchPayments:output_type -> payments.v1.WatchPaymentsResponse
+	43, // [43:50] is the sub-list for method output_type
+	36, // [36:43] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_payments_v1_payments_proto_init() }
@@ -1880,15 +2026,15 @@ func file_payments_v1_payments_proto_init() {
 		(*GetPaymentRequest_PaymentId)(nil),
 		(*GetPaymentRequest_Reference)(nil),
 	}
-	file_payments_v1_payments_proto_msgTypes[11].OneofWrappers = []any{}
 	file_payments_v1_payments_proto_msgTypes[13].OneofWrappers = []any{}
+	file_payments_v1_payments_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_payments_v1_payments_proto_rawDesc), len(file_payments_v1_payments_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -48,6 +48,7 @@ const (
 	PaymentService_BatchCharge_FullMethodName   = "/payments.v1.PaymentService/BatchCharge"
 	PaymentService_Refund_FullMethodName        = "/payments.v1.PaymentService/Refund"
 	PaymentService_GetPayment_FullMethodName    = "/payments.v1.PaymentService/GetPayment"
+	PaymentService_ListRefunds_FullMethodName   = "/payments.v1.PaymentService/ListRefunds"
 	PaymentService_ListPayments_FullMethodName  = "/payments.v1.PaymentService/ListPayments"
 	PaymentService_WatchPayments_FullMethodName = "/payments.v1.PaymentService/WatchPayments"
 )
@@ -96,10 +97,16 @@ type PaymentServiceClient interface {
 	// `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
 	// must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
-	// Gets one payment, by its id or by its reference, with its refunds.
+	// Gets one payment, by its id or by its reference, with its first refunds.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
 	GetPayment(ctx context.Context, in *GetPaymentRequest, opts ...grpc.CallOption) (*GetPaymentResponse, error)
+	// Lists the refunds of a payment, a page at a time, oldest first.
+	//
+	// Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+	ListRefunds(ctx context.Context, in *ListRefundsRequest, opts ...grpc.CallOption) (*ListRefundsResponse, error)
 	// Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
 	//
 	// Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
@@ -164,6 +171,16 @@ func (c *paymentServiceClient) GetPayment(ctx context.Context, in *GetPaymentReq
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetPaymentResponse)
 	err := c.cc.Invoke(ctx, PaymentService_GetPayment_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *paymentServiceClient) ListRefunds(ctx context.Context, in *ListRefundsRequest, opts ...grpc.CallOption) (*ListRefundsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRefundsResponse)
+	err := c.cc.Invoke(ctx, PaymentService_ListRefunds_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -243,10 +260,16 @@ type PaymentServiceServer interface {
 	// `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
 	// must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
-	// Gets one payment, by its id or by its reference, with its refunds.
+	// Gets one payment, by its id or by its reference, with its first refunds.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
 	GetPayment(context.Context, *GetPaymentRequest) (*GetPaymentResponse, error)
+	// Lists the refunds of a payment, a page at a time, oldest first.
+	//
+	// Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+	//
+	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+	ListRefunds(context.Context, *ListRefundsRequest) (*ListRefundsResponse, error)
 	// Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
 	//
 	// Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
@@ -288,6 +311,9 @@ func (UnimplementedPaymentServiceServer) Refund(context.Context, *RefundRequest)
 }
 func (UnimplementedPaymentServiceServer) GetPayment(context.Context, *GetPaymentRequest) (*GetPaymentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPayment not implemented")
+}
+func (UnimplementedPaymentServiceServer) ListRefunds(context.Context, *ListRefundsRequest) (*ListRefundsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRefunds not implemented")
 }
 func (UnimplementedPaymentServiceServer) ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListPayments not implemented")
@@ -388,6 +414,24 @@ func _PaymentService_GetPayment_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PaymentService_ListRefunds_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRefundsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PaymentServiceServer).ListRefunds(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PaymentService_ListRefunds_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PaymentServiceServer).ListRefunds(ctx, req.(*ListRefundsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PaymentService_ListPayments_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListPaymentsRequest)
 	if err := dec(in); err != nil {
@@ -439,6 +483,10 @@ var PaymentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetPayment",
 			Handler:    _PaymentService_GetPayment_Handler,
+		},
+		{
+			MethodName: "ListRefunds",
+			Handler:    _PaymentService_ListRefunds_Handler,
 		},
 		{
 			MethodName: "ListPayments",

@@ -9,6 +9,7 @@ export default {
         {"service": "payments.v1.PaymentService", "method": "BatchCharge"},
         {"service": "payments.v1.PaymentService", "method": "Refund"},
         {"service": "payments.v1.PaymentService", "method": "GetPayment"},
+        {"service": "payments.v1.PaymentService", "method": "ListRefunds"},
         {"service": "payments.v1.PaymentService", "method": "ListPayments"}
       ],
       "retryPolicy": {

@@ -55,6 +55,11 @@ class PaymentServiceStub:
                 request_serializer=payments_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=payments_dot_v1_dot_payments__pb2.GetPaymentResponse.FromString,
                 _registered_method=True)
+        self.ListRefunds = channel.unary_unary(
+                '/payments.v1.PaymentService/ListRefunds',
+                request_serializer=payments_dot_v1_dot_payments__pb2.ListRefundsRequest.SerializeToString,
+                response_deserializer=payments_dot_v1_dot_payments__pb2.ListRefundsResponse.FromString,
+                _registered_method=True)
         self.ListPayments = channel.unary_unary(
                 '/payments.v1.PaymentService/ListPayments',
                 request_serializer=payments_dot_v1_dot_payments__pb2.ListPaymentsRequest.SerializeToString,
@@ -125,7 +130,18 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """Gets one payment, by its id or by its reference, with its refunds.
+        """Gets one payment, by its id or by its reference, with its first refunds.
+
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRefunds(self, request, context):
+        """Lists the refunds of a payment, a page at a time, oldest first.
+
+        Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
         """
@@ -185,6 +201,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.GetPayment,
                     request_deserializer=payments_dot_v1_dot_payments__pb2.GetPaymentRequest.FromString,
                     response_serializer=payments_dot_v1_dot_payments__pb2.GetPaymentResponse.SerializeToString,
+            ),
+            'ListRefunds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRefunds,
+                    request_deserializer=payments_dot_v1_dot_payments__pb2.ListRefundsRequest.FromString,
+                    response_serializer=payments_dot_v1_dot_payments__pb2.ListRefundsResponse.SerializeToString,
             ),
             'ListPayments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPayments,
@@ -306,6 +327,33 @@ class PaymentService:
             '/payments.v1.PaymentService/GetPayment',
             payments_dot_v1_dot_payments__pb2.GetPaymentRequest.SerializeToString,
             payments_dot_v1_dot_payments__pb2.GetPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRefunds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payments.v1.PaymentService/ListRefunds',
+            payments_dot_v1_dot_payments__pb2.ListRefundsRequest.SerializeToString,
+            payments_dot_v1_dot_payments__pb2.ListRefundsResponse.FromString,
             options,
             channel_credentials,
             insecure,

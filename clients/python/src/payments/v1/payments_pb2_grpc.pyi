@@ -99,7 +99,14 @@ class PaymentServiceStub:
     must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]
-    """Gets one payment, by its id or by its reference, with its refunds.
+    """Gets one payment, by its id or by its reference, with its first refunds.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+    """
+    ListRefunds: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]
+    """Lists the refunds of a payment, a page at a time, oldest first.
+
+    Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
     """
@@ -173,7 +180,14 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]  # type: ignore[assignment]
-    """Gets one payment, by its id or by its reference, with its refunds.
+    """Gets one payment, by its id or by its reference, with its first refunds.
+
+    Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+    """
+    ListRefunds: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]  # type: ignore[assignment]
+    """Lists the refunds of a payment, a page at a time, oldest first.
+
+    Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
     """
@@ -268,7 +282,20 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.GetPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.GetPaymentResponse, _abc.Awaitable[_payments_pb2.GetPaymentResponse]]:
-        """Gets one payment, by its id or by its reference, with its refunds.
+        """Gets one payment, by its id or by its reference, with its first refunds.
+
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+        """
+
+    @_abc_1.abstractmethod
+    def ListRefunds(
+        self,
+        request: _payments_pb2.ListRefundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.ListRefundsResponse, _abc.Awaitable[_payments_pb2.ListRefundsResponse]]:
+        """Lists the refunds of a payment, a page at a time, oldest first.
+
+        Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
         """

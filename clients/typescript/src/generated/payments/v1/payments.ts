@@ -496,8 +496,34 @@ export interface GetPaymentResponse {
   payment:
     | Payment
     | undefined;
-  /** Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record. */
+  /** Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record. */
   refunds: Refund[];
+  /** Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all. */
+  nextRefundsPageToken: string;
+}
+
+/** Asks for a page of the refunds of a payment. */
+export interface ListRefundsRequest {
+  /** The payment. 1 or more. */
+  paymentId: bigint;
+  /**
+   * How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
+   * an empty `next_page_token` says that it was the last.
+   */
+  pageSize: number;
+  /**
+   * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
+   * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+   */
+  pageToken: string;
+}
+
+/** A page of the refunds of a payment. */
+export interface ListRefundsResponse {
+  /** The refunds of this page, oldest first. */
+  refunds: Refund[];
+  /** Pass it as `page_token` to get the next page; empty on the last. Opaque. */
+  nextPageToken: string;
 }
 
 /** Which payments to list. All the conditions that are set must hold; an empty filter matches every payment. */
@@ -1707,7 +1733,7 @@ export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
 };
 
 function createBaseGetPaymentResponse(): GetPaymentResponse {
-  return { payment: undefined, refunds: [] };
+  return { payment: undefined, refunds: [], nextRefundsPageToken: "" };
 }
 
 export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
@@ -1717,6 +1743,9 @@ export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
     }
     for (const v of message.refunds) {
       Refund.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.nextRefundsPageToken !== "") {
+      writer.uint32(26).string(message.nextRefundsPageToken);
     }
     return writer;
   },
@@ -1744,6 +1773,14 @@ export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
           message.refunds.push(Refund.decode(reader, reader.uint32()));
           continue;
         }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.nextRefundsPageToken = reader.string();
+          continue;
+        }
       }
       if ((tag & 7) === 4 || tag === 0) {
         break;
@@ -1757,6 +1794,11 @@ export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
     return {
       payment: isSet(object.payment) ? Payment.fromJSON(object.payment) : undefined,
       refunds: globalThis.Array.isArray(object?.refunds) ? object.refunds.map((e: any) => Refund.fromJSON(e)) : [],
+      nextRefundsPageToken: isSet(object.nextRefundsPageToken)
+        ? globalThis.String(object.nextRefundsPageToken)
+        : isSet(object.next_refunds_page_token)
+        ? globalThis.String(object.next_refunds_page_token)
+        : "",
     };
   },
 
@@ -1767,6 +1809,9 @@ export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
     }
     if (message.refunds?.length) {
       obj.refunds = message.refunds.map((e) => Refund.toJSON(e));
+    }
+    if (message.nextRefundsPageToken !== "") {
+      obj.nextRefundsPageToken = message.nextRefundsPageToken;
     }
     return obj;
   },
@@ -1780,6 +1825,194 @@ export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
       ? Payment.fromPartial(object.payment)
       : undefined;
     message.refunds = object.refunds?.map((e) => Refund.fromPartial(e)) || [];
+    message.nextRefundsPageToken = object.nextRefundsPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListRefundsRequest(): ListRefundsRequest {
+  return { paymentId: 0n, pageSize: 0, pageToken: "" };
+}
+
+export const ListRefundsRequest: MessageFns<ListRefundsRequest> = {
+  encode(message: ListRefundsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.paymentId !== 0n) {
+      if (BigInt.asIntN(64, message.paymentId) !== message.paymentId) {
+        throw new globalThis.Error("value provided for field message.paymentId of type int64 too large");
+      }
+      writer.uint32(8).int64(message.paymentId);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRefundsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseListRefundsRequest();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 8) {
+            break;
+          }
+
+          message.paymentId = reader.int64() as bigint;
+          continue;
+        }
+        case 2: {
+          if (tag !== 16) {
+            break;
+          }
+
+          message.pageSize = reader.int32();
+          continue;
+        }
+        case 3: {
+          if (tag !== 26) {
+            break;
+          }
+
+          message.pageToken = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): ListRefundsRequest {
+    return {
+      paymentId: isSet(object.paymentId)
+        ? BigInt(object.paymentId)
+        : isSet(object.payment_id)
+        ? BigInt(object.payment_id)
+        : 0n,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListRefundsRequest): unknown {
+    const obj: any = {};
+    if (message.paymentId !== 0n) {
+      obj.paymentId = message.paymentId.toString();
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListRefundsRequest>, I>>(base?: I): ListRefundsRequest {
+    return ListRefundsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRefundsRequest>, I>>(object: I): ListRefundsRequest {
+    const message = createBaseListRefundsRequest();
+    message.paymentId = (object.paymentId !== undefined && object.paymentId !== null) ? BigInt(object.paymentId) : 0n;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListRefundsResponse(): ListRefundsResponse {
+  return { refunds: [], nextPageToken: "" };
+}
+
+export const ListRefundsResponse: MessageFns<ListRefundsResponse> = {
+  encode(message: ListRefundsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.refunds) {
+      Refund.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRefundsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const end = length === undefined ? reader.len : reader.pos + length;
+    const message = createBaseListRefundsResponse();
+    while (reader.pos < end) {
+      const tag = reader.uint32();
+      switch (tag >>> 3) {
+        case 1: {
+          if (tag !== 10) {
+            break;
+          }
+
+          message.refunds.push(Refund.decode(reader, reader.uint32()));
+          continue;
+        }
+        case 2: {
+          if (tag !== 18) {
+            break;
+          }
+
+          message.nextPageToken = reader.string();
+          continue;
+        }
+      }
+      if ((tag & 7) === 4 || tag === 0) {
+        break;
+      }
+      reader.skip(tag & 7);
+    }
+    return message;
+  },
+
+  fromJSON(object: any): ListRefundsResponse {
+    return {
+      refunds: globalThis.Array.isArray(object?.refunds) ? object.refunds.map((e: any) => Refund.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListRefundsResponse): unknown {
+    const obj: any = {};
+    if (message.refunds?.length) {
+      obj.refunds = message.refunds.map((e) => Refund.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListRefundsResponse>, I>>(base?: I): ListRefundsResponse {
+    return ListRefundsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRefundsResponse>, I>>(object: I): ListRefundsResponse {
+    const message = createBaseListRefundsResponse();
+    message.refunds = object.refunds?.map((e) => Refund.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
@@ -2676,7 +2909,7 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): RefundResponse => RefundResponse.decode(value),
   },
   /**
-   * Gets one payment, by its id or by its reference, with its refunds.
+   * Gets one payment, by its id or by its reference, with its first refunds.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -2688,6 +2921,22 @@ export const PaymentServiceService = {
     requestDeserialize: (value: Buffer): GetPaymentRequest => GetPaymentRequest.decode(value),
     responseSerialize: (value: GetPaymentResponse): Buffer => Buffer.from(GetPaymentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetPaymentResponse => GetPaymentResponse.decode(value),
+  },
+  /**
+   * Lists the refunds of a payment, a page at a time, oldest first.
+   *
+   * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   */
+  listRefunds: {
+    path: "/payments.v1.PaymentService/ListRefunds" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRefundsRequest): Buffer => Buffer.from(ListRefundsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRefundsRequest => ListRefundsRequest.decode(value),
+    responseSerialize: (value: ListRefundsResponse): Buffer => Buffer.from(ListRefundsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRefundsResponse => ListRefundsResponse.decode(value),
   },
   /**
    * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
@@ -2779,11 +3028,19 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    */
   refund: handleUnaryCall<RefundRequest, RefundResponse>;
   /**
-   * Gets one payment, by its id or by its reference, with its refunds.
+   * Gets one payment, by its id or by its reference, with its first refunds.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
   getPayment: handleUnaryCall<GetPaymentRequest, GetPaymentResponse>;
+  /**
+   * Lists the refunds of a payment, a page at a time, oldest first.
+   *
+   * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   */
+  listRefunds: handleUnaryCall<ListRefundsRequest, ListRefundsResponse>;
   /**
    * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
    *
@@ -2898,7 +3155,7 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: RefundResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Gets one payment, by its id or by its reference, with its refunds.
+   * Gets one payment, by its id or by its reference, with its first refunds.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -2916,6 +3173,28 @@ export interface PaymentServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetPaymentResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists the refunds of a payment, a page at a time, oldest first.
+   *
+   * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+   *
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+   */
+  listRefunds(
+    request: ListRefundsRequest,
+    callback: (error: ServiceError | null, response: ListRefundsResponse) => void,
+  ): ClientUnaryCall;
+  listRefunds(
+    request: ListRefundsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRefundsResponse) => void,
+  ): ClientUnaryCall;
+  listRefunds(
+    request: ListRefundsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRefundsResponse) => void,
   ): ClientUnaryCall;
   /**
    * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.

@@ -33,6 +33,7 @@ private static final long serialVersionUID = 0L;
   }
   private GetPaymentResponse() {
     refunds_ = java.util.Collections.emptyList();
+    nextRefundsPageToken_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -97,7 +98,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<payments.v1.Refund> refunds_;
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -108,7 +109,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -120,7 +121,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -131,7 +132,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -142,7 +143,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -151,6 +152,53 @@ private static final long serialVersionUID = 0L;
   public payments.v1.RefundOrBuilder getRefundsOrBuilder(
       int index) {
     return refunds_.get(index);
+  }
+
+  public static final int NEXT_REFUNDS_PAGE_TOKEN_FIELD_NUMBER = 3;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object nextRefundsPageToken_ = "";
+  /**
+   * <pre>
+   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * </pre>
+   *
+   * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+   * @return The nextRefundsPageToken.
+   */
+  @java.lang.Override
+  public java.lang.String getNextRefundsPageToken() {
+    java.lang.Object ref = nextRefundsPageToken_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      nextRefundsPageToken_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * </pre>
+   *
+   * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+   * @return The bytes for nextRefundsPageToken.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getNextRefundsPageTokenBytes() {
+    java.lang.Object ref = nextRefundsPageToken_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      nextRefundsPageToken_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
   }
 
   private byte memoizedIsInitialized = -1;
@@ -173,6 +221,9 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < refunds_.size(); i++) {
       output.writeMessage(2, refunds_.get(i));
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(nextRefundsPageToken_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 3, nextRefundsPageToken_);
+    }
     getUnknownFields().writeTo(output);
   }
   private int computeSerializedSize_0() {
@@ -190,6 +241,9 @@ private static final long serialVersionUID = 0L;
           }
           size += 1 * count;
         }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(nextRefundsPageToken_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(3, nextRefundsPageToken_);
+    }
     return size;
   }
   @java.lang.Override
@@ -221,6 +275,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getRefundsList()
         .equals(other.getRefundsList())) return false;
+    if (!getNextRefundsPageToken()
+        .equals(other.getNextRefundsPageToken())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -240,6 +296,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + REFUNDS_FIELD_NUMBER;
       hash = (53 * hash) + getRefundsList().hashCode();
     }
+    hash = (37 * hash) + NEXT_REFUNDS_PAGE_TOKEN_FIELD_NUMBER;
+    hash = (53 * hash) + getNextRefundsPageToken().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -394,6 +452,7 @@ private static final long serialVersionUID = 0L;
         refundsBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00000002);
+      nextRefundsPageToken_ = "";
       return this;
     }
 
@@ -447,6 +506,9 @@ private static final long serialVersionUID = 0L;
             : paymentBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.nextRefundsPageToken_ = nextRefundsPageToken_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -490,6 +552,11 @@ private static final long serialVersionUID = 0L;
             refundsBuilder_.addAllMessages(other.refunds_);
           }
         }
+      }
+      if (!other.getNextRefundsPageToken().isEmpty()) {
+        nextRefundsPageToken_ = other.nextRefundsPageToken_;
+        bitField0_ |= 0x00000004;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -537,6 +604,11 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 18
+            case 26: {
+              nextRefundsPageToken_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -725,7 +797,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -739,7 +811,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -753,7 +825,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -767,7 +839,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -788,7 +860,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -806,7 +878,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -826,7 +898,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -847,7 +919,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -865,7 +937,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -883,7 +955,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -902,7 +974,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -919,7 +991,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -936,7 +1008,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -947,7 +1019,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -961,7 +1033,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -976,7 +1048,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -987,7 +1059,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -999,7 +1071,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1021,6 +1093,98 @@ private static final long serialVersionUID = 0L;
         refunds_ = null;
       }
       return refundsBuilder_;
+    }
+
+    private java.lang.Object nextRefundsPageToken_ = "";
+    /**
+     * <pre>
+     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * </pre>
+     *
+     * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+     * @return The nextRefundsPageToken.
+     */
+    public java.lang.String getNextRefundsPageToken() {
+      java.lang.Object ref = nextRefundsPageToken_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        nextRefundsPageToken_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * </pre>
+     *
+     * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+     * @return The bytes for nextRefundsPageToken.
+     */
+    public com.google.protobuf.ByteString
+        getNextRefundsPageTokenBytes() {
+      java.lang.Object ref = nextRefundsPageToken_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        nextRefundsPageToken_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * </pre>
+     *
+     * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+     * @param value The nextRefundsPageToken to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNextRefundsPageToken(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      nextRefundsPageToken_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * </pre>
+     *
+     * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNextRefundsPageToken() {
+      nextRefundsPageToken_ = getDefaultInstance().getNextRefundsPageToken();
+      bitField0_ = (bitField0_ & ~0x00000004);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * </pre>
+     *
+     * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+     * @param value The bytes for nextRefundsPageToken to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNextRefundsPageTokenBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      nextRefundsPageToken_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:payments.v1.GetPaymentResponse)

@@ -39,7 +39,7 @@ public interface GetPaymentResponseOrBuilder extends
 
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -48,7 +48,7 @@ public interface GetPaymentResponseOrBuilder extends
       getRefundsList();
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -56,7 +56,7 @@ public interface GetPaymentResponseOrBuilder extends
   payments.v1.Refund getRefunds(int index);
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -64,7 +64,7 @@ public interface GetPaymentResponseOrBuilder extends
   int getRefundsCount();
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -73,11 +73,31 @@ public interface GetPaymentResponseOrBuilder extends
       getRefundsOrBuilderList();
   /**
    * <pre>
-   * Its refunds, oldest first. Empty for a payment that an earlier system refunded, which kept no record.
+   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
    */
   payments.v1.RefundOrBuilder getRefundsOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * </pre>
+   *
+   * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+   * @return The nextRefundsPageToken.
+   */
+  java.lang.String getNextRefundsPageToken();
+  /**
+   * <pre>
+   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * </pre>
+   *
+   * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
+   * @return The bytes for nextRefundsPageToken.
+   */
+  com.google.protobuf.ByteString
+      getNextRefundsPageTokenBytes();
 }

@@ -139,6 +139,37 @@ public final class PaymentServiceGrpc {
     return getGetPaymentMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<payments.v1.ListRefundsRequest,
+      payments.v1.ListRefundsResponse> getListRefundsMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListRefunds",
+      requestType = payments.v1.ListRefundsRequest.class,
+      responseType = payments.v1.ListRefundsResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<payments.v1.ListRefundsRequest,
+      payments.v1.ListRefundsResponse> getListRefundsMethod() {
+    io.grpc.MethodDescriptor<payments.v1.ListRefundsRequest, payments.v1.ListRefundsResponse> getListRefundsMethod;
+    if ((getListRefundsMethod = PaymentServiceGrpc.getListRefundsMethod) == null) {
+      synchronized (PaymentServiceGrpc.class) {
+        if ((getListRefundsMethod = PaymentServiceGrpc.getListRefundsMethod) == null) {
+          PaymentServiceGrpc.getListRefundsMethod = getListRefundsMethod =
+              io.grpc.MethodDescriptor.<payments.v1.ListRefundsRequest, payments.v1.ListRefundsResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListRefunds"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ListRefundsRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  payments.v1.ListRefundsResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new PaymentServiceMethodDescriptorSupplier("ListRefunds"))
+              .build();
+        }
+      }
+    }
+    return getListRefundsMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<payments.v1.ListPaymentsRequest,
       payments.v1.ListPaymentsResponse> getListPaymentsMethod;
 
@@ -323,13 +354,25 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its refunds.
+     * Gets one payment, by its id or by its reference, with its first refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
     default void getPayment(payments.v1.GetPaymentRequest request,
         io.grpc.stub.StreamObserver<payments.v1.GetPaymentResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetPaymentMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists the refunds of a payment, a page at a time, oldest first.
+     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    default void listRefunds(payments.v1.ListRefundsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ListRefundsResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListRefundsMethod(), responseObserver);
     }
 
     /**
@@ -456,7 +499,7 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its refunds.
+     * Gets one payment, by its id or by its reference, with its first refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -464,6 +507,19 @@ public final class PaymentServiceGrpc {
         io.grpc.stub.StreamObserver<payments.v1.GetPaymentResponse> responseObserver) {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getGetPaymentMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists the refunds of a payment, a page at a time, oldest first.
+     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public void listRefunds(payments.v1.ListRefundsRequest request,
+        io.grpc.stub.StreamObserver<payments.v1.ListRefundsResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListRefundsMethod(), getCallOptions()), request, responseObserver);
     }
 
     /**
@@ -575,13 +631,25 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its refunds.
+     * Gets one payment, by its id or by its reference, with its first refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
     public payments.v1.GetPaymentResponse getPayment(payments.v1.GetPaymentRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getGetPaymentMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the refunds of a payment, a page at a time, oldest first.
+     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public payments.v1.ListRefundsResponse listRefunds(payments.v1.ListRefundsRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListRefundsMethod(), getCallOptions(), request);
     }
 
     /**
@@ -693,13 +761,25 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its refunds.
+     * Gets one payment, by its id or by its reference, with its first refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
     public payments.v1.GetPaymentResponse getPayment(payments.v1.GetPaymentRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getGetPaymentMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the refunds of a payment, a page at a time, oldest first.
+     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public payments.v1.ListRefundsResponse listRefunds(payments.v1.ListRefundsRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListRefundsMethod(), getCallOptions(), request);
     }
 
     /**
@@ -813,7 +893,7 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its refunds.
+     * Gets one payment, by its id or by its reference, with its first refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -821,6 +901,19 @@ public final class PaymentServiceGrpc {
         payments.v1.GetPaymentRequest request) {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getGetPaymentMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the refunds of a payment, a page at a time, oldest first.
+     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<payments.v1.ListRefundsResponse> listRefunds(
+        payments.v1.ListRefundsRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListRefundsMethod(), getCallOptions()), request);
     }
 
     /**
@@ -842,8 +935,9 @@ public final class PaymentServiceGrpc {
   private static final int METHODID_BATCH_CHARGE = 1;
   private static final int METHODID_REFUND = 2;
   private static final int METHODID_GET_PAYMENT = 3;
-  private static final int METHODID_LIST_PAYMENTS = 4;
-  private static final int METHODID_WATCH_PAYMENTS = 5;
+  private static final int METHODID_LIST_REFUNDS = 4;
+  private static final int METHODID_LIST_PAYMENTS = 5;
+  private static final int METHODID_WATCH_PAYMENTS = 6;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -877,6 +971,10 @@ public final class PaymentServiceGrpc {
         case METHODID_GET_PAYMENT:
           serviceImpl.getPayment((payments.v1.GetPaymentRequest) request,
               (io.grpc.stub.StreamObserver<payments.v1.GetPaymentResponse>) responseObserver);
+          break;
+        case METHODID_LIST_REFUNDS:
+          serviceImpl.listRefunds((payments.v1.ListRefundsRequest) request,
+              (io.grpc.stub.StreamObserver<payments.v1.ListRefundsResponse>) responseObserver);
           break;
         case METHODID_LIST_PAYMENTS:
           serviceImpl.listPayments((payments.v1.ListPaymentsRequest) request,
@@ -932,6 +1030,13 @@ public final class PaymentServiceGrpc {
               payments.v1.GetPaymentRequest,
               payments.v1.GetPaymentResponse>(
                 service, METHODID_GET_PAYMENT)))
+        .addMethod(
+          getListRefundsMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              payments.v1.ListRefundsRequest,
+              payments.v1.ListRefundsResponse>(
+                service, METHODID_LIST_REFUNDS)))
         .addMethod(
           getListPaymentsMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -998,6 +1103,7 @@ public final class PaymentServiceGrpc {
               .addMethod(getBatchChargeMethod())
               .addMethod(getRefundMethod())
               .addMethod(getGetPaymentMethod())
+              .addMethod(getListRefundsMethod())
               .addMethod(getListPaymentsMethod())
               .addMethod(getWatchPaymentsMethod())
               .build();

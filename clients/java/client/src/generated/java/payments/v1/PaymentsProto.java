@@ -82,6 +82,16 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_payments_v1_GetPaymentResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_ListRefundsRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_ListRefundsRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_payments_v1_ListRefundsResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_payments_v1_ListRefundsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_payments_v1_PaymentFilter_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -167,86 +177,97 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
       ".\n\007payment\030\002 \001(\0132\024.payments.v1.PaymentR\007" +
       "payment\"[\n\021GetPaymentRequest\022\037\n\npayment_" +
       "id\030\001 \001(\003H\000R\tpaymentId\022\036\n\treference\030\002 \001(\t" +
-      "H\000R\treferenceB\005\n\003key\"s\n\022GetPaymentRespon" +
-      "se\022.\n\007payment\030\001 \001(\0132\024.payments.v1.Paymen" +
-      "tR\007payment\022-\n\007refunds\030\002 \003(\0132\023.payments.v" +
-      "1.RefundR\007refunds\"\210\004\n\rPaymentFilter\022\036\n\010o" +
-      "rder_id\030\001 \001(\003H\000R\007orderId\210\001\001\0224\n\007methods\030\002" +
-      " \003(\0162\032.payments.v1.PaymentMethodR\007method" +
-      "s\0226\n\010statuses\030\003 \003(\0162\032.payments.v1.Paymen" +
-      "tStatusR\010statuses\022=\n\rrefund_states\030\004 \003(\016" +
-      "2\030.payments.v1.RefundStateR\014refundStates" +
-      "\022!\n\treference\030\005 \001(\tH\001R\treference\210\001\001\0221\n\nm" +
-      "in_amount\030\006 \001(\0132\022.google.type.MoneyR\tmin" +
-      "Amount\0221\n\nmax_amount\030\007 \001(\0132\022.google.type" +
-      ".MoneyR\tmaxAmount\022B\n\017min_create_time\030\010 \001" +
-      "(\0132\032.google.protobuf.TimestampR\rminCreat" +
-      "eTime\022B\n\017max_create_time\030\t \001(\0132\032.google." +
-      "protobuf.TimestampR\rmaxCreateTimeB\013\n\t_or" +
-      "der_idB\014\n\n_reference\"\354\001\n\023ListPaymentsReq" +
-      "uest\0228\n\006filter\030\001 \001(\0132\032.payments.v1.Payme" +
-      "ntFilterB\004\342A\001\001R\006filter\022\037\n\010order_by\030\002 \001(\t" +
-      "B\004\342A\001\001R\007orderBy\022!\n\tpage_size\030\003 \001(\005B\004\342A\001\001" +
-      "R\010pageSize\022#\n\npage_token\030\004 \001(\tB\004\342A\001\001R\tpa" +
-      "geToken\0222\n\022include_total_size\030\005 \001(\010B\004\342A\001" +
-      "\001R\020includeTotalSize\"\243\001\n\024ListPaymentsResp" +
-      "onse\0220\n\010payments\030\001 \003(\0132\024.payments.v1.Pay" +
-      "mentR\010payments\022&\n\017next_page_token\030\002 \001(\tR" +
-      "\rnextPageToken\022\"\n\ntotal_size\030\003 \001(\003H\000R\tto" +
-      "talSize\210\001\001B\r\n\013_total_size\"?\n\024WatchPaymen" +
-      "tsRequest\022\'\n\014resume_token\030\001 \001(\tB\004\342A\001\001R\013r" +
-      "esumeToken\"k\n\025WatchPaymentsResponse\022/\n\005e" +
-      "vent\030\001 \001(\0132\031.payments.v1.PaymentEventR\005e" +
-      "vent\022!\n\014resume_token\030\002 \001(\tR\013resumeToken\"" +
-      "\220\002\n\014PaymentEvent\0221\n\004type\030\001 \001(\0162\035.payment" +
-      "s.v1.PaymentEventTypeR\004type\0229\n\nevent_tim" +
-      "e\030\002 \001(\0132\032.google.protobuf.TimestampR\teve" +
-      "ntTime\022.\n\007payment\030\003 \001(\0132\024.payments.v1.Pa" +
-      "ymentR\007payment\022+\n\006refund\030\004 \001(\0132\023.payment" +
-      "s.v1.RefundR\006refund\022\026\n\006caller\030\005 \001(\tR\006cal" +
-      "ler\022\035\n\nrequest_id\030\006 \001(\tR\trequestId*\222\001\n\rP" +
-      "aymentMethod\022\036\n\032PAYMENT_METHOD_UNSPECIFI" +
-      "ED\020\000\022\026\n\022PAYMENT_METHOD_UPI\020\001\022\027\n\023PAYMENT_" +
-      "METHOD_CARD\020\002\022\026\n\022PAYMENT_METHOD_COD\020\003\022\030\n" +
-      "\024PAYMENT_METHOD_OTHER\020\004*\204\001\n\rPaymentStatu" +
-      "s\022\036\n\032PAYMENT_STATUS_UNSPECIFIED\020\000\022\032\n\026PAY" +
-      "MENT_STATUS_PENDING\020\001\022\034\n\030PAYMENT_STATUS_" +
-      "SUCCEEDED\020\002\022\031\n\025PAYMENT_STATUS_FAILED\020\003*s" +
-      "\n\013RefundState\022\034\n\030REFUND_STATE_UNSPECIFIE" +
-      "D\020\000\022\025\n\021REFUND_STATE_NONE\020\001\022\030\n\024REFUND_STA" +
-      "TE_PARTIAL\020\002\022\025\n\021REFUND_STATE_FULL\020\003*\177\n\014R" +
-      "efundStatus\022\035\n\031REFUND_STATUS_UNSPECIFIED" +
-      "\020\000\022\031\n\025REFUND_STATUS_PENDING\020\001\022\033\n\027REFUND_" +
-      "STATUS_SUCCEEDED\020\002\022\030\n\024REFUND_STATUS_FAIL" +
-      "ED\020\003*\244\002\n\020PaymentEventType\022\"\n\036PAYMENT_EVE" +
-      "NT_TYPE_UNSPECIFIED\020\000\022\036\n\032PAYMENT_EVENT_T" +
-      "YPE_PENDING\020\001\022\036\n\032PAYMENT_EVENT_TYPE_CHAR" +
-      "GED\020\002\022\035\n\031PAYMENT_EVENT_TYPE_FAILED\020\003\022%\n!" +
-      "PAYMENT_EVENT_TYPE_REFUND_PENDING\020\004\022\037\n\033P" +
-      "AYMENT_EVENT_TYPE_REFUNDED\020\005\022$\n PAYMENT_" +
-      "EVENT_TYPE_REFUND_FAILED\020\006\022\037\n\033PAYMENT_EV" +
-      "ENT_TYPE_IMPORTED\020\0072\327\005\n\016PaymentService\022a" +
-      "\n\006Charge\022\032.payments.v1.ChargeRequest\032\033.p" +
-      "ayments.v1.ChargeResponse\"\036\202\323\344\223\002\030\"\023/v2/p" +
-      "ayments:charge:\001*\022u\n\013BatchCharge\022\037.payme" +
-      "nts.v1.BatchChargeRequest\032 .payments.v1." +
-      "BatchChargeResponse\"#\202\323\344\223\002\035\"\030/v2/payment" +
-      "s:batchCharge:\001*\022n\n\006Refund\022\032.payments.v1" +
-      ".RefundRequest\032\033.payments.v1.RefundRespo" +
-      "nse\"+\202\323\344\223\002%\" /v2/payments/{payment_id}:r" +
-      "efund:\001*\022\231\001\n\nGetPayment\022\036.payments.v1.Ge" +
-      "tPaymentRequest\032\037.payments.v1.GetPayment" +
-      "Response\"J\202\323\344\223\002D\022\031/v2/payments/{payment_" +
-      "id}Z\'\022%/v2/payments/by-reference/{refere" +
-      "nce}\022i\n\014ListPayments\022 .payments.v1.ListP" +
-      "aymentsRequest\032!.payments.v1.ListPayment" +
-      "sResponse\"\024\202\323\344\223\002\016\022\014/v2/payments\022t\n\rWatch" +
-      "Payments\022!.payments.v1.WatchPaymentsRequ" +
-      "est\032\".payments.v1.WatchPaymentsResponse\"" +
-      "\032\202\323\344\223\002\024\022\022/v2/payments:watch0\001By\n\013payment" +
-      "s.v1B\rPaymentsProtoP\001Z(payments.internal" +
-      "/payments/v1;paymentsv1\242\002\003PAY\252\002\013Payments" +
-      ".V1\312\002\013Payments\\V1\352\002\014Payments::V1b\006proto3"
+      "H\000R\treferenceB\005\n\003key\"\252\001\n\022GetPaymentRespo" +
+      "nse\022.\n\007payment\030\001 \001(\0132\024.payments.v1.Payme" +
+      "ntR\007payment\022-\n\007refunds\030\002 \003(\0132\023.payments." +
+      "v1.RefundR\007refunds\0225\n\027next_refunds_page_" +
+      "token\030\003 \001(\tR\024nextRefundsPageToken\"\201\001\n\022Li" +
+      "stRefundsRequest\022#\n\npayment_id\030\001 \001(\003B\004\342A" +
+      "\001\002R\tpaymentId\022!\n\tpage_size\030\002 \001(\005B\004\342A\001\001R\010" +
+      "pageSize\022#\n\npage_token\030\003 \001(\tB\004\342A\001\001R\tpage" +
+      "Token\"l\n\023ListRefundsResponse\022-\n\007refunds\030" +
+      "\001 \003(\0132\023.payments.v1.RefundR\007refunds\022&\n\017n" +
+      "ext_page_token\030\002 \001(\tR\rnextPageToken\"\210\004\n\r" +
+      "PaymentFilter\022\036\n\010order_id\030\001 \001(\003H\000R\007order" +
+      "Id\210\001\001\0224\n\007methods\030\002 \003(\0162\032.payments.v1.Pay" +
+      "mentMethodR\007methods\0226\n\010statuses\030\003 \003(\0162\032." +
+      "payments.v1.PaymentStatusR\010statuses\022=\n\rr" +
+      "efund_states\030\004 \003(\0162\030.payments.v1.RefundS" +
+      "tateR\014refundStates\022!\n\treference\030\005 \001(\tH\001R" +
+      "\treference\210\001\001\0221\n\nmin_amount\030\006 \001(\0132\022.goog" +
+      "le.type.MoneyR\tminAmount\0221\n\nmax_amount\030\007" +
+      " \001(\0132\022.google.type.MoneyR\tmaxAmount\022B\n\017m" +
+      "in_create_time\030\010 \001(\0132\032.google.protobuf.T" +
+      "imestampR\rminCreateTime\022B\n\017max_create_ti" +
+      "me\030\t \001(\0132\032.google.protobuf.TimestampR\rma" +
+      "xCreateTimeB\013\n\t_order_idB\014\n\n_reference\"\354" +
+      "\001\n\023ListPaymentsRequest\0228\n\006filter\030\001 \001(\0132\032" +
+      ".payments.v1.PaymentFilterB\004\342A\001\001R\006filter" +
+      "\022\037\n\010order_by\030\002 \001(\tB\004\342A\001\001R\007orderBy\022!\n\tpag" +
+      "e_size\030\003 \001(\005B\004\342A\001\001R\010pageSize\022#\n\npage_tok" +
+      "en\030\004 \001(\tB\004\342A\001\001R\tpageToken\0222\n\022include_tot" +
+      "al_size\030\005 \001(\010B\004\342A\001\001R\020includeTotalSize\"\243\001" +
+      "\n\024ListPaymentsResponse\0220\n\010payments\030\001 \003(\013" +
+      "2\024.payments.v1.PaymentR\010payments\022&\n\017next" +
+      "_page_token\030\002 \001(\tR\rnextPageToken\022\"\n\ntota" +
+      "l_size\030\003 \001(\003H\000R\ttotalSize\210\001\001B\r\n\013_total_s" +
+      "ize\"?\n\024WatchPaymentsRequest\022\'\n\014resume_to" +
+      "ken\030\001 \001(\tB\004\342A\001\001R\013resumeToken\"k\n\025WatchPay" +
+      "mentsResponse\022/\n\005event\030\001 \001(\0132\031.payments." +
+      "v1.PaymentEventR\005event\022!\n\014resume_token\030\002" +
+      " \001(\tR\013resumeToken\"\220\002\n\014PaymentEvent\0221\n\004ty" +
+      "pe\030\001 \001(\0162\035.payments.v1.PaymentEventTypeR" +
+      "\004type\0229\n\nevent_time\030\002 \001(\0132\032.google.proto" +
+      "buf.TimestampR\teventTime\022.\n\007payment\030\003 \001(" +
+      "\0132\024.payments.v1.PaymentR\007payment\022+\n\006refu" +
+      "nd\030\004 \001(\0132\023.payments.v1.RefundR\006refund\022\026\n" +
+      "\006caller\030\005 \001(\tR\006caller\022\035\n\nrequest_id\030\006 \001(" +
+      "\tR\trequestId*\222\001\n\rPaymentMethod\022\036\n\032PAYMEN" +
+      "T_METHOD_UNSPECIFIED\020\000\022\026\n\022PAYMENT_METHOD" +
+      "_UPI\020\001\022\027\n\023PAYMENT_METHOD_CARD\020\002\022\026\n\022PAYME" +
+      "NT_METHOD_COD\020\003\022\030\n\024PAYMENT_METHOD_OTHER\020" +
+      "\004*\204\001\n\rPaymentStatus\022\036\n\032PAYMENT_STATUS_UN" +
+      "SPECIFIED\020\000\022\032\n\026PAYMENT_STATUS_PENDING\020\001\022" +
+      "\034\n\030PAYMENT_STATUS_SUCCEEDED\020\002\022\031\n\025PAYMENT" +
+      "_STATUS_FAILED\020\003*s\n\013RefundState\022\034\n\030REFUN" +
+      "D_STATE_UNSPECIFIED\020\000\022\025\n\021REFUND_STATE_NO" +
+      "NE\020\001\022\030\n\024REFUND_STATE_PARTIAL\020\002\022\025\n\021REFUND" +
+      "_STATE_FULL\020\003*\177\n\014RefundStatus\022\035\n\031REFUND_" +
+      "STATUS_UNSPECIFIED\020\000\022\031\n\025REFUND_STATUS_PE" +
+      "NDING\020\001\022\033\n\027REFUND_STATUS_SUCCEEDED\020\002\022\030\n\024" +
+      "REFUND_STATUS_FAILED\020\003*\244\002\n\020PaymentEventT" +
+      "ype\022\"\n\036PAYMENT_EVENT_TYPE_UNSPECIFIED\020\000\022" +
+      "\036\n\032PAYMENT_EVENT_TYPE_PENDING\020\001\022\036\n\032PAYME" +
+      "NT_EVENT_TYPE_CHARGED\020\002\022\035\n\031PAYMENT_EVENT" +
+      "_TYPE_FAILED\020\003\022%\n!PAYMENT_EVENT_TYPE_REF" +
+      "UND_PENDING\020\004\022\037\n\033PAYMENT_EVENT_TYPE_REFU" +
+      "NDED\020\005\022$\n PAYMENT_EVENT_TYPE_REFUND_FAIL" +
+      "ED\020\006\022\037\n\033PAYMENT_EVENT_TYPE_IMPORTED\020\0072\324\006" +
+      "\n\016PaymentService\022a\n\006Charge\022\032.payments.v1" +
+      ".ChargeRequest\032\033.payments.v1.ChargeRespo" +
+      "nse\"\036\202\323\344\223\002\030\"\023/v2/payments:charge:\001*\022u\n\013B" +
+      "atchCharge\022\037.payments.v1.BatchChargeRequ" +
+      "est\032 .payments.v1.BatchChargeResponse\"#\202" +
+      "\323\344\223\002\035\"\030/v2/payments:batchCharge:\001*\022n\n\006Re" +
+      "fund\022\032.payments.v1.RefundRequest\032\033.payme" +
+      "nts.v1.RefundResponse\"+\202\323\344\223\002%\" /v2/payme" +
+      "nts/{payment_id}:refund:\001*\022\231\001\n\nGetPaymen" +
+      "t\022\036.payments.v1.GetPaymentRequest\032\037.paym" +
+      "ents.v1.GetPaymentResponse\"J\202\323\344\223\002D\022\031/v2/" +
+      "payments/{payment_id}Z\'\022%/v2/payments/by" +
+      "-reference/{reference}\022{\n\013ListRefunds\022\037." +
+      "payments.v1.ListRefundsRequest\032 .payment" +
+      "s.v1.ListRefundsResponse\")\202\323\344\223\002#\022!/v2/pa" +
+      "yments/{payment_id}/refunds\022i\n\014ListPayme" +
+      "nts\022 .payments.v1.ListPaymentsRequest\032!." +
+      "payments.v1.ListPaymentsResponse\"\024\202\323\344\223\002\016" +
+      "\022\014/v2/payments\022t\n\rWatchPayments\022!.paymen" +
+      "ts.v1.WatchPaymentsRequest\032\".payments.v1" +
+      ".WatchPaymentsResponse\"\032\202\323\344\223\002\024\022\022/v2/paym" +
+      "ents:watch0\001By\n\013payments.v1B\rPaymentsPro" +
+      "toP\001Z(payments.internal/payments/v1;paym" +
+      "entsv1\242\002\003PAY\252\002\013Payments.V1\312\002\013Payments\\V1" +
+      "\352\002\014Payments::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -322,39 +343,51 @@ public final class PaymentsProto extends com.google.protobuf.GeneratedFile {
     internal_static_payments_v1_GetPaymentResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_GetPaymentResponse_descriptor,
-        new java.lang.String[] { "Payment", "Refunds", });
-    internal_static_payments_v1_PaymentFilter_descriptor =
+        new java.lang.String[] { "Payment", "Refunds", "NextRefundsPageToken", });
+    internal_static_payments_v1_ListRefundsRequest_descriptor =
       getDescriptor().getMessageType(11);
+    internal_static_payments_v1_ListRefundsRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_ListRefundsRequest_descriptor,
+        new java.lang.String[] { "PaymentId", "PageSize", "PageToken", });
+    internal_static_payments_v1_ListRefundsResponse_descriptor =
+      getDescriptor().getMessageType(12);
+    internal_static_payments_v1_ListRefundsResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_payments_v1_ListRefundsResponse_descriptor,
+        new java.lang.String[] { "Refunds", "NextPageToken", });
+    internal_static_payments_v1_PaymentFilter_descriptor =
+      getDescriptor().getMessageType(13);
     internal_static_payments_v1_PaymentFilter_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_PaymentFilter_descriptor,
         new java.lang.String[] { "OrderId", "Methods", "Statuses", "RefundStates", "Reference", "MinAmount", "MaxAmount", "MinCreateTime", "MaxCreateTime", });
     internal_static_payments_v1_ListPaymentsRequest_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(14);
     internal_static_payments_v1_ListPaymentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsRequest_descriptor,
         new java.lang.String[] { "Filter", "OrderBy", "PageSize", "PageToken", "IncludeTotalSize", });
     internal_static_payments_v1_ListPaymentsResponse_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(15);
     internal_static_payments_v1_ListPaymentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_ListPaymentsResponse_descriptor,
         new java.lang.String[] { "Payments", "NextPageToken", "TotalSize", });
     internal_static_payments_v1_WatchPaymentsRequest_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(16);
     internal_static_payments_v1_WatchPaymentsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_WatchPaymentsRequest_descriptor,
         new java.lang.String[] { "ResumeToken", });
     internal_static_payments_v1_WatchPaymentsResponse_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(17);
     internal_static_payments_v1_WatchPaymentsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_WatchPaymentsResponse_descriptor,
         new java.lang.String[] { "Event", "ResumeToken", });
     internal_static_payments_v1_PaymentEvent_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(18);
     internal_static_payments_v1_PaymentEvent_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_payments_v1_PaymentEvent_descriptor,
