@@ -21,6 +21,7 @@ from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.domain.references import reference_maker
 from server.janitor import Janitor
+from server.loop_delay import watch_loop_delay
 from server.processor.breaker import Breaker
 from server.processor.simulated import SimulatedProcessor
 from server.processor.stripe import StripeProcessor
@@ -150,6 +151,7 @@ async def _serve_until(
     await rest.start()
     background = [
         asyncio.create_task(monitor.run()),
+        asyncio.create_task(watch_loop_delay(settings.event_loop_probe_interval_seconds)),
         asyncio.create_task(relay.run()),
         asyncio.create_task(watching.run()),
         asyncio.create_task(keys.run(settings.api_key_refresh_interval_seconds)),

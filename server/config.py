@@ -140,6 +140,9 @@ class Settings(BaseSettings):
     )
     mysql_startup_timeout_seconds: Seconds = Field(60, description="how long the start waits for the database")
     health_check_interval_seconds: Seconds = Field(1, description="how often health asks the database")
+    event_loop_probe_interval_seconds: Seconds = Field(
+        0.1, description="how often the delay of the event loop is measured, for payments_event_loop_delay_seconds"
+    )
 
     grpc_host: str = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 takes a free one")

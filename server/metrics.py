@@ -45,6 +45,13 @@ _calls_refused = Counter(
 )
 _serving = Gauge("payments_serving", "1 while health says SERVING, else 0.", registry=REGISTRY)
 
+_loop_delay = Histogram(
+    "payments_event_loop_delay_seconds",
+    "By how much the event loop was late, measured again and again: so long all callers waited for one.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+
 _payments = Counter(
     "payments_charges",
     "Payments made, by their method and what became of them; a charge that is repeated is not counted again.",
@@ -244,6 +251,11 @@ def expect_database_errors(kinds: Iterable[str]) -> None:
     """Show every kind of error that the database can have: see ``expect_errors``."""
     for kind in kinds:
         _database_errors.labels(kind)
+
+
+def loop_delayed(seconds: float) -> None:
+    """Count by how much the event loop was late."""
+    _loop_delay.observe(seconds)
 
 
 def call_refused() -> None:

@@ -1,0 +1,232 @@
+"""``make bench-isolation``: how long others wait beside four clients that make the largest requests there may be.
+
+The service measures, every 5 ms, how late its event loop is; a client that gets one payment after another measures how
+long that takes. Each kind of large request is made for some seconds, after as many without any, all in one run.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.type.money_pb2 import Money
+from payments.v1 import payments_pb2 as pb
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
+
+from bench.load import BenchError
+from bench.machine import database_version, description
+from bench.systems import System, execute, load, new_database, running
+from server.domain import resume_token
+from tools.devdb import PrivateDatabase
+
+_RESULTS = Path(__file__).parent / "results" / "isolation.json"
+_CLIENTS = 4
+_ROWS = 10_000
+_REFUNDS = 100_000
+_REFUNDED_ID = 1
+_BODY_BYTES = 1_000_000
+_BOUND_SECONDS = "0.05"
+_PROBE_SECONDS = 0.005
+_TIMEOUT_SECONDS = 120
+_FILL_REFUNDS = """
+    INSERT INTO refunds (payment_id, amount, status, reason, caller, request_id, created_at)
+    SELECT {payment_id}, 0.01, 1, '', 'filler', LPAD(HEX(seq), 36, '0'), '2025-01-01' FROM seq_1_to_{refunds}
+"""
+
+Client = Callable[[], object]
+"""Makes one large request, and reads its answer to the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What others met beside one kind of large request.
+
+    ``within`` is the share of the samples of the loop's delay that are within 50 ms. ``get_p99_ms`` is of another's
+    calls of GetPayment. ``large_per_second`` is how many large requests were answered.
+    """
+
+    beside: str
+    samples: int
+    within: float
+    get_p50_ms: float
+    get_p99_ms: float
+    large_per_second: float
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(prog="python -m bench.isolation", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10, help="how long each kind of request is made")
+    parser.add_argument("--only", nargs="+", default=[], help="kinds of requests, by the beginning of their names")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
+    arguments = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        PrivateDatabase(Path(folder) / "db", options=["--innodb-buffer-pool-size=1G"]) as database,
+    ):
+        machine = description(database_version(database))
+        settings = new_database(database, "isolation", _ROWS)
+        fill = _FILL_REFUNDS.format(payment_id=_REFUNDED_ID, refunds=_REFUNDS)
+        execute(database, settings["MYSQL_DB"], fill)
+        settings |= {"EVENT_LOOP_PROBE_INTERVAL_SECONDS": str(_PROBE_SECONDS), "CALL_TIMEOUT_SECONDS": "60"}
+        try:
+            with running("isolation", settings, Path(folder)) as system:
+                print(machine)
+                for _ in range(_EVENTS // len(_BATCH.charges)):
+                    _grpc("BatchCharge", _BATCH)(system)()
+                results = [
+                    _measure(system, name, kind, arguments.seconds)
+                    for name, kind in _KINDS.items()
+                    if not arguments.only or name.startswith(tuple(arguments.only))
+                ]
+        except BenchError as error:
+            sys.exit(str(error))
+    if not arguments.only:
+        kept = {"machine": machine, "results": [asdict(one) for one in results]}
+        arguments.results.write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def _measure(system: System, name: str, kind: Callable[[System], Client], seconds: float) -> Measured:
+    with _clients(system, kind) as made:
+        time.sleep(1)
+        before, made_before, started = _delays(system), made(), time.monotonic()
+        report = load(system.port, "get", seconds, "-in-flight=1", "-connections=1", f"-payment-ids=2-{_ROWS}")
+        after, made_after, ended = _delays(system), made(), time.monotonic()
+    samples = after["+Inf"] - before["+Inf"]
+    measured = Measured(
+        beside=name,
+        samples=round(samples),
+        within=(after[_BOUND_SECONDS] - before[_BOUND_SECONDS]) / samples,
+        get_p50_ms=report.p50_ms,
+        get_p99_ms=report.p99_ms,
+        large_per_second=(made_after - made_before) / (ended - started),
+    )
+    print(
+        f"{name:40} {measured.within:8.2%} of {measured.samples:5,} samples within 50 ms; GetPayment p50 "
+        f"{measured.get_p50_ms:6.1f} ms, p99 {measured.get_p99_ms:7.1f} ms; {measured.large_per_second:6.1f} /s",
+        flush=True,
+    )
+    return measured
+
+
+@contextmanager
+def _clients(system: System, kind: Callable[[System], Client]) -> Iterator[Callable[[], int]]:
+    """Have clients make requests without a pause; give what tells how many were answered."""
+    stop = threading.Event()
+    numbers = count()
+    answered = [0]
+
+    def run() -> None:
+        request = kind(system)
+        while not stop.is_set():
+            request()
+            answered[0] = next(numbers) + 1
+
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        running_clients = [pool.submit(run) for _ in range(_CLIENTS)]
+        yield lambda: answered[0]
+        stop.set()
+    for one in running_clients:
+        one.result()
+
+
+def _delays(system: System) -> dict[str, float]:
+    """Return how many samples of the loop's delay are within each bound."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
+        text = answer.read().decode()
+    found = re.findall(r'payments_event_loop_delay_seconds_bucket\{le="([^"]+)"\} (\S+)', text)
+    return {bound: float(value) for bound, value in found}
+
+
+def _nothing(_system: System) -> Client:
+    return lambda: time.sleep(0.1)
+
+
+def _rest(path: str, body: bytes | None = None) -> Callable[[System], Client]:
+    def client(system: System) -> Client:
+        request = urllib.request.Request(f"http://127.0.0.1:{system.rest_port}{path}", body)
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
+
+        def make() -> None:
+            with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+                answer.read()
+
+        return make
+
+    return client
+
+
+def _grpc(rpc: str, message: Any) -> Callable[[System], Client]:  # noqa: ANN401 - any request
+    def client(system: System) -> Client:
+        channel = grpc.insecure_channel(f"127.0.0.1:{system.port}", [("grpc.use_local_subchannel_pool", 1)])
+        call = getattr(PaymentServiceStub(channel), rpc)
+
+        def make() -> None:
+            with suppress(grpc.RpcError):
+                call(message, timeout=_TIMEOUT_SECONDS)
+
+        return make
+
+    return client
+
+
+def _caught_up(system: System) -> Client:
+    """Watch from the beginning, a thousand events at a time."""
+    url = f"http://127.0.0.1:{system.rest_port}/v2/payments:watch?resume_token={_BEGINNING}"
+
+    def make() -> None:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
+            for _ in range(_EVENTS):
+                answer.readline()
+
+    return make
+
+
+def _filled(item: bytes) -> bytes:
+    """Return a body of as many items as one may have."""
+    items = b",".join([item] * ((_BODY_BYTES - 20) // (len(item) + 1)))
+    return b'{"charges":[%b]}' % items
+
+
+_CHARGE = pb.ChargeRequest(order_id=7, amount=Money(currency_code="INR", units=499), method=pb.PAYMENT_METHOD_UPI)
+_BATCH = pb.BatchChargeRequest(charges=[_CHARGE] * 1000)
+_CHARGE_JSON = b'{"orderId":"7","amount":{"currencyCode":"INR","units":"499"},"method":"PAYMENT_METHOD_UPI"}'
+_EVENTS = 1000
+_BEGINNING = resume_token.encode(0)
+
+_KINDS: dict[str, Callable[[System], Client]] = {
+    "nothing": _nothing,
+    "GetPayment with 100,000 refunds": _rest(f"/v2/payments/{_REFUNDED_ID}"),
+    "ListRefunds of 1,000, REST": _rest(f"/v2/payments/{_REFUNDED_ID}/refunds?page_size=1000"),
+    "ListRefunds of 1,000, gRPC": _grpc("ListRefunds", pb.ListRefundsRequest(payment_id=_REFUNDED_ID, page_size=1000)),
+    "ListPayments of 1,000, REST": _rest("/v2/payments?page_size=1000"),
+    "ListPayments of 1,000, gRPC": _grpc("ListPayments", pb.ListPaymentsRequest(page_size=1000)),
+    "list of /v1": _rest("/v1/payments?per_page=200"),
+    "BatchCharge of 1,000, REST": _rest(
+        "/v2/payments:batchCharge", b'{"charges":[%b]}' % b",".join([_CHARGE_JSON] * 1000)
+    ),
+    "BatchCharge of 1,000, gRPC": _grpc("BatchCharge", _BATCH),
+    "1 MB of empty charges, REST": _rest("/v2/payments:batchCharge", _filled(b"{}")),
+    "1 MB of numbers, REST": _rest("/v2/payments:batchCharge", _filled(b"1")),
+    "1 MB of empty charges, gRPC": _grpc("BatchCharge", pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * 500_000)),
+    "1 MB of numbers, /v1": _rest("/v1/payments/charge", _filled(b"1")),
+    "the stream from its beginning, REST": _caught_up,
+}
+
+
+if __name__ == "__main__":
+    main()
