@@ -6,7 +6,6 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +22,7 @@ from payments.v1 import payments_pb2 as pb
 from server.config import Engine
 from server.domain.caller import Role
 from tests.api.drivers import GrpcDriver, call_failed, health_stub
+from tests.api.encrypted import RELOAD, Encrypted, Files, list_code, loads, wait_until
 from tests.api.requests import charge, new_order_id, new_request_id
 from tests.certificates import Authority, Issued
 from tests.conftest import DatabaseServer
@@ -30,75 +30,6 @@ from tests.keys import bearer, key_maker
 from tests.running_service import ROOT, RunningService
 
 SPIFFE = "spiffe://example.org/shop"
-RELOAD = {"TLS_RELOAD_INTERVAL_SECONDS": "0.2"}
-
-
-@dataclass(frozen=True)
-class Encrypted:
-    """A service with TLS, its files, and whom its clients trust."""
-
-    service: RunningService
-    files: "Files"
-
-    def channel(self, client: Issued | None = None, trusted: bytes | None = None) -> grpc.Channel:
-        """Return a channel to it, of a client with this certificate, who trusts its authority or another."""
-        credentials = grpc.ssl_channel_credentials(
-            self.files.authority.certificate if trusted is None else trusted,
-            *((client.key, client.certificate) if client is not None else ()),
-        )
-        return grpc.secure_channel(self.service.target, credentials)
-
-    def http(self, client: Issued | None = None, trusted: bytes | None = None) -> httpx.Client:
-        """Return the same over HTTP."""
-        context = ssl.create_default_context(
-            cadata=(self.files.authority.certificate if trusted is None else trusted).decode()
-        )
-        if client is not None:
-            context.load_cert_chain(*client.write(self.files.folder, "client"))
-        return httpx.Client(base_url=self.service.rest_url, verify=context)
-
-
-@dataclass
-class Files:
-    """The files of a service, and who issues its certificates and those of its clients."""
-
-    folder: Path
-    authority: Authority
-    clients: Authority
-
-    def write(self, issued: Issued | None = None) -> dict[str, str]:
-        """Write the service's certificate and key; return the settings that name them."""
-        certificate, key = (issued or self.authority.issue(dns=["localhost"])).write(self.folder, "server")
-        return {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
-
-    def write_authorities(self, *authorities: Authority) -> dict[str, str]:
-        """Write the authorities of clients; return the setting that names them."""
-        path = self.folder / "clients.pem"
-        path.write_bytes(b"".join(one.certificate for one in authorities or (self.clients,)))
-        return {"TLS_CLIENT_CA_FILE": str(path)}
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path, Authority(), Authority())
-
-
-@pytest.fixture
-def start(files: Files, start_service: Callable[..., RunningService]) -> Callable[..., Encrypted]:
-    def start(**settings: str) -> Encrypted:
-        return Encrypted(start_service(**{"GRPC_ENGINE": Engine.GRPCIO, **files.write(), **settings}), files)
-
-    return start
-
-
-@pytest.fixture
-def encrypted(start: Callable[..., Encrypted]) -> Encrypted:
-    return start(**RELOAD)
-
-
-@pytest.fixture
-def mutual(start: Callable[..., Encrypted], files: Files) -> Encrypted:
-    return start(**files.write_authorities(), **RELOAD)
 
 
 def serial_number(port: int, protocol: str) -> int:
@@ -118,23 +49,6 @@ def serial_number(port: int, protocol: str) -> int:
 
 def shown_by(service: RunningService) -> set[int]:
     return {serial_number(service.port, "h2"), serial_number(service.rest_port, "http/1.1")}
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    for _ in range(150):
-        if holds():
-            return
-        time.sleep(0.1)
-    pytest.fail("it did not come to hold")
-
-
-def list_code(channel: grpc.Channel) -> str:
-    """List over a channel, and return the code of the answer."""
-    try:
-        GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(page_size=1), timeout=10)
-    except grpc.RpcError as error:
-        return error.code().name
-    return "OK"
 
 
 def test_the_python_client_grpcurl_and_curl_call_over_tls(encrypted: Encrypted) -> None:
@@ -233,17 +147,17 @@ def test_without_a_certificate_of_a_known_authority_nobody_calls_and_health_over
 
 
 def test_certificates_have_roles_by_their_names_and_a_key_says_more_than_a_certificate(
-    start: Callable[..., Encrypted],
-    files: Files,
+    start_encrypted: Callable[..., Encrypted],
+    tls_files: Files,
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
 ) -> None:
     key = key_maker(database_server, migrated_database["MYSQL_DB"])("till", Role.READ)
     roles = f"{SPIFFE}=payments.charge+payments.read, auditor=payments.read, nobody="
-    mutual = start(**files.write_authorities(), CERTIFICATE_ROLES=roles)
+    mutual = start_encrypted(**tls_files.write_authorities(), CERTIFICATE_ROLES=roles)
     shop, auditor, nobody, other = (
-        files.clients.issue(uris=[SPIFFE]),
-        *(files.clients.issue(common_name=name) for name in ("auditor", "nobody", "another")),
+        tls_files.clients.issue(uris=[SPIFFE]),
+        *(tls_files.clients.issue(common_name=name) for name in ("auditor", "nobody", "another")),
     )
     for client, may_charge, may_list in (
         (shop, True, True),
@@ -256,7 +170,7 @@ def test_certificates_have_roles_by_their_names_and_a_key_says_more_than_a_certi
             assert http.get("/v2/payments").status_code == (200 if may_list else 403)
             charged = http.post("/v1/payments/charge", json={"order_id": 1, "amount": 1})
             assert charged.status_code == (201 if may_charge else 403)
-    credentials = grpc.ssl_channel_credentials(files.authority.certificate, shop.key, shop.certificate)
+    credentials = grpc.ssl_channel_credentials(tls_files.authority.certificate, shop.key, shop.certificate)
     with PaymentsClient(mutual.service.target, credentials=credentials, api_key=key.text) as caller:
         assert list(caller.list_payments())
         with pytest.raises(PaymentsError, match=r"payments\.charge"):
@@ -315,11 +229,6 @@ def test_other_authorities_of_clients_are_taken_and_those_before_no_longer(mutua
     assert (lets_in(old), lets_in(new)) == (False, True)
 
 
-def loads(service: RunningService) -> int:
-    """Return how often files were taken."""
-    return sum(event["event"] == "tls_files_loaded" for event in service.events)
-
-
 def test_files_that_cannot_be_used_change_nothing_are_told_of_once_and_are_taken_once_they_are_right(
     encrypted: Encrypted,
 ) -> None:
@@ -342,13 +251,13 @@ def test_files_that_cannot_be_used_change_nothing_are_told_of_once_and_are_taken
 
 
 def test_a_link_to_other_files_is_followed_as_kubernetes_replaces_them(
-    start_service: Callable[..., RunningService], files: Files
+    start_service: Callable[..., RunningService], tls_files: Files
 ) -> None:
-    first, second = (files.authority.issue(dns=["localhost"]) for _ in range(2))
+    first, second = (tls_files.authority.issue(dns=["localhost"]) for _ in range(2))
     for name, issued in (("1", first), ("2", second)):
-        (files.folder / name).mkdir()
-        issued.write(files.folder / name, "tls")
-    link = files.folder / "now"
+        (tls_files.folder / name).mkdir()
+        issued.write(tls_files.folder / name, "tls")
+    link = tls_files.folder / "now"
     link.symlink_to("1")
     service = start_service(
         GRPC_ENGINE=Engine.GRPCIO,
@@ -357,8 +266,8 @@ def test_a_link_to_other_files_is_followed_as_kubernetes_replaces_them(
         **RELOAD,
     )
     assert shown_by(service) == {first.serial_number}
-    (files.folder / "next").symlink_to("2")
-    (files.folder / "next").replace(link)
+    (tls_files.folder / "next").symlink_to("2")
+    (tls_files.folder / "next").replace(link)
     wait_until(lambda: shown_by(service) == {second.serial_number})
 
 
@@ -410,10 +319,10 @@ def authorities_expired(files: Files) -> str:
     ],
 )
 def test_wrong_files_stop_the_start_with_an_error_that_names_the_setting(
-    files: Files, migrated_database: dict[str, str], spoil: Callable[[Files], str]
+    tls_files: Files, migrated_database: dict[str, str], spoil: Callable[[Files], str]
 ) -> None:
-    settings = {**files.write(), **files.write_authorities()}
-    said = spoil(files).format(
+    settings = {**tls_files.write(), **tls_files.write_authorities()}
+    said = spoil(tls_files).format(
         certificate=repr(settings["TLS_CERT_FILE"]),
         key=repr(settings["TLS_KEY_FILE"]),
         clients=repr(settings["TLS_CLIENT_CA_FILE"]),
