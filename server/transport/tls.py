@@ -207,13 +207,19 @@ def _check_key(files: TlsFiles, pem: bytes, certificate: x509.Certificate) -> No
 
 
 def _context(verifies: bool) -> ssl.SSLContext:  # noqa: FBT001
+    """Return a context without certificates, the same for new connections as for what they are switched to.
+
+    OpenSSL takes the versions, tickets and session cache from the context in which a handshake began, and switches
+    only the certificates.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if verifies:
         context.verify_mode = ssl.CERT_OPTIONAL
-        # A session that is taken up again is not verified again: it would outlive its authority.
-        context.options |= ssl.OP_NO_TICKET
+        # A resumed session is not verified again, so it would outlive its client's authority. TLS 1.2 also resumes
+        # sessions by id, from a cache that Python cannot turn off; TLS 1.3 resumes them by ticket alone.
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.num_tickets = 0
     return context
 
