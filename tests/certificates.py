@@ -1,10 +1,12 @@
 """Authorities, certificates and keys for tests, made as they need them."""
 
 import ipaddress
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -68,12 +70,18 @@ class Authority:
         uris: Sequence[str] = (),
         dns: Sequence[str] = (),
         common_name: str | None = None,
+        other_common_names: Sequence[str] = (),
         not_before: datetime | None = None,
         not_after: datetime | None = None,
+        replaced: Mapping[bytes, bytes] = MappingProxyType({}),
     ) -> Issued:
-        """Return a certificate for names; and for this machine, so that a server of the tests can have it."""
+        """Return a certificate for names; and for this machine, so that a server of the tests can have it.
+
+        ``replaced`` bytes of the encoded certificate become others, as many, before it is signed.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = [] if common_name is None else [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
+        common_names = [*([] if common_name is None else [common_name]), *other_common_names]
+        subject = [x509.NameAttribute(NameOID.COMMON_NAME, name) for name in common_names]
         loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         names = [*map(x509.UniformResourceIdentifier, uris), *map(x509.DNSName, dns), loopback]
         certificate = (
@@ -86,9 +94,29 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         return Issued(
-            certificate.public_bytes(Encoding.PEM),
+            self._sign_again(certificate, replaced) if replaced else certificate.public_bytes(Encoding.PEM),
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         )
+
+    def _sign_again(self, certificate: x509.Certificate, replaced: Mapping[bytes, bytes]) -> bytes:
+        signed = certificate.tbs_certificate_bytes
+        for before, after in replaced.items():
+            assert signed.count(before) == 1
+            assert len(before) == len(after)
+            signed = signed.replace(before, after)
+        signature = self._key.sign(signed, ec.ECDSA(hashes.SHA256()))
+        der = _encoded(0x30, signed + _ECDSA_WITH_SHA256 + _encoded(0x03, b"\0" + signature))
+        return ssl.DER_cert_to_PEM_cert(der).encode()
+
+
+_ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
+
+
+def _encoded(tag: int, content: bytes) -> bytes:
+    """Return a value in DER (X.690, section 8.1)."""
+    length = len(content)
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([tag, length] if length < 0x80 else [tag, 0x80 | len(octets), *octets]) + content
 
 
 def _builder(

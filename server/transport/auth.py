@@ -12,6 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from server.domain.caller import ANONYMOUS, Caller, Role, caller_name
 from server.domain.errors import ApiKeyInvalid, CertificateInvalid, CredentialsMissing, InvalidValue, RoleMissing
 from server.domain.value import value
+from server.transport.certificates import name_of_certificate
 
 AUTHORIZATION = "authorization"
 """The metadata, or header, with ``Bearer KEY`` (RFC 6750)."""
@@ -40,17 +41,17 @@ _SCHEME = "bearer"
 class Credentials:
     """What a call brings to say who makes it, of which nothing is checked yet; None is what it does not bring.
 
-    ``authorization`` and ``api_key`` are the values of those headers. ``certificate_name`` is the name in the verified
-    certificate of its connection, empty when there is none in it.
+    ``authorization`` and ``api_key`` are the values of those headers. ``certificate`` is the verified certificate of
+    its connection, in PEM.
     """
 
     authorization: str | None
     api_key: str | None
-    certificate_name: str | None
+    certificate: bytes | None
 
     def __repr__(self) -> str:
         """Return it without any key."""
-        return f"Credentials(certificate_name={self.certificate_name!r})"
+        return f"Credentials(certificate={self.certificate!r})"
 
 
 NO_CREDENTIALS = Credentials(None, None, None)
@@ -108,13 +109,13 @@ class Gate:
         Raises:
             CredentialsMissing, ApiKeyInvalid, CertificateInvalid: they do not say it, or not in a way that is believed.
         """
-        if self._certificate_needed and credentials.certificate_name is None:
+        if self._certificate_needed and credentials.certificate is None:
             raise CredentialsMissing("a client certificate is needed")
         if credentials is NO_CREDENTIALS:
             return self._anonymous
         key = _key(credentials)
         if key is None:
-            return self._certificate_caller(credentials.certificate_name or "")
+            return self._certificate_caller(credentials.certificate)
         caller = self._keys.caller_of(key)
         if caller is None:
             raise ApiKeyInvalid("the API key is unknown, revoked or expired")
@@ -134,20 +135,21 @@ class Gate:
             raise CredentialsMissing(f"{rpc} needs the role {role}: say who calls, with an API key")
         raise RoleMissing(f"{rpc} needs the role {role}, which the caller does not have")
 
-    def _certificate_caller(self, certificate_name: str) -> Caller:
+    def _certificate_caller(self, certificate: bytes | None) -> Caller:
+        assert certificate is not None, "credentials without a key have a certificate"
         try:
-            name = caller_name(certificate_name)
+            name = caller_name(name_of_certificate(certificate))
         except InvalidValue as error:
             raise CertificateInvalid(f"the name in the certificate {error.description}") from None
         roles = self._certificates.get(name)
         return Caller(name, self._certificates.get(EVERY_OTHER, frozenset()) if roles is None else roles)
 
 
-def credentials_of(authorization: str | None, api_key: str | None, certificate_name: str | None) -> Credentials:
+def credentials_of(authorization: str | None, api_key: str | None, certificate: bytes | None) -> Credentials:
     """Return what a call brings."""
-    if authorization is None and api_key is None and certificate_name is None:
+    if authorization is None and api_key is None and certificate is None:
         return NO_CREDENTIALS
-    return Credentials(authorization, api_key, certificate_name)
+    return Credentials(authorization, api_key, certificate)
 
 
 def _key(credentials: Credentials) -> str | None:

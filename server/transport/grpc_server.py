@@ -15,8 +15,8 @@ from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.boundary import Failure
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
+from server.transport.certificates import certificate_of_grpc_peer
 from server.transport.engines import Refusal
-from server.transport.tls import name_of_grpc_peer
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
@@ -133,8 +133,8 @@ class _Rpcs:
 
     def _call(self, context: _Context) -> Call:
         metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
-        certificate_name = name_of_grpc_peer(context.auth_context()) if self._has_certificates else None
-        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate_name)
+        certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_certificates else None
+        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate)
         return Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
     async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:

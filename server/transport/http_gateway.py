@@ -37,8 +37,8 @@ from server.transport.http_streams import LINES, fill_last_event_id, stream_resp
 from server.transport.idempotency import fill_request_ids, takes_key
 from server.transport.proto_json import fill_from_json, read_json
 
-CERTIFICATE_NAME = "certificate_name"
-"""What the state of a request's scope has besides, where its connection has a verified certificate: its name."""
+CERTIFICATE = "certificate"
+"""The key in the state of a request's scope of the client's verified certificate, in PEM, where there is one."""
 
 _AUTHORIZATION = AUTHORIZATION.encode()
 _API_KEY = API_KEY.encode()
@@ -182,8 +182,8 @@ def _check_type(content_type: str) -> None:
 def call_of(request: Request) -> Call:
     """Return the call that ``request`` makes."""
     scope = request.scope
-    certificate_name = scope["state"].get(CERTIFICATE_NAME)
-    credentials = credentials_of(header(scope, _AUTHORIZATION), header(scope, _API_KEY), certificate_name)
+    certificate = scope["state"].get(CERTIFICATE)
+    credentials = credentials_of(header(scope, _AUTHORIZATION), header(scope, _API_KEY), certificate)
     return Call(scope["call_id"], credentials, Deadline())
 
 

@@ -16,8 +16,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from server.transport.http_gateway import CERTIFICATE_NAME
-from server.transport.tls import name_of_http_peer
+from server.transport.certificates import certificate_of_http_peer
+from server.transport.http_gateway import CERTIFICATE
 
 _TELLING_SECONDS = 1.0
 _AROUND_HEADER_BYTES = 4
@@ -108,9 +108,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or refuse a connection that is one too many."""
         super().connection_made(transport)
-        name = name_of_http_peer(transport.get_extra_info("peercert"))
-        if name is not None:
-            self.app_state = {**self.app_state, CERTIFICATE_NAME: name}
+        certificate = certificate_of_http_peer(transport)
+        if certificate is not None:
+            self.app_state = {**self.app_state, CERTIFICATE: certificate}
         self._reading_ends_seconds = time.monotonic() + self._limits.head_seconds
         if len(self.connections) > self._limits.connections:
             self._all.count_refused()

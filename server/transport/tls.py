@@ -6,11 +6,9 @@ nothing, and are told of in the log.
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import grpc
 import structlog
@@ -117,35 +115,6 @@ class Tls:
 
     def _log_loaded(self) -> None:
         _log.info("tls_files_loaded", expires=self._loaded.expire_time.isoformat())
-
-
-def name_of_grpc_peer(auth_context: Mapping[str, Iterable[bytes]]) -> str | None:
-    """Return the name in a gRPC client's verified certificate: empty when it has none, None without a certificate."""
-    if "x509_pem_cert" not in auth_context:
-        return None
-    return _name(
-        *(
-            (value.decode("utf-8", "replace") for value in auth_context.get(kind, ()))
-            for kind in ("peer_uri", "peer_dns", "x509_common_name")
-        )
-    )
-
-
-def name_of_http_peer(certificate: Mapping[str, Any] | None) -> str | None:
-    """Return the same of an HTTP client, whose certificate is as ``ssl.SSLSocket.getpeercert`` gives it."""
-    if not certificate:
-        return None
-    alternatives = certificate.get("subjectAltName", ())
-    return _name(
-        (text for kind, text in alternatives if kind == "URI"),
-        (text for kind, text in alternatives if kind == "DNS"),
-        (text for parts in certificate.get("subject", ()) for kind, text in parts if kind == "commonName"),
-    )
-
-
-def _name(*kinds: Iterator[str]) -> str:
-    """Return the first name of the first kind that has one."""
-    return next((name for kind in kinds for name in kind), "")
 
 
 def _load(files: TlsFiles) -> _Loaded:

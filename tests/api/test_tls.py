@@ -115,7 +115,22 @@ def test_the_certificates_name_is_the_caller_over_grpc_and_rest_alike(
     assert [event["caller"] for event in events] == [expected] * 2
 
 
-@pytest.mark.parametrize("names", [{"common_name": "anonymous"}, {}, {"common_name": "caf\u00e9"}])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"common_name": "anonymous"},
+        {},
+        {"common_name": "caf\u00e9"},
+        {"uris": [SPIFFE + "\0.evil"], "dns": ["shop"], "common_name": "shop"},
+        {"dns": ["shop\0.evil"], "common_name": "shop"},
+        {"common_name": "shop\0.evil"},
+        {"common_name": "shop\n"},
+        {"uris": [""], "dns": ["shop"], "common_name": "shop"},
+        {"dns": [""], "common_name": "shop"},
+        {"uris": [SPIFFE + "/" + "x" * 300], "common_name": "shop"},
+        {"common_name": "shop", "other_common_names": ["till"]},
+    ],
+)
 def test_a_certificate_that_names_nobody_who_can_be_a_caller_is_refused(
     mutual: Encrypted, names: dict[str, Any]
 ) -> None:
@@ -126,6 +141,19 @@ def test_a_certificate_that_names_nobody_who_can_be_a_caller_is_refused(
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "CERTIFICATE_INVALID")
     with mutual.http(client) as http:
         assert http.get("/v1/payments").status_code == 401
+        answer = http.get("/v2/payments")
+    assert answer.status_code == 401
+    assert answer.json()["details"][0]["reason"] == "CERTIFICATE_INVALID"
+
+
+def test_a_certificate_whose_names_cannot_be_read_is_refused(mutual: Encrypted) -> None:
+    not_ascii = {SPIFFE.encode(): SPIFFE[:-1].encode() + b"\xff"}
+    client = mutual.files.clients.issue(uris=[SPIFFE], dns=["shop"], common_name="shop", replaced=not_ascii)
+    with mutual.channel(client) as channel:
+        assert list_code(channel) == "UNAUTHENTICATED"
+    # Python's own TLS ends the connection, because it cannot decode the certificate either.
+    with mutual.http(client) as http, pytest.raises(httpx.TransportError):
+        http.get("/v1/payments")
 
 
 def test_without_a_certificate_of_a_known_authority_nobody_calls_and_health_over_rest_is_told(

@@ -64,7 +64,7 @@ def test_a_key_opens_only_as_a_whole_and_until_it_ends() -> None:
 
 def test_what_holds_a_key_does_not_show_it() -> None:
     key = NewApiKey.make()
-    credentials = Credentials(f"Bearer {key.text}", key.text, "shop")
+    credentials = Credentials(f"Bearer {key.text}", key.text, b"-----BEGIN CERTIFICATE-----")
     for shown in (repr(key), str(key), repr(credentials), f"{credentials}"):
         assert key.text[24:] not in shown
 
