@@ -12,7 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from server.domain.caller import ANONYMOUS, Caller, Role, caller_name
 from server.domain.errors import ApiKeyInvalid, CertificateInvalid, CredentialsMissing, InvalidValue, RoleMissing
 from server.domain.value import value
-from server.transport.certificates import name_of_certificate
+from server.transport.certificates import ClientCertificate, check_not_expired, name_of_certificate
 
 AUTHORIZATION = "authorization"
 """The metadata, or header, with ``Bearer KEY`` (RFC 6750)."""
@@ -41,13 +41,12 @@ _SCHEME = "bearer"
 class Credentials:
     """What a call brings to say who makes it, of which nothing is checked yet; None is what it does not bring.
 
-    ``authorization`` and ``api_key`` are the values of those headers. ``certificate`` is the verified certificate of
-    its connection, in PEM.
+    ``authorization`` and ``api_key`` are the values of those headers. ``certificate`` is that of its connection.
     """
 
     authorization: str | None
     api_key: str | None
-    certificate: bytes | None
+    certificate: ClientCertificate | None
 
     def __repr__(self) -> str:
         """Return it without any key."""
@@ -109,13 +108,17 @@ class Gate:
         Raises:
             CredentialsMissing, ApiKeyInvalid, CertificateInvalid: they do not say it, or not in a way that is believed.
         """
-        if self._certificate_needed and credentials.certificate is None:
+        certificate = credentials.certificate
+        if certificate is not None:
+            check_not_expired(certificate)
+        elif self._certificate_needed:
             raise CredentialsMissing("a client certificate is needed")
         if credentials is NO_CREDENTIALS:
             return self._anonymous
         key = _key(credentials)
         if key is None:
-            return self._certificate_caller(credentials.certificate)
+            assert certificate is not None, "credentials without a key have a certificate"
+            return self._certificate_caller(certificate)
         caller = self._keys.caller_of(key)
         if caller is None:
             raise ApiKeyInvalid("the API key is unknown, revoked or expired")
@@ -135,17 +138,18 @@ class Gate:
             raise CredentialsMissing(f"{rpc} needs the role {role}: say who calls, with an API key")
         raise RoleMissing(f"{rpc} needs the role {role}, which the caller does not have")
 
-    def _certificate_caller(self, certificate: bytes | None) -> Caller:
-        assert certificate is not None, "credentials without a key have a certificate"
+    def _certificate_caller(self, certificate: ClientCertificate) -> Caller:
         try:
-            name = caller_name(name_of_certificate(certificate))
+            name = caller_name(name_of_certificate(certificate.pem))
         except InvalidValue as error:
             raise CertificateInvalid(f"the name in the certificate {error.description}") from None
         roles = self._certificates.get(name)
         return Caller(name, self._certificates.get(EVERY_OTHER, frozenset()) if roles is None else roles)
 
 
-def credentials_of(authorization: str | None, api_key: str | None, certificate: bytes | None) -> Credentials:
+def credentials_of(
+    authorization: str | None, api_key: str | None, certificate: ClientCertificate | None
+) -> Credentials:
     """Return what a call brings."""
     if authorization is None and api_key is None and certificate is None:
         return NO_CREDENTIALS

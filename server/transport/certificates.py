@@ -1,35 +1,65 @@
-"""Clients' certificates: where a connection has one, and the name in it, by one rule for gRPC and REST."""
+"""Clients' certificates: the one of a connection, and the name in it, by one rule for gRPC and REST."""
 
 import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from server.domain.errors import CertificateInvalid
+from server.domain.value import value
 
 _REMEMBERED = 512
 """How many certificates keep their names in memory: parsing one takes 30 us, and gRPC needs the name at every call."""
 
-_UNREADABLE = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+_MALFORMED = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 """What ``cryptography`` raises for a malformed certificate."""
 
 
-def certificate_of_grpc_peer(auth_context: Mapping[str, Iterable[bytes]]) -> bytes | None:
-    """Return a gRPC client's verified certificate, in PEM, or None.
+@value()
+class ClientCertificate:
+    """A client's verified certificate, in PEM.
+
+    ``session_resumed`` tells whether its connection resumed a TLS session: then the certificate was verified for an
+    earlier connection, and not again.
+    """
+
+    pem: bytes
+    session_resumed: bool
+
+
+def certificate_of_grpc_peer(auth_context: Mapping[str, Iterable[bytes]]) -> ClientCertificate | None:
+    """Return a gRPC client's certificate, or None.
 
     gRPC also gives the names in it, but cuts them at a NUL byte.
     """
-    return next(iter(auth_context.get("x509_pem_cert", ())), None)
+    for pem in auth_context.get("x509_pem_cert", ()):
+        return ClientCertificate(pem, b"true" in auth_context.get("ssl_session_reused", ()))
+    return None
 
 
-def certificate_of_http_peer(transport: asyncio.BaseTransport) -> bytes | None:
-    """Return an HTTP client's verified certificate, in PEM, or None."""
+def certificate_of_http_peer(transport: asyncio.BaseTransport) -> ClientCertificate | None:
+    """Return an HTTP client's certificate, or None."""
     connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     der = None if connection is None else connection.getpeercert(binary_form=True)
-    return None if der is None else ssl.DER_cert_to_PEM_cert(der).encode()
+    if connection is None or der is None:
+        return None
+    return ClientCertificate(ssl.DER_cert_to_PEM_cert(der).encode(), bool(connection.session_reused))
+
+
+def check_not_expired(certificate: ClientCertificate) -> None:
+    """Check a certificate that was verified for an earlier connection.
+
+    Any other was valid when its connection was made, which may outlast it.
+
+    Raises:
+        CertificateInvalid: it has expired since.
+    """
+    if certificate.session_resumed and _parse(certificate.pem).not_valid_after_utc < datetime.now(UTC):
+        raise CertificateInvalid("the certificate has expired; connect with a new one, without resuming a TLS session")
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -41,12 +71,19 @@ def name_of_certificate(pem: bytes) -> str:
     Raises:
         CertificateInvalid: the certificate is malformed, or has several common names.
     """
+    certificate = _parse(pem)
     try:
-        certificate = x509.load_pem_x509_certificate(pem)
         names = _alternative_names(certificate) or _common_names(certificate)
-    except _UNREADABLE:
+    except _MALFORMED:
         raise CertificateInvalid("the certificate is malformed: its names cannot be read") from None
     return names[0] if names else ""
+
+
+def _parse(pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except _MALFORMED:
+        raise CertificateInvalid("the certificate is malformed") from None
 
 
 def _alternative_names(certificate: x509.Certificate) -> list[str]:

@@ -38,7 +38,7 @@ from server.transport.idempotency import fill_request_ids, takes_key
 from server.transport.proto_json import fill_from_json, read_json
 
 CERTIFICATE = "certificate"
-"""The key in the state of a request's scope of the client's verified certificate, in PEM, where there is one."""
+"""The key in the state of a request's scope of its client's certificate (``ClientCertificate``), where there is one."""
 
 _AUTHORIZATION = AUTHORIZATION.encode()
 _API_KEY = API_KEY.encode()

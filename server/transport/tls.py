@@ -105,7 +105,11 @@ class Tls:
         self._log_loaded()
 
     def _changed_for_grpc(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return what to use from now on, if it is other than before; gRPC asks at every handshake, in its threads."""
+        """Return what to use from now on, if it is other than before; gRPC asks at every handshake, in its threads.
+
+        A new configuration also ends all sessions. But one for each handshake, so that none is ever resumed, crashes
+        grpcio 1.85.1 within seconds of many handshakes: it frees the one before while others still read it.
+        """
         loaded = self._loaded
         if loaded is self._told_grpc:
             return None

@@ -2,9 +2,10 @@
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -25,13 +26,15 @@ class Encrypted:
     service: RunningService
     files: "Files"
 
-    def channel(self, client: Issued | None = None, trusted: bytes | None = None) -> grpc.Channel:
+    def channel(
+        self, client: Issued | None = None, trusted: bytes | None = None, options: Sequence[tuple[str, Any]] = ()
+    ) -> grpc.Channel:
         """Return a channel to it, of a client with this certificate, who trusts its authority or another."""
         credentials = grpc.ssl_channel_credentials(
             self.files.authority.certificate if trusted is None else trusted,
             *((client.key, client.certificate) if client is not None else ()),
         )
-        return grpc.secure_channel(self.service.target, credentials)
+        return grpc.secure_channel(self.service.target, credentials, options)
 
     def http(self, client: Issued | None = None, trusted: bytes | None = None) -> httpx.Client:
         """Return the same over HTTP."""

@@ -2,11 +2,17 @@
 
 import socket
 import ssl
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+import grpc
 import pytest
+from grpc.experimental.session_cache import ssl_session_cache_lru
+from payments.v1 import payments_pb2 as pb
 
-from tests.api.encrypted import Encrypted, loads, wait_until
+from tests.api.drivers import GrpcDriver, call_failed
+from tests.api.encrypted import Encrypted, list_code, loads, wait_until
 from tests.certificates import Authority, Issued
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -96,3 +102,22 @@ def test_without_client_certificates_both_versions_are_served(
     connected = Client(encrypted, transport, version, None).connect()
     assert connected is not None
     assert connected.answer
+
+
+def test_over_grpc_a_resumed_session_ends_with_the_certificate_of_its_client(mutual: Encrypted) -> None:
+    expires = datetime.now(UTC) + timedelta(seconds=6)
+    issued = mutual.files.clients.issue(common_name="shop", not_after=expires)
+    # gRPC's clients keep sessions by the server's name.
+    cache = ssl_session_cache_lru(1)  # type: ignore[no-untyped-call]
+    sessions = [("grpc.ssl_session_cache", cache), ("grpc.ssl_target_name_override", "localhost")]
+    for _ in range(2):
+        with mutual.channel(issued, options=sessions) as channel:
+            assert list_code(channel) == "OK"
+    while datetime.now(UTC) < expires + timedelta(seconds=1):
+        time.sleep(0.1)
+    with mutual.channel(issued, options=sessions) as channel, pytest.raises(grpc.RpcError) as refused:
+        GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(), timeout=10)
+    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "CERTIFICATE_INVALID")
+    with mutual.channel(issued) as channel:
+        assert list_code(channel) == "UNAVAILABLE"

@@ -8,9 +8,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from server.domain.api_key import ApiKey, NewApiKey, is_key_id, key_id_of
 from server.domain.caller import Caller, Role, caller_name
-from server.domain.errors import InvalidValue
+from server.domain.errors import CertificateInvalid, InvalidValue
 from server.transport.auth import NO_CREDENTIALS, ROLES, Credentials, Gate, RolesIncomplete
+from server.transport.certificates import ClientCertificate
 from server.transport.servicer import SERVICE
+from tests.certificates import Authority
 from tests.protos import compiled
 
 
@@ -23,8 +25,8 @@ class NoKeys:
         return None
 
 
-def gate(roles: dict[str, Role]) -> Gate:
-    return Gate(roles, NoKeys(), anonymous=frozenset(), certificates={}, certificate_needed=False)
+def gate(roles: dict[str, Role], *, certificate_needed: bool = False) -> Gate:
+    return Gate(roles, NoKeys(), anonymous=frozenset(), certificates={}, certificate_needed=certificate_needed)
 
 
 def library() -> ServiceDescriptor:
@@ -64,7 +66,7 @@ def test_a_key_opens_only_as_a_whole_and_until_it_ends() -> None:
 
 def test_what_holds_a_key_does_not_show_it() -> None:
     key = NewApiKey.make()
-    credentials = Credentials(f"Bearer {key.text}", key.text, b"-----BEGIN CERTIFICATE-----")
+    credentials = Credentials(f"Bearer {key.text}", key.text, ClientCertificate(b"PEM", session_resumed=False))
     for shown in (repr(key), str(key), repr(credentials), f"{credentials}"):
         assert key.text[24:] not in shown
 
@@ -82,3 +84,19 @@ def test_other_names_are_kept_as_they_are(name: str) -> None:
 
 def test_who_brings_nothing_is_anonymous() -> None:
     assert gate(dict(ROLES)).caller(NO_CREDENTIALS).name == "anonymous"
+
+
+@pytest.mark.parametrize("api_key", [None, "paykey_1"])
+def test_a_resumed_tls_session_ends_with_the_certificate_and_any_other_connection_when_it_is_closed(
+    api_key: str | None,
+) -> None:
+    expired = Authority().issue(common_name="shop", not_after=datetime.now(UTC) - timedelta(seconds=1)).certificate
+    current = Authority().issue(common_name="shop").certificate
+    mutual = gate(dict(ROLES), certificate_needed=True)
+    with pytest.raises(CertificateInvalid, match="expired"):
+        mutual.caller(Credentials(None, api_key, ClientCertificate(expired, session_resumed=True)))
+    for certificate in (
+        ClientCertificate(expired, session_resumed=False),
+        ClientCertificate(current, session_resumed=True),
+    ):
+        assert mutual.caller(Credentials(None, None, certificate)).name == "shop"
