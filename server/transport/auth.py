@@ -10,7 +10,15 @@ from typing import Protocol
 from google.protobuf.descriptor import ServiceDescriptor
 
 from server.domain.caller import ANONYMOUS, Caller, Role, caller_name
-from server.domain.errors import ApiKeyInvalid, CertificateInvalid, CredentialsMissing, InvalidValue, RoleMissing
+from server.domain.errors import (
+    ApiKeyInvalid,
+    CertificateInvalid,
+    CredentialsMissing,
+    FieldViolation,
+    InvalidRequest,
+    InvalidValue,
+    RoleMissing,
+)
 from server.domain.value import value
 from server.transport.certificates import ClientCertificate, check_not_expired, name_of_certificate
 
@@ -42,11 +50,13 @@ class Credentials:
     """What a call brings to say who makes it, of which nothing is checked yet; None is what it does not bring.
 
     ``authorization`` and ``api_key`` are the values of those headers. ``certificate`` is that of its connection.
+    ``repeated`` names the header, of those two, that was sent more than once.
     """
 
     authorization: str | None
     api_key: str | None
     certificate: ClientCertificate | None
+    repeated: str | None = None
 
     def __repr__(self) -> str:
         """Return it without any key."""
@@ -107,7 +117,10 @@ class Gate:
 
         Raises:
             CredentialsMissing, ApiKeyInvalid, CertificateInvalid: they do not say it, or not in a way that is believed.
+            InvalidRequest: they say it twice.
         """
+        if credentials.repeated is not None:
+            raise InvalidRequest((FieldViolation(credentials.repeated, "must be sent at most once"),))
         certificate = credentials.certificate
         if certificate is not None:
             check_not_expired(certificate)
@@ -148,12 +161,12 @@ class Gate:
 
 
 def credentials_of(
-    authorization: str | None, api_key: str | None, certificate: ClientCertificate | None
+    authorization: str | None, api_key: str | None, certificate: ClientCertificate | None, repeated: str | None = None
 ) -> Credentials:
     """Return what a call brings."""
     if authorization is None and api_key is None and certificate is None:
         return NO_CREDENTIALS
-    return Credentials(authorization, api_key, certificate)
+    return Credentials(authorization, api_key, certificate, repeated)
 
 
 def _key(credentials: Credentials) -> str | None:

@@ -1,7 +1,7 @@
 """gRPC: how a call reaches its servicer, and its answer leaves."""
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, NoReturn, TypeAlias
 
@@ -132,9 +132,11 @@ class _Rpcs:
         return answer
 
     def _call(self, context: _Context) -> Call:
-        metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
+        entries = context.invocation_metadata() or ()
+        metadata: dict[str, Any] = dict(entries)
+        repeated = None if len(metadata) == len(entries) else _repeated_key(entries)
         certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_certificates else None
-        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate)
+        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated)
         return Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
     async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
@@ -150,6 +152,12 @@ def _parse(request_type: type[Message], payload: bytes) -> Message:
     except DecodeError as error:
         name = request_type.DESCRIPTOR.full_name
         raise InvalidRequest((FieldViolation("", f"the request must be a serialized {name}"),)) from error
+
+
+def _repeated_key(metadata: Iterable[tuple[str, object]]) -> str | None:
+    """Return the name of the entry with a key that the caller sent more than once, or None."""
+    names = [name for name, _ in metadata]
+    return next((name for name in (AUTHORIZATION, API_KEY) if names.count(name) > 1), None)
 
 
 def _trailers(call: Call) -> tuple[tuple[str, str | bytes], ...]:

@@ -4,7 +4,7 @@ import itertools
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -114,13 +114,10 @@ def refusal(service: RunningService, way: str, rpc: str, headers: tuple[tuple[st
     """Make a call with these headers; return how it was refused, None when it was let in, whatever became of it."""
     failed = None
     if way == "grpc":
-        with grpc.insecure_channel(service.target) as channel:
-            try:
-                answer = getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=headers, timeout=30)
-                if rpc == "WatchPayments":
-                    next(answer)
-            except grpc.RpcError as error:
-                failed = call_failed(error)  # type: ignore[arg-type]
+        try:
+            call_over_grpc(service, rpc, headers)
+        except grpc.RpcError as error:
+            failed = call_failed(error)  # type: ignore[arg-type]
     else:
         verb, path = (PATHS if way == "v2" else LEGACY_PATHS)[rpc]
         with httpx.Client(base_url=service.rest_url) as http:
@@ -132,6 +129,14 @@ def refusal(service: RunningService, way: str, rpc: str, headers: tuple[tuple[st
             failed.code = code
             failed.trailers = dict(answer.headers)
     return failed if failed is not None and failed.code in {"UNAUTHENTICATED", "PERMISSION_DENIED"} else None
+
+
+def call_over_grpc(service: RunningService, rpc: str, metadata: Sequence[tuple[str, str]]) -> None:
+    """Make a call with this metadata; a stream ends with its first response."""
+    with grpc.insecure_channel(service.target) as channel:
+        answer = getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=metadata, timeout=30)
+        if rpc == "WatchPayments":
+            next(answer)
 
 
 def test_every_rpc_has_a_role_and_every_rpc_is_tried_here() -> None:
@@ -213,6 +218,27 @@ def test_a_key_may_come_in_x_api_key_and_the_scheme_in_any_case(guarded: Guarded
         assert refusal(guarded.service, way, "ListPayments", headers) is None
     # Of the two, the one that is wrong is not passed over.
     assert refusal(guarded.service, way, "ListPayments", (*bearer(WRONG), ("x-api-key", key))) is not None
+
+
+@pytest.mark.parametrize("rpc", ["Charge", "WatchPayments"])
+@pytest.mark.parametrize("name", ["authorization", "x-api-key"])
+@pytest.mark.parametrize("order", [("right", "wrong"), ("wrong", "right"), ("right", "right")])
+def test_over_grpc_two_keys_of_one_kind_are_refused_whichever_is_right(
+    guarded: Guarded, rpc: str, name: str, order: tuple[str, str]
+) -> None:
+    key = KEYS[frozenset(ALL)].text
+    scheme = "Bearer " if name == "authorization" else ""
+    metadata = [(name, scheme + {"right": key, "wrong": WRONG}[which]) for which in order]
+    with pytest.raises(grpc.RpcError) as refused:
+        call_over_grpc(guarded.service, rpc, metadata)
+    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert (failed.fields, failed.descriptions) == ([name], ["must be sent at most once"])
+
+
+def test_other_metadata_may_be_repeated(guarded: Guarded) -> None:
+    repeated = [("x-request-id", "a"), ("x-request-id", "b"), ("baggage", "a=1"), ("baggage", "b=2")]
+    call_over_grpc(guarded.service, "ListPayments", (*bearer(KEYS[frozenset(ALL)]), *repeated))
 
 
 def test_request_ids_are_each_callers_own_and_payments_and_refunds_have_their_name(
