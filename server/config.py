@@ -146,7 +146,7 @@ class Settings(BaseSettings):
 
     grpc_host: str = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
     grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 takes a free one")
-    grpc_engine: Engine = Field(Engine.GRPCIO, description="what serves gRPC: native (pygrpc-native) or grpcio")
+    grpc_engine: Engine = Field(Engine.GRPCIO, description="what serves gRPC: grpcio, or native (on loopback only)")
     grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="largest request accepted")
     grpc_max_metadata_bytes: int = Field(
         1 << 14, ge=1 << 12, le=1 << 20, description="largest metadata of a gRPC call accepted"
@@ -507,6 +507,8 @@ def load_settings() -> Settings:
 def check_exposure(settings: Settings) -> None:
     """Check that the service, if others than this machine can reach it, is protected, or that this was waived.
 
+    The native engine may be reached from this machine alone, and nothing waives that.
+
     It is for those who start the service: tools that listen nowhere need no such thing.
 
     Raises:
@@ -521,6 +523,11 @@ def check_exposure(settings: Settings) -> None:
         return
     where = " and ".join(open_to)
     problems = []
+    if settings.grpc_engine is Engine.NATIVE and not _is_loopback(settings.grpc_host):
+        problems.append(
+            f"GRPC_ENGINE=native listens on loopback alone, and GRPC_HOST={settings.grpc_host} is elsewhere: "
+            "set GRPC_ENGINE=grpcio, or GRPC_HOST=127.0.0.1 behind a proxy on this machine"
+        )
     if settings.tls_cert_file is None and Protection.TLS not in settings.listen_without:
         problems.append(
             f"{where}: listening elsewhere than on loopback needs TLS: set TLS_CERT_FILE and TLS_KEY_FILE. "

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from server.config import Settings, SettingsError, check_exposure, load_settings
+from server.config import Engine, Protection, Settings, SettingsError, check_exposure, load_settings
 from server.domain.caller import Role
 from server.domain.payment import PaymentMethod
 from tests.running_service import ROOT
@@ -178,6 +178,19 @@ def test_elsewhere_tls_and_authentication_are_needed_or_must_be_waived(
         check_exposure(loaded)
     for text in (f"{name}={host}", *needed):
         assert text in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - refused
+def test_the_native_engine_listens_on_loopback_alone_whatever_is_waived(host: str) -> None:
+    waived = frozenset(Protection)
+    native = Settings(mysql_host="db", grpc_engine=Engine.NATIVE, grpc_host=host, listen_without=waived)
+    with pytest.raises(SettingsError) as refused:
+        check_exposure(native)
+    for text in ("GRPC_ENGINE=native", f"GRPC_HOST={host}", "GRPC_ENGINE=grpcio", "GRPC_HOST=127.0.0.1"):
+        assert text in str(refused.value)
+    check_exposure(Settings(mysql_host="db", grpc_engine=Engine.GRPCIO, grpc_host=host, listen_without=waived))
+    # REST is not the engine's.
+    check_exposure(Settings(mysql_host="db", grpc_engine=Engine.NATIVE, rest_host=host, listen_without=waived))
 
 
 def test_every_wrong_setting_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
