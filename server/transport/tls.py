@@ -107,8 +107,8 @@ class Tls:
     def _changed_for_grpc(self) -> grpc.ServerCertificateConfiguration | None:
         """Return what to use from now on, if it is other than before; gRPC asks at every handshake, in its threads.
 
-        A new configuration also ends all sessions. But one for each handshake, so that none is ever resumed, crashes
-        grpcio 1.85.1 within seconds of many handshakes: it frees the one before while others still read it.
+        A new configuration also ends all sessions. One for each handshake would end resumption altogether, but grpcio
+        1.85.1 frees the old one while another handshake may still read it, and so crashes within seconds under load.
         """
         loaded = self._loaded
         if loaded is self._told_grpc:
