@@ -16,7 +16,6 @@ from grpc_health.v1 import health, health_pb2_grpc
 from server import metrics
 from server.config import ProcessorKind, Settings
 from server.domain.deadline import Deadline
-from server.domain.errors import StoreUnavailable
 from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.domain.references import reference_maker
@@ -31,9 +30,8 @@ from server.storage.groups import Groups
 from server.storage.key_store import MysqlKeyStore
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
+from server.storage.readiness import DatabaseUnusable, wait_for_database
 from server.storage.relay import Relay
-from server.storage.schema import RightsMissing, SchemaOutdated, check_rights, check_schema
-from server.storage.server_settings import read_risky_settings
 from server.storage.settlement_store import MysqlSettlementStore
 from server.storage.traced import TracedGroups, TracedSession
 from server.tracing import Tracing, trace_methods
@@ -55,7 +53,6 @@ from server.watching import Watching
 _GARBAGE_THRESHOLD = 20_000
 """Objects made and not yet dropped that start a round; Python's own 700 come with 64 calls already."""
 
-_STARTUP_RETRY_SECONDS = 1.0
 _FAREWELL_SECONDS = 0.3
 """How long new calls are still answered with UNAVAILABLE, which tells their callers to turn elsewhere, at shutdown."""
 
@@ -85,7 +82,10 @@ async def serve(settings: Settings) -> None:
     keys = MysqlKeyStore(database)
     drain = Deadline.after(0)
     try:
-        await _unless(stop, _wait_for_database(database, keys, settings))
+        try:
+            await _unless(stop, wait_for_database(database, keys, settings))
+        except DatabaseUnusable as error:
+            raise StartupError(str(error)) from error
         if not stop.is_set():
             drain = await _serve_until(stop, settings, database, keys, tls)
     finally:
@@ -338,34 +338,6 @@ def _cannot_listen(transport: str, host: str, port: int) -> StartupError:
         f"cannot listen on {host} port {port}: {transport}_HOST must be an address of this machine, "
         f"and {transport}_PORT one that nothing else listens on"
     )
-
-
-async def _wait_for_database(database: Database, keys: MysqlKeyStore, settings: Settings) -> None:
-    timeout_seconds = settings.mysql_startup_timeout_seconds
-    deadline = asyncio.get_running_loop().time() + timeout_seconds
-    while True:
-        try:
-            await check_schema(database, Deadline())
-            await check_rights(database, Deadline())
-            await keys.load()
-            await _warn_of_server_settings(database)
-        except StoreUnavailable as error:
-            if asyncio.get_running_loop().time() + _STARTUP_RETRY_SECONDS > deadline:
-                msg = f"no database within {timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS): {error.__cause__}"
-                raise StartupError(msg) from error
-            _log.info("waiting_for_database", retry_seconds=_STARTUP_RETRY_SECONDS, reason=str(error.__cause__))
-            await asyncio.sleep(_STARTUP_RETRY_SECONDS)
-        except (RightsMissing, SchemaOutdated) as error:
-            raise StartupError(str(error)) from error
-        else:
-            return
-
-
-async def _warn_of_server_settings(database: Database) -> None:
-    for setting in await read_risky_settings(database):
-        _log.warning(
-            "database_setting", setting=setting.name, value=setting.value, effect=setting.effect, advice=setting.advice
-        )
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:

@@ -19,6 +19,7 @@ from server.domain.api_key import NewApiKey, is_key_id
 from server.domain.caller import Role, caller_name
 from server.domain.errors import InvalidValue
 from server.storage import queries
+from server.storage.access import explain
 from tools import option_values
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.migrate import check_migrated
@@ -136,7 +137,7 @@ def _database() -> Iterator[tuple[DatabaseConnection, Settings]]:
     except (SettingsError, DatabaseConnectionError, MigrationError) as error:
         sys.exit(str(error))
     except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {error.args[-1]}")
+        sys.exit(f"the database failed: {explain(error)}")
 
 
 def _execute(connection: DatabaseConnection, text: str, values: tuple[object, ...]) -> Any:  # noqa: ANN401 - rows

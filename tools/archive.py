@@ -24,6 +24,7 @@ import typer
 from pymysql.constants import ER
 
 from server.config import Settings, SettingsError
+from server.storage.access import explain
 from tools import archive_statements, option_values
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.locks import BACKUP_LOCK, lock_name
@@ -352,7 +353,7 @@ def command(
     except (SettingsError, DatabaseConnectionError, MigrationError, ArchiveError) as error:
         sys.exit(str(error))
     except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {error.args[-1]}; what was moved is moved, run it again for the rest")
+        sys.exit(f"the database failed: {explain(error)}; what was moved is moved, run it again for the rest")
     except KeyboardInterrupt:
         print("stopped; what was moved is moved, run it again for the rest", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -369,7 +370,7 @@ def unarchive_command(
     except (SettingsError, DatabaseConnectionError, MigrationError, ArchiveError) as error:
         sys.exit(str(error))
     except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {error.args[-1]}")
+        sys.exit(f"the database failed: {explain(error)}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pymysql
 import typer
 
 from server.config import Settings, SettingsError
+from server.storage.access import explain
 from tools.backup_file import Backup, BackupFileError, Origin, new_backup_file, read_backup, write_backup
 from tools.client_programs import ClientProgram, ClientProgramError, dump_program, login_options, reading_from
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, is_mariadb
@@ -112,7 +113,7 @@ def command(
     except OSError as error:
         sys.exit(f"{error.filename or file}: {error.strerror}\nno backup was made")
     except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {error.args[-1]}\nno backup was made")
+        sys.exit(f"the database failed: {explain(error)}\nno backup was made")
     except KeyboardInterrupt:
         print("stopped; no backup was made", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -9,6 +9,7 @@ import pymysql
 from pymysql.constants import CLIENT
 
 from server.config import Settings
+from server.storage.access import address, reason, refusal
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -67,13 +68,6 @@ def is_unreachable(error: pymysql.err.MySQLError) -> bool:
     return isinstance(error, pymysql.err.InterfaceError) or code in _UNREACHABLE_CODES
 
 
-def address(settings: Settings) -> str:
-    """Return where the database is, for people."""
-    if settings.mysql_socket is not None:
-        return str(settings.mysql_socket)
-    return f"{settings.mysql_host}:{settings.mysql_port}"
-
-
 def connect(
     settings: Settings,
     *,
@@ -100,17 +94,17 @@ def connect(
                 limit_idle_transactions=limit_idle_transactions,
             )
         except pymysql.err.MySQLError as error:
-            reason = error.args[1] if len(error.args) > 1 else error
+            where, why = address(settings), reason(error)
             if not (is_unreachable(error) or error.args[0] in _BUSY_CODES):
-                msg = f"the database at {address(settings)} refuses: {reason}"
-                raise DatabaseConnectionError(msg) from error
+                unusable = f"the database at {where} cannot be used: {why}"
+                raise DatabaseConnectionError(refusal(error, settings) or unusable) from error
             if time.monotonic() > deadline:
                 timeout = f"{settings.mysql_startup_timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS)"
-                msg = f"the database at {address(settings)} did not accept connections within {timeout}: {reason}"
+                msg = f"the database at {where} did not accept connections within {timeout}: {why}"
                 raise DatabaseConnectionError(msg) from error
             if not waiting:
                 timeout = f"{settings.mysql_startup_timeout_seconds:g} s"
-                say(f"waiting up to {timeout} for the database at {address(settings)}: {reason}")
+                say(f"waiting up to {timeout} for the database at {where}: {why}")
                 waiting = True
         time.sleep(_RETRY_SECONDS)
 

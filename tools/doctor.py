@@ -12,10 +12,11 @@ import typer
 from pymysql.constants import ER
 
 from server.config import Settings, SettingsError, check_exposure
+from server.storage.access import address, explain
 from server.storage.server_settings import SELECT_SERVER_SETTINGS, risky_settings
 from tools import database_state, service_state
 from tools.adoption import count_adopted
-from tools.database_connection import DatabaseConnection, DatabaseConnectionError, address, connect
+from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.findings import Finding, Level
 from tools.migrate import check_migrated, check_records, read_records
 from tools.migration_files import MigrationError, load_migrations
@@ -307,7 +308,7 @@ def command(
     except SettingsError as error:
         tell(Finding(Level.PROBLEM, "settings", str(error)))
     except pymysql.err.MySQLError as error:
-        tell(Finding(Level.PROBLEM, "database", f"it failed: {error.args[-1]}"))
+        tell(Finding(Level.PROBLEM, "database", f"it failed: {explain(error)}"))
     sys.exit(1 if has_problem else 0)
 
 

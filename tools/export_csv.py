@@ -21,6 +21,7 @@ from server.domain.listing import PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
 from server.storage import list_queries
+from server.storage.access import explain
 from tools import option_values
 from tools.csv_records import CsvError
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
@@ -163,7 +164,7 @@ def command(  # noqa: PLR0913 - the options of a command
     except OSError as error:
         sys.exit(f"{error.filename or 'standard output'}: {error.strerror}")
     except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {error.args[-1]}; no file was written")
+        sys.exit(f"the database failed: {explain(error)}; no file was written")
     except KeyboardInterrupt:
         print("stopped; no file was written", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
+import pymysql
 import typer
 
 from server.config import SettingsError
@@ -19,6 +20,7 @@ from server.domain.event import OF_CHARGE, OF_REFUND, EventKind, PaymentEvent
 from server.domain.money import Money
 from server.domain.payment import PaymentDetails
 from server.storage import archive_queries, event_queries, queries
+from server.storage.access import explain
 from server.storage.rows import details_from_json, events_from_json
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.migrate import check_migrated
@@ -133,6 +135,8 @@ def command(
             details, entries = history(connection, payment)
     except (DatabaseConnectionError, MigrationError, PaymentUnknown, SettingsError) as error:
         sys.exit(str(error))
+    except pymysql.err.MySQLError as error:
+        sys.exit(f"the database failed: {explain(error)}")
     if as_json:
         for entry in entries:
             print(_json(details.payment.payment_id, entry))

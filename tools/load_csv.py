@@ -21,6 +21,7 @@ import pymysql
 import typer
 
 from server.config import Settings, SettingsError
+from server.storage.access import explain
 from tools.batch_writer import BatchWriter, DatabaseBusy
 from tools.csv_records import DELIMITERS, BrokenRecord, CsvError, Record, RecordReader
 from tools.database_connection import DatabaseConnectionError, connect, print_line
@@ -252,7 +253,7 @@ def command(  # noqa: PLR0913 - the options of a command
         print(f"{error.filename or path}: {error.strerror}", file=sys.stderr)
         code = ExitCode.FAILED
     except (DatabaseBusy, pymysql.err.MySQLError) as error:
-        print(f"{path}: the database failed: {error.args[-1]}; run it again to go on", file=sys.stderr)
+        print(f"{path}: the database failed: {explain(error)}; run it again to go on", file=sys.stderr)
         code = ExitCode.FAILED
     except KeyboardInterrupt:
         print(f"{path}: stopped; whole batches are loaded: run it again to go on", file=sys.stderr)

@@ -29,11 +29,12 @@ from pymysql.constants import ER
 
 from server.config import Settings, SettingsError
 from server.domain.currency import MINOR_DIGITS
+from server.storage import driver_errors
+from server.storage.access import address, explain
 from server.storage.schema import NEEDED_VERSION
 from tools.database_connection import (
     DatabaseConnection,
     DatabaseConnectionError,
-    address,
     connect,
     is_unreachable,
     print_line,
@@ -297,9 +298,9 @@ class _Migrator:
 
     def _failure(self, migration: Migration, statement: str, error: pymysql.err.MySQLError) -> str:
         """Return what to tell people: what failed, where, what stays, and what to do."""
-        code, *reason = error.args or ("unknown",)
+        code = driver_errors.code(error)
         what_failed = (
-            f"migration {migration} failed: {' '.join(str(part) for part in reason)} (error {code})\n"
+            f"migration {migration} failed: {explain(error)} (error {code})\n"
             f"  file:      {migration.path}\n"
             f"  statement: {_first_words(statement)}\n"
             f"  database:  {self.settings.mysql_db} at {address(self.settings)}\n"
@@ -404,6 +405,8 @@ def command(
         print("\n".join(status_lines(load_migrations(), records)))
     except (MigrationError, DatabaseConnectionError, SettingsError) as error:
         sys.exit(str(error))
+    except pymysql.err.MySQLError as error:
+        sys.exit(f"the database failed: {explain(error)}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pymysql
 import typer
 
 from server.config import Settings, SettingsError
+from server.storage.access import explain
 from tools.backup_file import Backup, BackupFileError, read_backup, text_of
 from tools.client_programs import ClientProgramError, load_program, login_options, writing_to
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, is_mariadb, quoted
@@ -129,7 +130,7 @@ def command(
     except OSError as error:
         sys.exit(f"{error.filename or file}: {error.strerror}")
     except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {error.args[-1]}")
+        sys.exit(f"the database failed: {explain(error)}")
     except KeyboardInterrupt:
         print("stopped; what was restored so far is not whole", file=sys.stderr)
         raise typer.Exit(130) from None

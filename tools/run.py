@@ -19,10 +19,12 @@ from types import FrameType
 from typing import Any
 
 import grpc
+import pymysql
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.config import Settings, SettingsError, check_exposure, load_settings
 from server.domain.caller import Role
+from server.storage.access import explain
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError
 from tools.devdb import ROOT, PrivateDatabase
@@ -58,6 +60,8 @@ def main() -> None:
             exit_code = _serve(settings)
     except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SettingsError) as error:
         sys.exit(str(error))
+    except pymysql.err.MySQLError as error:
+        sys.exit(f"the database failed: {explain(error)}")
     sys.exit(exit_code)
 
 

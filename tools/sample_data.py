@@ -18,12 +18,14 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Annotated
 
+import pymysql
 import typer
 
 from server.config import SettingsError
 from server.domain.currency import MINOR_DIGITS
 from server.domain.event import EventKind
 from server.storage import outbox, queries
+from server.storage.access import explain
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, print_line
 from tools.migrate import check_migrated
 from tools.migration_files import MigrationError
@@ -349,6 +351,8 @@ def command(
         load_sample_payments(count=count, seed=seed, months=months, only_if_empty=if_empty)
     except (MigrationError, DatabaseConnectionError, SettingsError) as error:
         sys.exit(str(error))
+    except pymysql.err.MySQLError as error:
+        sys.exit(f"the database failed: {explain(error)}")
 
 
 if __name__ == "__main__":

@@ -46,9 +46,13 @@ _ACCESS_DENIED = frozenset(
         *(1044, 1045, 1049, 1129, 1130, 1698),  # who, where from, to which database
         *(1142, 1143, 1227),  # rights on a table, on a column, of the server
         *(1820, 1862, 3118, 3955, 4151),  # the password has expired, the account is locked
+        *(1251, 1524, 2059, 3159),  # how the account logs in is not supported: its plugin, or only with encryption
     }
 )
-"""An administrator has taken it away, and can give it back: nothing is wrong with the request."""
+"""An administrator has taken it away, and can give it back: nothing is wrong with the request.
+
+``access`` says for each what to do.
+"""
 
 _READ_ONLY = frozenset({1036, 1207, 1223, 1290, 1792, 1836, 3100})
 
@@ -86,7 +90,7 @@ def aborted() -> pymysql.err.OperationalError:
     return pymysql.err.OperationalError(_DEADLOCK, "the transaction was aborted before its commit")
 
 
-def code(error: Exception) -> int:
+def code(error: BaseException) -> int:
     """Return the server's or the client's number of an error, or -1 when it has none."""
     if isinstance(error, pymysql.err.MySQLError) and error.args and isinstance(error.args[0], int):
         # InterfaceError(0, ...) is the driver's word for a connection that is closed.

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import aiomysql
 import pymysql.err
-import structlog
 
 from server import metrics
 from server.config import Settings
@@ -25,6 +24,7 @@ from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
 from server.storage import driver_errors, queries
 from server.storage.one_column import read_values
+from server.storage.outage_log import OutageLog
 from server.storage.turns import Turns, acquire
 
 Result = TypeVar("Result")
@@ -64,8 +64,6 @@ _ANSWER_SECONDS = 1.0
 """How much longer than the server's own limit to wait for an answer, so that it is the server that ends a statement:
 one whose connection is closed goes on there.
 """
-
-_log = structlog.get_logger(__name__)
 
 
 class DuplicateKey(Exception):
@@ -180,6 +178,7 @@ class Database:
         self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
         self._working: set[asyncio.Task[Any]] = set()
         self._probe: aiomysql.Connection | None = None
+        self._outages = OutageLog()
         metrics.expect_database_errors(driver_errors.KINDS)
         metrics.watch_connections(
             lambda: len(self._working), lambda: self._pool.freesize, at_most=settings.mysql_pool_max
@@ -221,6 +220,10 @@ class Database:
             task.add_done_callback(lambda _: end_turn())
         return await asyncio.shield(task)
 
+    def log_outages(self) -> None:
+        """Log from now on when the database is unavailable; until then, that is up to whoever waits for it."""
+        self._outages.open()
+
     async def ping(self) -> None:
         """Ask the database for a sign of life, over a connection kept for that.
 
@@ -234,7 +237,7 @@ class Database:
                 await Session(self._probe).rows(queries.PING, ())
         except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
             self._close_probe()
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
         except BaseException:
             self._close_probe()
             raise
@@ -277,7 +280,7 @@ class Database:
         try:
             await acquire(self._slots, deadline, self._settings.mysql_acquire_timeout_seconds)
         except TimeoutError as error:
-            raise _unavailable(error) from error
+            raise self._unavailable(error) from error
         finally:
             metrics.waited_for_connection(time.perf_counter() - started_seconds)
 
@@ -300,7 +303,7 @@ class Database:
                 elif driver_errors.is_refusal(error):
                     raise
                 else:
-                    raise _unavailable(error) from error
+                    raise self._unavailable(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _once(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
@@ -341,7 +344,6 @@ class Database:
             self._probe.close()
             self._probe = None
 
-
-def _unavailable(error: Exception) -> StoreUnavailable:
-    _log.warning("database_unavailable", error=type(error).__name__, code=driver_errors.code(error), detail=str(error))
-    return StoreUnavailable("the payment store cannot be reached at the moment")
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        self._outages.add(error)
+        return StoreUnavailable("the payment store cannot be reached at the moment")

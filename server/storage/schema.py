@@ -23,15 +23,9 @@ _NEEDED_RIGHTS = tuple(
 )
 """Statements that the database explains only to who has the rights to execute them; none of them changes anything."""
 
-_DENIED = frozenset({ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR})
-
 
 class SchemaOutdated(Exception):
     """The database lacks migrations; the message says what to do."""
-
-
-class RightsMissing(Exception):
-    """The database's user may not do what the service does; the message says what to do."""
 
 
 async def check_schema(database: Database, deadline: Deadline) -> None:
@@ -39,16 +33,13 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
 
     Raises:
         SchemaOutdated: it has not.
-        RightsMissing: its user may not read which it has.
-        StoreUnavailable: it cannot be reached.
+        StoreUnavailable: it cannot be reached, or its user may not read which it has.
     """
 
     async def work(session: Session) -> int:
         try:
             row = await session.row(queries.SCHEMA_VERSION, ())
         except pymysql.err.MySQLError as error:
-            if error.args[0] in _DENIED:
-                raise _rights_missing(error) from error
             if error.args[0] != ER.NO_SUCH_TABLE:
                 raise
             return 0
@@ -67,21 +58,11 @@ async def check_rights(database: Database, deadline: Deadline) -> None:
     """Return when the database lets its user do what the service does; it must have the tables.
 
     Raises:
-        RightsMissing: it does not.
-        StoreUnavailable: it cannot be reached.
+        StoreUnavailable: it does not, or it cannot be reached.
     """
 
     async def work(session: Session) -> None:
         for text in _NEEDED_RIGHTS:
-            try:
-                await session.rows(text, ())
-            except pymysql.err.MySQLError as error:
-                if error.args[0] not in _DENIED:
-                    raise
-                raise _rights_missing(error) from error
+            await session.rows(text, ())
 
     await database.run(work, deadline)
-
-
-def _rights_missing(error: pymysql.err.MySQLError) -> RightsMissing:
-    return RightsMissing(f"{error.args[1]}: run deploy/sql/grants.sql, which has what the user of the service needs")

@@ -102,8 +102,8 @@ class Replica:
             match event:
                 case {"event": "call", "rpc": rpc, "code": code}:
                     self.calls[rpc, code] += 1
-                case {"event": "database_unavailable", "code": code}:
-                    self.database_errors[code] += 1
+                case {"event": "database_unavailable", "code": code, "repeated": repeated}:
+                    self.database_errors[code] += 1 + repeated
             if event.get("level") in {"error", "critical"} and not event["event"].startswith(_CLIENT_GONE):
                 self.problems.append(f"{self.name}: {event}")
         self.problems += [f"{self.name}: {line}" for line in lines if not line.startswith("{")]

@@ -357,7 +357,7 @@ def test_a_database_that_never_answers_ends_the_program_with_a_line(tmp_path: Pa
 def test_a_user_that_the_database_refuses_is_not_waited_for(empty_database: dict[str, str]) -> None:
     settings = settings_of({**empty_database, "MYSQL_USER": "nobody", "MYSQL_PASSWORD": "wrong"})
 
-    with pytest.raises(DatabaseConnectionError, match="refuses: Access denied for user 'nobody'"):
+    with pytest.raises(DatabaseConnectionError, match="refuses user nobody: Access denied for user 'nobody'"):
         migrate(settings, say=silent)
 
 
