@@ -2,11 +2,14 @@
 
 import sys
 
+import structlog
 import uvloop
 
 from server.app import StartupError, serve
-from server.config import SettingsError, check_exposure, load_settings
+from server.config import SettingsError, check_exposure, load_settings, misspelt_variables
 from server.logs import configure_logs
+
+_log = structlog.get_logger(__name__)
 
 
 def main() -> None:
@@ -18,6 +21,8 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(2)
     configure_logs(settings.log_format, settings.log_level)
+    for name, setting in misspelt_variables():
+        _log.warning("setting_misspelt", name=name, setting=setting)
     try:
         uvloop.run(serve(settings))
     except StartupError as error:

@@ -5,8 +5,9 @@ every wrong setting, its value (never a secret's) and what is allowed.
 """
 
 import ipaddress
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
@@ -24,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server import env_file
 from server.domain.caller import Role
 from server.domain.currency import MINOR_DIGITS
 from server.domain.money import AMOUNT_DIGITS
@@ -119,7 +121,7 @@ class Settings(BaseSettings):
     """What a deployment may choose."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=env_file.PATH, env_file_encoding=env_file.ENCODING, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     mysql_host: str | None = Field(None, description="host of the database; needed unless MYSQL_SOCKET is set")
@@ -494,12 +496,46 @@ def load_settings() -> Settings:
     """Read the settings from the environment and ``.env``.
 
     Raises:
-        SettingsError: some are wrong.
+        SettingsError: some are wrong, or lines of ``.env`` are no settings.
     """
+    file = _read_env_file()
+    in_environment = {name.upper() for name, value in os.environ.items() if value}
+    lines = {name: line for name, line in file.lines.items() if name not in in_environment}
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(problem) for problem in error.errors())) from None
+        # What is missing may be what is misspelt.
+        wrong = [problem for problem in error.errors() if problem["loc"] or not file.problems]
+        explained = [_explain(problem, lines) for problem in wrong]
+        raise SettingsError("\n".join([*file.problems, *explained])) from None
+    if file.problems:
+        raise SettingsError("\n".join(file.problems))
+    return settings
+
+
+def check_env_file() -> None:
+    """Check that every line of ``.env`` is a setting, for those who look at it before they can load the settings.
+
+    Raises:
+        SettingsError: it has others; the message has a line for each.
+    """
+    problems = _read_env_file().problems
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+def misspelt_variables() -> Iterator[tuple[str, str]]:
+    """Yield the names in the environment that are nearly a setting's, each with that."""
+    return env_file.misspelt(os.environ, _names())
+
+
+def _names() -> list[str]:
+    return [name.upper() for name in Settings.model_fields]
+
+
+def _read_env_file() -> env_file.EnvFile:
+    try:
+        return env_file.read_env_file(_names())
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}; it must be a text file in UTF-8") from None
 
@@ -551,11 +587,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _explain(problem: ErrorDetails) -> str:
+def _explain(problem: ErrorDetails, lines: Mapping[str, int]) -> str:
+    """Return what is wrong with a setting; ``lines`` has where it is in ``.env``, if it is from there."""
     reason = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return reason
     field = str(problem["loc"][0])
+    where = f"{env_file.PATH} line {lines[field.upper()]}: " if field.upper() in lines else ""
     about = Settings.model_fields[field]
     bounds = {
         kind: getattr(bound, kind) for bound in about.metadata for kind in ("gt", "ge", "le") if hasattr(bound, kind)
@@ -563,5 +601,5 @@ def _explain(problem: ErrorDetails) -> str:
     limits = [f"{_BOUND_WORDS[kind]} {bound:g}" for kind, bound in bounds.items()]
     allowed = f"{reason} ({'; '.join([str(about.description), *limits])})"
     if SecretStr in (about.annotation, *get_args(about.annotation)):
-        return f"{field.upper()}: {allowed}"
-    return f"{field.upper()}={_CREDENTIALS.sub('...', repr(problem['input']))}: {allowed}"
+        return f"{where}{field.upper()}: {allowed}"
+    return f"{where}{field.upper()}={_CREDENTIALS.sub('...', repr(problem['input']))}: {allowed}"

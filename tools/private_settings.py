@@ -4,7 +4,8 @@ import os
 
 from dotenv import dotenv_values
 
-from server.config import Settings, SettingsError, load_settings
+from server import env_file
+from server.config import Settings, SettingsError, check_env_file, load_settings
 from tools.devdb import DEFAULT_DATABASE, PROJECT_FOLDER, PrivateDatabase
 
 
@@ -14,12 +15,12 @@ def named_settings() -> dict[str, str]:
     This is how ``server.config`` reads them. It is here because settings that name no database cannot be loaded.
 
     Raises:
-        SettingsError: ``.env`` cannot be read.
+        SettingsError: ``.env`` cannot be read, or has lines that are no settings.
     """
-    try:
-        names = {name.upper(): value for name, value in dotenv_values(".env").items() if value}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f".env cannot be read: {error}; it must be a text file in UTF-8") from None
+    check_env_file()
+    names = {
+        name.upper(): value for name, value in dotenv_values(env_file.PATH, encoding=env_file.ENCODING).items() if value
+    }
     return names | {name.upper(): value for name, value in os.environ.items() if value}
 
 
