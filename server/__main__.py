@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit(2)
     configure_logs(settings.log_format, settings.log_level)
     for name, setting in misspelt_variables():
-        _log.warning("setting_misspelt", name=name, setting=setting)
+        _log.warning("setting_misspelt", variable=name, setting=setting)
     try:
         uvloop.run(serve(settings))
     except StartupError as error:

@@ -35,6 +35,7 @@ from server.storage.relay import Relay
 from server.storage.settlement_store import MysqlSettlementStore
 from server.storage.traced import TracedGroups, TracedSession
 from server.tracing import Tracing, trace_methods
+from server.transport import listening
 from server.transport.auth import ROLES, Gate
 from server.transport.boundary import REASONS
 from server.transport.caller_rates import CallerRates
@@ -139,14 +140,14 @@ async def _serve_until(
     )
     metrics.watch_health(lambda: monitor.is_serving)
     metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
-    await monitor.check()
-    await health_servicer.tell_alive()
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)
     if is_traced:
         app = TracedHttp(app, [SERVICE])
     rest = HttpServer(app, settings, None if tls is None else tls.http_context())
     grpc_port = _listen(server, settings, tls)
     rest_port = _listen_rest(rest, settings)
+    await monitor.check()
+    await health_servicer.tell_alive()
     await server.start()
     await rest.start()
     background = [
@@ -316,28 +317,30 @@ def _gate(settings: Settings, keys: MysqlKeyStore) -> Gate:
 
 
 def _listen(server: grpc.aio.Server, settings: Settings, tls: Tls | None) -> int:
-    host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
-    address = f"{host}:{settings.grpc_port}"
+    port = settings.grpc_port
     try:
-        if tls is not None:
-            return server.add_secure_port(address, tls.grpc_credentials())
-        return server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise _cannot_listen("GRPC", settings.grpc_host, settings.grpc_port) from error
+        for host in listening.hosts(settings.grpc_host, port):
+            address = listening.in_url(host, port)
+            # An engine that is given 0 chooses, and the other addresses get the same.
+            if tls is not None:
+                port = server.add_secure_port(address, tls.grpc_credentials())
+            else:
+                port = server.add_insecure_port(address)
+    except (OSError, RuntimeError) as error:
+        raise _cannot_listen("GRPC", settings.grpc_host, settings.grpc_port, error) from error
+    return port
 
 
 def _listen_rest(rest: HttpServer, settings: Settings) -> int:
     try:
         return rest.listen(settings.rest_host, settings.rest_port)
     except OSError as error:
-        raise _cannot_listen("REST", settings.rest_host, settings.rest_port) from error
+        raise _cannot_listen("REST", settings.rest_host, settings.rest_port, error) from error
 
 
-def _cannot_listen(transport: str, host: str, port: int) -> StartupError:
-    return StartupError(
-        f"cannot listen on {host} port {port}: {transport}_HOST must be an address of this machine, "
-        f"and {transport}_PORT one that nothing else listens on"
-    )
+def _cannot_listen(transport: str, host: str, port: int, error: Exception) -> StartupError:
+    where = f"{transport}_HOST={host}, {transport}_PORT={port}"
+    return StartupError(f"cannot listen there: {where}: {listening.reason(error)}")
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:

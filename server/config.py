@@ -36,7 +36,7 @@ _PREFIX_MAX_LENGTH = 64
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
-_HOST = re.compile(r"[\w.:%\[\]-]+")
+_HOST = re.compile(r"[\w.:%-]+")
 
 _ENDPOINT = re.compile(r"https?://[\w.:%\[\]-]+(/[^\s?#]*)?")
 _TRACES_PATH = "/v1/traces"
@@ -324,14 +324,17 @@ class Settings(BaseSettings):
         0.1, description="share of calls that are traced, of those whose caller did not decide that, 0 to 1"
     )
 
-    @field_validator("mysql_host")
+    @field_validator("mysql_host", "grpc_host", "rest_host")
     @classmethod
     def _host_alone(cls, host: str | None) -> str | None:
-        # It is in messages about a database that cannot be reached.
-        if host is not None and not _HOST.fullmatch(host):
+        # It is in messages about what cannot be reached, or listened on.
+        if host is None:
+            return None
+        alone = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        if not _HOST.fullmatch(alone) or (":" in alone and not _is_address(alone)):
             msg = "must be a host's name or address alone: port, user and password have settings of their own"
             raise ValueError(msg)
-        return host
+        return alone
 
     @field_validator("allowed_currencies", "cors_allowed_origins", "anonymous_roles", "listen_without", mode="before")
     @classmethod
@@ -439,6 +442,12 @@ class Settings(BaseSettings):
         if self.mysql_host is None and self.mysql_socket is None:
             msg = "MYSQL_HOST (or MYSQL_SOCKET) must be set: the database's host name or address"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.grpc_port == self.rest_port != 0 and not _are_apart(self.grpc_host, self.rest_host):
+            raise ValueError(f"GRPC_PORT and REST_PORT must differ: both are {self.grpc_port}")
         return self
 
     @model_validator(mode="after")
@@ -580,9 +589,26 @@ def check_exposure(settings: Settings) -> None:
         raise SettingsError("\n".join(problems))
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_apart(host: str, other: str) -> bool:
+    """Whether the two are different addresses, and neither is every address; names may have any."""
+    try:
+        addresses = ipaddress.ip_address(host), ipaddress.ip_address(other)
+    except ValueError:
+        return False
+    return addresses[0] != addresses[1] and not any(address.is_unspecified for address in addresses)
+
+
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 

@@ -14,6 +14,10 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from tools.addresses import in_url, reachable
+
+DEFAULT_HOST = "127.0.0.1"
+
 DEFAULT_PORT = "50051"
 """That of the service. It is not read from its settings: these take as long to import as all else that a probe does."""
 
@@ -48,7 +52,7 @@ def health(address: str, service: str, timeout_seconds: float) -> tuple[bool, st
 
 def health_over_tls(host: str, port: int, service: str, timeout_seconds: float) -> tuple[bool, str]:
     """Return the same of a service with TLS whose REST is on this port of this machine."""
-    what = f"{service or 'the server'} at https://{host}:{port}"
+    what = f"{service or 'the server'} at https://{in_url(host, port)}"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Its certificate is for its callers' name of it, not for an address of this machine; nothing secret is sent.
     context.check_hostname = False
@@ -66,19 +70,21 @@ def health_over_tls(host: str, port: int, service: str, timeout_seconds: float) 
 
 def main() -> None:
     """Run the program."""
-    port = os.environ.get("GRPC_PORT") or DEFAULT_PORT
+    host = (os.environ.get("GRPC_HOST") or DEFAULT_HOST).strip("[]")
+    own_address = in_url(host, os.environ.get("GRPC_PORT") or DEFAULT_PORT)
     parser = argparse.ArgumentParser(prog="python -m tools.health_probe", description=__doc__)
     parser.add_argument(
-        "--address", help=f"host:port of gRPC without TLS; else this machine's, by its settings (127.0.0.1:{port})"
+        "--address", help=f"host:port of gRPC without TLS; else this machine's, by its settings ({own_address})"
     )
     parser.add_argument("--service", default="", help="the service asked about; else the server as a whole")
     parser.add_argument("--timeout-seconds", type=float, default=DEFAULT_TIMEOUT_SECONDS, help="(%(default)s)")
     arguments = parser.parse_args()
     if arguments.address is None and os.environ.get("TLS_CERT_FILE"):
         rest_port = int(os.environ.get("REST_PORT") or DEFAULT_REST_PORT)
-        is_serving, text = health_over_tls("127.0.0.1", rest_port, arguments.service, arguments.timeout_seconds)
+        rest_host = reachable((os.environ.get("REST_HOST") or DEFAULT_HOST).strip("[]"))
+        is_serving, text = health_over_tls(rest_host, rest_port, arguments.service, arguments.timeout_seconds)
     else:
-        address = arguments.address or f"127.0.0.1:{port}"
+        address = arguments.address or own_address
         is_serving, text = health(address, arguments.service, arguments.timeout_seconds)
     print(text)
     sys.exit(0 if is_serving else 1)

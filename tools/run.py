@@ -5,8 +5,8 @@ brought up to date, 400 sample payments are made where there are none, and ``pyt
 SIGTERM, whose exit code is this program's too.
 """
 
-import ipaddress
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -25,6 +25,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server.config import Settings, SettingsError, check_exposure, load_settings
 from server.domain.caller import Role
 from server.storage.access import explain
+from tools.addresses import in_url, reachable
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError
 from tools.devdb import ROOT, PrivateDatabase
@@ -121,7 +122,7 @@ def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     """Wait until the service says that it serves; False when it ended instead."""
     if settings.tls_cert_file is not None:
         return _is_serving_tls(server, settings)
-    with grpc.insecure_channel(_address(settings.grpc_host, settings.grpc_port)) as channel:
+    with grpc.insecure_channel(in_url(settings.grpc_host, settings.grpc_port)) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)  # whose type stubs leave out its methods
         while server.poll() is None:
             try:
@@ -137,7 +138,7 @@ def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
 def _is_serving_tls(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     """Wait likewise for a service with TLS, which tells its health over REST to those without a certificate too."""
     while server.poll() is None:
-        is_serving, _ = health_over_tls(_reachable(settings.rest_host), settings.rest_port, "", _HEALTH_TIMEOUT_SECONDS)
+        is_serving, _ = health_over_tls(reachable(settings.rest_host), settings.rest_port, "", _HEALTH_TIMEOUT_SECONDS)
         if is_serving:
             return True
         time.sleep(_POLL_SECONDS)
@@ -157,38 +158,23 @@ def _refuse_taken_ports(settings: Settings) -> None:
         if port == 0:
             continue
         try:
-            socket.create_connection((_reachable(host), port), _HEALTH_TIMEOUT_SECONDS).close()
+            socket.create_connection((reachable(host), port), _HEALTH_TIMEOUT_SECONDS).close()
         except OSError:
             continue
-        address = _address(host, port)
+        address = in_url(host, port)
         msg = f"{address} is taken: does the service run already? {transport}_PORT chooses another port"
         raise SettingsError(msg)
-
-
-def _reachable(host: str) -> str:
-    """Return where a client on this machine finds a listener: loopback, when it listens on every address."""
-    host = host.strip("[]")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.is_unspecified:
-        return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004 - the version of the protocol
-    return host
-
-
-def _address(host: str, port: int) -> str:
-    reachable = _reachable(host)
-    return f"[{reachable}]:{port}" if ":" in reachable else f"{reachable}:{port}"
 
 
 def _welcome(settings: Settings) -> str:
     is_built = (ROOT / _GRPCURL).exists()
     grpcurl = _GRPCURL if is_built else "grpcurl"
     building = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
-    grpc_address = _address(settings.grpc_host, settings.grpc_port)
+    grpc_address = in_url(settings.grpc_host, settings.grpc_port)
+    # In brackets it would be a pattern to a shell.
+    call = f"{shlex.quote(grpc_address)} payments.v1.PaymentService/Charge"
     has_tls = settings.tls_cert_file is not None
-    url = f"{'https' if has_tls else 'http'}://{_address(settings.rest_host, settings.rest_port)}"
+    url = f"{'https' if has_tls else 'http'}://{in_url(settings.rest_host, settings.rest_port)}"
     encryption, authority = ("-cacert CA.pem", "--cacert CA.pem ") if has_tls else ("-plaintext", "")
     if settings.tls_client_ca_file is not None:
         encryption += " -cert CLIENT.pem -key CLIENT.key.pem"
@@ -198,10 +184,10 @@ def _welcome(settings: Settings) -> str:
         authority += "-H 'Authorization: Bearer KEY' "
     has_rest = settings.rest_port != 0
     rest = f" and {url} (REST; {url}/docs explains it)" if has_rest else ""
-    curl = f"  curl {authority}{url}/v1/payments/charge {_REST_EXAMPLE}\n" if has_rest else ""
+    curl = f"  curl {authority}{shlex.quote(f'{url}/v1/payments/charge')} {_REST_EXAMPLE}\n" if has_rest else ""
     return (
         f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another window, try:\n"
-        f"  {grpcurl} {encryption} {_GRPC_EXAMPLE} {grpc_address} payments.v1.PaymentService/Charge\n{building}{curl}"
+        f"  {grpcurl} {encryption} {_GRPC_EXAMPLE} {call}\n{building}{curl}"
     )
 
 

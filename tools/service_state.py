@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.config import Settings
 from server.transport.metrics_endpoint import METRICS_PATH
+from tools.addresses import in_url
 from tools.findings import Finding, Level
 
 _TIMEOUT_SECONDS = 3.0
@@ -22,7 +23,8 @@ _Labels = tuple[tuple[str, str], ...]
 
 def local_url(settings: Settings) -> str:
     """Return where the REST of a service with these settings is, on this machine."""
-    return f"{'http' if settings.tls_cert_file is None else 'https'}://127.0.0.1:{settings.rest_port}"
+    scheme = "http" if settings.tls_cert_file is None else "https"
+    return f"{scheme}://{in_url(settings.rest_host, settings.rest_port)}"
 
 
 def service(url: str, *, is_asked_for: bool) -> Iterator[Finding]:

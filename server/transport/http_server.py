@@ -29,6 +29,7 @@ from server.transport.http_replies import error_response, json_response
 from server.transport.http_router import Endpoint, HttpRouter
 from server.transport.http_streams import LINES
 from server.transport.legacy_rest import LegacyRest
+from server.transport.listening import bind
 from server.transport.metrics_endpoint import metrics_endpoint
 from server.transport.openapi import openapi_document
 from server.use_cases import Payments
@@ -155,30 +156,23 @@ class HttpServer:
                 ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
         )
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
         self._serving: asyncio.Task[None] | None = None
 
     def listen(self, host: str, port: int) -> int:
-        """Listen on a port, 0 for any free one, and return it.
+        """Listen on a port, 0 for any free one, of every address of ``host``, and return it.
 
         Raises:
             OSError: it cannot.
         """
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        self._socket = socket.socket(family, kind, protocol)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind(address)
-        except OSError:
-            self._socket.close()
-            raise
-        listening: int = self._socket.getsockname()[1]
+        self._sockets = bind(host, port)
+        listening: int = self._sockets[0].getsockname()[1]
         return listening
 
     async def start(self) -> None:
         """Accept connections from now on."""
-        assert self._socket is not None, "listen() comes first"
-        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        assert self._sockets, "listen() comes first"
+        self._serving = asyncio.create_task(self._server.serve(sockets=self._sockets))
         await self._server.accepting.wait()
 
     async def stop(self, timeout_seconds: float) -> None:

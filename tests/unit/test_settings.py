@@ -264,10 +264,43 @@ def test_traces_are_sent_to_where_receivers_take_them(
     assert load_settings().tracing_endpoint == used
 
 
-@pytest.mark.parametrize("host", ["db", "10.0.0.1", "::1", "fe80::1%eth0", "db_1.shop.svc.cluster.local."])
-def test_a_host_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    monkeypatch.setenv("MYSQL_HOST", host)
-    assert load_settings().mysql_host == host
+@pytest.mark.parametrize("name", ["MYSQL_HOST", "GRPC_HOST", "REST_HOST"])
+@pytest.mark.parametrize("host", ["db", "10.0.0.1", "::1", "[::1]", "fe80::1%eth0", "db_1.shop.svc.cluster.local."])
+def test_a_host_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, name: str, host: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(name, host)
+    assert getattr(load_settings(), name.lower()) == host.strip("[]")
+
+
+@pytest.mark.parametrize("name", ["MYSQL_HOST", "GRPC_HOST", "REST_HOST"])
+@pytest.mark.parametrize("host", ["db:3306", "10.0.0.1:3306", "[::1]:3306", "[db", "[]", "http://db", "a b"])
+def test_a_host_is_nothing_more(monkeypatch: pytest.MonkeyPatch, name: str, host: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(name, host)
+    with pytest.raises(SettingsError, match=rf"^{name}=.*must be a host's name or address alone"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("grpc", "rest", "are_refused"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", True),
+        ("::", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+    ],
+)
+def test_both_transports_cannot_have_one_port(
+    monkeypatch: pytest.MonkeyPatch, grpc: str, rest: str, *, are_refused: bool
+) -> None:
+    settings = {"MYSQL_HOST": "db", "GRPC_HOST": grpc, "REST_HOST": rest, "GRPC_PORT": "8001"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    if not are_refused:
+        assert load_settings().grpc_port == 8001
+        return
+    with pytest.raises(SettingsError, match="GRPC_PORT and REST_PORT must differ: both are 8001"):
+        load_settings()
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
