@@ -66,7 +66,7 @@ def reason(error: BaseException) -> str:
 def explain(error: BaseException) -> str:
     """Return what an error of the database says, and what to do where it refuses the account."""
     advice = _ADVICE.get(driver_errors.code(error))
-    return reason(error) if advice is None else f"{reason(error)}. {advice} (docs/database-accounts.md)"
+    return reason(error) if advice is None else f"{reason(error).rstrip('.')}. {advice} (docs/database-accounts.md)"
 
 
 def refusal(error: BaseException, settings: Settings) -> str | None:
