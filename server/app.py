@@ -44,6 +44,7 @@ from server.transport.engines import new_server
 from server.transport.grpc_server import refusals, rpc_handlers, untraced
 from server.transport.health import HealthMonitor, HealthService
 from server.transport.http_server import HttpServer, http_app
+from server.transport.monitoring import monitoring_app
 from server.transport.reflection import add_reflection
 from server.transport.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
@@ -82,24 +83,30 @@ async def serve(settings: Settings) -> None:
     database = Database(settings) if tracing is None else Database(settings, TracedSession)
     keys = MysqlKeyStore(database)
     drain = Deadline.after(0)
-    try:
+    async with contextlib.AsyncExitStack() as at_end:
         try:
-            await _unless(stop, wait_for_database(database, keys, settings))
-        except DatabaseUnusable as error:
-            raise StartupError(str(error)) from error
-        if not stop.is_set():
-            drain = await _serve_until(stop, settings, database, keys, tls)
-    finally:
-        await database.close(drain)
-        if tracing is not None:
-            await tracing.close()
+            await _unless(stop, _wait_for_database(database, keys, settings))
+            if not stop.is_set():
+                drain = await _serve_until(stop, settings, database, keys, tls, at_end)
+        finally:
+            await database.close(drain)
+            if tracing is not None:
+                await tracing.close()
     _log.info("stopped")
 
 
-async def _serve_until(
-    stop: asyncio.Event, settings: Settings, database: Database, keys: MysqlKeyStore, tls: Tls | None
+async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
+    stop: asyncio.Event,
+    settings: Settings,
+    database: Database,
+    keys: MysqlKeyStore,
+    tls: Tls | None,
+    at_end: contextlib.AsyncExitStack,
 ) -> Deadline:
-    """Serve until ``stop`` is set, and drain; return until when what is still in progress may take."""
+    """Serve until ``stop`` is set, and drain; return until when what is still in progress may take.
+
+    Monitoring goes on until ``at_end``, so that ``/readyz`` says that this replica is not ready until the process ends.
+    """
     is_traced = settings.tracing_endpoint is not None
     calls = (TracedCalls if is_traced else Calls)(
         settings.max_concurrent_calls,
@@ -145,11 +152,13 @@ async def _serve_until(
         app = TracedHttp(app, [SERVICE])
     rest = HttpServer(app, settings, None if tls is None else tls.http_context())
     grpc_port = _listen(server, settings, tls)
-    rest_port = _listen_rest(rest, settings)
+    rest_port = _listen_http(rest, "REST", settings.rest_host, settings.rest_port)
+    monitoring = _Monitoring(settings, monitor)
     await monitor.check()
     await health_servicer.tell_alive()
     await server.start()
     await rest.start()
+    await monitoring.start(at_end)  # after the others, so that a replica that says it is ready takes calls
     background = [
         asyncio.create_task(monitor.run()),
         asyncio.create_task(watch_loop_delay(settings.event_loop_probe_interval_seconds)),
@@ -201,6 +210,30 @@ async def _drain(calls: Calls, timeout_seconds: float) -> None:
             await calls.ended()
             # Callers that are on their way, or have not seen yet that this replica leaves, are told so for a while.
             await asyncio.sleep(_FAREWELL_SECONDS)
+
+
+class _Monitoring:
+    """The listener for probes and Prometheus, where ``MONITORING_PORT`` is set."""
+
+    def __init__(self, settings: Settings, monitor: HealthMonitor) -> None:
+        """Take the port; nobody is answered yet.
+
+        Raises:
+            StartupError: it cannot be had.
+        """
+        self._server = HttpServer(monitoring_app(monitor), settings, transport="monitoring")
+        self._host = settings.monitoring_host
+        self._port = settings.monitoring_port
+        if self._port is not None:
+            self._port = _listen_http(self._server, "MONITORING", self._host, self._port)
+
+    async def start(self, at_end: contextlib.AsyncExitStack) -> None:
+        """Answer until ``at_end``."""
+        if self._port is None:
+            return
+        await self._server.start()
+        at_end.push_async_callback(self._server.stop, _LAST_REPLIES_SECONDS)
+        _log.info("listening", transport="monitoring", host=self._host, port=self._port)
 
 
 class _Remote:
@@ -331,16 +364,23 @@ def _listen(server: grpc.aio.Server, settings: Settings, tls: Tls | None) -> int
     return port
 
 
-def _listen_rest(rest: HttpServer, settings: Settings) -> int:
+def _listen_http(server: HttpServer, transport: str, host: str, port: int) -> int:
     try:
-        return rest.listen(settings.rest_host, settings.rest_port)
+        return server.listen(host, port)
     except OSError as error:
-        raise _cannot_listen("REST", settings.rest_host, settings.rest_port, error) from error
+        raise _cannot_listen(transport, host, port, error) from error
 
 
 def _cannot_listen(transport: str, host: str, port: int, error: Exception) -> StartupError:
     where = f"{transport}_HOST={host}, {transport}_PORT={port}"
     return StartupError(f"cannot listen there: {where}: {listening.reason(error)}")
+
+
+async def _wait_for_database(database: Database, keys: MysqlKeyStore, settings: Settings) -> None:
+    try:
+        await wait_for_database(database, keys, settings)
+    except DatabaseUnusable as error:
+        raise StartupError(str(error)) from error
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:

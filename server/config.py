@@ -200,8 +200,18 @@ class Settings(BaseSettings):
     rest_docs: bool = Field(
         default=True, description="whether REST describes itself, at /docs, /redoc and /openapi.json"
     )
-    rest_metrics: bool = Field(
-        default=True, description="whether REST serves /metrics, for Prometheus; callers need no key for it"
+    rest_metrics: bool | None = Field(
+        None,
+        description="whether REST serves /metrics, for which callers need no key; unless set, it does where there is "
+        "no MONITORING_PORT",
+    )
+    monitoring_host: str = Field("127.0.0.1", min_length=1, description="address that monitoring listens on")
+    monitoring_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port of /healthz, /readyz and /metrics alone, over HTTP without TLS or keys; 0 takes a free one; "
+        "none unless set",
     )
 
     tls_cert_file: Path | None = Field(
@@ -324,7 +334,7 @@ class Settings(BaseSettings):
         0.1, description="share of calls that are traced, of those whose caller did not decide that, 0 to 1"
     )
 
-    @field_validator("mysql_host", "grpc_host", "rest_host")
+    @field_validator("mysql_host", "grpc_host", "rest_host", "monitoring_host")
     @classmethod
     def _host_alone(cls, host: str | None) -> str | None:
         # It is in messages about what cannot be reached, or listened on.
@@ -496,6 +506,11 @@ class Settings(BaseSettings):
         return {name: unquote(value) for name, _, value in (entry.partition("=") for entry in entries)}
 
     @property
+    def serves_rest_metrics(self) -> bool:
+        """Whether REST serves ``/metrics``: callers are shown it only where it has no listener of its own."""
+        return self.monitoring_port is None if self.rest_metrics is None else self.rest_metrics
+
+    @property
     def currencies(self) -> frozenset[str]:
         """Every currency that a charge may name: the allowed ones and the default."""
         return self.allowed_currencies | {self.default_currency}
@@ -552,7 +567,8 @@ def _read_env_file() -> env_file.EnvFile:
 def check_exposure(settings: Settings) -> None:
     """Check that the service, if others than this machine can reach it, is protected, or that this was waived.
 
-    The native engine may be reached from this machine alone, and nothing waives that.
+    The native engine may be reached from this machine alone, and nothing waives that. ``MONITORING_HOST`` may be any
+    address, because no call can be made there and no payment is shown.
 
     It is for those who start the service: tools that listen nowhere need no such thing.
 

@@ -58,6 +58,16 @@ class RunningService:
         return f"{scheme}://127.0.0.1:{self.rest_port}"
 
     @property
+    def monitoring_port(self) -> int:
+        """The port that monitoring listens on, where ``MONITORING_PORT`` is set."""
+        return int(self._environment["MONITORING_PORT"])
+
+    @property
+    def monitoring_url(self) -> str:
+        """Where monitoring is."""
+        return f"http://127.0.0.1:{self.monitoring_port}"
+
+    @property
     def engine(self) -> Engine:
         """What serves gRPC."""
         return Engine(self._environment.get("GRPC_ENGINE", Settings.model_fields["grpc_engine"].default))
@@ -71,7 +81,7 @@ class RunningService:
     def start(self) -> "RunningService":
         """Start it, and return when it listens."""
         self.spawn()
-        for transport in ("grpc", "rest"):
+        for transport in ("grpc", "rest", *(["monitoring"] if "MONITORING_PORT" in self._environment else [])):
             listening = self.wait_for("listening", transport=transport)
             self._environment[f"{transport.upper()}_PORT"] = str(listening["port"])
         return self

@@ -284,7 +284,10 @@ def command(
     rows: Annotated[bool, typer.Option(help="Look at the rows too, which reads whole tables.")] = True,
     url: Annotated[
         str | None,
-        typer.Option(help="Where the REST of a service is, to ask it too; else one on this machine, if there is one."),
+        typer.Option(
+            help="Where the monitoring of a service is, or its REST where that has the metrics, to ask it too; else "
+            "one on this machine, if there is one."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with what was measured.")] = False,
 ) -> None:

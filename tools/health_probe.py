@@ -1,7 +1,8 @@
 """Ask a running service whether it can serve: ``python -m tools.health_probe``; for containers' health checks.
 
-It asks ``grpc.health.v1``, and says what came back in one line. Exits 0 when that is SERVING, 1 otherwise. A service
-with TLS (``TLS_CERT_FILE``) is asked over REST, which tells its health to those without a certificate too.
+It says what came back in one line, and exits 0 when that is SERVING, 1 otherwise. It asks ``grpc.health.v1``. A service
+with a port for monitoring (``MONITORING_PORT``) is asked there, and one with TLS (``TLS_CERT_FILE``) over REST, which
+tell its health to those without a certificate too.
 """
 
 import argparse
@@ -9,12 +10,14 @@ import http.client
 import os
 import ssl
 import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from tools.addresses import in_url, reachable
+from tools.addresses import in_url
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -50,14 +53,10 @@ def health(address: str, service: str, timeout_seconds: float) -> tuple[bool, st
     return answer.status == HealthCheckResponse.SERVING, f"{what} is {status}"
 
 
-def health_over_tls(host: str, port: int, service: str, timeout_seconds: float) -> tuple[bool, str]:
-    """Return the same of a service with TLS whose REST is on this port of this machine."""
-    what = f"{service or 'the server'} at https://{in_url(host, port)}"
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Its certificate is for its callers' name of it, not for an address of this machine; nothing secret is sent.
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
+def health_over_http(url: str, service: str, timeout_seconds: float) -> tuple[bool, str]:
+    """Return the same of a service that tells its health at ``url``."""
+    what = f"{service or 'the server'} at {url}"
+    connection = _connection(url, timeout_seconds)
     try:
         connection.request("GET", "/healthz" if service == _LIVENESS else "/readyz")
         is_serving = connection.getresponse().status == http.HTTPStatus.OK
@@ -68,10 +67,34 @@ def health_over_tls(host: str, port: int, service: str, timeout_seconds: float) 
     return is_serving, f"{what} is {'SERVING' if is_serving else 'NOT_SERVING'}"
 
 
+def _connection(url: str, timeout_seconds: float) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_seconds)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Its certificate is for its callers' name of it, not for an address of this machine; nothing secret is sent.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout_seconds, context=context)
+
+
+def local_url(settings: Mapping[str, str]) -> str | None:
+    """Return where a service with these settings tells its health over HTTP; None where gRPC tells it to anyone."""
+    if port := settings.get("MONITORING_PORT"):
+        return f"http://{_address(settings, 'MONITORING_HOST', port)}"
+    if settings.get("TLS_CERT_FILE"):
+        return f"https://{_address(settings, 'REST_HOST', settings.get('REST_PORT') or DEFAULT_REST_PORT)}"
+    return None
+
+
+def _address(settings: Mapping[str, str], host_setting: str, port: str) -> str:
+    return in_url((settings.get(host_setting) or DEFAULT_HOST).strip("[]"), port)
+
+
 def main() -> None:
     """Run the program."""
-    host = (os.environ.get("GRPC_HOST") or DEFAULT_HOST).strip("[]")
-    own_address = in_url(host, os.environ.get("GRPC_PORT") or DEFAULT_PORT)
+    own_address = _address(os.environ, "GRPC_HOST", os.environ.get("GRPC_PORT") or DEFAULT_PORT)
     parser = argparse.ArgumentParser(prog="python -m tools.health_probe", description=__doc__)
     parser.add_argument(
         "--address", help=f"host:port of gRPC without TLS; else this machine's, by its settings ({own_address})"
@@ -79,10 +102,9 @@ def main() -> None:
     parser.add_argument("--service", default="", help="the service asked about; else the server as a whole")
     parser.add_argument("--timeout-seconds", type=float, default=DEFAULT_TIMEOUT_SECONDS, help="(%(default)s)")
     arguments = parser.parse_args()
-    if arguments.address is None and os.environ.get("TLS_CERT_FILE"):
-        rest_port = int(os.environ.get("REST_PORT") or DEFAULT_REST_PORT)
-        rest_host = reachable((os.environ.get("REST_HOST") or DEFAULT_HOST).strip("[]"))
-        is_serving, text = health_over_tls(rest_host, rest_port, arguments.service, arguments.timeout_seconds)
+    url = None if arguments.address else local_url(os.environ)
+    if url is not None:
+        is_serving, text = health_over_http(url, arguments.service, arguments.timeout_seconds)
     else:
         address = arguments.address or own_address
         is_serving, text = health(address, arguments.service, arguments.timeout_seconds)

@@ -29,7 +29,7 @@ from tools.addresses import in_url, reachable
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError
 from tools.devdb import ROOT, PrivateDatabase
-from tools.health_probe import health_over_tls
+from tools.health_probe import health_over_http
 from tools.migrate import migrate
 from tools.migration_files import MigrationError
 from tools.private_settings import named_settings, names_database, project_database
@@ -138,7 +138,8 @@ def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
 def _is_serving_tls(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     """Wait likewise for a service with TLS, which tells its health over REST to those without a certificate too."""
     while server.poll() is None:
-        is_serving, _ = health_over_tls(reachable(settings.rest_host), settings.rest_port, "", _HEALTH_TIMEOUT_SECONDS)
+        url = f"https://{in_url(reachable(settings.rest_host), settings.rest_port)}"
+        is_serving, _ = health_over_http(url, "", _HEALTH_TIMEOUT_SECONDS)
         if is_serving:
             return True
         time.sleep(_POLL_SECONDS)
@@ -154,8 +155,9 @@ def _refuse_taken_ports(settings: Settings) -> None:
     for transport, host, port in (
         ("GRPC", settings.grpc_host, settings.grpc_port),
         ("REST", settings.rest_host, settings.rest_port),
+        ("MONITORING", settings.monitoring_host, settings.monitoring_port),
     ):
-        if port == 0:
+        if not port:
             continue
         try:
             socket.create_connection((reachable(host), port), _HEALTH_TIMEOUT_SECONDS).close()

@@ -22,7 +22,9 @@ _Labels = tuple[tuple[str, str], ...]
 
 
 def local_url(settings: Settings) -> str:
-    """Return where the REST of a service with these settings is, on this machine."""
+    """Return where a service with these settings serves its metrics, on this machine."""
+    if settings.monitoring_port is not None:
+        return f"http://{in_url(settings.monitoring_host, settings.monitoring_port)}"
     scheme = "http" if settings.tls_cert_file is None else "https"
     return f"{scheme}://{in_url(settings.rest_host, settings.rest_port)}"
 
@@ -38,7 +40,12 @@ def service(url: str, *, is_asked_for: bool) -> Iterator[Finding]:
     except (OSError, ValueError, KeyError) as error:
         level = Level.PROBLEM if is_asked_for else Level.NOTE
         reason = getattr(error, "reason", error)
-        yield Finding(level, "service", f"none tells its metrics at {url}: {reason}", "--url names where REST is.")
+        yield Finding(
+            level,
+            "service",
+            f"none tells its metrics at {url}: {reason}",
+            "--url names where its monitoring is, or else its REST.",
+        )
         return
     if is_serving:
         yield Finding(Level.OK, "service", f"the one at {url} is serving")

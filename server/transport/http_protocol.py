@@ -55,9 +55,10 @@ class ConnectionLimits:
 class Connections:
     """All connections of a server: ``protocol`` makes them."""
 
-    def __init__(self, limits: ConnectionLimits) -> None:
-        """Keep the limits; there is no connection yet."""
+    def __init__(self, limits: ConnectionLimits, transport: str) -> None:
+        """Keep the limits, and what the log calls the server; there is no connection yet."""
         self.limits = limits
+        self._transport = transport
         self._refused = 0
 
     def protocol(
@@ -77,7 +78,9 @@ class Connections:
         self._refused += 1
 
     def _tell_refused(self) -> None:
-        _log.warning("connections_refused", transport="rest", count=self._refused, limit=self.limits.connections)
+        _log.warning(
+            "connections_refused", transport=self._transport, count=self._refused, limit=self.limits.connections
+        )
         self._refused = 0
 
 

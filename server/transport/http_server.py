@@ -11,7 +11,6 @@ import uvicorn
 from google.protobuf.descriptor import ServiceDescriptor
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,11 +25,12 @@ from server.transport.http_gateway import HttpGateway
 from server.transport.http_headers import InvalidHeader, check_repeated, header
 from server.transport.http_protocol import BoundedProtocol, ConnectionLimits, Connections
 from server.transport.http_replies import error_response, json_response
-from server.transport.http_router import Endpoint, HttpRouter
+from server.transport.http_router import HttpRouter
 from server.transport.http_streams import LINES
 from server.transport.legacy_rest import LegacyRest
 from server.transport.listening import bind
 from server.transport.metrics_endpoint import metrics_endpoint
+from server.transport.monitoring import health_endpoints
 from server.transport.openapi import openapi_document
 from server.use_cases import Payments
 
@@ -58,23 +58,13 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
     """
     limits = BodyLimits(settings.rest_max_body_bytes, settings.rest_body_timeout_seconds)
     gateway = HttpGateway(services, calls, limits)
-
-    async def healthz(_request: Request) -> Response:
-        return json_response({"status": "ok"})
-
-    async def readyz(_request: Request) -> Response:
-        if monitor.is_serving:
-            return json_response({"status": "ok"})
-        return json_response({"status": "unavailable"}, 503, {"Retry-After": "1"})
-
     endpoints = [
         *LegacyRest(payments, currencies, calls, limits).endpoints(),
-        Endpoint("GET", "/healthz", healthz),
-        Endpoint("GET", "/readyz", readyz),
+        *health_endpoints(monitor),
     ]
     if settings.rest_docs:
         endpoints += docs_endpoints(openapi_document(gateway.rules, currencies=currencies.allowed))
-    if settings.rest_metrics:
+    if settings.serves_rest_metrics:
         endpoints.append(metrics_endpoint())
     return _Front(HttpRouter(endpoints, gateway), gateway, limits, sorted(settings.cors_allowed_origins))
 
@@ -131,8 +121,13 @@ class _Front:
 class HttpServer:
     """Uvicorn in this process and its event loop; whoever runs the loop starts and stops it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None) -> None:
-        """Serve ``app``, encrypted when there is a context for it; nothing listens yet."""
+    def __init__(
+        self, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None, *, transport: str = "rest"
+    ) -> None:
+        """Serve ``app``, encrypted when there is a context for it; the log calls it ``transport``.
+
+        Nothing listens yet.
+        """
         connections = Connections(
             ConnectionLimits(
                 connections=settings.rest_max_connections,
@@ -140,7 +135,8 @@ class HttpServer:
                 headers=settings.rest_max_headers,
                 head_seconds=settings.rest_header_timeout_seconds,
                 body_seconds=settings.rest_body_timeout_seconds,
-            )
+            ),
+            transport,
         )
         self._server = _Uvicorn(
             uvicorn.Config(

@@ -86,6 +86,8 @@ def _bind(address: Address, port: int) -> socket.socket:
             # `::` is every address, also those of IPv4, as it is to gRPC.
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         one.bind((host, port, *scope))
+        # Two sockets that do not listen yet may be bound to one port.
+        one.listen()
     except OSError:
         one.close()
         raise

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 from tests.running_service import ROOT, RunningService
 
@@ -52,3 +53,16 @@ def test_a_server_that_does_not_answer_in_time_is_not_healthy() -> None:
 
     assert exit_code == 1
     assert text.startswith(f"the server at {address} does not tell its health: DEADLINE_EXCEEDED")
+
+
+def test_it_asks_the_monitoring_of_a_service_that_has_a_port_for_it(
+    start_service: Callable[..., RunningService],
+) -> None:
+    running = start_service(MONITORING_PORT="0")
+    settings = {"MONITORING_HOST": "0.0.0.0", "MONITORING_PORT": str(running.monitoring_port)}  # noqa: S104 - for others
+    for service, name in (("", "the server"), ("payments.v1.PaymentService",) * 2, ("liveness",) * 2):
+        assert probe("--service", service, **settings) == (0, f"{name} at {running.monitoring_url} is SERVING")
+    running.kill()
+    exit_code, text = probe(**settings)
+    assert exit_code == 1
+    assert text.startswith(f"the server at {running.monitoring_url} does not tell its health: ")

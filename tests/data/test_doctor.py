@@ -356,6 +356,18 @@ def test_a_service_tells_its_connections_and_what_waits(
     assert f"ok       service: the one at http://127.0.0.1:{service.rest_port} is serving" in run.stdout
 
 
+def test_a_service_is_asked_where_its_monitoring_is(
+    payments: Payments, start_service: Callable[..., RunningService]
+) -> None:
+    service = start_service(MONITORING_PORT="0")
+
+    for run in (
+        payments("doctor", "--no-rows", "--url", service.monitoring_url),
+        payments("doctor", "--no-rows", MONITORING_PORT=str(service.monitoring_port)),
+    ):
+        assert f"ok       service: the one at {service.monitoring_url} is serving" in run.stdout
+
+
 def test_a_pool_that_is_wholly_in_use_is_a_warning(
     payments: Payments,
     start_service: Callable[..., RunningService],

@@ -51,6 +51,7 @@ def running(request: pytest.FixtureRequest, own_database: PrivateDatabase) -> It
         "MYSQL_CONNECT_TIMEOUT_SECONDS": "1",
         "MYSQL_STATEMENT_TIMEOUT_SECONDS": "60",
         "MYSQL_POOL_MAX": "4",
+        "MONITORING_PORT": "0",
     }
     service = RunningService({**own_database.service_environment(), **PROBABILITIES, **settings}).start()
     yield service
@@ -116,7 +117,8 @@ def assert_ready_soon(service: RunningService) -> None:
 
 def assert_lives(service: RunningService) -> None:
     assert grpc_health(service, "liveness") == SERVING
-    assert httpx.get(f"{service.rest_url}/healthz", timeout=PROBE_TIMEOUT_SECONDS).status_code == 200
+    for url in (service.rest_url, service.monitoring_url):
+        assert httpx.get(f"{url}/healthz", timeout=PROBE_TIMEOUT_SECONDS).status_code == 200
     probe = [sys.executable, "-m", "tools.health_probe", "--address", service.target, "--service", "liveness"]
     assert subprocess.run(probe, cwd=ROOT, check=False, capture_output=True, timeout=60).returncode == 0
 
@@ -124,8 +126,9 @@ def assert_lives(service: RunningService) -> None:
 def assert_ready(service: RunningService, *, is_ready: bool) -> None:
     for name in ("", SERVICE):
         assert grpc_health(service, name) == (SERVING if is_ready else NOT_SERVING)
-    answer = httpx.get(f"{service.rest_url}/readyz", timeout=PROBE_TIMEOUT_SECONDS)
-    assert answer.status_code == (200 if is_ready else 503)
+    for url in (service.rest_url, service.monitoring_url):
+        answer = httpx.get(f"{url}/readyz", timeout=PROBE_TIMEOUT_SECONDS)
+        assert answer.status_code == (200 if is_ready else 503)
 
 
 def grpc_health(service: RunningService, name: str) -> int:

@@ -148,6 +148,27 @@ def test_on_loopback_nothing_is_needed(host: str) -> None:
     check_exposure(Settings(mysql_host="db", grpc_host=host, rest_host=host))
 
 
+def test_monitoring_may_listen_anywhere_because_nobody_can_call_there() -> None:
+    check_exposure(Settings(mysql_host="db", monitoring_host="0.0.0.0", monitoring_port=9464))  # noqa: S104 - allowed
+
+
+@pytest.mark.parametrize(
+    ("settings", "served"),
+    [
+        ({}, True),
+        ({"REST_METRICS": "false"}, False),
+        ({"MONITORING_PORT": "9464"}, False),
+        ({"MONITORING_PORT": "9464", "REST_METRICS": "true"}, True),
+    ],
+)
+def test_rest_serves_metrics_unless_they_have_a_port_of_their_own_or_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], *, served: bool
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **settings}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().serves_rest_metrics is served
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - refused
 @pytest.mark.parametrize("name", ["GRPC_HOST", "REST_HOST"])
 @pytest.mark.parametrize(
