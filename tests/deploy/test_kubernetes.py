@@ -2,18 +2,18 @@
 
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
+import httpx
 import kubernetes_validate
 import pytest
 import yaml
-from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from typer.main import get_command
 
-from server.config import Settings, SettingsError, check_exposure
-from tests.api.drivers import health_stub
+from server.config import Engine, Settings, SettingsError, check_exposure
+from tests.certificates import Authority
 from tests.running_service import ROOT, RunningService
 from tools.commands import app
 from tools.database_accounts import MIGRATOR, SERVICE
@@ -51,6 +51,13 @@ def deployment(objects: dict[tuple[str, str], Object]) -> Object:
     return objects["Deployment", "payments"]
 
 
+@pytest.fixture(scope="module")
+def without_tls() -> Object:
+    """The deployment of the base, which has no TLS."""
+    (deployment,) = (each for each in render(BASE) if each["kind"] == "Deployment")
+    return deployment
+
+
 @pytest.fixture
 def job(objects: dict[tuple[str, str], Object]) -> Object:
     (job,) = (each for (kind, _), each in objects.items() if kind == "Job")
@@ -78,6 +85,10 @@ def container_of(workload: Object) -> Object:
 def labels_of(workload: Object) -> dict[str, str]:
     labels: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
     return labels
+
+
+def monitoring_port(config: dict[str, str]) -> int:
+    return int(config["MONITORING_PORT"])
 
 
 def default(setting: str) -> Any:  # noqa: ANN401 - a setting may be anything
@@ -110,7 +121,11 @@ def test_pods_get_settings_of_the_service_which_takes_them(
         container = container_of(workload)
         assert [source["configMapRef"]["name"].rpartition("-")[0] for source in container["envFrom"]] == ["payments"]
     accounts = [
-        [(it["name"], it.get("value") or it["valueFrom"]["secretKeyRef"]["name"]) for it in container_of(one)["env"]]
+        [
+            (it["name"], it.get("value") or it["valueFrom"]["secretKeyRef"]["name"])
+            for it in container_of(one)["env"]
+            if not it["name"].startswith("TLS_")
+        ]
         for one in (deployment, job)
     ]
     assert accounts == [
@@ -123,13 +138,36 @@ def test_pods_get_settings_of_the_service_which_takes_them(
     Settings.model_validate({name.lower(): value for name, value in settings.items()})
 
 
-def test_the_example_starts_on_the_addresses_of_the_image_because_it_waives_what_its_network_gives(
-    config: dict[str, str],
+def test_the_example_may_start_on_the_addresses_of_the_image_because_of_its_certificates(
+    config: dict[str, str], deployment: Object, without_tls: Object
 ) -> None:
-    settings = {name.lower(): value for name, value in {**config, "GRPC_HOST": "0.0.0.0", "REST_HOST": "::"}.items()}  # noqa: S104
-    check_exposure(Settings.model_validate(settings))
-    with pytest.raises(SettingsError):
-        check_exposure(Settings.model_validate({**settings, "listen_without": ""}))
+    def settings(one: Object) -> Settings:
+        given = {it["name"]: it["value"] for it in container_of(one)["env"] if "value" in it}
+        everything = {**config, **given, "GRPC_HOST": "0.0.0.0", "REST_HOST": "::"}  # noqa: S104 - those of the image
+        return Settings.model_validate({name.lower(): value for name, value in everything.items()})
+
+    check_exposure(settings(deployment))
+    assert settings(deployment).tls_client_ca_file is not None
+    with pytest.raises(SettingsError, match="TLS_CERT_FILE"):
+        check_exposure(settings(without_tls))
+
+
+def test_certificates_are_files_of_the_secret_that_is_mounted(deployment: Object) -> None:
+    container = container_of(deployment)
+    (mount,) = (it for it in container["volumeMounts"] if it["name"] == "tls")
+    (secret,) = (it["secret"] for it in pod_of(deployment)["volumes"] if it["name"] == "tls")
+    files = {it["name"]: it["value"] for it in container["env"] if it["name"].startswith("TLS_")}
+
+    assert secret == {"secretName": "payments-tls"}
+    assert mount["readOnly"]
+    assert files == {
+        name: f"{mount['mountPath']}/{file}"
+        for name, file in (
+            ("TLS_CERT_FILE", "tls.crt"),
+            ("TLS_KEY_FILE", "tls.key"),
+            ("TLS_CLIENT_CA_FILE", "ca.crt"),
+        )
+    }
 
 
 def test_no_variable_of_the_cluster_is_taken_for_a_setting(deployment: Object, job: Object) -> None:
@@ -138,19 +176,15 @@ def test_no_variable_of_the_cluster_is_taken_for_a_setting(deployment: Object, j
 
 
 def test_ports_are_those_that_the_service_listens_on(
-    objects: dict[tuple[str, str], Object], deployment: Object
+    objects: dict[tuple[str, str], Object], deployment: Object, config: dict[str, str]
 ) -> None:
     container = container_of(deployment)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
 
-    assert ports == {name: default(f"{name}_port") for name in ("grpc", "rest")}
-    for service in ("payments", "payments-headless"):
+    assert ports == {"grpc": default("grpc_port"), "rest": default("rest_port"), "monitoring": monitoring_port(config)}
+    for service in ("payments", "payments-headless", "payments-monitoring"):
         for port in objects["Service", service]["spec"]["ports"]:
             assert ports[port["targetPort"]] == port["port"]
-    for probe in PROBES:
-        assert container[probe]["grpc"]["port"] == ports["grpc"]
-    (callers,) = objects["NetworkPolicy", "payments-callers"]["spec"]["ingress"]
-    assert {port["port"] for port in callers["ports"]} == ports.keys()
     allowed = [
         port["port"]
         for rule in objects["NetworkPolicy", "payments-database"]["spec"]["egress"]
@@ -159,14 +193,53 @@ def test_ports_are_those_that_the_service_listens_on(
     assert default("mysql_port") in allowed
 
 
+def test_callers_reach_the_ports_of_calls_alone_and_prometheus_that_of_monitoring_alone(
+    objects: dict[tuple[str, str], Object],
+) -> None:
+    def let_in(policy: str) -> tuple[list[Object], list[str]]:
+        (rule,) = objects["NetworkPolicy", policy]["spec"]["ingress"]
+        return rule["from"], [port["port"] for port in rule["ports"]]
+
+    def labelled(label: str) -> list[Object]:
+        return [{"namespaceSelector": {"matchLabels": {label: "true"}}}]
+
+    assert let_in("payments-callers") == (labelled("payments-caller"), ["grpc", "rest"])
+    assert let_in("payments-monitoring") == (labelled("payments-monitoring"), ["monitoring"])
+
+
+def test_prometheus_finds_replicas_that_are_not_ready_too(objects: dict[tuple[str, str], Object]) -> None:
+    with_port = [
+        name
+        for (kind, name), each in objects.items()
+        if kind == "Service" and "monitoring" in {port["name"] for port in each["spec"]["ports"]}
+    ]
+    assert with_port == ["payments-monitoring"]
+    assert objects["Service", "payments-monitoring"]["spec"]["publishNotReadyAddresses"]
+
+
+def test_services_say_that_calls_are_encrypted_where_they_are(objects: dict[tuple[str, str], Object]) -> None:
+    for services, protocols in (
+        ({name: each for (kind, name), each in objects.items() if kind == "Service"}, {"https"}),
+        (
+            {each["metadata"]["name"]: each for each in render(BASE) if each["kind"] == "Service"},
+            {"http", "kubernetes.io/h2c"},
+        ),
+    ):
+        ports = [port for name in ("payments", "payments-headless") for port in services[name]["spec"]["ports"]]
+        assert {port["appProtocol"] for port in ports} == protocols
+
+
 def test_selectors_find_the_pods_that_serve_and_no_others(
     objects: dict[tuple[str, str], Object], deployment: Object, job: Object
 ) -> None:
     selectors = [
         deployment["spec"]["selector"]["matchLabels"],
         objects["PodDisruptionBudget", "payments"]["spec"]["selector"]["matchLabels"],
-        objects["NetworkPolicy", "payments-callers"]["spec"]["podSelector"]["matchLabels"],
-        *(objects["Service", name]["spec"]["selector"] for name in ("payments", "payments-headless")),
+        *(
+            objects["NetworkPolicy", name]["spec"]["podSelector"]["matchLabels"]
+            for name in ("payments-callers", "payments-monitoring")
+        ),
+        *(each["spec"]["selector"] for (kind, _), each in objects.items() if kind == "Service"),
         *(spread["labelSelector"]["matchLabels"] for spread in pod_of(deployment)["topologySpreadConstraints"]),
     ]
     for selector in selectors:
@@ -203,21 +276,34 @@ def test_a_pod_has_time_to_start_and_to_drain(deployment: Object) -> None:
     assert startup["periodSeconds"] * startup["failureThreshold"] > default("mysql_startup_timeout_seconds")
 
 
-def test_probes_ask_for_what_a_running_service_answers(deployment: Object, service: RunningService) -> None:
-    with grpc.insecure_channel(service.target) as channel:
+def test_probes_ask_for_what_a_running_service_answers_with_and_without_tls(
+    deployment: Object, without_tls: Object, start_service: Callable[..., RunningService], tmp_path: Path
+) -> None:
+    for one in (deployment, without_tls):
+        running = start_service(MONITORING_PORT="0", **tls_of(one, tmp_path))
         for probe in PROBES:
-            request = HealthCheckRequest(service=container_of(deployment)[probe]["grpc"]["service"])
-            assert health_stub(channel).Check(request).status == HealthCheckResponse.SERVING
+            asked = container_of(one)[probe]["httpGet"]
+            assert asked["port"] == "monitoring"
+            assert asked.get("scheme", "HTTP") == "HTTP"
+            assert httpx.get(running.monitoring_url + asked["path"]).status_code == 200
+
+
+def tls_of(workload: Object, folder: Path) -> dict[str, str]:
+    """Return the settings of TLS that a workload has, with files that are there."""
+    names = [it["name"] for it in container_of(workload)["env"] if it["name"].startswith("TLS_")]
+    if not names:
+        return {}
+    certificate, key = Authority().issue(dns=["payments"]).write(folder, "server")
+    clients = folder / "clients.pem"
+    clients.write_bytes(Authority().certificate)
+    files = {"TLS_CERT_FILE": certificate, "TLS_KEY_FILE": key, "TLS_CLIENT_CA_FILE": clients}
+    return {"GRPC_ENGINE": Engine.GRPCIO, **{name: str(files[name]) for name in names}}
 
 
 def test_liveness_alone_does_not_follow_the_database(deployment: Object) -> None:
-    asked = {probe: container_of(deployment)[probe]["grpc"]["service"] for probe in PROBES}
+    asked = {probe: container_of(deployment)[probe]["httpGet"]["path"] for probe in PROBES}
 
-    assert asked == {
-        "startupProbe": "liveness",
-        "readinessProbe": "payments.v1.PaymentService",
-        "livenessProbe": "liveness",
-    }
+    assert asked == {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
 
 
 def test_a_release_has_a_migration_of_its_own_with_the_image_that_serves(deployment: Object, job: Object) -> None:
