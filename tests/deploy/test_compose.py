@@ -17,6 +17,7 @@ from tests.conftest import DatabaseServer, settings_of
 from tests.running_service import ROOT, RunningService
 from tools.commands import app
 from tools.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
+from tools.health_probe import local_url
 from tools.migrate import migrate
 
 COMPOSE = "docker-compose.yml"
@@ -182,12 +183,21 @@ def test_ports_are_published_on_the_loopback_alone(services: dict[str, dict[str,
 
     assert published == {
         "db": [("127.0.0.1", "3308", 3306)],
-        "api": [("127.0.0.1", "50051", 50051), ("127.0.0.1", "8001", 8001)],
+        "api": [(("127.0.0.1", str(port), port)) for port in (50051, 8001, 9464)],
         "accounts": [],
         "migrate": [],
         "grants": [],
         "data_loader": [],
     }
+
+
+def test_the_check_of_the_image_asks_the_monitoring_port_that_is_published(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    environment = services["api"]["environment"]
+    assert "healthcheck" not in services["api"]
+    assert local_url(environment) == "http://127.0.0.1:9464"
+    assert environment["MONITORING_HOST"] == "0.0.0.0"  # noqa: S104 - of the container
 
 
 def test_nothing_serves_or_loads_before_the_database_is_healthy_and_migrated(

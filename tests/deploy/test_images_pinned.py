@@ -1,0 +1,53 @@
+"""Every image of others that is built on or run is named by its digest: nobody can put another one under its tag."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.running_service import ROOT
+
+OWN = "payments"
+"""The image that is built here: it has a digest once it is built."""
+
+PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
+
+
+def images() -> Iterator[tuple[str, str]]:
+    """Yield each image that a file names, with the file."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", dockerfile, re.MULTILINE))
+    stages = set(re.findall(r"^FROM .* AS (\w+)$", dockerfile, re.MULTILINE))
+    for image in re.findall(r"^(?:FROM |COPY --from=)(\S+)", dockerfile, re.MULTILINE):
+        if image not in stages:
+            yield "Dockerfile", re.sub(r"\$\{(\w+)\}", lambda found: arguments[found[1]], image)
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    yield from (("docker-compose.yml", service["image"]) for service in compose.values())
+    for path in sorted((ROOT / "deploy/kubernetes").rglob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            yield from ((str(path.relative_to(ROOT)), image) for image in values(document, "image"))
+
+
+def values(value: Any, key: str) -> Iterator[str]:  # noqa: ANN401 - YAML holds anything
+    """Yield every text that is under ``key``, at any depth."""
+    if isinstance(value, dict):
+        if isinstance(value.get(key), str):
+            yield value[key]
+        for part in value.values():
+            yield from values(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from values(part, key)
+
+
+@pytest.mark.parametrize(("file", "image"), sorted(set(images())))
+def test_it_is_named_by_its_digest(file: str, image: str) -> None:
+    assert image == OWN or PINNED.fullmatch(image), file
+
+
+def test_each_file_that_names_images_is_looked_at() -> None:
+    named = {Path(file).name for file, _ in images()}
+    assert {"Dockerfile", "docker-compose.yml", "deployment.yaml", "migration-job.yaml"} <= named
