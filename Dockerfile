@@ -1,8 +1,8 @@
 # The tests run these steps: see tests/deploy/test_image.py.
 # The digest is that of the official images' record (docker-library/repo-info), for all platforms of this tag.
-ARG BASE=python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+FROM python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
-FROM ${BASE} AS build
+FROM base AS build
 WORKDIR /build
 COPY requirements/build.txt requirements/server.txt requirements/
 # Two environments: what the project's wheels are built with, and what is served from, which has no pip.
@@ -20,7 +20,7 @@ RUN pip --python backend/bin/python wheel --no-cache-dir --no-index --no-deps --
         ./clients/python . \
     && pip --python /opt/payments/bin/python install --no-cache-dir --no-index --no-deps wheels/*.whl
 
-FROM ${BASE}
+FROM base
 LABEL org.opencontainers.image.title="payments" \
       org.opencontainers.image.description="Charge, refund, get and list payments over gRPC and REST" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -19,11 +19,10 @@ PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 def images() -> Iterator[tuple[str, str]]:
     """Yield each image that a file names, with the file."""
     dockerfile = (ROOT / "Dockerfile").read_text()
-    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", dockerfile, re.MULTILINE))
     stages = set(re.findall(r"^FROM .* AS (\w+)$", dockerfile, re.MULTILINE))
     for image in re.findall(r"^(?:FROM |COPY --from=)(\S+)", dockerfile, re.MULTILINE):
         if image not in stages:
-            yield "Dockerfile", re.sub(r"\$\{(\w+)\}", lambda found: arguments[found[1]], image)
+            yield "Dockerfile", image
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     yield from (("docker-compose.yml", service["image"]) for service in compose.values())
     for path in sorted((ROOT / "deploy/kubernetes").rglob("*.yaml")):
@@ -46,6 +45,11 @@ def values(value: Any, key: str) -> Iterator[str]:  # noqa: ANN401 - YAML holds 
 @pytest.mark.parametrize(("file", "image"), sorted(set(images())))
 def test_it_is_named_by_its_digest(file: str, image: str) -> None:
     assert image == OWN or PINNED.fullmatch(image), file
+
+
+def test_there_is_one_version_of_each() -> None:
+    named = {image for _, image in images()}
+    assert len({image.partition(":")[0] for image in named}) == len(named)
 
 
 def test_each_file_that_names_images_is_looked_at() -> None:
