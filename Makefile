@@ -19,7 +19,7 @@ ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run re
 RELEASED := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock clean
+.PHONY: help run test faults fuzz clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -164,6 +164,9 @@ lock: $(READY) ## pin the newest allowed versions of all packages
 	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-package payments-client --python-version 3.11 --no-header --no-annotate --upgrade --quiet -o requirements/dev.txt
 	$(BIN)/uv pip compile --group build -c requirements/dev.txt --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet -o requirements/build.txt
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt --generate-hashes --no-emit-package payments-client --python-version 3.11 --no-header --no-annotate --quiet -o requirements/server.txt
+
+audit: $(READY) ## look all locked packages up in a database of known vulnerabilities, which must be reached for it
+	$(BIN)/python -m tools.audit
 
 clean: ## remove the environment, the built tools and the private database
 	if test -x $(BIN)/python; then $(BIN)/python -m tools.devdb stop; fi

@@ -1,0 +1,182 @@
+"""``make audit``: every locked package is looked up, and what could not be looked up is never said to be fine."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.running_service import ROOT
+from tools.audit import NONE_KNOWN, NOT_ASKED, SOME_KNOWN, audit
+from tools.locked_packages import Package, go_packages, maven_packages, npm_packages, python_packages
+
+REQUIREMENTS = (ROOT / "requirements/server.txt").read_text()
+LISTED = """
+The following files have been resolved:
+   payments.internal:payments-client:jar:1.0.0:compile
+   io.grpc:grpc-api:jar:1.81.0:compile -- module io.grpc [auto]
+   io.netty:netty-tcnative:jar:linux-x86_64:2.0.1.Final:runtime
+   org.opentest4j:opentest4j:jar:1.3.0:test -- module org.opentest4j
+"""
+
+RECORD = {
+    "id": "GHSA-aaaa-bbbb-cccc",
+    "aliases": ["CVE-2026-1", "PYSEC-2026-1"],
+    "summary": "It can be talked into anything",
+    "affected": [
+        {"package": {"name": name}, "ranges": [{"events": [{"introduced": "0"}, {"fixed": fixed}]}]}
+        for name, fixed in (("left-pad", "2.0"), ("right-pad", "3.0"))
+    ],
+}
+
+
+class Database:
+    """The database's API, with one vulnerable package; a reply may be replaced."""
+
+    def __init__(self) -> None:
+        """Listen."""
+        self.queries: list[dict[str, Any]] = []
+        self.vulnerable = Package("npm", "left-pad", "1.0")
+        self.reply: tuple[int, bytes] | None = None
+        database = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                database.answer(self, RECORD if self.path == f"/v1/vulns/{RECORD['id']}" else {})
+
+            def do_POST(self) -> None:
+                assert self.path == "/v1/querybatch"
+                queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+                database.queries += queries
+                database.answer(self, {"results": [database.result(query) for query in queries]})
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def result(self, query: dict[str, Any]) -> dict[str, Any]:
+        """Return what is known of one package: the vulnerable one's is on a second page."""
+        wanted = Package(query["package"]["ecosystem"], query["package"]["name"], query["version"])
+        if wanted != self.vulnerable:
+            return {}
+        if "page_token" not in query:
+            return {"next_page_token": "second"}
+        return {"vulns": [{"id": RECORD["id"], "modified": "2026-01-01T00:00:00Z"}]}
+
+    def answer(self, handler: BaseHTTPRequestHandler, value: object) -> None:
+        """Answer one request."""
+        status, body = self.reply or (200, json.dumps(value).encode())
+        handler.send_response(status)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    database = Database()
+    yield database
+    database.server.shutdown()
+    database.server.server_close()
+
+
+def test_a_vulnerable_package_fails_with_its_name_and_what_mends_it(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert audit([database.vulnerable, Package("PyPI", "fine", "1")], database.url) == SOME_KNOWN
+    told = capsys.readouterr().out
+    assert "npm left-pad 1.0\n" in told
+    assert "GHSA-aaaa-bbbb-cccc (CVE-2026-1); fixed in 2.0: It can be talked into anything" in told
+    assert "1 of 2 locked packages have known vulnerabilities (1 of PyPI, 1 of npm)." in told
+
+
+def test_each_package_is_asked_about_once_whatever_their_number(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packages = {Package("Go", f"example.org/module{number}", "1.2.3") for number in range(1201)}
+    assert audit(packages, database.url) == NONE_KNOWN
+    assert len(database.queries) == 1201
+    assert {query["package"]["name"] for query in database.queries} == {package.name for package in packages}
+    assert "0 of 1201 locked packages have known vulnerabilities (1201 of Go)." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "reply", [(500, b"{}"), (200, b"<html>"), (200, b"[]"), (200, b"{}"), (200, b'{"results": []}')]
+)
+def test_an_answer_that_is_none_is_no_clean_bill(
+    database: Database, reply: tuple[int, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    database.reply = reply
+    assert audit([Package("PyPI", "fine", "1")], database.url) == NOT_ASKED
+    assert capsys.readouterr().out.startswith("NOT AUDITED: the database of vulnerabilities at http://127.0.0.1:")
+
+
+def test_a_database_that_is_not_there_is_no_clean_bill(capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit([Package("PyPI", "fine", "1")], "http://127.0.0.1:1") == NOT_ASKED
+    assert "Nothing is known." in capsys.readouterr().out
+
+
+def test_without_the_programs_that_list_packages_nothing_is_said_to_be_fine() -> None:
+    command = [sys.executable, "-m", "tools.audit", "--database", "http://127.0.0.1:1"]
+    run = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (NOT_ASKED, "")
+    assert run.stdout.startswith("NOT AUDITED: the locked packages could not be listed: ")
+
+
+def test_those_of_python_are_all_that_are_pinned() -> None:
+    found = set(python_packages(REQUIREMENTS))
+    assert len(found) == REQUIREMENTS.count("==") - REQUIREMENTS.count("python_full_version ==")
+    assert Package("PyPI", "grpcio", version_of("grpcio")) in found
+
+
+def version_of(name: str) -> str:
+    (line,) = (line for line in REQUIREMENTS.splitlines() if line.startswith(f"{name}=="))
+    return line.removeprefix(f"{name}==").split()[0]
+
+
+def test_those_of_npm_are_what_is_installed_and_not_our_own() -> None:
+    lock = {
+        "packages": {
+            "": {"version": "1.0.0"},
+            "node_modules/@grpc/grpc-js": {"version": "1.2.3"},
+            "node_modules/a/node_modules/b": {"version": "4.5.6"},
+            "node_modules/own": {"link": True},
+        }
+    }
+    assert set(npm_packages(json.dumps(lock))) == {
+        Package("npm", "@grpc/grpc-js", "1.2.3"),
+        Package("npm", "b", "4.5.6"),
+    }
+    assert set(npm_packages((ROOT / "clients/typescript/package-lock.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("folder", "patterns", "name"),
+    [
+        ("clients/go", ["./..."], "google.golang.org/grpc"),
+        ("clients/go/example", ["./..."], "google.golang.org/grpc"),
+        ("tools/go", ["tool", "./..."], "sigs.k8s.io/kustomize/kustomize/v5"),
+        ("bench", ["./..."], "github.com/go-sql-driver/mysql"),
+    ],
+)
+def test_those_of_go_are_what_is_built_with_versions_as_the_database_has_them(
+    folder: str, patterns: list[str], name: str
+) -> None:
+    found = set(go_packages(ROOT / folder, patterns))
+    (version,) = (package.version for package in found if package.name == name)
+    assert f"{name} v{version}" in (ROOT / folder / "go.mod").read_text()
+    assert not [package for package in found if package.name.startswith("payments")]
+
+
+def test_those_of_maven_are_what_it_resolved_and_not_our_own() -> None:
+    assert set(maven_packages(LISTED)) == {
+        Package("Maven", "io.grpc:grpc-api", "1.81.0"),
+        Package("Maven", "io.netty:netty-tcnative", "2.0.1.Final"),
+        Package("Maven", "org.opentest4j:opentest4j", "1.3.0"),
+    }
