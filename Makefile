@@ -17,9 +17,10 @@ PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst a
 ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/api/test_%.py,adopted_payments authentication batch_charge charge concurrency get_payment grpcurl grpc_tools limits list_payments metrics python_client refund server)
 RELEASED := proto/released.binpb
+SBOM ?= payments.cdx.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit clean
+.PHONY: help run test faults fuzz clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -167,6 +168,9 @@ lock: $(READY) ## pin the newest allowed versions of all packages
 
 audit: $(READY) ## look all locked packages up in a database of known vulnerabilities, which must be reached for it
 	$(BIN)/python -m tools.audit
+
+sbom: $(READY) ## list the packages in the image, in CycloneDX's form, in SBOM=payments.cdx.json
+	$(BIN)/cyclonedx-py requirements requirements/server.txt --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
 clean: ## remove the environment, the built tools and the private database
 	if test -x $(BIN)/python; then $(BIN)/python -m tools.devdb stop; fi
