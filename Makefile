@@ -45,6 +45,11 @@ $(GO_TOOLS) .bin/protoc-gen-go .bin/protoc-gen-go-grpc: $(wildcard tools/go/go.*
 	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
 	go build -C tools/go -o ../../$@ $(PACKAGE)
 
+# A module of its own, because it and compose-go need different versions of one package.
+.bin/actionlint: tools/go/actionlint/go.mod tools/go/actionlint/go.sum
+	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
+	go build -C $(<D) -o ../../../$@ github.com/rhysd/actionlint/cmd/actionlint
+
 # From Debian's package, unpacked, not installed: to build it takes far longer than all the other tools together.
 $(PROMTOOL):
 	@command -v apt-get > /dev/null || { echo "put Prometheus' promtool at $@, or a link to it: this system has no apt"; exit 1; }
@@ -126,7 +131,7 @@ bench-migration: $(READY) ## measure how long writes wait while a million paymen
 
 check: lint types drift ## everything that is checked without running the service
 
-lint: $(READY) ## ruff, import-linter, buf lint, buf breaking, hadolint
+lint: $(READY) .bin/actionlint ## ruff, import-linter, buf lint, buf breaking, hadolint, actionlint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -134,6 +139,7 @@ lint: $(READY) ## ruff, import-linter, buf lint, buf breaking, hadolint
 	$(BIN)/buf lint
 	$(BIN)/buf breaking proto --against $(RELEASED)
 	$(BIN)/hadolint Dockerfile
+	.bin/actionlint -shellcheck= -pyflakes=
 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy server tools tests bench clients/python/src clients/python/example clients/python/conformance

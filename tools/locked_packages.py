@@ -18,6 +18,7 @@ _GO_MODULES = {
     "clients/go": ("./...",),
     "clients/go/example": ("./...",),
     "tools/go": ("tool", "./..."),
+    "tools/go/actionlint": ("tool",),
 }
 """What is built of each Go module."""
 

@@ -1,0 +1,101 @@
+"""The workflows: they run what ``.ci/run`` runs, audit, and release what passed, with actions that stay as they are."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.running_service import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+Workflow = dict[Any, Any]
+
+
+def load(name: str) -> Workflow:
+    workflow: Workflow = yaml.safe_load((ROOT / ".github" / name).read_text())
+    return workflow
+
+
+def triggers(workflow: Workflow) -> set[str]:
+    return set(workflow[True])  # YAML takes the key `on` for a truth value
+
+
+def runs(job: Workflow) -> list[str]:
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_each_action_is_pinned_to_a_commit_and_its_version_is_told(path: Path) -> None:
+    used = re.findall(r"uses: (.*)", path.read_text())
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\./\.github/workflows/\w+\.yml", action)
+
+
+def test_one_action_has_one_version() -> None:
+    used = {action for path in WORKFLOWS for action in re.findall(r"uses: (\S+@.*)", path.read_text())}
+    assert len({action.partition("@")[0] for action in used}) == len(used)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_nothing_may_be_written_but_by_the_job_that_publishes(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    given = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert given == ({"release": {"contents": "write", "packages": "write"}} if path.name == "release.yml" else {})
+
+
+def test_ci_makes_what_the_project_s_own_run_makes() -> None:
+    own = re.findall(r"^make (\w+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    job = load("workflows/ci.yml")["jobs"]["make"]
+    assert job["strategy"]["matrix"]["target"] == own
+    assert 'make "$TARGET"' in runs(job)
+
+
+def test_the_audit_runs_for_each_change_and_each_week_and_is_no_part_of_the_project_s_own_run() -> None:
+    workflow = load("workflows/ci.yml")
+    assert {"push", "pull_request", "schedule"} <= triggers(workflow)
+    assert "if" not in workflow["jobs"]["audit"]
+    assert runs(workflow["jobs"]["audit"]) == ["make audit"]
+    assert "audit" not in (ROOT / ".ci/run").read_text()
+
+
+def test_a_release_is_what_passed_and_has_the_list_of_its_packages() -> None:
+    jobs = load("workflows/release.yml")["jobs"]
+    assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
+    assert "workflow_call" in triggers(load("workflows/ci.yml"))
+    assert jobs["release"]["needs"] == "ci"
+    sbom = next(run for run in runs(jobs["release"]) if run.startswith("make sbom"))
+    publish = next(run for run in runs(jobs["release"]) if "gh release create" in run)
+    assert sbom.partition("SBOM=")[2] in publish
+    (image,) = (step["with"] for step in jobs["release"]["steps"] if "build-push" in step.get("uses", ""))
+    assert (image["push"], image["sbom"], image["provenance"]) == (True, True, "mode=max")
+
+
+def test_no_value_of_an_event_is_put_into_a_command() -> None:
+    for path in WORKFLOWS:
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            assert not [run for run in runs({"steps": job.get("steps", [])}) if "${{" in run], path.name
+
+
+def test_everything_that_is_pinned_is_moved() -> None:
+    moved: dict[str, set[str]] = {}
+    for update in load("dependabot.yml")["updates"]:
+        moved.setdefault(update["package-ecosystem"], set()).update(update.get("directories") or [update["directory"]])
+    modules = {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("go.mod") if not ignored(path)}
+    assert moved == {
+        "github-actions": {"/"},
+        "docker": {"/"},
+        "docker-compose": {"/"},
+        "pip": {"/requirements"},
+        "gomod": modules,
+        "npm": {"/clients/typescript"},
+        "maven": {"/clients/java"},
+    }
+
+
+def ignored(path: Path) -> bool:
+    return bool({".venv", ".bin", ".cache", ".data", "node_modules"} & set(path.relative_to(ROOT).parts))
