@@ -5,7 +5,8 @@ The rooms, and the way that a call takes through them:
 - ``transport`` reads a message into domain types, and renders what comes back; the sole owner of grpc, protobuf and
   HTTP. ``servicer`` has the RPCs, ``calls`` what is done around each (``auth``: who may call; ``admission`` and
   ``caller_rates``: how many may), ``boundary`` the one table from errors to statuses; ``grpc_server`` and
-  ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``.
+  ``http_gateway`` bring calls to them, and ``legacy_rest`` serves ``/v1``. ``monitoring`` has health and metrics, on a
+  port without calls.
 - ``use_cases`` tells what is done, in domain words, over two ports: a processor and a store; ``watching`` tells how the
   stream of events is followed.
 - ``processor`` is behind the one port: the simulated processor, which answers at once, and the remote one over HTTP,

@@ -96,6 +96,18 @@ def test_no_call_can_be_made_over_it(
     assert not [event for event in monitored.events if event["event"] == "call"]
 
 
+def test_metrics_say_how_much_is_done_and_not_for_whom_or_with_which_payment(monitored: RunningService) -> None:
+    with grpc.insecure_channel(monitored.target) as channel:
+        GrpcDriver(channel).charge(charge())
+    text = httpx.get(f"{monitored.monitoring_url}/metrics").text
+    labels = {
+        label for family in text_string_to_metric_families(text) for each in family.samples for label in each.labels
+    }
+    assert labels == {"rpc", "code", "reason", "method", "status", "kind", "problem", "state", "group", "outcome"} | {
+        *("le", "generation")
+    }
+
+
 def test_the_log_names_the_port(monitored: RunningService) -> None:
     listening = monitored.wait_for("listening", transport="monitoring")
     assert (listening["host"], listening["port"]) == ("127.0.0.1", monitored.monitoring_port)

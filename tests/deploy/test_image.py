@@ -19,6 +19,7 @@ import pytest
 from server.config import Settings
 from tools.devdb import PrivateDatabase
 from tools.health_probe import DEFAULT_PORT
+from tools.locked_packages import python_packages
 
 DOCKERFILE = Path("Dockerfile")
 INSTALLED = "/opt/payments"
@@ -227,6 +228,18 @@ def test_the_image_has_no_build_tools_of_ours(image: Path) -> None:
 
     assert {"payments_server", "payments_client", "grpcio"} <= packages
     assert packages.isdisjoint({"pip", "setuptools", "wheel", "hatchling", "grpcio_tools", "pytest", "pyarrow"})
+
+
+def test_what_is_installed_is_what_the_list_of_packages_has_and_the_project_itself(image: Path) -> None:
+    installed = {
+        (re.sub(r"[-_.]+", "-", name).lower(), version)
+        for path in image.glob("lib/python*/site-packages/*.dist-info")
+        for name, version in [path.name.removesuffix(".dist-info").rsplit("-", 1)]
+    }
+    listed = {(one.name, one.version) for one in python_packages(Path("requirements/server.txt").read_text())}
+
+    assert listed < installed
+    assert {name for name, _ in installed - listed} == {"payments-server", "payments-client"}
 
 
 def test_the_last_stage_adds_nothing_but_what_the_build_installed() -> None:
