@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
@@ -456,8 +457,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
-        if self.grpc_port == self.rest_port != 0 and not _are_apart(self.grpc_host, self.rest_host):
-            raise ValueError(f"GRPC_PORT and REST_PORT must differ: both are {self.grpc_port}")
+        places = {
+            "GRPC_PORT": (self.grpc_host, self.grpc_port),
+            "REST_PORT": (self.rest_host, self.rest_port),
+            "MONITORING_PORT": (self.monitoring_host, self.monitoring_port),
+        }
+        for (name, (host, port)), (other_name, (other_host, other_port)) in combinations(places.items(), 2):
+            if port and port == other_port and not _are_apart(host, other_host):
+                raise ValueError(f"{name} and {other_name} must differ: both are {port}")
         return self
 
     @model_validator(mode="after")
