@@ -49,6 +49,8 @@ class BlockingClient:
         self.batch_charge = _blocking(runner, client.batch_charge)
         self.refund = _blocking(runner, client.refund)
         self.get_payment = _blocking(runner, client.get_payment)
+        self.list_refunds = _blocking_iterator(runner, client.list_refunds)
+        self.list_refunds_page = _blocking(runner, client.list_refunds_page)
         self.list_payments = _blocking_iterator(runner, client.list_payments)
         self.list_payments_page = _blocking(runner, client.list_payments_page)
         self.watch_payments = _blocking_iterator(runner, client.watch_payments)
@@ -281,9 +283,46 @@ def test_a_payment_that_there_is_not_is_not_found(client: Client) -> None:
         lambda: client.refund(payment_id=2**62),
         lambda: client.get_payment(payment_id=2**62),
         lambda: client.get_payment(reference="no-such-reference"),
+        lambda: list(client.list_refunds(payment_id=2**62)),
+        lambda: client.list_refunds_page(payment_id=2**62),
     ):
         with pytest.raises(payments.PaymentNotFound):
             find()
+
+
+def refunded_in_parts(client: Client, order_id: int, count: int) -> tuple[int, list[payments.Refund]]:
+    """Return the id of a new payment, and ``count`` refunds of it."""
+    payment_id = client.charge(order_id=order_id, amount=Decimal(10_000), method=PaymentMethod.UPI).payment_id
+    results = [client.refund(payment_id=payment_id, amount=Decimal(number)) for number in range(1, count + 1)]
+    return payment_id, [result.refund for result in results if result.refund is not None]
+
+
+def test_the_refunds_of_a_payment_are_listed_over_all_pages_oldest_first(client: Client, order_id: int) -> None:
+    payment_id, refunds = refunded_in_parts(client, order_id, 5)
+    assert list(client.list_refunds(payment_id=payment_id, page_size=2)) == refunds
+    assert list(client.list_refunds(payment_id=payment_id)) == refunds
+
+
+def test_a_page_of_refunds_has_a_token_for_the_next(client: Client, order_id: int) -> None:
+    payment_id, refunds = refunded_in_parts(client, order_id, 3)
+    first = client.list_refunds_page(payment_id=payment_id, page_size=2)
+    assert list(first.refunds) == refunds[:2]
+    second = client.list_refunds_page(payment_id=payment_id, page_size=2, page_token=first.next_page_token)
+    assert second == payments.RefundPage(refunds=(refunds[2],), next_page_token="")
+    assert list(client.list_refunds(payment_id=payment_id, page_token=first.next_page_token)) == refunds[2:]
+    with pytest.raises(payments.InvalidRequest) as raised:
+        client.list_refunds_page(payment_id=payment_id + 1, page_token=first.next_page_token)
+    assert [violation.field for violation in raised.value.violations] == ["page_token"]
+
+
+def test_a_payment_with_many_refunds_comes_with_the_first_and_a_token_for_the_rest(
+    client: Client, order_id: int
+) -> None:
+    payment_id, refunds = refunded_in_parts(client, order_id, 103)
+    details = client.get_payment(payment_id=payment_id)
+    assert list(details.refunds) == refunds[:100]
+    rest = client.list_refunds(payment_id=payment_id, page_size=2, page_token=details.next_refunds_page_token)
+    assert list(rest) == refunds[100:]
 
 
 # Finding payments
@@ -770,6 +809,44 @@ def test_a_page_that_fails_for_a_moment_does_not_end_the_iteration(connect: Conn
         next(iterator)
         fake.failures = iter([failure(grpc.StatusCode.UNAVAILABLE)] * 6)
         assert [payment.payment_id for payment in iterator] == [1, 2, 3, 4, 5]
+
+
+def test_pages_of_refunds_are_fetched_when_the_iteration_gets_there(connect: Connect) -> None:
+    with serving(FakeService()) as fake:
+        iterator = connect(fake.target).list_refunds(payment_id=7, page_size=2)
+        assert fake.requests == []
+        assert [next(iterator).refund_id for _ in range(2)] == [0, 1]
+        assert len(fake.requests) == 1
+        assert [refund.refund_id for refund in iterator] == [2, 3, 4, 5]
+    assert fake.requests == [
+        pb.ListRefundsRequest(payment_id=7, page_size=2, page_token=token) for token in ("", "1", "2")
+    ]
+
+
+def test_refunds_may_be_listed_from_a_token_on(connect: Connect) -> None:
+    with serving(FakeService()) as fake:
+        iterator = connect(fake.target).list_refunds(payment_id=7, page_token="1")
+        assert [refund.refund_id for refund in iterator] == [2, 3, 4, 5]
+
+
+def test_a_page_of_refunds_that_fails_for_a_moment_does_not_end_the_iteration(connect: Connect) -> None:
+    with serving(FakeService()) as fake:
+        iterator = connect(fake.target).list_refunds(payment_id=7)
+        next(iterator)
+        fake.failures = iter([failure(grpc.StatusCode.UNAVAILABLE)] * 6)
+        assert [refund.refund_id for refund in iterator] == [1, 2, 3, 4, 5]
+
+
+def test_the_refunds_of_a_payment_that_there_is_not_are_not_found(connect: Connect) -> None:
+    missing = failure(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND")
+    with serving(FakeService(failures=iter([missing, missing]))) as fake:
+        client = connect(fake.target)
+        iterator = client.list_refunds(payment_id=7)
+        with pytest.raises(payments.PaymentNotFound):
+            next(iterator)
+        with pytest.raises(payments.PaymentNotFound):
+            client.list_refunds_page(payment_id=7)
+    assert len(fake.requests) == 2
 
 
 @pytest.mark.parametrize(

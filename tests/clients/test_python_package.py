@@ -45,6 +45,11 @@ def charge_later(client: AsyncPaymentsClient) -> Awaitable[Payment]:
 
 def listed(client: PaymentsClient) -> list[int]:
     return [payment.payment_id for payment in client.list_payments(min_create_time=datetime(2026, 1, 1, tzinfo=UTC))]
+
+
+def refunded(client: PaymentsClient, payment_id: int) -> list[Decimal]:
+    token: str = client.get_payment(payment_id=payment_id).next_refunds_page_token
+    return [refund.amount for refund in client.list_refunds(payment_id=payment_id, page_size=100, page_token=token)]
 """
 
 
@@ -105,6 +110,7 @@ def test_code_that_uses_the_wheel_passes_mypy_strict(bare_python: Path, tmp_path
         ("method=PaymentMethod.UPI", 'method="UPI"', 'Argument "method" to "charge"'),
         ("return payment.amount", "return payment.total", '"Payment" has no attribute "total"'),
         ("min_create_time=datetime", "since=datetime", 'Unexpected keyword argument "since"'),
+        ("page_size=100", 'page_size="100"', 'Argument "page_size" to "list_refunds"'),
     ],
 )
 def test_code_that_uses_the_wheel_wrongly_is_told_by_mypy(

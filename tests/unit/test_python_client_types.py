@@ -367,7 +367,12 @@ def test_a_refund_is_read_whole() -> None:
     result = _messages.refund_result(pb.RefundResponse(refund=message, payment=payment))
     assert result.refund == expected
     assert result.payment.payment_id == 7
-    assert _messages.payment_details(pb.GetPaymentResponse(payment=payment, refunds=[message])).refunds == (expected,)
+    details = _messages.payment_details(
+        pb.GetPaymentResponse(payment=payment, refunds=[message], next_refunds_page_token="t")
+    )
+    assert (details.refunds, details.next_refunds_page_token) == ((expected,), "t")
+    page = _messages.refund_page(pb.ListRefundsResponse(refunds=[message], next_page_token="t"))
+    assert page == payments.RefundPage(refunds=(expected,), next_page_token="t")
 
 
 def test_a_refund_that_an_earlier_system_made_is_none() -> None:

@@ -1,7 +1,7 @@
 """The client for asyncio."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -20,6 +20,8 @@ from payments.models import (
     PaymentMethod,
     PaymentPage,
     PaymentUpdate,
+    Refund,
+    RefundPage,
     RefundResult,
 )
 from payments.v1 import payments_pb2
@@ -27,6 +29,9 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
+_ListRequestT = TypeVar("_ListRequestT", bound=_messages.ListRequest)
+_ListResponseT = TypeVar("_ListResponseT", bound=_messages.ListResponse)
+_ItemT = TypeVar("_ItemT")
 
 
 class AsyncPaymentsClient:
@@ -110,9 +115,25 @@ class AsyncPaymentsClient:
     async def get_payment(
         self, *, payment_id: int | None = None, reference: str | None = None, timeout_seconds: float | None = None
     ) -> PaymentDetails:
-        """Return one payment with its refunds: see :meth:`PaymentsClient.get_payment`."""
+        """Return one payment with its first refunds: see :meth:`PaymentsClient.get_payment`."""
         request = _messages.get_request(payment_id=payment_id, reference=reference)
         return _messages.payment_details(await self._call(self._stub.GetPayment, request, timeout_seconds))
+
+    def list_refunds(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> AsyncIterator[Refund]:
+        """Return an async iterator over the refunds of a payment: see :meth:`PaymentsClient.list_refunds`."""
+        request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return self._walk(
+            self._stub.ListRefunds, request, lambda response: _messages.refund_page(response).refunds, timeout_seconds
+        )
+
+    async def list_refunds_page(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> RefundPage:
+        """Return one page of the refunds of a payment: see :meth:`PaymentsClient.list_refunds_page`."""
+        request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return _messages.refund_page(await self._call(self._stub.ListRefunds, request, timeout_seconds))
 
     def list_payments(
         self,
@@ -123,7 +144,13 @@ class AsyncPaymentsClient:
         **conditions: Unpack[PaymentConditions],
     ) -> AsyncIterator[Payment]:
         """Return an async iterator over matching payments (``async for``): see :meth:`PaymentsClient.list_payments`."""
-        return self._walk(_messages.list_request(conditions, order_by=order_by, page_size=page_size), timeout_seconds)
+        request = _messages.list_request(conditions, order_by=order_by, page_size=page_size)
+        return self._walk(
+            self._stub.ListPayments,
+            request,
+            lambda response: _messages.payment_page(response).payments,
+            timeout_seconds,
+        )
 
     async def list_payments_page(
         self,
@@ -167,15 +194,19 @@ class AsyncPaymentsClient:
         await self.close()
 
     async def _walk(
-        self, request: payments_pb2.ListPaymentsRequest, timeout_seconds: float | None
-    ) -> AsyncIterator[Payment]:
+        self,
+        rpc: grpc.aio.UnaryUnaryMultiCallable[_ListRequestT, _ListResponseT],
+        request: _ListRequestT,
+        items: Callable[[_ListResponseT], Iterable[_ItemT]],
+        timeout_seconds: float | None,
+    ) -> AsyncIterator[_ItemT]:
         while True:
-            page = _messages.payment_page(await self._call(self._stub.ListPayments, request, timeout_seconds))
-            for payment in page.payments:
-                yield payment
-            if not page.next_page_token:
+            response = await self._call(rpc, request, timeout_seconds)
+            for item in items(response):
+                yield item
+            if not response.next_page_token:
                 return
-            request.page_token = page.next_page_token
+            request.page_token = response.next_page_token
 
     async def _watch(
         self, request: payments_pb2.WatchPaymentsRequest, resumptions: Resumptions

@@ -1,7 +1,7 @@
 """The client for ordinary, blocking code."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -20,6 +20,8 @@ from payments.models import (
     PaymentMethod,
     PaymentPage,
     PaymentUpdate,
+    Refund,
+    RefundPage,
     RefundResult,
 )
 from payments.v1 import payments_pb2
@@ -27,6 +29,9 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 _RequestT = TypeVar("_RequestT")
 _ResponseT = TypeVar("_ResponseT")
+_ListRequestT = TypeVar("_ListRequestT", bound=_messages.ListRequest)
+_ListResponseT = TypeVar("_ListResponseT", bound=_messages.ListResponse)
+_ItemT = TypeVar("_ItemT")
 
 
 class PaymentsClient:
@@ -162,13 +167,54 @@ class PaymentsClient:
     def get_payment(
         self, *, payment_id: int | None = None, reference: str | None = None, timeout_seconds: float | None = None
     ) -> PaymentDetails:
-        """Return one payment, found by its id or by its reference, with its refunds.
+        """Return one payment, found by its id or by its reference, with its first refunds.
+
+        The answer has at most 100 refunds, and a token with which :meth:`list_refunds` goes on.
 
         Raises:
             InvalidRequest, PaymentNotFound, OutcomeUnknown.
         """
         request = _messages.get_request(payment_id=payment_id, reference=reference)
         return _messages.payment_details(self._call(self._stub.GetPayment, request, timeout_seconds))
+
+    def list_refunds(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> Iterator[Refund]:
+        """Return an iterator over the refunds of a payment, oldest first, which fetches a page when it needs one.
+
+        It meets each refund that existed when its last page was fetched exactly once.
+
+        Args:
+            payment_id: the payment.
+            page_size: how many refunds to fetch at once, 1000 at most; 0 lets the service choose.
+            page_token: where to begin: ``next_refunds_page_token`` of :class:`~payments.PaymentDetails` or
+                ``next_page_token`` of a page, for the refunds that follow; empty for all refunds.
+            timeout_seconds: how long fetching one page may take, all attempts together.
+
+        Raises:
+            InvalidRequest, PaymentNotFound, OutcomeUnknown: while iterating.
+        """
+        request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return self._walk(
+            self._stub.ListRefunds, request, lambda response: _messages.refund_page(response).refunds, timeout_seconds
+        )
+
+    def list_refunds_page(
+        self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
+    ) -> RefundPage:
+        """Return one page of the refunds of a payment, oldest first.
+
+        Args:
+            payment_id: the payment.
+            page_size: how many refunds at most, 1000 at most; 0 lets the service choose.
+            page_token: as in :meth:`list_refunds`; empty for the first page.
+            timeout_seconds: how long the call may take, all its attempts together.
+
+        Raises:
+            InvalidRequest, PaymentNotFound, OutcomeUnknown.
+        """
+        request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
+        return _messages.refund_page(self._call(self._stub.ListRefunds, request, timeout_seconds))
 
     def list_payments(
         self,
@@ -191,7 +237,13 @@ class PaymentsClient:
         Raises:
             InvalidRequest, OutcomeUnknown: while iterating.
         """
-        return self._walk(_messages.list_request(conditions, order_by=order_by, page_size=page_size), timeout_seconds)
+        request = _messages.list_request(conditions, order_by=order_by, page_size=page_size)
+        return self._walk(
+            self._stub.ListPayments,
+            request,
+            lambda response: _messages.payment_page(response).payments,
+            timeout_seconds,
+        )
 
     def list_payments_page(
         self,
@@ -261,13 +313,19 @@ class PaymentsClient:
         """Close the connection."""
         self.close()
 
-    def _walk(self, request: payments_pb2.ListPaymentsRequest, timeout_seconds: float | None) -> Iterator[Payment]:
+    def _walk(
+        self,
+        rpc: "grpc.UnaryUnaryMultiCallable[_ListRequestT, _ListResponseT]",  # generic in its type stubs only
+        request: _ListRequestT,
+        items: Callable[[_ListResponseT], Iterable[_ItemT]],
+        timeout_seconds: float | None,
+    ) -> Iterator[_ItemT]:
         while True:
-            page = _messages.payment_page(self._call(self._stub.ListPayments, request, timeout_seconds))
-            yield from page.payments
-            if not page.next_page_token:
+            response = self._call(rpc, request, timeout_seconds)
+            yield from items(response)
+            if not response.next_page_token:
                 return
-            request.page_token = page.next_page_token
+            request.page_token = response.next_page_token
 
     def _watch(
         self, request: payments_pb2.WatchPaymentsRequest, resumptions: Resumptions

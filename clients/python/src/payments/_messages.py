@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -23,6 +23,7 @@ from payments.models import (
     PaymentStatus,
     PaymentUpdate,
     Refund,
+    RefundPage,
     RefundResult,
     RefundState,
     RefundStatus,
@@ -36,6 +37,19 @@ _AMOUNT_DIGITS = 2
 
 _MemberT = TypeVar("_MemberT")
 _NumberT = TypeVar("_NumberT")
+
+
+class ListRequest(Protocol):
+    """A request for a page of a list."""
+
+    page_token: str
+
+
+class ListResponse(Protocol):
+    """A page of a list."""
+
+    next_page_token: str
+
 
 _METHOD_NUMBERS = {
     PaymentMethod.UPI: payments_pb2.PAYMENT_METHOD_UPI,
@@ -149,6 +163,11 @@ def get_request(*, payment_id: int | None, reference: str | None) -> payments_pb
     raise TypeError("get_payment() takes either payment_id or reference")
 
 
+def list_refunds_request(*, payment_id: int, page_size: int, page_token: str) -> payments_pb2.ListRefundsRequest:
+    """Return the request for a page of the refunds of a payment."""
+    return payments_pb2.ListRefundsRequest(payment_id=payment_id, page_size=page_size, page_token=page_token)
+
+
 def list_request(
     conditions: PaymentConditions,
     *,
@@ -234,7 +253,16 @@ def refund_result(response: payments_pb2.RefundResponse) -> RefundResult:
 
 def payment_details(response: payments_pb2.GetPaymentResponse) -> PaymentDetails:
     """Return a payment and its refunds in Python's types."""
-    return PaymentDetails(payment=payment(response.payment), refunds=tuple(map(refund, response.refunds)))
+    return PaymentDetails(
+        payment=payment(response.payment),
+        refunds=tuple(map(refund, response.refunds)),
+        next_refunds_page_token=response.next_refunds_page_token,
+    )
+
+
+def refund_page(response: payments_pb2.ListRefundsResponse) -> RefundPage:
+    """Return a page of refunds in Python's types."""
+    return RefundPage(refunds=tuple(map(refund, response.refunds)), next_page_token=response.next_page_token)
 
 
 def payment_page(response: payments_pb2.ListPaymentsResponse) -> PaymentPage:

@@ -125,15 +125,28 @@ class RefundResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentDetails:
-    """A payment with its refunds, oldest first."""
+    """A payment with its refunds, oldest first, at most 100.
+
+    ``next_refunds_page_token`` is empty when ``refunds`` has them all. Otherwise pass it as ``page_token`` to
+    ``list_refunds`` to get the refunds that follow.
+    """
 
     payment: Payment
     refunds: tuple[Refund, ...]
+    next_refunds_page_token: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefundPage:
+    """One page of the refunds of a payment, oldest first. ``next_page_token`` is empty on the last page."""
+
+    refunds: tuple[Refund, ...]
+    next_page_token: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentPage:
-    """One page of a list.
+    """One page of a list of payments.
 
     ``next_page_token`` is empty on the last page. ``total_size`` counts the matching payments of all pages, and is None
     unless it was asked for.
