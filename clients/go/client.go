@@ -120,7 +120,8 @@ func (c *Client) Refund(ctx context.Context, params RefundParams, options ...Cal
 	return refundResultFrom(response), nil
 }
 
-// GetPayment returns the payment with this id, with its refunds.
+// GetPayment returns the payment with this id, with its first refunds. There are at most 100 of them, and a token with
+// which [Client.ListRefunds] goes on.
 //
 // Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
 func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...CallOption) (*PaymentDetails, error) {
@@ -128,7 +129,8 @@ func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...Cal
 	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
 }
 
-// GetPaymentByReference returns the payment with this reference, with its refunds; for the rest as [Client.GetPayment].
+// GetPaymentByReference returns the payment with this reference, with its first refunds; for the rest as
+// [Client.GetPayment].
 func (c *Client) GetPaymentByReference(
 	ctx context.Context, reference string, options ...CallOption,
 ) (*PaymentDetails, error) {
@@ -144,6 +146,50 @@ func (c *Client) getPayment(
 		return nil, err
 	}
 	return paymentDetailsFrom(response), nil
+}
+
+// ListRefunds returns an iterator over the refunds of a payment, oldest first, which fetches a page when it needs one:
+//
+//	for refund, err := range client.ListRefunds(ctx, payments.ListRefundsParams{PaymentID: paymentID}) {
+//		if err != nil {
+//			return err
+//		}
+//		...
+//	}
+//
+// It meets each refund that existed when its last page was fetched exactly once. An error ends it, and its refund is
+// nil. The client's timeout, or the one in options, is for fetching one page; the context is for the whole. Ranging over
+// it again starts again.
+//
+// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
+func (c *Client) ListRefunds(
+	ctx context.Context, params ListRefundsParams, options ...CallOption,
+) iter.Seq2[*Refund, error] {
+	return walk(params.PageToken, func(token string) ([]*Refund, string, error) {
+		pageParams := params // a copy, because several goroutines may range over the iterator
+		pageParams.PageToken = token
+		page, err := c.ListRefundsPage(ctx, pageParams, options...)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Refunds, page.NextPageToken, nil
+	})
+}
+
+// ListRefundsPage returns one page of the refunds of a payment, oldest first.
+//
+// Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
+func (c *Client) ListRefundsPage(
+	ctx context.Context, params ListRefundsParams, options ...CallOption,
+) (*RefundPage, error) {
+	request := &paymentsv1.ListRefundsRequest{
+		PaymentId: params.PaymentID, PageSize: params.PageSize, PageToken: params.PageToken,
+	}
+	response, err := call(ctx, c, c.stub.ListRefunds, request, "", options)
+	if err != nil {
+		return nil, err
+	}
+	return refundPageFrom(response), nil
 }
 
 // ListPayments returns an iterator over the payments that match the conditions, which fetches a page when it needs one:
@@ -163,25 +209,13 @@ func (c *Client) getPayment(
 func (c *Client) ListPayments(
 	ctx context.Context, params ListParams, options ...CallOption,
 ) iter.Seq2[*Payment, error] {
-	return func(yield func(*Payment, error) bool) {
-		var next PageParams
-		for {
-			page, err := c.ListPaymentsPage(ctx, params, next, options...)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, payment := range page.Payments {
-				if !yield(payment, nil) {
-					return
-				}
-			}
-			if page.NextPageToken == "" {
-				return
-			}
-			next.Token = page.NextPageToken
+	return walk("", func(token string) ([]*Payment, string, error) {
+		page, err := c.ListPaymentsPage(ctx, params, PageParams{Token: token}, options...)
+		if err != nil {
+			return nil, "", err
 		}
-	}
+		return page.Payments, page.NextPageToken, nil
+	})
 }
 
 // ListPaymentsPage returns one page of the payments that match the conditions.

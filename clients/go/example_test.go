@@ -53,6 +53,23 @@ func ExampleClient_Charge() {
 	}
 }
 
+func ExampleClient_ListRefunds() {
+	client, err := payments.New(context.Background(), "127.0.0.1:50051")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	params := payments.ListRefundsParams{PaymentID: 403}
+	for refund, err := range client.ListRefunds(context.Background(), params) {
+		if err != nil {
+			log.Print(err)
+			break
+		}
+		fmt.Println(refund.RefundID, refund.Amount.StringFixed(2), refund.Currency)
+	}
+}
+
 func ExampleClient_ListPayments() {
 	client, err := payments.New(context.Background(), "127.0.0.1:50051")
 	if err != nil {

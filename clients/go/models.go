@@ -107,13 +107,23 @@ type RefundResult struct {
 	Payment *Payment
 }
 
-// PaymentDetails is a payment with its refunds, oldest first.
+// PaymentDetails is a payment with its refunds, oldest first, at most 100.
+//
+// NextRefundsPageToken is empty when Refunds has them all. Otherwise pass it as [ListRefundsParams.PageToken] to
+// [Client.ListRefunds] to get the refunds that follow.
 type PaymentDetails struct {
-	Payment *Payment
-	Refunds []*Refund
+	Payment              *Payment
+	Refunds              []*Refund
+	NextRefundsPageToken string
 }
 
-// PaymentPage is one page of a list.
+// RefundPage is one page of the refunds of a payment, oldest first. NextPageToken is empty on the last page.
+type RefundPage struct {
+	Refunds       []*Refund
+	NextPageToken string
+}
+
+// PaymentPage is one page of a list of payments.
 //
 // NextPageToken is empty on the last page. TotalSize counts the matching payments of all pages, and is nil unless it
 // was asked for.

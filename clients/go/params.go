@@ -41,6 +41,17 @@ type RefundParams struct {
 	RequestID *string
 }
 
+// ListRefundsParams says of which payment to list the refunds, and how.
+type ListRefundsParams struct {
+	// PaymentID is the payment.
+	PaymentID int64
+	// PageSize is how many refunds to fetch at once, 1000 at most; 0 lets the service choose.
+	PageSize int32
+	// PageToken says where to begin: [PaymentDetails.NextRefundsPageToken] or [RefundPage.NextPageToken], for the refunds
+	// that follow; empty for the first page, or all refunds.
+	PageToken string
+}
+
 // ListParams says which payments to list, and how. All the conditions that are given must hold; bounds are inclusive.
 type ListParams struct {
 	// OrderID finds payments of this order.

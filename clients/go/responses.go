@@ -69,8 +69,16 @@ func refundResultFrom(response *paymentsv1.RefundResponse) *RefundResult {
 
 func paymentDetailsFrom(response *paymentsv1.GetPaymentResponse) *PaymentDetails {
 	return &PaymentDetails{
-		Payment: paymentFrom(response.GetPayment()),
-		Refunds: each(response.GetRefunds(), refundFrom),
+		Payment:              paymentFrom(response.GetPayment()),
+		Refunds:              each(response.GetRefunds(), refundFrom),
+		NextRefundsPageToken: response.GetNextRefundsPageToken(),
+	}
+}
+
+func refundPageFrom(response *paymentsv1.ListRefundsResponse) *RefundPage {
+	return &RefundPage{
+		Refunds:       each(response.GetRefunds(), refundFrom),
+		NextPageToken: response.GetNextPageToken(),
 	}
 }
 

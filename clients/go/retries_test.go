@@ -244,6 +244,18 @@ var everyCall = map[string]func(context.Context, *payments.Client) error{
 		_, err := client.GetPaymentByReference(ctx, "ECI20251124-1")
 		return err
 	},
+	"ListRefunds": func(ctx context.Context, client *payments.Client) error {
+		for _, err := range client.ListRefunds(ctx, payments.ListRefundsParams{PaymentID: 1}) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"ListRefundsPage": func(ctx context.Context, client *payments.Client) error {
+		_, err := client.ListRefundsPage(ctx, payments.ListRefundsParams{PaymentID: 1})
+		return err
+	},
 	"ListPayments": func(ctx context.Context, client *payments.Client) error {
 		for _, err := range client.ListPayments(ctx, payments.ListParams{}) {
 			if err != nil {

@@ -120,6 +120,8 @@ func done(_ context.Context, _ int, request proto.Message) (proto.Message, error
 		return &paymentsv1.RefundResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
 	case *paymentsv1.GetPaymentRequest:
 		return &paymentsv1.GetPaymentResponse{Payment: &paymentsv1.Payment{PaymentId: 1}}, nil
+	case *paymentsv1.ListRefundsRequest:
+		return &paymentsv1.ListRefundsResponse{}, nil
 	}
 	return &paymentsv1.ListPaymentsResponse{}, nil
 }

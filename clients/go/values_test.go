@@ -107,6 +107,7 @@ func TestAPaymentAndItsRefundsComeInGosOwnTypes(t *testing.T) {
 			RefundId: 19, PaymentId: math.MaxInt64, Amount: &money.Money{CurrencyCode: "INR", Units: 61, Nanos: 500_000_000},
 			Status: paymentsv1.RefundStatus_REFUND_STATUS_PENDING, Reason: "damaged", CreateTime: timestamppb.New(at),
 		}},
+		NextRefundsPageToken: "rest",
 	}))
 	details, err := connect(t, service.target).GetPayment(t.Context(), math.MaxInt64)
 	if err != nil {
@@ -123,6 +124,7 @@ func TestAPaymentAndItsRefundsComeInGosOwnTypes(t *testing.T) {
 			RefundID: 19, PaymentID: math.MaxInt64, Amount: amount("61.50"), Currency: "INR",
 			Status: payments.RefundStatusPending, Reason: "damaged", CreateTime: at,
 		}},
+		NextRefundsPageToken: "rest",
 	})
 	assertSame(t, service.calls()[0].request, &paymentsv1.GetPaymentRequest{
 		Key: &paymentsv1.GetPaymentRequest_PaymentId{PaymentId: math.MaxInt64},

@@ -42,6 +42,18 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 		}
 		details, err := client.GetPayment(ctx, value(args.integer("payment_id")))
 		return outcome(details, err, detailsJSON)
+	case "list_refunds":
+		all := &payments.RefundPage{}
+		for refund, err := range client.ListRefunds(ctx, listRefundsParams(args)) {
+			if err != nil {
+				return nil, err
+			}
+			all.Refunds = append(all.Refunds, refund)
+		}
+		return refundPageJSON(all), nil
+	case "list_refunds_page":
+		page, err := client.ListRefundsPage(ctx, listRefundsParams(args))
+		return outcome(page, err, refundPageJSON)
 	case "list_payments":
 		all := &payments.PaymentPage{}
 		for payment, err := range client.ListPayments(ctx, listParams(args)) {
@@ -103,6 +115,14 @@ func chargeParams(args arguments) payments.ChargeParams {
 		Currency:  value(args.text("currency")),
 		Method:    payments.PaymentMethod(value(args.text("method"))),
 		RequestID: args.text("request_id"),
+	}
+}
+
+func listRefundsParams(args arguments) payments.ListRefundsParams {
+	return payments.ListRefundsParams{
+		PaymentID: value(args.integer("payment_id")),
+		PageSize:  int32(value(args.integer("page_size"))),
+		PageToken: value(args.text("page_token")),
 	}
 }
 

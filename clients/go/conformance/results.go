@@ -70,8 +70,16 @@ func refundResultJSON(result *payments.RefundResult) any {
 
 func detailsJSON(details *payments.PaymentDetails) any {
 	return map[string]any{
-		"payment": paymentJSON(details.Payment),
-		"refunds": listJSON(details.Refunds, refundJSON),
+		"payment":                 paymentJSON(details.Payment),
+		"refunds":                 listJSON(details.Refunds, refundJSON),
+		"next_refunds_page_token": details.NextRefundsPageToken,
+	}
+}
+
+func refundPageJSON(page *payments.RefundPage) any {
+	return map[string]any{
+		"refunds":         listJSON(page.Refunds, refundJSON),
+		"next_page_token": page.NextPageToken,
 	}
 }
 
