@@ -6,6 +6,7 @@ import {
   type GetPaymentParams,
   grpc,
   InvalidRequest,
+  type ListRefundsParams,
   type PaymentEvent,
   type PaymentsClient,
   PaymentsError,
@@ -90,6 +91,15 @@ export class CaseRun {
         return this.#client.refund(params as RefundParams);
       case "get_payment":
         return this.#client.getPayment(params as GetPaymentParams);
+      case "list_refunds_page":
+        return this.#client.listRefundsPage(params as ListRefundsParams);
+      case "list_refunds": {
+        const refunds = [];
+        for await (const refund of this.#client.listRefunds(params as ListRefundsParams)) {
+          refunds.push(refund);
+        }
+        return { refunds };
+      }
       case "list_payments_page":
         return this.#client.listPaymentsPage(params);
       case "list_payments": {

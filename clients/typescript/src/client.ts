@@ -6,23 +6,50 @@ import { channelOptions, DEFAULT_TARGET, DEFAULT_TIMEOUT_SECONDS } from "./conne
 import type { PaymentsError } from "./errors.js";
 import {
   type ListPaymentsRequest,
+  type ListRefundsRequest,
   PaymentServiceClient,
   type WatchPaymentsResponse,
 } from "./generated/payments/v1/payments.js";
-import type { Payment, PaymentDetails, PaymentPage, PaymentUpdate, RefundResult } from "./models.js";
+import type {
+  Payment,
+  PaymentDetails,
+  PaymentPage,
+  PaymentUpdate,
+  Refund,
+  RefundPage,
+  RefundResult,
+} from "./models.js";
 import type { PaymentsClientOptions } from "./options.js";
+import { walk } from "./paging.js";
 import type {
   CallOptions,
   ChargeParams,
   GetPaymentParams,
   ListPaymentsPageParams,
   ListPaymentsParams,
+  ListRefundsParams,
   RefundParams,
   WatchOptions,
   WatchPaymentsParams,
 } from "./params.js";
-import { batchChargeRequest, chargeRequest, getRequest, listRequest, refundRequest, watchRequest } from "./requests.js";
-import { chargeOutcomes, paymentDetails, paymentOf, paymentPage, paymentUpdate, refundResult } from "./responses.js";
+import {
+  batchChargeRequest,
+  chargeRequest,
+  getRequest,
+  listRefundsRequest,
+  listRequest,
+  refundRequest,
+  watchRequest,
+} from "./requests.js";
+import {
+  chargeOutcomes,
+  paymentDetails,
+  paymentOf,
+  paymentPage,
+  paymentUpdate,
+  refundPage,
+  refundResult,
+} from "./responses.js";
 
 /**
  * A client of the payment service, to be kept and shared: it holds the connections.
@@ -93,13 +120,40 @@ export class PaymentsClient {
   }
 
   /**
-   * Returns one payment, found by its id or by its reference, with its refunds.
+   * Returns one payment, found by its id or by its reference, with its first refunds: at most 100, and a token with which
+   * {@link listRefunds} goes on.
    *
    * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown.
    */
   async getPayment(params: GetPaymentParams, options: CallOptions = {}): Promise<PaymentDetails> {
     const rpc = this.#stub.getPayment.bind(this.#stub);
     return paymentDetails(await this.#calls.make(rpc, getRequest(params), options));
+  }
+
+  /**
+   * Iterates over the refunds of a payment, oldest first, fetching a page when the iteration gets there.
+   *
+   * It meets each refund that existed when its last page was fetched exactly once. The options hold for each page that is
+   * fetched.
+   *
+   * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown: while iterating.
+   */
+  listRefunds(params: ListRefundsParams, options: CallOptions = {}): AsyncGenerator<Refund, void, undefined> {
+    const first = listRefundsRequest(params);
+    return walk(
+      first.pageToken,
+      (pageToken) => this.#refundPage({ ...first, pageToken }, options),
+      (page) => page.refunds,
+    );
+  }
+
+  /**
+   * Returns one page of the refunds of a payment, oldest first.
+   *
+   * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown.
+   */
+  async listRefundsPage(params: ListRefundsParams, options: CallOptions = {}): Promise<RefundPage> {
+    return this.#refundPage(listRefundsRequest(params), options);
   }
 
   /**
@@ -111,7 +165,12 @@ export class PaymentsClient {
    * @throws InvalidRequest, OutcomeUnknown: while iterating.
    */
   listPayments(params: ListPaymentsParams = {}, options: CallOptions = {}): AsyncGenerator<Payment, void, undefined> {
-    return this.#walk(listRequest(params), options);
+    const first = listRequest(params);
+    return walk(
+      first.pageToken,
+      (pageToken) => this.#paymentPage({ ...first, pageToken }, options),
+      (page) => page.payments,
+    );
   }
 
   /**
@@ -120,7 +179,7 @@ export class PaymentsClient {
    * @throws InvalidRequest, OutcomeUnknown.
    */
   async listPaymentsPage(params: ListPaymentsPageParams = {}, options: CallOptions = {}): Promise<PaymentPage> {
-    return this.#page(listRequest(params), options);
+    return this.#paymentPage(listRequest(params), options);
   }
 
   /**
@@ -160,16 +219,12 @@ export class PaymentsClient {
     this.close();
   }
 
-  async *#walk(first: ListPaymentsRequest, options: CallOptions): AsyncGenerator<Payment, void, undefined> {
-    let pageToken = first.pageToken;
-    do {
-      const page = await this.#page({ ...first, pageToken }, options);
-      yield* page.payments;
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
+  async #refundPage(request: ListRefundsRequest, options: CallOptions): Promise<RefundPage> {
+    const rpc = this.#stub.listRefunds.bind(this.#stub);
+    return refundPage(await this.#calls.make(rpc, request, options));
   }
 
-  async #page(request: ListPaymentsRequest, options: CallOptions): Promise<PaymentPage> {
+  async #paymentPage(request: ListPaymentsRequest, options: CallOptions): Promise<PaymentPage> {
     const rpc = this.#stub.listPayments.bind(this.#stub);
     return paymentPage(await this.#calls.make(rpc, request, options));
   }

@@ -72,14 +72,26 @@ export interface RefundResult {
   readonly payment: Payment;
 }
 
-/** A payment with its refunds, oldest first. */
+/**
+ * A payment with its refunds, oldest first, at most 100.
+ *
+ * `nextRefundsPageToken` is empty when `refunds` has them all. Otherwise pass it as `pageToken` to `listRefunds` to get
+ * the refunds that follow.
+ */
 export interface PaymentDetails {
   readonly payment: Payment;
   readonly refunds: readonly Refund[];
+  readonly nextRefundsPageToken: string;
+}
+
+/** One page of the refunds of a payment, oldest first. `nextPageToken` is empty on the last page. */
+export interface RefundPage {
+  readonly refunds: readonly Refund[];
+  readonly nextPageToken: string;
 }
 
 /**
- * One page of a list.
+ * One page of a list of payments.
  *
  * `nextPageToken` is empty on the last page. `totalSize` counts the matching payments of all pages, and is undefined
  * unless it was asked for.

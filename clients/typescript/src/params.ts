@@ -50,6 +50,19 @@ export interface RefundParams {
 export type GetPaymentParams =
   { paymentId: bigint | number; reference?: undefined } | { reference: string; paymentId?: undefined };
 
+/** What {@link PaymentsClient.listRefunds} and {@link PaymentsClient.listRefundsPage} take. */
+export interface ListRefundsParams {
+  /** The payment. */
+  paymentId: bigint | number;
+  /** How many refunds to fetch at once, 1000 at most; otherwise the service chooses. */
+  pageSize?: number | undefined;
+  /**
+   * Where to begin: `nextRefundsPageToken` of {@link PaymentsClient.getPayment}, or `nextPageToken` of a page, for the
+   * refunds that follow; left out or empty for the first page, or all refunds.
+   */
+  pageToken?: string | undefined;
+}
+
 /** Which payments to list: all conditions that are given must hold. Bounds are inclusive. */
 export interface PaymentConditions {
   /** Payments of this order. */

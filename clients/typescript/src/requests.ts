@@ -7,6 +7,7 @@ import {
   type ChargeRequest,
   type GetPaymentRequest,
   type ListPaymentsRequest,
+  type ListRefundsRequest,
   type PaymentFilter,
   PaymentMethod,
   type RefundRequest,
@@ -18,6 +19,7 @@ import type {
   ChargeParams,
   GetPaymentParams,
   ListPaymentsPageParams,
+  ListRefundsParams,
   PaymentConditions,
   RefundParams,
   WatchPaymentsParams,
@@ -67,6 +69,15 @@ export function getRequest(params: GetPaymentParams): GetPaymentRequest {
   return {
     paymentId: optional(exactId, "paymentId", paymentId),
     reference: optional(text, "reference", reference),
+  };
+}
+
+/** The request for a page of the refunds of a payment. */
+export function listRefundsRequest(params: ListRefundsParams): ListRefundsRequest {
+  return {
+    paymentId: exactId("paymentId", params.paymentId),
+    pageSize: optional(int32, "pageSize", params.pageSize) ?? 0,
+    pageToken: optional(text, "pageToken", params.pageToken) ?? "",
   };
 }
 

@@ -11,6 +11,7 @@ import {
   type BatchChargeResponse,
   type GetPaymentResponse,
   type ListPaymentsResponse,
+  type ListRefundsResponse,
   Payment as PaymentMessage,
   type PaymentEvent as PaymentEventMessage,
   type Refund as RefundMessage,
@@ -24,6 +25,7 @@ import type {
   PaymentPage,
   PaymentUpdate,
   Refund,
+  RefundPage,
   RefundResult,
 } from "./models.js";
 import { amountOf } from "./money.js";
@@ -76,7 +78,15 @@ export function refundResult(response: RefundResponse): RefundResult {
 }
 
 export function paymentDetails(response: GetPaymentResponse): PaymentDetails {
-  return { payment: paymentOf(response.payment), refunds: response.refunds.map(refundOf) };
+  return {
+    payment: paymentOf(response.payment),
+    refunds: response.refunds.map(refundOf),
+    nextRefundsPageToken: response.nextRefundsPageToken,
+  };
+}
+
+export function refundPage(response: ListRefundsResponse): RefundPage {
+  return { refunds: response.refunds.map(refundOf), nextPageToken: response.nextPageToken };
 }
 
 export function paymentPage(response: ListPaymentsResponse): PaymentPage {

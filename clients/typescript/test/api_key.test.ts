@@ -85,7 +85,7 @@ test("an API key is sent with each attempt as a bearer token, and a client witho
       if (failures === 1) {
         throw new Fault(grpc.status.UNAVAILABLE);
       }
-      return { payment: undefined, refunds: [] };
+      return { payment: undefined, refunds: [], nextRefundsPageToken: "" };
     },
   });
   await clientOf(t, { target: service.target, apiKey: KEY }).getPayment({ paymentId: 1 });

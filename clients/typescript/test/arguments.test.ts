@@ -5,6 +5,7 @@ import {
   type CallOptions,
   Decimal,
   type GetPaymentParams,
+  type ListRefundsParams,
   type PaymentsClient,
   type WatchOptions,
 } from "@payments/client";
@@ -21,6 +22,9 @@ const batch = (params: object) => (client: PaymentsClient) =>
   ]);
 const refund = (params: object) => (client: PaymentsClient) => client.refund({ paymentId: 1, ...params });
 const get = (params: object) => (client: PaymentsClient) => client.getPayment(params as GetPaymentParams);
+const refunds = (params: object) => async (client: PaymentsClient) =>
+  client.listRefunds(params as ListRefundsParams).next();
+const refundPage = (params: object) => (client: PaymentsClient) => client.listRefundsPage(params as ListRefundsParams);
 const page = (params: object) => (client: PaymentsClient) => client.listPaymentsPage(params);
 const list = (params: object) => async (client: PaymentsClient) => client.listPayments(params).next();
 const watch = (params: object, options?: WatchOptions) => async (client: PaymentsClient) =>
@@ -66,6 +70,10 @@ const REFUSED: Refused[] = [
   ],
   ["a payment to get by nothing", get({}), "TypeError", /paymentId or reference/],
   ["a reference that is no string", get({ reference: 7 }), "TypeError", /^reference .*number/],
+  ["refunds of a payment that is not given", refunds({}), "TypeError", /^paymentId .*undefined/],
+  ["refunds of a payment_id that is a string", refundPage({ paymentId: "403" }), "TypeError", /^paymentId .*string/],
+  ["a page_size of refunds that is a fraction", refunds({ paymentId: 1, pageSize: 0.5 }), "RangeError", /^pageSize /],
+  ["a page_token of refunds that is no string", refundPage({ paymentId: 1, pageToken: 2 }), "TypeError", /^pageToken /],
   ["a request_id that is no string", charge({ requestId: 7 }), "TypeError", /^requestId .*number/],
   ["a request_id that is null", refund({ requestId: null }), "TypeError", /^requestId .*null/],
   ["a reason that is no string", refund({ reason: {} }), "TypeError", /^reason .*object/],

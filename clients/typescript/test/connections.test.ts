@@ -109,7 +109,7 @@ test("interceptors are around each attempt, the first outermost, and what they s
       if (failures < 3) {
         throw new Fault(grpc.status.UNAVAILABLE);
       }
-      return { payment: undefined, refunds: [] };
+      return { payment: undefined, refunds: [], nextRefundsPageToken: "" };
     },
   });
   const record: string[] = [];

@@ -102,12 +102,14 @@ test("a payment is asked for by its id or by its reference, and comes with its r
   const answer = GetPaymentResponse.fromPartial({
     payment: { paymentId: 403n },
     refunds: [{ refundId: 19n }, { refundId: 20n }],
+    nextRefundsPageToken: "rest",
   });
   const service = await startService(t, { getPayment: () => answer });
   const client = clientOf(t, { target: service.target });
-  const { payment, refunds } = await client.getPayment({ paymentId: 403 });
+  const { payment, refunds, nextRefundsPageToken } = await client.getPayment({ paymentId: 403 });
   await client.getPayment({ reference: "ECI-1" });
   assert.deepEqual([payment.paymentId, ...refunds.map((refund) => refund.refundId)], [403n, 19n, 20n]);
+  assert.equal(nextRefundsPageToken, "rest");
   assert.deepEqual(
     service.calls.map((call) => call.request),
     [

@@ -12,6 +12,8 @@ import {
   GetPaymentResponse,
   type ListPaymentsRequest,
   ListPaymentsResponse,
+  type ListRefundsRequest,
+  ListRefundsResponse,
   Payment,
   PaymentServiceService,
   type RefundRequest,
@@ -29,6 +31,7 @@ export interface Answers {
   batchCharge?: Answer<BatchChargeRequest, BatchChargeResponse>;
   refund?: Answer<RefundRequest, RefundResponse>;
   getPayment?: Answer<GetPaymentRequest, GetPaymentResponse>;
+  listRefunds?: Answer<ListRefundsRequest, ListRefundsResponse>;
   listPayments?: Answer<ListPaymentsRequest, ListPaymentsResponse>;
   watchPayments?: (call: Call<WatchPaymentsRequest>) => AsyncIterable<WatchPaymentsResponse>;
 }
@@ -101,6 +104,7 @@ export async function startService(
     ),
     refund: handler(answers.refund ?? (() => RefundResponse.create({ payment: {} }))),
     getPayment: handler(answers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
+    listRefunds: handler(answers.listRefunds ?? (() => ListRefundsResponse.create())),
     listPayments: handler(answers.listPayments ?? (() => ListPaymentsResponse.create())),
     watchPayments: streamHandler(answers.watchPayments ?? quiet),
   });

@@ -11,6 +11,10 @@ export async function rightly(client: PaymentsClient, error: OutcomeUnknown): Pr
   }
   await client.getPayment({ reference: payment.reference }, { timeoutSeconds: seconds });
   await client.refund({ paymentId: payment.paymentId, amount: payment.amount, currency: payment.currency });
+  const { nextRefundsPageToken } = await client.getPayment({ paymentId: payment.paymentId });
+  for await (const refund of client.listRefunds({ paymentId: 403, pageSize: 2, pageToken: nextRefundsPageToken })) {
+    await client.getPayment({ paymentId: refund.paymentId });
+  }
   for await (const { event, resumeToken } of client.watchPayments({}, { timeoutSeconds: seconds })) {
     if (event?.type === "REFUNDED" && event.refund?.paymentId === payment.paymentId) {
       client.watchPayments({ resumeToken }, { signal: AbortSignal.timeout(1_000) });
@@ -34,6 +38,10 @@ export async function wrongly(client: PaymentsClient, payment: Payment): Promise
   await client.getPayment({ paymentId: 1, reference: "ECI-1" });
   // @ts-expect-error: nor by nothing
   await client.getPayment({});
+  // @ts-expect-error: refunds are listed of one payment
+  client.listRefunds();
+  // @ts-expect-error: which is named by its id
+  await client.listRefundsPage({ reference: "ECI-1" });
   // @ts-expect-error: a time is no string
   await client.listPaymentsPage({ minCreateTime: "2026-01-01" });
   // @ts-expect-error: there is no such condition
