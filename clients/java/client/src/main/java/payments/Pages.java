@@ -2,41 +2,51 @@ package payments;
 
 import java.util.Collections;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Spliterator;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
-import payments.v1.ListPaymentsRequest;
 
-/** Walks the pages of a list, and fetches one when it gets there. */
-final class Pages implements Spliterator<Payment> {
-    private final Function<ListPaymentsRequest, PaymentPage> fetch;
-    private ListPaymentsRequest request;
-    private Iterator<Payment> page = Collections.emptyIterator();
+/**
+ * Walks the pages of a list, and fetches one when it gets there.
+ *
+ * @param <P> a page
+ * @param <T> an item of a page
+ */
+final class Pages<P, T> implements Spliterator<T> {
+    private final Function<String, P> fetch;
+    private final Function<P, List<T>> items;
+    private final Function<P, String> nextToken;
+    private String token;
+    private Iterator<T> page = Collections.emptyIterator();
 
-    private Pages(ListPaymentsRequest first, Function<ListPaymentsRequest, PaymentPage> fetch) {
-        this.request = first;
+    private Pages(
+            String firstToken, Function<String, P> fetch, Function<P, List<T>> items, Function<P, String> nextToken) {
+        this.token = firstToken;
         this.fetch = fetch;
+        this.items = items;
+        this.nextToken = nextToken;
     }
 
-    /** {@return the payments of all pages from {@code first} on} */
-    static Stream<Payment> stream(ListPaymentsRequest first, Function<ListPaymentsRequest, PaymentPage> fetch) {
-        return StreamSupport.stream(new Pages(first, fetch), false);
+    /** {@return the items of the page with this token, and of all pages after it; {@code fetch} takes a token} */
+    static <P, T> Stream<T> stream(
+            String firstToken, Function<String, P> fetch, Function<P, List<T>> items, Function<P, String> nextToken) {
+        return StreamSupport.stream(new Pages<>(firstToken, fetch, items, nextToken), false);
     }
 
     @Override
-    public boolean tryAdvance(Consumer<? super Payment> action) {
+    public boolean tryAdvance(Consumer<? super T> action) {
         // A page may be empty and not be the last.
         while (!page.hasNext()) {
-            if (request == null) {
+            if (token == null) {
                 return false;
             }
-            PaymentPage fetched = fetch.apply(request);
-            page = fetched.payments().iterator();
-            request = fetched.nextPageToken().isEmpty()
-                    ? null
-                    : request.toBuilder().setPageToken(fetched.nextPageToken()).build();
+            P fetched = fetch.apply(token);
+            page = items.apply(fetched).iterator();
+            String next = nextToken.apply(fetched);
+            token = next.isEmpty() ? null : next;
         }
         action.accept(page.next());
         return true;
@@ -44,7 +54,7 @@ final class Pages implements Spliterator<Payment> {
 
     /** {@return null: to split a list is to fetch ahead} */
     @Override
-    public Spliterator<Payment> trySplit() {
+    public Spliterator<T> trySplit() {
         return null;
     }
 

@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.OptionalLong;
 
 /**
- * One page of a list.
+ * One page of a list of payments.
  *
  * @param payments the payments, in order; cannot be changed
  * @param nextPageToken asks for the next page; empty on the last one

@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import payments.v1.BatchChargeRequest;
 import payments.v1.ChargeRequest;
 import payments.v1.ListPaymentsRequest;
+import payments.v1.ListRefundsRequest;
 import payments.v1.PaymentServiceGrpc;
 import payments.v1.RefundRequest;
 
@@ -116,7 +117,7 @@ public final class PaymentsClient implements AutoCloseable {
      * Finds a payment by its id.
      *
      * @param paymentId the id
-     * @return the payment, and its refunds
+     * @return the payment, and its first refunds: at most 100, and a token with which {@link #listRefunds} goes on
      * @throws PaymentNotFoundException there is none
      * @throws OutcomeUnknownException there was no answer
      */
@@ -129,7 +130,7 @@ public final class PaymentsClient implements AutoCloseable {
      * Finds a payment by its reference.
      *
      * @param reference the reference
-     * @return the payment, and its refunds
+     * @return the payment, and its first refunds, as with {@link #getPayment}
      * @throws PaymentNotFoundException there is none
      * @throws OutcomeUnknownException there was no answer
      */
@@ -138,6 +139,38 @@ public final class PaymentsClient implements AutoCloseable {
                 PaymentServiceGrpc.getGetPaymentMethod(),
                 Requests.payment(requireNonNull(reference, "reference")),
                 null));
+    }
+
+    /**
+     * Lists the refunds of a payment over all pages, oldest first. A page is fetched when the stream gets there, within
+     * the timeout of one call.
+     *
+     * <p>The stream meets each refund that existed when its last page was fetched exactly once. It raises what
+     * {@link #listRefundsPage} does, when it gets there.
+     *
+     * @param params of which payment, and how many to fetch at once
+     * @return the refunds, in order; sequential
+     */
+    public Stream<Refund> listRefunds(ListRefundsParams params) {
+        ListRefundsRequest first = Requests.refunds(requireNonNull(params, "params"));
+        return Pages.stream(
+                first.getPageToken(),
+                token -> page(first.toBuilder().setPageToken(token).build()),
+                RefundPage::refunds,
+                RefundPage::nextPageToken);
+    }
+
+    /**
+     * Lists one page of the refunds of a payment, oldest first.
+     *
+     * @param params of which payment, and which page of them
+     * @return the page
+     * @throws InvalidRequestException the request breaks the contract
+     * @throws PaymentNotFoundException there is no such payment
+     * @throws OutcomeUnknownException there was no answer
+     */
+    public RefundPage listRefundsPage(ListRefundsParams params) {
+        return page(Requests.refunds(requireNonNull(params, "params")));
     }
 
     /**
@@ -150,7 +183,12 @@ public final class PaymentsClient implements AutoCloseable {
      * @return the payments, in order; sequential
      */
     public Stream<Payment> listPayments(ListPaymentsParams params) {
-        return Pages.stream(Requests.page(requireNonNull(params, "params")), this::page);
+        ListPaymentsRequest first = Requests.payments(requireNonNull(params, "params"));
+        return Pages.stream(
+                first.getPageToken(),
+                token -> page(first.toBuilder().setPageToken(token).build()),
+                PaymentPage::payments,
+                PaymentPage::nextPageToken);
     }
 
     /**
@@ -162,7 +200,7 @@ public final class PaymentsClient implements AutoCloseable {
      * @throws OutcomeUnknownException there was no answer
      */
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
-        return page(Requests.page(requireNonNull(params, "params")));
+        return page(Requests.payments(requireNonNull(params, "params")));
     }
 
     /**
@@ -194,6 +232,10 @@ public final class PaymentsClient implements AutoCloseable {
     @Override
     public void close() {
         connection.close();
+    }
+
+    private RefundPage page(ListRefundsRequest request) {
+        return Responses.refundPage(call(PaymentServiceGrpc.getListRefundsMethod(), request, null));
     }
 
     private PaymentPage page(ListPaymentsRequest request) {

@@ -8,6 +8,7 @@ import payments.v1.BatchChargeRequest;
 import payments.v1.ChargeRequest;
 import payments.v1.GetPaymentRequest;
 import payments.v1.ListPaymentsRequest;
+import payments.v1.ListRefundsRequest;
 import payments.v1.PaymentFilter;
 import payments.v1.RefundRequest;
 import payments.v1.WatchPaymentsRequest;
@@ -57,7 +58,15 @@ final class Requests {
         return GetPaymentRequest.newBuilder().setReference(reference).build();
     }
 
-    static ListPaymentsRequest page(ListPaymentsParams params) {
+    static ListRefundsRequest refunds(ListRefundsParams params) {
+        return ListRefundsRequest.newBuilder()
+                .setPaymentId(params.paymentId())
+                .setPageSize(params.pageSize())
+                .setPageToken(params.pageToken())
+                .build();
+    }
+
+    static ListPaymentsRequest payments(ListPaymentsParams params) {
         return ListPaymentsRequest.newBuilder()
                 .setFilter(filter(params))
                 .setOrderBy(params.orderBy())

@@ -11,6 +11,7 @@ import payments.v1.BatchChargeResult;
 import payments.v1.ChargeRequest;
 import payments.v1.GetPaymentResponse;
 import payments.v1.ListPaymentsResponse;
+import payments.v1.ListRefundsResponse;
 import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsResponse;
 
@@ -71,7 +72,13 @@ final class Responses {
     static PaymentDetails paymentDetails(GetPaymentResponse response) {
         return new PaymentDetails(
                 payment(response.getPayment()),
-                response.getRefundsList().stream().map(Responses::refund).toList());
+                response.getRefundsList().stream().map(Responses::refund).toList(),
+                response.getNextRefundsPageToken());
+    }
+
+    static RefundPage refundPage(ListRefundsResponse response) {
+        return new RefundPage(
+                response.getRefundsList().stream().map(Responses::refund).toList(), response.getNextPageToken());
     }
 
     static PaymentPage paymentPage(ListPaymentsResponse response) {

@@ -21,6 +21,8 @@ import payments.v1.ChargeResponse;
 import payments.v1.GetPaymentRequest;
 import payments.v1.GetPaymentResponse;
 import payments.v1.ListPaymentsResponse;
+import payments.v1.ListRefundsRequest;
+import payments.v1.ListRefundsResponse;
 import payments.v1.Payment;
 import payments.v1.RefundRequest;
 import payments.v1.RefundResponse;
@@ -59,6 +61,9 @@ final class Answers {
             }
             if (request instanceof GetPaymentRequest) {
                 return GetPaymentResponse.newBuilder().setPayment(payment).build();
+            }
+            if (request instanceof ListRefundsRequest) {
+                return ListRefundsResponse.getDefaultInstance();
             }
             if (request instanceof WatchPaymentsRequest) {
                 return WatchPaymentsResponse.getDefaultInstance();

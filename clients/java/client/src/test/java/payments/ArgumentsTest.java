@@ -33,7 +33,9 @@ class ArgumentsTest {
                 of("amount", () -> ChargeParams.builder().orderId(1).build()),
                 of("amount", () -> new ChargeParams(1, null, null, null, null)),
                 of("paymentId", () -> RefundParams.builder().build()),
-                of("reason", () -> new RefundParams(1, null, null, null, null)));
+                of("reason", () -> new RefundParams(1, null, null, null, null)),
+                of("paymentId", () -> ListRefundsParams.builder().build()),
+                of("pageToken", () -> new ListRefundsParams(1, 0, null)));
     }
 
     static Stream<Arguments> nulls() {
@@ -50,6 +52,7 @@ class ArgumentsTest {
                 of("currency", () -> refund.currency(null)),
                 of("reason", () -> refund.reason(null)),
                 of("requestId", () -> refund.requestId(null)),
+                of("pageToken", () -> ListRefundsParams.builder().pageToken(null)),
                 of("methods", () -> list.methods(null)),
                 of("statuses", () -> list.statuses(null)),
                 of("refundStates", () -> list.refundStates(null)),
@@ -87,6 +90,8 @@ class ArgumentsTest {
                 Arguments.of(
                         "reference",
                         Named.<Calls.Call>of("getPaymentByReference", client -> client.getPaymentByReference(null))),
+                Arguments.of("params", Named.<Calls.Call>of("listRefunds", client -> client.listRefunds(null))),
+                Arguments.of("params", Named.<Calls.Call>of("listRefundsPage", client -> client.listRefundsPage(null))),
                 Arguments.of("params", Named.<Calls.Call>of("listPayments", client -> client.listPayments(null))),
                 Arguments.of(
                         "params", Named.<Calls.Call>of("listPaymentsPage", client -> client.listPaymentsPage(null))),

@@ -10,6 +10,8 @@ final class Calls {
     static final ChargeParams CHARGE =
             ChargeParams.builder().orderId(342).amount(new BigDecimal("561.00")).build();
     static final RefundParams REFUND = RefundParams.builder().paymentId(7).build();
+    static final ListRefundsParams REFUNDS =
+            ListRefundsParams.builder().paymentId(7).build();
     static final ListPaymentsParams ALL = ListPaymentsParams.builder().build();
     static final WatchPaymentsParams FROM_NOW = WatchPaymentsParams.builder().build();
 
@@ -23,6 +25,8 @@ final class Calls {
                 Named.of("refund", client -> client.refund(REFUND)),
                 Named.of("getPayment", client -> client.getPayment(7)),
                 Named.of("getPaymentByReference", client -> client.getPaymentByReference("ECI20251124-1")),
+                Named.of("listRefunds", client -> client.listRefunds(REFUNDS).toList()),
+                Named.of("listRefundsPage", client -> client.listRefundsPage(REFUNDS)),
                 Named.of("listPayments", client -> client.listPayments(ALL).toList()),
                 Named.of("listPaymentsPage", client -> client.listPaymentsPage(ALL)),
                 Named.of("watchPayments", Calls::nextUpdate));

@@ -29,6 +29,8 @@ import payments.v1.GetPaymentRequest;
 import payments.v1.GetPaymentResponse;
 import payments.v1.ListPaymentsRequest;
 import payments.v1.ListPaymentsResponse;
+import payments.v1.ListRefundsRequest;
+import payments.v1.ListRefundsResponse;
 import payments.v1.PaymentServiceGrpc.PaymentServiceImplBase;
 import payments.v1.RefundRequest;
 import payments.v1.RefundResponse;
@@ -133,6 +135,11 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
 
     @Override
     public void getPayment(GetPaymentRequest request, StreamObserver<GetPaymentResponse> observer) {
+        answer(request, observer);
+    }
+
+    @Override
+    public void listRefunds(ListRefundsRequest request, StreamObserver<ListRefundsResponse> observer) {
         answer(request, observer);
     }
 

@@ -67,6 +67,7 @@ class ResponsesTest {
                         .setStatus(payments.v1.RefundStatus.REFUND_STATUS_PENDING)
                         .setReason("damaged")
                         .setCreateTime(TIMESTAMP))
+                .setNextRefundsPageToken("rest")
                 .build());
         Payment payment = new Payment(
                 Long.MAX_VALUE,
@@ -82,7 +83,7 @@ class ResponsesTest {
                 RefundState.PARTIAL);
         Refund refund =
                 new Refund(19, Long.MAX_VALUE, new BigDecimal("61.50"), "INR", RefundStatus.PENDING, "damaged", TIME);
-        assertEquals(new PaymentDetails(payment, List.of(refund)), details);
+        assertEquals(new PaymentDetails(payment, List.of(refund), "rest"), details);
         assertThrows(
                 UnsupportedOperationException.class, () -> details.refunds().clear());
     }

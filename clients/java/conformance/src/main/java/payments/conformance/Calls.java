@@ -11,6 +11,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import payments.ChargeParams;
 import payments.ListPaymentsParams;
+import payments.ListRefundsParams;
 import payments.PaymentMethod;
 import payments.PaymentStatus;
 import payments.PaymentsClient;
@@ -39,6 +40,14 @@ final class Calls {
                                 ? client.getPayment(args.get("payment_id").getAsLong())
                                 : client.getPaymentByReference(
                                         args.get("reference").getAsString()));
+            case "list_refunds" -> {
+                JsonObject result = new JsonObject();
+                result.add(
+                        "refunds",
+                        Outcomes.array(client.listRefunds(refunds(args)).toList(), Outcomes::toJson));
+                yield result;
+            }
+            case "list_refunds_page" -> Outcomes.toJson(client.listRefundsPage(refunds(args)));
             case "list_payments" -> {
                 JsonObject result = new JsonObject();
                 result.add(
@@ -75,6 +84,17 @@ final class Calls {
                         "currency", value -> params.currency(value.getAsString()),
                         "reason", value -> params.reason(value.getAsString()),
                         "request_id", value -> params.requestId(value.getAsString())));
+        return params.build();
+    }
+
+    private static ListRefundsParams refunds(JsonObject args) {
+        ListRefundsParams.Builder params = ListRefundsParams.builder();
+        fill(
+                args,
+                Map.of(
+                        "payment_id", value -> params.paymentId(value.getAsLong()),
+                        "page_size", value -> params.pageSize(value.getAsInt()),
+                        "page_token", value -> params.pageToken(value.getAsString())));
         return params.build();
     }
 

@@ -18,6 +18,7 @@ import payments.PaymentEvent;
 import payments.PaymentPage;
 import payments.PaymentsException;
 import payments.Refund;
+import payments.RefundPage;
 import payments.RefundResult;
 
 /** What the client returns, in the form that the cases have. */
@@ -65,6 +66,14 @@ final class Outcomes {
         JsonObject json = new JsonObject();
         json.add("payment", toJson(details.payment()));
         json.add("refunds", array(details.refunds(), Outcomes::toJson));
+        json.addProperty("next_refunds_page_token", details.nextRefundsPageToken());
+        return json;
+    }
+
+    static JsonElement toJson(RefundPage page) {
+        JsonObject json = new JsonObject();
+        json.add("refunds", array(page.refunds(), Outcomes::toJson));
+        json.addProperty("next_page_token", page.nextPageToken());
         return json;
     }
 

@@ -1,0 +1,145 @@
+package payments;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static payments.Answers.NEVER;
+import static payments.Answers.failure;
+import static payments.Answers.reason;
+import static payments.Answers.unavailable;
+import static payments.Calls.REFUNDS;
+
+import io.grpc.Status;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import payments.FakeService.Answer;
+import payments.v1.ListRefundsRequest;
+import payments.v1.ListRefundsResponse;
+
+class RefundPagingTest {
+    /** Three pages of two refunds each; a page's token is the last id before it. */
+    private static final Answer PAGES = (number, request) -> {
+        String token = ((ListRefundsRequest) request).getPageToken();
+        long before = token.isEmpty() ? 0 : Long.parseLong(token);
+        ListRefundsResponse.Builder page = ListRefundsResponse.newBuilder();
+        LongStream.of(before + 1, before + 2)
+                .mapToObj(id -> payments.v1.Refund.newBuilder().setRefundId(id))
+                .forEach(page::addRefunds);
+        if (before < 4) {
+            page.setNextPageToken(Long.toString(before + 2));
+        }
+        return page.build();
+    };
+
+    private static List<Long> ids(Stream<Refund> refunds) {
+        return refunds.map(Refund::refundId).toList();
+    }
+
+    @Test
+    void theRefundsOfAPaymentGoOverAllPagesWithTheSamePageSize() {
+        ListRefundsParams params = ListRefundsParams.builder()
+                .paymentId(Long.MAX_VALUE)
+                .pageSize(2)
+                .build();
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listRefunds(params)));
+            List<ListRefundsRequest> expected = Stream.of("", "2", "4")
+                    .map(token -> ListRefundsRequest.newBuilder()
+                            .setPaymentId(Long.MAX_VALUE)
+                            .setPageSize(2)
+                            .setPageToken(token)
+                            .build())
+                    .toList();
+            assertEquals(expected, service.requests(ListRefundsRequest.class));
+        }
+    }
+
+    @Test
+    void aPageOfRefundsIsFetchedWhenTheIterationGetsThere() {
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            Iterator<Refund> iterator = client.listRefunds(REFUNDS).iterator();
+            assertEquals(0, service.received().size());
+            for (int place = 1; place <= 6; place++) {
+                assertEquals(place, iterator.next().refundId());
+                assertEquals((place + 1) / 2, service.received().size());
+            }
+            assertEquals(false, iterator.hasNext());
+            assertEquals(3, service.received().size());
+        }
+    }
+
+    @Test
+    void refundsMayBeListedFromATokenOn() {
+        ListRefundsParams rest =
+                ListRefundsParams.builder().paymentId(7).pageToken("2").build();
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            assertEquals(List.of(3L, 4L, 5L, 6L), ids(client.listRefunds(rest)));
+        }
+    }
+
+    @Test
+    void aPageMayBeEmptyInTheMiddleOfTheRefunds() {
+        Answer firstIsEmpty = (number, request) -> number == 1
+                ? ListRefundsResponse.newBuilder().setNextPageToken("4").build()
+                : PAGES.to(number, request);
+        try (FakeService service = FakeService.answering(firstIsEmpty);
+                PaymentsClient client = service.client()) {
+            assertEquals(List.of(5L, 6L), ids(client.listRefunds(REFUNDS)));
+        }
+    }
+
+    @Test
+    void anErrorOfALaterPageOfRefundsIsRaisedThere() {
+        Answer secondFails = (number, request) -> {
+            if (number == 2) {
+                throw failure(Status.Code.NOT_FOUND, "there is no payment 7", NEVER, reason("PAYMENT_NOT_FOUND"));
+            }
+            return PAGES.to(number, request);
+        };
+        try (FakeService service = FakeService.answering(secondFails);
+                PaymentsClient client = service.client()) {
+            List<Long> met = new ArrayList<>();
+            Stream<Refund> list = client.listRefunds(REFUNDS);
+            assertThrows(PaymentNotFoundException.class, () -> list.forEach(refund -> met.add(refund.refundId())));
+            assertEquals(List.of(1L, 2L), met);
+        }
+    }
+
+    @Test
+    void aPageOfRefundsThatFailsForAMomentDoesNotEndTheList() {
+        Answer secondFailsOnce = (number, request) -> {
+            if (number == 2) {
+                throw unavailable(NEVER);
+            }
+            return PAGES.to(number, request);
+        };
+        try (FakeService service = FakeService.answering(secondFailsOnce);
+                PaymentsClient client = service.client()) {
+            assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L), ids(client.listRefunds(REFUNDS)));
+            assertEquals(4, service.received().size());
+        }
+    }
+
+    @Test
+    void onePageOfRefundsHasATokenForTheNext() {
+        try (FakeService service = FakeService.answering(PAGES);
+                PaymentsClient client = service.client()) {
+            RefundPage first = client.listRefundsPage(
+                    ListRefundsParams.builder().paymentId(7).pageSize(2).build());
+            assertEquals(List.of(1L, 2L), ids(first.refunds().stream()));
+            assertEquals("2", first.nextPageToken());
+            assertThrows(
+                    UnsupportedOperationException.class, () -> first.refunds().clear());
+            RefundPage last = client.listRefundsPage(
+                    ListRefundsParams.builder().paymentId(7).pageToken("4").build());
+            assertEquals(List.of(5L, 6L), ids(last.refunds().stream()));
+            assertEquals("", last.nextPageToken());
+        }
+    }
+}
