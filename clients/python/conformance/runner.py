@@ -77,7 +77,9 @@ class Case:
         try:
             watch_or_call = self._watch_payments if call == "watch_payments" else getattr(self._client, call)
             result = watch_or_call(**from_json(args))
-            if call == "list_payments":
+            if call == "list_refunds":
+                result = {"refunds": list(result)}
+            elif call == "list_payments":
                 result = {"payments": list(result)}
             elif call == "batch_charge":
                 result = {"results": [as_result(outcome) for outcome in result]}
