@@ -6,24 +6,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect
 
+from tests.api.chromium import TIMEOUT_MILLISECONDS, chromium
 from tests.running_service import RunningService
-from tools.browser_program import obtain_program
 
 # The browser may have to be installed first.
 pytestmark = pytest.mark.timeout(900)
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-TIMEOUT_MILLISECONDS = 20_000
 OPERATIONS = (
     "/v2/payments:charge",
     "/v2/payments/{paymentId}:refund",
@@ -35,10 +25,8 @@ OPERATIONS = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=obtain_program(), headless=True, args=FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @dataclass

@@ -1,0 +1,29 @@
+"""A real browser, for tests of pages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tools.browser_program import obtain_program
+
+TIMEOUT_MILLISECONDS = 20_000
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Start one, with further command-line flags; it may have to be installed first."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=obtain_program(), headless=True, args=[*_FLAGS, *flags])
+        yield browser
+        browser.close()
