@@ -35,7 +35,9 @@ from server.domain.payment import PaymentMethod
 _PREFIX_MAX_LENGTH = 64
 """Leaves room for the dash and the suffix in the column's 100 characters."""
 
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+_ORIGIN_HOST = r"([a-z0-9.-]+|\[[0-9a-f:]+\])"
+_ORIGIN = re.compile(rf"http://{_ORIGIN_HOST}(:(?!80$)\d{{1,5}})?|https://{_ORIGIN_HOST}(:(?!443$)\d{{1,5}})?")
+"""As browsers write it: without the default port."""
 
 _HOST = re.compile(r"[\w.:%-]+")
 
@@ -195,7 +197,7 @@ class Settings(BaseSettings):
     rest_keepalive_seconds: Seconds = Field(5, description="when a REST connection without a request is ended")
     rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="REST connections at most")
     cors_allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset({"*"}), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
+        frozenset(), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
     )
     grpc_reflection: bool = Field(default=True, description="whether gRPC describes itself, as grpcurl asks it to")
     rest_docs: bool = Field(
@@ -416,7 +418,10 @@ class Settings(BaseSettings):
     @classmethod
     def _origins_are_origins(cls, origins: frozenset[str]) -> frozenset[str]:
         if origins not in ({"*"}, {"-"}) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
-            msg = "must be origins such as https://shop.example.com:8443, separated by commas; or * alone, or - alone"
+            msg = (
+                "must be origins as browsers send them, such as https://shop.example.com:8443, without a path and "
+                "without the default port, separated by commas; or * alone, or - alone"
+            )
             raise ValueError(msg)
         return origins - {"-"}
 

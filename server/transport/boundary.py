@@ -1,6 +1,7 @@
 """Where errors become statuses: the one table from what went wrong to code, reason and details, for every transport."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -66,6 +67,15 @@ class OtherVerb(errors.PaymentsError):
     """HTTP requests with this path have another verb."""
 
 
+class OriginNotAllowed(errors.PaymentsError):
+    """A web page of another origin sent a request that may change something."""
+
+    def __init__(self, message: str, page: Mapping[str, str]) -> None:
+        """Keep what the browser said of the ``page``, as fields for the log."""
+        super().__init__(message)
+        self.page = page
+
+
 _RULES: dict[type[Exception], _Rule] = {
     errors.InvalidRequest: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"),
     errors.PaymentNotFound: _Rule(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND"),
@@ -95,6 +105,7 @@ _RULES: dict[type[Exception], _Rule] = {
     ClientGone: _Rule(grpc.StatusCode.CANCELLED, "CLIENT_GONE"),
     RefundRefused: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_FAILED"),
     NoSuchPath: _Rule(grpc.StatusCode.NOT_FOUND, "NO_SUCH_PATH"),
+    OriginNotAllowed: _Rule(grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED"),
     OtherVerb: _Rule(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", http_status=405),
 }
 _HTTP_STATUSES = {

@@ -82,6 +82,13 @@ class HttpGateway:
         """Tell whether ``path`` is among those of the RPCs, whose errors have the form of google.rpc.Status."""
         return _root(path) in self._roots
 
+    def rpc_of(self, method: str, scope: Scope) -> str:
+        """Return the name of the RPC that a request with this HTTP method would call; empty if there is none."""
+        try:
+            return self._find(method, raw_path(scope)).rule.method.name
+        except (NoSuchPath, OtherVerb, InvalidRequest):
+            return ""
+
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
         call = call_of(request)

@@ -25,11 +25,15 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A verb and a path, as Starlette writes it (``/v1/payments/{payment_id}/refund``), and what answers them."""
+    """A verb and a path, as Starlette writes it (``/v1/payments/{payment_id}/refund``), and what answers them.
+
+    ``rpc`` is the name of the RPC that they stand for, if any.
+    """
 
     verb: str
     path: str
     answer: Answer
+    rpc: str = ""
 
 
 class Fallback(Protocol):
@@ -37,6 +41,9 @@ class Fallback(Protocol):
 
     def serves(self, path: str) -> bool:
         """Tell whether a path is one of its own."""
+
+    def rpc_of(self, method: str, scope: Scope) -> str:
+        """Return the name of the RPC that a request with this HTTP method would call; empty if there is none."""
 
     async def answer(self, request: Request) -> Response:
         """Answer a request."""
@@ -48,15 +55,15 @@ class HttpRouter:
     def __init__(self, endpoints: Sequence[Endpoint], fallback: Fallback) -> None:
         """Answer by ``endpoints``, and by ``fallback`` the paths that are its own."""
         self._fallback = fallback
-        self._plain: dict[str, dict[str, Answer]] = {}
-        self._patterns: list[tuple[re.Pattern[str], dict[str, Any], dict[str, Answer]]] = []
+        self._plain: dict[str, dict[str, Endpoint]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Any], dict[str, Endpoint]]] = []
         for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
-            answers = {endpoint.verb: endpoint.answer for endpoint in endpoints if endpoint.path == path}
+            by_verb = {endpoint.verb: endpoint for endpoint in endpoints if endpoint.path == path}
             if "{" in path:
                 expression, _, convertors = compile_path(path)
-                self._patterns.append((expression, convertors, answers))
+                self._patterns.append((expression, convertors, by_verb))
             else:
-                self._plain[path] = answers
+                self._plain[path] = by_verb
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -68,14 +75,21 @@ class HttpRouter:
             response = json_response({"detail": "Internal Server Error"}, 500)
         await response(scope, receive, send)
 
+    def rpc_of(self, method: str, scope: Scope) -> str:
+        """Return the name of the RPC that a request with this HTTP method would call; empty if there is none."""
+        by_verb = self._find(scope["path"], {})
+        if by_verb is None:
+            return self._fallback.rpc_of(method, scope)
+        return by_verb[method].rpc if method in by_verb else ""
+
     async def _answer(self, request: Request) -> Response:
         path: str = request.scope["path"]
-        answers = self._find(path, request.scope)
-        if answers is not None:
-            answer = answers.get(request.method)
-            if answer is not None:
-                return await answer(request)
-            return json_response({"detail": "Method Not Allowed"}, 405, {"Allow": ", ".join(answers)})
+        by_verb = self._find(path, request.scope)
+        if by_verb is not None:
+            endpoint = by_verb.get(request.method)
+            if endpoint is not None:
+                return await endpoint.answer(request)
+            return json_response({"detail": "Method Not Allowed"}, 405, {"Allow": ", ".join(by_verb)})
         if self._fallback.serves(path):
             return await self._fallback.answer(request)
         other = path.rstrip("/") if path.endswith("/") else path + "/"
@@ -83,16 +97,16 @@ class HttpRouter:
             return RedirectResponse(URL(scope={**request.scope, "path": other}))
         return json_response({"detail": "Not Found"}, 404)
 
-    def _find(self, path: str, scope: Scope) -> dict[str, Answer] | None:
+    def _find(self, path: str, scope: Scope) -> dict[str, Endpoint] | None:
         """Return what answers ``path``, by verb, with the variables of the path in ``scope``."""
-        answers = self._plain.get(path)
-        if answers is not None:
-            return answers
-        for expression, convertors, answers in self._patterns:
+        by_verb = self._plain.get(path)
+        if by_verb is not None:
+            return by_verb
+        for expression, convertors, by_verb in self._patterns:
             match = expression.match(path)
             if match:
                 scope["path_params"] = {
                     name: convertors[name].convert(text) for name, text in match.groupdict().items()
                 }
-                return answers
+                return by_verb
         return None

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 
+import structlog
 import uvicorn
 from google.protobuf.descriptor import ServiceDescriptor
 from starlette.middleware.cors import CORSMiddleware
@@ -14,17 +15,19 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server import metrics
 from server.config import Settings
 from server.domain.money import Currencies
-from server.transport.boundary import BodyTooLarge, Failure, failure_of
+from server.transport.boundary import BodyTooLarge, Failure, OriginNotAllowed, failure_of
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
+from server.transport.cross_site import CrossSiteRule, asked_method
 from server.transport.docs import docs_endpoints
 from server.transport.health import HealthMonitor
 from server.transport.http_body import BodyLimits
 from server.transport.http_gateway import HttpGateway
 from server.transport.http_headers import InvalidHeader, check_repeated, header
 from server.transport.http_protocol import BoundedProtocol, ConnectionLimits, Connections
-from server.transport.http_replies import error_response, json_response
+from server.transport.http_replies import error_response, json_response, peer_of
 from server.transport.http_router import HttpRouter
 from server.transport.http_streams import LINES
 from server.transport.legacy_rest import LegacyRest
@@ -41,6 +44,8 @@ _TICKS_BETWEEN_SWEEPS = 5
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 4
 """Lists shrink to an eighth at it; higher levels take more time for little."""
+
+_log = structlog.get_logger(__name__)
 
 
 def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
@@ -70,27 +75,31 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
 
 
 class _Front:
-    """Around every HTTP request: names it, and refuses repeated headers and a body that announces itself as too large.
+    """Around every HTTP request: names it, and refuses what needs no look at its body.
 
-    It also does what some requests ask for: compression, and leave for pages of other origins.
+    That is what a web page of another origin must not send, repeated headers, and a body that announces itself as too
+    large. It also does what some requests ask for: compression, and leave for the pages of allowed origins.
     """
 
-    def __init__(self, app: ASGIApp, gateway: HttpGateway, limits: BodyLimits, origins: list[str]) -> None:
-        self._plain = app
-        self._asked_more: ASGIApp = CORSMiddleware(
-            GZipMiddleware(
-                app,
-                minimum_size=_GZIP_FROM_BYTES,
-                compresslevel=_GZIP_LEVEL,
-                exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, LINES),
-            ),
-            allow_origins=origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=[CALL_ID_KEY, REPLAYED_KEY, "retry-after", "www-authenticate"],
-        )
+    def __init__(self, router: HttpRouter, gateway: HttpGateway, limits: BodyLimits, origins: list[str]) -> None:
+        self._router = router
         self._gateway = gateway
         self._limits = limits
+        self._cross_site = CrossSiteRule(origins)
+        self._asked_more: ASGIApp = GZipMiddleware(
+            self._checked,
+            minimum_size=_GZIP_FROM_BYTES,
+            compresslevel=_GZIP_LEVEL,
+            exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, LINES),
+        )
+        if origins:
+            self._asked_more = CORSMiddleware(
+                self._asked_more,
+                allow_origins=origins,
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=[CALL_ID_KEY, REPLAYED_KEY, "retry-after", "www-authenticate"],
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -103,14 +112,33 @@ class _Front:
             await send(message)
 
         try:
-            check_repeated(scope)
-            self._limits.check_announced(scope)
-        except (InvalidHeader, BodyTooLarge) as error:
-            await self._error(failure_of(error, name), scope)(scope, receive, send_named)
+            self._cross_site.check(scope)
+        except OriginNotAllowed as error:
+            await self._refuse_page(error, scope)(scope, receive, send_named)
             return
         # Most callers ask for neither, and those layers cost as much as the rest of the way.
         asks_more = any(key in _ASKING for key, _ in scope["headers"])
-        await (self._asked_more if asks_more else self._plain)(scope, receive, send_named)
+        await (self._asked_more if asks_more else self._checked)(scope, receive, send_named)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request unless its headers are wrong; inside CORS, so that allowed pages see what is wrong."""
+        try:
+            check_repeated(scope)
+            self._limits.check_announced(scope)
+        except (InvalidHeader, BodyTooLarge) as error:
+            await self._error(failure_of(error, scope["call_id"]), scope)(scope, receive, send)
+            return
+        await self._router(scope, receive, send)
+
+    def _refuse_page(self, error: OriginNotAllowed, scope: Scope) -> Response:
+        """Log and count a request that a page of another origin sent, and return its answer."""
+        failure = failure_of(error, scope["call_id"])
+        rpc = self._router.rpc_of(asked_method(scope), scope)
+        peer = peer_of(Request(scope))
+        _log.warning("cross_site_refused", request_id=scope["call_id"], rpc=rpc, peer=peer, **error.page)
+        if rpc:
+            metrics.call_failed(rpc, failure.reason)()
+        return self._error(failure, scope)
 
     def _error(self, failure: Failure, scope: Scope) -> Response:
         if self._gateway.serves(scope["path"]):

@@ -237,7 +237,10 @@ _ERRORS = {
         "the API key is unknown, revoked or expired",
     ),
     "403": (
-        "The caller does not have the role that this needs.",
+        (
+            "The caller does not have the role that this needs. Or a web page of an origin that is not allowed sent a "
+            "request that may change something; nothing was begun."
+        ),
         "Charge needs the role payments.charge, which the caller does not have",
     ),
     "404": ("There is no such payment.", "Payment not found"),

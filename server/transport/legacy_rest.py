@@ -94,7 +94,7 @@ class LegacyRest:
                 return _error_response(failed.failure, request)
             return json_response(body, path.status, replay_headers(call))
 
-        return Endpoint(path.verb, path.path, answer)
+        return Endpoint(path.verb, path.path, answer, path.rpc)
 
     async def _charge(self, request: Request, call: Call) -> dict[str, object]:
         body = read_body(await self._limits.read(request), header(request.scope, b"content-type") or "")

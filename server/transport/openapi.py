@@ -22,7 +22,8 @@ Takes charges, refunds them, and lists them.
 - `/v1` is what the replaced service had, for its callers.
 
 Callers have roles: `payments.charge` charges, also many at once; `payments.refund` refunds; `payments.read` gets,
-lists and watches. Whether calls without a key may do any of that is the deployment's choice.
+lists and watches. Whether calls without a key may do any of that is the deployment's choice, as is from which origins
+web pages may call: a POST of any other page is a 403.
 
 A POST that carries an `Idempotency-Key` (over `/v2` also as `requestId`) is safe to repeat, even a batch. Every
 answer names its call in `X-Request-Id`, by which the service's log has it.

@@ -28,7 +28,8 @@ _ERRORS = {
     "400": "The request is wrong, or what it asks cannot be done. The reason in the ErrorInfo tells which, and a "
     "BadRequest names each wrong field.",
     "401": "It is not said who calls, or not in a way that is believed.",
-    "403": "The caller does not have the role that this needs, which the message names.",
+    "403": "The caller does not have the role that this needs, which the message names. Or a web page of an origin "
+    "that is not allowed sent a request that may change something (`ORIGIN_NOT_ALLOWED`); nothing was begun.",
     "404": "There is no such thing.",
     "409": "The request_id, or Idempotency-Key, came before with other parameters.",
     "413": "The body is larger than is accepted.",

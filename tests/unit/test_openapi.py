@@ -95,6 +95,14 @@ def test_the_ways_to_say_who_calls_are_described_and_health_needs_none(contract:
             assert is_probe or {"401", "403"} <= operation["responses"].keys()
 
 
+def test_what_changes_something_says_that_pages_of_other_origins_are_refused(contract: Schema) -> None:
+    for path, verbs in contract["paths"].items():
+        if "post" in verbs:
+            refusal = verbs["post"]["responses"]["403"]
+            described = resolved(contract, refusal["$ref"]) if "$ref" in refusal else refusal
+            assert "web page of an origin that is not allowed" in described["description"], path
+
+
 @pytest.mark.parametrize("name", ["contract", "kinds"])
 def test_operations_have_names_of_their_own(name: str, request: pytest.FixtureRequest) -> None:
     document = request.getfixturevalue(name)

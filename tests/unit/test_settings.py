@@ -249,6 +249,39 @@ def test_a_password_in_a_url_is_never_shown_in_whichever_setting_it_is(
     assert "hunter2" not in str(wrong.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", set()),
+        ("-", set()),
+        ("*", {"*"}),
+        ("https://shop.example.com", {"https://shop.example.com"}),
+        ("http://localhost:3000, https://shop:8443", {"http://localhost:3000", "https://shop:8443"}),
+        ("http://[::1]:3000,http://shop:443", {"http://[::1]:3000", "http://shop:443"}),
+    ],
+)
+def test_no_origin_is_allowed_but_those_that_are_named(
+    monkeypatch: pytest.MonkeyPatch, text: str, origins: set[str]
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", text)
+    assert load_settings().cors_allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("shop.example.com", "https://shop.example.com/", "https://SHOP.example.com", "https://*.example.com", "null"),
+        *("https://shop.example.com:443", "http://shop.example.com:80", "*,https://shop.example.com", "-,*"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", text)
+    with pytest.raises(SettingsError, match=r"CORS_ALLOWED_ORIGINS=.*must be origins as browsers send them"):
+        load_settings()
+
+
 @pytest.mark.parametrize("headers", ["hunter2", "x-key=", "=hunter2", "x-key=hunter2,", "x-key=hunter2%0Ax", "x=é2"])
 def test_headers_of_traces_that_cannot_be_sent_are_refused_unseen(
     monkeypatch: pytest.MonkeyPatch, headers: str

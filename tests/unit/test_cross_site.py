@@ -1,0 +1,195 @@
+"""Which requests of web pages are refused: the rule, by what a browser says of the page that sends a request."""
+
+from collections.abc import Collection
+
+import pytest
+from payments.v1 import payments_pb2 as pb
+
+from server.domain.caller import Role
+from server.transport.auth import ROLES
+from server.transport.boundary import OriginNotAllowed
+from server.transport.cross_site import CrossSiteRule
+from server.transport.http_rules import http_rules
+from server.transport.legacy_rest import PATHS
+
+SHOP = "https://shop.example.com"
+HOST = "payments.example.com"
+
+Headers = list[tuple[str, str]]
+
+
+def is_refused(
+    sent: Headers, *, allowed: Collection[str] = (), method: str = "POST", host: str = HOST, scheme: str = "http"
+) -> bool:
+    headers = [*([("host", host)] if host else []), *sent]
+    scope = {
+        "method": method,
+        "scheme": scheme,
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
+    }
+    try:
+        CrossSiteRule(allowed).check(scope)
+    except OriginNotAllowed:
+        return True
+    return False
+
+
+def origin(*values: str) -> Headers:
+    return [("origin", value) for value in values]
+
+
+def site(*values: str) -> Headers:
+    return [("sec-fetch-site", value) for value in values]
+
+
+FOREIGN: list[Headers] = [
+    origin(SHOP),
+    origin("null"),
+    origin("https://payments.example.com.evil.example"),
+    origin("https://evil.example/payments.example.com"),
+    origin("https://payments.example.com@evil.example"),
+    origin("https://payments.example.com:8443"),
+    origin("chrome-extension://abcdefghijklmnop"),
+    origin("file://"),
+    origin(""),
+    origin("payments.example.com"),
+    origin(f"https://{HOST}/"),
+    origin(f"https://{HOST}\t"),
+    origin("caf\xe9"),
+    origin(f"https://{HOST} {SHOP}"),
+    origin(f"https://{HOST}", SHOP),
+    origin(f"https://{HOST}", f"https://{HOST}"),
+    site("cross-site"),
+    site("same-site"),
+    site("anything"),
+    site("same-origin", "cross-site"),
+    site("cross-site") + origin(SHOP),
+    site("cross-site") + origin(f"https://{HOST}"),
+    site("same-origin") + origin(f"https://{HOST}", SHOP),
+    # Where the browser says nothing else: a page without TLS, by a name that its owner can point at this service.
+    origin(f"http://{HOST}"),
+]
+OWN: list[Headers] = [
+    [],
+    origin(f"https://{HOST}"),
+    site("none"),
+    site("same-origin"),
+    site("same-origin") + origin(f"https://{HOST}"),
+    # A proxy in between has given the request another Host.
+    site("same-origin") + origin(SHOP),
+    # A form on a page with a Referrer-Policy of no-referrer.
+    site("same-origin") + origin("null"),
+]
+
+
+@pytest.mark.parametrize("sent", FOREIGN, ids=repr)
+def test_a_page_of_another_origin_is_refused(sent: Headers) -> None:
+    assert is_refused(sent)
+    assert is_refused(sent, allowed={"https://desk.example.com"})
+
+
+@pytest.mark.parametrize("sent", OWN, ids=repr)
+def test_no_page_and_pages_of_the_own_origin_are_let_in(sent: Headers) -> None:
+    assert not is_refused(sent)
+
+
+@pytest.mark.parametrize("sent", [*FOREIGN, *OWN], ids=repr)
+def test_every_page_is_let_in_where_every_origin_is_allowed(sent: Headers) -> None:
+    assert not is_refused(sent, allowed={"*"})
+
+
+@pytest.mark.parametrize("sent", [origin(SHOP), origin(SHOP) + site("cross-site"), origin(SHOP) + site("same-site")])
+def test_a_page_of_an_allowed_origin_is_let_in(sent: Headers) -> None:
+    assert not is_refused(sent, allowed={SHOP, "https://desk.example.com"})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        origin(SHOP.upper()),
+        origin(f"{SHOP}:8443"),
+        origin("http://shop.example.com"),
+        origin(SHOP, SHOP),
+        origin("null"),
+        site("cross-site"),
+    ],
+)
+def test_an_allowed_origin_is_meant_exactly(sent: Headers) -> None:
+    assert is_refused(sent, allowed={SHOP})
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("sent", FOREIGN, ids=repr)
+def test_what_changes_nothing_is_let_in(method: str, sent: Headers) -> None:
+    assert not is_refused(sent, method=method)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "QUERY", "TRACE", "get", "ANYTHING"])
+def test_every_other_method_may_change_something(method: str) -> None:
+    assert is_refused(origin(SHOP), method=method)
+
+
+def test_a_preflight_is_what_it_asks_for() -> None:
+    asking = [("access-control-request-method", "POST")]
+    assert is_refused(origin(SHOP) + asking, method="OPTIONS")
+    assert not is_refused(origin(SHOP) + asking, method="OPTIONS", allowed={SHOP})
+
+
+@pytest.mark.parametrize(
+    ("page", "host", "scheme"),
+    [
+        ("http://localhost:8001", "localhost:8001", "http"),
+        ("http://127.0.0.1:8001", "127.0.0.1:8001", "http"),
+        ("http://[::1]:8001", "[::1]:8001", "http"),
+        ("http://10.1.2.3", "10.1.2.3:80", "http"),
+        ("https://payments.example.com", "payments.example.com:443", "http"),
+        ("https://payments.example.com", "Payments.Example.com", "https"),
+        ("https://payments.example.com:8443", "payments.example.com:8443", "https"),
+    ],
+)
+def test_the_own_origin_is_the_address_that_the_request_went_to(page: str, host: str, scheme: str) -> None:
+    assert not is_refused(origin(page), host=host, scheme=scheme)
+
+
+@pytest.mark.parametrize(
+    ("page", "host", "scheme"),
+    [
+        ("http://localhost:3000", "localhost:8001", "http"),
+        ("http://localhost", "localhost:8001", "http"),
+        ("http://localhost:443", "localhost", "http"),
+        ("http://127.0.0.1:8001", "localhost:8001", "http"),
+        ("http://[::1]:80", "[::1]:8001", "http"),
+        ("http://localhost:8001", "", "http"),
+        # DNS rebinding: a name that leads here now, and led to the page before.
+        ("http://evil.example:8001", "evil.example:8001", "http"),
+        ("http://127.0.0.1.evil.example:8001", "127.0.0.1.evil.example:8001", "http"),
+        ("http://localhost.evil.example:8001", "localhost.evil.example:8001", "http"),
+        # A page without TLS, of a service with TLS: whoever is on the way to it may have written it.
+        ("http://payments.example.com", "payments.example.com", "https"),
+        ("http://127.0.0.1:8001", "127.0.0.1:8001", "https"),
+    ],
+)
+def test_another_origin_is_not_taken_for_the_own_one(page: str, host: str, scheme: str) -> None:
+    assert is_refused(origin(page), host=host, scheme=scheme)
+
+
+def test_a_request_with_two_hosts_has_no_origin_of_its_own() -> None:
+    assert is_refused([("host", "evil.example"), *origin(f"https://{HOST}")])
+
+
+def test_what_is_said_of_an_origin_is_short_and_printable() -> None:
+    scope = {"method": "POST", "scheme": "http", "headers": [(b"origin", b"https://\x1b[31m\xe9\x7f" + b"x" * 5000)]}
+    with pytest.raises(OriginNotAllowed) as refused:
+        CrossSiteRule(()).check(scope)
+    assert len(str(refused.value)) < 500
+    assert str(refused.value).isascii()
+    assert str(refused.value).isprintable()
+
+
+def test_no_safe_method_changes_anything() -> None:
+    """The rule lets in GET, HEAD and OPTIONS, so nothing that they reach may change a payment."""
+    rules = http_rules([pb.DESCRIPTOR.services_by_name["PaymentService"]])
+    reads = {rule.method.name for rule in rules if rule.verb in {"GET", "HEAD", "OPTIONS"}}
+    assert reads
+    assert {ROLES[rpc] for rpc in reads} == {Role.READ}
+    assert {path for verb, path in PATHS if verb == "GET"} == {"/v1/payments"}
