@@ -40,6 +40,7 @@ from server.transport.auth import ROLES, Gate
 from server.transport.boundary import REASONS
 from server.transport.caller_rates import CallerRates
 from server.transport.calls import Calls
+from server.transport.cross_site import CrossSiteRule
 from server.transport.engines import new_server
 from server.transport.grpc_server import refusals, rpc_handlers, untraced
 from server.transport.health import HealthMonitor, HealthService
@@ -134,6 +135,7 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
         calls,
         has_pushback=engine.has_pushback,
         has_certificates=settings.tls_client_ca_file is not None,
+        cross_site=CrossSiteRule(settings.cors_allowed_origins),
         around=traced_handler if is_traced else untraced,
     )
     server.add_registered_method_handlers(SERVICE.full_name, handlers)

@@ -22,7 +22,7 @@ browser's. The rule differs from Go's in these points:
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -66,6 +66,20 @@ class CrossSiteRule:
             page = _Page(list(headers(scope, _ORIGIN)), list(headers(scope, _SEC_FETCH_SITE)))
             if not (self._lets_in(page) or _is_own(page, scope)):
                 raise page.refusal()
+
+    def check_call(self, metadata: Mapping[str, str]) -> None:
+        """Check a gRPC call by its metadata. A proxy with TLS may let browsers reach gRPC, also over HTTP/1.
+
+        Browsers send Sec-Fetch-Site to it, so that an Origin alone need not be compared with a host.
+
+        Raises:
+            OriginNotAllowed: a page of an origin that is not allowed makes it.
+        """
+        if self._allows_every_origin or ("origin" not in metadata and "sec-fetch-site" not in metadata):
+            return
+        page = _Page(*([metadata[name]] if name in metadata else [] for name in ("origin", "sec-fetch-site")))
+        if not self._lets_in(page):
+            raise page.refusal()
 
     def _lets_in(self, page: "_Page") -> bool:
         if len(page.origins) > 1:

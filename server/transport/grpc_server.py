@@ -1,11 +1,12 @@
 """gRPC: how a call reaches its servicer, and its answer leaves."""
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
+import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
@@ -13,15 +14,18 @@ from google.protobuf.message_factory import GetMessageClass
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
-from server.transport.boundary import Failure
+from server.transport.boundary import Failure, OriginNotAllowed
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
 from server.transport.certificates import certificate_of_grpc_peer
+from server.transport.cross_site import CrossSiteRule
 from server.transport.engines import Refusal
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 Serve = Callable[[bytes, _Context], Awaitable[bytes]]
 """What answers a call: takes its request, and returns its response, both serialized."""
+
+_log = structlog.get_logger(__name__)
 
 
 def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None]:
@@ -53,26 +57,28 @@ def rpc_handlers(  # noqa: PLR0913
     *,
     has_pushback: bool,
     has_certificates: bool,
+    cross_site: CrossSiteRule,
     around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
 ) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
     """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
 
     ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
-    ``has_certificates`` whether clients have certificates. ``around`` is put around each that
-    answers with one response.
+    ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
+    ``around`` is put around each that answers with one response.
     """
     refusal = refusals(calls, has_pushback=has_pushback)
-    rpcs = _Rpcs(calls, refusal, around, has_pushback=has_pushback, has_certificates=has_certificates)
+    rpcs = _Rpcs(calls, refusal, cross_site, around, has_pushback=has_pushback, has_certificates=has_certificates)
     return {method.name: rpcs.handler(method, getattr(servicer, method.name)) for method in service.methods}
 
 
 class _Rpcs:
     """What is around the methods of a servicer: how gRPC calls them, and is answered."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         calls: Calls,
         refusal: Callable[[], Refusal | None],
+        cross_site: CrossSiteRule,
         around: Callable[[MethodDescriptor, Serve], Serve],
         *,
         has_pushback: bool,
@@ -80,6 +86,7 @@ class _Rpcs:
     ) -> None:
         self._calls = calls
         self._refusal = refusal
+        self._cross_site = cross_site
         self._around = around
         self._has_pushback = has_pushback
         self._has_certificates = has_certificates
@@ -97,9 +104,11 @@ class _Rpcs:
             if refused := self._refusal():
                 # Before anything else: what is refused must cost next to nothing.
                 await context.abort(refused.code, refused.message, refused.trailers)
-            call = self._call(context)
+            metadata, repeated_key = _metadata_of(context)
+            call = self._call(context, metadata, repeated_key)
             try:
                 with self._calls.one(method.name, context.peer(), call):
+                    self._check_page(context, metadata)
                     response = await serve(_parse(request_type, payload), call)
             except CallFailed as failed:
                 await self._abort(context, call, failed.failure)
@@ -116,9 +125,11 @@ class _Rpcs:
         async def answer(payload: bytes, context: _Context) -> AsyncGenerator[bytes, None]:
             if refused := self._refusal():
                 await context.abort(refused.code, refused.message, refused.trailers)
-            call = self._call(context)
+            metadata, repeated_key = _metadata_of(context)
+            call = self._call(context, metadata, repeated_key)
 
             def responses() -> AsyncGenerator[Message, None]:
+                self._check_page(context, metadata)
                 return serve(_parse(request_type, payload), call)
 
             try:
@@ -131,12 +142,21 @@ class _Rpcs:
 
         return answer
 
-    def _call(self, context: _Context) -> Call:
-        entries = context.invocation_metadata() or ()
-        metadata: dict[str, Any] = dict(entries)
-        repeated = None if len(metadata) == len(entries) else _repeated_key(entries)
+    def _check_page(self, context: _Context, metadata: Mapping[str, Any]) -> None:
+        """Check that no web page of an origin that is not allowed makes a call, and log it if one does.
+
+        Raises:
+            OriginNotAllowed: one does.
+        """
+        try:
+            self._cross_site.check_call(metadata)
+        except OriginNotAllowed as error:
+            _log.warning("cross_site_refused", peer=context.peer(), **error.page)
+            raise
+
+    def _call(self, context: _Context, metadata: Mapping[str, Any], repeated_key: str | None) -> Call:
         certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_certificates else None
-        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated)
+        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated_key)
         return Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
     async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
@@ -152,6 +172,13 @@ def _parse(request_type: type[Message], payload: bytes) -> Message:
     except DecodeError as error:
         name = request_type.DESCRIPTOR.full_name
         raise InvalidRequest((FieldViolation("", f"the request must be a serialized {name}"),)) from error
+
+
+def _metadata_of(context: _Context) -> tuple[dict[str, Any], str | None]:
+    """Return the metadata of a call by name, and the name of the entry with a key that it has more than once."""
+    entries = context.invocation_metadata() or ()
+    metadata: dict[str, Any] = dict(entries)
+    return metadata, None if len(metadata) == len(entries) else _repeated_key(entries)
 
 
 def _repeated_key(metadata: Iterable[tuple[str, object]]) -> str | None:
