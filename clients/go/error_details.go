@@ -99,7 +99,7 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 		return &UnavailableError{OutcomeUnknownError{base}}
 	case "CREDENTIALS_MISSING", "API_KEY_INVALID", "CERTIFICATE_INVALID":
 		return &UnauthenticatedError{base}
-	case "ROLE_MISSING":
+	case "ROLE_MISSING", "ORIGIN_NOT_ALLOWED":
 		return &PermissionDeniedError{base}
 	case "OVERLOADED", "RATE_LIMITED", "TOO_MANY_WATCHES":
 		return &OverloadedError{OutcomeUnknownError{base}}

@@ -49,6 +49,7 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"API_KEY_INVALID":        &payments.UnauthenticatedError{},
 		"CERTIFICATE_INVALID":    &payments.UnauthenticatedError{},
 		"ROLE_MISSING":           &payments.PermissionDeniedError{},
+		"ORIGIN_NOT_ALLOWED":     &payments.PermissionDeniedError{},
 		"OVERLOADED":             &payments.OverloadedError{},
 		"RATE_LIMITED":           &payments.OverloadedError{},
 		"TOO_MANY_WATCHES":       &payments.OverloadedError{},

@@ -426,6 +426,7 @@ def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
         (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", payments.Unauthenticated),
         (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_INVALID", payments.Unauthenticated),
         (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", payments.PermissionDenied),
+        (grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED", payments.PermissionDenied),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", payments.Overloaded),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", payments.Overloaded),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG", payments.DeadlineExceeded),

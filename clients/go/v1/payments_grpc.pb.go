@@ -15,8 +15,8 @@
 //   nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
 //   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
 //   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
-//   (`ROLE_MISSING`) or INTERNAL (`INTERNAL`, with a `call_id` in the metadata of its ErrorInfo, to be looked up in the
-//   service's log).
+//   (`ROLE_MISSING`; `ORIGIN_NOT_ALLOWED`: a browser calls for a web page of another origin) or INTERNAL (`INTERNAL`,
+//   with a `call_id` in the metadata of its ErrorInfo, to be looked up in the service's log).
 // - After `STORE_UNAVAILABLE`, `CALL_TOO_LONG`, INTERNAL, or an error that the client's own side made (a broken
 //   connection, a deadline that passed there) it is not known whether a charge or refund was done: repeat it with the
 //   same `request_id`.

@@ -44,6 +44,7 @@ const BY_REASON: ReadonlyMap<string, typeof PaymentsError> = new Map([
   ["API_KEY_INVALID", Unauthenticated],
   ["CERTIFICATE_INVALID", Unauthenticated],
   ["ROLE_MISSING", PermissionDenied],
+  ["ORIGIN_NOT_ALLOWED", PermissionDenied],
   ["OVERLOADED", Overloaded],
   ["RATE_LIMITED", Overloaded],
   ["TOO_MANY_WATCHES", Overloaded],

@@ -61,6 +61,7 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
   ["API_KEY_INVALID", status.UNAUTHENTICATED, Unauthenticated],
   ["CERTIFICATE_INVALID", status.UNAUTHENTICATED, Unauthenticated],
   ["ROLE_MISSING", status.PERMISSION_DENIED, PermissionDenied],
+  ["ORIGIN_NOT_ALLOWED", status.PERMISSION_DENIED, PermissionDenied],
   ["OVERLOADED", status.RESOURCE_EXHAUSTED, Overloaded],
   ["RATE_LIMITED", status.RESOURCE_EXHAUSTED, Overloaded],
   ["TOO_MANY_WATCHES", status.RESOURCE_EXHAUSTED, Overloaded],

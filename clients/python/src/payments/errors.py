@@ -143,6 +143,7 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "API_KEY_INVALID": Unauthenticated,
     "CERTIFICATE_INVALID": Unauthenticated,
     "ROLE_MISSING": PermissionDenied,
+    "ORIGIN_NOT_ALLOWED": PermissionDenied,
     "OVERLOADED": Overloaded,
     "RATE_LIMITED": Overloaded,
     "TOO_MANY_WATCHES": Overloaded,

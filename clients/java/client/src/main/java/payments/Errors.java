@@ -46,6 +46,7 @@ final class Errors {
             Map.entry("API_KEY_INVALID", UnauthenticatedException::new),
             Map.entry("CERTIFICATE_INVALID", UnauthenticatedException::new),
             Map.entry("ROLE_MISSING", PermissionDeniedException::new),
+            Map.entry("ORIGIN_NOT_ALLOWED", PermissionDeniedException::new),
             Map.entry("OVERLOADED", OverloadedException::new),
             Map.entry("RATE_LIMITED", OverloadedException::new),
             Map.entry("TOO_MANY_WATCHES", OverloadedException::new),

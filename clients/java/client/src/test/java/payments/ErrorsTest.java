@@ -49,6 +49,7 @@ class ErrorsTest {
                 Arguments.of("API_KEY_INVALID", UnauthenticatedException.class),
                 Arguments.of("CERTIFICATE_INVALID", UnauthenticatedException.class),
                 Arguments.of("ROLE_MISSING", PermissionDeniedException.class),
+                Arguments.of("ORIGIN_NOT_ALLOWED", PermissionDeniedException.class),
                 Arguments.of("OVERLOADED", OverloadedException.class),
                 Arguments.of("RATE_LIMITED", OverloadedException.class),
                 Arguments.of("TOO_MANY_WATCHES", OverloadedException.class),
