@@ -99,8 +99,8 @@ class _Page:
         origin, site = _shown(self.origins), _shown(self.sites)
         named = f"Origin: {origin}" if self.origins else f"Sec-Fetch-Site: {site}"
         return OriginNotAllowed(
-            f"a web page of another origin sent this request ({named}); if pages of that origin may call, name it in "
-            "CORS_ALLOWED_ORIGINS",
+            f"a web page of an origin that is not allowed sent this request ({named}); if its pages may call, name the "
+            "origin in CORS_ALLOWED_ORIGINS",
             {"origin": origin, "sec_fetch_site": site},
         )
 
