@@ -6,7 +6,7 @@ no call can be made over it, and no payment is shown.
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from server.transport.health import HealthMonitor
 from server.transport.http_replies import json_response
@@ -40,6 +40,9 @@ class _NothingElse:
 
     def serves(self, path: str) -> bool:  # noqa: ARG002 - as the router asks
         return True
+
+    def rpc_of(self, method: str, scope: Scope) -> str:  # noqa: ARG002 - as the router asks
+        return ""
 
     async def answer(self, request: Request) -> Response:  # noqa: ARG002 - as the router asks
         return json_response({"detail": "Not Found"}, 404)
