@@ -196,6 +196,11 @@ class Settings(BaseSettings):
     )
     rest_keepalive_seconds: Seconds = Field(5, description="when a REST connection without a request is ended")
     rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="REST connections at most")
+    trusted_proxies: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="addresses or networks of proxies before REST, separated by commas: they alone are believed what "
+        "X-Forwarded-For and X-Forwarded-Proto say",
+    )
     cors_allowed_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
     )
@@ -349,7 +354,14 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return alone
 
-    @field_validator("allowed_currencies", "cors_allowed_origins", "anonymous_roles", "listen_without", mode="before")
+    @field_validator(
+        "allowed_currencies",
+        "trusted_proxies",
+        "cors_allowed_origins",
+        "anonymous_roles",
+        "listen_without",
+        mode="before",
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -413,6 +425,20 @@ class Settings(BaseSettings):
         if not currencies:
             raise ValueError("must name at least one currency")
         return currencies
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, proxies: frozenset[str]) -> frozenset[str]:
+        try:
+            networks = [ipaddress.ip_network(proxy) for proxy in proxies]
+        except ValueError:
+            networks = []
+        if len(networks) < len(proxies) or not all(network.prefixlen for network in networks):
+            # A network of every address would let each caller choose its own.
+            raise ValueError(
+                "must be addresses or networks such as 10.0.0.7 or 10.0.0.0/8; no network may hold every address"
+            )
+        return frozenset(str(network) for network in networks)
 
     @field_validator("cors_allowed_origins")
     @classmethod

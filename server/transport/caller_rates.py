@@ -65,7 +65,8 @@ class CallerRates:
 def address_of(peer: str) -> str:
     """Return the address in a peer's name, as gRPC (``ipv4:10.0.0.7:5000``) or HTTP (``10.0.0.7:5000``) has it.
 
-    Of IPv6 it is the /64 network: who has one address of it may use them all. What is no address is returned as it is.
+    Of IPv6 it is the /64 network: who has one address of it may use them all. IPv4 within IPv6, as a socket for both
+    has it, is IPv4. What is no address is returned as it is.
     """
     found = _GRPC_PEER.fullmatch(peer) or _HTTP_PEER.fullmatch(peer)
     host = found[1].replace("%5B", "").replace("%5D", "").strip("[]") if found else peer
@@ -75,4 +76,6 @@ def address_of(peer: str) -> str:
         return host
     if address.version == 4:  # noqa: PLR2004 - IPv4
         return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, _IPV6_NETWORK_BITS), strict=False))

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 import uvicorn
@@ -147,6 +148,17 @@ class _Front:
         return json_response({"detail": failure.message}, failure.http_status)
 
 
+def _as_connected(networks: Iterable[str]) -> list[str]:
+    """Return networks with the form besides that IPv4 addresses have on a socket that takes IPv6 too."""
+    found = [ipaddress.ip_network(network) for network in networks]
+    mapped = [
+        f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+        for network in found
+        if network.version == 4  # noqa: PLR2004 - IPv4
+    ]
+    return [*map(str, found), *mapped]
+
+
 class HttpServer:
     """Uvicorn in this process and its event loop; whoever runs the loop starts and stops it."""
 
@@ -177,7 +189,8 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=True,  # of a proxy on this machine, so that redirects lead back to it
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=_as_connected(settings.trusted_proxies),
                 ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
         )

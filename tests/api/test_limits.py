@@ -49,8 +49,37 @@ def test_over_rest_too_where_callers_without_a_name_share_the_rate_of_their_addr
     answer = httpx.request(verb, rated.rest_url + path, json=body)
     assert answer.status_code == 429
     assert 30 < int(answer.headers["Retry-After"]) <= 100
-    elsewhere = {"X-Forwarded-For": "198.51.100.7"}  # a proxy on this machine is believed
-    assert httpx.request(verb, rated.rest_url + path, json=body, headers=elsewhere).status_code in {200, 201}
+    elsewhere = {"X-Forwarded-For": "198.51.100.7"}  # anybody can write that
+    assert httpx.request(verb, rated.rest_url + path, json=body, headers=elsewhere).status_code == 429
+
+
+@pytest.mark.parametrize("rest_host", ["127.0.0.1", "::"])
+def test_behind_a_named_proxy_a_caller_is_the_last_address_that_is_not_a_proxys(
+    start_service: StartService, rest_host: str
+) -> None:
+    rates = {"RATE_LIMIT_CALLS_PER_SECOND": "0.01", "RATE_LIMIT_BURST_CALLS": "2"}
+    running = start_service(
+        TRUSTED_PROXIES="127.0.0.1, 10.9.0.0/16", REST_HOST=rest_host, LISTEN_WITHOUT="tls,authentication", **rates
+    )
+
+    def status_of(forwarded_for: str) -> int:
+        headers = {"X-Forwarded-For": forwarded_for}
+        return httpx.get(f"{running.rest_url}/v2/payments", headers=headers).status_code
+
+    # What a client claims comes first; each proxy adds the address that it sees.
+    claims = ["203.0.113.1, 198.51.100.7", "203.0.113.2, 198.51.100.7", "127.0.0.1, 198.51.100.7, 10.9.0.4"]
+    assert [status_of(claim) for claim in claims] == [200, 200, 429]
+    assert status_of("198.51.100.7, 198.51.100.8") == 200
+
+
+@pytest.mark.parametrize(("trusted", "scheme"), [("", "http"), ("10.0.0.0/8", "http"), ("127.0.0.0/8", "https")])
+def test_redirects_keep_the_scheme_of_a_named_proxy_alone(
+    start_service: StartService, trusted: str, scheme: str
+) -> None:
+    running = start_service(TRUSTED_PROXIES=trusted)
+    headers = {"X-Forwarded-Proto": "https", "Host": "payments.example.com"}
+    answer = httpx.get(f"{running.rest_url}/v1/payments/", headers=headers)
+    assert answer.headers["Location"] == f"{scheme}://payments.example.com/v1/payments"
 
 
 def test_a_batch_counts_as_many_calls_as_it_has_charges(rated: RunningService) -> None:

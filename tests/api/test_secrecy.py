@@ -26,7 +26,7 @@ SERVICE_NAME = "/payments.v1.PaymentService/"
 @pytest.fixture
 def quiet(start_service: Callable[..., RunningService]) -> Iterator[RunningService]:
     """A service that logs all it can; when it ends, its output is searched."""
-    service = start_service(LOG_LEVEL="debug")
+    service = start_service(LOG_LEVEL="debug", TRUSTED_PROXIES="127.0.0.1")
     yield service
     assert service.stop() == 0
 
@@ -111,7 +111,7 @@ def test_an_api_key_is_in_no_log_no_error_and_no_metric(
 ) -> None:
     make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
     key = make_key("shop", Role.READ) if is_known else NewApiKey.make()
-    service = start_service(LOG_LEVEL="debug")
+    service = start_service(LOG_LEVEL="debug", TRUSTED_PROXIES="127.0.0.1")
     answers: list[str] = []
     with grpc.insecure_channel(service.target) as channel:
         for rpc in ("Charge", "ListPayments"):

@@ -39,7 +39,7 @@ def server(request: pytest.FixtureRequest, start_service: Callable[..., RunningS
 
 @pytest.fixture
 def rest(start_service: Callable[..., RunningService]) -> Iterator[httpx.Client]:
-    running = start_service()
+    running = start_service(TRUSTED_PROXIES="127.0.0.1")
     with httpx.Client(base_url=running.rest_url, timeout=20) as http:
         yield http
     assert running.stop() == 0

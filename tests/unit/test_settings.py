@@ -33,6 +33,18 @@ def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         ("CERTIFICATE_ROLES", "payments.read", "shop.example.com=payments.charge"),
         ("CERTIFICATE_ROLES", "a=payments.read,a=payments.read", "one for each name"),
         ("CERTIFICATE_ROLES", "=payments.read", "shop.example.com=payments.charge"),
+        *(
+            ("TRUSTED_PROXIES", proxies, "10.0.0.7 or 10.0.0.0/8")
+            for proxies in (
+                "proxy.example.com",
+                "*",
+                "10.0.0.7:80",
+                "10.0.0.7/8",
+                "0.0.0.0/0",
+                "::/0",
+                "10.0.0.7 10.0.0.8",
+            )
+        ),
         ("LISTEN_WITHOUT", "sense", "'tls' or 'authentication'"),
         *(
             ("TRACING_ENDPOINT", url, "http://collector:4318")
