@@ -115,6 +115,9 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
         target_seconds=settings.overload_target_seconds,
         timeout_seconds=settings.call_timeout_seconds,
         rates=_rates(settings),
+        failed_authentications=CallerRates(
+            settings.rate_limit_failed_authentications_per_second, settings.rate_limit_failed_authentications_burst
+        ),
     )
     engine = new_server(settings)
     server = engine.server

@@ -263,6 +263,17 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="calls that a caller may make at once after a pause, where that is limited",
     )
+    rate_limit_failed_authentications_per_second: float = Field(
+        1,
+        gt=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="calls a second without valid credentials from one address that are told why; further ones are "
+        "told to try again later, and valid ones are served",
+    )
+    rate_limit_failed_authentications_burst: int = Field(
+        100, ge=1, le=1_000_000, description="how many of those are told why at once after a pause"
+    )
     max_watches: int = Field(100, ge=0, le=100_000, description="streams of events that may be open at the same time")
     event_relay_interval_seconds: Seconds = Field(0.1, description="how often new events are looked for")
     event_heartbeat_interval_seconds: Seconds = Field(

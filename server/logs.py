@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -21,6 +21,8 @@ log_context: ContextVar[Mapping[str, str]] = ContextVar("log_context")
 """What every event is logged with, in the task that sets it and in those that it starts."""
 
 _NO_CONTEXT: Mapping[str, str] = {}
+
+_REPEATED_SECONDS = 1.0
 
 _STACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 """Stacks without the values of variables: a secret may be among them."""
@@ -127,6 +129,28 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         _log_call = _do_not_log_call
     elif not for_people:
         _log_call = json_call_log(output.write_line)
+
+
+class RepeatedWarning:
+    """A warning of what may come thousands of times a second: logged once a second, with how often it came."""
+
+    def __init__(self, event: str) -> None:
+        """Log it as ``event``."""
+        self._event = event
+        self._count = 0
+        self._fields: dict[str, object] = {}
+
+    def count(self, **fields: object) -> None:
+        """Count one; the log shows the ``fields`` of the last."""
+        if not self._count:
+            # Without the context of a call, because the line is of many.
+            asyncio.get_running_loop().call_later(_REPEATED_SECONDS, self._log, context=Context())
+        self._count += 1
+        self._fields = fields
+
+    def _log(self) -> None:
+        _log.warning(self._event, count=self._count, **self._fields)
+        self._count = 0
 
 
 def call_log() -> LogCall:

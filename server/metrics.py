@@ -43,6 +43,20 @@ _calls_limit = Gauge(
 _calls_refused = Counter(
     "payments_calls_refused", "Calls refused unseen, as many as are let in being in progress.", registry=REGISTRY
 )
+_failed_authentications_limited = Counter(
+    "payments_failed_authentications_limited",
+    "Calls without valid credentials that were answered RATE_LIMITED, after too many others from their address.",
+    registry=REGISTRY,
+)
+_grpc_streams = Gauge(
+    "payments_grpc_streams", "Streams of gRPC's own services that are open, by kind.", ["kind"], registry=REGISTRY
+)
+_grpc_streams_refused = Counter(
+    "payments_grpc_streams_refused",
+    "Streams of gRPC's own services that were refused, because as many were open as may be.",
+    ["kind"],
+    registry=REGISTRY,
+)
 _serving = Gauge("payments_serving", "1 while health says SERVING, else 0.", registry=REGISTRY)
 
 _loop_delay = Histogram(
@@ -261,6 +275,22 @@ def loop_delayed(seconds: float) -> None:
 def call_refused() -> None:
     """Count a call that was refused unseen."""
     _calls_refused.inc()
+
+
+def failed_authentication_limited() -> None:
+    """Count a call without valid credentials that was one too many from its address."""
+    _failed_authentications_limited.inc()
+
+
+def watch_grpc_streams(kind: str, are_open: Callable[[], int]) -> None:
+    """Ask how many streams of a kind are open, and show that none was refused yet."""
+    _grpc_streams.labels(kind).set_function(are_open)
+    _grpc_streams_refused.labels(kind)
+
+
+def grpc_stream_refused(kind: str) -> None:
+    """Count a stream of a kind that was refused."""
+    _grpc_streams_refused.labels(kind).inc()
 
 
 def watch_calls(in_progress: Callable[[], int], limit: Callable[[], int]) -> None:

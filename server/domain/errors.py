@@ -82,15 +82,19 @@ class RequestIdReused(PaymentsError):
     """The same request_id came before with other parameters."""
 
 
-class CredentialsMissing(PaymentsError):
+class AuthenticationFailed(PaymentsError):
+    """The caller does not say who they are, or not in a way that is believed: one of those below says which."""
+
+
+class CredentialsMissing(AuthenticationFailed):
     """The caller does not say who they are, and those who do not may not do this."""
 
 
-class ApiKeyInvalid(PaymentsError):
+class ApiKeyInvalid(AuthenticationFailed):
     """What was given as an API key is none, or is no longer in force."""
 
 
-class CertificateInvalid(PaymentsError):
+class CertificateInvalid(AuthenticationFailed):
     """The caller's certificate was verified, but names nobody who can be a caller."""
 
 

@@ -36,13 +36,18 @@ class CallerRates:
         Raises:
             RateLimited: it is empty; nothing was taken.
         """
-        now_seconds = time.monotonic()
-        room_seconds = now_seconds + self._bucket_seconds - 1 / self._calls_per_second
-        wait_seconds = self._full_at_seconds.get(caller, now_seconds) - room_seconds
-        if wait_seconds > 1e-9:  # noqa: PLR2004 - what adding and taking away in floats leaves
+        wait_seconds = self.wait_seconds(caller)
+        if wait_seconds:
             message = f"{self._calls_per_second:g} calls a second are let in of one caller; try again later"
             raise RateLimited(message, wait_seconds)
         self.owe(caller, 1)
+
+    def wait_seconds(self, caller: str) -> float:
+        """Return when there is a call in the caller's bucket again; 0 when there is one."""
+        now_seconds = time.monotonic()
+        room_seconds = now_seconds + self._bucket_seconds - 1 / self._calls_per_second
+        wait_seconds = self._full_at_seconds.get(caller, now_seconds) - room_seconds
+        return wait_seconds if wait_seconds > 1e-9 else 0  # noqa: PLR2004 - what adding and taking away in floats leaves
 
     def owe(self, caller: str, calls: int) -> None:
         """Take ``calls`` out of the caller's bucket, even when it has fewer: the caller then waits for the rest first.

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
-import structlog
 
 from server import metrics
 from server.domain.caller import ANONYMOUS
 from server.domain.card_number import has_card_number
 from server.domain.deadline import Deadline
-from server.domain.errors import Overloaded, ShuttingDown
-from server.logs import call_log, log_context
+from server.domain.errors import AuthenticationFailed, Overloaded, RateLimited, ShuttingDown
+from server.logs import RepeatedWarning, call_log, log_context
 from server.transport.admission import Admission
 from server.transport.auth import Credentials, Gate
 from server.transport.boundary import CallTooLong, Failure, failure_of
@@ -34,15 +33,10 @@ _OK = grpc.StatusCode.OK.name
 _CANCELLED = grpc.StatusCode.CANCELLED.name
 
 _NO_TARGET_SECONDS = math.inf
-_TELLING_SECONDS = 1.0
-"""How often the log is told of the calls that were refused: a line each would cost more than refusing them."""
-
 _CALL_ID_BITS = 128
 _MAX_CALL_ID_LENGTH = 128
 
 Response = TypeVar("Response")
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -51,7 +45,8 @@ class Call:
 
     ``caller`` is who calls; it is there once that is known. ``replayed`` is what the reply says besides its message: an
     earlier call had done what this one asks. ``rates`` has the bucket from which ``rate_key`` takes its calls, where
-    there are such. ``check`` raises, of a stream that goes on, when its caller may no longer have it.
+    there are such. ``check`` raises, of a stream that goes on, when its caller may no longer have it. ``is_logged`` is
+    false where the log has one line for many such calls.
     """
 
     call_id: str
@@ -62,6 +57,7 @@ class Call:
     rates: CallerRates | None = None
     rate_key: str = ""
     check: Callable[[], None] = lambda: None
+    is_logged: bool = True
 
     def count(self, items: int) -> None:
         """Count this call as ``items`` calls of its caller: see ``CallerRates.owe``."""
@@ -84,7 +80,7 @@ class Calls:
     A caller without a name shares its rate with all who call from its address.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a limit of its own
         self,
         at_most: int,
         gate: Gate,
@@ -92,18 +88,22 @@ class Calls:
         target_seconds: float = _NO_TARGET_SECONDS,
         timeout_seconds: float | None = None,
         rates: CallerRates | None = None,
+        failed_authentications: CallerRates | None = None,
     ) -> None:
         """Let in ``at_most`` calls at the same time, of those whom ``gate`` lets in.
 
         They are fewer while they take longer than ``target_seconds``. Each may take ``timeout_seconds``, and come as
-        often as the ``rates`` of its caller allow.
+        often as the ``rates`` of its caller allow. Of those that do not say who calls, each address may make as many as
+        ``failed_authentications`` allows; further ones are rate-limited.
         """
         self._gate = gate
         self._admission = Admission(at_most, target_seconds)
         self._time = None if timeout_seconds is None else TimeLimit(timeout_seconds)
         self._rates = rates
+        self._failed_authentications = failed_authentications
         self._log_call = call_log()
-        self._refused = 0
+        self._refused = RepeatedWarning("calls_refused")
+        self._failures_limited = RepeatedWarning("failed_authentications_limited")
         self._overload: Failure | None = None
         self._closed = False
         self._none = asyncio.Event()
@@ -117,9 +117,7 @@ class Calls:
         """
         if self._closed or not self._admission.refuses():
             return None
-        if not self._refused:
-            asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_refused)
-        self._refused += 1
+        self._refused.count(limit=self._admission.limit)
         metrics.call_refused()
         if self._overload is None or self._overload.retry_after_seconds != self._admission.retry_after_seconds:
             self._overload = failure_of(self._overloaded(), call_id="")
@@ -163,7 +161,8 @@ class Calls:
                     self._none.set()
             seconds = ended_seconds - started_seconds
             metrics.call_ended(rpc, code)(seconds)
-            self._log_call(code, round(seconds * 1000, 2), call.caller, peer)
+            if call.is_logged:
+                self._log_call(code, round(seconds * 1000, 2), call.caller, peer)
 
     async def stream(
         self, rpc: str, peer: str, call: Call, responses: Callable[[], AsyncGenerator[Response, None]]
@@ -190,13 +189,37 @@ class Calls:
         call.deadline.check()
         if self._closed:
             raise ShuttingDown("the service is shutting down; try again, another replica may answer")
-        caller = self._gate.caller(call.credentials)
-        call.caller = caller.name
-        if self._rates is not None:
-            call.rates = self._rates
-            call.rate_key = f"{ANONYMOUS} {address_of(peer)}" if caller.name == ANONYMOUS else caller.name
-            self._rates.take(call.rate_key)
-        self._gate.check_role(rpc, caller)
+        try:
+            caller = self._gate.caller(call.credentials)
+            call.caller = caller.name
+            if self._rates is not None:
+                call.rates = self._rates
+                call.rate_key = f"{ANONYMOUS} {address_of(peer)}" if caller.name == ANONYMOUS else caller.name
+                self._rates.take(call.rate_key)
+            self._gate.check_role(rpc, caller)
+        except AuthenticationFailed as error:
+            self._limit_failed_authentication(error, call, address_of(peer))
+            raise
+
+    def _limit_failed_authentication(self, error: AuthenticationFailed, call: Call, address: str) -> None:
+        """Count a call that did not say who calls.
+
+        Valid credentials are never held up by it: many callers may share an address with one that has a wrong key.
+
+        Raises:
+            RateLimited: too many came from this address.
+        """
+        if self._failed_authentications is None:
+            return
+        wait_seconds = self._failed_authentications.wait_seconds(address)
+        if not wait_seconds:
+            self._failed_authentications.owe(address, 1)
+            return
+        call.is_logged = False
+        self._failures_limited.count(address=address)
+        metrics.failed_authentication_limited()
+        message = f"{error}; too many calls from this address failed to say who calls: try again later"
+        raise RateLimited(message, wait_seconds)
 
     def _meaning_of(self, error: BaseException, task: "asyncio.Task[Any] | None") -> Exception:
         """Return the error that an error is to be told as.
@@ -213,10 +236,6 @@ class Calls:
     def _overloaded(self) -> Overloaded:
         message = f"{self._admission.limit} calls are in progress, as many as are taken on at once; try again soon"
         return Overloaded(message, self._admission.retry_after_seconds)
-
-    def _tell_refused(self) -> None:
-        _log.warning("calls_refused", count=self._refused, limit=self._admission.limit)
-        self._refused = 0
 
 
 def call_id(wanted: object) -> str:

@@ -11,15 +11,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from server.logs import RepeatedWarning
 from server.transport.certificates import certificate_of_http_peer
 from server.transport.http_gateway import CERTIFICATE
 
-_TELLING_SECONDS = 1.0
 _AROUND_HEADER_BYTES = 4
 """The colon, the space, and the end of the line."""
 
@@ -28,8 +27,6 @@ _AROUND_VALUE = b" \t"
 
 _CHUNK_COST = 16
 """How many bytes one byte of a body may cost: a chunk of one byte has five around it, and may have a word to say."""
-
-_log = structlog.get_logger(__name__)
 
 
 class HeadTooLarge(Exception):
@@ -59,7 +56,7 @@ class Connections:
         """Keep the limits, and what the log calls the server; there is no connection yet."""
         self.limits = limits
         self._transport = transport
-        self._refused = 0
+        self._refused = RepeatedWarning("connections_refused")
 
     def protocol(
         self,
@@ -73,15 +70,7 @@ class Connections:
 
     def count_refused(self) -> None:
         """Count a connection that was refused; the log is told once a second."""
-        if not self._refused:
-            asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_refused)
-        self._refused += 1
-
-    def _tell_refused(self) -> None:
-        _log.warning(
-            "connections_refused", transport=self._transport, count=self._refused, limit=self.limits.connections
-        )
-        self._refused = 0
+        self._refused.count(transport=self._transport, limit=self.limits.connections)
 
 
 class BoundedProtocol(HttpToolsProtocol):

@@ -54,6 +54,7 @@ def guarded(
         "API_KEY_REFRESH_INTERVAL_SECONDS": str(REFRESH_SECONDS),
         "GRPC_ENGINE": request.param,
         "LOG_LEVEL": "debug",
+        "RATE_LIMIT_FAILED_AUTHENTICATIONS_BURST": "1000000",
     }
     name = database["MYSQL_DB"]
 

@@ -10,8 +10,11 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 
 from server.config import Engine
-from tests.api.drivers import CallFailed, GrpcDriver
+from server.domain.caller import Role
+from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, refund
+from tests.conftest import DatabaseServer
+from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
 
 StartService = Callable[..., RunningService]
@@ -89,6 +92,53 @@ def test_a_batch_counts_as_many_calls_as_it_has_charges(rated: RunningService) -
         with pytest.raises(CallFailed) as failed:
             api.charge(charge())
     assert failed.value.reason == "RATE_LIMITED"
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_calls_that_fail_to_say_who_calls_are_limited_by_address_and_valid_keys_go_on(
+    start_service: StartService, database_server: DatabaseServer, migrated_database: dict[str, str], engine: Engine
+) -> None:
+    key = key_maker(database_server, migrated_database["MYSQL_DB"])("shop", Role.READ)
+    running = start_service(
+        GRPC_ENGINE=engine,
+        ANONYMOUS_ROLES="-",
+        RATE_LIMIT_FAILED_AUTHENTICATIONS_PER_SECOND="0.01",
+        RATE_LIMIT_FAILED_AUTHENTICATIONS_BURST="3",
+    )
+
+    def answer(*headers: tuple[str, str]) -> CallFailed:
+        try:
+            api.stub.ListPayments(pb.ListPaymentsRequest(page_size=1), metadata=headers, timeout=30)
+        except grpc.RpcError as error:
+            return call_failed(error)  # type: ignore[arg-type]
+        return CallFailed("OK", "")
+
+    wrong = bearer("paykey_0123456789abcdef_" + "5" * 64)
+    with grpc.insecure_channel(running.target) as channel:
+        api = GrpcDriver(channel)
+        failures = [answer(*wrong), answer(), answer(("authorization", "Basic x"))]
+        assert [it.reason for it in failures] == ["API_KEY_INVALID", "CREDENTIALS_MISSING", "API_KEY_INVALID"]
+        for headers, cause in ((wrong, "the API key is unknown"), ((), "say who calls")):
+            limited = answer(*headers)
+            assert (limited.code, limited.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
+            assert limited.retry_after_seconds is not None
+            assert 30 < limited.retry_after_seconds <= 100
+            assert cause in limited.message
+            assert "this address" in limited.message
+        assert answer(*bearer(key)).code == "OK"
+    url = f"{running.rest_url}/v1/payments"
+    over_rest = httpx.get(url, headers=dict(wrong))
+    assert over_rest.status_code == 429
+    assert 30 < int(over_rest.headers["Retry-After"]) <= 100
+    assert httpx.get(url, headers=dict(bearer(key))).status_code == 200
+    metrics = httpx.get(f"{running.rest_url}/metrics").text
+    assert "payments_failed_authentications_limited_total 3.0" in metrics
+    told = running.wait_for("failed_authentications_limited")
+    assert told["address"] == "127.0.0.1"
+    assert "request_id" not in told, "it is of many calls"
+    logged = [event["code"] for event in running.events if event["event"] == "call"]
+    assert logged.count("UNAUTHENTICATED") == 3
+    assert "RESOURCE_EXHAUSTED" not in logged, "a line for each would let strangers fill the log"
 
 
 def test_health_has_no_rate(rated: RunningService) -> None:

@@ -79,7 +79,9 @@ def test_each_event_is_one_that_the_service_logs() -> None:
             if isinstance(node, ast.Call):
                 # Either the method is called, or it is handed on, with the name behind it.
                 said = [node.func, *node.args]
-                names = [then for it, then in pairwise(said) if ast.unparse(it).startswith("_log.")]
+                names = [
+                    then for it, then in pairwise(said) if ast.unparse(it).startswith(("_log.", "RepeatedWarning"))
+                ]
                 logged |= {name.value for name in names if isinstance(name, ast.Constant)}
     named = set(re.findall(r"\bevents?\s+`([a-z_]+)`", RUNBOOK)) | set(re.findall(r"`(processor_[a-z_]+)`", RUNBOOK))
     named |= set(re.findall(r"\.event [!=]= \"(\w+)\"", RUNBOOK))
