@@ -19,6 +19,7 @@ from server.domain.deadline import Deadline
 from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.domain.references import reference_maker
+from server.domain.stream_places import StreamPlaces
 from server.janitor import Janitor
 from server.loop_delay import watch_loop_delay
 from server.processor.breaker import Breaker
@@ -47,7 +48,9 @@ from server.transport.health import HealthMonitor, HealthService
 from server.transport.http_server import HttpServer, http_app
 from server.transport.monitoring import monitoring_app
 from server.transport.reflection import add_reflection
+from server.transport.service_streams import ServiceStreams
 from server.transport.servicer import SERVICE, PaymentServicer
+from server.transport.stream_writes import StreamWrites
 from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
 from server.transport.traced import TracedCalls, TracedHttp, traced_handler
 from server.use_cases import InstantProcessor, Payments
@@ -109,33 +112,21 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     Monitoring goes on until ``at_end``, so that ``/readyz`` says that this replica is not ready until the process ends.
     """
     is_traced = settings.tracing_endpoint is not None
-    calls = (TracedCalls if is_traced else Calls)(
-        settings.max_concurrent_calls,
-        _gate(settings, keys),
-        target_seconds=settings.overload_target_seconds,
-        timeout_seconds=settings.call_timeout_seconds,
-        rates=_rates(settings),
-        failed_authentications=CallerRates(
-            settings.rate_limit_failed_authentications_per_second, settings.rate_limit_failed_authentications_burst
-        ),
-    )
+    calls = _calls(settings, keys)
     engine = new_server(settings)
     server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
     remote = None if settings.processor is ProcessorKind.SIMULATED else _Remote(settings, database)
     payments = _payments(settings, database, _simulated(settings) if remote is None else remote.settling)
-    watching = Watching(
-        MysqlEventStore(database),
-        interval_seconds=settings.event_relay_interval_seconds,
-        heartbeat_seconds=settings.event_heartbeat_interval_seconds,
-        at_most=settings.max_watches,
-    )
+    watching = _watching(settings, database)
     relay = Relay(database, settings.event_relay_interval_seconds, watching.poke)
     servicer = PaymentServicer(payments, watching, currencies)
+    writes = StreamWrites(settings.grpc_write_timeout_seconds)
     handlers = rpc_handlers(
         SERVICE,
         servicer,
         calls,
+        writes,
         has_pushback=engine.has_pushback,
         has_certificates=settings.tls_client_ca_file is not None,
         cross_site=CrossSiteRule(settings.cors_allowed_origins),
@@ -143,15 +134,13 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     )
     server.add_registered_method_handlers(SERVICE.full_name, handlers)
     engine.refuse_early(SERVICE.full_name, refusals(calls, has_pushback=engine.has_pushback))
-    health_servicer = HealthService()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    if settings.grpc_reflection:
-        add_reflection((SERVICE.full_name, health.SERVICE_NAME), server)
+    health_servicer = _add_general_services(server, settings, writes)
     monitor = HealthMonitor(
         health_servicer, (SERVICE.full_name,), database.ping, settings.health_check_interval_seconds
     )
     metrics.watch_health(lambda: monitor.is_serving)
     metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
+
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)
     if is_traced:
         app = TracedHttp(app, [SERVICE])
@@ -160,7 +149,7 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     rest_port = _listen_http(rest, "REST", settings.rest_host, settings.rest_port)
     monitoring = _Monitoring(settings, monitor)
     await monitor.check()
-    await health_servicer.tell_alive()
+    health_servicer.tell_alive()
     await server.start()
     await rest.start()
     await monitoring.start(at_end)  # after the others, so that a replica that says it is ready takes calls
@@ -179,7 +168,7 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     await stop.wait()
 
     _log.info("draining", timeout_seconds=settings.drain_timeout_seconds)
-    await health_servicer.enter_graceful_shutdown()
+    health_servicer.drain()
     for task in background:
         task.cancel()
     monitor.stop_serving()
@@ -191,6 +180,16 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     if remote is not None:
         await remote.close(deadline)
     return deadline
+
+
+def _add_general_services(server: grpc.aio.Server, settings: Settings, writes: StreamWrites) -> HealthService:
+    """Add health, which is returned, and reflection where it is wanted."""
+    servicer = HealthService(ServiceStreams("health", settings.grpc_max_health_watches, writes))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    if settings.grpc_reflection:
+        streams = ServiceStreams("reflection", settings.grpc_max_reflection_streams, writes)
+        add_reflection((SERVICE.full_name, health.SERVICE_NAME), server, streams)
+    return servicer
 
 
 def _settle_memory() -> None:
@@ -301,6 +300,15 @@ def _payments(settings: Settings, database: Database, processor: InstantProcesso
     return payments
 
 
+def _watching(settings: Settings, database: Database) -> Watching:
+    return Watching(
+        MysqlEventStore(database),
+        interval_seconds=settings.event_relay_interval_seconds,
+        heartbeat_seconds=settings.event_heartbeat_interval_seconds,
+        places=StreamPlaces(settings.max_watches, settings.max_watches_per_caller),
+    )
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -319,6 +327,20 @@ def _tracing(settings: Settings) -> Tracing | None:
     if settings.tracing_endpoint is None:
         return None
     return Tracing(settings.tracing_endpoint, settings.tracing_header_values, settings.tracing_sample_ratio)
+
+
+def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
+    failures = CallerRates(
+        settings.rate_limit_failed_authentications_per_second, settings.rate_limit_failed_authentications_burst
+    )
+    return (Calls if settings.tracing_endpoint is None else TracedCalls)(
+        settings.max_concurrent_calls,
+        _gate(settings, keys),
+        target_seconds=settings.overload_target_seconds,
+        timeout_seconds=settings.call_timeout_seconds,
+        rates=_rates(settings),
+        failed_authentications=failures,
+    )
 
 
 def _rates(settings: Settings) -> CallerRates | None:

@@ -180,6 +180,18 @@ class Settings(BaseSettings):
     grpc_max_ping_strikes: int = Field(
         2, ge=0, le=1000, description="pings too many before a connection is ended; 0: any (GRPC_ENGINE=grpcio only)"
     )
+    grpc_write_timeout_seconds: Seconds = Field(
+        60, description="how long the client of a gRPC stream may take nothing of it before the stream is ended"
+    )
+    grpc_max_health_watches: int = Field(
+        1000, ge=0, le=1_000_000, description="watches of health that may be open; a quarter of them from one address"
+    )
+    grpc_max_reflection_streams: int = Field(
+        100,
+        ge=0,
+        le=1_000_000,
+        description="streams of reflection that may be open; a quarter of them from one address",
+    )
     grpc_max_connection_age_seconds: Seconds | None = Field(
         None, description="when a gRPC connection's client is told to make a new one, where clients balance; else never"
     )
@@ -275,6 +287,12 @@ class Settings(BaseSettings):
         100, ge=1, le=1_000_000, description="how many of those are told why at once after a pause"
     )
     max_watches: int = Field(100, ge=0, le=100_000, description="streams of events that may be open at the same time")
+    max_watches_per_caller: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="how many of them one caller may have open, or one address without a name; else a quarter",
+    )
     event_relay_interval_seconds: Seconds = Field(0.1, description="how often new events are looked for")
     event_heartbeat_interval_seconds: Seconds = Field(
         15, description="how long after the last event those who watch are told that there was none"

@@ -13,8 +13,9 @@ from typing import Protocol
 import structlog
 
 from server import metrics
-from server.domain.errors import PaymentsError, ResumeTokenExpired, ShuttingDown, TooManyWatches
+from server.domain.errors import PaymentsError, ResumeTokenExpired, ShuttingDown
 from server.domain.event import PaymentEvent
+from server.domain.stream_places import StreamPlaces
 
 _PAGE = 200
 """How many events one who is behind has in memory, also when they take no more of them."""
@@ -44,28 +45,29 @@ class EventStore(Protocol):
 class Watching:
     """Lets many follow the stream."""
 
-    def __init__(self, store: EventStore, *, interval_seconds: float, heartbeat_seconds: float, at_most: int) -> None:
-        """Read the stream at this interval while anybody follows it, and let ``at_most`` follow it at the same time.
+    def __init__(
+        self, store: EventStore, *, interval_seconds: float, heartbeat_seconds: float, places: StreamPlaces
+    ) -> None:
+        """Read the stream at this interval while anybody follows it, and let as many follow it as there are places.
 
         They are told after ``heartbeat_seconds`` without an event that there was none.
         """
         self._store = store
         self._interval_seconds = interval_seconds
         self._heartbeat_seconds = heartbeat_seconds
-        self._at_most = at_most
-        self._open = 0
+        self._places = places
         self._recent: deque[PaymentEvent] = deque(maxlen=_KEPT)
         self._last: int | None = None
         self._news = asyncio.Event()
         self._poke = asyncio.Event()
         self._closed = False
-        metrics.watch_watches(lambda: self._open)
+        metrics.watch_watches(lambda: places.taken)
 
     async def run(self) -> None:
         """Read the stream until cancelled; what goes wrong with the database is tried again."""
         while True:
             try:
-                more = self._open > 0 and await self._read()
+                more = self._places.taken > 0 and await self._read()
             except PaymentsError:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
@@ -86,28 +88,26 @@ class Watching:
         self._tell()
 
     async def watch(
-        self, after: int | None, check: Callable[[], None]
+        self, after: int | None, caller: str, check: Callable[[], None]
     ) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
         """Give each event after a place, or from now on, with its own place; and None for that there was none.
 
-        There is a None at once. ``check`` is called at least once a second, except while what is given is not taken.
+        There is a None at once. The stream holds a place of ``caller``. ``check`` is called at least once a second,
+        except while what is given is not taken.
 
         Raises:
             Exception: whatever ``check`` raises.
-            TooManyWatches: as many as may follow the stream already.
+            TooManyWatches: as many as may follow the stream already, in all or of ``caller``.
             ResumeTokenExpired: events after that place are no longer kept, or the stream has no such place.
             StoreUnavailable: the database cannot be reached.
             ShuttingDown: the service stops.
         """
-        if self._open >= self._at_most:
-            raise TooManyWatches(f"{self._at_most} streams are open, as many as there may be; try again later")
-        if not self._open:
-            # Nobody read the stream meanwhile.
-            self._last = None
-            self._recent.clear()
-        self._open += 1
-        self._poke.set()
-        try:
+        with self._places.hold(caller):
+            if self._places.taken == 1:
+                # Nobody read the stream meanwhile.
+                self._last = None
+                self._recent.clear()
+            self._poke.set()
             place = await self._place(after)
             yield place, None
             told_seconds = time.monotonic()
@@ -133,8 +133,6 @@ class Watching:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(wait_seconds, _CHECKED_SECONDS)):
                         await news.wait()
-        finally:
-            self._open -= 1
 
     async def _place(self, after: int | None) -> int:
         last = await self._store.last_sequence()
@@ -171,7 +169,7 @@ class Watching:
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._interval_seconds if self._open else None):
+            async with asyncio.timeout(self._interval_seconds if self._places.taken else None):
                 await self._poke.wait()
         self._poke.clear()
 

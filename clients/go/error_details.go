@@ -95,7 +95,7 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 		return &RequestIDReusedError{base}
 	case "RESUME_TOKEN_EXPIRED":
 		return &ResumeTokenExpiredError{base}
-	case "STORE_UNAVAILABLE", "PROCESSOR_UNAVAILABLE", "SHUTTING_DOWN":
+	case "STORE_UNAVAILABLE", "PROCESSOR_UNAVAILABLE", "SHUTTING_DOWN", "READER_TOO_SLOW":
 		return &UnavailableError{OutcomeUnknownError{base}}
 	case "CREDENTIALS_MISSING", "API_KEY_INVALID", "CERTIFICATE_INVALID":
 		return &UnauthenticatedError{base}

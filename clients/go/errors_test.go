@@ -45,6 +45,7 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"STORE_UNAVAILABLE":      &payments.UnavailableError{},
 		"PROCESSOR_UNAVAILABLE":  &payments.UnavailableError{},
 		"SHUTTING_DOWN":          &payments.UnavailableError{},
+		"READER_TOO_SLOW":        &payments.UnavailableError{},
 		"CREDENTIALS_MISSING":    &payments.UnauthenticatedError{},
 		"API_KEY_INVALID":        &payments.UnauthenticatedError{},
 		"CERTIFICATE_INVALID":    &payments.UnauthenticatedError{},

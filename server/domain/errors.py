@@ -116,7 +116,7 @@ class Overloaded(PaymentsError):
 
 
 class TooManyWatches(PaymentsError):
-    """As many streams of events are open as may be."""
+    """As many streams are open as may be, in all or of one caller."""
 
 
 class ResumeTokenExpired(PaymentsError):

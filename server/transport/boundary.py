@@ -39,6 +39,10 @@ class CallTooLong(errors.PaymentsError):
     """A call took longer than any may. Whether its work was done is not known: what was begun is finished."""
 
 
+class ReaderTooSlow(errors.PaymentsError):
+    """The client of a stream took nothing of it for too long."""
+
+
 class BodyTooLarge(errors.PaymentsError):
     """The body of an HTTP request is larger than is accepted."""
 
@@ -99,6 +103,8 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),
     errors.ProcessorUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE"),
     CallTooLong: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG"),
+    # UNAVAILABLE, so that every client that watches goes on from its last token.
+    ReaderTooSlow: _Rule(grpc.StatusCode.UNAVAILABLE, "READER_TOO_SLOW", retry_after_seconds=1.0),
     BodyTooLarge: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", http_status=413),
     BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
     BodyOfOtherType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),

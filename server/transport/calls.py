@@ -44,9 +44,10 @@ class Call:
     """One call of an RPC: its name in the log, what says who calls, and how long they wait.
 
     ``caller`` is who calls; it is there once that is known. ``replayed`` is what the reply says besides its message: an
-    earlier call had done what this one asks. ``rates`` has the bucket from which ``rate_key`` takes its calls, where
-    there are such. ``check`` raises, of a stream that goes on, when its caller may no longer have it. ``is_logged`` is
-    false where the log has one line for many such calls.
+    earlier call had done what this one asks. ``caller_key`` is what the caller's rate and share of streams go by: the
+    caller, or the address of one without a name. ``rates`` has its bucket, where there are such. ``check`` raises, of a
+    stream that goes on, when its caller may no longer have it. ``is_logged`` is false where the log has one line for
+    many such calls.
     """
 
     call_id: str
@@ -55,14 +56,14 @@ class Call:
     caller: str = ""
     replayed: bool = False
     rates: CallerRates | None = None
-    rate_key: str = ""
+    caller_key: str = ""
     check: Callable[[], None] = lambda: None
     is_logged: bool = True
 
     def count(self, items: int) -> None:
         """Count this call as ``items`` calls of its caller: see ``CallerRates.owe``."""
         if self.rates is not None and items > 1:
-            self.rates.owe(self.rate_key, items - 1)
+            self.rates.owe(self.caller_key, items - 1)
 
 
 class CallFailed(Exception):
@@ -128,7 +129,8 @@ class Calls:
         """Be around one call of ``rpc``, for as long as it lasts, and log it at its end.
 
         A stream may take as long as its caller likes; so it is not among the calls of which there may be so many, and
-        which tell how long calls take.
+        which tell how long calls take. Whoever gives its responses asks ``call.check`` now and then whether to go on: a
+        key may end before its stream does.
 
         Raises:
             CallFailed: what is inside raised an error, or the call was not let in.
@@ -138,7 +140,9 @@ class Calls:
         started_seconds = time.perf_counter()
         log_context.set({"request_id": call.call_id, "rpc": rpc})
         code = _CANCELLED
-        if not is_stream:
+        if is_stream:
+            call.check = lambda: self._gate.check_role(rpc, self._gate.caller(call.credentials))
+        else:
             self._admission.enter()
             self._none.clear()
         task = None if self._time is None or is_stream else self._time.start()
@@ -167,11 +171,7 @@ class Calls:
     async def stream(
         self, rpc: str, peer: str, call: Call, responses: Callable[[], AsyncGenerator[Response, None]]
     ) -> AsyncGenerator[Response, None]:
-        """Give the ``responses`` of one streaming call of ``rpc``: see ``one``.
-
-        Whoever gives them asks ``call.check`` now and then whether to go on: a key may end before its stream does.
-        """
-        call.check = lambda: self._gate.check_role(rpc, self._gate.caller(call.credentials))
+        """Give the ``responses`` of one streaming call of ``rpc``: see ``one``."""
         with self.one(rpc, peer, call, is_stream=True):
             async with aclosing(responses()) as stream:
                 async for response in stream:
@@ -192,10 +192,10 @@ class Calls:
         try:
             caller = self._gate.caller(call.credentials)
             call.caller = caller.name
+            call.caller_key = f"{ANONYMOUS} {address_of(peer)}" if caller.name == ANONYMOUS else caller.name
             if self._rates is not None:
                 call.rates = self._rates
-                call.rate_key = f"{ANONYMOUS} {address_of(peer)}" if caller.name == ANONYMOUS else caller.name
-                self._rates.take(call.rate_key)
+                self._rates.take(call.caller_key)
             self._gate.check_role(rpc, caller)
         except AuthenticationFailed as error:
             self._limit_failed_authentication(error, call, address_of(peer))

@@ -19,6 +19,7 @@ from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, 
 from server.transport.certificates import certificate_of_grpc_peer
 from server.transport.cross_site import CrossSiteRule
 from server.transport.engines import Refusal
+from server.transport.stream_writes import StreamWrites
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
@@ -54,6 +55,7 @@ def rpc_handlers(  # noqa: PLR0913
     service: ServiceDescriptor,
     servicer: object,
     calls: Calls,
+    writes: StreamWrites,
     *,
     has_pushback: bool,
     has_certificates: bool,
@@ -62,24 +64,28 @@ def rpc_handlers(  # noqa: PLR0913
 ) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
     """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
 
+    ``writes`` sends the responses of streams.
     ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
     ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
     ``around`` is put around each that answers with one response.
     """
     refusal = refusals(calls, has_pushback=has_pushback)
-    rpcs = _Rpcs(calls, refusal, cross_site, around, has_pushback=has_pushback, has_certificates=has_certificates)
+    rpcs = _Rpcs(
+        calls, refusal, cross_site, around, writes, has_pushback=has_pushback, has_certificates=has_certificates
+    )
     return {method.name: rpcs.handler(method, getattr(servicer, method.name)) for method in service.methods}
 
 
 class _Rpcs:
     """What is around the methods of a servicer: how gRPC calls them, and is answered."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
         calls: Calls,
         refusal: Callable[[], Refusal | None],
         cross_site: CrossSiteRule,
         around: Callable[[MethodDescriptor, Serve], Serve],
+        writes: StreamWrites,
         *,
         has_pushback: bool,
         has_certificates: bool,
@@ -88,6 +94,7 @@ class _Rpcs:
         self._refusal = refusal
         self._cross_site = cross_site
         self._around = around
+        self._writes = writes
         self._has_pushback = has_pushback
         self._has_certificates = has_certificates
 
@@ -119,25 +126,23 @@ class _Rpcs:
 
     def _stream(
         self, method: MethodDescriptor, serve: Callable[[Message, Call], AsyncGenerator[Message, None]]
-    ) -> Callable[[bytes, _Context], AsyncGenerator[bytes, None]]:
+    ) -> Callable[[bytes, _Context], Awaitable[None]]:
         request_type = GetMessageClass(method.input_type)
 
-        async def answer(payload: bytes, context: _Context) -> AsyncGenerator[bytes, None]:
+        async def answer(payload: bytes, context: _Context) -> None:
             if refused := self._refusal():
                 await context.abort(refused.code, refused.message, refused.trailers)
             metadata, repeated_key = _metadata_of(context)
             call = self._call(context, metadata, repeated_key)
-
-            def responses() -> AsyncGenerator[Message, None]:
-                self._check_page(context, metadata)
-                return serve(_parse(request_type, payload), call)
-
             try:
-                async with aclosing(self._calls.stream(method.name, context.peer(), call, responses)) as stream:
-                    async for response in stream:
-                        yield response.SerializeToString()
+                with self._calls.one(method.name, context.peer(), call, is_stream=True):
+                    self._check_page(context, metadata)
+                    async with aclosing(serve(_parse(request_type, payload), call)) as responses:
+                        async for response in responses:
+                            await self._writes.write(context, response.SerializeToString())
             except CallFailed as failed:
-                await self._abort(context, call, failed.failure)
+                trailers = self._trailers_of(call, failed.failure)
+                await self._writes.abort(context, failed.failure.code, failed.failure.message, trailers)
             context.set_trailing_metadata(_trailers(call))
 
         return answer
@@ -160,9 +165,11 @@ class _Rpcs:
         return Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
     async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
-        trailers = _error_trailers(_trailers(call), failure, has_pushback=self._has_pushback)
-        await context.abort(failure.code, failure.message, trailers)
+        await context.abort(failure.code, failure.message, self._trailers_of(call, failure))
         raise AssertionError("unreachable: abort raises")
+
+    def _trailers_of(self, call: Call, failure: Failure) -> tuple[tuple[str, str | bytes], ...]:
+        return _error_trailers(_trailers(call), failure, has_pushback=self._has_pushback)
 
 
 def _parse(request_type: type[Message], payload: bytes) -> Message:

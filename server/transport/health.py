@@ -4,14 +4,18 @@ The name ``liveness`` is the exception: it tells of the process alone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 import grpc
 import structlog
-from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthServicer
 
 from server.domain.errors import StoreUnavailable
+from server.transport.service_streams import ServiceStreams
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]"
 
 OVERALL = ""
 """The name that stands for the server as a whole."""
@@ -22,39 +26,75 @@ LIVENESS = "liveness"
 No restart brings a database back; asked for the others, they would end every replica of the service along with it.
 """
 
+_MAX_NAME_LENGTH = 1000
+
 _log = structlog.get_logger(__name__)
 
 
-class HealthService(health.aio.HealthServicer):
-    """The health service, whose watches can be ended: left open, each would be logged as an error when gRPC stops."""
+class HealthService(HealthServicer):
+    """The health service.
 
-    def __init__(self) -> None:
-        """Start with nobody watching."""
-        super().__init__()
-        self._ended = asyncio.Event()
+    The package's own has two tasks and a lock for each watch, and no end of watches: those left open when gRPC stops
+    would each be logged as an error.
+    """
 
-    async def Watch(
-        self,
-        request: HealthCheckRequest,
-        context: grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse],
-    ) -> None:
+    def __init__(self, streams: ServiceStreams) -> None:
+        """Know no service yet, and let as many watch as there are ``streams``."""
+        self._streams = streams
+        self._statuses: dict[str, int] = {}
+        self._changed = asyncio.Event()
+        self._is_draining = False
+        self._is_over = False
+
+    async def Check(self, request: HealthCheckRequest, context: _Context) -> HealthCheckResponse:
+        """Return the status."""
+        status = self._statuses.get(request.service)
+        if status is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no service has this name")
+        return HealthCheckResponse(status=status)
+
+    async def Watch(self, request: HealthCheckRequest, context: _Context) -> None:
         """Tell the status, and tell it again whenever it changes, until watches end."""
-        watching = asyncio.create_task(super().Watch(request, context))
-        ending = asyncio.create_task(self._ended.wait())
-        try:
-            await asyncio.wait((watching, ending), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            watching.cancel()
-            ending.cancel()
-            await asyncio.gather(watching, ending, return_exceptions=True)
+        if len(request.service) > _MAX_NAME_LENGTH:
+            # Unknown names are watched too, as the protocol has it, and stay in memory meanwhile.
+            message = f"service: must be at most {_MAX_NAME_LENGTH} characters"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+        await self._streams.serve(context, self._changes(request.service))
 
-    async def tell_alive(self) -> None:
+    async def _changes(self, name: str) -> AsyncGenerator[HealthCheckResponse, None]:
+        told = None
+        while not self._is_over:
+            changed = self._changed  # before the look, so that no change goes unnoticed in between
+            status = self._statuses.get(name, HealthCheckResponse.SERVICE_UNKNOWN)
+            if status != told:
+                yield HealthCheckResponse(status=status)
+                told = status
+            await changed.wait()
+
+    def set(self, name: str, status: int) -> None:
+        """Serve a status from now on; while the service drains, nothing changes any more."""
+        if not self._is_draining and self._statuses.get(name) != status:
+            self._statuses[name] = status
+            self._tell()
+
+    def tell_alive(self) -> None:
         """Serve ``LIVENESS`` from now on."""
-        await self.set(LIVENESS, HealthCheckResponse.SERVING)
+        self.set(LIVENESS, HealthCheckResponse.SERVING)
+
+    def drain(self) -> None:
+        """Serve NOT_SERVING for every name, to the end."""
+        self._is_draining = True
+        self._statuses = dict.fromkeys(self._statuses, HealthCheckResponse.NOT_SERVING)
+        self._tell()
 
     def end_watches(self) -> None:
         """End every watch."""
-        self._ended.set()
+        self._is_over = True
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
 
 class HealthMonitor:
@@ -62,7 +102,7 @@ class HealthMonitor:
 
     def __init__(
         self,
-        servicer: health.aio.HealthServicer,
+        servicer: HealthService,
         services: Sequence[str],
         ping: Callable[[], Awaitable[None]],
         interval_seconds: float,
@@ -98,7 +138,7 @@ class HealthMonitor:
         self._serving = serving
         _log.info("health", status="SERVING" if serving else "NOT_SERVING")
         for name in self._names:
-            await self._servicer.set(name, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
+            self._servicer.set(name, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
 
     async def run(self) -> None:
         """Ask for ever."""

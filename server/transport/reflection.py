@@ -4,13 +4,15 @@ grpcio-reflection has v1alpha only. The messages of v1 are the same to the byte,
 descriptors of v1 are made from those of v1alpha.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, cast
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from google.protobuf.descriptor import FileDescriptor
 from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from server.transport.service_streams import ServiceStreams
 
 _V1_SERVICE = "grpc.reflection.v1.ServerReflection"
 
@@ -31,20 +33,29 @@ class _Pool:
             return self._pool.FindMethodByName(symbol).containing_service.file
 
 
-def add_reflection(services: Sequence[str], server: grpc.aio.Server) -> None:
-    """Let tools such as grpcurl list and describe ``services`` and reflection itself."""
+def add_reflection(services: Sequence[str], server: grpc.aio.Server, streams: ServiceStreams) -> None:
+    """Let tools such as grpcurl list and describe ``services`` and reflection itself, over as many ``streams``."""
     _add_v1_descriptors()
     names = (*services, reflection.SERVICE_NAME, _V1_SERVICE)
     pool = cast("descriptor_pool.DescriptorPool", _Pool())
-    reflection.enable_server_reflection(names, server, pool)
+    servicer = reflection.aio.ReflectionServicer(names, pool)
+
+    async def answer(
+        requests: AsyncIterator[reflection_pb2.ServerReflectionRequest],
+        context: "grpc.aio.ServicerContext[Any, Any]",
+    ) -> None:
+        await streams.serve(
+            context, cast("AsyncGenerator[Any, None]", servicer.ServerReflectionInfo(requests, context))
+        )
+
     handler = grpc.stream_stream_rpc_method_handler(
-        reflection.aio.ReflectionServicer(names, pool).ServerReflectionInfo,
+        answer,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(_V1_SERVICE, {"ServerReflectionInfo": handler}),)
-    )
+    for name in (reflection.SERVICE_NAME, _V1_SERVICE):
+        handlers = grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler})
+        server.add_generic_rpc_handlers((handlers,))
 
 
 def _add_v1_descriptors() -> None:

@@ -65,6 +65,6 @@ class PaymentServicer:
     ) -> AsyncGenerator[pb.WatchPaymentsResponse, None]:
         """Stream what happens to payments."""
         after = event_messages.watch_request(request)
-        async with aclosing(self._watching.watch(after, call.check)) as watched:
+        async with aclosing(self._watching.watch(after, call.caller_key, call.check)) as watched:
             async for place, event in watched:
                 yield event_messages.watch_response(place, event)

@@ -224,7 +224,7 @@ def test_one_who_comes_to_what_was_archived_is_told_so_and_not_led_past_it(
 
 
 def test_streams_have_a_limit_of_their_own(start: StartService) -> None:
-    running = start(MAX_WATCHES="2", MAX_CONCURRENT_CALLS="1")
+    running = start(MAX_WATCHES="2", MAX_WATCHES_PER_CALLER="2", MAX_CONCURRENT_CALLS="1")
     with connected(running) as api, connected(running) as other:
         streams = [watch(api), watch(other)]
         for stream in streams:
@@ -238,6 +238,31 @@ def test_streams_have_a_limit_of_their_own(start: StartService) -> None:
         streams[0].cancel()
         wait_until(lambda: metric(running, "payments_watches") == 1)
         next(watch(api))
+
+
+def test_one_caller_has_a_share_of_the_streams_and_leaves_the_others_theirs(
+    start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
+    greedy, other = (make_key(name, Role.READ) for name in ("greedy", "other"))
+    running = start(MAX_WATCHES="8")
+    with connected(running) as api, connected(running) as elsewhere:
+        streams = [watch(it, key=greedy) for it in (api, elsewhere)]
+        for stream in streams:
+            next(stream)
+        failed = ending(watch(api, key=greedy))
+        assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
+        assert "2 streams of this caller" in failed.message
+        assert failed.retry_after_seconds
+        answer = httpx.get(f"{running.rest_url}/v2/payments:watch", headers=dict(bearer(greedy)))
+        assert answer.status_code == 429
+        # Another caller, and those without a name, who go by their address.
+        streams += [watch(api, key=key) for key in (other, None)]
+        for stream in streams[2:]:
+            next(stream)
+        streams[0].cancel()
+        wait_until(lambda: metric(running, "payments_watches") == 3)
+        next(watch(api, key=greedy))
 
 
 # What ends a stream
@@ -338,6 +363,28 @@ def test_a_client_that_reads_nothing_costs_little_memory_and_stops_nobody(
             running.send(signal.SIGTERM)
             assert ending(stream).reason == "SHUTTING_DOWN"
             assert running.wait() == 0
+
+
+def test_a_client_that_takes_nothing_for_too_long_loses_its_stream_and_can_go_on(
+    start: StartService, sql: Callable[..., list[Any]]
+) -> None:
+    running = start(GRPC_WRITE_TIMEOUT_SECONDS="1", MAX_WATCHES="1")
+    fill(sql, ROWS)
+    request = pb.WatchPaymentsRequest(resume_token=resume_token.encode(0)).SerializeToString()
+    with Http2Peer(running.port) as closed:
+        closed.request("/payments.v1.PaymentService/WatchPayments", request, stream=1)
+        ended = running.wait_for("call", rpc="WatchPayments")
+        assert ended["code"] == "UNAVAILABLE"
+        wait_until(lambda: metric(running, "payments_watches") == 0)
+        with connected(running) as api:
+            stream = watch(api, resume_token.encode(0))
+            next(stream)
+            wait_until(lambda: metric(running, "payments_watches") == 0)
+            failed = ending(stream)
+            assert (failed.code, failed.reason) == ("UNAVAILABLE", "READER_TOO_SLOW")
+            assert failed.retry_after_seconds
+            # One who reads is not cut.
+            assert len(following(watch(api, resume_token.encode(ROWS - 3_000)), 3_000)) == 3_000
 
 
 def test_a_client_of_rest_that_reads_nothing_costs_little_memory_and_is_cut(

@@ -10,6 +10,7 @@ from server.domain.errors import ResumeTokenExpired
 from server.domain.event import EventKind, PaymentEvent
 from server.domain.money import Money
 from server.domain.payment import Payment, PaymentMethod, Status
+from server.domain.stream_places import StreamPlaces
 from server.watching import Watching
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -58,10 +59,10 @@ def test_events_that_are_archived_under_a_watcher_end_its_stream_with_the_reason
     seen = []
 
     async def watch() -> None:
-        watching = Watching(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, at_most=1)
+        watching = Watching(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, places=StreamPlaces(1))
         reading = asyncio.create_task(watching.run())
         try:
-            async for place, event in watching.watch(0, lambda: None):
+            async for place, event in watching.watch(0, "", lambda: None):
                 if event is not None:
                     seen.append(place)
         finally:

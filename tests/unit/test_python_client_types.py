@@ -421,6 +421,7 @@ def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
         (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", payments.RequestIdReused),
         (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", payments.Unavailable),
         (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", payments.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "READER_TOO_SLOW", payments.Unavailable),
         (grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE", payments.Unavailable),
         (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", payments.Unauthenticated),
         (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", payments.Unauthenticated),

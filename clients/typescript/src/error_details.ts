@@ -40,6 +40,7 @@ const BY_REASON: ReadonlyMap<string, typeof PaymentsError> = new Map([
   ["STORE_UNAVAILABLE", Unavailable],
   ["PROCESSOR_UNAVAILABLE", Unavailable],
   ["SHUTTING_DOWN", Unavailable],
+  ["READER_TOO_SLOW", Unavailable],
   ["CREDENTIALS_MISSING", Unauthenticated],
   ["API_KEY_INVALID", Unauthenticated],
   ["CERTIFICATE_INVALID", Unauthenticated],

@@ -57,6 +57,7 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
   ["PROCESSOR_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["STORE_UNAVAILABLE", status.UNAVAILABLE, Unavailable],
   ["SHUTTING_DOWN", status.UNAVAILABLE, Unavailable],
+  ["READER_TOO_SLOW", status.UNAVAILABLE, Unavailable],
   ["CREDENTIALS_MISSING", status.UNAUTHENTICATED, Unauthenticated],
   ["API_KEY_INVALID", status.UNAUTHENTICATED, Unauthenticated],
   ["CERTIFICATE_INVALID", status.UNAUTHENTICATED, Unauthenticated],

@@ -138,6 +138,7 @@ _BY_REASON: dict[str, type[PaymentsError]] = {
     "RESUME_TOKEN_EXPIRED": ResumeTokenExpired,
     "STORE_UNAVAILABLE": Unavailable,
     "SHUTTING_DOWN": Unavailable,
+    "READER_TOO_SLOW": Unavailable,
     "PROCESSOR_UNAVAILABLE": Unavailable,
     "CREDENTIALS_MISSING": Unauthenticated,
     "API_KEY_INVALID": Unauthenticated,

@@ -2968,7 +2968,8 @@ export const PaymentServiceService = {
    * events, whose id is the resume token.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
+   * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
    */
   watchPayments: {
     path: "/payments.v1.PaymentService/WatchPayments" as const,
@@ -3062,7 +3063,8 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * events, whose id is the resume token.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
+   * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
    */
   watchPayments: handleServerStreamingCall<WatchPaymentsRequest, WatchPaymentsResponse>;
 }
@@ -3231,7 +3233,8 @@ export interface PaymentServiceClient extends Client {
    * events, whose id is the resume token.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
+   * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
    */
   watchPayments(
     request: WatchPaymentsRequest,

@@ -41,6 +41,7 @@ final class Errors {
             Map.entry("RESUME_TOKEN_EXPIRED", ResumeTokenExpiredException::new),
             Map.entry("STORE_UNAVAILABLE", UnavailableException::new),
             Map.entry("SHUTTING_DOWN", UnavailableException::new),
+            Map.entry("READER_TOO_SLOW", UnavailableException::new),
             Map.entry("PROCESSOR_UNAVAILABLE", UnavailableException::new),
             Map.entry("CREDENTIALS_MISSING", UnauthenticatedException::new),
             Map.entry("API_KEY_INVALID", UnauthenticatedException::new),

@@ -44,6 +44,7 @@ class ErrorsTest {
                 Arguments.of("RESUME_TOKEN_EXPIRED", ResumeTokenExpiredException.class),
                 Arguments.of("STORE_UNAVAILABLE", UnavailableException.class),
                 Arguments.of("SHUTTING_DOWN", UnavailableException.class),
+                Arguments.of("READER_TOO_SLOW", UnavailableException.class),
                 Arguments.of("PROCESSOR_UNAVAILABLE", UnavailableException.class),
                 Arguments.of("CREDENTIALS_MISSING", UnauthenticatedException.class),
                 Arguments.of("API_KEY_INVALID", UnauthenticatedException.class),

@@ -398,7 +398,8 @@ public final class PaymentServiceGrpc {
      * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
      * events, whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
+     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
      * </pre>
      */
     default void watchPayments(payments.v1.WatchPaymentsRequest request,
@@ -546,7 +547,8 @@ public final class PaymentServiceGrpc {
      * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
      * events, whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
+     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
      * </pre>
      */
     public void watchPayments(payments.v1.WatchPaymentsRequest request,
@@ -675,7 +677,8 @@ public final class PaymentServiceGrpc {
      * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
      * events, whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
+     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -805,7 +808,8 @@ public final class PaymentServiceGrpc {
      * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
      * events, whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica has as many streams as it may).
+     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
+     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
      * </pre>
      */
     public java.util.Iterator<payments.v1.WatchPaymentsResponse> watchPayments(
