@@ -20,7 +20,7 @@ RELEASED := proto/released.binpb
 SBOM ?= payments.cdx.json
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz clients bench bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit sbom clean
+.PHONY: help run test faults fuzz clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -113,6 +113,9 @@ clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/cli
 bench: $(READY) .bin/peer-go .bin/loader ## measure the service beside a Go peer, the one that it replaces, and itself without its parts
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.imports
+
+bench-isolation: $(READY) .bin/loader ## measure how long others wait beside the largest requests
+	$(BIN)/python -m bench.isolation
 
 bench-replicas: $(READY) .bin/loader ## measure one, two and four replicas over one database
 	$(BIN)/python -m bench.replicas

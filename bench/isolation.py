@@ -137,8 +137,10 @@ def _clients(system: System, kind: Callable[[System], Client]) -> Iterator[Calla
 
     with ThreadPoolExecutor(_CLIENTS) as pool:
         running_clients = [pool.submit(run) for _ in range(_CLIENTS)]
-        yield lambda: answered[0]
-        stop.set()
+        try:
+            yield lambda: answered[0]
+        finally:
+            stop.set()
     for one in running_clients:
         one.result()
 

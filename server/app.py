@@ -21,6 +21,7 @@ from server.domain.payment import PaymentMethod
 from server.domain.references import reference_maker
 from server.domain.stream_places import StreamPlaces
 from server.janitor import Janitor
+from server.long_work import LongWork
 from server.loop_delay import watch_loop_delay
 from server.processor.breaker import Breaker
 from server.processor.simulated import SimulatedProcessor
@@ -120,13 +121,15 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     payments = _payments(settings, database, _simulated(settings) if remote is None else remote.settling)
     watching = _watching(settings, database)
     relay = Relay(database, settings.event_relay_interval_seconds, watching.poke)
-    servicer = PaymentServicer(payments, watching, currencies)
+    long_work = LongWork()
+    servicer = PaymentServicer(payments, watching, currencies, long_work)
     writes = StreamWrites(settings.grpc_write_timeout_seconds)
     handlers = rpc_handlers(
         SERVICE,
         servicer,
         calls,
         writes,
+        long_work,
         has_pushback=engine.has_pushback,
         has_certificates=settings.tls_client_ca_file is not None,
         cross_site=CrossSiteRule(settings.cors_allowed_origins),
@@ -141,7 +144,7 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     metrics.watch_health(lambda: monitor.is_serving)
     metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
 
-    app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor)
+    app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, long_work)
     if is_traced:
         app = TracedHttp(app, [SERVICE])
     rest = HttpServer(app, settings, None if tls is None else tls.http_context())
@@ -179,6 +182,7 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     await asyncio.gather(server.stop(_LAST_REPLIES_SECONDS), rest.stop(_LAST_REPLIES_SECONDS))
     if remote is not None:
         await remote.close(deadline)
+    long_work.close()
     return deadline
 
 

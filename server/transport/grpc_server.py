@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
+from server.long_work import MANY_BYTES, LongWork
 from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.boundary import Failure, OriginNotAllowed
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
@@ -56,6 +57,7 @@ def rpc_handlers(  # noqa: PLR0913
     servicer: object,
     calls: Calls,
     writes: StreamWrites,
+    long_work: LongWork,
     *,
     has_pushback: bool,
     has_certificates: bool,
@@ -64,14 +66,21 @@ def rpc_handlers(  # noqa: PLR0913
 ) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
     """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
 
-    ``writes`` sends the responses of streams.
+    ``writes`` sends the responses of streams, and ``long_work`` is where large requests are read.
     ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
     ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
     ``around`` is put around each that answers with one response.
     """
     refusal = refusals(calls, has_pushback=has_pushback)
     rpcs = _Rpcs(
-        calls, refusal, cross_site, around, writes, has_pushback=has_pushback, has_certificates=has_certificates
+        calls,
+        refusal,
+        cross_site,
+        around,
+        writes,
+        long_work,
+        has_pushback=has_pushback,
+        has_certificates=has_certificates,
     )
     return {method.name: rpcs.handler(method, getattr(servicer, method.name)) for method in service.methods}
 
@@ -79,18 +88,20 @@ def rpc_handlers(  # noqa: PLR0913
 class _Rpcs:
     """What is around the methods of a servicer: how gRPC calls them, and is answered."""
 
-    def __init__(  # noqa: PLR0913 - each is a part of its own
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a part of its own
         self,
         calls: Calls,
         refusal: Callable[[], Refusal | None],
         cross_site: CrossSiteRule,
         around: Callable[[MethodDescriptor, Serve], Serve],
         writes: StreamWrites,
+        long_work: LongWork,
         *,
         has_pushback: bool,
         has_certificates: bool,
     ) -> None:
         self._calls = calls
+        self._long_work = long_work
         self._refusal = refusal
         self._cross_site = cross_site
         self._around = around
@@ -116,7 +127,8 @@ class _Rpcs:
             try:
                 with self._calls.one(method.name, context.peer(), call):
                     self._check_page(context, metadata)
-                    response = await serve(_parse(request_type, payload), call)
+                    request = await self._long_work.run(len(payload) > MANY_BYTES, _parse, request_type, payload)
+                    response = await serve(request, call)
             except CallFailed as failed:
                 await self._abort(context, call, failed.failure)
             context.set_trailing_metadata(_trailers(call))

@@ -19,16 +19,17 @@ from starlette.types import Scope
 from server.domain.card_number import without_card_numbers
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
+from server.long_work import MANY_BYTES, LongWork
 from server.transport.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.boundary import BodyOfOtherType, NoSuchPath, OtherVerb, failure_of
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_headers import header, headers, idempotency_key
-from server.transport.http_messages import fill_from_parameters, fill_from_path, read_query, to_json
+from server.transport.http_messages import fill_from_parameters, fill_from_path, read_query
 from server.transport.http_replies import (
     JSON,
     error_response,
-    json_response,
+    message_text,
     peer_of,
     replay_headers,
 )
@@ -58,14 +59,21 @@ class HttpGateway:
     request and the ``Call`` and returns the response; for a streaming RPC, an asynchronous generator of responses.
     """
 
-    def __init__(self, services: Sequence[tuple[ServiceDescriptor, object]], calls: Calls, limits: BodyLimits) -> None:
-        """Read the rules of the services.
+    def __init__(
+        self,
+        services: Sequence[tuple[ServiceDescriptor, object]],
+        calls: Calls,
+        limits: BodyLimits,
+        long_work: LongWork,
+    ) -> None:
+        """Read the rules of the services; ``long_work`` is where large requests and answers are worked on.
 
         Raises:
             InvalidHttpRule: one of them is wrong.
         """
         self._calls = calls
         self._limits = limits
+        self._long_work = long_work
         handlers = {
             method.full_name: getattr(servicer, method.name)
             for service, servicer in services
@@ -106,11 +114,13 @@ class HttpGateway:
                     return Response(media_type=LINES)  # a stream whose parts nobody is to see would never end
                 return await self._stream(match, request, call)
             with self._calls.one(match.rule.method.name, peer_of(request), call):
-                message = await _request_message(match, request, self._limits)
-                answer = to_json(await match.handler(message, call), match.rule.response_body)
+                message = await self._request_message(match, request)
+                answer: Message = await match.handler(message, call)
+                is_long = answer.ByteSize() > MANY_BYTES
+                text = await self._long_work.run(is_long, message_text, answer, match.rule.response_body)
         except CallFailed as failed:
             return error_response(failed.failure)
-        return json_response(answer, headers=replay_headers(call))
+        return Response(text, headers=replay_headers(call), media_type=JSON)
 
     async def _stream(self, match: _Match, request: Request, call: Call) -> Response:
         """Answer a request of a streaming RPC.
@@ -120,7 +130,7 @@ class HttpGateway:
         """
 
         async def responses() -> AsyncGenerator[Message, None]:
-            message = await _request_message(match, request, self._limits)
+            message = await self._request_message(match, request)
             fill_last_event_id(message, request)
             async with aclosing(match.handler(message, call)) as served:
                 async for response in served:
@@ -128,6 +138,10 @@ class HttpGateway:
 
         stream = self._calls.stream(match.rule.method.name, peer_of(request), call, responses)
         return await stream_response(stream, request, response_body=match.rule.response_body)
+
+    async def _request_message(self, match: _Match, request: Request) -> Message:
+        body = await self._limits.read(request)
+        return await self._long_work.run(len(body) > MANY_BYTES, _request_message, match, request.scope, body)
 
     def _find(self, verb: str, raw_path: str) -> _Match:
         """Return what serves a request.
@@ -155,17 +169,16 @@ class HttpGateway:
         return sorted({rule.verb for rule, _ in self._routes if rule.template.matches(raw_path)})
 
 
-async def _request_message(match: _Match, request: Request, limits: BodyLimits) -> Message:
+def _request_message(match: _Match, scope: Scope, body: bytes) -> Message:
     rule = match.rule
     message = GetMessageClass(rule.method.input_type)()
-    body = await limits.read(request)
     taken = list(rule.template.variables)
     if rule.body and body:
-        for content_type in headers(request.scope, b"content-type"):
+        for content_type in headers(scope, b"content-type"):
             _check_type(content_type or JSON)
         value = read_json(body)
         fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
-    parameters = read_query(request.scope["query_string"])
+    parameters = read_query(scope["query_string"])
     if rule.body == WHOLE_BODY:
         if parameters:
             name = without_card_numbers(parameters[0][0])
@@ -175,7 +188,7 @@ async def _request_message(match: _Match, request: Request, limits: BodyLimits) 
         fill_from_parameters(message, parameters, taken=taken)
     fill_from_path(message, match.variables)
     if takes_key(rule.method.input_type):
-        key = idempotency_key(request.scope)
+        key = idempotency_key(scope)
         if key is not None:
             fill_request_ids(message, key)
     return message

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 
+from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +25,11 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
 def json_text(value: object) -> bytes:
     """Return ``value`` as compact JSON; half a surrogate pair, for which UTF-8 has no bytes, becomes a ``?``."""
     return _ENCODER.encode(value).encode(errors="replace")
+
+
+def message_text(message: Message, field: str = "") -> bytes:
+    """Return ``message``, or one field of it, as compact JSON."""
+    return json_text(to_json(message, field))
 
 
 def error_response(failure: Failure) -> Response:

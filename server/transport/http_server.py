@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server import metrics
 from server.config import Settings
 from server.domain.money import Currencies
+from server.long_work import LongWork
 from server.transport.boundary import BodyTooLarge, Failure, OriginNotAllowed, failure_of
 from server.transport.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
 from server.transport.cross_site import CrossSiteRule, asked_method
@@ -57,6 +58,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
     currencies: Currencies,
     calls: Calls,
     monitor: HealthMonitor,
+    long_work: LongWork,
 ) -> ASGIApp:
     """Return the application: ``/v1`` as the replaced service had it, the RPCs of ``services``, health.
 
@@ -64,9 +66,9 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
         InvalidHttpRule: an RPC's ``google.api.http`` option is wrong.
     """
     limits = BodyLimits(settings.rest_max_body_bytes, settings.rest_body_timeout_seconds)
-    gateway = HttpGateway(services, calls, limits)
+    gateway = HttpGateway(services, calls, limits, long_work)
     endpoints = [
-        *LegacyRest(payments, currencies, calls, limits).endpoints(),
+        *LegacyRest(payments, currencies, calls, limits, long_work).endpoints(),
         *health_endpoints(monitor),
     ]
     if settings.rest_docs:

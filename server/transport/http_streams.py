@@ -5,6 +5,7 @@ last. An event's data is the same without that wrapping, and an error has the ev
 a ``resume_token``, it is the event's id, so that a browser that lost its connection goes on from there.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -62,6 +63,8 @@ async def stream_response(
                     yield write(first, response_body)
                 async for response in responses:
                     yield write(response, response_body)
+                    # What a client takes at once is sent without a pause; others are to be served in between.
+                    await asyncio.sleep(0)
             except CallFailed as failed:
                 yield _error_event(failed.failure) if as_events else _error_line(failed.failure)
 

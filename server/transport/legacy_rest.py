@@ -17,6 +17,7 @@ from server.domain.listing import Order
 from server.domain.money import Currencies
 from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, Status
+from server.long_work import MANY_BYTES, LongWork
 from server.transport.boundary import Failure, RefundRefused
 from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
@@ -67,8 +68,16 @@ class _Path:
 class LegacyRest:
     """Serves the ``/v1`` paths."""
 
-    def __init__(self, payments: Payments, currencies: Currencies, calls: Calls, limits: BodyLimits) -> None:
-        """Keep what the paths are served with."""
+    def __init__(
+        self,
+        payments: Payments,
+        currencies: Currencies,
+        calls: Calls,
+        limits: BodyLimits,
+        long_work: LongWork,
+    ) -> None:
+        """Keep what the paths are served with; ``long_work`` is where large bodies are read."""
+        self._long_work = long_work
         self._payments = payments
         self._currencies = currencies
         self._calls = calls
@@ -91,13 +100,17 @@ class LegacyRest:
                 with self._calls.one(path.rpc, peer_of(request), call):
                     body = await path.answer(request, call)
             except CallFailed as failed:
-                return _error_response(failed.failure, request)
+                # The input is shown with what is wrong about it, and may be large.
+                is_long = isinstance(failed.failure.error, InvalidParameters)
+                return await self._long_work.run(is_long, _error_response, failed.failure, request)
             return json_response(body, path.status, replay_headers(call))
 
         return Endpoint(path.verb, path.path, answer, path.rpc)
 
     async def _charge(self, request: Request, call: Call) -> dict[str, object]:
-        body = read_body(await self._limits.read(request), header(request.scope, b"content-type") or "")
+        text = await self._limits.read(request)
+        content_type = header(request.scope, b"content-type") or ""
+        body = await self._long_work.run(len(text) > MANY_BYTES, read_body, text, content_type)
         key = read_key(call.caller, idempotency_key(request.scope))
         amount = default_money(self._currencies.default, body.amount)
         outcome = await self._payments.charge(NewCharge(body.order_id, amount, None, key), call.deadline)

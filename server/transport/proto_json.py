@@ -30,6 +30,9 @@ from server.domain.errors import FieldViolation, InvalidRequest
 _MAX_NESTING = 100
 """As deep as protobuf's own parsers go."""
 
+_MAX_VALUES = 10_000
+"""More than any list of a request may have: to fill in more would only take time."""
+
 _MAX_DIGITS = 400
 """More than any field can hold, and few enough to be read fast."""
 
@@ -172,6 +175,8 @@ class _Field:
         elif not self.is_list:
             self.fill_one(message, value, depth)
         elif isinstance(value, list):
+            if len(value) > _MAX_VALUES:
+                raise _Invalid(f"must have at most {_MAX_VALUES:,} values")
             for index, item in enumerate(value):
                 try:
                     self.fill_one(message, item, depth)

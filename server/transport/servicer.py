@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from google.rpc import status_pb2
 from payments.v1 import payments_pb2 as pb
 
 from server.domain.money import Currencies
+from server.long_work import MANY_ITEMS, LongWork
 from server.transport import event_messages, messages
 from server.transport.boundary import failure_of
 from server.transport.calls import Call
@@ -18,9 +20,10 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
 class PaymentServicer:
     """``payments.v1.PaymentService``: a method for each RPC, with its name."""
 
-    def __init__(self, payments: Payments, watching: Watching, currencies: Currencies) -> None:
-        """Keep the use cases, and the currencies by which amounts are read."""
+    def __init__(self, payments: Payments, watching: Watching, currencies: Currencies, long_work: LongWork) -> None:
+        """Keep the use cases, the currencies by which amounts are read, and where large requests are worked on."""
         self._payments = payments
+        self._long_work = long_work
         self._watching = watching
         self._currencies = currencies
 
@@ -33,10 +36,17 @@ class PaymentServicer:
 
     async def BatchCharge(self, request: pb.BatchChargeRequest, call: Call) -> pb.BatchChargeResponse:
         """Make many charges."""
-        charges = messages.batch_charge_request(request, call.caller, self._currencies)
+        is_long = len(request.charges) > MANY_ITEMS
+        charges = await self._long_work.run(
+            is_long, messages.batch_charge_request, request, call.caller, self._currencies
+        )
         call.count(len(charges))
         outcomes = await self._payments.charge_many(charges, call.deadline)
-        return messages.batch_charge_response(outcomes, lambda error: failure_of(error, call.call_id).status)
+
+        def status_of(error: Exception) -> status_pb2.Status:
+            return failure_of(error, call.call_id).status
+
+        return await self._long_work.run(is_long, messages.batch_charge_response, outcomes, status_of)
 
     async def Refund(self, request: pb.RefundRequest, call: Call) -> pb.RefundResponse:
         """Refund a payment."""
@@ -53,12 +63,14 @@ class PaymentServicer:
     async def ListRefunds(self, request: pb.ListRefundsRequest, call: Call) -> pb.ListRefundsResponse:
         """List the refunds of a payment."""
         query = messages.refunds_request(request)
-        return messages.refunds_response(await self._payments.list_refunds(query, call.deadline))
+        details = await self._payments.list_refunds(query, call.deadline)
+        return await self._long_work.run(len(details.refunds) > MANY_ITEMS, messages.refunds_response, details)
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, call: Call) -> pb.ListPaymentsResponse:
         """List payments."""
         query = messages.list_request(request, self._currencies)
-        return messages.list_response(await self._payments.list_payments(query, call.deadline), query)
+        page = await self._payments.list_payments(query, call.deadline)
+        return await self._long_work.run(len(page.payments) > MANY_ITEMS, messages.list_response, page, query)
 
     async def WatchPayments(
         self, request: pb.WatchPaymentsRequest, call: Call

@@ -17,6 +17,7 @@ from server.config import Settings
 from server.domain.caller import Role
 from server.domain.errors import PaymentNotFound, StoreUnavailable
 from server.domain.money import Currencies
+from server.long_work import LongWork
 from server.transport.auth import Gate, Keys
 from server.transport.calls import Call, Calls
 from server.transport.health import HealthMonitor
@@ -88,7 +89,7 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
         payments = cast("Payments", None)  # nothing here charges
         currencies = Currencies("INR", frozenset({"INR"}))
         calls = Calls(100, open_gate(library))
-        app = http_app(settings, [(library, LibraryServicer())], payments, currencies, calls, monitor)
+        app = http_app(settings, [(library, LibraryServicer())], payments, currencies, calls, monitor, LongWork())
         server = HttpServer(app, settings)
         port.append(server.listen("127.0.0.1", 0))
         await server.start()

@@ -1,0 +1,207 @@
+"""What is long about a large request is done in the thread for it: until then, others are answered."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, ParamSpec, TypeVar, cast
+
+import grpc
+import httpx
+import pytest
+from google.type.money_pb2 import Money as MoneyMessage
+from payments.v1 import payments_pb2 as pb
+from payments.v1.payments_pb2_grpc import PaymentServiceStub
+
+from server.config import Settings
+from server.domain.caller import Role
+from server.domain.deadline import Deadline
+from server.domain.listing import Page, PageQuery
+from server.domain.money import Currencies, Money
+from server.domain.payment import (
+    ChargeOutcome,
+    Payment,
+    PaymentDetails,
+    PaymentMethod,
+    Refund,
+    RefundsQuery,
+    Status,
+)
+from server.long_work import MANY_BYTES, MANY_ITEMS, LongWork
+from server.transport.auth import ROLES, Gate, Keys
+from server.transport.calls import Calls
+from server.transport.cross_site import CrossSiteRule
+from server.transport.grpc_server import rpc_handlers
+from server.transport.health import HealthMonitor
+from server.transport.http_server import HttpServer, http_app
+from server.transport.servicer import SERVICE, PaymentServicer
+from server.transport.stream_writes import StreamWrites
+from server.use_cases import Payments
+from server.watching import Watching
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+TIMEOUT_SECONDS = 20
+NOW = datetime(2025, 2, 7, tzinfo=UTC)
+RUPEE = Money("INR", 100)
+PAYMENT = Payment(
+    1,
+    7,
+    RUPEE,
+    PaymentMethod.UPI,
+    "",
+    Status.SUCCEEDED,
+    "ECI-1",
+    NOW,
+    Money("INR", 0),
+    is_refunded=False,
+    is_adopted=False,
+)
+REFUND = Refund(1, 1, RUPEE, Status.SUCCEEDED, "", NOW)
+CHARGE = pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), method=pb.PAYMENT_METHOD_UPI)
+CHARGE_JSON = {"orderId": "7", "amount": {"units": "1"}}
+
+
+class Held(LongWork):
+    """Begins no long work before it is told to."""
+
+    def __init__(self) -> None:
+        """Hold what comes."""
+        super().__init__()
+        self.may_begin = threading.Event()
+
+    async def run(self, is_long: bool, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:  # noqa: FBT001 - as in the class
+        def later() -> Result:
+            assert self.may_begin.wait(TIMEOUT_SECONDS)
+            return work(*args, **kwargs)
+
+        return await super().run(is_long, later) if is_long else work(*args, **kwargs)
+
+
+class ManyPayments:
+    """Use cases that answer with as many payments and refunds as are asked for."""
+
+    async def charge(self, _charge: object, _deadline: Deadline) -> ChargeOutcome:
+        return ChargeOutcome(PAYMENT, replayed=False)
+
+    async def charge_many(self, charges: Sequence[object], _deadline: Deadline) -> list[ChargeOutcome]:
+        return [ChargeOutcome(PAYMENT, replayed=False) for _ in charges]
+
+    async def list_payments(self, query: PageQuery, _deadline: Deadline) -> Page:
+        return Page((PAYMENT,) * query.size, None, None)
+
+    async def list_refunds(self, query: RefundsQuery, _deadline: Deadline) -> PaymentDetails:
+        return PaymentDetails(PAYMENT, (REFUND,) * query.size, has_more=False)
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where a service is, and what it does its long work with."""
+
+    http: httpx.Client
+    stub: PaymentServiceStub
+    long_work: Held
+
+
+async def serve(long_work: Held, tell: Callable[[int, int], None], stopping: asyncio.Event) -> None:
+    """Serve REST and gRPC over the use cases above, and tell on which ports."""
+    gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
+    calls = Calls(100, gate)
+    currencies = Currencies("INR", frozenset({"INR"}))
+    payments = cast("Payments", ManyPayments())
+    servicer = PaymentServicer(payments, cast("Watching", None), currencies, long_work)
+    settings = Settings(mysql_host="none")
+    monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
+    rest = HttpServer(
+        http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, long_work), settings
+    )
+    server = grpc.aio.server()
+    handlers = rpc_handlers(
+        SERVICE,
+        servicer,
+        calls,
+        StreamWrites(TIMEOUT_SECONDS),
+        long_work,
+        has_pushback=True,
+        has_certificates=False,
+        cross_site=CrossSiteRule(frozenset()),
+    )
+    server.add_registered_method_handlers(SERVICE.full_name, handlers)
+    rest_port, grpc_port = rest.listen("127.0.0.1", 0), server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await rest.start()
+    tell(rest_port, grpc_port)
+    await stopping.wait()
+    await asyncio.gather(rest.stop(1), server.stop(1))
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    long_work = Held()
+    ports: Future[tuple[int, int]] = Future()
+    loop, stopping = asyncio.new_event_loop(), asyncio.Event()
+    serving = serve(long_work, lambda *told: ports.set_result(told), stopping)
+    thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
+    thread.start()
+    rest_port, grpc_port = ports.result(TIMEOUT_SECONDS)
+    with (
+        httpx.Client(base_url=f"http://127.0.0.1:{rest_port}", timeout=TIMEOUT_SECONDS) as http,
+        grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel,
+    ):
+        yield Served(http, PaymentServiceStub(channel), long_work)
+    long_work.may_begin.set()
+    loop.call_soon_threadsafe(stopping.set)
+    thread.join(TIMEOUT_SECONDS)
+    loop.close()
+    long_work.close()
+
+
+def rest(verb: str, path: str, **parts: Any) -> Callable[[Served], int]:
+    return lambda served: served.http.request(verb, path, **parts).status_code
+
+
+def call(rpc: str, request: Any) -> Callable[[Served], Any]:
+    return lambda served: getattr(served.stub, rpc)(request, timeout=TIMEOUT_SECONDS)
+
+
+MANY = MANY_ITEMS + 1
+SMALL = [
+    rest("POST", "/v1/payments/charge", json={"order_id": 7, "amount": 1}),
+    rest("POST", "/v2/payments:batchCharge", json={"charges": [CHARGE_JSON] * 2}),
+    rest("GET", "/v2/payments?page_size=2"),
+    call("ListRefunds", pb.ListRefundsRequest(payment_id=1, page_size=2)),
+    call("BatchCharge", pb.BatchChargeRequest(charges=[CHARGE] * 2)),
+]
+LARGE = {
+    "body, /v1": rest("POST", "/v1/payments/charge", json={"order_id": 7, "amount": 1, "more": "x" * MANY_BYTES}),
+    "wrong body, /v1": rest("POST", "/v1/payments/charge", json={"order_id": ["x"]}),
+    "body": rest("POST", "/v2/payments:batchCharge", content=b'{"charges":[]' + b" " * MANY_BYTES + b"}"),
+    "batch": rest("POST", "/v2/payments:batchCharge", json={"charges": [CHARGE_JSON] * MANY}),
+    "page": rest("GET", f"/v2/payments?page_size={MANY}"),
+    "page of refunds": rest("GET", f"/v2/payments/1/refunds?page_size={MANY}"),
+    "batch, gRPC": call("BatchCharge", pb.BatchChargeRequest(charges=[CHARGE] * MANY)),
+    "message, gRPC": call(
+        "Charge", pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), request_id="x" * MANY_BYTES)
+    ),
+    "page, gRPC": call("ListPayments", pb.ListPaymentsRequest(page_size=MANY)),
+    "page of refunds, gRPC": call("ListRefunds", pb.ListRefundsRequest(payment_id=1, page_size=MANY)),
+}
+
+
+@pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
+def test_others_are_answered_while_a_large_request_is_worked_on(served: Served, large: Callable[[Served], Any]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(large, served)
+        for small in SMALL:
+            small(served)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.2)
+        served.long_work.may_begin.set()
+        try:
+            waiting.result(TIMEOUT_SECONDS)
+        except grpc.RpcError as error:
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT  # noqa: PT017
