@@ -333,8 +333,8 @@ def test_refusals_are_logged_with_their_origin_and_counted(start_service: StartS
         assert (event["origin"], event["sec_fetch_site"]) == (told.get("Origin", ""), told.get("Sec-Fetch-Site", ""))
         assert event["peer"].startswith("127.0.0.1:")
         assert "secret" not in json.dumps(event)
-    expected = {"Charge": 2, "Refund": 2, "BatchCharge": 1, "ListPayments": 1, "GetPayment": 0, "WatchPayments": 0}
-    assert refusals(running) == expected
+    counted = {rpc: count for rpc, count in refusals(running).items() if count}
+    assert counted == {"Charge": 2, "Refund": 2, "BatchCharge": 1, "ListPayments": 1}
     assert not any(event["event"] == "call" for event in running.events)
 
 
