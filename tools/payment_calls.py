@@ -7,6 +7,7 @@ import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -181,10 +182,15 @@ def get(  # noqa: PLR0913 - the options of a command
     timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Show one payment, with its refunds."""
+    """Show one payment, with all its refunds."""
     is_id = payment.isascii() and payment.isdecimal()
     with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
         details = client.get_payment(payment_id=int(payment)) if is_id else client.get_payment(reference=payment)
+        if token := details.next_refunds_page_token:
+            others = client.list_refunds(
+                payment_id=details.payment.payment_id, page_size=_LARGEST_PAGE, page_token=token
+            )
+            details = replace(details, refunds=(*details.refunds, *others), next_refunds_page_token="")
     if as_json:
         print_json(details)
     else:

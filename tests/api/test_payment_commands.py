@@ -6,8 +6,11 @@ import subprocess
 import sys
 from typing import Any
 
+import grpc
 import pytest
 
+from tests.api.drivers import GrpcDriver
+from tests.api.requests import refund
 from tests.running_service import ROOT, RunningService
 
 
@@ -60,6 +63,14 @@ def test_a_payment_is_refunded_and_shown_with_its_refunds(service: RunningServic
             assert text in shown.stdout
     rest = json.loads(payments(service, "refund", str(payment["payment_id"]), "--json").stdout)
     assert (rest["refund"]["amount"], rest["payment"]["refund_state"]) == ("69.50", "FULL")
+
+
+def test_a_payment_is_shown_with_all_its_refunds(service: RunningService) -> None:
+    payment_id = charged(service, 9007)["payment_id"]
+    with grpc.insecure_channel(service.target) as channel:
+        made = [GrpcDriver(channel).refund(refund(payment_id, "0.01")).refund.refund_id for _ in range(101)]
+    shown = json.loads(payments(service, "get", str(payment_id), "--json").stdout)
+    assert [one["refund_id"] for one in shown["refunds"]] == made
 
 
 def test_a_list_has_what_was_asked_for(service: RunningService) -> None:
