@@ -218,6 +218,8 @@ async def _drain(calls: Calls, timeout_seconds: float) -> None:
             await calls.ended()
             # Callers that are on their way, or have not seen yet that this replica leaves, are told so for a while.
             await asyncio.sleep(_FAREWELL_SECONDS)
+    # Left to the transports, those still in progress would be cut off: in REST, with an error that tells nothing.
+    calls.end()
 
 
 class _Monitoring:

@@ -133,7 +133,10 @@ class RateLimited(PaymentsError):
 
 
 class ShuttingDown(PaymentsError):
-    """The service is about to stop and takes no new calls; nothing was begun. Another replica may take it."""
+    """The service is about to stop: it takes no new calls, and waits no longer for this one.
+
+    Whether a write was done is not known; the same request_id makes asking again safe. Another replica may answer.
+    """
 
 
 class StoreUnavailable(PaymentsError):

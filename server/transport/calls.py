@@ -107,6 +107,7 @@ class Calls:
         self._failures_limited = RepeatedWarning("failed_authentications_limited")
         self._overload: Failure | None = None
         self._closed = False
+        self._is_over = False
         self._none = asyncio.Event()
         self._none.set()
         metrics.watch_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
@@ -181,6 +182,12 @@ class Calls:
         """Let in no more."""
         self._closed = True
 
+    def end(self) -> None:
+        """End the time of every call in progress, because the service ends; streams have none."""
+        self._is_over = True
+        if self._time is not None:
+            self._time.end()
+
     async def ended(self) -> None:
         """Wait until there is none; streams have no end of their own, and are not waited for."""
         await self._none.wait()
@@ -231,6 +238,11 @@ class Calls:
             return error
         if self._time is None or task is None or not self._time.has_run_out(task):
             raise error
+        if self._is_over:
+            return ShuttingDown(
+                "the service ends before the call did, so its outcome is not known; repeat it with the same "
+                "request_id, another replica may answer"
+            )
         return CallTooLong(f"the call took longer than {self._time.seconds:g} seconds; what it had begun is finished")
 
     def _overloaded(self) -> Overloaded:

@@ -31,6 +31,11 @@ class TimeLimit:
         """Stop the time of a task."""
         self._running.pop(task, None)
 
+    def end(self) -> None:
+        """End the time of every task now."""
+        for task in tuple(self._running):
+            self._cancel(task)
+
     def has_run_out(self, task: "asyncio.Task[Any]") -> bool:
         """Tell, of a task that was cancelled, whether it was for its time, which is thereby dealt with."""
         # Still among those that run: somebody else cancelled it.
@@ -44,5 +49,8 @@ class TimeLimit:
             if deadline > loop.time():
                 self._timer = loop.call_at(deadline, self._cancel_late)
                 return
-            del self._running[task]
-            task.cancel()
+            self._cancel(task)
+
+    def _cancel(self, task: "asyncio.Task[Any]") -> None:
+        del self._running[task]
+        task.cancel()

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
@@ -219,16 +220,24 @@ def test_the_drain_is_bounded(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(DRAIN_TIMEOUT_SECONDS="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
-    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
+    with (
+        grpc.insecure_channel(running.target) as channel,
+        httpx.Client(base_url=running.rest_url) as http,
+        ThreadPoolExecutor(2) as threads,
+    ):
         api = GrpcDriver(channel)
-        payment = api.charge(charge()).payment
+        payment_id = api.charge(charge()).payment.payment_id
         with hold_rows():
-            refunding = threads.submit(failure, lambda: api.stub.Refund(refund(payment.payment_id)))
+            refunding = threads.submit(failure, lambda: api.stub.Refund(refund(payment_id)))
+            rest_refunding = threads.submit(http.post, f"/v2/payments/{payment_id}:refund", json={})
             time.sleep(0.5)
             started = time.monotonic()
             assert running.stop() == 0
             assert time.monotonic() - started < 20
-        assert refunding.result().code in {"UNAVAILABLE", "CANCELLED"}
+        assert (refunding.result().code, refunding.result().reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        answer = rest_refunding.result()
+        assert (answer.status_code, answer.json()["details"][0]["reason"]) == (503, "SHUTTING_DOWN")
+        assert not [event for event in running.events if event["level"] == "error"]
 
 
 def test_two_servers_on_one_port_are_not_possible(

@@ -40,15 +40,16 @@ export const protobufPackage = "payments.v1";
  *   also has a `google.rpc.BadRequest` that names each wrong field (20 at most). Where trying again makes sense there is
  *   a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
  * - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
- *   takes no more calls; those that move money also `PROCESSOR_UNAVAILABLE`: the payment processor does not answer, and
- *   nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this caller: nothing was begun),
+ *   takes no more calls, or ends before this one did; those that move money also `PROCESSOR_UNAVAILABLE`: the payment
+ *   processor does not answer, and nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this
+ *   caller: nothing was begun),
  *   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
  *   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
  *   (`ROLE_MISSING`; `ORIGIN_NOT_ALLOWED`: a browser calls for a web page of another origin) or INTERNAL (`INTERNAL`,
  *   with a `call_id` in the metadata of its ErrorInfo, to be looked up in the service's log).
- * - After `STORE_UNAVAILABLE`, `CALL_TOO_LONG`, INTERNAL, or an error that the client's own side made (a broken
- *   connection, a deadline that passed there) it is not known whether a charge or refund was done: repeat it with the
- *   same `request_id`.
+ * - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error that the client's own side made (a
+ *   broken connection, a deadline that passed there) it is not known whether a charge or refund was done: repeat it with
+ *   the same `request_id`.
  * - The trailer `idempotency-replayed: true` says that an earlier call with the same `request_id` did what was asked.
  * - The trailer `x-request-id` names the call in the service's log; a caller may send one of its own.
  */
