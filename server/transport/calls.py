@@ -15,7 +15,14 @@ from server import metrics
 from server.domain.caller import ANONYMOUS
 from server.domain.card_number import has_card_number
 from server.domain.deadline import Deadline
-from server.domain.errors import AuthenticationFailed, Overloaded, RateLimited, ShuttingDown
+from server.domain.errors import (
+    AuthenticationFailed,
+    InvalidRequest,
+    Overloaded,
+    PaymentsError,
+    RateLimited,
+    ShuttingDown,
+)
 from server.logs import RepeatedWarning, call_log, log_context
 from server.transport.admission import Admission
 from server.transport.auth import Credentials, Gate
@@ -204,11 +211,11 @@ class Calls:
                 call.rates = self._rates
                 self._rates.take(call.caller_key)
             self._gate.check_role(rpc, caller)
-        except AuthenticationFailed as error:
+        except (AuthenticationFailed, InvalidRequest) as error:  # credentials that are sent twice are no valid request
             self._limit_failed_authentication(error, call, address_of(peer))
             raise
 
-    def _limit_failed_authentication(self, error: AuthenticationFailed, call: Call, address: str) -> None:
+    def _limit_failed_authentication(self, error: PaymentsError, call: Call, address: str) -> None:
         """Count a call that did not say who calls.
 
         Valid credentials are never held up by it: many callers may share an address with one that has a wrong key.
