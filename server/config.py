@@ -658,13 +658,13 @@ def check_exposure(settings: Settings) -> None:
         )
     if settings.tls_cert_file is None and Protection.TLS not in settings.listen_without:
         problems.append(
-            f"{where}: listening elsewhere than on loopback needs TLS: set TLS_CERT_FILE and TLS_KEY_FILE. "
+            f"listening elsewhere than on loopback ({where}) needs TLS: set TLS_CERT_FILE and TLS_KEY_FILE. "
             "Where the network or a proxy protects what is sent, LISTEN_WITHOUT=tls waives it"
         )
     is_open = settings.anonymous_roles and settings.tls_client_ca_file is None
     if is_open and Protection.AUTHENTICATION not in settings.listen_without:
         problems.append(
-            f"{where}: listening elsewhere than on loopback needs callers who say who they are: set ANONYMOUS_ROLES=- "
+            f"listening elsewhere than on loopback ({where}) needs callers who say who they are: set ANONYMOUS_ROLES=- "
             "and make keys with `payments keys create`, or set TLS_CLIENT_CA_FILE. "
             "Where only those who may can reach it, LISTEN_WITHOUT=authentication waives it"
         )

@@ -64,7 +64,6 @@ class Credentials:
 
 
 NO_CREDENTIALS = Credentials(None, None, None)
-
 """The only one that brings nothing."""
 
 
