@@ -225,6 +225,7 @@ _KINDS: dict[str, Callable[[System], Client]] = {
     "1 MB of empty charges, REST": _rest("/v2/payments:batchCharge", _filled(b"{}")),
     "1 MB of numbers, REST": _rest("/v2/payments:batchCharge", _filled(b"1")),
     "1 MB of empty charges, gRPC": _grpc("BatchCharge", pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * 500_000)),
+    "1 MB of objects, /v1": _rest("/v1/payments/charge", _filled(b"{}")),
     "1 MB of numbers, /v1": _rest("/v1/payments/charge", _filled(b"1")),
     "the stream from its beginning, REST": _caught_up,
 }

@@ -21,6 +21,10 @@ from server.transport.certificates import certificate_of_grpc_peer
 from server.transport.cross_site import CrossSiteRule
 from server.transport.engines import Refusal
 from server.transport.stream_writes import StreamWrites
+from server.transport.wire_fields import has_more_fields
+
+_MAX_FIELDS = 10_000
+"""More than any request may have."""
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
@@ -185,6 +189,9 @@ class _Rpcs:
 
 
 def _parse(request_type: type[Message], payload: bytes) -> Message:
+    if len(payload) > MANY_BYTES and has_more_fields(payload, _MAX_FIELDS):
+        description = f"the request must have at most {_MAX_FIELDS:,} fields, items of lists included"
+        raise InvalidRequest((FieldViolation("", description),))
     # Here, and not in gRPC's own deserializer, which calls bytes that are no such message an internal error.
     try:
         return request_type.FromString(payload)

@@ -58,7 +58,12 @@ class _ExactFloat(float):
         return number
 
 
-_DECODER = json.JSONDecoder(parse_float=_ExactFloat, parse_constant=float)
+_DECODER = json.JSONDecoder(
+    parse_float=_ExactFloat,
+    # As without it, but in Python: what the decoder does in C alone, no other thread can interrupt.
+    parse_int=lambda text: int(text),  # noqa: PLW0108
+    parse_constant=float,
+)
 _FINITE = TypeAdapter(Annotated[float, Field(allow_inf_nan=False)])
 
 

@@ -23,7 +23,7 @@ from server.transport.calls import Call, CallFailed, Calls
 from server.transport.http_body import BodyLimits
 from server.transport.http_gateway import call_of
 from server.transport.http_headers import InvalidHeader, header, idempotency_key
-from server.transport.http_replies import failure_headers, json_response, peer_of, replay_headers
+from server.transport.http_replies import JSON, failure_headers, json_response, large_json_text, peer_of, replay_headers
 from server.transport.http_router import Endpoint
 from server.transport.legacy_parameters import (
     MAX_ID,
@@ -235,4 +235,5 @@ def _error_response(failure: Failure, request: Request) -> Response:
             detail = "Payment had failed; cannot issue refund"
         case errors.RefundExceedsPayment():
             detail = "Payment has no amount to refund"
-    return json_response({"detail": detail}, status, failure_headers(failure))
+    text = large_json_text({"detail": detail})
+    return Response(text, status, failure_headers(failure), media_type=JSON)

@@ -108,3 +108,10 @@ def test_a_batch_of_none_or_of_too_many_is_invalid_and_makes_nothing(api: Driver
 def test_a_batch_of_nothing_but_wrong_charges_is_an_error_for_each(api: Driver) -> None:
     results = api.batch_charge(batch(*[charge(0)] * 3)).results
     assert [error_of(result).fields for result in results] == [["order_id"]] * 3
+
+
+def test_a_batch_of_far_too_many_is_refused_before_they_are_read(api: Driver) -> None:
+    with pytest.raises(CallFailed) as failed:
+        api.batch_charge(pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * 100_000))
+    assert failed.value.code == "INVALID_ARGUMENT"
+    assert "at most 10,000" in failed.value.message
