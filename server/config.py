@@ -465,7 +465,8 @@ class Settings(BaseSettings):
         if len(networks) < len(proxies) or not all(network.prefixlen for network in networks):
             # A network of every address would let each caller choose its own.
             raise ValueError(
-                "must be addresses or networks such as 10.0.0.7 or 10.0.0.0/8; no network may hold every address"
+                "must be addresses or networks such as 10.0.0.7 or 10.0.0.0/8, where a network has only zero bits "
+                "after its prefix and does not hold every address"
             )
         return frozenset(str(network) for network in networks)
 
