@@ -23,6 +23,7 @@ from server.domain.stream_places import StreamPlaces
 from server.janitor import Janitor
 from server.long_work import LongWork
 from server.loop_delay import watch_loop_delay
+from server.network_addresses import host_and_port
 from server.processor.breaker import Breaker
 from server.processor.simulated import SimulatedProcessor
 from server.processor.stripe import StripeProcessor
@@ -386,7 +387,7 @@ def _listen(server: grpc.aio.Server, settings: Settings, tls: Tls | None) -> int
     port = settings.grpc_port
     try:
         for host in listening.hosts(settings.grpc_host, port):
-            address = listening.in_url(host, port)
+            address = host_and_port(host, port)
             # An engine that is given 0 chooses, and the other addresses get the same.
             if tls is not None:
                 port = server.add_secure_port(address, tls.grpc_credentials())

@@ -20,7 +20,7 @@ MANY_BYTES = 8192
 """More JSON than this, or a larger message, is long work."""
 
 _TURN_SECONDS = 0.001
-"""How long the thread goes on while the event loop waits for its turn; Python's own 5 ms come with every wake-up."""
+"""How long the thread goes on while the event loop waits for its turn. Python's own 5 ms would delay each wake-up."""
 
 
 class LongWork:
@@ -32,7 +32,9 @@ class LongWork:
         sys.setswitchinterval(_TURN_SECONDS)
 
     async def run(self, is_long: bool, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:  # noqa: FBT001 - reads as a sentence: run if it is long
-        """Return what ``work`` returns, from the thread if ``is_long``, else at once. It shares nothing with others.
+        """Return what ``work`` returns, from the thread if ``is_long``, else at once.
+
+        ``work`` must use nothing that others change meanwhile.
 
         Raises:
             Exception: whatever ``work`` raises.

@@ -2,6 +2,8 @@
 
 import ipaddress
 
+from server.network_addresses import host_and_port
+
 
 def reachable(host: str) -> str:
     """Return the address to connect to: loopback, where ``host`` is every address."""
@@ -16,5 +18,4 @@ def reachable(host: str) -> str:
 
 def in_url(host: str, port: int | str) -> str:
     """Return the same with a port, as a URL has it: an address of IPv6 in brackets."""
-    name = reachable(host)
-    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    return host_and_port(reachable(host), port)

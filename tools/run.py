@@ -138,7 +138,7 @@ def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
 def _is_serving_tls(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     """Wait likewise for a service with TLS, which tells its health over REST to those without a certificate too."""
     while server.poll() is None:
-        url = f"https://{in_url(reachable(settings.rest_host), settings.rest_port)}"
+        url = f"https://{in_url(settings.rest_host, settings.rest_port)}"
         is_serving, _ = health_over_http(url, "", _HEALTH_TIMEOUT_SECONDS)
         if is_serving:
             return True

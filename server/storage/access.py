@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pymysql.err
 
 from server.config import Settings
+from server.network_addresses import host_and_port
 from server.storage import driver_errors
 
 _SET_LOGIN = (
@@ -48,8 +49,7 @@ def address(settings: Settings) -> str:
     """Return where the database is, for people."""
     if settings.mysql_socket is not None:
         return str(settings.mysql_socket)
-    host = settings.mysql_host or ""
-    return f"[{host}]:{settings.mysql_port}" if ":" in host else f"{host}:{settings.mysql_port}"
+    return host_and_port(settings.mysql_host or "", settings.mysql_port)
 
 
 def reason(error: BaseException) -> str:

@@ -13,9 +13,10 @@ LIMITS = Limits(in_one=64, at_once=4, waiting=10_000)
 
 
 async def read_details(session: Session, payment_ids: Sequence[int]) -> list[PaymentDetails | Exception | None]:
-    """Return each payment with its refunds, or ``PaymentNotFound``; None where others would have to wait for them.
+    """Return each payment with its refunds, or ``PaymentNotFound``.
 
-    So it is for a payment with more refunds than ``MAX_REFUNDS_SHOWN``.
+    None stands for a payment with more than ``MAX_REFUNDS_SHOWN`` refunds. It is read alone, so that the other callers
+    of the group do not wait for it.
     """
     wanted = set(payment_ids)
     found = many_details_from_json(await session.values(queries.SELECT_DETAILS_OF_MANY, (tuple(wanted),)))

@@ -189,7 +189,7 @@ class _Rpcs:
 
 
 def _parse(request_type: type[Message], payload: bytes) -> Message:
-    if len(payload) > MANY_BYTES and has_more_fields(payload, _MAX_FIELDS):
+    if has_more_fields(payload, _MAX_FIELDS):
         description = f"the request must have at most {_MAX_FIELDS:,} fields, items of lists included"
         raise InvalidRequest((FieldViolation("", description),))
     # Here, and not in gRPC's own deserializer, which calls bytes that are no such message an internal error.

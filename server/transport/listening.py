@@ -58,11 +58,6 @@ def hosts(host: str, port: int) -> list[str]:
     return names
 
 
-def in_url(host: str, port: int) -> str:
-    """Return a host and a port as a URL has them, an address of IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def reason(error: Exception) -> str:
     """Return why something cannot be listened on, for people."""
     if isinstance(error, socket.gaierror):

@@ -16,6 +16,8 @@ def has_more_fields(payload: bytes, at_most: int) -> bool:
 
     Those of its messages are not counted. What is malformed is counted up to there: it is for the parser to refuse.
     """
+    if len(payload) <= at_most:
+        return False  # each takes a byte at least
     place = count = 0
     try:
         while place < len(payload):

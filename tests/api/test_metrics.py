@@ -1,6 +1,5 @@
 """``/metrics``: what is counted and timed, read as Prometheus reads it."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
 from tests.conftest import DatabaseServer
 from tests.running_service import RunningService
+from tests.waiting import wait_until
 
 StartService = Callable[..., RunningService]
 
@@ -213,10 +213,3 @@ def test_open_metrics_are_for_those_who_accept_them(running: RunningService) -> 
 def test_metrics_can_be_turned_off(start_service: StartService) -> None:
     running = start_service(REST_METRICS="false")
     assert httpx.get(f"{running.rest_url}/metrics").status_code == 404
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)

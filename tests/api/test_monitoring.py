@@ -2,8 +2,6 @@
 
 import signal
 import socket
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -20,6 +18,7 @@ from tests.api.requests import charge
 from tests.certificates import Authority
 from tests.conftest import DatabaseServer
 from tests.running_service import RunningService
+from tests.waiting import wait_until
 
 StartService = Callable[..., RunningService]
 
@@ -181,10 +180,3 @@ def test_connections_are_bounded_there_too(start_service: StartService) -> None:
         wait_until(lambda: httpx.get(f"{running.monitoring_url}/healthz").status_code == 503)
     refused = running.wait_for("connections_refused")
     assert (refused["transport"], refused["limit"]) == ("monitoring", 1)
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)

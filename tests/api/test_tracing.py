@@ -1,5 +1,6 @@
 """Traces, as a receiver of OTLP gets them from a running service, over every transport."""
 
+import functools
 import json
 import socket
 import time
@@ -17,11 +18,14 @@ from payments import PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
 from server.config import Engine
+from tests import waiting
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, refund
 from tests.conftest import DatabaseServer
 from tests.otlp_receiver import OtlpReceiver, receiving
 from tests.running_service import RunningService
+
+wait_until = functools.partial(waiting.wait_until, within_seconds=30)
 
 StartService = Callable[..., RunningService]
 
@@ -378,10 +382,3 @@ def test_without_an_endpoint_nothing_is_traced(start_service: StartService) -> N
     call_with(running, SAMPLED, charge())
     event = running.wait_for("call", request_id="ticket-7")
     assert "trace_id" not in json.dumps(event)
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

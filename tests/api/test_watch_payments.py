@@ -1,5 +1,6 @@
 """WatchPayments over real connections: both engines of gRPC, lines of JSON and server-sent events over REST."""
 
+import functools
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 from server.config import Engine
 from server.domain import resume_token
 from server.domain.caller import Role
+from tests import waiting
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.http2_peer import INITIAL_WINDOW_SIZE, Http2Peer
 from tests.api.requests import charge, refund
@@ -33,6 +35,8 @@ Watch = Iterator[pb.WatchPaymentsResponse]
 
 PATIENCE_SECONDS = 60
 """How long what should come at once may take on a busy machine."""
+
+wait_until = functools.partial(waiting.wait_until, within_seconds=PATIENCE_SECONDS)
 
 
 @pytest.fixture(params=list(Engine))
@@ -92,13 +96,6 @@ def metric(running: RunningService, name: str) -> float:
         if line.split(" ")[0] == name:
             return float(line.split(" ")[1])
     raise AssertionError(f"no {name}")
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.05)
 
 
 # What is told

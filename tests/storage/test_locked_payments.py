@@ -18,6 +18,7 @@ from server.storage.mysql import Database, Session
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.settlement_store import MysqlSettlementStore
 from tests.conftest import DatabaseServer, settings_of
+from tests.waiting import wait_until
 
 POOL = 4
 CALLS = 20
@@ -169,16 +170,6 @@ def running_statements(database_server: DatabaseServer, database: str) -> int:
     return int(count)
 
 
-def has_ended(condition: Callable[[], bool]) -> bool:
-    """Tell whether it becomes so within half a minute; left alone, the statement would go on for hours."""
-    deadline_seconds = time.monotonic() + 30
-    while not condition():
-        if time.monotonic() > deadline_seconds:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def test_the_database_itself_ends_a_statement_that_takes_too_long(
     migrated_database: dict[str, str], database_server: DatabaseServer
 ) -> None:
@@ -197,7 +188,10 @@ def test_the_database_itself_ends_a_statement_that_takes_too_long(
                 readers = (database.run(read, Deadline()) for _ in range(CALLS))
                 for one in await asyncio.gather(*readers, return_exceptions=True):
                     assert isinstance(one, StoreUnavailable)
-                assert has_ended(lambda: running_statements(database_server, migrated_database["MYSQL_DB"]) == 0)
+                # Left alone, each would go on for hours.
+                wait_until(
+                    lambda: running_statements(database_server, migrated_database["MYSQL_DB"]) == 0, within_seconds=30
+                )
 
     asyncio.run(run())
 
