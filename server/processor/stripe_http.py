@@ -158,13 +158,9 @@ class StripeApi:
             metrics.processor_asked(request.operation, outcome)(time.perf_counter() - started_seconds)
 
     async def _send(self, request: Request) -> httpx.Response:
-        headers = {} if request.key is None else {_KEY_HEADER: request.key}
-        client = self._looking if request.key is None else self._asking
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                response = await client.request(
-                    request.method, request.path, data=request.form, params=request.query, headers=headers
-                )
+                response = await self._answer_to(request)
                 if not _is_answer_to(request, response):
                     # Those that follow on this connection would be answers to others too.
                     await response.extensions["network_stream"].aclose()
@@ -176,6 +172,17 @@ class StripeApi:
             raise _NoResponse("not_connected") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _NoResponse("broken") from error
+
+    async def _answer_to(self, request: Request) -> httpx.Response:
+        headers = {} if request.key is None else {_KEY_HEADER: request.key}
+        client = self._looking if request.key is None else self._asking
+        try:
+            return await client.request(
+                request.method, request.path, data=request.form, params=request.query, headers=headers
+            )
+        except AttributeError as error:
+            # What anyio makes of a connection that was reset as soon as it was made: uvloop has no socket for it then.
+            raise _NoResponse("not_connected") from error
 
     def _read(self, request: Request, response: httpx.Response) -> Reply:
         """Return what an answer says.

@@ -1,6 +1,9 @@
 """What the adapter makes of each answer: only a decline fails a payment, and only the right object settles anything."""
 
 import asyncio
+import socket
+import struct
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 import structlog
+import uvloop
 
 from server.domain.errors import OutcomeUnknown
 from server.domain.money import Money
@@ -47,7 +51,7 @@ def use(processor: FaultyProcessor, breaker: Breaker) -> Callable[[Use], Outcome
         finally:
             await stripe.close()
 
-    return lambda work: asyncio.run(run(work))
+    return lambda work: uvloop.run(run(work))
 
 
 @pytest.fixture
@@ -58,6 +62,25 @@ def log() -> Iterator[list[Any]]:
 
 def errors(log: list[Any]) -> set[str]:
     return {entry["event"] for entry in log if entry["log_level"] == "error"}
+
+
+@pytest.fixture
+def resetting_port() -> Iterator[int]:
+    """A port at which each connection is reset as soon as it is made."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
+
+        def reset_all() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    connection.close()
+
+        thread = threading.Thread(target=reset_all)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def capture(
@@ -416,3 +439,23 @@ def test_a_refusal_that_is_not_about_the_refund_leaves_it_pending(
     fault = Fault(error_before=status, error=tuple(error.items()))
     with processor.failing(fault), pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.give_back(give_back()))
+
+
+def test_a_connection_that_is_reset_as_soon_as_it_is_made_leaves_a_charge_pending(resetting_port: int) -> None:
+    async def ask() -> list[Outcome | BaseException]:
+        stripe = StripeProcessor(
+            f"http://127.0.0.1:{resetting_port}",
+            API_KEY,
+            method_tokens={PaymentMethod.UPI: "pm_upi"},
+            timeout_seconds=60,
+            breaker=Breaker(1000, 3600),
+        )
+        try:
+            # How far a connection gets before it is reset is a matter of chance: many get every way.
+            return await asyncio.gather(
+                *(stripe.capture(capture(f"REF-{number}")) for number in range(200)), return_exceptions=True
+            )
+        finally:
+            await stripe.close()
+
+    assert [outcome for outcome in uvloop.run(ask()) if not isinstance(outcome, OutcomeUnknown)] == []
