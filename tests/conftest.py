@@ -6,62 +6,50 @@ that server, where every test makes a scratch database of its own and drops it.
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import grpc
+import hypothesis
 import pymysql
 import pytest
 
-from server.config import Settings
 from tests.api.drivers import Driver, GrpcDriver
 from tests.api.rest_drivers import LegacyDriver, RestDriver
+from tests.databases import Accounts, DatabaseServer, Tables, settings_of
+from tests.parallel import SharedDatabase, keep_files_in_memory, long_tests_first, private_database, shared_socket
 from tests.running_service import RunningService
 from tests.secrecy import keep_secret
-from tools.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make_accounts
-from tools.database_connection import DatabaseConnection
-from tools.devdb import PrivateDatabase
+from tools.database_accounts import MIGRATOR
 from tools.migrate import migrate
 
 PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
 """The outcome of a charge is its method's: CARD is always declined, UPI and COD succeed."""
 
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # a busy machine is no failure
+hypothesis.settings.load_profile("tests")
 
-@dataclass(frozen=True)
-class DatabaseServer:
-    """A database server, and how to connect to it as one who may make databases."""
 
-    connect_kwargs: dict[str, Any]
+def pytest_configure(config: pytest.Config) -> None:
+    keep_files_in_memory()
+    config.pluginmanager.register(SharedDatabase())
 
-    def environment(self, database: str) -> dict[str, str]:
-        """Return the settings that make the service use ``database`` on it."""
-        names = {"host": "MYSQL_HOST", "port": "MYSQL_PORT", "unix_socket": "MYSQL_SOCKET"}
-        names |= {"user": "MYSQL_USER", "password": "MYSQL_PASSWORD"}
-        return {names[key]: str(value) for key, value in self.connect_kwargs.items()} | {"MYSQL_DB": database}
 
-    @contextmanager
-    def connection(self, database: str) -> Iterator[DatabaseConnection]:
-        """Connect to ``database``, with autocommit."""
-        connection = pymysql.connect(**self.connect_kwargs, database=database, autocommit=True, charset="utf8mb4")
-        with connection:
-            yield connection
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two for each core: each waits half of its time, for a server or a database."""
+    return 2 * (os.cpu_count() or 1)
 
-    def execute(self, text: str, values: tuple[object, ...] = (), database: str | None = None) -> list[Any]:
-        """Execute a statement, committed, in UTC, and return its rows."""
-        connection = pymysql.connect(**self.connect_kwargs, database=database, autocommit=True, charset="utf8mb4")
-        with connection, connection.cursor() as cursor:
-            cursor.execute("SET time_zone = '+00:00'")
-            cursor.execute(text, values or None)
-            return list(cursor.fetchall())
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = long_tests_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(scope="session")
-def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
-    url = os.environ.get("TEST_MYSQL_URL")
-    if url:
+def database_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+    if url := os.environ.get("TEST_MYSQL_URL"):
         parts = urlsplit(url)
         yield DatabaseServer(
             {
@@ -71,53 +59,11 @@ def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databa
                 "password": unquote(parts.password or ""),
             }
         )
-        return
-    with PrivateDatabase(tmp_path_factory.mktemp("mariadb")) as private:
-        yield DatabaseServer({"unix_socket": str(private.socket_path), "user": "root"})
-
-
-@dataclass(frozen=True)
-class Accounts:
-    """The accounts that ``deploy/sql`` makes, on the tests' database server, under names of this run's own."""
-
-    server: DatabaseServer
-    suffix: str = field(default_factory=lambda: f"_{secrets.token_hex(5)}")
-    passwords: dict[str, str] = field(
-        default_factory=lambda: {name: f"{name}-{secrets.token_urlsafe(16)}" for name in ACCOUNTS}
-    )
-
-    def make(self, database: str) -> None:
-        """Make them, and give the migrator what it needs in ``database``."""
-        with self.server.connection(database) as connection:
-            make_accounts(connection, self.passwords, self.suffix)
-
-    def environment(self, database: str, account: str) -> dict[str, str]:
-        """Return the settings with which an account uses ``database``."""
-        return self.server.environment(database) | {
-            "MYSQL_USER": account + self.suffix,
-            "MYSQL_PASSWORD": self.passwords[account],
-        }
-
-    def as_service(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the settings of a service that may only what ``grants.sql`` says, where the migrator made tables."""
-        if environment.get("MYSQL_USER") != MIGRATOR + self.suffix:
-            return dict(environment)
-        database = environment["MYSQL_DB"]
-        with self.server.connection(database) as connection:
-            if not has_tables(connection):
-                return dict(environment)
-            grant(connection, self.suffix)
-        return dict(environment) | self.environment(database, SERVICE)
-
-    def drop(self) -> None:
-        """Take them away."""
-        for account in ACCOUNTS:
-            self.server.execute("DROP USER IF EXISTS %s", (account + self.suffix,))
-
-
-def has_tables(connection: DatabaseConnection) -> bool:
-    with connection.cursor() as cursor:
-        return cursor.execute("SHOW TABLES LIKE 'schema_migrations'") > 0
+    elif socket := shared_socket(pytestconfig):
+        yield DatabaseServer({"unix_socket": socket, "user": "root"})
+    else:
+        with private_database(tmp_path_factory.mktemp("mariadb")) as private:
+            yield DatabaseServer({"unix_socket": str(private.socket_path), "user": "root"})
 
 
 @pytest.fixture(scope="session")
@@ -153,15 +99,18 @@ def empty_database(make_database: Callable[[], dict[str, str]]) -> dict[str, str
     return make_database()
 
 
+@pytest.fixture(scope="session")
+def tables(database_server: DatabaseServer, make_database: Callable[[], dict[str, str]]) -> Tables:
+    """The tables as the migrations make them."""
+    database = make_database()
+    migrate(settings_of(database), say=lambda _: None)
+    return Tables(database_server, database["MYSQL_DB"])
+
+
 @pytest.fixture
-def migrated_database(empty_database: dict[str, str]) -> dict[str, str]:
-    migrate(settings_of(empty_database), say=lambda _: None)
+def migrated_database(empty_database: dict[str, str], tables: Tables) -> dict[str, str]:
+    tables.copy_to(empty_database["MYSQL_DB"])
     return empty_database
-
-
-def settings_of(environment: dict[str, str]) -> Settings:
-    """Return the settings that a server with this environment has, whatever this process's own environment is."""
-    return Settings.model_validate({name.lower(): value for name, value in environment.items()})
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from server.domain.api_key import NewApiKey
 from server.domain.caller import Role
 from server.storage import queries
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 
 MakeKey = Callable[..., NewApiKey]
 

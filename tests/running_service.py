@@ -3,20 +3,20 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar
 
 from server.config import Engine, Settings
+from tests import programs
 from tests.secrecy import secrets_in
 
-ROOT = Path(__file__).resolve().parent.parent
-_START_TIMEOUT_SECONDS = 30
-_STOP_TIMEOUT_SECONDS = 30
+_START_TIMEOUT_SECONDS = 60
+_STOP_TIMEOUT_SECONDS = 60
 
 
 class RunningService:
@@ -30,7 +30,7 @@ class RunningService:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         engine = {"GRPC_ENGINE": os.environ["TEST_GRPC_ENGINE"]} if "TEST_GRPC_ENGINE" in os.environ else {}
         self._environment = {**kept, "GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json", **engine, **environment}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: BaseProcess | None = None
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
         self.events: list[dict[str, Any]] = []
@@ -76,6 +76,7 @@ class RunningService:
     def process_id(self) -> int:
         """The id of the server's process."""
         assert self._process is not None
+        assert self._process.pid is not None
         return self._process.pid
 
     def start(self) -> "RunningService":
@@ -90,15 +91,12 @@ class RunningService:
         """Start it, and return at once."""
         self.events = []
         self.output = []
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "server"],
-            cwd=ROOT,
-            env=RunningService.as_service(self._environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        output, end = Pipe(duplex=False)
+        with end:
+            self._process = programs.start(
+                "server", environment=RunningService.as_service(self._environment), output=end, errors=end
+            )
+        self._reader = threading.Thread(target=self._read, args=(output,), daemon=True)
         self._reader.start()
 
     def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
@@ -110,7 +108,7 @@ class RunningService:
                     if event["event"] == name and fields.items() <= event.items():
                         return event
                 left = deadline - time.monotonic()
-                if left <= 0 or (self._process is not None and self._process.poll() is not None):
+                if left <= 0 or (self._process is not None and not self._process.is_alive()):
                     message = f"no event {name!r}; the server said:\n{''.join(self.output)}"
                     raise AssertionError(message)
                 self._changed.wait(min(left, 0.5))
@@ -134,14 +132,15 @@ class RunningService:
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        os.kill(self.process_id, number)
 
     def wait(self) -> int:
         """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
         assert self._process is not None
         assert self._reader is not None
-        exit_code = self._process.wait(_STOP_TIMEOUT_SECONDS)
+        self._process.join(_STOP_TIMEOUT_SECONDS)
+        exit_code = self._process.exitcode
+        assert exit_code is not None, f"the server has not ended within {_STOP_TIMEOUT_SECONDS} s"
         self._reader.join(_STOP_TIMEOUT_SECONDS)
         found = secrets_in(self.output)
         if found:
@@ -151,14 +150,17 @@ class RunningService:
     @property
     def is_running(self) -> bool:
         """Whether its process lives."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.is_alive()
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            with self._changed:
-                self.output.append(line)
-                # A server that is killed may leave half a line behind.
-                if line.startswith("{") and line.endswith("\n"):
-                    self.events.append(json.loads(line))
-                self._changed.notify_all()
+    def _read(self, output: Connection) -> None:
+        with output, open(output.fileno(), encoding="utf-8", closefd=False) as lines:
+            for line in lines:
+                self._add(line)
+
+    def _add(self, line: str) -> None:
+        with self._changed:
+            self.output.append(line)
+            # A server that is killed may leave half a line behind.
+            if line.startswith("{") and line.endswith("\n"):
+                self.events.append(json.loads(line))
+            self._changed.notify_all()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 _START_TIMEOUT_SECONDS = 30
 

@@ -12,7 +12,8 @@ from payments.v1 import payments_pb2 as pb
 from bench.peers.replaced.table import TABLE
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import charge, money, refund
-from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
+from tests.conftest import PROBABILITIES
+from tests.databases import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT
 from tests.running_service import RunningService
 from tools.migrate import migrate

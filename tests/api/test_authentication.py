@@ -24,9 +24,11 @@ from server.transport.servicer import SERVICE
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, new_request_id, refund
 from tests.api.rest_drivers import status_failed
-from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
+from tests.conftest import PROBABILITIES
+from tests.databases import DatabaseServer, settings_of
 from tests.keys import MakeKey, bearer, key_maker
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools.migrate import migrate
 
 REFRESH_SECONDS = 0.2

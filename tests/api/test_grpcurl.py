@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.api.requests import new_order_id
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 SERVICE = "payments.v1.PaymentService"
 

@@ -2,24 +2,15 @@
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 
-from tests.running_service import ROOT, RunningService
+from tests import programs
+from tests.running_service import RunningService
 
 
 def probe(*arguments: str, **environment: str) -> tuple[int, str]:
     """Run it; return its exit code and what it says."""
-    run = subprocess.run(
-        [sys.executable, "-m", "tools.health_probe", *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    run = programs.run("tools.health_probe", *arguments, environment={"PATH": os.environ["PATH"], **environment})
     return run.returncode, run.stdout.strip()
 
 

@@ -13,7 +13,7 @@ from server.config import Engine
 from server.domain.caller import Role
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, refund
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
 

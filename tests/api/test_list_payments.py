@@ -12,7 +12,7 @@ from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import CallFailed, Driver, GrpcDriver
 from tests.api.requests import FAILING, charge, money, new_order_id, refund
-from tests.conftest import settings_of
+from tests.databases import settings_of
 from tests.running_service import RunningService
 from tools.database_connection import connect
 from tools.sample_data import insert_sample_payments

@@ -14,8 +14,10 @@ import pytest
 from server.transport import listening
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge
-from tests.conftest import PROBABILITIES, DatabaseServer
-from tests.running_service import ROOT, RunningService
+from tests.conftest import PROBABILITIES
+from tests.databases import DatabaseServer
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools.addresses import in_url
 
 WAIVED = {"LISTEN_WITHOUT": "tls,authentication"}

@@ -17,7 +17,7 @@ from server.transport.boundary import REASONS
 from server.transport.servicer import SERVICE
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.running_service import RunningService
 from tests.waiting import wait_until
 
@@ -177,11 +177,13 @@ def test_errors_of_the_database_are_counted_by_kind(
     running: RunningService,
     calls: GrpcDriver,
     database_server: DatabaseServer,
+    migrated_database: dict[str, str],
     hold_rows: Callable[[], AbstractContextManager[None]],
 ) -> None:
     def waiting() -> list[tuple[int]]:
         return database_server.execute(
-            "SELECT id FROM information_schema.processlist WHERE info LIKE '%%FOR UPDATE' AND id <> CONNECTION_ID()"
+            "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'",
+            (migrated_database["MYSQL_DB"],),
         )
 
     payment = calls.charge(charge()).payment

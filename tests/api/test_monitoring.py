@@ -16,7 +16,7 @@ from server.config import Engine
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge
 from tests.certificates import Authority
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.running_service import RunningService
 from tests.waiting import wait_until
 

@@ -3,27 +3,23 @@
 import json
 import os
 import subprocess
-import sys
 from typing import Any
 
 import grpc
 import pytest
 
+from tests import programs
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import refund
-from tests.running_service import ROOT, RunningService
+from tests.running_service import RunningService
 
 
 def payments(service: RunningService, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command against the service."""
-    return subprocess.run(
-        [sys.executable, "-m", "tools.commands", *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target, "TERM": "dumb", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    return programs.run(
+        "tools.commands",
+        *arguments,
+        environment={"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target, "TERM": "dumb", **environment},
     )
 
 

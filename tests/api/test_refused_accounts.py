@@ -4,7 +4,6 @@ import os
 import secrets
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -18,10 +17,13 @@ from structlog.testing import capture_logs
 
 from server.storage import access, driver_errors
 from server.storage.outage_log import OutageLog
+from tests import programs
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import charge
-from tests.conftest import PROBABILITIES, Accounts, DatabaseServer, settings_of
-from tests.running_service import ROOT, RunningService
+from tests.conftest import PROBABILITIES
+from tests.databases import Accounts, DatabaseServer, settings_of
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools.database_accounts import SERVICE
 
 COMMANDS = (
@@ -128,13 +130,11 @@ def test_the_administrator_is_told_that_there_is_no_such_database(database_serve
 
 
 def run(environment: dict[str, str], arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tools.commands", *(argument.format(folder=folder) for argument in arguments)],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
+    return programs.run(
+        "tools.commands",
+        *(argument.format(folder=folder) for argument in arguments),
+        environment={"PATH": os.environ["PATH"], **environment},
+        folder=folder,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench.peers.replaced.table import TABLE
 from tests.api.peer import running_peer
 from tests.api.v1_requests import BODY, JSON, RARE, Request, charges, lists
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT, LegacyRow
 from tests.running_service import RunningService
 from tools.migrate import migrate

@@ -16,7 +16,7 @@ import pytest
 
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge, new_order_id, new_request_id
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.running_service import RunningService
 
 SLOW_SECONDS = 1

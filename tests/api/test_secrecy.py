@@ -14,7 +14,7 @@ from server.domain.api_key import NewApiKey
 from server.domain.caller import Role
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge, new_request_id
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
 from tests.secrecy import CARD_NUMBERS, secrets_in

@@ -11,7 +11,8 @@ from payments import PaymentMethod, PaymentsClient, RefundState
 
 from bench.peers.replaced.table import TABLE
 from tests.api.peer import running_peer
-from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
+from tests.conftest import PROBABILITIES
+from tests.databases import DatabaseServer, settings_of
 from tests.running_service import RunningService
 from tools.migrate import migrate
 

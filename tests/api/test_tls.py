@@ -25,9 +25,10 @@ from tests.api.drivers import GrpcDriver, call_failed, health_stub
 from tests.api.encrypted import RELOAD, Encrypted, Files, list_code, loads, wait_until
 from tests.api.requests import charge, new_order_id, new_request_id
 from tests.certificates import Authority, Issued
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.keys import bearer, key_maker
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 SPIFFE = "spiffe://example.org/shop"
 

@@ -21,7 +21,7 @@ from server.config import Engine
 from tests import waiting
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, refund
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.otlp_receiver import OtlpReceiver, receiving
 from tests.running_service import RunningService
 
@@ -233,11 +233,13 @@ def test_each_attempt_at_a_statement_has_its_span_and_what_the_database_said(
     traced: RunningService,
     receiver: OtlpReceiver,
     database_server: DatabaseServer,
+    migrated_database: dict[str, str],
     hold_rows: Callable[[], AbstractContextManager[None]],
 ) -> None:
     def waiting() -> list[tuple[int]]:
         return database_server.execute(
-            "SELECT id FROM information_schema.processlist WHERE info LIKE '%%FOR UPDATE' AND id <> CONNECTION_ID()"
+            "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'",
+            (migrated_database["MYSQL_DB"],),
         )
 
     with grpc.insecure_channel(traced.target) as channel, ThreadPoolExecutor(1) as threads:

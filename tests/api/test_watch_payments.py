@@ -26,9 +26,10 @@ from tests import waiting
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.http2_peer import INITIAL_WINDOW_SIZE, Http2Peer
 from tests.api.requests import charge, refund
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.keys import bearer, key_maker
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 StartService = Callable[..., RunningService]
 Watch = Iterator[pb.WatchPaymentsResponse]

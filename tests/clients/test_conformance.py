@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.conftest import DatabaseServer
-from tests.running_service import ROOT, RunningService
+from tests.databases import DatabaseServer
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 CASES = ROOT / "clients" / "conformance" / "cases.json"
 RUNNERS = {

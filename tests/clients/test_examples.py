@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 CLIENTS = ROOT / "clients"
 

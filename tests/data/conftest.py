@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import DatabaseServer
+from tests import programs
+from tests.databases import DatabaseServer
 
 HEADER = "payment_id,order_id,amount,method,status,reference,created_at"
 
@@ -32,9 +32,8 @@ def payments(migrated_database: dict[str, str], tmp_path: Path) -> Payments:
 
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")}
-        environment |= migrated_database | settings | {"PYTHONPATH": str(Path.cwd())}
-        command = [sys.executable, "-m", "tools.commands", *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        environment |= migrated_database | settings
+        return programs.run("tools.commands", *arguments, environment=environment, folder=tmp_path)
 
     return run
 

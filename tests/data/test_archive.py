@@ -13,8 +13,8 @@ from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, new_request_id, refund
-from tests.conftest import Accounts, DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
+from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.running_service import RunningService
 from tools import archive as archive_tool
 from tools import archive_statements

@@ -18,12 +18,15 @@ import pytest
 from payments import PaymentMethod, PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
+from tests import programs
 from tests.api.drivers import GrpcDriver, call_failed
 from tests.api.requests import charge as charge_request
 from tests.api.requests import new_order_id, new_request_id
-from tests.conftest import PROBABILITIES, Accounts, DatabaseServer, settings_of
+from tests.conftest import PROBABILITIES
 from tests.data.conftest import Payments, Table
-from tests.running_service import ROOT, RunningService
+from tests.databases import Accounts, DatabaseServer, settings_of
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools import client_programs
 from tools.backup_file import BackupFileError, Origin, new_backup_file, read_backup, write_backup
 from tools.client_programs import ClientProgramError, login_options, obtain_programs
@@ -407,10 +410,7 @@ def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tm
         commands = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
 
         def payments(*arguments: str, **settings: str) -> str:
-            command = [sys.executable, "-m", "tools.commands", *arguments]
-            run = subprocess.run(
-                command, env=commands | settings, cwd=tmp_path, capture_output=True, text=True, check=False
-            )
+            run = programs.run("tools.commands", *arguments, environment=commands | settings, folder=tmp_path)
             assert run.returncode == 0, run.stderr
             return run.stdout
 

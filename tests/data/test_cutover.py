@@ -12,7 +12,8 @@ import pytest
 
 from bench.peers.replaced.table import TABLE
 from tests.api.peer import running_peer
-from tests.conftest import PROBABILITIES, DatabaseServer
+from tests.conftest import PROBABILITIES
+from tests.databases import DatabaseServer
 from tests.running_service import RunningService
 
 DOCUMENT = Path("docs/cutover.md")

@@ -12,8 +12,8 @@ import pytest
 from payments import PaymentMethod, PaymentsClient
 
 from server.config import Settings
-from tests.conftest import Accounts, DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
+from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.running_service import RunningService
 from tools.adoption import ADOPTION_RULES, count_adopted
 from tools.database_connection import connect
@@ -178,12 +178,9 @@ def test_a_pool_that_the_database_does_not_let_in_is_a_problem(migrated_database
     assert "MYSQL_POOL_MAX is 1000" in finding.text
 
 
-def test_a_database_that_may_forget_a_commit_is_a_warning(settings: Settings, database_server: DatabaseServer) -> None:
-    database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
-    try:
-        (finding,) = found(settings, "durability")
-    finally:
-        database_server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+def test_a_database_that_may_forget_a_commit_is_a_warning(tmp_path: Path) -> None:
+    with PrivateDatabase(tmp_path / "forgetful", options=("--innodb-flush-log-at-trx-commit=2",)) as private:
+        (finding,) = found(settings_of(private.environment()), "durability")
 
     assert finding.level is Level.WARNING
     assert "innodb_flush_log_at_trx_commit is 2" in finding.text

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from server.domain.event import EventKind, PaymentEvent
-from tests.conftest import Accounts
 from tests.data.conftest import Payments, Table, csv_of, payment_line
+from tests.databases import Accounts
 from tests.storage.test_relay import on
 
 Events = Callable[[], list[PaymentEvent]]

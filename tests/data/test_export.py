@@ -9,8 +9,8 @@ import pyarrow.parquet
 import pytest
 
 from server.domain.listing import PaymentFilter
-from tests.conftest import DatabaseServer, settings_of
 from tests.data.conftest import Payments, Table
+from tests.databases import DatabaseServer, settings_of
 from tools import export_csv
 from tools.migrate import migrate
 from tools.progress import meter

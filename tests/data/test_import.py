@@ -20,8 +20,9 @@ import pymysql
 import pytest
 
 from server.config import Settings
-from tests.conftest import DatabaseServer, settings_of
+from tests import programs
 from tests.data.conftest import HEADER, Payments, Table, csv_of, payment_line
+from tests.databases import DatabaseServer, settings_of
 from tools.csv_records import CsvError
 from tools.load_csv import LoadOptions, Report, load_file
 from tools.payment_loader import PaymentLoader
@@ -369,10 +370,7 @@ def test_if_empty_loads_nothing_after_a_charge_that_is_committed_while_it_waits(
         cursor.execute("INSERT INTO payments (order_id, amount, method, status) VALUES (777, 5, 'UPI', 1)")
         with ThreadPoolExecutor(1) as threads:
             importing = threads.submit(load, csv_of(payment_line(1), payment_line(2)), if_empty=True)
-            for _ in range(50):
-                time.sleep(0.2)  # InnoDB refreshes this view only if nobody has read it for 0.1 s
-                if table("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == [(1,)]:
-                    break
+            database_server.wait_for_lock_wait(settings.mysql_db, importing)
             connection.commit()
             with pytest.raises(TableNotEmpty):
                 importing.result()
@@ -428,14 +426,8 @@ def test_wrong_usage_is_told(
 
 def test_a_database_without_the_tables_is_told_what_to_do(empty_database: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))
-    run = subprocess.run(
-        [sys.executable, "-m", "tools.commands", "import", "a.csv"],
-        env=dict(os.environ) | empty_database | {"PYTHONPATH": str(Path.cwd())},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = dict(os.environ) | empty_database
+    run = programs.run("tools.commands", "import", "a.csv", environment=environment, folder=tmp_path)
 
     assert run.returncode == 1
     assert "run `payments migrate`" in run.stderr

@@ -1,18 +1,18 @@
 """``payments import`` while ``payments archive`` runs: nothing archived comes back, whatever the order of the two."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.config import Settings
-from tests.conftest import DatabaseServer, settings_of
 from tests.data.conftest import HEADER, Table, csv_of, payment_line
+from tests.databases import DatabaseServer, settings_of
 from tools import archive_statements
 from tools.archive import archive, unarchive
 from tools.load_csv import LoadOptions, Report, load_file
@@ -62,21 +62,10 @@ def held(
     database_server: DatabaseServer, owner: Settings, statement: str, *, commit: bool = False
 ) -> Iterator[Callable[[Future[Report]], None]]:
     """Hold the locks of a statement, then roll it back; the value waits until another session waits for a lock."""
-
-    def wait_for_waiter(waiter: Future[Report]) -> None:
-        for _ in range(50):
-            if waiter.done():
-                waiter.result()
-            waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-            if database_server.execute(waiting) != [(0,)]:
-                return
-            time.sleep(0.2)  # InnoDB refreshes this view only if nobody has read it for 0.1 s
-        pytest.fail("nobody waits for the lock")
-
     with database_server.connection(owner.mysql_db) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute(statement)
-        yield wait_for_waiter
+        yield partial(database_server.wait_for_lock_wait, owner.mysql_db)
         (connection.commit if commit else connection.rollback)()
 
 

@@ -11,8 +11,8 @@ from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge, refund
-from tests.conftest import settings_of
 from tests.data.conftest import HEADER, Payments, Table, csv_of, payment_line
+from tests.databases import settings_of
 from tests.running_service import RunningService
 from tools.load_csv import LoadOptions, Report, load_file
 from tools.progress import meter

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 from tools.audit import NONE_KNOWN, NOT_ASKED, SOME_KNOWN, audit
 from tools.locked_packages import Package, go_packages, maven_packages, npm_packages, python_packages
 

@@ -13,8 +13,9 @@ import yaml
 from typer.main import get_command
 
 from server.config import Settings, SettingsError, check_exposure
-from tests.conftest import DatabaseServer, settings_of
-from tests.running_service import ROOT, RunningService
+from tests.databases import DatabaseServer, settings_of
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools.commands import app
 from tools.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
 from tools.health_probe import local_url

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 OWN = "payments"
 """The image that is built here: it has a digest once it is built."""

@@ -14,7 +14,8 @@ from typer.main import get_command
 
 from server.config import Engine, Settings, SettingsError, check_exposure
 from tests.certificates import Authority
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools.commands import app
 from tools.database_accounts import MIGRATOR, SERVICE
 

@@ -26,7 +26,8 @@ from server.metrics import REGISTRY
 from server.transport.boundary import REASONS
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 RULE_FILES = ("slo.yml", "alerts.yml")

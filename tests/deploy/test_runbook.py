@@ -13,7 +13,7 @@ import yaml
 from server.config import Settings
 from server.metrics import REGISTRY
 from server.transport import boundary
-from tests.running_service import ROOT
+from tests.programs import ROOT
 from tools.commands import app
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

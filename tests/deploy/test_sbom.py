@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 from tools.locked_packages import python_packages
 
 LOCK = ROOT / "requirements/server.txt"

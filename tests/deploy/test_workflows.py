@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 

@@ -24,7 +24,8 @@ from payments.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.api.drivers import health_stub
-from tests.conftest import PROBABILITIES, settings_of
+from tests.conftest import PROBABILITIES
+from tests.databases import settings_of
 from tests.faults.ports import free_port
 from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredEvent, StoredPayment, StoredRefund, Tables
 from tests.faults.toxiproxy import Proxy, Toxiproxy

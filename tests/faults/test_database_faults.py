@@ -20,7 +20,8 @@ from server.domain.caller import Role
 from server.storage import queries
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, new_order_id, new_request_id
-from tests.conftest import PROBABILITIES, DatabaseServer, settings_of
+from tests.conftest import PROBABILITIES
+from tests.databases import DatabaseServer, settings_of
 from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
 from tools.database_accounts import SERVICE

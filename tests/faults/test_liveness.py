@@ -21,8 +21,10 @@ from grpc_health.v1 import health_pb2
 from server.config import Engine
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge
-from tests.conftest import PROBABILITIES, settings_of
-from tests.running_service import ROOT, RunningService
+from tests.conftest import PROBABILITIES
+from tests.databases import settings_of
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 

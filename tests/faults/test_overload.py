@@ -21,8 +21,9 @@ from grpc_health.v1 import health_pb2
 from server.config import Engine
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.api.requests import charge
-from tests.conftest import DatabaseServer
-from tests.running_service import ROOT, RunningService
+from tests.databases import DatabaseServer
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 StartService = Callable[..., RunningService]
 

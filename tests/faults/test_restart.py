@@ -8,7 +8,7 @@ import pytest
 from payments import PaymentMethod, PaymentsClient
 
 from tests.api.requests import new_order_id
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.running_service import RunningService
 
 THREADS = 8

@@ -13,7 +13,7 @@ from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import charge, new_request_id, refund
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 from tests.running_service import RunningService
 
 ROUNDS = 25

@@ -20,8 +20,10 @@ import payments
 import pytest
 from payments import AsyncPaymentsClient, PaymentMethod
 
-from tests.conftest import PROBABILITIES, settings_of
-from tests.running_service import ROOT, RunningService
+from tests.conftest import PROBABILITIES
+from tests.databases import settings_of
+from tests.programs import ROOT
+from tests.running_service import RunningService
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 

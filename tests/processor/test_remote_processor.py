@@ -16,7 +16,7 @@ from payments.v1 import payments_pb2 as pb
 
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import FAILING, SUCCEEDING, charge, money, new_request_id, refund
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor, GivenBack
 from tests.running_service import RunningService
 from tools.archive import archive

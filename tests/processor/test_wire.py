@@ -16,7 +16,7 @@ from server.domain.processing import Capture, GiveBack
 from server.processor.breaker import Breaker
 from server.processor.stripe import StripeProcessor
 from tests.faults.ports import free_port
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 _PROGRAM = ROOT / ".bin" / "stripe-mock"
 _START_TIMEOUT_SECONDS = 30

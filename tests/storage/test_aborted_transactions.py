@@ -31,7 +31,7 @@ from server.storage.mysql import Database, Executed, Session
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.relay import Relay
 from server.storage.settlement_store import MysqlSettlementStore
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 
 MOST_STATEMENTS = 12
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

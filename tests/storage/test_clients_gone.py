@@ -26,7 +26,7 @@ from server.storage.group_commit import _insert_many
 from server.storage.mysql import Database, Session
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.settlement_store import MysqlSettlementStore
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 from tests.faults.ports import free_port
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate

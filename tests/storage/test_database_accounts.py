@@ -1,15 +1,15 @@
 """What the accounts of ``deploy/sql`` may do, and what not; that it is enough, all tests of the service show."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pymysql
 import pytest
 
-from tests.conftest import PROBABILITIES, Accounts, DatabaseServer
+from tests import programs
+from tests.conftest import PROBABILITIES
+from tests.databases import Accounts, DatabaseServer
 from tests.running_service import RunningService
 from tools.database_accounts import ACCOUNTS, ARCHIVER, BACKUP, MIGRATOR, SERVICE
 
@@ -185,12 +185,6 @@ def test_the_services_account_is_enough_to_export_and_to_look_the_deployment_ove
     attempt(MIGRATOR, PAYMENT)
     exported = tmp_path / "payments.csv"
     for arguments in (["export", str(exported), "--refunds", str(tmp_path / "refunds.csv")], ["doctor"]):
-        run = subprocess.run(
-            [sys.executable, "-m", "tools.commands", *arguments],
-            env=dict(os.environ) | as_service | {"PYTHONPATH": str(Path.cwd())},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = programs.run("tools.commands", *arguments, environment=dict(os.environ) | as_service)
         assert run.returncode == 0, run.stdout + run.stderr
     assert len(exported.read_text().splitlines()) == 2

@@ -9,7 +9,7 @@ from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.storage import driver_errors
 from server.storage.mysql import Database, Session
-from tests.conftest import settings_of
+from tests.databases import settings_of
 
 RETRIED = {
     "deadlock": 1213,

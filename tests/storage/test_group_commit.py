@@ -19,7 +19,7 @@ from server.storage import group_commit
 from server.storage.group_commit import LIMITS, GroupCommit
 from server.storage.groups import Limits
 from server.storage.mysql import Database
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 
 _numbers = itertools.count(1)
 

@@ -22,7 +22,7 @@ from server.storage.charges import insert_one
 from server.storage.group_commit import GroupCommit
 from server.storage.groups import Limits
 from server.storage.mysql import Database
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 from tools.migrate import migrate
 
 REFUSED_ORDER = 13

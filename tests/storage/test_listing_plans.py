@@ -12,7 +12,7 @@ from server.domain.numbered_page import NumberedPageQuery
 from server.domain.payment import PaymentMethod, Status
 from server.storage import list_queries
 from server.storage.rows import payments_from_json
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 from tools.database_connection import connect
 from tools.migrate import migrate
 from tools.sample_data import insert_sample_payments

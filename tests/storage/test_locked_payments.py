@@ -17,7 +17,7 @@ from server.domain.request_key import RequestKey
 from server.storage.mysql import Database, Session
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.settlement_store import MysqlSettlementStore
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 from tests.waiting import wait_until
 
 POOL = 4

@@ -18,7 +18,8 @@ import pytest
 
 from bench.peers.replaced.table import TABLE
 from server.config import Settings
-from tests.conftest import DatabaseServer, settings_of
+from tests import programs
+from tests.databases import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT
 from tools.database_connection import DatabaseConnectionError, connect
 from tools.migrate import _schema_fingerprint, applied_version, migrate, read_records, status_lines
@@ -340,13 +341,7 @@ def test_a_database_with_a_very_long_name_can_be_migrated(database_server: Datab
 
 def test_a_database_that_never_answers_ends_the_program_with_a_line(tmp_path: Path) -> None:
     nowhere = {"MYSQL_SOCKET": str(tmp_path / "none.sock"), "MYSQL_STARTUP_TIMEOUT_SECONDS": "0.2"}
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.migrate"],
-        env=program_environment(nowhere),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = programs.run("tools.migrate", environment=program_environment(nowhere))
 
     assert done.returncode == 1
     assert done.stdout.startswith("waiting up to 0.2 s for the database at")
@@ -363,13 +358,8 @@ def test_a_user_that_the_database_refuses_is_not_waited_for(empty_database: dict
 
 def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, empty_database: dict[str, str]) -> None:
     def status() -> list[list[str]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "tools.migrate", "status"],
-            env=program_environment(empty_database),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = programs.run("tools.migrate", "status", environment=program_environment(empty_database))
+        assert done.returncode == 0, done.stderr
         return [re.split(" {2,}", line) for line in done.stdout.splitlines()]
 
     assert status()[:2] == [["version", "name", "applied at (UTC)"], ["0001", "adopt_payments", "pending"]]

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from server.storage.one_column import read_values
-from tests.conftest import DatabaseServer
+from tests.databases import DatabaseServer
 
 Connect = Callable[[], Awaitable[aiomysql.Connection]]
 

@@ -10,7 +10,7 @@ import pytest
 from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed
 from server.storage.mysql import Database, Session
-from tests.conftest import settings_of
+from tests.databases import settings_of
 
 ROWS = 500
 """A reply that takes more than one packet, and is read in more than one turn."""

@@ -15,7 +15,7 @@ from server.domain.payment import NewRefund, Payment, RefundOutcome
 from server.domain.request_key import RequestKey
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 
 CURRENCIES = ("INR", "JPY")
 
@@ -32,7 +32,7 @@ rows: st.SearchStrategy[Row] = st.tuples(
 ).filter(lambda row: row[4] <= (row[0] or 0))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=rows, requested=st.one_of(st.none(), st.integers(1, 25)), currency=st.sampled_from(CURRENCIES))
 def test_a_payment_in_any_state_is_refunded_as_the_domain_has_it(
     migrated_database: dict[str, str],

@@ -21,7 +21,7 @@ from server.storage.event_store import MysqlEventStore
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.relay import Relay
-from tests.conftest import Accounts, DatabaseServer, settings_of
+from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.storage.test_group_commit import new_payment
 
 _WAITING = "SELECT outbox_id FROM payment_outbox LIMIT 1"

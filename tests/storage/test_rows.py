@@ -14,7 +14,7 @@ from server.domain.money import AMOUNT_DIGITS, Money
 from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
 from server.storage import list_queries, queries
 from server.storage.rows import details_from_json, many_details_from_json, payment_from_json, payments_from_json
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 from tools.migrate import migrate
 
 _ids = count(1)

@@ -9,7 +9,7 @@ from statistics import mean, median
 
 import pytest
 
-from tests.conftest import settings_of
+from tests.databases import settings_of
 from tools.database_connection import DatabaseConnection, connect
 from tools.migrate import migrate
 from tools.migration_files import MigrationError

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from server.storage.server_settings import risky_settings
-from tests.conftest import settings_of
+from tests.databases import settings_of
 from tests.running_service import RunningService
 from tools.devdb import PrivateDatabase
 from tools.doctor import examine

@@ -8,7 +8,7 @@ import pytest
 from server.domain.deadline import Deadline
 from server.storage import archive_queries, event_queries, processor_queries, queries
 from server.storage.mysql import Database, DuplicateKey, Session
-from tests.conftest import DatabaseServer, settings_of
+from tests.databases import DatabaseServer, settings_of
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 SCRIPTS = {

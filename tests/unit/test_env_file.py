@@ -2,15 +2,14 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from server import env_file
 from server.config import Settings, SettingsError, load_settings
-from tests.running_service import ROOT
+from tests import programs
+from tests.programs import ROOT
 from tools.private_settings import named_settings
 
 NAMES = [name.upper() for name in Settings.model_fields]
@@ -122,14 +121,7 @@ def test_the_mark_of_some_editors_before_the_text_belongs_to_no_name() -> None:
 def test_every_program_says_so_and_starts_nothing(folder: Path, module: str) -> None:
     Path(".env").write_text("MYSQL_HSOT=hunter2\n")
 
-    done = subprocess.run(
-        [sys.executable, "-m", *module.split()],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = programs.run(*module.split(), environment={"PATH": os.environ["PATH"]}, folder=folder)
 
     (line,) = (done.stdout + done.stderr).splitlines()
     assert line.endswith(".env line 1: MYSQL_HSOT is no setting; did you mean MYSQL_HOST?")

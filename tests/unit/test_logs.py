@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 CALL: dict[str, Any] = {
     "code": "OK",

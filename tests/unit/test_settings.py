@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from server.config import Engine, Protection, Settings, SettingsError, check_exposure, load_settings
 from server.domain.caller import Role
 from server.domain.payment import PaymentMethod
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 
 @pytest.fixture(autouse=True)
