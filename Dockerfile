@@ -3,22 +3,23 @@
 FROM python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
 FROM base AS build
+ENV UV_COMPILE_BYTECODE=1 UV_NO_CACHE=1
 WORKDIR /build
-COPY requirements/build.txt requirements/server.txt requirements/
+COPY tools/uv/requirements.txt tools/uv/
+RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --target uv -r tools/uv/requirements.txt
+COPY uv.lock pyproject.toml ./
+COPY clients/python/pyproject.toml clients/python/
 # Two environments: what the project's wheels are built with, and what is served from, which has no pip.
-RUN python -m venv --without-pip backend \
-    && pip --python backend/bin/python install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt \
-    && python -m venv --without-pip /opt/payments \
-    && pip --python /opt/payments/bin/python install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
-        -r requirements/server.txt
-COPY pyproject.toml README.md LICENSE ./
+RUN UV_PROJECT_ENVIRONMENT=backend uv/bin/uv sync --locked --only-group build --no-build \
+    && UV_PROJECT_ENVIRONMENT=/opt/payments uv/bin/uv sync --locked --no-default-groups --no-install-local --no-build
+COPY README.md LICENSE ./
 COPY clients/python clients/python
 COPY migrations migrations
 COPY server server
 COPY tools tools
-RUN pip --python backend/bin/python wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir wheels \
-        ./clients/python . \
-    && pip --python /opt/payments/bin/python install --no-cache-dir --no-index --no-deps wheels/*.whl
+RUN uv/bin/uv build --python backend --no-build-isolation --wheel --out-dir wheels clients/python \
+    && uv/bin/uv build --python backend --no-build-isolation --wheel --out-dir wheels \
+    && uv/bin/uv pip install --python /opt/payments --no-index --no-deps wheels/*.whl
 
 FROM base
 LABEL org.opencontainers.image.title="payments" \

@@ -1,7 +1,8 @@
-# `make help` lists what there is. Everything runs in .venv, made from the pinned lock files in requirements/.
+# `make help` lists what there is. Everything runs in .venv, which has the packages of uv.lock.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+UV := $(BIN)/uv
 READY := .venv/.ready
 GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy .bin/stripe-mock
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
@@ -18,6 +19,8 @@ ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run re
 	$(patsubst %,tests/api/test_%.py,adopted_payments authentication batch_charge charge concurrency get_payment grpcurl grpc_tools limits list_payments metrics python_client refund server)
 RELEASED := proto/released.binpb
 SBOM ?= payments.cdx.json
+# The packages of others that the image has.
+IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help run test faults fuzz clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit sbom clean
@@ -25,10 +28,14 @@ SBOM ?= payments.cdx.json
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
 
-$(READY): requirements/dev.txt pyproject.toml clients/python/pyproject.toml
+# uv installs everything else. It comes with pip, because uv.lock cannot pin what reads it.
+$(UV): tools/uv/requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r tools/uv/requirements.txt
+	touch $(UV)
+
+$(READY): $(UV) uv.lock pyproject.toml clients/python/pyproject.toml
+	$(UV) sync --quiet --locked --python $(BIN)/python
 	touch $(READY)
 
 .bin/grpcurl: PACKAGE := github.com/fullstorydev/grpcurl/cmd/grpcurl
@@ -170,16 +177,15 @@ migrate-status: $(READY) ## show which migrations are applied
 sample: $(READY) ## add 400 sample payments
 	$(BIN)/payments sample
 
-lock: $(READY) ## pin the newest allowed versions of all packages
-	$(BIN)/uv pip compile pyproject.toml --group dev --generate-hashes --no-emit-package payments-client --python-version 3.11 --no-header --no-annotate --upgrade --quiet -o requirements/dev.txt
-	$(BIN)/uv pip compile --group build -c requirements/dev.txt --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet -o requirements/build.txt
-	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt --generate-hashes --no-emit-package payments-client --python-version 3.11 --no-header --no-annotate --quiet -o requirements/server.txt
+lock: $(UV) ## pin the newest allowed versions of all packages
+	echo uv | $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate -o tools/uv/requirements.txt -
+	$(UV) lock --quiet --upgrade
 
 audit: $(READY) ## look all locked packages up in a database of known vulnerabilities, which must be reached for it
 	$(BIN)/python -m tools.audit
 
 sbom: $(READY) ## list the packages in the image, in CycloneDX's form, in SBOM=payments.cdx.json
-	$(BIN)/cyclonedx-py requirements requirements/server.txt --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
+	set -o pipefail; $(UV) export $(IN_IMAGE) | $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
 clean: ## remove the environment, the built tools and the private database
 	if test -x $(BIN)/python; then $(BIN)/python -m tools.devdb stop; fi

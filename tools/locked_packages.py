@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,16 +44,22 @@ def locked_packages(root: Path) -> set[Package]:
         subprocess.CalledProcessError: Go or Maven failed.
         FileNotFoundError: a lock file is missing, or Go or Maven is.
     """
-    packages: set[Package] = set()
-    for path in sorted((root / "requirements").glob("*.txt")):
-        packages |= set(python_packages(path.read_text()))
+    packages = set(uv_packages((root / "uv.lock").read_text()))
+    packages |= set(pip_packages((root / "tools/uv/requirements.txt").read_text()))
     packages |= set(npm_packages((root / "clients/typescript/package-lock.json").read_text()))
     for folder, patterns in _GO_MODULES.items():
         packages |= set(go_packages(root / folder, patterns))
     return packages | set(maven_packages(_maven_list(root / "clients/java/pom.xml")))
 
 
-def python_packages(requirements: str) -> Iterator[Package]:
+def uv_packages(lock: str) -> Iterator[Package]:
+    """Yield those of a ``uv.lock``."""
+    for entry in tomllib.loads(lock)["package"]:
+        if "registry" in entry["source"]:
+            yield Package("PyPI", entry["name"], entry["version"])
+
+
+def pip_packages(requirements: str) -> Iterator[Package]:
     """Yield those of a requirements file."""
     for name, version in _REQUIREMENT.findall(requirements):
         yield Package("PyPI", name, version)

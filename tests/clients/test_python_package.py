@@ -12,7 +12,6 @@ from tests.running_service import RunningService
 
 UV = str(Path(sys.executable).parent / "uv")
 CLIENT = ROOT / "clients" / "python"
-LOCKED = ROOT / "requirements" / "dev.txt"
 
 pytestmark = pytest.mark.timeout(300)  # packages are fetched
 
@@ -71,10 +70,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the Python of an environment with the wheel, and mypy; what they need has the locked versions."""
-    environment = tmp_path_factory.mktemp("bare") / "venv"
+    folder = tmp_path_factory.mktemp("bare")
+    environment, locked = folder / "venv", folder / "locked.txt"
     python = environment / "bin" / "python"
+    run(UV, "export", "--locked", "--no-emit-local", "--no-hashes", "--output-file", locked, "--project", ROOT)
     run(UV, "venv", "--python", sys.executable, environment)
-    run(UV, "pip", "install", "--python", python, "--constraint", LOCKED, wheel, "mypy")
+    run(UV, "pip", "install", "--python", python, "--constraint", locked, wheel, "mypy")
     return python
 
 

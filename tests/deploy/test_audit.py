@@ -6,15 +6,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 
 from tests.programs import ROOT
 from tools.audit import NONE_KNOWN, NOT_ASKED, SOME_KNOWN, audit
-from tools.locked_packages import Package, go_packages, maven_packages, npm_packages, python_packages
+from tools.locked_packages import Package, go_packages, maven_packages, npm_packages, pip_packages, uv_packages
 
-REQUIREMENTS = (ROOT / "requirements/server.txt").read_text()
+LOCK = (ROOT / "uv.lock").read_text()
+UV = (ROOT / "tools/uv/requirements.txt").read_text()
 LISTED = """
 The following files have been resolved:
    payments.internal:payments-client:jar:1.0.0:compile
@@ -129,15 +131,14 @@ def test_without_the_programs_that_list_packages_nothing_is_said_to_be_fine() ->
     assert run.stdout.startswith("NOT AUDITED: the locked packages could not be listed: ")
 
 
-def test_those_of_python_are_all_that_are_pinned() -> None:
-    found = set(python_packages(REQUIREMENTS))
-    assert len(found) == REQUIREMENTS.count("==") - REQUIREMENTS.count("python_full_version ==")
-    assert Package("PyPI", "grpcio", version_of("grpcio")) in found
+def test_those_of_python_are_all_that_are_pinned_and_not_our_own() -> None:
+    found = set(uv_packages(LOCK))
+    assert len(found) == LOCK.count("[[package]]") - len({"payments-client", "payments-server"})
+    assert {Package("PyPI", name, version(name)) for name in ("grpcio", "hatchling", "pytest")} <= found
 
 
-def version_of(name: str) -> str:
-    (line,) = (line for line in REQUIREMENTS.splitlines() if line.startswith(f"{name}=="))
-    return line.removeprefix(f"{name}==").split()[0]
+def test_the_program_that_installs_those_of_python_is_among_them() -> None:
+    assert set(pip_packages(UV)) == {Package("PyPI", "uv", version("uv"))}
 
 
 def test_those_of_npm_are_what_is_installed_and_not_our_own() -> None:

@@ -17,9 +17,9 @@ import httpx
 import pytest
 
 from server.config import Settings
+from tests.deploy.sbom import make_sbom
 from tools.devdb import PrivateDatabase
 from tools.health_probe import DEFAULT_PORT
-from tools.locked_packages import python_packages
 
 DOCKERFILE = Path("Dockerfile")
 INSTALLED = "/opt/payments"
@@ -53,9 +53,10 @@ def last(instruction: str) -> str:
     return rest
 
 
-def copied() -> list[str]:
-    """Return what the build copies from the project."""
-    return [source for name, rest in build_steps() if name == "COPY" for source in rest.split()[:-1]]
+def copied() -> set[str]:
+    """Return what the build copies from the project: files and whole folders."""
+    sources = {Path(source) for name, rest in build_steps() if name == "COPY" for source in rest.split()[:-1]}
+    return {str(source) for source in sources if sources.isdisjoint(source.parents)}
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +71,17 @@ def image() -> Iterator[Path]:
         base.mkdir()
         (base / "python").symlink_to(interpreter())
         (base / "pip").symlink_to(Path(sys.executable).parent / "pip")
-        path = f"{base}{os.pathsep}{os.environ['PATH']}"
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_CERT_"))}
+        environment = {**kept, "PATH": f"{base}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
         for instruction, rest in build_steps():
             if instruction == "COPY":
                 *sources, target = rest.split()
                 for source in sources:
                     copy(Path(source), build / target, into=target.endswith("/"))
+            elif instruction == "ENV":
+                environment |= dict(pair.split("=", 1) for pair in rest.split())
             elif instruction == "RUN":
                 command = rest.replace(INSTALLED, str(installed))
-                environment = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-                environment |= {"PATH": path, "HOME": str(folder)}
                 subprocess.run(["sh", "-ec", command], cwd=build, env=environment, check=True, capture_output=True)
         yield installed
     finally:
@@ -100,7 +102,7 @@ def is_reachable(path: Path) -> bool:
 def copy(source: Path, target: Path, *, into: bool) -> None:
     """Copy as COPY does, without what .dockerignore leaves out everywhere."""
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"), dirs_exist_ok=True)
     else:
         place = target / source.name if into else target
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -230,16 +232,26 @@ def test_the_image_has_no_build_tools_of_ours(image: Path) -> None:
     assert packages.isdisjoint({"pip", "setuptools", "wheel", "hatchling", "grpcio_tools", "pytest", "pyarrow"})
 
 
-def test_what_is_installed_is_what_the_list_of_packages_has_and_the_project_itself(image: Path) -> None:
+def test_what_is_installed_is_what_the_list_of_packages_has_and_the_project_itself(image: Path, tmp_path: Path) -> None:
     installed = {
         (re.sub(r"[-_.]+", "-", name).lower(), version)
         for path in image.glob("lib/python*/site-packages/*.dist-info")
         for name, version in [path.name.removesuffix(".dist-info").rsplit("-", 1)]
     }
-    listed = {(one.name, one.version) for one in python_packages(Path("requirements/server.txt").read_text())}
+    listed = {(one["name"], one["version"]) for one in make_sbom(tmp_path / "image.cdx.json")["components"]}
 
     assert listed < installed
     assert {name for name, _ in installed - listed} == {"payments-server", "payments-client"}
+
+
+def test_what_is_installed_is_compiled_because_the_service_may_not_write_it(image: Path) -> None:
+    (packages,) = image.glob("lib/python*/site-packages")
+
+    for name in ("server", "payments", "starlette"):
+        sources = {path.stem for path in (packages / name).glob("*.py")}
+        compiled = {path.name.partition(".")[0] for path in (packages / name / "__pycache__").glob("*.pyc")}
+        assert sources
+        assert compiled == sources
 
 
 def test_the_last_stage_adds_nothing_but_what_the_build_installed() -> None:
@@ -260,7 +272,7 @@ def test_the_build_is_sent_what_it_copies_and_nothing_else() -> None:
     let_in = [line.removeprefix("!") for line in lines if line.startswith("!")]
 
     assert lines[0] == "*"
-    assert sorted({"requirements" if name.startswith("requirements/") else name for name in copied()}) == let_in
+    assert sorted(copied()) == let_in
 
 
 def test_ports_of_the_image_and_of_the_health_check_are_those_of_the_service() -> None:

@@ -1,0 +1,16 @@
+"""The list of packages that ``make sbom`` writes."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.running_service import ROOT
+
+
+def make_sbom(path: Path) -> dict[str, Any]:
+    """Return what ``make sbom`` writes to ``path``."""
+    command = ["make", "--no-print-directory", "sbom", f"SBOM={path}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    sbom: dict[str, Any] = json.loads(path.read_bytes())
+    return sbom
