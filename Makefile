@@ -151,6 +151,10 @@ lint: $(READY) .bin/actionlint ## ruff, import-linter, buf lint, buf breaking, h
 	$(BIN)/hadolint Dockerfile
 	.bin/actionlint -shellcheck= -pyflakes=
 
+.PHONY: hooks
+hooks: $(READY) .bin/actionlint ## check each commit before it is made, with pre-commit
+	$(BIN)/pre-commit install
+
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy server tools tests bench clients/python/src clients/python/example clients/python/conformance
 

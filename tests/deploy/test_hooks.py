@@ -1,0 +1,71 @@
+"""The hooks of ``make hooks``: each stops a commit that has a mistake of its kind."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.running_service import ROOT
+
+CONFIGURATION = ".pre-commit-config.yaml"
+HOOKS = {
+    hook["id"]: hook for repo in yaml.safe_load((ROOT / CONFIGURATION).read_text())["repos"] for hook in repo["hooks"]
+}
+
+MISTAKES = {
+    "ruff-format": ("server/__main__.py", "main()", "main( )"),
+    "ruff-check": ("server/__main__.py", "main()", "main(); x = 1"),
+    "import-linter": ("server/domain/money.py", "\nfrom ", "\nimport aiomysql\nfrom "),
+    "buf": ("proto/payments/v1/payments.proto", "\nmessage ", "\nmessage Lower_case {}\nmessage "),
+    "hadolint": ("Dockerfile", "python:3.11", "python:latest AS other\nFROM python:3.11"),
+    "actionlint": (".github/workflows/ci.yml", "runs-on: ubuntu-24.04", "runs-on: ubuntu-99.04"),
+    "uv-lock": ("pyproject.toml", '"aiomysql>=0.3.2",', '"aiomysql>=0.3.1",'),
+}
+"""For each hook a mistake that it finds: the file, and what is replaced in it by what."""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository with the files of this one, as they are, and its programs."""
+    copy = tmp_path_factory.mktemp("repository")
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    for folder in (".venv", ".bin", ".cache"):
+        (copy / folder).symlink_to(ROOT / folder)
+    subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=copy, check=True)
+    return copy
+
+
+def run_hook(name: str, file: str, repository: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pre_commit", "run", name, "--files", file]
+    return subprocess.run(command, cwd=repository, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_it_passes_what_is_right_and_stops_what_is_wrong(name: str, repository: Path) -> None:
+    file, right, wrong = MISTAKES[name]
+    path = repository / file
+    before = run_hook(name, file, repository)
+    assert before.returncode == 0, before.stdout
+    assert "Passed" in before.stdout
+
+    assert right in path.read_text()
+    path.write_text(path.read_text().replace(right, wrong, 1))
+    after = run_hook(name, file, repository)
+    subprocess.run(["git", "checkout", "--quiet", "--", file], cwd=repository, check=True)
+
+    assert after.returncode == 1, after.stdout
+    assert "Failed" in after.stdout
+
+
+def test_each_runs_programs_that_are_pinned() -> None:
+    for hook in HOOKS.values():
+        for command in hook["entry"].removeprefix("bash -c '").split(" && "):
+            assert command.startswith((".venv/bin/", ".bin/")), hook["id"]
