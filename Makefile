@@ -96,6 +96,16 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
 
+.PHONY: smoke smoke-image
+smoke: $(READY) ## charge a running service once and read the payment back (GRPC=127.0.0.1:50051 REST=http://127.0.0.1:8001)
+	$(BIN)/python -m tools.smoke --grpc $(or $(GRPC),127.0.0.1:50051) --rest $(or $(REST),http://127.0.0.1:8001)
+
+smoke-image: COMPOSE := docker compose --project-name payments-smoke
+smoke-image: $(READY) ## build the image, bring it up from nothing with docker compose, pass `make smoke`, and take it down
+	for account in ROOT_ MIGRATOR_ ""; do export MYSQL_$${account}PASSWORD=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex())'); done; \
+	trap '$(COMPOSE) down --volumes' EXIT; \
+	$(COMPOSE) up --build --wait --wait-timeout 600 && $(MAKE) smoke || { $(COMPOSE) logs; exit 1; }
+
 test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
 	$(BIN)/python -m pytest --ignore=tests/clients
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(BIN)/python -m pytest $(ENGINE_TESTS)

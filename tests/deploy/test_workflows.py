@@ -55,6 +55,21 @@ def test_ci_makes_what_the_project_s_own_run_makes() -> None:
     assert 'make "$TARGET"' in runs(job)
 
 
+def test_the_image_is_tested_for_each_change_and_each_release() -> None:
+    job = load("workflows/ci.yml")["jobs"]["image"]
+    assert runs(job) == ["make smoke-image"]
+    assert job["if"] == "github.event_name != 'schedule'"
+
+
+def test_each_job_makes_a_target_that_the_makefile_describes() -> None:
+    described = set(re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    matrix = set(load("workflows/ci.yml")["jobs"]["make"]["strategy"]["matrix"]["target"])
+    jobs = [job for path in WORKFLOWS for job in yaml.safe_load(path.read_text())["jobs"].values() if "steps" in job]
+    made = {target for job in jobs for run in runs(job) for target in re.findall(r"^make ([\w-]+)", run, re.MULTILINE)}
+    assert {"audit", "sbom", "smoke-image"} <= made
+    assert matrix | made <= described
+
+
 def test_the_audit_runs_for_each_change_and_each_week_and_is_no_part_of_the_project_s_own_run() -> None:
     workflow = load("workflows/ci.yml")
     assert {"push", "pull_request", "schedule"} <= triggers(workflow)
