@@ -103,6 +103,7 @@ def test_everything_that_is_pinned_is_moved() -> None:
     modules = {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("go.mod") if not ignored(path)}
     assert moved == {
         "github-actions": {"/"},
+        "devcontainers": {"/"},
         "docker": {"/"},
         "docker-compose": {"/"},
         "uv": {"/"},
