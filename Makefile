@@ -30,7 +30,7 @@ help: ## list the commands
 
 # uv installs everything else. It comes with pip, because uv.lock cannot pin what reads it.
 $(UV): tools/uv/requirements.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r tools/uv/requirements.txt
 	touch $(UV)
 
