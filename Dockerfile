@@ -18,7 +18,7 @@ COPY migrations migrations
 COPY server server
 COPY tools tools
 RUN uv/bin/uv build --python backend --no-build-isolation --wheel --out-dir wheels clients/python \
-    && uv/bin/uv build --python backend --no-build-isolation --wheel --out-dir wheels \
+    && uv/bin/uv build --python backend --no-build-isolation --wheel --out-dir wheels . \
     && uv/bin/uv pip install --python /opt/payments --no-index --no-deps wheels/*.whl
 
 FROM base

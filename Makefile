@@ -19,7 +19,7 @@ ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run re
 	$(patsubst %,tests/api/test_%.py,adopted_payments authentication batch_charge charge concurrency get_payment grpcurl grpc_tools limits list_payments metrics python_client refund server)
 RELEASED := proto/released.binpb
 SBOM ?= payments.cdx.json
-# The packages of others that the image has.
+# What `uv export` lists for the image: its packages, without the project's own.
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate -
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
 
-# uv installs everything else. It comes with pip, because uv.lock cannot pin what reads it.
+# pip installs uv, because uv.lock cannot pin the program that reads it. uv installs everything else.
 $(UV): tools/uv/requirements.txt
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r tools/uv/requirements.txt

@@ -254,6 +254,17 @@ def test_what_is_installed_is_compiled_because_the_service_may_not_write_it(imag
         assert compiled == sources
 
 
+def test_what_is_fetched_is_locked_and_is_a_wheel() -> None:
+    commands = [command for name, rest in build_steps() if name == "RUN" for command in rest.split(" && ")]
+    installing = [set(command.split()) for command in commands if " install " in command or " sync " in command]
+    by_pip, *by_uv = [words for words in installing if "--no-index" not in words]
+
+    assert {"--require-hashes", "--only-binary"} <= by_pip
+    assert len(by_uv) == 2
+    for words in by_uv:
+        assert {"--locked", "--no-build"} <= words
+
+
 def test_the_last_stage_adds_nothing_but_what_the_build_installed() -> None:
     steps = [(name, rest) for name, rest in stages()[-1] if name in {"ADD", "COPY", "RUN"}]
 
