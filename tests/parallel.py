@@ -14,7 +14,7 @@ from tools.devdb import PrivateDatabase
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there is closed to other users, as in /tmp
 _ROOM_BYTES = 6 << 30
-_MAX_CONNECTIONS = 2000
+_MAX_CONNECTIONS = 1000
 _SOCKET = "database_socket"
 
 

@@ -13,6 +13,7 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 TIMEOUT_SECONDS = 90
 
 
+@pytest.mark.long
 def test_no_answer_is_outside_of_what_the_document_says(
     start_service: Callable[..., RunningService], tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_imports_are_measured(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_service_is_measured_beside_its_peers(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--seconds", "0.5", "--rows", "30000", "--listed-rows", "3000", "--charges", "10")

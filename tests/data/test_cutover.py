@@ -41,6 +41,7 @@ def shell(empty_database: dict[str, str]) -> dict[str, str]:
     return kept | empty_database | {"PATH": path}
 
 
+@pytest.mark.long
 def test_every_step_goes_as_it_is_written(
     empty_database: dict[str, str], database_server: DatabaseServer, shell: dict[str, str]
 ) -> None:

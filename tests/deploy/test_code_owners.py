@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 LINES = [
     line.split() for line in (ROOT / ".github/CODEOWNERS").read_text().splitlines() if line and not line.startswith("#")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.running_service import ROOT
+from tests.programs import ROOT
 
 CONFIGURATION = ".pre-commit-config.yaml"
 HOOKS = {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running_service import ROOT, RunningService
+from tests.programs import ROOT
+from tests.running_service import RunningService
 
 DOCKER = """\
 #!/bin/sh

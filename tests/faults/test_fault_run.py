@@ -48,6 +48,7 @@ class Came:
         return f"  {self.step.name:42} {self.step.seconds:5.1f} s, {again} after{'' if self.was_felt else ', NOT FELT'}"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 600)
 def test_no_payment_is_lost_or_doubled_whatever_breaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     history = History()

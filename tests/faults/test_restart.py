@@ -15,6 +15,7 @@ THREADS = 8
 ROUNDS = 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("replica_count", [1, 2], ids=["one replica", "two replicas, one after the other"])
 def test_no_call_fails_while_the_service_is_stopped_and_started_again(
     replica_count: int,

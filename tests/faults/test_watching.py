@@ -220,6 +220,7 @@ def wrong_with(notes: list[Event], stream: list[Event], told: Told) -> list[str]
     return wrong
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_consumer_that_is_killed_at_random_misses_nothing(
     scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -130,6 +130,7 @@ def _troubled(processor: FaultyProcessor, moods: Moods, chance: random.Random) -
     assert failed == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 600)
 def test_money_moves_once_and_the_books_say_so_whatever_breaks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -23,7 +23,7 @@ from tools.archive import archive
 from tools.progress import meter
 
 SOON = {
-    "PROCESSOR_TIMEOUT_SECONDS": "1",
+    "PROCESSOR_TIMEOUT_SECONDS": "5",
     "PROCESSOR_JANITOR_INTERVAL_SECONDS": "0.1",
     "PROCESSOR_JANITOR_AFTER_SECONDS": "0.5",
     "PROCESSOR_JANITOR_MAX_PAUSE_SECONDS": "1",
@@ -251,7 +251,7 @@ def test_a_repeated_charge_that_is_pending_asks_nothing_anew_and_gets_the_paymen
 def test_a_charge_is_captured_once_whatever_becomes_of_the_answers(
     processor: FaultyProcessor, start: Starter, fault: Fault
 ) -> None:
-    api = start()
+    api = start(PROCESSOR_TIMEOUT_SECONDS="1")
     with processor.failing(fault):
         payment = api.charge(charge()).payment
         assert payment.status == pb.PAYMENT_STATUS_PENDING
@@ -292,7 +292,7 @@ def test_a_charge_whose_key_is_forgotten_is_looked_for_and_failed_when_it_was_ne
     start: Starter,
     was_done: bool,  # noqa: FBT001
 ) -> None:
-    api = start(PROCESSOR_KEY_LIFETIME_SECONDS="10")
+    api = start(PROCESSOR_TIMEOUT_SECONDS="1", PROCESSOR_KEY_LIFETIME_SECONDS="10")
     processor.list_lag_seconds = 9
     fault = Fault(drop_after=True) if was_done else Fault(drop_before=True)
     with processor.failing(fault, path="/payment_intents"):
