@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.running_service import RunningService
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
