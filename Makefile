@@ -17,13 +17,16 @@ PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst a
 # of overload and abuse are not here, because they name both engines themselves.
 ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/api/test_%.py,adopted_payments authentication batch_charge charge concurrency get_payment grpcurl grpc_tools limits list_payments metrics python_client refund server)
+QUICK_TESTS := tests/unit tests/transport $(patsubst %,tests/api/test_%.py,batch_charge charge get_payment list_payments refund)
+# Processes side by side, two for each core (tests/conftest.py).
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
 SBOM ?= payments.cdx.json
 # What `uv export` lists for the image: its packages, without the project's own.
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults fuzz clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit sbom clean
+.PHONY: help run test-quick test faults fuzz clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -106,9 +109,12 @@ smoke-image: $(READY) ## build the image, bring it up from nothing with docker c
 	trap '$(COMPOSE) down --volumes' EXIT; \
 	$(COMPOSE) up --build --wait --wait-timeout 600 && $(MAKE) smoke || { $(COMPOSE) logs; exit 1; }
 
+test-quick: $(READY) ## pass the unit tests, and the contract's on a running service: an answer in under a minute
+	$(PYTEST) $(QUICK_TESTS)
+
 test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
-	$(BIN)/python -m pytest --ignore=tests/clients
-	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(BIN)/python -m pytest $(ENGINE_TESTS)
+	$(PYTEST) --ignore=tests/clients
+	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
 
 faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processor/test_fault_run.py
@@ -125,7 +131,7 @@ clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/cli
 	npm --prefix clients/typescript run --silent lint
 	npm --prefix clients/typescript test --silent
 	npm --prefix clients/typescript run --silent example:build
-	$(BIN)/python -m pytest tests/clients
+	$(PYTEST) tests/clients
 
 bench: $(READY) .bin/peer-go .bin/loader ## measure the service beside a Go peer, the one that it replaces, and itself without its parts
 	$(BIN)/python -m bench

@@ -13,7 +13,7 @@ from xdist.workermanage import WorkerController
 from tools.devdb import PrivateDatabase
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there is closed to other users, as in /tmp
-_ROOM_BYTES = 6 << 30
+_ROOM_BYTES = 4 << 30
 _MAX_CONNECTIONS = 1000
 _SOCKET = "database_socket"
 

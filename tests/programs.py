@@ -77,8 +77,11 @@ def _become(
     os.environ.update(environment)
     time.tzset()
     os.chdir(folder)
-    os.dup2(output.fileno(), sys.stdout.fileno())
-    os.dup2(errors.fileno(), sys.stderr.fileno())
+    # Made anew, because a stream remembers what kind of file it was opened on.
+    os.dup2(output.fileno(), 1)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
+    os.dup2(errors.fileno(), 2)
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.argv[1:] = arguments
     for imported in (module, f"{module}.__main__"):
         sys.modules.pop(imported, None)  # otherwise runpy warns that it runs for the second time
