@@ -7,7 +7,7 @@ Rests on "Errors" (docs.stripe.com/api/errors), "Error codes" (docs.stripe.com/e
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -196,22 +196,22 @@ class StripeApi:
         if status == HTTPStatus.OK and isinstance(body.get("object"), str):
             return Reply(body)
         if status == HTTPStatus.UNAUTHORIZED:
-            _tell(_log.error, "processor_refuses_key", request, response, error)
+            _log.error("processor_refuses_key", **_log_fields(request, response, error))
             raise OutcomeUnknown(f"{request.operation}: {status}")
         is_decline = status == HTTPStatus.PAYMENT_REQUIRED and text(error, "type") == "card_error"
         if is_decline and request.operation == "capture":
             return Reply({}, Refusal(status, error, is_decline=True))
         may_help = _may_help_to_retry(response)
         if may_help or status in _PASSING or status >= _FIRST_SERVER_ERROR:
-            _tell(_log.warning, "processor_cannot_answer", request, response, error)
+            _log.warning("processor_cannot_answer", **_log_fields(request, response, error))
             raise (_AskAgain if may_help else OutcomeUnknown)(f"{request.operation}: {status}")
         is_client_error = _FIRST_CLIENT_ERROR <= status < _FIRST_SERVER_ERROR
         if is_decline or (is_client_error and text(error, "type") == "invalid_request_error"):
-            _tell(_log.error, "processor_refuses", request, response, error)
+            _log.error("processor_refuses", **_log_fields(request, response, error))
             metrics.count_processor_problem("refused")
             return Reply({}, Refusal(status, error))
         # Also idempotency_error: the same key was sent before with other parameters, and something became of that.
-        _tell(_log.error, "processor_answer_not_understood", request, response, error)
+        _log.error("processor_answer_not_understood", **_log_fields(request, response, error))
         metrics.count_processor_problem("wrong_answer")
         raise OutcomeUnknown(f"{request.operation}: {status}")
 
@@ -250,19 +250,16 @@ def _may_help_to_retry(response: httpx.Response) -> bool:
     return response.status_code in _PASSING or response.status_code >= _FIRST_SERVER_ERROR
 
 
-def _tell(
-    log: Callable[..., None], event: str, request: Request, response: httpx.Response, error: Mapping[str, Any]
-) -> None:
-    # Without the message, which may quote the request, and the API key in it.
-    log(
-        event,
-        operation=request.operation,
-        status=response.status_code,
-        type=text(error, "type"),
-        code=text(error, "code"),
-        parameter=text(error, "param"),
-        processor_request_id=response.headers.get("Request-Id"),
-    )
+def _log_fields(request: Request, response: httpx.Response, error: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the log says of an answer: not its message, which may quote the request, and the API key in it."""
+    return {
+        "operation": request.operation,
+        "status": response.status_code,
+        "type": text(error, "type"),
+        "code": text(error, "code"),
+        "parameter": text(error, "param"),
+        "processor_request_id": response.headers.get("Request-Id"),
+    }
 
 
 def _client(url: str, headers: Mapping[str, str], *, idle_connections: int) -> httpx.AsyncClient:

@@ -1,7 +1,6 @@
 """Where errors become statuses: the one table from what went wrong to code, reason and details, for every transport."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -74,10 +73,11 @@ class OtherVerb(errors.PaymentsError):
 class OriginNotAllowed(errors.PaymentsError):
     """A web page of another origin sent a request that may change something."""
 
-    def __init__(self, message: str, page: Mapping[str, str]) -> None:
-        """Keep what the browser said of the ``page``, as fields for the log."""
+    def __init__(self, message: str, origin: str, site: str) -> None:
+        """Keep what the browser said of the page, for the log: its Origin and Sec-Fetch-Site, empty if not sent."""
         super().__init__(message)
-        self.page = page
+        self.origin = origin
+        self.site = site
 
 
 _RULES: dict[type[Exception], _Rule] = {

@@ -101,7 +101,8 @@ class _Page:
         return OriginNotAllowed(
             f"a web page of an origin that is not allowed sent this request ({named}); if its pages may call, name the "
             "origin in CORS_ALLOWED_ORIGINS",
-            {"origin": origin, "sec_fetch_site": site},
+            origin,
+            site,
         )
 
 

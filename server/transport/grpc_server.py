@@ -172,7 +172,7 @@ class _Rpcs:
         try:
             self._cross_site.check_call(metadata)
         except OriginNotAllowed as error:
-            _log.warning("cross_site_refused", peer=context.peer(), **error.page)
+            _log.warning("cross_site_refused", peer=context.peer(), origin=error.origin, sec_fetch_site=error.site)
             raise
 
     def _call(self, context: _Context, metadata: Mapping[str, Any], repeated_key: str | None) -> Call:

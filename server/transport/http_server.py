@@ -139,7 +139,14 @@ class _Front:
         failure = failure_of(error, scope["call_id"])
         rpc = self._router.rpc_of(asked_method(scope), scope)
         peer = peer_of(Request(scope))
-        _log.warning("cross_site_refused", request_id=scope["call_id"], rpc=rpc, peer=peer, **error.page)
+        _log.warning(
+            "cross_site_refused",
+            request_id=scope["call_id"],
+            rpc=rpc,
+            peer=peer,
+            origin=error.origin,
+            sec_fetch_site=error.site,
+        )
         if rpc:
             metrics.call_failed(rpc, failure.reason)()
         return self._error(failure, scope)
