@@ -26,7 +26,7 @@ SBOM ?= payments.cdx.json
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test-quick test faults fuzz clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift release migrate migrate-status sample lock audit sbom clean
+.PHONY: help run test-quick test faults fuzz clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift surface release migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -183,6 +183,9 @@ generate: $(READY) $(GENERATORS) ## generate the code that comes from the protos
 
 drift: $(READY) $(GENERATORS) ## fail when the generated code is not what the protos give
 	$(BIN)/python -m tools.generate --check
+
+surface: $(READY) ## rewrite tests/surface/snapshot after an intended change of errors, metrics, logs, settings, commands, schema or REST
+	SURFACE=write $(BIN)/python -m pytest --quiet tests/surface/test_surface.py
 
 release: $(READY) ## record the proto as released: from then on, `make lint` fails on what breaks its callers
 	$(BIN)/python -m tools.generate --imports

@@ -1,0 +1,61 @@
+"""The ``payments`` commands: arguments, options and help texts, which also document the exit codes."""
+
+import enum
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from typing import Any, get_args, get_origin
+
+import typer
+from typer.core import TyperArgument, TyperGroup, TyperOption
+
+from tools.commands import app
+
+
+def commands() -> dict[str, Any]:
+    """Return every command by its full name, such as ``payments keys create``."""
+    (program,) = distribution("payments-server").entry_points.select(group="console_scripts").names
+    return dict(_commands(program, typer.main.get_command(app)))
+
+
+def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - Typer does not export the type
+    shown = [parameter for parameter in command.params if not parameter.hidden]
+    arguments = [one for one in shown if isinstance(one, TyperArgument)]
+    options = [one for one in shown if isinstance(one, TyperOption)]
+    yield (
+        name,
+        {
+            "help": " ".join((command.help or "").split()),
+            "arguments": [{one.metavar or (one.name or "").upper(): _described(one)} for one in arguments],
+            "options": {"/".join([*one.opts, *one.secondary_opts]): _described(one) for one in options},
+        },
+    )
+    if isinstance(command, TyperGroup):
+        for own_name, subcommand in command.commands.items():
+            yield from _commands(f"{name} {own_name}", subcommand)
+
+
+def _described(parameter: TyperArgument | TyperOption) -> dict[str, Any]:
+    facts = {
+        "type": _type(parameter.type_descriptor.annotation),
+        "help": parameter.help,
+        "metavar": parameter.metavar,
+        "environment variable": parameter.envvar,
+        "default": _default(parameter.default),
+        "minimum": parameter.min,
+        "maximum": parameter.max,
+        "required": parameter.required or None,
+        "repeatable": parameter.multiple or parameter.nargs != 1 or None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _type(annotation: Any) -> object:  # noqa: ANN401 - any type
+    if get_origin(annotation) is list:
+        (annotation,) = get_args(annotation)
+    if issubclass(annotation, enum.Enum):
+        return [one.value for one in annotation]
+    return annotation.__name__.lower()
+
+
+def _default(value: object) -> object:
+    return value.value if isinstance(value, enum.Enum) else value

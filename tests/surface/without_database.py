@@ -1,0 +1,74 @@
+"""The service over use cases that find no payments: enough to list its routes and to see requests rejected."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import NoReturn, cast
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.domain.caller import Role
+from server.domain.errors import PaymentNotFound
+from server.domain.money import Currencies
+from server.long_work import LongWork
+from server.transport.auth import ROLES, Gate, Keys
+from server.transport.calls import Calls
+from server.transport.health import HealthMonitor
+from server.transport.http_server import http_app
+from server.transport.monitoring import monitoring_app
+from server.transport.servicer import SERVICE, PaymentServicer
+from server.use_cases import Payments
+from server.watching import Watching
+from tests.conftest import settings_of
+
+_CURRENCIES = Currencies("INR", frozenset({"INR"}))
+"""A single currency, because messages list a set of them in no fixed order."""
+
+
+class _NoPayments:
+    """Use cases that accept every request and find no payment."""
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[NoReturn]]:
+        async def find_nothing(*_arguments: object) -> NoReturn:
+            raise PaymentNotFound(f"{name} finds nothing")
+
+        return find_nothing
+
+    async def watch(self, *_arguments: object) -> AsyncGenerator[tuple[int, None], None]:
+        """Yield the start of the stream, as ``Watching`` does."""
+        yield 0, None
+
+
+@dataclass(frozen=True)
+class WithoutDatabase:
+    """The servicer, and the ASGI applications of the REST and the monitoring port."""
+
+    servicer: PaymentServicer
+    rest: ASGIApp
+    monitoring: ASGIApp
+
+
+@contextmanager
+def service_without_database() -> Iterator[WithoutDatabase]:
+    """Build the service with every optional route enabled."""
+    long_work = LongWork()
+    gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
+    payments = cast("Payments", _NoPayments())
+    servicer = PaymentServicer(payments, cast("Watching", _NoPayments()), _CURRENCIES, long_work)
+    monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
+    settings = settings_of({"MYSQL_HOST": "none", "REST_DOCS": "true", "REST_METRICS": "true"})
+    services = [(SERVICE, servicer)]
+    rest = http_app(settings, services, payments, _CURRENCIES, Calls(100, gate), monitor, long_work)
+    yield WithoutDatabase(servicer, rest, monitoring_app(monitor))
+    long_work.close()
+
+
+def client_of(app: ASGIApp) -> httpx.AsyncClient:
+    """Return a client that calls ``app`` in this process."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": {}}, receive, send)
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://service")
