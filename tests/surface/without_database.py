@@ -21,7 +21,7 @@ from server.transport.monitoring import monitoring_app
 from server.transport.servicer import SERVICE, PaymentServicer
 from server.use_cases import Payments
 from server.watching import Watching
-from tests.conftest import settings_of
+from tests.databases import settings_of
 
 _CURRENCIES = Currencies("INR", frozenset({"INR"}))
 """A single currency, because messages list a set of them in no fixed order."""
