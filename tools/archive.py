@@ -27,7 +27,7 @@ from server.config import Settings, SettingsError
 from server.storage.access import explain
 from tools import archive_statements, option_values
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
-from tools.locks import BACKUP_LOCK, lock_name
+from tools.locks import BACKUP_LOCK, lock_if_free, lock_name
 from tools.migrate import check_migrated
 from tools.migration_files import MigrationError
 from tools.private_settings import load_tool_settings
@@ -294,10 +294,11 @@ def _bring_back(connection: DatabaseConnection, payment_id: int) -> str:
 
 @contextmanager
 def _alone(connection: DatabaseConnection, database: str) -> Iterator[None]:
-    """Let one at a time move payments; the lock is the connection's, and goes with it."""
-    if _execute(connection, "SELECT GET_LOCK(%s, 0)", lock_name("archive", database)) != ((1,),):
-        raise ArchiveError(f"another moves payments of {database} at this moment")
-    yield
+    """Let one at a time move payments."""
+    with lock_if_free(connection, lock_name("archive", database)) as is_taken:
+        if not is_taken:
+            raise ArchiveError(f"another moves payments of {database} at this moment")
+        yield
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from server.storage.access import explain
 from tools.backup_file import Backup, BackupFileError, Origin, new_backup_file, read_backup, write_backup
 from tools.client_programs import ClientProgram, ClientProgramError, dump_program, login_options, reading_from
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, is_mariadb
-from tools.locks import BACKUP_LOCK, lock_name
+from tools.locks import BACKUP_LOCK, lock_if_free, lock_name
 from tools.migrate import applied_version
 from tools.private_settings import load_tool_settings
 
@@ -64,8 +64,7 @@ def back_up(settings: Settings, path: Path, *, with_position: bool = False) -> B
         origin = _origin(connection, settings.mysql_db)
         program = dump_program(for_mariadb=is_mariadb(origin.server))
         # `payments archive` waits for it; a second backup does no harm, and goes without.
-        _rows(connection, "SELECT GET_LOCK(%s, 0)", lock_name(BACKUP_LOCK, settings.mysql_db))
-        with new_backup_file(path) as (file, part):
+        with lock_if_free(connection, lock_name(BACKUP_LOCK, settings.mysql_db)), new_backup_file(path) as (file, part):
             with login_options(settings, program) as login:
                 options = _options(program, with_position=with_position)
                 with reading_from([str(program.path), login, *options, settings.mysql_db]) as lines:

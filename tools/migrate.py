@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,7 +39,7 @@ from tools.database_connection import (
     is_unreachable,
     print_line,
 )
-from tools.locks import lock_name
+from tools.locks import lock_name, release
 from tools.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
 from tools.migration_progress import saying_progress
 from tools.private_settings import load_tool_settings
@@ -361,9 +361,7 @@ def _sole_migrator(
     try:
         yield
     finally:
-        # A connection that broke has let go of the lock.
-        with suppress(pymysql.err.MySQLError):
-            _execute(connection, "SELECT RELEASE_LOCK(%s)", name)
+        release(connection, name)
 
 
 def _execute(connection: DatabaseConnection, sql: str, *parameters: object) -> tuple[tuple[Any, ...], ...]:

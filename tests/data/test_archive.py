@@ -393,6 +393,7 @@ def test_a_backup_and_another_that_archives_are_not_disturbed(
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name("archive", name),))
         with meter("archive", None) as show, pytest.raises(ArchiveError, match="another moves payments"):
             archive(owner, BEFORE, show=show)
+        cursor.execute("DO RELEASE_LOCK(%s)", (lock_name("archive", name),))
     monkeypatch.setattr(archive_tool, "_BACKUP_POLL_SECONDS", 0.05)
     with (
         database_server.connection(name) as connection,
