@@ -86,7 +86,7 @@ def charge_within(api: GrpcDriver, request: pb.ChargeRequest, seconds: float) ->
 
 
 def test_a_charge_is_asked_once_with_what_it_is_about(processor: FaultyProcessor, start: Starter) -> None:
-    api = start()
+    api = start(NO_JANITOR)
     payment = api.charge(charge(amount="561.25")).payment
 
     assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
@@ -102,7 +102,7 @@ def test_a_charge_is_asked_once_with_what_it_is_about(processor: FaultyProcessor
 def test_an_amount_of_a_currency_without_decimals_is_sent_in_whole_units(
     processor: FaultyProcessor, start: Starter
 ) -> None:
-    api = start()
+    api = start(NO_JANITOR)
     api.charge(charge(amount=561, currency="JPY"))
     assert (processor.requests[0].form["amount"], processor.requests[0].form["currency"]) == ("561", "jpy")
 
@@ -110,7 +110,7 @@ def test_an_amount_of_a_currency_without_decimals_is_sent_in_whole_units(
 def test_an_amount_is_sent_in_the_unit_that_the_processor_gives_its_currency(
     processor: FaultyProcessor, start: Starter
 ) -> None:
-    api = start(ALLOWED_CURRENCIES="INR,ISK,UGX,MGA")
+    api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,ISK,UGX,MGA")
     for currency, amount in (("ISK", 5), ("UGX", 5), ("MGA", 500)):
         payment = api.charge(charge(amount=amount, currency=currency)).payment
         assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
@@ -123,7 +123,7 @@ def test_an_amount_is_sent_in_the_unit_that_the_processor_gives_its_currency(
 def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused_before_anything_is_begun(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    api = start(ALLOWED_CURRENCIES="INR,MGA,USD")
+    api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,MGA,USD")
     payment = api.charge(charge(amount=500, currency="MGA")).payment
     with pytest.raises(CallFailed) as charged_finer:
         api.charge(charge(amount="1.50", currency="MGA"))
@@ -398,7 +398,7 @@ def charged(api: GrpcDriver, amount: int = 100) -> pb.Payment:
 
 
 def test_a_refund_is_asked_once_of_the_payment_that_was_charged(processor: FaultyProcessor, start: Starter) -> None:
-    api = start()
+    api = start(NO_JANITOR)
     payment = charged(api)
     answer = api.refund(refund(payment.payment_id, 40, reason="damaged"))
     assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
