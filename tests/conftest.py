@@ -6,6 +6,7 @@ that server, where every test makes a scratch database of its own and drops it.
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from urllib.parse import unquote, urlsplit
@@ -34,6 +35,8 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A run that is told to end takes its servers with it, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_files_in_memory()
     config.pluginmanager.register(SharedDatabase())
 

@@ -20,8 +20,11 @@ def test_a_connection_that_breaks_while_it_has_a_lock_ends_without_another_error
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     database = migrated_database["MYSQL_DB"]
-    with database_server.connection(database) as connection, lock_if_free(connection, "any") as is_taken:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT CONNECTION_ID()")
-            database_server.execute(f"KILL CONNECTION {cursor.fetchall()[0][0]}")
+    with (
+        database_server.connection(database) as connection,
+        lock_if_free(connection, "any") as is_taken,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT CONNECTION_ID()")
+        database_server.execute(f"KILL CONNECTION {cursor.fetchall()[0][0]}")
     assert is_taken
