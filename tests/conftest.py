@@ -35,8 +35,10 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A run that is told to end takes its servers with it, as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A run that is told to end takes its servers with it, as after Ctrl-C; which a shell has a job in the background ignore,
+    # and all programs that this starts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     keep_files_in_memory()
     config.pluginmanager.register(SharedDatabase())
 
