@@ -25,9 +25,6 @@ from server.domain.value import value
 _ASKED_AGAIN = 0.75
 """For which part of the time that the processor remembers idempotency keys it is asked again."""
 
-_MOST_IN_PROGRESS = 10_000
-"""How many charges and refunds are with the processor, or wait for their turn, at most."""
-
 Asked = TypeVar("Asked", Capture, GiveBack)
 Settled = TypeVar("Settled")
 
@@ -103,8 +100,8 @@ class SettlingLimits:
 
     A call is answered ``margin_seconds`` before its deadline, which is ``call_seconds`` from now at most.
     ``max_requests`` charges and refunds are with the processor at the same time at most; one that waits for its turn
-    longer than ``turn_seconds`` is left to the janitor. The processor remembers idempotency keys for
-    ``key_lifetime_seconds``.
+    longer than ``turn_seconds`` is left to the janitor. ``in_progress`` is how many are with it or wait for their turn
+    at most. The processor remembers idempotency keys for ``key_lifetime_seconds``.
     """
 
     margin_seconds: float
@@ -112,6 +109,7 @@ class SettlingLimits:
     max_requests: int
     turn_seconds: float
     key_lifetime_seconds: float
+    in_progress: int = 10_000
 
 
 class Settling:
@@ -167,8 +165,9 @@ class Settling:
             ProcessorUnavailable: it does not answer.
             Overloaded: too much waits for it.
         """
-        if len(self._charges) + len(self._refunds) >= _MOST_IN_PROGRESS:
-            raise Overloaded(f"{_MOST_IN_PROGRESS} charges and refunds wait for the processor; try again soon")
+        most = self._limits.in_progress
+        if len(self._charges) + len(self._refunds) >= most:
+            raise Overloaded(f"{most} charges and refunds wait for the processor; try again soon")
         self._processor.check()
 
     async def charged(self, outcome: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
