@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from server.domain.currency import MINOR_DIGITS
 from server.domain.errors import InvalidValue
-from server.domain.money import MAX_AMOUNT, Money
+from server.domain.money import MAX_AMOUNT, Currencies, Money, positive
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -43,3 +43,107 @@ def test_an_unknown_currency_is_refused(currency: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         Money.from_units(currency, 1, 0)
     assert refused.value.part == "currency_code"
+
+
+@pytest.mark.parametrize(
+    ("currency", "units", "nanos", "part", "allowed"),
+    [
+        ("INR", 0, 10**9, "nanos", "must be between -999,999,999 and +999,999,999"),
+        ("INR", 0, -(10**9), "nanos", "must be between -999,999,999 and +999,999,999"),
+        ("INR", 1, -10_000_000, "nanos", "must have the same sign as units"),
+        ("INR", -1, 10_000_000, "nanos", "must have the same sign as units"),
+        ("INR", 1, 10_000_001, "nanos", "must be a multiple of 10,000,000: INR has 2 decimals"),
+        ("JPY", 1, 500_000_000, "nanos", "must be a multiple of 1,000,000,000: JPY has 0 decimals"),
+        ("INR", 100_000_000, 0, "units", "must be at most 99999999.99"),
+        ("INR", -100_000_000, 0, "units", "must be at most 99999999.99"),
+        ("inr", 1, 0, "currency_code", "must be an ISO 4217 currency code of three upper-case letters"),
+    ],
+)
+def test_what_is_refused_names_the_part_and_what_is_allowed(
+    currency: str, units: int, nanos: int, part: str, allowed: str
+) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        Money.from_units(currency, units, nanos)
+    assert (refused.value.part, refused.value.description) == (part, allowed)
+
+
+@pytest.mark.parametrize(
+    ("units", "nanos", "amount_minor"),
+    [(561, 250_000_000, 56_125), (0, 990_000_000, 99), (-1, -10_000_000, -101), (0, -990_000_000, -99), (0, 0, 0)],
+)
+def test_units_and_nanos_of_either_sign_make_one_amount(units: int, nanos: int, amount_minor: int) -> None:
+    money = Money.from_units("INR", units, nanos)
+    assert money.amount_minor == amount_minor
+    assert money.units_and_nanos == (units, nanos)
+
+
+def test_the_largest_amount_is_accepted_and_one_more_is_not() -> None:
+    assert Money("INR", 9_999_999_999).amount == MAX_AMOUNT
+    assert Money("INR", -9_999_999_999).amount == -MAX_AMOUNT
+    for minor in (10_000_000_000, -10_000_000_000):
+        with pytest.raises(InvalidValue):
+            Money("INR", minor)
+    assert Money("JPY", 99_999_999).amount == 99_999_999
+
+
+@pytest.mark.parametrize(("currency", "digits"), [("INR", 2), ("JPY", 0), ("KWD", 3)])
+def test_a_decimal_that_is_too_fine_is_told_how_fine_it_may_be(currency: str, digits: int) -> None:
+    assert Money.from_amount(currency, Decimal(1).scaleb(-digits)).amount_minor == 1
+    with pytest.raises(InvalidValue) as refused:
+        Money.from_amount(currency, Decimal(1).scaleb(-digits - 1))
+    assert refused.value.description == f"must have at most {digits} decimals in {currency}"
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "amount_minor"),
+    [
+        ("INR", "1.005", 101),
+        ("INR", "1.0049", 100),
+        ("INR", "-1.005", -101),
+        ("JPY", "1.5", 2),
+        ("JPY", "2.5", 3),
+        ("KWD", "1.0005", 1001),
+    ],
+)
+def test_rounding_is_half_away_from_zero_to_the_minor_unit(currency: str, amount: str, amount_minor: int) -> None:
+    assert Money.rounded(currency, Decimal(amount)) == Money(currency, amount_minor)
+
+
+def test_an_unknown_currency_is_refused_whatever_the_amount_is_made_of() -> None:
+    for make in (Money.from_amount, Money.rounded):
+        with pytest.raises(InvalidValue) as refused:
+            make("XYZ", Decimal(1))
+        assert refused.value.part == "currency_code"
+
+
+def test_sums_and_differences_keep_the_currency_and_refuse_another() -> None:
+    assert Money("INR", 500).plus(Money("INR", 70)) == Money("INR", 570)
+    assert Money("INR", 500).minus(Money("INR", 570)) == Money("INR", -70)
+    for mixed in (Money("INR", 1).plus, Money("INR", 1).minus):
+        with pytest.raises(AssertionError):
+            mixed(Money("USD", 1))
+
+
+def test_money_is_shown_with_the_decimals_of_its_currency() -> None:
+    assert [str(Money(currency, 56_100)) for currency in ("INR", "JPY", "KWD")] == [
+        "561.00 INR",
+        "56100 JPY",
+        "56.100 KWD",
+    ]
+
+
+def test_only_more_than_nothing_is_positive() -> None:
+    assert positive(Money("INR", 1)) == Money("INR", 1)
+    for minor in (0, -1):
+        with pytest.raises(InvalidValue) as refused:
+            positive(Money("INR", minor))
+        assert (refused.value.part, refused.value.description) == ("", "must be more than zero")
+
+
+def test_a_charge_names_an_allowed_currency_or_none_for_the_default_one() -> None:
+    currencies = Currencies("INR", frozenset({"USD", "INR"}))
+    assert (currencies.named(""), currencies.named("XYZ")) == ("INR", "XYZ")
+    assert [currencies.chargeable(code) for code in ("", "INR", "USD")] == ["INR", "INR", "USD"]
+    with pytest.raises(InvalidValue) as refused:
+        currencies.chargeable("EUR")
+    assert (refused.value.part, refused.value.description) == ("currency_code", "must be one of INR, USD, or empty")

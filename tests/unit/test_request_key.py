@@ -1,12 +1,31 @@
-"""Request_ids that are derived for the items of a batch."""
+"""Request_ids: those that callers give, and those that are derived for the items of a batch."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.domain.errors import InvalidValue
 from server.domain.request_key import RequestKey, derived_request_id
 
 KEYS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=255)
 ITEMS = st.tuples(KEYS, st.integers(0, 999))
+
+
+@pytest.mark.parametrize("request_id", ["x", "x" * 255, " ~"])
+def test_a_request_id_of_printable_ascii_is_kept_as_it_is(request_id: str) -> None:
+    assert RequestKey.of("shop", request_id) == RequestKey("shop", request_id, generated=False)
+
+
+@pytest.mark.parametrize("request_id", ["", "x" * 256, "é", "tab\t", "\x7f"])
+def test_any_other_request_id_is_refused(request_id: str) -> None:
+    with pytest.raises(InvalidValue):
+        RequestKey.of("shop", request_id)
+
+
+def test_a_call_without_a_request_id_gets_one_of_its_own_that_nobody_guesses() -> None:
+    keys = [RequestKey.of("shop", None) for _ in range(1000)]
+    assert all(key.generated and key.caller == "shop" and len(key.request_id) == 32 for key in keys)
+    assert len(set(keys)) == 1000
 
 
 def test_a_derived_request_id_is_the_same_in_every_version() -> None:
