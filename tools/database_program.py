@@ -6,6 +6,7 @@ MariaDB's ``mariadbd`` is preferred; MySQL's ``mysqld`` works too.
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +65,13 @@ class DatabaseProgram:
         Raises:
             PrivateDatabaseError: the program failed; the message has what it said.
         """
-        command = [str(self.path), *self.options(), f"--datadir={data_folder}"]
-        if self.is_mariadb:
-            _run([*command, "--bootstrap", "--log-warnings=0"], self._system_tables())
-        else:
-            _run([*command, "--initialize-insecure"], "")
+        # Not in /tmp: a server that starts deletes all temporary tables in its folder for them, also those of others.
+        with tempfile.TemporaryDirectory() as scratch:
+            command = [str(self.path), *self.options(), f"--datadir={data_folder}", f"--tmpdir={scratch}"]
+            if self.is_mariadb:
+                _run([*command, "--bootstrap", "--log-warnings=0"], self._system_tables())
+            else:
+                _run([*command, "--initialize-insecure"], "")
 
     def _system_tables(self) -> str:
         """Return the SQL that a bootstrap run reads: statements that end where a line ends."""
