@@ -140,8 +140,7 @@ def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., R
 
     yield start
     for running in started:
-        if running.is_running:
-            running.kill()
+        running.end()
 
 
 @pytest.fixture

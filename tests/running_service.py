@@ -1,5 +1,6 @@
 """A real server in a process of its own, for tests."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,9 @@ from typing import Any, ClassVar
 from server.config import Engine, Settings
 from tests import programs
 from tests.secrecy import secrets_in
+
+_COVERAGE = "COVERAGE_PROCESS_CONFIG"
+"""Set while coverage.py measures."""
 
 _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 60
@@ -130,6 +134,14 @@ class RunningService:
         self.send(signal.SIGKILL)
         self.wait()
 
+    def end(self) -> None:
+        """End it if it runs, in whatever state; at once, unless it measures coverage, which it writes when it stops."""
+        if self.is_running and _COVERAGE in os.environ:
+            self.send(signal.SIGTERM)
+            self._join()
+        if self.is_running:
+            self.kill()
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         os.kill(self.process_id, number)
@@ -138,14 +150,18 @@ class RunningService:
         """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
         assert self._process is not None
         assert self._reader is not None
-        self._process.join(_STOP_TIMEOUT_SECONDS)
-        exit_code = self._process.exitcode
+        exit_code = self._join()
         assert exit_code is not None, f"the server has not ended within {_STOP_TIMEOUT_SECONDS} s"
         self._reader.join(_STOP_TIMEOUT_SECONDS)
         found = secrets_in(self.output)
         if found:
             raise AssertionError("\n".join(["the server printed what is secret:", *found]))
         return exit_code
+
+    def _join(self) -> int | None:
+        assert self._process is not None
+        self._process.join(_STOP_TIMEOUT_SECONDS)
+        return self._process.exitcode
 
     @property
     def is_running(self) -> bool:
