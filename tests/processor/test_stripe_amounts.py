@@ -74,3 +74,31 @@ def test_an_amount_is_as_the_documentation_has_it(money: Money, amount: int) -> 
 def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused(money: Money) -> None:
     with pytest.raises(InvalidValue):
         stripe_amount(money)
+
+
+@pytest.mark.parametrize(
+    ("money", "reason"),
+    [
+        (Money("IRR", 100), "must be another currency: the payment processor does not charge in IRR"),
+        (Money("MGA", 150), "must be a multiple of 1 MGA, as the payment processor takes nothing finer"),
+        (Money("KWD", 5_124), "must be a multiple of 0.01 KWD, as the payment processor takes nothing finer"),
+        (Money("USD", 100_000_000), "must be less: the payment processor does not take charges this large"),
+    ],
+    ids=str,
+)
+def test_a_refused_amount_is_told_what_can_be_charged(money: Money, reason: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        stripe_amount(money)
+    assert refused.value.description == reason
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("IRR", 100), ("ISK", 550), ("UGX", 1)])
+def test_a_number_of_the_processors_that_is_no_amount_here_is_refused(currency: str, amount: int) -> None:
+    with pytest.raises(InvalidValue, match=currency):
+        money_from_stripe(currency, amount)
+
+
+def test_what_the_processor_says_is_money_of_whole_minor_units() -> None:
+    money = money_from_stripe("ISK", 500)
+    assert money == Money("ISK", 5)
+    assert type(money.amount_minor) is int

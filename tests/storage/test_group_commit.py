@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from server.domain.request_key import RequestKey
 from server.storage import group_commit
 from server.storage.group_commit import LIMITS, GroupCommit
 from server.storage.groups import Limits
-from server.storage.mysql import Database
+from server.storage.mysql import Database, Executed, Session
 from tests.databases import DatabaseServer, settings_of
 
 _numbers = itertools.count(1)
@@ -38,6 +38,35 @@ async def on(environment: dict[str, str], limits: Limits = LIMITS, **settings: s
         yield GroupCommit(database, limits)
     finally:
         await database.close(Deadline.after(10))
+
+
+class LosingSession(Session):
+    """A connection that is lost as soon as a charge is written, once."""
+
+    losses = 1
+
+    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+        """Execute several statements, unless the connection is lost."""
+        if LosingSession.losses:
+            LosingSession.losses -= 1
+            raise pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
+        return await super().script(text, values)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_connection_that_is_lost_is_no_refusal_and_all_are_written_by_another(
+    migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
+) -> None:
+    async def run() -> list[object]:
+        LosingSession.losses = 1
+        database = Database(settings_of(migrated_database), LosingSession)
+        try:
+            return await outcomes(GroupCommit(database), [new_payment() for _ in range(count)])
+        finally:
+            await database.close(Deadline.after(10))
+
+    assert not [one for one in asyncio.run(run()) if isinstance(one, BaseException)]
+    assert len(rows()) == count
 
 
 async def outcomes(group: GroupCommit, payments: list[NewPayment]) -> list[object]:

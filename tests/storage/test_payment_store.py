@@ -329,6 +329,27 @@ async def test_a_key_that_comes_again_with_another_refund_is_refused(
     assert (await store.get(other.payment_id, Deadline())).payment == other
 
 
+async def test_a_refund_waits_for_one_of_another_payment_with_its_key_and_is_told_of_that(
+    store: MysqlPaymentStore, execute: Execute, database_server: DatabaseServer, environment: dict[str, str]
+) -> None:
+    payment, other, key = await charged(store), await charged(store), own_key()
+    insert = (
+        "INSERT INTO refunds (payment_id, amount, status, reason, caller, request_id, created_at) "
+        "VALUES (%s, 0.5, 1, 'damaged', 'shop', %s, UTC_TIMESTAMP(6))"
+    )
+    waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+    with database_server.connection(environment["MYSQL_DB"]) as connection, connection.cursor() as cursor:
+        connection.begin()
+        cursor.execute(insert, (other.payment_id, key))
+        refund = asyncio.create_task(refunded(store, new_refund(payment, 50, key)))
+        while execute(waiting) == [(0,)]:  # noqa: ASYNC110 - nothing tells that it waits
+            await asyncio.sleep(0.2)  # the database looks no more often
+        connection.commit()
+    with pytest.raises(RequestIdReused):
+        await refund
+    assert (await store.get(payment.payment_id, Deadline())).payment == payment
+
+
 async def test_one_key_for_refunds_of_two_payments_at_once_makes_one_of_them(store: MysqlPaymentStore) -> None:
     for _ in range(10):
         payments, key = [await charged(store) for _ in range(2)], own_key()

@@ -72,7 +72,7 @@ def counted(name: str, **labels: str) -> float:
 
 
 class FakePaymentStore:
-    """A ``PaymentStore`` in memory, without lists."""
+    """A ``PaymentStore`` in memory, whose lists know no conditions."""
 
     def __init__(self, taken_references: Sequence[str] = ()) -> None:
         """Begin with no payment; the references are those of others."""
@@ -142,20 +142,27 @@ class FakePaymentStore:
         return RefundOutcome(made, self.payments[payment.payment_id], replayed=False, is_new=True)
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
-        """Reads are passed on as they are: no test here needs them."""
-        raise NotImplementedError
+        """Return a payment by its id or reference, without its refunds."""
+        deadline.check()
+        for payment in self.payments.values():
+            if key in {payment.payment_id, payment.reference}:
+                return PaymentDetails(payment, (), has_more=False)
+        raise PaymentNotFound("payment not found")
 
     async def list_refunds(self, query: RefundsQuery, deadline: Deadline) -> PaymentDetails:
-        """As ``get``."""
-        raise NotImplementedError
+        """Return a payment, without its refunds."""
+        return await self.get(query.payment_id, deadline)
 
     async def list_page(self, query: PageQuery, deadline: Deadline) -> Page:
-        """As ``get``."""
-        raise NotImplementedError
+        """Return the first payments, whatever the filter."""
+        deadline.check()
+        return Page(tuple(self.payments.values())[: query.size], None, None)
 
     async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
-        """As ``get``."""
-        raise NotImplementedError
+        """Return a page of all payments, whatever the conditions."""
+        deadline.check()
+        payments = tuple(self.payments.values())
+        return NumberedPage(payments[query.skip : query.skip + query.size], len(payments))
 
 
 class FakeSettlementStore:

@@ -23,6 +23,7 @@ def test_any_units_and_nanos_come_back_exactly_or_are_refused(currency: str, uni
         minor_nanos = 10 ** (9 - MINOR_DIGITS[currency])
         assert abs(units) > MAX_AMOUNT - 1 or abs(nanos) >= 10**9 or units * nanos < 0 or nanos % minor_nanos
         return
+    assert type(money.amount_minor) is int
     assert money.units_and_nanos == (units, nanos)
     assert money.amount == units + Decimal(nanos).scaleb(-9)
     assert abs(money.amount) <= MAX_AMOUNT

@@ -46,6 +46,20 @@ def test_each_method_has_a_probability_of_its_own() -> None:
         }
 
 
+class Lowest(random.Random):
+    """The least likely luck."""
+
+    def random(self) -> float:
+        """Return the lowest number that it can be."""
+        return 0.0
+
+
+def test_what_has_no_probability_never_succeeds() -> None:
+    processor = SimulatedProcessor(even(0.0), Lowest())
+    charge = NewCharge(1, Money("INR", 100), PaymentMethod.UPI, RequestKey.of("anyone", None))
+    assert asyncio.run(processor.decide(charge)) == Decision(PaymentMethod.UPI, Status.FAILED)
+
+
 def test_the_method_is_kept_when_one_is_named_and_picked_evenly_when_none_is() -> None:
     named = decisions(even(0.6), seed=1, method=PaymentMethod.COD)
     assert {decision.method for decision in named} == {PaymentMethod.COD}

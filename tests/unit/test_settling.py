@@ -368,7 +368,8 @@ async def test_what_the_processor_does_not_know_stays_pending_while_its_key_is_r
     settling_with: Callable[..., Settling], store: FakeSettlementStore, log: list[Any]
 ) -> None:
     settling = settling_with(key_lifetime_seconds=LIFETIME)
-    with pytest.raises(OutcomeUnknown):
+    told = "the processor is no longer asked for it, and does not show it yet"
+    with pytest.raises(OutcomeUnknown, match=f"^{told}$"):
         await settling.settle(pending(999.9))
     assert not store.charges
     before = counted("payments_processor_problems", problem="never_did")

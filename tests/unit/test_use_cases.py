@@ -15,8 +15,18 @@ from server.domain.errors import (
     ProcessorUnavailable,
     ReferenceTaken,
 )
+from server.domain.listing import Order, Page, PageQuery, PaymentFilter
 from server.domain.money import Money
-from server.domain.payment import ChargeOutcome, Decision, NewCharge, PaymentMethod, Status
+from server.domain.numbered_page import NumberedPage, NumberedPageQuery
+from server.domain.payment import (
+    ChargeOutcome,
+    Decision,
+    NewCharge,
+    PaymentDetails,
+    PaymentMethod,
+    RefundsQuery,
+    Status,
+)
 from server.settling import Settling, SettlingLimits
 from server.use_cases import InstantProcessor, Payments
 from tests.unit.fakes import (
@@ -116,8 +126,9 @@ async def test_a_charge_is_counted_once_however_often_it_is_repeated() -> None:
     labels = {"method": "COD", "status": "FAILED"}
     before = counted("payments_charges", **labels)
     charge = new_charge("again", PaymentMethod.COD)
-    first, again = [await payments.charge(charge, Deadline()) for _ in range(2)]
-    assert (first.replayed, again.replayed) == (False, True)
+    assert not (await payments.charge(charge, Deadline())).replayed
+    assert counted("payments_charges", **labels) == before + 1
+    assert (await payments.charge(charge, Deadline())).replayed
     assert counted("payments_charges", **labels) == before + 1
     await payments.charge_many([charge, new_charge(None, PaymentMethod.COD)], Deadline())
     assert counted("payments_charges", **labels) == before + 2
@@ -155,9 +166,11 @@ async def test_a_refund_is_made_once_now_and_counted_once(amount: int | None, ki
     payments = over(store, Deciding())
     before = counted("payments_refunds", kind=kind)
     refund = new_refund(1, amount, "again")
-    first, again = [await payments.refund(refund, Deadline()) for _ in range(2)]
+    first = await payments.refund(refund, Deadline())
     assert first.refund is not None
     assert first.refund.status is Status.SUCCEEDED
+    assert counted("payments_refunds", kind=kind) == before + 1
+    again = await payments.refund(refund, Deadline())
     assert again.refund == first.refund
     assert store.refund_times == [NOW]
     assert counted("payments_refunds", kind=kind) == before + 1
@@ -168,6 +181,20 @@ async def test_a_refund_that_is_not_possible_is_the_callers_to_know() -> None:
     store.add(stored(1, Status.FAILED))
     with pytest.raises(PaymentFailed):
         await over(store, Deciding()).refund(new_refund(1), Deadline())
+
+
+async def test_what_is_read_is_what_the_store_has() -> None:
+    store = FakePaymentStore()
+    payment = stored(1)
+    store.add(payment)
+    payments = over(store, Deciding())
+    details = PaymentDetails(payment, (), has_more=False)
+    assert await payments.get_payment("R1", Deadline()) == details
+    assert await payments.list_refunds(RefundsQuery(1, 10, None), Deadline()) == details
+    page = PageQuery(PaymentFilter(), Order.NEWEST_FIRST, 10, None, with_total=False)
+    assert await payments.list_payments(page, Deadline()) == Page((payment,), None, None)
+    numbered = NumberedPageQuery(order=Order.NEWEST_FIRST, size=10, skip=0)
+    assert await payments.list_numbered_page(numbered, Deadline()) == NumberedPage((payment,), 1)
 
 
 def with_remote(store: FakePaymentStore, processor: FakeProcessor, outcomes: FakeSettlementStore) -> Payments:
