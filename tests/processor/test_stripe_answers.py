@@ -279,6 +279,24 @@ def test_an_answer_that_is_not_about_what_was_asked_leaves_a_refund_pending(
     assert bool(errors(log)) is (changes.get("status") not in {"pending", "requires_action"})
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("succeeded", Status.SUCCEEDED),
+        ("canceled", Status.FAILED),
+        ("requires_payment_method", Status.FAILED),
+        ("requires_confirmation", Status.FAILED),
+        ("requires_action", Status.FAILED),
+    ],
+)
+def test_a_charge_is_as_its_final_status_says(
+    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], status: str, outcome: Status
+) -> None:
+    received = {} if status == "succeeded" else {"amount_received": 0}
+    processor.altered = lambda shown: {**shown, "status": status, **received}
+    assert use(lambda stripe: stripe.capture(capture())) == Outcome(outcome, "pi_1")
+
+
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
 def test_a_refund_is_as_its_final_status_says(
     processor: FaultyProcessor, use: Callable[[Use], Outcome | None], status: str
