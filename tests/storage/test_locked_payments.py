@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -141,22 +142,34 @@ def test_a_repeated_charge_whose_payment_is_locked_fails_none_that_share_its_sta
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("of_refunds", [False, True])
 def test_outcomes_of_locked_payments_leave_connections_to_charges(
-    migrated_database: dict[str, str], hold_rows: Hold
+    migrated_database: dict[str, str],
+    hold_rows: Hold,
+    of_refunds: bool,  # noqa: FBT001
 ) -> None:
+    status = Status.SUCCEEDED if of_refunds else Status.PENDING
+    outcome = Outcome(Status.SUCCEEDED, "pi_1")
+    now = datetime.now(UTC)
+
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             settling = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
-            made = [
-                (await store.insert(new_payment(f"pending-{number}", status=Status.PENDING), Deadline())).payment
-                for number in range(CALLS)
-            ]
+
+            async def reserve(number: int) -> Callable[[], Awaitable[object]]:
+                """Reserve a charge or a refund, and return what settles it."""
+                payment = (await store.insert(new_payment(f"pending-{number}", status=status), Deadline())).payment
+                if not of_refunds:
+                    return partial(settling.settle_charge, payment, outcome, now)
+                new = NewRefund(payment.payment_id, None, "", RequestKey.of("anyone", None))
+                refund = (await store.refund(new, now, Deadline(), Status.PENDING)).refund
+                assert refund is not None
+                return partial(settling.settle_refund, refund, outcome, now)
+
+            settle = [await reserve(number) for number in range(CALLS)]
             with hold_rows():
-                outcome = Outcome(Status.SUCCEEDED, "pi_1")
-                waiting = [
-                    asyncio.create_task(settling.settle_charge(payment, outcome, datetime.now(UTC))) for payment in made
-                ]
+                waiting = [asyncio.ensure_future(one()) for one in settle]
                 await asyncio.sleep(0.2)
                 await store.insert(new_payment("beside"), Deadline())
             await asyncio.gather(*waiting, return_exceptions=True)
