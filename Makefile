@@ -26,7 +26,7 @@ SBOM ?= payments.cdx.json
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test-quick test faults fuzz clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift surface release migrate migrate-status sample lock audit sbom clean
+.PHONY: help run test-quick test faults fuzz mutants clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift surface release migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -122,6 +122,9 @@ faults: $(READY) .bin/toxiproxy ## break everything around the service for SECON
 fuzz: $(READY) ## throw input of any kind at the service, other each time, for SECONDS=600
 	end=$$(( $$(date +%s) + $(or $(SECONDS),600) )); \
 	while test $$(date +%s) -lt $$end; do FUZZ=1 $(BIN)/python -m pytest --quiet --exitfirst --timeout 1800 tests/fuzz || exit 1; done
+
+mutants: $(READY) ## change the code that handles money an expression at a time, and show what no test notices: under an hour (ONLY='server.domain.*')
+	$(BIN)/python -m tools.mutants $(ONLY)
 
 clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
 	gofmt -l clients/go bench | (! grep .)
