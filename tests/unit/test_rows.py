@@ -59,6 +59,13 @@ def test_an_event_shows_its_payment_and_refund_as_it_left_them(
     assert event(told, refund=columns) == PaymentEvent(5, kind, TIME, payment, refund, "shop", "key")
 
 
+def test_events_come_in_the_order_of_their_values() -> None:
+    values = [
+        orjson.dumps([[sequence, "CHARGED", "0.00", None, None, None], PAYMENT_COLUMNS, None]) for sequence in (2, 1, 3)
+    ]
+    assert [read.sequence for read in events_from_json(values)] == [2, 1, 3]
+
+
 def test_an_imported_event_shows_the_statuses_as_they_are() -> None:
     told = [5, "IMPORTED", "0.50", "2026-01-02 03:04:05.000000", "shop", "key"]
     read = event(told, [*PAYMENT_COLUMNS[:5], 0, *PAYMENT_COLUMNS[6:]], REFUND_COLUMNS)
