@@ -443,6 +443,9 @@ def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
     [
         (400, {"type": "invalid_request_error", "code": "parameter_unknown"}),
         (400, {"type": "invalid_request_error", "code": "resource_missing"}),
+        (400, {"type": "invalid_request_error", "code": "livemode_mismatch"}),
+        (400, {"type": "invalid_request_error", "code": "secret_key_required"}),
+        (400, {"type": "invalid_request_error", "code": "testmode_charges_only"}),
         (400, {"type": "idempotency_error"}),
         (403, {"type": "invalid_request_error"}),
         (404, {"type": "invalid_request_error", "code": "resource_missing"}),
@@ -451,11 +454,12 @@ def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
     ],
     ids=str,
 )
-def test_a_refusal_that_is_not_about_the_refund_leaves_it_pending(
+def test_a_refusal_that_is_not_about_the_refund_leaves_it_pending_though_it_is_not_listed(
     processor: FaultyProcessor, use: Callable[[Use], Outcome | None], status: int, error: dict[str, str]
 ) -> None:
-    fault = Fault(error_before=status, error=tuple(error.items()))
-    with processor.failing(fault), pytest.raises(OutcomeUnknown):
+    use(lambda stripe: stripe.capture(capture()))
+    processor.refuses_refunds, processor.refusal = True, (status, error)
+    with pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.give_back(give_back()))
 
 

@@ -13,6 +13,7 @@ from server.domain.errors import InvalidValue, OutcomeUnknown, ProcessorUnavaila
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, Status
 from server.domain.processing import Capture, GiveBack, Outcome
+from server.metrics import REGISTRY
 from server.processor.breaker import Breaker
 from server.processor.stripe import StripeProcessor
 from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor
@@ -111,7 +112,13 @@ def test_a_charge_is_looked_for_near_its_time_and_then_whenever_it_can_have_been
 
 
 def test_a_refund_is_looked_for_among_those_of_its_payment(processor: FaultyProcessor, use: Use) -> None:
+    def timed() -> float:
+        labels = {"operation": "find_give_back", "outcome": "http_200"}
+        return REGISTRY.get_sample_value("payments_processor_duration_seconds_count", labels) or 0.0
+
+    before = timed()
     assert use(lambda stripe: stripe.find_give_back(REFUND)) is None
+    assert timed() == before + 1
     (asked,) = processor.requests
     assert (asked.method, asked.path) == ("GET", "/v1/refunds")
     assert asked.form == {"payment_intent": "pi_1", "limit": "100"}
