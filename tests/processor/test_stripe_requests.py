@@ -155,6 +155,28 @@ def test_an_amount_that_it_cannot_take_exactly_is_refused_before_and_asked_of_no
     assert [event["amount"] for event in log] == ["5.124 KWD"] * 2
 
 
+def test_what_is_wrong_with_an_answer_is_logged_with_the_payment_or_refund_it_is_about(
+    processor: FaultyProcessor, use: Use, log: list[Any]
+) -> None:
+    use(lambda stripe: stripe.capture(CHARGE))
+    wrong = {"object": "other", "currency": "usd", "payment_intent": "pi_2"}
+    processor.altered = lambda shown: {**shown, **wrong}
+    for work in (
+        lambda stripe: stripe.capture(replace(CHARGE, reference="REF-2")),
+        lambda stripe: stripe.give_back(REFUND),
+    ):
+        with pytest.raises(OutcomeUnknown):
+            use(work)
+    charge, refund = (event for event in log if event["event"] == "processor_answer_wrong")
+    assert (charge["wrong"], charge["payment_id"], charge["processor_id"]) == (["object", "currency"], 7, "pi_2")
+    assert (refund["wrong"], refund["refund_id"], refund["processor_id"]) == (
+        ["object", "currency", "payment_intent"],
+        9,
+        "re_1",
+    )
+    assert (charge["amount"], refund["amount"]) == ((10_050, "usd"), (4_050, "usd"))
+
+
 @pytest.mark.parametrize("status", ["succeeded", "processing", "requires_capture"])
 def test_a_decline_of_a_payment_that_did_not_fail_leaves_it_pending_and_is_shown_to_people(
     processor: FaultyProcessor, use: Use, log: list[Any], status: str

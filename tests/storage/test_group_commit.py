@@ -17,7 +17,7 @@ from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.domain.request_key import RequestKey
 from server.storage import group_commit
 from server.storage.group_commit import LIMITS, GroupCommit
-from server.storage.groups import Limits
+from server.storage.groups import Groups, Limits
 from server.storage.mysql import Database, Executed, Session
 from tests.databases import DatabaseServer, settings_of
 
@@ -38,6 +38,29 @@ async def on(environment: dict[str, str], limits: Limits = LIMITS, **settings: s
         yield GroupCommit(database, limits)
     finally:
         await database.close(Deadline.after(10))
+
+
+def test_no_more_statements_are_in_progress_than_may_be(migrated_database: dict[str, str]) -> None:
+    in_progress = most = 0
+
+    async def work(_session: Session, items: Sequence[int]) -> Sequence[int]:
+        nonlocal in_progress, most
+        in_progress += 1
+        most = max(most, in_progress)
+        await asyncio.sleep(0.01)
+        in_progress -= 1
+        return items
+
+    async def run() -> list[int]:
+        database = Database(settings_of(migrated_database))
+        try:
+            groups = Groups(database, work, Limits(in_one=1, at_once=2, waiting=100), "test")
+            return await asyncio.gather(*(groups.add(number, Deadline()) for number in range(10)))
+        finally:
+            await database.close(Deadline.after(10))
+
+    assert asyncio.run(run()) == list(range(10))
+    assert most == 2
 
 
 class LosingSession(Session):
