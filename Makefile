@@ -123,7 +123,7 @@ fuzz: $(READY) ## throw input of any kind at the service, other each time, for S
 	end=$$(( $$(date +%s) + $(or $(SECONDS),600) )); \
 	while test $$(date +%s) -lt $$end; do FUZZ=1 $(BIN)/python -m pytest --quiet --exitfirst --timeout 1800 tests/fuzz || exit 1; done
 
-mutants: $(READY) ## change the code that handles money an expression at a time, and show what no test notices: under an hour (ONLY='server.domain.*')
+mutants: $(READY) ## change the code that handles money an expression at a time, and show what no test notices: about an hour (ONLY='server.domain.*')
 	$(BIN)/python -m tools.mutants $(ONLY)
 
 clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
