@@ -112,9 +112,10 @@ smoke-image: $(READY) ## build the image, bring it up from nothing with docker c
 test-quick: $(READY) ## pass the unit tests, and the contract's on a running service: an answer in under a minute
 	$(PYTEST) $(QUICK_TESTS)
 
-test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL)
-	$(PYTEST) --ignore=tests/clients
-	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
+test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL); COVERAGE=1 measures server/
+	$(PYTEST) --ignore=tests/clients $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0)
+	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS) $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
+	$(if $(COVERAGE),$(BIN)/coverage report)
 
 faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processor/test_fault_run.py

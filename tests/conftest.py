@@ -44,8 +44,8 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A run that is told to end takes its servers with it, as after Ctrl-C; which a shell has a job in the background ignore,
-    # and all programs that this starts.
+    # A run that is told to end takes its servers with it, as after Ctrl-C. That one is ignored by what a shell runs in the
+    # background, and by all programs that it starts.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     keep_files_in_memory()

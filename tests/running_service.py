@@ -1,6 +1,5 @@
 """A real server in a process of its own, for tests."""
 
-import contextlib
 import json
 import os
 import signal

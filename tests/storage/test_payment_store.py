@@ -42,7 +42,7 @@ from server.domain.payment import (
 from server.domain.request_key import RequestKey
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
-from tests.conftest import Accounts, DatabaseServer, settings_of
+from tests.databases import Accounts, DatabaseServer, settings_of
 from tools.migrate import migrate
 
 pytestmark = pytest.mark.asyncio

@@ -18,7 +18,7 @@ from server.domain.request_key import RequestKey
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from server.storage.settlement_store import MysqlSettlementStore
-from tests.conftest import Accounts, DatabaseServer, settings_of
+from tests.databases import Accounts, DatabaseServer, settings_of
 from tools.migrate import migrate
 
 pytestmark = pytest.mark.asyncio
