@@ -25,27 +25,25 @@ from tests.secrecy import keep_secret
 from tools.database_accounts import MIGRATOR
 from tools.migrate import migrate
 
-# The same examples in each run, so that the same mutants survive, and none is made smaller: one that fails is enough.
-hypothesis.settings.register_profile(
-    "mutants",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
-)
-
 PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
 """The outcome of a charge is its method's: CARD is always declined, UPI and COD succeed."""
 
+# A busy machine is no failure.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# The same examples in each run, so that the same mutants survive, and none is made smaller: one that fails is enough.
 hypothesis.settings.register_profile(
-    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)  # a busy machine is no failure
+    "mutants",
+    hypothesis.settings.get_profile("tests"),
+    derandomize=True,
+    database=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
 hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A run that is told to end takes its servers with it, as after Ctrl-C. That one is ignored by what a shell runs in the
-    # background, and by all programs that it starts.
+    # A run that is told to end takes its servers with it, as after Ctrl-C. That one is ignored by what a shell runs in
+    # the background, and by all programs that this starts.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     keep_files_in_memory()

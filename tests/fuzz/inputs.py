@@ -30,7 +30,6 @@ def examples(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]
     return settings(
         max_examples=count * (_LONGER if IS_LONG else 1),
         derandomize=not IS_LONG,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
 
