@@ -15,11 +15,9 @@ from server.config import Engine, Settings
 from tests import programs
 from tests.secrecy import secrets_in
 
-_COVERAGE = "COVERAGE_PROCESS_CONFIG"
-"""Set while coverage.py measures."""
-
 _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 60
+_END_TIMEOUT_SECONDS = 5
 
 
 class RunningService:
@@ -134,12 +132,13 @@ class RunningService:
         self.wait()
 
     def end(self) -> None:
-        """End it if it runs, in whatever state; at once, unless it measures coverage, which it writes when it stops."""
-        if self.is_running and _COVERAGE in os.environ:
-            self.send(signal.SIGTERM)
-            self._join()
+        """End it at once, if it runs, in whatever state."""
         if self.is_running:
-            self.kill()
+            self.send(programs.END_SIGNAL)
+            self._join(_END_TIMEOUT_SECONDS)
+            if self.is_running:
+                self.send(signal.SIGKILL)
+            self.wait()
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -149,7 +148,7 @@ class RunningService:
         """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
         assert self._process is not None
         assert self._reader is not None
-        exit_code = self._join()
+        exit_code = self._join(_STOP_TIMEOUT_SECONDS)
         assert exit_code is not None, f"the server has not ended within {_STOP_TIMEOUT_SECONDS} s"
         self._reader.join(_STOP_TIMEOUT_SECONDS)
         found = secrets_in(self.output)
@@ -157,9 +156,9 @@ class RunningService:
             raise AssertionError("\n".join(["the server printed what is secret:", *found]))
         return exit_code
 
-    def _join(self) -> int | None:
+    def _join(self, timeout_seconds: float) -> int | None:
         assert self._process is not None
-        self._process.join(_STOP_TIMEOUT_SECONDS)
+        self._process.join(timeout_seconds)
         return self._process.exitcode
 
     @property
