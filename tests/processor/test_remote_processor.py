@@ -355,13 +355,14 @@ def test_two_janitors_ask_about_each_pending_payment_but_once_a_round(
         processor.requests.clear()
     for _ in range(2):
         start(PROCESSOR_JANITOR_AFTER_SECONDS="5", PROCESSOR_JANITOR_MAX_PAUSE_SECONDS="30")
+    database = migrated_database["MYSQL_DB"]
+    database_server.execute("UPDATE processor_requests SET due_at = UTC_TIMESTAMP(6)", database=database)
     for payment in payments:
         assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert sorted(request.key or "" for request in processor.asked("/v1/payment_intents")) == sorted(
         f"charge-{payment.reference}" for payment in payments
     )
-    left = database_server.execute("SELECT * FROM processor_requests", database=migrated_database["MYSQL_DB"])
-    assert not left
+    assert not database_server.execute("SELECT * FROM processor_requests", database=database)
 
 
 def test_a_batch_asks_for_no_more_at_the_same_time_than_is_allowed(processor: FaultyProcessor, start: Starter) -> None:
