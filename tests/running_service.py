@@ -136,13 +136,12 @@ class RunningService:
         if self.is_running:
             self.send(programs.END_SIGNAL)
             self._join(_END_TIMEOUT_SECONDS)
-            if self.is_running:
-                self.send(signal.SIGKILL)
-            self.wait()
+            self.kill()
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        os.kill(self.process_id, number)
+        """Send it a signal, if it runs."""
+        if self.is_running:
+            os.kill(self.process_id, number)
 
     def wait(self) -> int:
         """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
