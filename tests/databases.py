@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,12 @@ class DatabaseServer:
             cursor.execute("SET time_zone = '+00:00'")
             cursor.execute(text, values or None)
             return list(cursor.fetchall())
+
+    def end_connections(self, database: str) -> None:
+        """End the connections of all that use ``database``."""
+        for (number,) in self.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (database,)):
+            with suppress(pymysql.err.MySQLError):  # it is gone already
+                self.execute(f"KILL {number}")
 
     def wait_for_lock_wait(self, database: str, waiter: Future[Any]) -> None:
         """Return once a session in ``database`` waits for a lock, or, with its exception, once the waiter is done."""

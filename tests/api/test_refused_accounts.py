@@ -196,7 +196,7 @@ def test_an_account_that_is_locked_while_the_service_runs_is_unavailable_and_flo
         api.charge(charge())
         database_server.execute(f"ALTER USER {name} ACCOUNT LOCK")
         try:
-            _end_connections(database_server, migrated_database["MYSQL_DB"])
+            database_server.end_connections(migrated_database["MYSQL_DB"])
             locked = [_reason_of_failure(api) for _ in range(60)]
         finally:
             database_server.execute(f"ALTER USER {name} ACCOUNT UNLOCK")
@@ -213,12 +213,6 @@ def _reason_of_failure(api: GrpcDriver) -> str:
     with pytest.raises(CallFailed) as failed:
         api.charge(charge())
     return failed.value.reason
-
-
-def _end_connections(server: DatabaseServer, database: str) -> None:
-    for (number,) in server.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (database,)):
-        with suppress(pymysql.err.MySQLError):  # it is gone already
-            server.execute(f"KILL {number}")
 
 
 def test_an_outage_is_logged_at_once_and_then_now_and_then_each_kind_for_itself() -> None:

@@ -65,9 +65,7 @@ def test_without_its_database_the_process_is_healthy_and_not_ready(
     with httpx.Client(base_url=running.rest_url, timeout=30) as rest:
         assert rest.get("/readyz").status_code == 200
         database_server.execute(f"DROP DATABASE {name}")
-        for connection in database_server.execute("SHOW PROCESSLIST"):
-            if connection[3] == name:
-                database_server.execute(f"KILL {connection[0]}")
+        database_server.end_connections(name)
         deadline = time.monotonic() + 20
         while rest.get("/readyz").status_code != 503:
             assert time.monotonic() < deadline

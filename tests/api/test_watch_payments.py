@@ -302,17 +302,14 @@ def test_a_caller_who_may_not_read_may_not_watch(
 
 
 def test_a_stream_goes_on_when_the_database_loses_its_connections(
-    start: StartService, sql: Callable[..., list[Any]]
+    start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     with connected(start()) as api:
         stream = watch(api)
         next(stream)
         one = api.charge(charge()).payment.payment_id
         assert kinds(following(stream, 1)) == [("CHARGED", one)]
-        for (connection_id,) in sql(
-            "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-        ):
-            sql(f"KILL {connection_id}")
+        database_server.end_connections(migrated_database["MYSQL_DB"])
         other = api.charge(charge()).payment.payment_id
         assert kinds(following(stream, 1)) == [("CHARGED", other)]
 

@@ -479,7 +479,7 @@ def test_an_interrupt_ends_it_with_whole_batches_and_says_how_to_go_on(
 
 
 def test_a_connection_that_breaks_is_made_again(
-    load: Load, table: Table, database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+    load: Load, table: Table, database_server: DatabaseServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, calls = PaymentLoader.load, 0
 
@@ -487,10 +487,7 @@ def test_a_connection_that_breaks_is_made_again(
         nonlocal calls
         calls += 1
         if calls == 3:
-            for (number,) in table(
-                "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-            ):
-                database_server.execute(f"KILL {number}")
+            database_server.end_connections(settings.mysql_db)
         return original(self, *arguments)
 
     monkeypatch.setattr(PaymentLoader, "load", load_after_kill)

@@ -290,19 +290,17 @@ def test_a_relay_that_hangs_in_its_transaction_keeps_the_others_from_nothing_but
 
 
 def test_a_relay_whose_connection_is_killed_at_any_moment_leaves_no_half(
-    rights: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
+    rights: dict[str, str],
+    events: Rows,
+    sql: Callable[..., list[Any]],
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
 ) -> None:
     stop = threading.Event()
 
     def kill() -> None:
         while not stop.is_set():
-            for (connection_id,) in sql(
-                "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-            ):
-                try:
-                    sql(f"KILL {connection_id}")
-                except pymysql.err.MySQLError:
-                    continue  # gone already
+            database_server.end_connections(migrated_database["MYSQL_DB"])
             time.sleep(0.02)
 
     async def run() -> int:
