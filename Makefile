@@ -114,7 +114,7 @@ test-quick: $(READY) ## pass the unit tests, and the contract's on a running ser
 
 test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL); COVERAGE=1 measures server/
 	$(PYTEST) --ignore=tests/clients $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0)
-	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS) $(if $(COVERAGE),--cov --cov-append --cov-report= --cov-fail-under=0)
+	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
 	$(if $(COVERAGE),$(BIN)/coverage report)
 
 faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")

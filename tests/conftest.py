@@ -147,7 +147,8 @@ def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., R
 
     yield start
     for running in started:
-        running.end()
+        if running.is_running:
+            running.kill()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ start the service and its commands as they are installed.
 import multiprocessing
 import os
 import runpy
-import signal
 import subprocess
 import sys
 import time
@@ -19,12 +18,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-
-IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
-"""Whether coverage.py measures what programs cover; they write it when they exit."""
-
-END_SIGNAL = signal.SIGUSR1 if IS_MEASURED else signal.SIGKILL
-"""What ends a program at once, wherever it is."""
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["server.app", "tools.commands"])
@@ -80,8 +73,6 @@ def _become(
     output: Connection,
     errors: Connection,
 ) -> None:
-    if IS_MEASURED:
-        signal.signal(END_SIGNAL, lambda *_: os._exit(1))
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()

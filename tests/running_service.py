@@ -17,7 +17,6 @@ from tests.secrecy import secrets_in
 
 _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 60
-_END_TIMEOUT_SECONDS = 5
 
 
 class RunningService:
@@ -131,13 +130,6 @@ class RunningService:
         self.send(signal.SIGKILL)
         self.wait()
 
-    def end(self) -> None:
-        """End it at once, if it runs, in whatever state."""
-        if self.is_running:
-            self.send(programs.END_SIGNAL)
-            self._join(_END_TIMEOUT_SECONDS)
-            self.kill()
-
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it runs."""
         if self.is_running:
@@ -147,18 +139,14 @@ class RunningService:
         """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
         assert self._process is not None
         assert self._reader is not None
-        exit_code = self._join(_STOP_TIMEOUT_SECONDS)
+        self._process.join(_STOP_TIMEOUT_SECONDS)
+        exit_code = self._process.exitcode
         assert exit_code is not None, f"the server has not ended within {_STOP_TIMEOUT_SECONDS} s"
         self._reader.join(_STOP_TIMEOUT_SECONDS)
         found = secrets_in(self.output)
         if found:
             raise AssertionError("\n".join(["the server printed what is secret:", *found]))
         return exit_code
-
-    def _join(self, timeout_seconds: float) -> int | None:
-        assert self._process is not None
-        self._process.join(timeout_seconds)
-        return self._process.exitcode
 
     @property
     def is_running(self) -> bool:

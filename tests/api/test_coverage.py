@@ -15,7 +15,7 @@ SCRIPT = """
 import json, sys
 from tests.running_service import RunningService
 if __name__ == "__main__":
-    RunningService(json.loads(sys.argv[1])).start().end()
+    RunningService(json.loads(sys.argv[1])).start().stop()
 """
 SETTINGS = """
 [run]
@@ -27,7 +27,7 @@ data_file = {folder}/data
 """
 
 
-def test_a_server_that_is_ended_has_written_what_it_covered(
+def test_a_server_that_is_stopped_has_written_what_it_covered(
     migrated_database: dict[str, str], accounts: Accounts, tmp_path: Path
 ) -> None:
     script, settings = tmp_path / "script.py", tmp_path / "coveragerc"

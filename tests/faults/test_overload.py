@@ -114,7 +114,9 @@ def test_at_five_times_its_capacity_the_service_does_what_it_can_and_refuses_the
     assert report["calls_per_second"] >= 0.2 * peak
     # On a busy machine calls also wait in grpcio for Python, and it ends those beyond its own bound so.
     beside = {"CANCELLED"} if engine is Engine.GRPCIO else set()
-    assert {"RESOURCE_EXHAUSTED"} <= set(report["errors"]) <= {"RESOURCE_EXHAUSTED", *beside}
+    # What the network did not deliver in time is no answer of the service's.
+    answers = {error for error in report["errors"] if not error.startswith("transport: ")}
+    assert {"RESOURCE_EXHAUSTED"} <= answers <= {"RESOURCE_EXHAUSTED", *beside}
     for failed in seen.refusals:
         assert failed.reason == "OVERLOADED"
         assert failed.retry_after_seconds
