@@ -58,6 +58,12 @@ def log() -> Iterator[list[Any]]:
         yield captured
 
 
+def timed(operation: str) -> float:
+    """Return how many requests of an operation were answered with an object, as the metric has it."""
+    labels = {"operation": operation, "outcome": "http_200"}
+    return REGISTRY.get_sample_value("payments_processor_duration_seconds_count", labels) or 0.0
+
+
 @pytest.mark.parametrize(
     ("method", "token", "kind"),
     [
@@ -88,7 +94,9 @@ def test_a_charge_asks_for_the_amount_once_by_the_method_of_the_deployment(
 
 def test_a_refund_asks_for_the_amount_of_the_payment_once(processor: FaultyProcessor, use: Use) -> None:
     use(lambda stripe: stripe.capture(CHARGE))
+    before = timed("give_back")
     assert use(lambda stripe: stripe.give_back(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
+    assert timed("give_back") == before + 1
     asked = processor.requests[-1]
     assert (asked.method, asked.path, asked.key) == ("POST", "/v1/refunds", "refund-REF-1-9")
     assert asked.form == {
@@ -112,13 +120,9 @@ def test_a_charge_is_looked_for_near_its_time_and_then_whenever_it_can_have_been
 
 
 def test_a_refund_is_looked_for_among_those_of_its_payment(processor: FaultyProcessor, use: Use) -> None:
-    def timed() -> float:
-        labels = {"operation": "find_give_back", "outcome": "http_200"}
-        return REGISTRY.get_sample_value("payments_processor_duration_seconds_count", labels) or 0.0
-
-    before = timed()
+    before = timed("find_give_back")
     assert use(lambda stripe: stripe.find_give_back(REFUND)) is None
-    assert timed() == before + 1
+    assert timed("find_give_back") == before + 1
     (asked,) = processor.requests
     assert (asked.method, asked.path) == ("GET", "/v1/refunds")
     assert asked.form == {"payment_intent": "pi_1", "limit": "100"}
@@ -175,6 +179,65 @@ def test_what_is_wrong_with_an_answer_is_logged_with_the_payment_or_refund_it_is
         "re_1",
     )
     assert (charge["amount"], refund["amount"]) == ((10_050, "usd"), (4_050, "usd"))
+
+
+def test_a_charge_whose_answer_is_not_final_is_read_again_and_is_as_it_is_then(
+    processor: FaultyProcessor, use: Use
+) -> None:
+    before = timed("get")
+    statuses = iter(["processing", "succeeded"])
+    processor.altered = lambda shown: {**shown, "status": next(statuses)}
+    assert use(lambda stripe: stripe.capture(CHARGE)) == Outcome(Status.SUCCEEDED, "pi_1")
+    asked = [(request.method, request.path) for request in processor.requests]
+    assert asked == [("POST", "/v1/payment_intents"), ("GET", "/v1/payment_intents/pi_1")]
+    assert timed("get") == before + 1
+
+
+def test_a_refund_whose_answer_leaves_out_its_currency_is_settled(processor: FaultyProcessor, use: Use) -> None:
+    use(lambda stripe: stripe.capture(CHARGE))
+    processor.altered = lambda shown: {name: value for name, value in shown.items() if name != "currency"}
+    assert use(lambda stripe: stripe.give_back(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
+
+
+def test_an_amount_finer_than_the_currency_has_leaves_a_charge_pending(processor: FaultyProcessor, use: Use) -> None:
+    processor.altered = lambda shown: {**shown, "amount": 10_050, "amount_received": 10_050}
+    with pytest.raises(OutcomeUnknown, match=r"another amount than was asked for$"):
+        use(lambda stripe: stripe.capture(replace(CHARGE, amount=Money("ISK", 100))))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("id", None), ("amount", 9_999), ("amount_received", 5_000), ("currency", "usd")]
+)
+def test_a_wrong_answer_is_counted_and_its_wrong_field_is_named(
+    processor: FaultyProcessor, use: Use, log: list[Any], field: str, value: object
+) -> None:
+    before = counted("payments_processor_problems", problem="wrong_answer")
+    processor.altered = lambda shown: {**shown, "amount_received": None, field: value}
+    with pytest.raises(OutcomeUnknown, match=f"another {field} than was asked for$"):
+        use(lambda stripe: stripe.capture(CHARGE))
+    (event,) = (event for event in log if event["event"] == "processor_answer_wrong")
+    assert event["wrong"] == [field]
+    assert counted("payments_processor_problems", problem="wrong_answer") == before + 1
+
+
+def test_an_unexpected_status_is_counted_each_time_it_is_read(processor: FaultyProcessor, use: Use) -> None:
+    before = counted("payments_processor_problems", problem="wrong_answer")
+    processor.altered = lambda shown: {**shown, "status": "splendid"}
+    with pytest.raises(OutcomeUnknown, match=r"has not finished: splendid$"):
+        use(lambda stripe: stripe.capture(CHARGE))
+    assert counted("payments_processor_problems", problem="wrong_answer") == before + 2
+
+
+@pytest.mark.parametrize(("code", "shown"), [("parameter_unknown", " parameter_unknown"), ("", "")])
+def test_a_refusal_that_settles_nothing_is_named_with_its_status_and_code(
+    processor: FaultyProcessor, use: Use, code: str, shown: str
+) -> None:
+    error = (("type", "invalid_request_error"), ("code", code))
+    with (
+        processor.failing(Fault(error_before=400, error=error)),
+        pytest.raises(OutcomeUnknown, match=f"^capture: the processor refused it with 400{shown}$"),
+    ):
+        use(lambda stripe: stripe.capture(CHARGE))
 
 
 @pytest.mark.parametrize("status", ["succeeded", "processing", "requires_capture"])
