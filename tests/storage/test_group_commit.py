@@ -63,6 +63,25 @@ def test_no_more_statements_are_in_progress_than_may_be(migrated_database: dict[
     assert most == 2
 
 
+def test_what_waits_behind_a_group_that_fails_is_worked_on(migrated_database: dict[str, str]) -> None:
+    async def work(_session: Session, items: Sequence[int]) -> Sequence[int]:
+        if 1 in items:
+            raise ValueError("one of this group is wrong")
+        return items
+
+    async def run() -> list[int | BaseException]:
+        database = Database(settings_of(migrated_database))
+        try:
+            groups = Groups(database, work, Limits(in_one=2, at_once=1, waiting=100), "test")
+            adding = (groups.add(item, Deadline()) for item in range(1, 6))
+            return await asyncio.gather(*adding, return_exceptions=True)
+        finally:
+            await database.close(Deadline.after(10))
+
+    first, second, *others = asyncio.run(run())
+    assert (type(first), type(second), others) == (ValueError, ValueError, [3, 4, 5])
+
+
 class LosingSession(Session):
     """A connection that is lost as soon as a charge is written, once."""
 
