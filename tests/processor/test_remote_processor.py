@@ -37,12 +37,6 @@ NO_JANITOR = {**SOON, "PROCESSOR_JANITOR_AFTER_SECONDS": "3600", "PROCESSOR_KEY_
 _WAIT_SECONDS = 60
 
 
-@pytest.fixture
-def processor() -> Iterator[FaultyProcessor]:
-    with FaultyProcessor() as processor:
-        yield processor
-
-
 class Starter:
     """Starts services that use the processor, and gives what calls each."""
 

@@ -5,13 +5,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import structlog
 import uvloop
 
 from server.domain.errors import OutcomeUnknown
@@ -20,44 +19,13 @@ from server.domain.payment import PaymentMethod, Status
 from server.domain.processing import Capture, GiveBack, Outcome
 from server.processor.breaker import Breaker
 from server.processor.stripe import StripeProcessor
+from tests.processor.conftest import Use
 from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor
 
-Use = Callable[[StripeProcessor], Coroutine[Any, Any, Outcome | None]]
-
 
 @pytest.fixture
-def processor() -> Iterator[FaultyProcessor]:
-    with FaultyProcessor() as processor:
-        yield processor
-
-
-@pytest.fixture
-def breaker() -> Breaker:
-    return Breaker(1, 3600)
-
-
-@pytest.fixture
-def use(processor: FaultyProcessor, breaker: Breaker) -> Callable[[Use], Outcome | None]:
-    async def run(work: Use) -> Outcome | None:
-        stripe = StripeProcessor(
-            processor.settings["PROCESSOR_URL"],
-            API_KEY,
-            method_tokens={PaymentMethod.UPI: "pm_upi", PaymentMethod.CARD: "pm_declined"},
-            timeout_seconds=5,
-            breaker=breaker,
-        )
-        try:
-            return await work(stripe)
-        finally:
-            await stripe.close()
-
-    return lambda work: uvloop.run(run(work))
-
-
-@pytest.fixture
-def log() -> Iterator[list[Any]]:
-    with structlog.testing.capture_logs() as captured:
-        yield captured
+def method_tokens() -> dict[PaymentMethod, str]:
+    return {PaymentMethod.UPI: "pm_upi", PaymentMethod.CARD: "pm_declined"}
 
 
 def errors(log: list[Any]) -> set[str]:
@@ -116,7 +84,7 @@ REFUSALS = [
 @pytest.mark.parametrize(("status", "error"), REFUSALS, ids=str)
 def test_a_refusal_that_is_no_decline_leaves_a_charge_pending_and_is_logged(
     processor: FaultyProcessor,
-    use: Callable[[Use], Outcome | None],
+    use: Use,
     log: list[Any],
     status: int,
     error: dict[str, str],
@@ -129,14 +97,14 @@ def test_a_refusal_that_is_no_decline_leaves_a_charge_pending_and_is_logged(
 
 @pytest.mark.parametrize("code", ["amount_too_small", "amount_too_large"])
 def test_an_amount_that_the_processor_never_charges_fails_and_is_logged_as_an_error(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any], code: str
+    processor: FaultyProcessor, use: Use, log: list[Any], code: str
 ) -> None:
     with processor.failing(Fault(error_before=400, error=(("type", "invalid_request_error"), ("code", code)))):
         assert use(lambda stripe: stripe.capture(capture())) == Outcome(Status.FAILED, None)
     assert errors(log) == {"processor_refuses"}
 
 
-def test_a_decline_fails_a_charge_and_is_no_error(use: Callable[[Use], Outcome | None], log: list[Any]) -> None:
+def test_a_decline_fails_a_charge_and_is_no_error(use: Use, log: list[Any]) -> None:
     declined = capture(method=PaymentMethod.CARD)
     assert use(lambda stripe: stripe.capture(declined)) == Outcome(Status.FAILED, "pi_1")
     assert not errors(log)
@@ -161,7 +129,7 @@ def test_a_decline_fails_a_charge_and_is_no_error(use: Callable[[Use], Outcome |
 )
 def test_the_breaker_opens_for_what_concerns_every_request(
     processor: FaultyProcessor,
-    use: Callable[[Use], Outcome | None],
+    use: Use,
     breaker: Breaker,
     status: int,
     error: dict[str, str],
@@ -173,7 +141,7 @@ def test_the_breaker_opens_for_what_concerns_every_request(
 
 
 def test_look_ups_that_are_rate_limited_refuse_no_charge(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], breaker: Breaker
+    processor: FaultyProcessor, use: Use, breaker: Breaker
 ) -> None:
     error = (("type", "invalid_request_error"), ("code", "rate_limit"))
     with processor.failing(Fault(error_before=429, error=error)), pytest.raises(OutcomeUnknown):
@@ -182,7 +150,7 @@ def test_look_ups_that_are_rate_limited_refuse_no_charge(
 
 
 def test_an_error_that_is_replayed_does_not_count_against_the_processor_and_is_not_retried(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], breaker: Breaker
+    processor: FaultyProcessor, use: Use, breaker: Breaker
 ) -> None:
     with processor.failing(Fault(error_after=500)), pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.capture(capture()))
@@ -200,7 +168,7 @@ def test_an_error_that_is_replayed_does_not_count_against_the_processor_and_is_n
 )
 def test_a_request_is_retried_as_the_processor_advises(
     processor: FaultyProcessor,
-    use: Callable[[Use], Outcome | None],
+    use: Use,
     status: int,
     advice: str | None,
     requests: int,
@@ -241,7 +209,7 @@ WRONG_INTENTS = [
 
 @pytest.mark.parametrize("changes", WRONG_INTENTS, ids=str)
 def test_an_answer_that_is_not_about_what_was_asked_leaves_a_charge_pending(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any], changes: dict[str, Any]
+    processor: FaultyProcessor, use: Use, log: list[Any], changes: dict[str, Any]
 ) -> None:
     processor.altered = lambda shown: shown | changes
     with pytest.raises(OutcomeUnknown):
@@ -270,7 +238,7 @@ def test_an_answer_that_is_not_about_what_was_asked_leaves_a_charge_pending(
     ids=str,
 )
 def test_an_answer_that_is_not_about_what_was_asked_leaves_a_refund_pending(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any], changes: dict[str, Any]
+    processor: FaultyProcessor, use: Use, log: list[Any], changes: dict[str, Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.altered = lambda shown: shown | changes
@@ -290,7 +258,7 @@ def test_an_answer_that_is_not_about_what_was_asked_leaves_a_refund_pending(
     ],
 )
 def test_a_charge_is_as_its_final_status_says(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], status: str, outcome: Status
+    processor: FaultyProcessor, use: Use, status: str, outcome: Status
 ) -> None:
     received = {} if status == "succeeded" else {"amount_received": 0}
     processor.altered = lambda shown: {**shown, "status": status, **received}
@@ -298,18 +266,14 @@ def test_a_charge_is_as_its_final_status_says(
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
-def test_a_refund_is_as_its_final_status_says(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], status: str
-) -> None:
+def test_a_refund_is_as_its_final_status_says(processor: FaultyProcessor, use: Use, status: str) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.first_status = status
     outcome = use(lambda stripe: stripe.give_back(give_back()))
     assert outcome == Outcome(Status.SUCCEEDED if status == "succeeded" else Status.FAILED, "re_1")
 
 
-def test_a_charge_whose_error_was_saved_is_found_among_many_by_listing(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None]
-) -> None:
+def test_a_charge_whose_error_was_saved_is_found_among_many_by_listing(processor: FaultyProcessor, use: Use) -> None:
     with processor.failing(Fault(error_after=500)), pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.capture(capture()))
 
@@ -327,7 +291,7 @@ def test_a_charge_whose_error_was_saved_is_found_among_many_by_listing(
 
 @pytest.mark.parametrize("minutes", [-50, -9, 0, 9, 50, 900])
 def test_a_charge_is_found_though_clocks_differ_or_it_was_made_hours_later(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], minutes: int
+    processor: FaultyProcessor, use: Use, minutes: int
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.intents["pi_1"].made_seconds = time.time()
@@ -336,7 +300,7 @@ def test_a_charge_is_found_though_clocks_differ_or_it_was_made_hours_later(
 
 
 def test_metadata_that_is_left_out_is_not_needed_where_the_key_is_repeated(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None]
+    processor: FaultyProcessor, use: Use
 ) -> None:
     processor.altered = lambda shown: shown | {"metadata": {}}
     assert use(lambda stripe: stripe.capture(capture())) == Outcome(Status.SUCCEEDED, "pi_1")
@@ -351,7 +315,7 @@ def test_metadata_that_is_left_out_is_not_needed_where_the_key_is_repeated(
     ids=lambda it: it[:9],
 )
 def test_an_answer_that_is_no_object_leaves_a_charge_pending(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any], body: bytes
+    processor: FaultyProcessor, use: Use, log: list[Any], body: bytes
 ) -> None:
     with processor.failing(Fault(body=body)), pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.capture(capture()))
@@ -373,7 +337,7 @@ def test_an_answer_that_is_no_object_leaves_a_charge_pending(
 )
 def test_a_list_that_does_not_end_well_does_not_say_that_there_is_no_such_payment(
     processor: FaultyProcessor,
-    use: Callable[[Use], Outcome | None],
+    use: Use,
     monkeypatch: pytest.MonkeyPatch,
     body: dict[str, Any],
 ) -> None:
@@ -384,7 +348,7 @@ def test_a_list_that_does_not_end_well_does_not_say_that_there_is_no_such_paymen
 
 
 def test_a_refund_that_is_declined_fails_and_is_logged_as_an_error(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any]
+    processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.refuses_refunds, processor.refusal = True, (402, {"type": "card_error"})
@@ -392,12 +356,12 @@ def test_a_refund_that_is_declined_fails_and_is_logged_as_an_error(
     assert errors(log) == {"processor_refuses"}
 
 
-def test_a_charge_that_was_not_made_is_not_found(use: Callable[[Use], Outcome | None]) -> None:
+def test_a_charge_that_was_not_made_is_not_found(use: Use) -> None:
     assert use(lambda stripe: stripe.find_capture(capture())) is None
 
 
 def test_what_is_found_with_another_amount_settles_nothing(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any]
+    processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.intents["pi_1"].amount_minor = 1
@@ -406,7 +370,7 @@ def test_what_is_found_with_another_amount_settles_nothing(
     assert errors(log) == {"processor_answer_wrong"}
 
 
-def test_what_was_refunded_elsewhere_went_back(use: Callable[[Use], Outcome | None]) -> None:
+def test_what_was_refunded_elsewhere_went_back(use: Use) -> None:
     use(lambda stripe: stripe.capture(capture()))
     use(lambda stripe: stripe.give_back(give_back(10_000, refund_id=1)))
     assert use(lambda stripe: stripe.give_back(give_back())) == Outcome(Status.SUCCEEDED, None)
@@ -414,7 +378,7 @@ def test_what_was_refunded_elsewhere_went_back(use: Callable[[Use], Outcome | No
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "pending"])
 def test_a_refund_that_is_refused_because_it_was_made_is_as_it_was_made(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], status: str
+    processor: FaultyProcessor, use: Use, status: str
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     use(lambda stripe: stripe.give_back(give_back(10_000)))
@@ -429,7 +393,7 @@ def test_a_refund_that_is_refused_because_it_was_made_is_as_it_was_made(
 
 
 def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], log: list[Any]
+    processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     use(lambda stripe: stripe.give_back(give_back(9_000, refund_id=1)))
@@ -455,7 +419,7 @@ def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
     ids=str,
 )
 def test_a_refusal_that_is_not_about_the_refund_leaves_it_pending_though_it_is_not_listed(
-    processor: FaultyProcessor, use: Callable[[Use], Outcome | None], status: int, error: dict[str, str]
+    processor: FaultyProcessor, use: Use, status: int, error: dict[str, str]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.refuses_refunds, processor.refusal = True, (status, error)

@@ -1,13 +1,10 @@
 """What the adapter asks of the processor: exactly what was reserved, under the key that makes it safe to repeat."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import structlog
 
 from server.domain.errors import InvalidValue, OutcomeUnknown, ProcessorUnavailable
 from server.domain.money import Money
@@ -16,7 +13,8 @@ from server.domain.processing import Capture, GiveBack, Outcome
 from server.metrics import REGISTRY
 from server.processor.breaker import Breaker
 from server.processor.stripe import StripeProcessor
-from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor
+from tests.processor.conftest import Use
+from tests.processor.faulty_processor import Fault, FaultyProcessor
 from tests.unit.fakes import counted
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
@@ -24,38 +22,10 @@ CHARGE = Capture(7, 342, "REF-1", Money("INR", 10_050), PaymentMethod.UPI, CREAT
 REFUND = GiveBack(9, "REF-1", Money("INR", 4_050), "pi_1")
 TOKENS = {PaymentMethod.UPI: "pm_upi", PaymentMethod.CARD: "pm_card", PaymentMethod.COD: "pm_cod"}
 
-Use = Callable[[Callable[[StripeProcessor], Coroutine[Any, Any, Outcome | None]]], Outcome | None]
-
 
 @pytest.fixture
-def processor() -> Iterator[FaultyProcessor]:
-    with FaultyProcessor() as processor:
-        yield processor
-
-
-@pytest.fixture
-def breaker() -> Breaker:
-    return Breaker(1, 3600)
-
-
-@pytest.fixture
-def use(processor: FaultyProcessor, breaker: Breaker) -> Use:
-    async def run(work: Callable[[StripeProcessor], Coroutine[Any, Any, Outcome | None]]) -> Outcome | None:
-        stripe = StripeProcessor(
-            processor.settings["PROCESSOR_URL"], API_KEY, method_tokens=TOKENS, timeout_seconds=5, breaker=breaker
-        )
-        try:
-            return await work(stripe)
-        finally:
-            await stripe.close()
-
-    return lambda work: asyncio.run(run(work))
-
-
-@pytest.fixture
-def log() -> Iterator[list[Any]]:
-    with structlog.testing.capture_logs() as captured:
-        yield captured
+def method_tokens() -> dict[PaymentMethod, str]:
+    return TOKENS
 
 
 def timed(operation: str) -> float:
