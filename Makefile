@@ -26,7 +26,7 @@ SBOM ?= payments.cdx.json
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test-quick test faults fuzz mutants clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint types generate drift surface release migrate migrate-status sample lock audit sbom clean
+.PHONY: help run smoke smoke-image test-quick test faults fuzz mutants clients bench bench-isolation bench-replicas profile bench-import bench-scale bench-migration check format lint hooks types generate drift surface release migrate migrate-status sample lock audit sbom clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
@@ -99,7 +99,6 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.run
 
-.PHONY: smoke smoke-image
 smoke: $(READY) ## charge a running service once and read the payment back (GRPC=127.0.0.1:50051 REST=http://127.0.0.1:8001)
 	$(BIN)/python -m tools.smoke --grpc $(or $(GRPC),127.0.0.1:50051) --rest $(or $(REST),http://127.0.0.1:8001)
 
@@ -171,7 +170,6 @@ lint: $(READY) .bin/actionlint ## ruff, import-linter, buf lint, buf breaking, h
 	$(BIN)/hadolint Dockerfile
 	.bin/actionlint -shellcheck= -pyflakes=
 
-.PHONY: hooks
 hooks: $(READY) .bin/actionlint ## check each commit before it is made, with pre-commit
 	$(BIN)/pre-commit install
 

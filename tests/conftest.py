@@ -119,17 +119,27 @@ def tables(database_server: DatabaseServer, make_database: Callable[[], dict[str
     return Tables(database_server, database["MYSQL_DB"])
 
 
+@pytest.fixture(scope="session")
+def make_migrated_database(make_database: Callable[[], dict[str, str]], tables: Tables) -> Callable[[], dict[str, str]]:
+    """Make databases as the migrations leave them, given likewise."""
+
+    def make() -> dict[str, str]:
+        environment = make_database()
+        tables.copy_to(environment["MYSQL_DB"])
+        return environment
+
+    return make
+
+
 @pytest.fixture
-def migrated_database(empty_database: dict[str, str], tables: Tables) -> dict[str, str]:
-    tables.copy_to(empty_database["MYSQL_DB"])
-    return empty_database
+def migrated_database(make_migrated_database: Callable[[], dict[str, str]]) -> dict[str, str]:
+    return make_migrated_database()
 
 
 @pytest.fixture(scope="session")
-def service(make_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
+def service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
     """A server that tests share: each looks only at payments of its own."""
-    database = make_database()
-    migrate(settings_of(database), say=lambda _: None)
+    database = make_migrated_database()
     running = RunningService({**database, **PROBABILITIES}).start()
     yield running
     assert running.stop() == 0
@@ -172,10 +182,9 @@ def hold_rows(
 
 
 @pytest.fixture(scope="session")
-def approving_service(make_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
+def approving_service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
     """A server that approves every charge, which tests share: for ``/v1``, which cannot name a method."""
-    database = make_database()
-    migrate(settings_of(database), say=lambda _: None)
+    database = make_migrated_database()
     running = RunningService({**database, "SUCCESS_PROBABILITY": "1"}).start()
     yield running
     assert running.stop() == 0

@@ -11,8 +11,8 @@ import pytest
 from xdist.workermanage import WorkerController
 
 from tools.devdb import PrivateDatabase
+from tools.memory_folder import memory_folder
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there is closed to other users, as in /tmp
 _ROOM_BYTES = 4 << 30
 _MAX_CONNECTIONS = 1000
 _SOCKET = "database_socket"
@@ -23,8 +23,8 @@ def keep_files_in_memory() -> None:
 
     Most of what the tests waited for was a disk. Where data must be durable, processes are killed and not machines.
     """
-    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
-        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+    if "TMPDIR" not in os.environ and (folder := memory_folder(_ROOM_BYTES)):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 def private_database(folder: Path) -> PrivateDatabase:

@@ -1,7 +1,7 @@
 """Programs of this project in processes of their own: as ``python -m`` runs them, without the time that imports take.
 
 Each is forked from a process that has imported what they need (the standard library's forkserver): most of what a short
-program does is to import, and the tests run some two thousand. ``tests/deploy/test_image.py`` and ``test_cutover.py``
+program does is to import. ``tests/deploy/test_image.py`` and ``test_cutover.py``
 start the service and its commands as they are installed.
 """
 

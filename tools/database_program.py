@@ -65,7 +65,7 @@ class DatabaseProgram:
         Raises:
             PrivateDatabaseError: the program failed; the message has what it said.
         """
-        # Not in /tmp: a server that starts deletes all temporary tables in its folder for them, also those of others.
+        # Not in /tmp itself: a server that starts deletes all temporary tables in its folder for them, others' too.
         with tempfile.TemporaryDirectory() as scratch:
             command = [str(self.path), *self.options(), f"--datadir={data_folder}", f"--tmpdir={scratch}"]
             if self.is_mariadb:

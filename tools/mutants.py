@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from tools.devdb import PrivateDatabase
+from tools.memory_folder import memory_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 MUTANTS = ROOT / "mutants"
@@ -32,8 +33,8 @@ _KILLED = {"killed", "timeout", "caught by type check"}
 _SEPARATOR = "ǁ"
 """What mutmut puts between a class and a method in the name of a mutant."""
 
-_MEMORY, _ROOM_BYTES = Path("/dev/shm"), 2**30  # noqa: S108 - a new folder in it
-"""Where Linux keeps files in memory, and what the database needs there: it is made faster than on a disk."""
+_ROOM_BYTES = 2**30
+"""What the database needs, to be in memory."""
 
 _FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0")
 """The tests' database is thrown away, so nothing has to survive a power cut."""
@@ -109,18 +110,13 @@ def _check_paths() -> None:
 
 def _run(only: Sequence[str]) -> None:
     """Run mutmut, whose many runs of tests share one database server; stop when it fails."""
-    with tempfile.TemporaryDirectory(dir=_scratch()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder(_ROOM_BYTES)) as folder:
         port = _free_port()
         network = ("--skip-networking=0", "--bind-address=127.0.0.1", f"--port={port}")
         with PrivateDatabase(Path(folder), options=(*network, *_FAST)):
             environment = {**os.environ, "TEST_MYSQL_URL": f"mysql://root@127.0.0.1:{port}"}
             programs = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
             subprocess.run(["mutmut", "run", *only], cwd=ROOT, check=True, env={**environment, "PATH": programs})
-
-
-def _scratch() -> Path | None:
-    """Return the folder for the database, or None for the usual one."""
-    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
 
 
 def _free_port() -> int:

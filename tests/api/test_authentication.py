@@ -25,11 +25,10 @@ from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, new_request_id, refund
 from tests.api.rest_drivers import status_failed
 from tests.conftest import PROBABILITIES
-from tests.databases import DatabaseServer, settings_of
+from tests.databases import DatabaseServer
 from tests.keys import MakeKey, bearer, key_maker
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools.migrate import migrate
 
 REFRESH_SECONDS = 0.2
 ALL = tuple(Role)
@@ -47,10 +46,11 @@ class Guarded:
 
 @pytest.fixture(scope="module", params=list(Engine))
 def guarded(
-    request: pytest.FixtureRequest, make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
+    request: pytest.FixtureRequest,
+    make_migrated_database: Callable[[], dict[str, str]],
+    database_server: DatabaseServer,
 ) -> Iterator[Guarded]:
-    database = make_database()
-    migrate(settings_of(database), say=lambda _: None)
+    database = make_migrated_database()
     settings = {
         "ANONYMOUS_ROLES": "-",
         "API_KEY_REFRESH_INTERVAL_SECONDS": str(REFRESH_SECONDS),

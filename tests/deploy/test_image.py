@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import pytest
 
 from server.config import Settings
 from tests.deploy.sbom import make_sbom
+from tests.faults.ports import free_port
 from tools.devdb import PrivateDatabase
 from tools.health_probe import DEFAULT_PORT
 
@@ -118,12 +118,6 @@ def database() -> Iterator[PrivateDatabase]:
         folder.chmod(0o755)
         yield private
     shutil.rmtree(folder)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture

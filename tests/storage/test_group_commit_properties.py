@@ -23,7 +23,6 @@ from server.storage.group_commit import GroupCommit
 from server.storage.groups import Limits
 from server.storage.mysql import Database
 from tests.databases import DatabaseServer, settings_of
-from tools.migrate import migrate
 
 REFUSED_ORDER = 13
 """An order that the tests' table refuses."""
@@ -84,9 +83,10 @@ Answer = ChargeOutcome | BaseException
 
 
 @pytest.fixture(scope="module")
-def environment(make_database: Callable[[], dict[str, str]], database_server: DatabaseServer) -> dict[str, str]:
-    made = make_database()
-    migrate(settings_of(made), say=lambda _: None)
+def environment(
+    make_migrated_database: Callable[[], dict[str, str]], database_server: DatabaseServer
+) -> dict[str, str]:
+    made = make_migrated_database()
     refuses = f"ALTER TABLE payments ADD CONSTRAINT refused CHECK (order_id <> {REFUSED_ORDER})"
     database_server.execute(refuses, database=made["MYSQL_DB"])
     return made

@@ -14,7 +14,6 @@ from server.storage import list_queries
 from server.storage.rows import payments_from_json
 from tests.databases import DatabaseServer, settings_of
 from tools.database_connection import connect
-from tools.migrate import migrate
 from tools.sample_data import insert_sample_payments
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -22,9 +21,8 @@ ROWS = 200_000
 
 
 @pytest.fixture(scope="module")
-def large_database(make_database: Callable[[], dict[str, str]]) -> str:
-    environment = make_database()
-    migrate(settings_of(environment), say=lambda _: None)
+def large_database(make_migrated_database: Callable[[], dict[str, str]]) -> str:
+    environment = make_migrated_database()
     with closing(connect(settings_of(environment))) as connection:
         insert_sample_payments(connection, ROWS, seed=1, now=NOW, say=lambda _: None)
         with connection.cursor() as cursor:

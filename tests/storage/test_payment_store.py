@@ -43,7 +43,6 @@ from server.domain.request_key import RequestKey
 from server.storage.mysql import Database
 from server.storage.payment_store import MysqlPaymentStore
 from tests.databases import Accounts, DatabaseServer, settings_of
-from tools.migrate import migrate
 
 pytestmark = pytest.mark.asyncio
 
@@ -58,10 +57,9 @@ Execute = Callable[..., list[Any]]
 
 
 @pytest.fixture(scope="module")
-def environment(make_database: Callable[[], dict[str, str]], accounts: Accounts) -> dict[str, str]:
+def environment(make_migrated_database: Callable[[], dict[str, str]], accounts: Accounts) -> dict[str, str]:
     """Return the settings of a database that these tests share: each looks only at payments of its own."""
-    made = make_database()
-    migrate(settings_of(made), say=lambda _: None)
+    made = make_migrated_database()
     return accounts.as_service(made)
 
 

@@ -14,8 +14,7 @@ from server.domain.money import AMOUNT_DIGITS, Money
 from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
 from server.storage import list_queries, queries
 from server.storage.rows import details_from_json, many_details_from_json, payment_from_json, payments_from_json
-from tests.databases import DatabaseServer, settings_of
-from tools.migrate import migrate
+from tests.databases import DatabaseServer
 
 _ids = count(1)
 
@@ -96,11 +95,10 @@ SHAPES = [
 
 @pytest.fixture(scope="module")
 def written(
-    make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
+    make_migrated_database: Callable[[], dict[str, str]], database_server: DatabaseServer
 ) -> tuple[str, dict[int, Columns]]:
     """A table with a row of every shape: the database's name, and what was written under each id."""
-    environment = make_database()
-    migrate(settings_of(environment), say=lambda _: None)
+    environment = make_migrated_database()
     rows = dict(zip(_ids, SHAPES, strict=False))
     for payment_id, columns in rows.items():
         names = ", ".join(("payment_id", *Columns._fields))
