@@ -78,16 +78,16 @@ REFUSALS = {
 
 
 @pytest.fixture
-def make_account(database_server: DatabaseServer, empty_database: dict[str, str]) -> Iterator[Callable[..., str]]:
-    """Make accounts that may log in with the password "right", and return their names."""
+def make_account(database_server: DatabaseServer) -> Iterator[Callable[..., str]]:
+    """Make accounts that may log in with the password "right" and have rights in a database; return their names."""
     made = []
 
-    def make(options: str = "", *, rights: str | None = "ALL PRIVILEGES") -> str:
+    def make(database: dict[str, str], options: str = "", *, rights: str | None = "ALL PRIVILEGES") -> str:
         name = f"payments_{secrets.token_hex(5)}"
         database_server.execute(f"CREATE USER {name} IDENTIFIED BY 'right' {options}")
         made.append(name)
         if rights is not None:
-            database_server.execute(f"GRANT {rights} ON {empty_database['MYSQL_DB']}.* TO {name}")
+            database_server.execute(f"GRANT {rights} ON {database['MYSQL_DB']}.* TO {name}")
         return name
 
     yield make
@@ -100,7 +100,10 @@ def refused(
     request: pytest.FixtureRequest, empty_database: dict[str, str], make_account: Callable[..., str]
 ) -> Refused:
     account, settings, words, advice = REFUSALS[request.param]
-    own = {"MYSQL_USER": make_account(account.options, rights=account.rights), "MYSQL_PASSWORD": "right"}
+    own = {
+        "MYSQL_USER": make_account(empty_database, account.options, rights=account.rights),
+        "MYSQL_PASSWORD": "right",
+    }
     return Refused({**empty_database, **own, **settings}, words, advice)
 
 
@@ -142,7 +145,7 @@ def run(environment: dict[str, str], arguments: list[str], folder: Path) -> subp
 def test_every_command_says_so_in_one_line_and_ends(
     arguments: list[str], empty_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
 ) -> None:
-    environment = {**empty_database, "MYSQL_USER": make_account(), "MYSQL_PASSWORD": "hunter2"}
+    environment = {**empty_database, "MYSQL_USER": make_account(empty_database), "MYSQL_PASSWORD": "hunter2"}
     refused = Refused(environment, "Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
 
     done = run(environment, arguments, tmp_path)
@@ -160,7 +163,7 @@ def test_every_command_says_so_in_one_line_and_ends(
 def test_every_command_without_its_rights_says_which_is_missing_and_what_to_do(
     arguments: list[str], migrated_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
 ) -> None:
-    name = make_account(rights="CREATE TEMPORARY TABLES")
+    name = make_account(migrated_database, rights="CREATE TEMPORARY TABLES")
 
     done = run({**migrated_database, "MYSQL_USER": name, "MYSQL_PASSWORD": "right"}, arguments, tmp_path)
 
