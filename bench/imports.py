@@ -22,7 +22,7 @@ import pymysql
 
 from bench.load import BenchError
 from bench.machine import database_version, description
-from server.config import Settings
+from server.config.settings import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 

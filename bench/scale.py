@@ -30,7 +30,7 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from bench.load import BenchError, obtain_h2load, post_load
 from bench.machine import database_version, description
-from server.config import Settings
+from server.config.settings import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 

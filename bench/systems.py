@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from bench.load import BenchError, Report
-from server.config import Settings
+from server.config.settings import Settings
 from tools.devdb import PrivateDatabase
 from tools.migrate import migrate
 

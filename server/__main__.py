@@ -5,9 +5,9 @@ import sys
 import structlog
 import uvloop
 
-from server.app import StartupError, serve
-from server.config import SettingsError, check_exposure, load_settings, misspelt_variables
-from server.logs import configure_logs
+from server.app.lifecycle import StartupError, serve
+from server.config.settings import SettingsError, check_exposure, load_settings, misspelt_variables
+from server.observability.logs import configure_logs
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pymysql
 
-from server.config import Settings
+from server.config.settings import Settings
 from tests.waiting import wait_until
 from tools.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make_accounts
 from tools.database_connection import DatabaseConnection

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from server.domain.api_key import NewApiKey
 from server.domain.caller import Role
-from server.storage import queries
+from server.storage import api_keys
 from tests.databases import DatabaseServer
 
 MakeKey = Callable[..., NewApiKey]
@@ -17,7 +17,7 @@ def key_maker(server: DatabaseServer, database: str) -> MakeKey:
     def make(caller: str, *roles: Role, expire_time: datetime | None = None) -> NewApiKey:
         key = NewApiKey.make()
         values = (key.key_id, key.digest, caller.encode(), " ".join(roles), datetime.now(UTC), expire_time)
-        server.execute(queries.INSERT_KEY, values, database)
+        server.execute(api_keys.INSERT_KEY, values, database)
         return key
 
     return make

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar
 
-from server.config import Engine, Settings
+from server.config.settings import Engine, Settings
 from tests import programs
 from tests.secrecy import secrets_in
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from server.network_addresses import host_and_port
+from server.config.network_addresses import host_and_port
 
 
 def reachable(host: str) -> str:

@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import pymysql
 import typer
 
-from server.config import Settings, SettingsError
+from server.config.settings import Settings, SettingsError
 from server.domain.api_key import NewApiKey, is_key_id
 from server.domain.caller import Role, caller_name
 from server.domain.errors import InvalidValue
-from server.storage import queries
-from server.storage.access import explain
+from server.storage import api_keys
+from server.storage.database.access import explain
 from tools import option_values
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.migrate import check_migrated
@@ -73,7 +73,7 @@ def create(
     key = NewApiKey.make()
     roles = " ".join(sorted(set(role)))
     with _database() as (connection, settings):
-        _execute(connection, queries.INSERT_KEY, (key.key_id, key.digest, name.encode(), roles, now, expire_time))
+        _execute(connection, api_keys.INSERT_KEY, (key.key_id, key.digest, name.encode(), roles, now, expire_time))
     print(key.text)
     known = f"{settings.api_key_refresh_interval_seconds:g} s"
     end = "" if expire_time is None else f", until {shown_time(expire_time)} UTC"
@@ -90,7 +90,7 @@ def list_keys(
     """List the keys, without what is secret of them."""
     now = datetime.now(UTC)
     with _database() as (connection, _):
-        kept = [KeptKey(*row[:3], *map(_utc, row[3:])) for row in _execute(connection, queries.LIST_KEYS, ())]
+        kept = [KeptKey(*row[:3], *map(_utc, row[3:])) for row in _execute(connection, api_keys.LIST_KEYS, ())]
     shown = [key for key in kept if everything or key.state(now) == "in force"]
     if as_json:
         for key in shown:
@@ -117,8 +117,8 @@ def revoke(
         # What was given may be a key: it is not repeated.
         raise typer.BadParameter("must be 16 hexadecimal digits, as `payments keys list` has it", param_hint="KEY_ID")
     with _database() as (connection, settings):
-        _execute(connection, queries.REVOKE_KEY, (key_id,))
-        found = _execute(connection, queries.SELECT_KEY_REVOKED, (key_id,))
+        _execute(connection, api_keys.REVOKE_KEY, (key_id,))
+        found = _execute(connection, api_keys.SELECT_KEY_REVOKED, (key_id,))
     if not found:
         print(f"there is no key {key_id}", file=sys.stderr)
         raise typer.Exit(_NOT_FOUND)

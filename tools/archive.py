@@ -23,8 +23,8 @@ import pymysql
 import typer
 from pymysql.constants import ER
 
-from server.config import Settings, SettingsError
-from server.storage.access import explain
+from server.config.settings import Settings, SettingsError
+from server.storage.database.access import explain
 from tools import archive_statements, option_values
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.locks import BACKUP_LOCK, lock_if_free, lock_name

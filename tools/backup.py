@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import pymysql
 import typer
 
-from server.config import Settings, SettingsError
-from server.storage.access import explain
+from server.config.settings import Settings, SettingsError
+from server.storage.database.access import explain
 from tools.backup_file import Backup, BackupFileError, Origin, new_backup_file, read_backup, write_backup
 from tools.client_programs import ClientProgram, ClientProgramError, dump_program, login_options, reading_from
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, is_mariadb

@@ -9,7 +9,7 @@ import pymysql
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
-from server.config import Settings
+from server.config.settings import Settings
 from tools.database_connection import DatabaseConnection, connect, is_unreachable
 from tools.stored_payments import refuse_payments
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from server.config import Settings
+from server.config.settings import Settings
 from tools.system_package import ProgramFailed, has_apt, install
 
 _DUMP_NAMES = ("mariadb-dump", "mysqldump")

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from server.domain.errors import InvalidValue
 from server.domain.payment import CHARGEABLE_METHODS, Status
-from server.storage.rows import STATUS_VALUES
+from server.storage.payments.codec import STATUS_VALUES
 from tools.local_times import instant_of, start_of_day
 
 Value = int | str | bytes | Decimal | datetime | None

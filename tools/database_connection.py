@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import pymysql
 from pymysql.constants import CLIENT
 
-from server.config import Settings
-from server.storage.access import address, reason, refusal
+from server.config.settings import Settings
+from server.storage.database.access import address, reason, refusal
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection

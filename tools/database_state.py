@@ -12,7 +12,7 @@ import pymysql
 from pymysql.constants import ER
 from pymysql.cursors import DictCursor
 
-from server.config import Settings
+from server.config.settings import Settings
 from tools.database_connection import DatabaseConnection
 from tools.findings import Finding, Level
 

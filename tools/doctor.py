@@ -11,9 +11,9 @@ import pymysql
 import typer
 from pymysql.constants import ER
 
-from server.config import Settings, SettingsError, check_exposure
-from server.storage.access import address, explain
-from server.storage.server_settings import SELECT_SERVER_SETTINGS, risky_settings
+from server.config.settings import Settings, SettingsError, check_exposure
+from server.storage.database.access import address, explain
+from server.storage.database.server_settings import SELECT_SERVER_SETTINGS, risky_settings
 from tools import database_state, service_state
 from tools.adoption import count_adopted
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect

@@ -15,13 +15,13 @@ import pymysql
 import typer
 from pymysql.cursors import SSCursor
 
-from server.config import Settings, SettingsError
+from server.config.settings import Settings, SettingsError
 from server.domain.errors import InvalidValue
 from server.domain.listing import PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
-from server.storage import list_queries
-from server.storage.access import explain
+from server.storage.database.access import explain
+from server.storage.payments import listing
 from tools import option_values
 from tools.csv_records import CsvError
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
@@ -63,8 +63,8 @@ def export(  # noqa: PLR0913 - all but three are named
         check_migrated(connection)
         _begin_snapshot(connection)
         for path, columns, query in (
-            (payments, PAYMENT_COLUMNS, list_queries.export_payments(payment_filter)),
-            (refunds, REFUND_COLUMNS, list_queries.export_refunds(payment_filter)),
+            (payments, PAYMENT_COLUMNS, listing.export_payments(payment_filter)),
+            (refunds, REFUND_COLUMNS, listing.export_refunds(payment_filter)),
         ):
             count = 0
             if path is not None:
@@ -86,7 +86,7 @@ def _begin_snapshot(connection: DatabaseConnection) -> None:
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
 
-def _chunks(connection: DatabaseConnection, query: list_queries.Query, time_place: int) -> Iterator[list[Fields]]:
+def _chunks(connection: DatabaseConnection, query: listing.Query, time_place: int) -> Iterator[list[Fields]]:
     with connection.cursor(SSCursor) as cursor:
         cursor.execute(query.text, query.values or None)
         while rows := cursor.fetchmany(_CHUNK_ROWS):

@@ -15,13 +15,14 @@ from typing import Annotated, Protocol
 import pymysql
 import typer
 
-from server.config import SettingsError
-from server.domain.event import OF_CHARGE, OF_REFUND, EventKind, PaymentEvent
+from server.config.settings import SettingsError
+from server.domain.events import OF_CHARGE, OF_REFUND, EventKind, PaymentEvent
 from server.domain.money import Money
 from server.domain.payment import PaymentDetails
-from server.storage import archive_queries, event_queries, queries
-from server.storage.access import explain
-from server.storage.rows import details_from_json, events_from_json
+from server.storage.database.access import explain
+from server.storage.events import queries as event_queries
+from server.storage.payments import archive_queries, queries
+from server.storage.payments.codec import details_from_json, events_from_json
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 from tools.migrate import check_migrated
 from tools.migration_files import MigrationError

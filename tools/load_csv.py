@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pymysql
 import typer
 
-from server.config import Settings, SettingsError
-from server.storage.access import explain
+from server.config.settings import Settings, SettingsError
+from server.storage.database.access import explain
 from tools.batch_writer import BatchWriter, DatabaseBusy
 from tools.csv_records import DELIMITERS, BrokenRecord, CsvError, Record, RecordReader
 from tools.database_connection import DatabaseConnectionError, connect, print_line

@@ -27,11 +27,11 @@ import pymysql
 import typer
 from pymysql.constants import ER
 
-from server.config import Settings, SettingsError
+from server.config.settings import Settings, SettingsError
 from server.domain.currency import MINOR_DIGITS
-from server.storage import driver_errors
-from server.storage.access import address, explain
-from server.storage.schema import NEEDED_VERSION
+from server.storage.database import driver_errors
+from server.storage.database.access import address, explain
+from server.storage.schema_check import NEEDED_VERSION
 from tools.database_connection import (
     DatabaseConnection,
     DatabaseConnectionError,

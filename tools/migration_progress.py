@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pymysql
 
-from server.config import Settings
+from server.config.settings import Settings
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect
 
 EVERY_SECONDS = 5.0

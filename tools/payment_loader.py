@@ -13,7 +13,7 @@ from typing import Final
 from pymysql.converters import encoders
 from pymysql.cursors import Cursor
 
-from server.storage import outbox, queries
+from server.storage import outbox
 from tools.archived_keys import ArchivedKeys, archived_payments
 from tools.batch_writer import BatchWriter, DatabaseBusy, DuplicateKey, RefusedByDatabase
 from tools.csv_values import Value
@@ -180,7 +180,7 @@ def _add_events(cursor: Cursor, rows: Iterable[Row]) -> None:
     """Add an event for each payment to the outbox, in the transaction that writes the payments."""
     imported = [(payment_id_of(row) or str(row["reference"]), refunded_of(row)) for row in rows]
     if imported:
-        cursor.execute(queries.TELL, (outbox.imported(imported, datetime.now(UTC)),))
+        cursor.execute(outbox.TELL, (outbox.imported(imported, datetime.now(UTC)),))
 
 
 def _insertion(rows: Sequence[Row], columns: Sequence[str]) -> str:

@@ -4,15 +4,15 @@ import os
 
 from dotenv import dotenv_values
 
-from server import env_file
-from server.config import Settings, SettingsError, check_env_file, load_settings
+from server.config import env_file
+from server.config.settings import Settings, SettingsError, check_env_file, load_settings
 from tools.devdb import DEFAULT_DATABASE, PROJECT_FOLDER, PrivateDatabase
 
 
 def named_settings() -> dict[str, str]:
     """Return what the environment and ``.env`` set, names in upper case; the environment wins; empty is not set.
 
-    This is how ``server.config`` reads them. It is here because settings that name no database cannot be loaded.
+    As ``server.config.settings`` reads them. It is here because settings that name no database cannot be loaded.
 
     Raises:
         SettingsError: ``.env`` cannot be read, or has lines that are no settings.

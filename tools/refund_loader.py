@@ -11,7 +11,7 @@ from typing import Final
 
 from pymysql.cursors import Cursor
 
-from server.storage import outbox, queries
+from server.storage import outbox
 from tools.archived_keys import archived_payment_ids, archived_refunds
 from tools.batch_writer import BatchWriter, DatabaseBusy, DuplicateKey, RefusedByDatabase
 from tools.csv_values import Value
@@ -102,7 +102,7 @@ class RefundLoader:
             if archived_refunds(cursor, new):
                 raise DatabaseBusy("a refund of the batch was archived meanwhile")
             taken = [(_id(row), int(str(row["payment_id"])), stored.refundable[row["payment_id"]][1]) for row in new]
-            cursor.execute(queries.TELL, (outbox.imported_refunds(taken, datetime.now(UTC)),))
+            cursor.execute(outbox.TELL, (outbox.imported_refunds(taken, datetime.now(UTC)),))
         return result
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import pymysql
 import typer
 
-from server.config import Settings, SettingsError
-from server.storage.access import explain
+from server.config.settings import Settings, SettingsError
+from server.storage.database.access import explain
 from tools.backup_file import Backup, BackupFileError, read_backup, text_of
 from tools.client_programs import ClientProgramError, load_program, login_options, writing_to
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, is_mariadb, quoted

@@ -22,9 +22,9 @@ import grpc
 import pymysql
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.config import Settings, SettingsError, check_exposure, load_settings
+from server.config.settings import Settings, SettingsError, check_exposure, load_settings
 from server.domain.caller import Role
-from server.storage.access import explain
+from server.storage.database.access import explain
 from tools.addresses import in_url, reachable
 from tools.database_connection import DatabaseConnectionError, print_line
 from tools.database_program import PrivateDatabaseError

@@ -21,11 +21,11 @@ from typing import Annotated
 import pymysql
 import typer
 
-from server.config import SettingsError
+from server.config.settings import SettingsError
 from server.domain.currency import MINOR_DIGITS
-from server.domain.event import EventKind
-from server.storage import outbox, queries
-from server.storage.access import explain
+from server.domain.events import EventKind
+from server.storage import outbox
+from server.storage.database.access import explain
 from tools.database_connection import DatabaseConnection, DatabaseConnectionError, connect, print_line
 from tools.migrate import check_migrated
 from tools.migration_files import MigrationError
@@ -239,7 +239,7 @@ def _insert_batch(connection: DatabaseConnection, batch: list[SamplePayment], cu
             cursor.execute(_SELECT_REFUND_IDS, [CALLER, made])
             refund_ids = dict(cursor.fetchall())
         changes = [change for payment in batch for change in _changes(payment, payment_ids, refund_ids, digits)]
-        cursor.execute(queries.TELL, [outbox.made_up(sorted(changes, key=itemgetter(-1)))])
+        cursor.execute(outbox.TELL, [outbox.made_up(sorted(changes, key=itemgetter(-1)))])
 
 
 def _changes(

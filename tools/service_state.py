@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.config import Settings
-from server.transport.metrics_endpoint import METRICS_PATH
+from server.config.settings import Settings
+from server.transport.rest.metrics_endpoint import METRICS_PATH
 from tools.addresses import in_url
 from tools.findings import Finding, Level
 

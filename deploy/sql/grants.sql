@@ -1,4 +1,4 @@
--- What the service may do: no more than its statements need (server/storage/queries.py). As the database's
+-- What the service may do: no more than its statements need (server/storage/payments/queries.py). As the database's
 -- administrator, in the database of the payments, once the tables are up to date, after each `payments migrate`:
 --
 --   mysql --user=root --password ecommerce < deploy/sql/grants.sql

@@ -10,16 +10,19 @@ from decimal import Decimal
 
 import orjson
 
-from server.domain.event import OF_CHARGE, EventKind
+from server.domain.events import OF_CHARGE, EventKind
 from server.domain.payment import NewPayment, Payment
-from server.storage.rows import stored_time
+from server.storage.database.values import stored_time
+
+TELL = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4))"
+"""Tells the stream what the transaction changes: binds, in hexadecimal, a JSON list (``outbox``)."""
 
 Named = str | int
 """What names a payment: its reference, or its id."""
 
 
 def charge_changes(payments: Iterable[NewPayment]) -> str:
-    """Return what ``queries.TELL`` binds for charges: they are named by reference, as they have no id yet.
+    """Return what ``TELL`` binds for charges: they are named by reference, as they have no id yet.
 
     One that turns out to be the repeat of another call has its reference in no row, and makes no event.
     """
@@ -27,13 +30,13 @@ def charge_changes(payments: Iterable[NewPayment]) -> str:
 
 
 def settled_charge(payment: Payment, occurred_at: datetime) -> str:
-    """Return what ``queries.TELL`` binds for a payment that was pending, as it is now."""
+    """Return what ``TELL`` binds for a payment that was pending, as it is now."""
     refunded = "0.00" if payment.refunded_amount is None else str(payment.refunded_amount.amount)
     return _one(OF_CHARGE[payment.status], payment.payment_id, None, refunded, occurred_at)
 
 
 def imported(payments: Iterable[tuple[Named, Decimal]], occurred_at: datetime) -> str:
-    """Return what ``queries.TELL`` binds for payments taken over, each with how much of it was refunded already."""
+    """Return what ``TELL`` binds for payments taken over, each with how much of it was refunded already."""
     time = stored_time(occurred_at)
     return _hex(_change(EventKind.IMPORTED, named, None, refunded, time) for named, refunded in payments)
 
@@ -48,7 +51,7 @@ def imported_refunds(refunds: Iterable[tuple[int, int, Decimal]], occurred_at: d
 
 
 def made_up(changes: Iterable[tuple[EventKind, int, int | None, Decimal, datetime]]) -> str:
-    """Return what ``queries.TELL`` binds for changes of any kind: of a payment, by its id, and perhaps a refund of it.
+    """Return what ``TELL`` binds for changes of any kind: of a payment, by its id, and perhaps a refund of it.
 
     Each has how much of the payment was refunded after it, and when it happened.
     """

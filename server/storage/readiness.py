@@ -6,14 +6,14 @@ import time
 import pymysql.err
 import structlog
 
-from server.config import Settings
+from server.config.settings import Settings
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
-from server.storage.access import address, reason, refusal
-from server.storage.key_store import MysqlKeyStore
-from server.storage.mysql import Database
-from server.storage.schema import SchemaOutdated, check_rights, check_schema
-from server.storage.server_settings import read_risky_settings
+from server.storage.api_keys import MysqlKeyStore
+from server.storage.database.access import address, reason, refusal
+from server.storage.database.pool import Database
+from server.storage.database.server_settings import read_risky_settings
+from server.storage.schema_check import SchemaOutdated, check_rights, check_schema
 
 _RETRY_SECONDS = 1.0
 _REPEAT_SECONDS = 10.0

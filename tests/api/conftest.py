@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests.api.encrypted import RELOAD, Encrypted, Files
 from tests.certificates import Authority
 from tests.running_service import RunningService

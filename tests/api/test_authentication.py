@@ -16,11 +16,11 @@ import pytest
 from payments import PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
-from server.config import Engine
+from server.config.settings import Engine
 from server.domain.api_key import NewApiKey
 from server.domain.caller import Role
-from server.transport.auth import ROLES
-from server.transport.servicer import SERVICE
+from server.transport.pipeline.auth import ROLES
+from server.transport.service.servicer import SERVICE
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, new_request_id, refund
 from tests.api.rest_drivers import status_failed

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests.api.requests import new_order_id, new_request_id
 from tests.certificates import Authority
 from tests.running_service import RunningService

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.transport.idempotency import fill_request_ids
-from server.transport.messages import MAX_BATCH
+from server.transport.rest.gateway.idempotency import fill_request_ids
+from server.transport.service.codec import MAX_BATCH
 from tests.api.requests import new_order_id, new_request_id
 from tests.running_service import RunningService
 

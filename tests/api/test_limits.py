@@ -9,7 +9,7 @@ import httpx
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.config import Engine
+from server.config.settings import Engine
 from server.domain.caller import Role
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, refund

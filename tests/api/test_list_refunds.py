@@ -8,7 +8,7 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 
 from server.domain import refunds_token
-from server.transport import messages
+from server.transport.service import codec
 from tests.api.drivers import CallFailed, Driver
 from tests.api.requests import charge, refund
 from tests.running_service import RunningService
@@ -84,7 +84,7 @@ def test_payments_with_few_and_with_many_refunds_are_read_side_by_side(api: Driv
 
 
 def test_a_page_has_at_most_a_thousand_refunds() -> None:
-    assert messages.refunds_request(pb.ListRefundsRequest(payment_id=1, page_size=5000)).size == 1000
+    assert codec.refunds_request(pb.ListRefundsRequest(payment_id=1, page_size=5000)).size == 1000
 
 
 def test_refunds_of_an_unknown_payment_are_not_found(api: Driver) -> None:

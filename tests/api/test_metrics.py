@@ -13,8 +13,8 @@ from payments.v1 import payments_pb2 as pb
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.transport.boundary import REASONS
-from server.transport.servicer import SERVICE
+from server.transport.pipeline.errors import REASONS
+from server.transport.service.servicer import SERVICE
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
 from tests.databases import DatabaseServer

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge
 from tests.certificates import Authority

@@ -15,8 +15,8 @@ import pymysql.err
 import pytest
 from structlog.testing import capture_logs
 
-from server.storage import access, driver_errors
-from server.storage.outage_log import OutageLog
+from server.storage.database import access, driver_errors
+from server.storage.database.outage_log import OutageLog
 from tests import programs
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.requests import charge

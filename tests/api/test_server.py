@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from payments.v1 import payments_pb2 as pb
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.api.requests import charge, new_order_id, refund
 from tests.running_service import RunningService

@@ -19,7 +19,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from payments import PaymentsClient, PaymentsError
 from payments.v1 import payments_pb2 as pb
 
-from server.config import Engine
+from server.config.settings import Engine
 from server.domain.caller import Role
 from tests.api.drivers import GrpcDriver, call_failed, health_stub
 from tests.api.encrypted import RELOAD, Encrypted, Files, list_code, loads, wait_until

@@ -17,7 +17,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from payments import PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests import waiting
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, refund

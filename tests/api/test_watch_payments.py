@@ -18,7 +18,7 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
-from server.config import Engine
+from server.config.settings import Engine
 from server.domain import resume_token
 from server.domain.caller import Role
 from tests import waiting

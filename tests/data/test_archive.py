@@ -11,6 +11,7 @@ import pymysql
 import pytest
 from payments.v1 import payments_pb2 as pb
 
+from server.storage.payments import queries
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed
 from tests.api.requests import charge, new_order_id, new_request_id, refund
 from tests.data.conftest import Payments, Table
@@ -530,7 +531,6 @@ def test_the_charge_looks_into_the_archive_by_its_index(
         f"request_id, archived_at) VALUES {rows}"
     )
     table("ANALYZE TABLE payments_archive")
-    from server.storage import queries  # noqa: PLC0415 - what only this test looks at
 
     for script in (queries.INSERT_PAYMENT, queries.INSERT_PAYMENTS):
         statement = next(text for text in script.split(";") if "INSERT INTO payments " in text)

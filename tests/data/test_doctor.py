@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from payments import PaymentMethod, PaymentsClient
 
-from server.config import Settings
+from server.config.settings import Settings
 from tests.data.conftest import Payments, Table
 from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.running_service import RunningService

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.domain.event import EventKind, PaymentEvent
+from server.domain.events import EventKind, PaymentEvent
 from tests.data.conftest import Payments, Table, csv_of, payment_line
 from tests.databases import Accounts
 from tests.storage.test_relay import on

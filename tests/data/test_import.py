@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import pymysql
 import pytest
 
-from server.config import Settings
+from server.config.settings import Settings
 from tests import programs
 from tests.data.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tests.databases import DatabaseServer, settings_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.config import Settings
+from server.config.settings import Settings
 from tests.data.conftest import HEADER, Table, csv_of, payment_line
 from tests.databases import DatabaseServer, settings_of
 from tools import archive_statements

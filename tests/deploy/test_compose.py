@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from server.config import Settings, SettingsError, check_exposure
+from server.config.settings import Settings, SettingsError, check_exposure
 from tests.databases import DatabaseServer, settings_of
 from tests.programs import ROOT
 from tests.running_service import RunningService

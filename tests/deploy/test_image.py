@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.config import Settings
+from server.config.settings import Settings
 from tests.deploy.sbom import make_sbom
 from tests.faults.ports import free_port
 from tools.devdb import PrivateDatabase

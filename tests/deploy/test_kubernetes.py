@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from server.config import Engine, Settings, SettingsError, check_exposure
+from server.config.settings import Engine, Settings, SettingsError, check_exposure
 from tests.certificates import Authority
 from tests.programs import ROOT
 from tests.running_service import RunningService

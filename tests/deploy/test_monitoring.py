@@ -22,8 +22,8 @@ from payments.v1 import payments_pb2 as pb
 from prometheus_client.parser import text_string_to_metric_families
 from promql_parser import AggregateExpr, BinaryExpr, Expr, Matcher, MatchOp, VectorSelector
 
-from server.metrics import REGISTRY
-from server.transport.boundary import REASONS
+from server.observability.metrics import REGISTRY
+from server.transport.pipeline.errors import REASONS
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import FAILING, charge, new_request_id, refund
 from tests.programs import ROOT

@@ -10,9 +10,9 @@ import pytest
 import typer
 import yaml
 
-from server.config import Settings
-from server.metrics import REGISTRY
-from server.transport import boundary
+from server.config.settings import Settings
+from server.observability.metrics import REGISTRY
+from server.transport.pipeline import errors
 from tests.programs import ROOT
 from tools.commands import app
 
@@ -109,7 +109,7 @@ def test_each_metric_is_one_of_the_service_or_of_the_rules() -> None:
 def test_each_setting_is_one() -> None:
     names = {name.upper() for name in Settings.model_fields}
     prefixes = {name.split("_")[0] for name in names}
-    reasons = {rule.reason for rule in boundary._RULES.values()}
+    reasons = {rule.reason for rule in errors._RULES.values()}
     words = {word for code in codes() for word in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", code)}
     named = {word for word in words - reasons if word.split("_")[0] in prefixes}
 

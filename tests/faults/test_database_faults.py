@@ -17,7 +17,7 @@ from payments.v1 import payments_pb2 as pb
 
 from server.domain.api_key import NewApiKey
 from server.domain.caller import Role
-from server.storage import queries
+from server.storage import api_keys
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge, new_order_id, new_request_id
 from tests.conftest import PROBABILITIES
@@ -278,7 +278,7 @@ def test_without_the_database_known_keys_are_known_unknown_ones_are_not_and_afte
         own_database.start()
         service.wait_for("api_keys", fresh=True)
         later = make_key("shop", Role.CHARGE)
-        server.execute(queries.REVOKE_KEY, (known.key_id,), environment["MYSQL_DB"])
+        server.execute(api_keys.REVOKE_KEY, (known.key_id,), environment["MYSQL_DB"])
         for key, expected in ((later, "OK"), (known, "UNAUTHENTICATED")):
             for _ in range(300):
                 if code_with(key) == expected:

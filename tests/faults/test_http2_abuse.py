@@ -12,7 +12,7 @@ import grpc
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests.api import http2_peer
 from tests.api.drivers import CallFailed, GrpcDriver
 from tests.api.http2_peer import Http2Peer, frame, request_headers

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests.api.drivers import CallFailed, GrpcDriver, health_stub
 from tests.api.requests import charge
 from tests.conftest import PROBABILITIES

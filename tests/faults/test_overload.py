@@ -18,7 +18,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from server.config import Engine
+from server.config.settings import Engine
 from tests.api.drivers import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.api.requests import charge
 from tests.databases import DatabaseServer

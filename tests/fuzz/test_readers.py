@@ -20,12 +20,13 @@ from server.domain.errors import InvalidRequest, InvalidValue, PaymentsError
 from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.money import Currencies
 from server.domain.request_key import RequestKey
-from server.transport import event_messages, legacy_parameters, messages
-from server.transport.boundary import failure_of
-from server.transport.grpc_server import _parse
-from server.transport.http_messages import fill_from_parameters, fill_from_path, to_json
-from server.transport.http_replies import json_text
-from server.transport.proto_json import fill_from_json, read_json
+from server.transport.grpc.handlers import _parse
+from server.transport.pipeline.errors import failure_of
+from server.transport.rest.gateway.proto_json import fill_from_json, read_json
+from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path, to_json
+from server.transport.rest.replies import json_text
+from server.transport.rest.v1 import parameters as legacy_parameters
+from server.transport.service import codec, event_codec
 from tests.fuzz import inputs
 from tests.fuzz.inputs import examples
 from tools.csv_records import CsvError, Record, RecordReader
@@ -36,13 +37,13 @@ MAX_STATUS_BYTES = 6000
 """In Base64 still within the 8 KiB that clients take of trailers."""
 
 READERS: dict[str, Callable[[Any], object]] = {
-    "Charge": lambda message: messages.charge_request(message, "someone", CURRENCIES),
-    "BatchCharge": lambda message: messages.batch_charge_request(message, "someone", CURRENCIES),
-    "Refund": lambda message: messages.refund_request(message, "someone", CURRENCIES),
-    "GetPayment": messages.get_request,
-    "ListRefunds": messages.refunds_request,
-    "ListPayments": lambda message: messages.list_request(message, CURRENCIES),
-    "WatchPayments": event_messages.watch_request,
+    "Charge": lambda message: codec.charge_request(message, "someone", CURRENCIES),
+    "BatchCharge": lambda message: codec.batch_charge_request(message, "someone", CURRENCIES),
+    "Refund": lambda message: codec.refund_request(message, "someone", CURRENCIES),
+    "GetPayment": codec.get_request,
+    "ListRefunds": codec.refunds_request,
+    "ListPayments": lambda message: codec.list_request(message, CURRENCIES),
+    "WatchPayments": event_codec.watch_request,
 }
 
 
@@ -121,7 +122,7 @@ def test_any_path_is_a_request_or_is_refused(field: str) -> None:
         with told_in_our_words():
             message = pb.GetPaymentRequest()
             fill_from_path(message, {(field,): text})
-            messages.get_request(message)
+            codec.get_request(message)
 
     holds()
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.config import Engine
-from server.transport.servicer import SERVICE
+from server.config.settings import Engine
+from server.transport.service.servicer import SERVICE
 from tests.api.drivers import GrpcDriver
 from tests.api.requests import charge, new_request_id
 from tests.fuzz import inputs

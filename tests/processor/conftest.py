@@ -9,8 +9,8 @@ import uvloop
 
 from server.domain.payment import PaymentMethod
 from server.domain.processing import Outcome
-from server.processor.breaker import Breaker
-from server.processor.stripe import StripeProcessor
+from server.processors.circuit_breaker import Breaker
+from server.processors.stripe.processor import StripeProcessor
 from tests.processor.faulty_processor import API_KEY, FaultyProcessor
 
 Work = Callable[[StripeProcessor], Coroutine[Any, Any, Outcome | None]]

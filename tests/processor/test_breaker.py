@@ -3,7 +3,7 @@
 import pytest
 
 from server.domain.errors import ProcessorUnavailable
-from server.processor.breaker import Breaker
+from server.processors.circuit_breaker import Breaker
 
 
 class Clock:

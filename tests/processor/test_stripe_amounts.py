@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from server.domain.currency import MINOR_DIGITS
 from server.domain.errors import InvalidValue
 from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, Money
-from server.processor.stripe_amounts import SUPPORTED_CURRENCIES, money_from_stripe, stripe_amount
+from server.processors.stripe.amounts import SUPPORTED_CURRENCIES, money_from_stripe, stripe_amount
 
 ALLOWED = sorted(code for code, digits in MINOR_DIGITS.items() if digits <= AMOUNT_DIGITS)
-"""What a deployment can allow: see ``server.config``."""
+"""What a deployment can allow: see ``server.config.settings``."""
 
 
 @st.composite

@@ -10,9 +10,9 @@ from server.domain.errors import InvalidValue, OutcomeUnknown, ProcessorUnavaila
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, Status
 from server.domain.processing import Capture, GiveBack, Outcome
-from server.metrics import REGISTRY
-from server.processor.breaker import Breaker
-from server.processor.stripe import StripeProcessor
+from server.observability.metrics import REGISTRY
+from server.processors.circuit_breaker import Breaker
+from server.processors.stripe.processor import StripeProcessor
 from tests.processor.conftest import Use
 from tests.processor.faulty_processor import Fault, FaultyProcessor
 from tests.unit.fakes import counted

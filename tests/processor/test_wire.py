@@ -13,8 +13,8 @@ from server.domain.errors import OutcomeUnknown
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, Status
 from server.domain.processing import Capture, GiveBack
-from server.processor.breaker import Breaker
-from server.processor.stripe import StripeProcessor
+from server.processors.circuit_breaker import Breaker
+from server.processors.stripe.processor import StripeProcessor
 from tests.faults.ports import free_port
 from tests.programs import ROOT
 

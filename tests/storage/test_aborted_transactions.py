@@ -27,10 +27,10 @@ from server.domain.payment import (
 )
 from server.domain.processing import Outcome
 from server.domain.request_key import RequestKey
-from server.storage.mysql import Database, Executed, Session
-from server.storage.payment_store import MysqlPaymentStore
-from server.storage.relay import Relay
-from server.storage.settlement_store import MysqlSettlementStore
+from server.storage.database.pool import Database, Executed, Session
+from server.storage.events.relay import Relay
+from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.store import MysqlSettlementStore
 from tests.databases import DatabaseServer, settings_of
 
 MOST_STATEMENTS = 12

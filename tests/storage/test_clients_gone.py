@@ -20,12 +20,12 @@ from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.domain.processing import Outcome
 from server.domain.request_key import RequestKey
-from server.storage import queries
-from server.storage.charges import insert_one
-from server.storage.group_commit import _insert_many
-from server.storage.mysql import Database, Session
-from server.storage.payment_store import MysqlPaymentStore
-from server.storage.settlement_store import MysqlSettlementStore
+from server.storage.database.pool import Database, Session
+from server.storage.payments import queries
+from server.storage.payments.charges import insert_one
+from server.storage.payments.insert import _insert_many
+from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.store import MysqlSettlementStore
 from tests.databases import DatabaseServer, settings_of
 from tests.faults.ports import free_port
 from tools.devdb import PrivateDatabase

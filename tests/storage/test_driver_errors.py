@@ -7,8 +7,8 @@ import pytest
 
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
-from server.storage import driver_errors
-from server.storage.mysql import Database, Session
+from server.storage.database import driver_errors
+from server.storage.database.pool import Database, Session
 from tests.databases import settings_of
 
 RETRIED = {

@@ -15,10 +15,10 @@ from server.domain.errors import DeadlinePassed, Overloaded, ReferenceTaken, Req
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.domain.request_key import RequestKey
-from server.storage import group_commit
-from server.storage.group_commit import LIMITS, GroupCommit
-from server.storage.groups import Groups, Limits
-from server.storage.mysql import Database, Executed, Session
+from server.storage.batching import Groups, Limits
+from server.storage.database.pool import Database, Executed, Session
+from server.storage.payments import insert
+from server.storage.payments.insert import LIMITS, GroupCommit
 from tests.databases import DatabaseServer, settings_of
 
 _numbers = itertools.count(1)
@@ -270,7 +270,7 @@ def test_a_fault_of_our_own_reaches_every_caller_and_the_next_are_served(
     async def run() -> None:
         async with on(migrated_database) as group:
             with monkeypatch.context() as broken:
-                broken.setattr(group_commit, "payment_values", lambda _payment: 1 / 0)
+                broken.setattr(insert, "payment_values", lambda _payment: 1 / 0)
                 told = await outcomes(group, [new_payment() for _ in range(40)])
                 assert {type(one) for one in told} == {ZeroDivisionError}
             payment = new_payment()

@@ -18,10 +18,10 @@ from server.domain.errors import RequestIdReused
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, PaymentMethod, Status
 from server.domain.request_key import RequestKey
-from server.storage.charges import insert_one
-from server.storage.group_commit import GroupCommit
-from server.storage.groups import Limits
-from server.storage.mysql import Database
+from server.storage.batching import Limits
+from server.storage.database.pool import Database
+from server.storage.payments.charges import insert_one
+from server.storage.payments.insert import GroupCommit
 from tests.databases import DatabaseServer, settings_of
 
 REFUSED_ORDER = 13

@@ -10,8 +10,8 @@ import pytest
 from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.numbered_page import NumberedPageQuery
 from server.domain.payment import PaymentMethod, Status
-from server.storage import list_queries
-from server.storage.rows import payments_from_json
+from server.storage.payments import listing
+from server.storage.payments.codec import payments_from_json
 from tests.databases import DatabaseServer, settings_of
 from tools.database_connection import connect
 from tools.sample_data import insert_sample_payments
@@ -51,7 +51,7 @@ def test_a_page_is_read_from_its_index_without_a_sort(
     order: Order,
     after: Position | None,
 ) -> None:
-    for part in list_queries.page_parts(payment_filter, order, after):
+    for part in listing.page_parts(payment_filter, order, after):
         plan = database_server.execute("EXPLAIN " + part.text, (*part.values, 51), large_database)
         assert len(plan) == 1
         assert index in plan[0]
@@ -76,7 +76,7 @@ def numbered(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) ->
 def test_a_numbered_page_passes_over_entries_of_its_index_alone(
     database_server: DatabaseServer, large_database: str, conditions: dict[str, Any], index: str, skip: int
 ) -> None:
-    page = list_queries.numbered_page(numbered(skip, **conditions), ROWS)
+    page = listing.numbered_page(numbered(skip, **conditions), ROWS)
     plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
     (ids,) = (row for row in plan if row[1] == "DERIVED")
     assert index in ids
@@ -89,7 +89,7 @@ def test_a_numbered_page_passes_over_entries_of_its_index_alone(
 def test_a_numbered_page_is_the_same_from_either_end(
     database_server: DatabaseServer, large_database: str, order: Order, skip: int
 ) -> None:
-    page = list_queries.numbered_page(numbered(skip, order), ROWS)
+    page = listing.numbered_page(numbered(skip, order), ROWS)
     direction = "DESC" if order is Order.NEWEST_FIRST else "ASC"
     expected = database_server.execute(
         f"SELECT payment_id FROM payments ORDER BY created_at {direction}, payment_id {direction} LIMIT 200 OFFSET %s",
@@ -105,7 +105,7 @@ def test_a_numbered_page_is_the_same_from_either_end(
 def test_the_spellings_of_a_method_are_found_by_jumps_in_their_index(
     database_server: DatabaseServer, large_database: str
 ) -> None:
-    query = list_queries.method_spellings("upi")
+    query = listing.method_spellings("upi")
     (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
     assert "payments_by_method" in plan
     assert "Using index for group-by" in plan[-1]
@@ -115,7 +115,7 @@ def test_the_spellings_of_a_method_are_found_by_jumps_in_their_index(
 def test_a_page_of_several_spellings_is_read_from_their_index(
     database_server: DatabaseServer, large_database: str
 ) -> None:
-    page = list_queries.numbered_page(numbered(0, method="upi"), ROWS, ["UPI", "Upi"])
+    page = listing.numbered_page(numbered(0, method="upi"), ROWS, ["UPI", "Upi"])
     plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
     (ids,) = (row for row in plan if row[1] == "DERIVED")
     assert "payments_by_method" in ids
@@ -127,8 +127,8 @@ def test_the_total_of_a_method_and_a_status_is_counted_in_one_index(
 ) -> None:
     both = PaymentFilter(methods=frozenset({PaymentMethod.UPI}), statuses=frozenset({Status.FAILED}))
     for query in (
-        list_queries.count(both),
-        list_queries.numbered_count(numbered(0, method="UPI", status=Status.FAILED)),
+        listing.count(both),
+        listing.numbered_count(numbered(0, method="UPI", status=Status.FAILED)),
     ):
         (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
         assert "payments_by_method" in plan

@@ -17,7 +17,7 @@ import pymysql
 import pytest
 
 from bench.peers.replaced.table import TABLE
-from server.config import Settings
+from server.config.settings import Settings
 from tests import programs
 from tests.databases import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT
@@ -306,7 +306,7 @@ def test_a_migrator_killed_while_its_statement_runs_is_completed_by_the_next(
         m0002_after="CREATE TABLE after_slow (value INT)",
     )
     script = (
-        "from pathlib import Path; from server.config import load_settings; from tools.migrate import migrate;"
+        "from pathlib import Path; from server.config.settings import load_settings; from tools.migrate import migrate;"
         f"migrate(load_settings(), folder=Path({str(folder)!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", script], env=program_environment(empty_database)) as killed:

@@ -7,7 +7,7 @@ import aiomysql
 import pymysql
 import pytest
 
-from server.storage.one_column import read_values
+from server.storage.database.fast_read import read_values
 from tests.databases import DatabaseServer
 
 Connect = Callable[[], Awaitable[aiomysql.Connection]]

@@ -40,8 +40,8 @@ from server.domain.payment import (
     Status,
 )
 from server.domain.request_key import RequestKey
-from server.storage.mysql import Database
-from server.storage.payment_store import MysqlPaymentStore
+from server.storage.database.pool import Database
+from server.storage.payments.store import MysqlPaymentStore
 from tests.databases import Accounts, DatabaseServer, settings_of
 
 pytestmark = pytest.mark.asyncio

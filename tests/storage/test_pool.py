@@ -9,7 +9,7 @@ import pytest
 
 from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed
-from server.storage.mysql import Database, Session
+from server.storage.database.pool import Database, Session
 from tests.databases import settings_of
 
 ROWS = 500

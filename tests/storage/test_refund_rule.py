@@ -13,8 +13,8 @@ from server.domain.errors import PaymentsError
 from server.domain.money import Money
 from server.domain.payment import NewRefund, Payment, RefundOutcome
 from server.domain.request_key import RequestKey
-from server.storage.mysql import Database
-from server.storage.payment_store import MysqlPaymentStore
+from server.storage.database.pool import Database
+from server.storage.payments.store import MysqlPaymentStore
 from tests.databases import DatabaseServer, settings_of
 
 CURRENCIES = ("INR", "JPY")

@@ -17,10 +17,10 @@ from server.domain.deadline import Deadline
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, NewRefund, PaymentMethod, Status
 from server.domain.request_key import RequestKey
-from server.storage.event_store import MysqlEventStore
-from server.storage.mysql import Database
-from server.storage.payment_store import MysqlPaymentStore
-from server.storage.relay import Relay
+from server.storage.database.pool import Database
+from server.storage.events.relay import Relay
+from server.storage.events.store import MysqlEventStore
+from server.storage.payments.store import MysqlPaymentStore
 from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.storage.test_group_commit import new_payment
 

@@ -12,8 +12,13 @@ from server.domain.currency import MINOR_DIGITS
 from server.domain.listing import Order, PaymentFilter
 from server.domain.money import AMOUNT_DIGITS, Money
 from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
-from server.storage import list_queries, queries
-from server.storage.rows import details_from_json, many_details_from_json, payment_from_json, payments_from_json
+from server.storage.payments import listing, queries
+from server.storage.payments.codec import (
+    details_from_json,
+    many_details_from_json,
+    payment_from_json,
+    payments_from_json,
+)
 from tests.databases import DatabaseServer
 
 _ids = count(1)
@@ -128,7 +133,7 @@ def test_a_page_of_rows_is_read_as_each_row_alone(
 ) -> None:
     database, rows = written
     found: list[Payment] = []
-    for part in list_queries.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
+    for part in listing.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
         values = [value.encode() for (value,) in database_server.execute(part.text, (*part.values, 1000), database)]
         found += payments_from_json(values)
     assert {payment.payment_id: payment for payment in found} == {

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from server.storage.server_settings import risky_settings
+from server.storage.database.server_settings import risky_settings
 from tests.databases import settings_of
 from tests.running_service import RunningService
 from tools.devdb import PrivateDatabase

@@ -15,9 +15,9 @@ from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Refund, Status
 from server.domain.processing import Outcome
 from server.domain.request_key import RequestKey
-from server.storage.mysql import Database
-from server.storage.payment_store import MysqlPaymentStore
-from server.storage.settlement_store import MysqlSettlementStore
+from server.storage.database.pool import Database
+from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.store import MysqlSettlementStore
 from tests.databases import Accounts, DatabaseServer, settings_of
 
 pytestmark = pytest.mark.asyncio

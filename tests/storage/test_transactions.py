@@ -6,8 +6,11 @@ import pymysql.err
 import pytest
 
 from server.domain.deadline import Deadline
-from server.storage import archive_queries, event_queries, processor_queries, queries
-from server.storage.mysql import Database, DuplicateKey, Session
+from server.storage.database.pool import Database, DuplicateKey, Session
+from server.storage.database.transactions import BEGIN, COMMIT
+from server.storage.events import queries as event_queries
+from server.storage.payments import archive_queries, queries
+from server.storage.settlement import queries as processor_queries
 from tests.databases import DatabaseServer, settings_of
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
@@ -55,7 +58,7 @@ def test_a_script_that_fails_midway_is_rolled_back_and_the_connection_commits_ag
     database_server.execute("INSERT INTO numbers VALUES (2)", database=name)
 
     async def fail(session: Session) -> None:
-        script = f"{queries.BEGIN}; INSERT INTO numbers VALUES (1); {failing}; {queries.COMMIT}"
+        script = f"{BEGIN}; INSERT INTO numbers VALUES (1); {failing}; {COMMIT}"
         with pytest.raises(error):
             async with session.transaction():
                 await session.script(script, ())

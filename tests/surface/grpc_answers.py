@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
-from server.transport.health import LIVENESS, OVERALL
+from server.transport.grpc.health import LIVENESS, OVERALL
 from tests.running_service import RunningService
 
 _TIMEOUT_SECONDS = 10

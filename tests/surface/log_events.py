@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from server.logs import RepeatedWarning, log_context
+from server.observability.logs import RepeatedWarning, log_context
 from tests.programs import ROOT
 from tests.surface.sources import NotUnderstood, Source, calls_of, sources
 
@@ -69,7 +69,7 @@ def log_events() -> dict[str, Any]:
 
 
 def _keys_of_every_event() -> set[str]:
-    code = "import structlog; from server import logs; logs.configure_logs('json', 'info'); "
+    code = "import structlog; from server.observability import logs; logs.configure_logs('json', 'info'); "
     code += "structlog.get_logger().info('event')"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     return set(json.loads(ran.stdout))

@@ -12,7 +12,7 @@ import prometheus_client
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from server.metrics import REGISTRY
+from server.observability.metrics import REGISTRY
 from tests.running_service import RunningService
 from tests.surface.sources import NotUnderstood, Source, sources
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import httpx
 
-from server.transport.http_rules import HttpRule
+from server.transport.rest.gateway.rules import HttpRule
 from tests.running_service import RunningService
 from tests.surface.without_database import service_without_database
 

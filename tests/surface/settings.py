@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from server.config import Settings
+from server.config.settings import Settings
 
 _LEFT_OUT = {"title", "$ref"}
 """Keys derived from names of fields and classes, which users of a setting never see."""

@@ -5,7 +5,7 @@ import logging
 import pytest
 import structlog
 
-from server.logs import RepeatedWarning
+from server.observability.logs import RepeatedWarning
 from tests.surface.log_events import logged
 from tests.surface.sources import NotUnderstood, parsed
 

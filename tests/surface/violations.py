@@ -19,10 +19,10 @@ from httpx import AsyncClient, Response
 
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest, PaymentNotFound
-from server.transport.auth import NO_CREDENTIALS
-from server.transport.calls import Call
-from server.transport.http_rules import HttpRule, http_rules
-from server.transport.servicer import SERVICE, PaymentServicer
+from server.transport.pipeline.auth import NO_CREDENTIALS
+from server.transport.pipeline.calls import Call
+from server.transport.rest.gateway.rules import HttpRule, http_rules
+from server.transport.service.servicer import SERVICE, PaymentServicer
 from tests.surface.without_database import client_of, service_without_database
 
 _AMOUNT = {"currencyCode": "INR", "units": "1"}

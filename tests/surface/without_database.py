@@ -9,18 +9,18 @@ from typing import NoReturn, cast
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.application.event_feed import Watching
+from server.application.health import HealthMonitor
+from server.application.payments import Payments
 from server.domain.caller import Role
 from server.domain.errors import PaymentNotFound
 from server.domain.money import Currencies
-from server.long_work import LongWork
-from server.transport.auth import ROLES, Gate, Keys
-from server.transport.calls import Calls
-from server.transport.health import HealthMonitor
-from server.transport.http_server import http_app
-from server.transport.monitoring import monitoring_app
-from server.transport.servicer import SERVICE, PaymentServicer
-from server.use_cases import Payments
-from server.watching import Watching
+from server.transport.pipeline.auth import ROLES, Gate, Keys
+from server.transport.pipeline.calls import Calls
+from server.transport.pipeline.worker_thread import LongWork
+from server.transport.rest.monitoring import monitoring_app
+from server.transport.rest.server import http_app
+from server.transport.service.servicer import SERVICE, PaymentServicer
 from tests.databases import settings_of
 
 _CURRENCIES = Currencies("INR", frozenset({"INR"}))

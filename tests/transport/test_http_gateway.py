@@ -13,17 +13,17 @@ import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from server.config import Settings
+from server.application.health import HealthMonitor
+from server.application.payments import Payments
+from server.config.settings import Settings
 from server.domain.caller import Role
 from server.domain.errors import PaymentNotFound, StoreUnavailable
 from server.domain.money import Currencies
-from server.long_work import LongWork
-from server.transport.auth import Gate, Keys
-from server.transport.calls import Call, Calls
-from server.transport.health import HealthMonitor
-from server.transport.http_rules import InvalidHttpRule, PathTemplate, http_rules
-from server.transport.http_server import HttpServer, http_app
-from server.use_cases import Payments
+from server.transport.pipeline.auth import Gate, Keys
+from server.transport.pipeline.calls import Call, Calls
+from server.transport.pipeline.worker_thread import LongWork
+from server.transport.rest.gateway.rules import InvalidHttpRule, PathTemplate, http_rules
+from server.transport.rest.server import HttpServer, http_app
 from tests.protos import FOLDER, compiled
 
 

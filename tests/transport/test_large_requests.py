@@ -16,7 +16,10 @@ from google.type.money_pb2 import Money as MoneyMessage
 from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
-from server.config import Settings
+from server.application.event_feed import Watching
+from server.application.health import HealthMonitor
+from server.application.payments import Payments
+from server.config.settings import Settings
 from server.domain.caller import Role
 from server.domain.deadline import Deadline
 from server.domain.listing import Page, PageQuery
@@ -30,17 +33,14 @@ from server.domain.payment import (
     RefundsQuery,
     Status,
 )
-from server.long_work import MANY_BYTES, MANY_ITEMS, LongWork
-from server.transport.auth import ROLES, Gate, Keys
-from server.transport.calls import Calls
-from server.transport.cross_site import CrossSiteRule
-from server.transport.grpc_server import rpc_handlers
-from server.transport.health import HealthMonitor
-from server.transport.http_server import HttpServer, http_app
-from server.transport.servicer import SERVICE, PaymentServicer
-from server.transport.stream_writes import StreamWrites
-from server.use_cases import Payments
-from server.watching import Watching
+from server.transport.grpc.handlers import rpc_handlers
+from server.transport.grpc.stream_writes import StreamWrites
+from server.transport.pipeline.auth import ROLES, Gate, Keys
+from server.transport.pipeline.calls import Calls
+from server.transport.pipeline.cross_site import CrossSiteRule
+from server.transport.pipeline.worker_thread import MANY_BYTES, MANY_ITEMS, LongWork
+from server.transport.rest.server import HttpServer, http_app
+from server.transport.service.servicer import SERVICE, PaymentServicer
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

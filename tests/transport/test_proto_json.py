@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.errors import InvalidRequest
-from server.transport.http_messages import fill_from_parameters, fill_from_path, read_query
-from server.transport.proto_json import fill_from_json, read_json
+from server.transport.rest.gateway.proto_json import fill_from_json, read_json
+from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path, read_query
 from tests.protos import compiled
 
 KINDS = compiled("kinds.proto").file

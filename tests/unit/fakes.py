@@ -24,7 +24,7 @@ from server.domain.payment import (
 )
 from server.domain.processing import Capture, GiveBack, Outcome
 from server.domain.request_key import RequestKey
-from server.metrics import REGISTRY
+from server.observability.metrics import REGISTRY
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from server.application.event_feed import Watching
+from server.application.stream_places import StreamPlaces
 from server.domain.errors import ResumeTokenExpired
-from server.domain.event import EventKind, PaymentEvent
+from server.domain.events import EventKind, PaymentEvent
 from server.domain.money import Money
 from server.domain.payment import Payment, PaymentMethod, Status
-from server.domain.stream_places import StreamPlaces
-from server.watching import Watching
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 PAYMENT = Payment(

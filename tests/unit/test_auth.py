@@ -9,9 +9,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from server.domain.api_key import ApiKey, NewApiKey, is_key_id, key_id_of
 from server.domain.caller import Caller, Role, caller_name
 from server.domain.errors import CertificateInvalid, InvalidValue
-from server.transport.auth import NO_CREDENTIALS, ROLES, Credentials, Gate, RolesIncomplete
-from server.transport.certificates import ClientCertificate
-from server.transport.servicer import SERVICE
+from server.transport.pipeline.auth import NO_CREDENTIALS, ROLES, Credentials, Gate, RolesIncomplete
+from server.transport.pipeline.certificates import ClientCertificate
+from server.transport.service.servicer import SERVICE
 from tests.certificates import Authority
 from tests.protos import compiled
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from server.domain.errors import CertificateInvalid
-from server.transport.certificates import name_of_certificate
+from server.transport.pipeline.certificates import name_of_certificate
 from tests.certificates import Authority
 
 SPIFFE = "spiffe://example.org/shop"

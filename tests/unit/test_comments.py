@@ -3,7 +3,7 @@
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.transport.comments import comments, contract_comments
+from server.transport.rest.docs.comments import comments, contract_comments
 from tests.protos import compiled
 
 

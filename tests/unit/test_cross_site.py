@@ -6,11 +6,11 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 
 from server.domain.caller import Role
-from server.transport.auth import ROLES
-from server.transport.boundary import OriginNotAllowed
-from server.transport.cross_site import CrossSiteRule
-from server.transport.http_rules import http_rules
-from server.transport.legacy_rest import PATHS
+from server.transport.pipeline.auth import ROLES
+from server.transport.pipeline.cross_site import CrossSiteRule
+from server.transport.pipeline.errors import OriginNotAllowed
+from server.transport.rest.gateway.rules import http_rules
+from server.transport.rest.v1.endpoints import PATHS
 
 SHOP = "https://shop.example.com"
 HOST = "payments.example.com"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server import env_file
-from server.config import Settings, SettingsError, load_settings
+from server.config import env_file
+from server.config.settings import Settings, SettingsError, load_settings
 from tests import programs
 from tests.programs import ROOT
 from tools.private_settings import named_settings

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import structlog
 
+from server.application.reconciler import Janitor
+from server.application.two_phase import Settling, SettlingLimits
 from server.domain.errors import StoreUnavailable
 from server.domain.payment import PaymentMethod, Status
 from server.domain.processing import Outcome, PendingRequest
-from server.janitor import Janitor
-from server.metrics import REGISTRY
-from server.settling import Settling, SettlingLimits
+from server.observability.metrics import REGISTRY
 from tests.unit.fakes import NOW, UNKNOWN, FakeProcessor, FakeSettlementStore, stored, stored_refund, until
 
 pytestmark = pytest.mark.asyncio

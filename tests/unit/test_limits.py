@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from server.domain.errors import RateLimited
-from server.transport.admission import Admission
-from server.transport.caller_rates import CallerRates, address_of
+from server.transport.pipeline.admission import Admission
+from server.transport.pipeline.rate_limit import CallerRates, address_of
 
 AT_MOST = 1000
 TARGET_SECONDS = 0.1

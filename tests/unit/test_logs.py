@@ -22,7 +22,7 @@ NOT_UNICODE = {**CALL, "caller": "half \ud800"}
 PROGRAM = """
 import asyncio, os, sys
 import structlog
-from server.logs import call_log, configure_logs, log_context
+from server.observability.logs import call_log, configure_logs, log_context
 
 configure_logs({log_format!r}, {level!r})
 other = structlog.get_logger()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.long_work import LongWork
+from server.transport.pipeline.worker_thread import LongWork
 
 MARK = contextvars.ContextVar("MARK", default="")
 

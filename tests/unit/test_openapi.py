@@ -9,9 +9,9 @@ import schemathesis
 from payments.v1 import payments_pb2 as pb
 from schemathesis.core.result import Ok
 
-from server.transport.comments import comments
-from server.transport.http_rules import http_rules
-from server.transport.openapi import openapi_document
+from server.transport.rest.docs.comments import comments
+from server.transport.rest.docs.openapi import openapi_document
+from server.transport.rest.gateway.rules import http_rules
 from tests.protos import compiled
 
 Schema = dict[str, Any]

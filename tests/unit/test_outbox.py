@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from server.domain.event import EventKind
+from server.domain.events import EventKind
 from server.domain.payment import NewPayment, PaymentMethod, Status
 from server.storage.outbox import charge_changes, imported, imported_refunds, made_up, settled_charge
 from tests.unit.fakes import NOW, new_charge, stored

@@ -10,7 +10,7 @@ import pytest
 from server.domain.money import Money
 from server.domain.payment import CHARGEABLE_METHODS, Decision, NewCharge, PaymentMethod, Status
 from server.domain.request_key import RequestKey
-from server.processor.simulated import SimulatedProcessor
+from server.processors.simulated import SimulatedProcessor
 
 CHARGES = 4000
 

@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from server.domain.event import EventKind, PaymentEvent
+from server.domain.events import EventKind, PaymentEvent
 from server.domain.money import Money
 from server.domain.payment import Payment, PaymentMethod, Refund, Status
 from server.domain.processing import PendingRequest
-from server.storage.rows import events_from_json, payment_from_json, pending_from_json, refund_from_json
+from server.storage.payments.codec import events_from_json, payment_from_json, pending_from_json, refund_from_json
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAYMENT_COLUMNS = [3, 7, "5.00", "INR", "UPI", 1, "R3", "2026-01-02 03:04:05.000000", "1.50", 0, 0]

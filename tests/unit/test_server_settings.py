@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.storage.server_settings import risky_settings
+from server.storage.database.server_settings import risky_settings
 
 GOOD = {
     "innodb_autoinc_lock_mode": "2",

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import structlog
 
+from server.application.two_phase import Settling, SettlingLimits
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest, OutcomeUnknown, Overloaded, ProcessorUnavailable
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, PaymentMethod, RefundOutcome, Status
 from server.domain.processing import Capture, GiveBack, Outcome, PendingRequest
-from server.settling import Settling, SettlingLimits
 from tests.unit.fakes import (
     NOW,
     UNKNOWN,

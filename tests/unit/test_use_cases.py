@@ -5,6 +5,8 @@ from datetime import datetime
 
 import pytest
 
+from server.application.payments import InstantProcessor, Payments
+from server.application.two_phase import Settling, SettlingLimits
 from server.domain.deadline import Deadline
 from server.domain.errors import (
     DeadlinePassed,
@@ -27,8 +29,6 @@ from server.domain.payment import (
     RefundsQuery,
     Status,
 )
-from server.settling import Settling, SettlingLimits
-from server.use_cases import InstantProcessor, Payments
 from tests.unit.fakes import (
     NOW,
     FakePaymentStore,

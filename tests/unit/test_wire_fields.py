@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payments.v1 import payments_pb2 as pb
 
-from server.transport.wire_fields import has_more_fields
+from server.transport.grpc.wire_fields import has_more_fields
 
 VARINT, FIXED_64, FIXED_32, GROUP = b"\x08\x96\x01", b"\x09" + b"x" * 8, b"\x0d" + b"x" * 4, b"\x0b\x08\x01\x0c"
 

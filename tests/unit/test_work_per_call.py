@@ -21,12 +21,12 @@ from server.domain.listing import Page
 from server.domain.money import Currencies
 from server.domain.payment import ChargeOutcome, Decision, NewPayment, PaymentMethod, Status
 from server.domain.references import reference_maker
-from server.logs import json_call_log, log_context
-from server.storage.charges import payment_values, stored_payment
+from server.observability.logs import json_call_log, log_context
 from server.storage.outbox import charge_changes
-from server.storage.rows import payments_from_json
-from server.transport import messages
-from server.transport.auth import ROLES, Gate, credentials_of
+from server.storage.payments.charges import payment_values, stored_payment
+from server.storage.payments.codec import payments_from_json
+from server.transport.pipeline.auth import ROLES, Gate, credentials_of
+from server.transport.service import codec
 
 MOST_CALLS_OF_A_CHARGE = 79
 MOST_CALLS_OF_A_LISTED_PAYMENT = 27
@@ -59,18 +59,18 @@ def calls_of(work: Callable[[], object]) -> int:
 
 def charge() -> bytes:
     request = pb.ChargeRequest.FromString(CHARGE)
-    charge = messages.charge_request(request, "anonymous", CURRENCIES)
+    charge = codec.charge_request(request, "anonymous", CURRENCIES)
     decision = Decision(PaymentMethod.UPI, Status.SUCCEEDED)
     payment = NewPayment(charge, decision.method, decision.status, new_reference(NOW), NOW)
     orjson.dumps([payment_values(payment)])
     charge_changes((payment,))
-    return messages.charge_response(ChargeOutcome(stored_payment(payment, 7), replayed=False)).SerializeToString()
+    return codec.charge_response(ChargeOutcome(stored_payment(payment, 7), replayed=False)).SerializeToString()
 
 
 def list_page(values: list[bytes]) -> bytes:
-    query = messages.list_request(pb.ListPaymentsRequest.FromString(b""), CURRENCIES)
+    query = codec.list_request(pb.ListPaymentsRequest.FromString(b""), CURRENCIES)
     page = Page(tuple(payments_from_json(values)), None, None)
-    return messages.list_response(page, query).SerializeToString()
+    return codec.list_response(page, query).SerializeToString()
 
 
 CHARGE = pb.ChargeRequest(

@@ -3,14 +3,14 @@
 import functools
 from typing import Any
 
-import server.app
+import server.app.lifecycle
 from server.__main__ import main
 from server.domain.deadline import Deadline
 from server.domain.payment import ChargeOutcome, NewPayment
-from server.storage.charges import insert_one
-from server.storage.groups import Groups
-from server.storage.mysql import Database
-from server.storage.payment_store import MysqlPaymentStore
+from server.storage.batching import Groups
+from server.storage.database.pool import Database
+from server.storage.payments.charges import insert_one
+from server.storage.payments.store import MysqlPaymentStore
 
 
 class DirectPaymentStore(MysqlPaymentStore):
@@ -27,5 +27,5 @@ class DirectPaymentStore(MysqlPaymentStore):
 
 
 if __name__ == "__main__":
-    server.app.MysqlPaymentStore = DirectPaymentStore  # type: ignore[attr-defined, assignment]
+    server.app.lifecycle.MysqlPaymentStore = DirectPaymentStore  # type: ignore[attr-defined, assignment]
     main()

@@ -1,7 +1,7 @@
 """``python -m bench.peers.uncounted``: run it by the settings of the service."""
 
-from server import metrics
 from server.__main__ import main
+from server.observability import metrics
 
 
 def _count_nothing(*_arguments: object) -> None:

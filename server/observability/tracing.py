@@ -1,0 +1,208 @@
+"""Traces: spans of calls, of what they do and of their SQL, sent by OTLP (opentelemetry.io) where a setting says.
+
+Whether there are any is chosen once, at start: ``app`` puts the parts that make spans in the place of those that do
+not, so that without them no call pays for the question. What spans are made of follows OpenTelemetry's semantic
+conventions. No span has what a request holds, nor the text of an error, which may quote it: the log has that, and the
+trace's id on each of its lines.
+"""
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
+from importlib.metadata import version
+from typing import Any
+from uuid import uuid4
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from server.observability import metrics
+
+PARENT_KEY = "traceparent"
+STATE_KEY = "tracestate"
+"""The metadata, or headers, by which a caller says which trace its call belongs to (w3.org/TR/trace-context)."""
+
+_SEND_TIMEOUT_SECONDS = 10
+_LAST_SEND_SECONDS = 2.0
+"""How long the last spans may take to leave at shutdown: nobody waits longer for a collector that does not answer."""
+
+_TELLING_SECONDS = 60.0
+"""How often the log is told that spans cannot be sent."""
+
+_tracer = trace.get_tracer("payments")
+_propagator = TraceContextTextMapPropagator()
+
+
+class Tracing:
+    """The sending of spans, in a thread of its own: a receiver that is slow or gone loses spans, and delays no call."""
+
+    def __init__(self, endpoint: str, headers: Mapping[str, str], sample_ratio: float) -> None:
+        """Send spans to ``endpoint``, OTLP's over HTTP: of calls whose callers want it, and a share of the others."""
+        logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
+        service = {"service.name": "payments", "service.version": version("payments-server")}
+        self._provider = TracerProvider(
+            sampler=ParentBased(_RootSampler(sample_ratio)),
+            # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before.
+            resource=Resource.create({**service, "service.instance.id": str(uuid4())}).merge(
+                OTELResourceDetector().detect()
+            ),
+            shutdown_on_exit=False,
+        )
+        self._provider.add_span_processor(
+            BatchSpanProcessor(_CountingExporter(endpoint, headers=headers, timeout=_SEND_TIMEOUT_SECONDS))
+        )
+        trace.set_tracer_provider(self._provider)
+
+    async def close(self) -> None:
+        """Send what is left, if that takes no time to speak of."""
+        loop, sent = asyncio.get_running_loop(), asyncio.Event()
+
+        def send() -> None:
+            self._provider.shutdown()
+            loop.call_soon_threadsafe(sent.set)
+
+        # Not in the loop's own threads, for whose end the process would wait.
+        threading.Thread(target=send, daemon=True).start()
+        try:
+            async with asyncio.timeout(_LAST_SEND_SECONDS):
+                await sent.wait()
+        except TimeoutError:
+            logging.getLogger(__name__).warning("the last spans could not be sent")
+
+
+class _CountingExporter(OTLPSpanExporter):
+    """Counts the spans that were sent, and those that could not be."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = super().export(spans)
+        metrics.spans_exported(len(spans), were_sent=result is SpanExportResult.SUCCESS)
+        return result
+
+
+class _Seldom(logging.Filter):
+    """Lets one message through in a while: each batch of spans that cannot be sent has several."""
+
+    _next_seconds = 0.0
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        now_seconds = time.monotonic()
+        if now_seconds < self._next_seconds:
+            return False
+        self._next_seconds = now_seconds + _TELLING_SECONDS
+        return True
+
+
+class _RootSampler(Sampler):
+    """Records a share of the spans that begin a trace; of those with links, the ones that lead to a recorded span."""
+
+    def __init__(self, ratio: float) -> None:
+        self._calls = TraceIdRatioBased(ratio)
+
+    def should_sample(  # noqa: PLR0913, PLR0917 - as the SDK calls it
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: trace.SpanKind | None = None,
+        attributes: Any = None,  # noqa: ANN401
+        links: Sequence[trace.Link] | None = None,
+        trace_state: trace.TraceState | None = None,
+    ) -> SamplingResult:
+        sampler: Sampler = self._calls
+        if links:
+            sampler = ALWAYS_ON if any(link.context.trace_flags.sampled for link in links) else ALWAYS_OFF
+        return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        return f"links, else {self._calls.get_description()}"
+
+
+def current_span() -> trace.Span:
+    """Return the span that is around what runs now; one that does nothing where there is none."""
+    return trace.get_current_span()
+
+
+def trace_id_of(span: trace.Span) -> str | None:
+    """Return the id of a span's trace, as logs and callers write it; None when it is of none."""
+    context = span.get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else None
+
+
+def server_span(
+    name: str, headers: Mapping[str, Sequence[str]], attributes: Mapping[str, str]
+) -> AbstractContextManager[trace.Span]:
+    """Be around a call, in the trace that its caller's ``headers`` name, or else in a new one."""
+    parent = _propagator.extract(headers, Context())
+    return _span(name, trace.SpanKind.SERVER, attributes, parent)
+
+
+def client_span(name: str, attributes: Mapping[str, str]) -> AbstractContextManager[trace.Span]:
+    """Be around what another process is asked, inside the current span."""
+    return _span(name, trace.SpanKind.CLIENT, attributes, None)
+
+
+def shared_span(
+    name: str, attributes: Mapping[str, int], spans: Sequence[trace.Span]
+) -> AbstractContextManager[trace.Span]:
+    """Be around work for what many ``spans`` tell of: a trace of its own, with links to each and back from each."""
+    links = [trace.Link(span.get_span_context()) for span in spans if span.get_span_context().is_valid]
+    shared = _tracer.start_span(name, Context(), trace.SpanKind.INTERNAL, attributes, links)
+    if shared.is_recording():
+        for span in spans:
+            if span.is_recording():
+                span.add_link(shared.get_span_context())
+    return trace.use_span(shared, end_on_exit=True, record_exception=False, set_status_on_exception=False)
+
+
+def inside(span: trace.Span) -> AbstractContextManager[trace.Span]:
+    """Make ``span`` the current one for a while, and leave it open."""
+    return trace.use_span(span, record_exception=False, set_status_on_exception=False)
+
+
+def tell_fault(span: trace.Span, kind: str) -> None:
+    """Say of a span that it failed, by a fault of this service or of what it needs, of this ``kind``."""
+    span.set_status(trace.Status(trace.StatusCode.ERROR))
+    span.set_attribute("error.type", kind)
+
+
+def trace_methods(subject: object) -> None:
+    """Put a span around each public asynchronous method of ``subject``, named after its class and the method."""
+    kind = type(subject)
+    for name, _ in inspect.getmembers(kind, inspect.iscoroutinefunction):
+        if not name.startswith("_"):
+            setattr(subject, name, _traced(f"{kind.__name__}.{name}", getattr(subject, name)))
+
+
+def _traced(name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(method)
+    async def traced(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever the method returns
+        with _span(name, trace.SpanKind.INTERNAL, {}, None):
+            return await method(*arguments, **named)
+
+    return traced
+
+
+def _span(
+    name: str, kind: trace.SpanKind, attributes: Mapping[str, str], parent: Context | None
+) -> AbstractContextManager[trace.Span]:
+    return _tracer.start_as_current_span(
+        name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
+    )

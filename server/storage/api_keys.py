@@ -1,0 +1,101 @@
+"""API keys: all that are in force, kept in the process and read anew every few seconds.
+
+So no call waits for the database to know who calls, somebody who guesses keys never reaches it, and a database that is
+away changes nothing for those who have keys. What it costs is that a key that is made, or revoked, is known here only
+when the keys are read the next time.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+
+from server.domain.api_key import ApiKey, key_id_of
+from server.domain.caller import Caller, Role
+from server.domain.deadline import Deadline
+from server.domain.errors import StoreUnavailable
+from server.storage.database.pool import Database, Session
+
+SELECT_KEYS_IN_FORCE = """
+    SELECT JSON_ARRAY(k.key_id, HEX(k.digest), CONVERT(k.caller USING utf8mb4), k.roles, CAST(k.expires_at AS CHAR))
+    FROM api_keys k
+    WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))
+"""
+"""Reads all of a small table: a row for each API key that was ever made. One value in JSON for each key in force."""
+
+INSERT_KEY = """
+    INSERT INTO api_keys (key_id, digest, caller, roles, created_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s)
+"""
+"""The primary key settles that no two have an id."""
+
+LIST_KEYS = """
+    SELECT key_id, CONVERT(caller USING utf8mb4), roles, created_at, expires_at, revoked_at FROM api_keys
+    ORDER BY created_at, key_id
+"""
+"""Reads all of that table, without the digests."""
+
+REVOKE_KEY = "UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s AND revoked_at IS NULL"
+"""By the primary key; changes no row that was revoked before."""
+
+SELECT_KEY_REVOKED = "SELECT revoked_at FROM api_keys WHERE key_id = %s"
+"""By the primary key."""
+
+_ROLES = {role.value: role for role in Role}
+
+_log = structlog.get_logger(__name__)
+
+
+class MysqlKeyStore:
+    """The API keys of a database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database; no key is known before ``load``."""
+        self._database = database
+        self._keys: Mapping[str, ApiKey] = {}
+        self._is_fresh = True
+
+    def caller_of(self, text: str) -> Caller | None:
+        """Return the caller whose key ``text`` is; None when it is none, or one that is no longer in force."""
+        key = self._keys.get(key_id_of(text) or "")
+        return key.caller if key is not None and key.opens_for(text) else None
+
+    async def load(self) -> None:
+        """Read the keys that are in force.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached; what was known stays.
+        """
+
+        async def work(session: Session) -> list[bytes]:
+            return await session.values(SELECT_KEYS_IN_FORCE, ())
+
+        values = await self._database.run(work, Deadline())
+        keys = (_key(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values)))
+        self._keys = {key.key_id: key for key in keys}
+
+    async def run(self, interval_seconds: float) -> None:
+        """Read them again and again, for ever."""
+        while True:
+            await asyncio.sleep(interval_seconds)
+            try:
+                await self.load()
+            except StoreUnavailable:
+                self._tell(is_fresh=False)
+            except Exception as error:  # noqa: BLE001 - if this ended, no revocation would ever be noticed again
+                _log.error("api_keys_not_read", exc_info=error)
+            else:
+                self._tell(is_fresh=True)
+
+    def _tell(self, *, is_fresh: bool) -> None:
+        if is_fresh != self._is_fresh:
+            self._is_fresh = is_fresh
+            _log.info("api_keys", fresh=is_fresh)
+
+
+def _key(key_id: str, digest: str, caller: str, roles: str, expires_at: str | None) -> ApiKey:
+    # A role that only a later version knows is none here.
+    known = frozenset(_ROLES[role] for role in roles.split() if role in _ROLES)
+    expire_time = None if expires_at is None else datetime.fromisoformat(expires_at).replace(tzinfo=UTC)
+    return ApiKey(key_id, bytes.fromhex(digest), Caller(caller, known), expire_time)

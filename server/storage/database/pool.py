@@ -1,0 +1,350 @@
+"""The database: a pool of connections, work that is done on them, and the driver's errors by their meaning.
+
+What aiomysql's pool leaves open is settled here. A task that is cancelled in the middle of a reply would give back a
+connection that still has the rest of it to come ("Packet sequence number wrong"): so work, once begun, runs to its end
+in a task of its own, whatever becomes of its caller. A connection that is closed is given back without waking those who
+wait for one: so nobody waits in the pool, but for a slot before it.
+"""
+
+import asyncio
+import math
+import random
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar, cast
+
+import aiomysql
+import pymysql.err
+
+from server.config.settings import Settings
+from server.domain.deadline import Deadline
+from server.domain.errors import PaymentsError, StoreUnavailable
+from server.observability import metrics
+from server.storage.database import driver_errors
+from server.storage.database.fast_read import read_values
+from server.storage.database.outage_log import OutageLog
+from server.storage.database.transactions import AUTOCOMMIT_ON
+from server.storage.database.turns import Turns, acquire
+
+Result = TypeVar("Result")
+Row = tuple[Any, ...]
+"""A row as the driver gives it: its columns, in the order and of the types that the query's text says."""
+
+_ATTEMPTS = 3
+_BACKOFF_SECONDS = 0.02
+
+_SESSION = """
+    SET SESSION
+        time_zone = '+00:00',
+        sql_mode = 'TRADITIONAL,ONLY_FULL_GROUP_BY',
+        group_concat_max_len = 1048576,
+        innodb_lock_wait_timeout = {lock_timeout_seconds},
+        lock_wait_timeout = {table_lock_timeout_seconds}
+        /*M!100600 , max_statement_time = {statement_timeout_seconds:.3f} */
+        /*M!100600 , idle_transaction_timeout = {idle_transaction_seconds} */
+        /*!80000 , max_execution_time = {statement_timeout_ms}, wait_timeout = {idle_connection_seconds} */;
+
+    SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
+"""
+"""Prepares a connection, with limits that hold when this process is stopped or gone.
+
+MariaDB alone executes ``/*M!``, MySQL alone ``/*!80000``. MySQL limits the time of a SELECT only, and of no transaction
+that its client left open: there the connection is ended once it is idle, with its transaction. READ COMMITTED takes no
+gap locks, so that a refund of an unknown payment makes no charge wait. One value of GROUP_CONCAT holds what became of a
+whole batch of payments.
+"""
+
+_IDLE_TRANSACTION_SECONDS = 5
+"""Far more than is needed: no transaction waits for this process, but for the rollback of one that failed."""
+
+_IDLE_CONNECTION_SECONDS = 60
+
+_ANSWER_SECONDS = 1.0
+"""How much longer than the server's own limit to wait for an answer, so that it is the server that ends a statement:
+one whose connection is closed goes on there.
+"""
+
+
+class DuplicateKey(Exception):
+    """A row with the same value of a unique key is there already; nothing was written."""
+
+
+class Executed(NamedTuple):
+    """What one statement of several gave: its rows, and the id that it gave to the row it inserted, else 0."""
+
+    rows: Sequence[Row]
+    inserted_id: int
+
+
+class Session:
+    """A connection, while one piece of work has it."""
+
+    def __init__(self, connection: aiomysql.Connection) -> None:
+        """Keep the connection."""
+        self._connection = connection
+
+    async def write(self, text: str, values: Sequence[object]) -> int:
+        """Execute a statement, and return the id that it gave to the row it inserted, else 0.
+
+        Raises:
+            DuplicateKey: it would break a unique key.
+        """
+        async with self._connection.cursor() as cursor:
+            try:
+                await cursor.execute(text, values)
+            except pymysql.err.IntegrityError as error:
+                if error.args[0] == driver_errors.DUPLICATE_KEY:
+                    raise DuplicateKey from error
+                raise
+            return int(cursor.lastrowid or 0)
+
+    async def rows(self, text: str, values: Sequence[object]) -> Sequence[Row]:
+        """Execute a query, and return all its rows."""
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(text, values)
+            return cast("Sequence[Row]", await cursor.fetchall())
+
+    async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
+        """Execute a query of one column that is never NULL, and return its values, in UTF-8: see ``one_column``."""
+        async with self._connection.cursor() as cursor:
+            query = cursor.mogrify(text, values)
+        return await read_values(self._connection, query)
+
+    async def row(self, text: str, values: Sequence[object]) -> Row | None:
+        """Execute a query of at most one row, and return it, or None."""
+        rows = await self.rows(text, values)
+        return rows[0] if rows else None
+
+    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+        """Execute several statements, with semicolons between, in one message, and return what each gave.
+
+        One message for each would wake the database, and wait for it, as many times.
+
+        Raises:
+            DuplicateKey: one of them would break a unique key; those after it are not executed.
+        """
+        async with self._connection.cursor() as cursor:
+            try:
+                await cursor.execute(text, values)
+                executed = []
+                while True:
+                    rows = await cursor.fetchall() if cursor.description else ()
+                    executed.append(Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
+                    if not await cursor.nextset():
+                        return executed
+            except pymysql.err.IntegrityError as error:
+                if error.args[0] == driver_errors.DUPLICATE_KEY:
+                    raise DuplicateKey from error
+                raise
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Roll back a transaction that is begun inside, unless it was committed there."""
+        try:
+            yield
+        except (PaymentsError, DuplicateKey):
+            await self._roll_back()
+            raise
+        except pymysql.err.MySQLError as error:
+            if driver_errors.is_refusal(error) or driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT:
+                await self._roll_back()
+            raise
+        if self._connection.get_transaction_status():
+            await self._roll_back()
+
+    async def _roll_back(self) -> None:
+        # In this order, because to switch autocommit on is to commit.
+        await self.script(f"ROLLBACK; {AUTOCOMMIT_ON}", ())
+
+
+class Database:
+    """A database, reached over a bounded pool of connections."""
+
+    def __init__(self, settings: Settings, session: type[Session] = Session) -> None:
+        """Keep the settings, and what work is given as its ``session``; nothing is connected before it is needed."""
+        self._settings = settings
+        self._session = session
+        self._pool = aiomysql.Pool(
+            minsize=settings.mysql_pool_min,
+            maxsize=settings.mysql_pool_max,
+            echo=False,
+            pool_recycle=-1,
+            loop=asyncio.get_running_loop(),
+            **self._connect_arguments(),
+        )
+        self._slots = asyncio.Semaphore(settings.mysql_pool_max)
+        self._turns = Turns(max(1, settings.mysql_pool_max // 2), settings.mysql_acquire_timeout_seconds)
+        self._prepared: weakref.WeakSet[aiomysql.Connection] = weakref.WeakSet()
+        self._working: set[asyncio.Task[Any]] = set()
+        self._probe: aiomysql.Connection | None = None
+        self._outages = OutageLog()
+        metrics.expect_database_errors(driver_errors.KINDS)
+        metrics.watch_connections(
+            lambda: len(self._working), lambda: self._pool.freesize, at_most=settings.mysql_pool_max
+        )
+
+    async def run(
+        self,
+        work: Callable[[Session], Awaitable[Result]],
+        deadline: Deadline,
+        *,
+        locked_payment_id: int | None = None,
+    ) -> Result:
+        """Do ``work`` on a connection, and return what it returns.
+
+        Work must be safe to repeat: when its connection is lost, or it is chosen as the victim of a deadlock, it is
+        begun anew, a few times. Once begun it is finished, even when the caller is cancelled.
+
+        ``locked_payment_id`` names the payment whose row the work locks, if it does: see ``Turns``.
+
+        Raises:
+            DeadlinePassed: the deadline passed before the work was begun.
+            StoreUnavailable: the database cannot be reached, or did not answer in time.
+            Exception: whatever ``work`` raises.
+        """
+        end_turn = None
+        if locked_payment_id is not None:
+            end_turn = await self._turns.take(locked_payment_id, deadline)
+        try:
+            await self._take_slot(deadline)
+        except BaseException:
+            if end_turn is not None:
+                end_turn()
+            raise
+        task = asyncio.create_task(self._attempt(work, deadline))
+        self._working.add(task)
+        task.add_done_callback(self._finished)
+        if end_turn is not None:
+            # Not when the caller leaves: the work goes on, and its row may still be locked.
+            task.add_done_callback(lambda _: end_turn())
+        return await asyncio.shield(task)
+
+    def log_outages(self) -> None:
+        """Log from now on when the database is unavailable; until then, that is up to whoever waits for it."""
+        self._outages.open()
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life, over a connection kept for that.
+
+        Raises:
+            StoreUnavailable: there was none in time.
+        """
+        try:
+            async with asyncio.timeout(self._settings.mysql_connect_timeout_seconds):
+                if self._probe is None:
+                    self._probe = await aiomysql.connect(**self._connect_arguments())
+                await Session(self._probe).rows("SELECT 1", ())
+        except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
+            self._close_probe()
+            raise self._unavailable(error) from error
+        except BaseException:
+            self._close_probe()
+            raise
+
+    async def close(self, deadline: Deadline) -> None:
+        """Wait for the work in progress until ``deadline``, then close every connection."""
+        if self._working:
+            await asyncio.wait(self._working, timeout=max(0, deadline.seconds_left()))
+        for task in tuple(self._working):
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+        self._close_probe()
+        self._pool.close()
+        await self._pool.wait_closed()
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        settings = self._settings
+        where: dict[str, Any] = (
+            {"unix_socket": str(settings.mysql_socket)}
+            if settings.mysql_socket is not None
+            else {"host": settings.mysql_host, "port": settings.mysql_port}
+        )
+        return {
+            **where,
+            "user": settings.mysql_user,
+            "password": settings.mysql_password.get_secret_value(),
+            "db": settings.mysql_db,
+            "charset": "utf8mb4",
+            "autocommit": True,
+            # Connecting is bounded from outside, whole. The driver's own bound covers only opening the socket, and by
+            # asyncio.wait_for, which in Python 3.11 can swallow the outer bound's cancellation: then it waits for ever.
+            "connect_timeout": None,
+        }
+
+    async def _take_slot(self, deadline: Deadline) -> None:
+        if not self._slots.locked():
+            await acquire(self._slots, deadline, 0)
+            return
+        started_seconds = time.perf_counter()
+        try:
+            await acquire(self._slots, deadline, self._settings.mysql_acquire_timeout_seconds)
+        except TimeoutError as error:
+            raise self._unavailable(error) from error
+        finally:
+            metrics.waited_for_connection(time.perf_counter() - started_seconds)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        self._slots.release()
+        # The caller may be gone; asking for the exception keeps asyncio from reporting it as never retrieved.
+        if not task.cancelled():
+            task.exception()
+
+    async def _attempt(self, work: Callable[[Session], Awaitable[Result]], deadline: Deadline) -> Result:
+        deadline.check()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._once(work)
+            except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
+                metrics.database_failed(driver_errors.kind(error))
+                if attempt < _ATTEMPTS and driver_errors.may_retry_at_once(error):
+                    await asyncio.sleep(random.uniform(0.5, 1) * _BACKOFF_SECONDS * 2**attempt)
+                elif driver_errors.is_refusal(error):
+                    raise
+                else:
+                    raise self._unavailable(error) from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _once(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+        async with asyncio.timeout(self._settings.mysql_connect_timeout_seconds):
+            connection = await self._pool.acquire()
+        try:
+            async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds + _ANSWER_SECONDS):
+                session = self._session(connection)
+                if connection not in self._prepared:
+                    await self._prepare(session)
+                    self._prepared.add(connection)
+                return await work(session)
+        except (PaymentsError, DuplicateKey):
+            raise
+        except BaseException:
+            # In which state the connection is, is not known.
+            connection.close()
+            raise
+        finally:
+            # Given back at once; what it returns only wakes those who wait in the pool, and nobody does. Waiting for
+            # that would keep a finished call behind the connections that are being opened.
+            self._pool.release(connection)
+
+    async def _prepare(self, session: Session) -> None:
+        timeout_seconds = self._settings.mysql_statement_timeout_seconds
+        limits = {
+            "lock_timeout_seconds": self._settings.mysql_lock_timeout_seconds,
+            "table_lock_timeout_seconds": math.ceil(timeout_seconds),
+            "statement_timeout_seconds": timeout_seconds,
+            "statement_timeout_ms": math.ceil(timeout_seconds * 1000),
+            "idle_transaction_seconds": _IDLE_TRANSACTION_SECONDS,
+            "idle_connection_seconds": _IDLE_CONNECTION_SECONDS,
+        }
+        await session.script(_SESSION.format(**limits), ())
+
+    def _close_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        self._outages.add(error)
+        return StoreUnavailable("the payment store cannot be reached at the moment")

@@ -1,0 +1,104 @@
+"""The SQL texts of the stream, each with the index that it uses: see ``queries``."""
+
+from server.storage.database.transactions import BEGIN, COMMIT
+from server.storage.payments.queries import PAYMENT, REFUND
+
+SELECT_OUTBOX = """
+    SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
+    ORDER BY outbox_id LIMIT %s
+"""
+"""By the primary key: the rows that come first, how long each is in bytes, and how many microseconds ago it came."""
+
+RELAY = f"""
+    {BEGIN};
+
+    SET @last_sequence = NULL;
+
+    SELECT last_sequence INTO @last_sequence FROM payment_stream WHERE stream_id = 1 FOR UPDATE SKIP LOCKED;
+
+    INSERT INTO payment_outbox (changes) SELECT '[]' FROM DUAL WHERE @last_sequence IS NOT NULL;
+
+    SET @fence = LAST_INSERT_ID();
+
+    INSERT INTO payment_events (sequence, payment_id, refund_id, kind, refunded_amount, occurred_at)
+    SELECT STRAIGHT_JOIN
+        @last_sequence + ROW_NUMBER() OVER (ORDER BY o.outbox_id, n.place), COALESCE(n.payment_id, p.payment_id),
+        n.refund_id, n.kind, COALESCE(n.refunded_amount, 0), COALESCE(n.occurred_at, p.created_at)
+    FROM payment_outbox f
+    JOIN payment_outbox o ON o.outbox_id IN %s
+    JOIN JSON_TABLE(o.changes, '$[*]' COLUMNS (
+        place FOR ORDINALITY,
+        kind VARCHAR(16) CHARACTER SET ascii PATH '$[0]' ERROR ON ERROR,
+        reference VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$[1]' ERROR ON ERROR,
+        payment_id BIGINT PATH '$[2]' ERROR ON ERROR,
+        refund_id BIGINT PATH '$[3]' ERROR ON ERROR,
+        refunded_amount DECIMAL(10, 2) PATH '$[4]' ERROR ON ERROR,
+        occurred_at DATETIME(6) PATH '$[5]' ERROR ON ERROR
+    )) n ON TRUE
+    LEFT JOIN payments p ON p.reference = n.reference
+    WHERE f.outbox_id = @fence AND COALESCE(n.payment_id, p.payment_id) IS NOT NULL;
+
+    SELECT COUNT(*) INTO @inserted FROM payment_events WHERE sequence > @last_sequence;
+
+    UPDATE payment_stream SET last_sequence = @last_sequence + @inserted
+    WHERE stream_id = (@fence <> 0) AND last_sequence = @last_sequence
+        AND EXISTS (SELECT 1 FROM payment_outbox f WHERE f.outbox_id = @fence);
+
+    DELETE o FROM payment_outbox f STRAIGHT_JOIN payment_outbox o
+    WHERE f.outbox_id = @fence AND o.outbox_id IN %s;
+
+    DELETE FROM payment_outbox WHERE outbox_id = @fence;
+
+    {COMMIT};
+
+    SELECT kind, COUNT(*) FROM payment_events
+    WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind
+"""
+"""Makes events of rows of the outbox, numbered from the last one on, and deletes the rows; does nothing while another
+relay is at it. By the primary keys; payments that have been charged by the unique key of their reference. Then tells
+how many events it made of each kind.
+
+The fence is a row of the outbox that nobody else sees (``queries.BEGIN``). Without it, nothing is locked.
+
+It is one message, so that the lock never waits for the network: of a relay whose machine is gone, the database would
+keep the connection, and the lock, for hours.
+"""
+
+LAST_SEQUENCE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"
+"""By the primary key."""
+
+FIRST_SEQUENCE = """
+    SELECT COALESCE((SELECT MIN(sequence) FROM payment_events), last_sequence + 1) FROM payment_stream
+    WHERE stream_id = 1
+"""
+"""The first entry of the primary key; by the primary key."""
+
+_COLUMNS = f"""
+    SELECT CONCAT('[', JSON_ARRAY(e.sequence, e.kind, CAST(e.refunded_amount AS CHAR), CAST(e.occurred_at AS CHAR),
+        CONVERT(COALESCE(r.caller, p.caller) USING utf8mb4),
+        CONVERT(COALESCE(r.request_id, p.request_id) USING utf8mb4)),
+        ',', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')
+"""
+"""An event with its payment and its refund as they are now, in one JSON value."""
+
+_LIVE = "JOIN payments p ON p.payment_id = e.payment_id LEFT JOIN refunds r ON r.refund_id = e.refund_id"
+_ARCHIVED = (
+    "JOIN payments_archive p ON p.payment_id = e.payment_id LEFT JOIN refunds_archive r ON r.refund_id = e.refund_id"
+)
+
+EVENTS_AFTER = f"{_COLUMNS} FROM payment_events e {_LIVE} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
+"""By the primary keys."""
+
+EVENTS_OF_PAYMENT = tuple(
+    f"{_COLUMNS} FROM {events} e {_LIVE} WHERE e.payment_id = %s ORDER BY e.sequence"
+    for events in ("payment_events_archive", "payment_events")
+)
+"""One after the other: first those that were archived. By payment; then by the primary keys."""
+
+EVENTS_OF_ARCHIVED_PAYMENT = (
+    f"{_COLUMNS} FROM payment_events_archive e {_ARCHIVED} WHERE e.payment_id = %s ORDER BY e.sequence",
+)
+"""Likewise, of a payment that was archived: so have all of its events been."""
+
+STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER)
+"""What needs, together, all the rights that the statements here need."""

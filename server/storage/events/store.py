@@ -1,0 +1,39 @@
+"""Events in the database, as they are read: see ``relay`` for how they come there."""
+
+from server.domain.deadline import Deadline
+from server.domain.events import PaymentEvent
+from server.storage.database.pool import Database, Session
+from server.storage.events import queries as event_queries
+from server.storage.payments.codec import events_from_json
+
+
+class MysqlEventStore:
+    """The ``EventStore`` of the use cases, on a MySQL-compatible database."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the database."""
+        self._database = database
+
+    async def last_sequence(self) -> int:
+        """Return the place of the newest event: see ``EventStore.last_sequence``."""
+        return await self._number(event_queries.LAST_SEQUENCE)
+
+    async def first_sequence(self) -> int:
+        """Return the place of the oldest event that is kept: see ``EventStore.first_sequence``."""
+        return await self._number(event_queries.FIRST_SEQUENCE)
+
+    async def events_after(self, sequence: int, at_most: int) -> list[PaymentEvent]:
+        """Return the events that follow: see ``EventStore.events_after``."""
+
+        async def work(session: Session) -> list[bytes]:
+            return await session.values(event_queries.EVENTS_AFTER, (sequence, at_most))
+
+        return events_from_json(await self._database.run(work, Deadline()))
+
+    async def _number(self, text: str) -> int:
+        async def work(session: Session) -> int:
+            row = await session.row(text, ())
+            assert row is not None, "there is a row of what is one"
+            return int(row[0])
+
+        return await self._database.run(work, Deadline())

@@ -1,0 +1,38 @@
+"""The SQL texts that read what ``payments archive`` has moved out of the live tables, each with the index that it uses.
+
+Asked only when the live tables have nothing: a row that is in both is live.
+"""
+
+from server.storage.payments.queries import PAYMENT, REFUND, by_reference, details, details_of_many
+
+SELECT_CHARGE_BY_REQUEST = f"""
+    SELECT p.requested_method, {PAYMENT} FROM payments_archive p WHERE p.caller = %s AND p.request_id = %s
+"""
+"""payments_archive_by_request, at most one row."""
+
+SELECT_PAYMENT = f"SELECT {PAYMENT} FROM payments_archive p WHERE p.payment_id = %s"
+"""By the primary key."""
+
+SELECT_REFUND_BY_REQUEST = f"""
+    SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
+    WHERE r.caller = %s AND r.request_id = %s
+"""
+"""refunds_archive_by_request, at most one row."""
+
+SELECT_LAST_REFUND = f"""
+    SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
+    WHERE r.payment_id = %s AND r.status <> 0 ORDER BY r.refund_id DESC LIMIT 1
+"""
+"""refunds_archive_by_payment, read backwards, past those that failed."""
+
+SELECT_DETAILS_OF_MANY = details_of_many("payments_archive", "refunds_archive")
+"""The primary key; then refunds_archive_by_payment."""
+
+SELECT_DETAILS_BY_ID = details("payments_archive", "refunds_archive")
+"""Likewise."""
+
+SELECT_DETAILS_BY_REFERENCE = details("payments_archive", "refunds_archive", by_reference("payments_archive"))
+"""payments_archive_by_reference; then likewise."""
+
+STATEMENTS = (SELECT_DETAILS_BY_REFERENCE,)
+"""What needs, together, all the rights that the statements here need."""

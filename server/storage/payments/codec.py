@@ -1,0 +1,199 @@
+"""Payments and refunds as the database gives them, one value in JSON each (``queries``), to domain types and back.
+
+This is the reading side's hot path: a list is little else. So each value is converted by what is known of its column.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from server.domain.currency import MINOR_DIGITS
+from server.domain.events import STATUS_OF_PAYMENT, STATUS_OF_REFUND, EventKind, PaymentEvent
+from server.domain.money import AMOUNT_DIGITS, Money
+from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, PaymentMethod, Refund, Status
+from server.domain.processing import PendingRequest
+
+STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
+"""How the status columns hold each status."""
+
+_METHODS = {method.value: method for method in CHARGEABLE_METHODS}
+_NOTHING = "0.00"
+_NO_MONEY = {currency: Money(currency, 0) for currency in MINOR_DIGITS}
+_UTC = "+00:00"
+_MICROSECONDS = 1_000_000
+
+
+def payment_from_json(value: str | bytes) -> Payment:
+    """Return the payment in one value."""
+    return _payment(*orjson.loads(value))
+
+
+def payments_from_json(values: Iterable[bytes]) -> list[Payment]:
+    """Return the payments in many values: the same, but taken apart at once."""
+    return [_payment(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values))]
+
+
+def details_from_json(values: Iterable[bytes], at_most: int) -> PaymentDetails | None:
+    """Return the payment in as many values with ``at_most`` of their refunds; None where there is no value.
+
+    The values are those of ``queries.details``: one more than ``at_most`` tells that there are others.
+    """
+    parts = orjson.loads(b"[%b]" % b",".join(values))
+    if not parts:
+        return None
+    refunds = _sorted_refunds(refund for _, refund in parts)
+    return PaymentDetails(_payment(*parts[0][0]), refunds[:at_most], has_more=len(refunds) > at_most)
+
+
+def many_details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails | None]:
+    """Return the payments with all their refunds, by id; None stands for one that has too many to be read with others.
+
+    The values are those of ``queries.details_of_many``.
+    """
+    found: dict[int, list[tuple[list[Any], list[Any] | None, bool]]] = {}
+    for part in orjson.loads(b"[%b]" % b",".join(values)):
+        found.setdefault(part[0][0], []).append(part)
+    return {
+        payment_id: None
+        if parts[0][2]
+        else PaymentDetails(_payment(*parts[0][0]), _sorted_refunds(part[1] for part in parts), has_more=False)
+        for payment_id, parts in found.items()
+    }
+
+
+def _sorted_refunds(columns: Iterable[list[Any] | None]) -> tuple[Refund, ...]:
+    """Return the refunds that there are, oldest first."""
+    return tuple(_refund(*one)[0] for one in sorted(filter(None, columns)))
+
+
+def refund_from_json(value: str) -> tuple[Refund, Money | None]:
+    """Return the refund in one value, and the amount that its caller asked for; None asked for all that remained."""
+    return _refund(*orjson.loads(value))
+
+
+def events_from_json(values: Iterable[bytes]) -> list[PaymentEvent]:
+    """Return the events in as many values; each payment and refund is as its event left it."""
+    return [_event(*event) for event in orjson.loads(b"[%b]" % b",".join(values))]
+
+
+def pending_from_json(values: Iterable[bytes]) -> list[PendingRequest]:
+    """Return what a remote processor has not told the outcome of, in as many values."""
+    return [
+        PendingRequest(
+            _payment(*payment),
+            None if refund is None else _refund(*refund)[0],
+            age_microseconds / _MICROSECONDS,
+            attempts,
+            processor_id,
+        )
+        for payment, refund, (age_microseconds, attempts, processor_id) in orjson.loads(b"[%b]" % b",".join(values))
+    ]
+
+
+def _event(told: list[Any], payment_columns: list[Any], refund_columns: list[Any] | None) -> PaymentEvent:
+    sequence, kind_name, refunded_amount, occurred_at, caller, request_id = told
+    kind = EventKind(kind_name)
+    now = _payment(*payment_columns)
+    payment = now
+    if now.amount is not None:
+        refunded = _money(now.amount.currency, refunded_amount)
+        payment = replace(
+            now,
+            status=STATUS_OF_PAYMENT.get(kind, now.status),
+            refunded_amount=refunded,
+            is_refunded=refunded.is_positive and refunded == now.amount,
+        )
+    refund = None if refund_columns is None else _refund(*refund_columns)[0]
+    if refund is not None:
+        refund = replace(refund, status=STATUS_OF_REFUND.get(kind, refund.status))
+    return PaymentEvent(
+        sequence=sequence,
+        kind=kind,
+        occurred_at=None if occurred_at is None else _time(occurred_at),
+        payment=payment,
+        refund=refund,
+        caller=caller or "",
+        request_id=request_id or "",
+    )
+
+
+def _refund(  # noqa: PLR0913, PLR0917 - the columns of the table
+    refund_id: int,
+    payment_id: int,
+    amount: str,
+    currency: str,
+    status: int | None,
+    reason: str,
+    created_at: str,
+    requested_amount: str | None,
+) -> tuple[Refund, Money | None]:
+    create_time = _time(created_at)
+    assert create_time is not None, "a refund always has a time"
+    refund = Refund(
+        refund_id=refund_id,
+        payment_id=payment_id,
+        amount=_money(currency, amount),
+        status=_status(status),
+        reason=reason,
+        create_time=create_time,
+    )
+    return refund, None if requested_amount is None else _money(currency, requested_amount)
+
+
+def _payment(  # noqa: PLR0913, PLR0917 - the columns of the table
+    payment_id: int,
+    order_id: int,
+    amount: str | None,
+    currency: str,
+    method: str,
+    status: int | None,
+    reference: str | None,
+    created_at: str | None,
+    refunded_amount: str,
+    is_refunded: int,
+    is_adopted: int,
+) -> Payment:
+    money = None if amount is None else _money(currency, amount)
+    # CHAR comparison ignores trailing spaces, and a filter by method must find what is shown as that method.
+    known_method = _METHODS.get(method.rstrip(" "))
+    return Payment(
+        payment_id,
+        order_id,
+        money,
+        known_method or PaymentMethod.OTHER,
+        "" if known_method else method,
+        _status(status),
+        reference,
+        None if created_at is None else _time(created_at),
+        # A row that only the replaced service refunded has its flag set and no amount: all of it went back.
+        money if is_refunded or money is None else _money(currency, refunded_amount),
+        bool(is_refunded),
+        bool(is_adopted),
+    )
+
+
+def _money(currency: str, amount: str) -> Money:
+    if amount == _NOTHING:
+        return _NO_MONEY[currency]
+    if MINOR_DIGITS[currency] == AMOUNT_DIGITS:
+        return Money(currency, int(amount.replace(".", "")))
+    return Money.from_amount(currency, Decimal(amount))
+
+
+def _status(value: int | None) -> Status:
+    """Return the status in a status column: NULL is PENDING, 0 FAILED, anything else SUCCEEDED."""
+    if value is None:
+        return Status.PENDING
+    return Status.SUCCEEDED if value else Status.FAILED
+
+
+def _time(text: str) -> datetime | None:
+    """Return the time in a DATETIME column, which holds UTC; None for one that is none, such as 0000-00-00."""
+    try:
+        return datetime.fromisoformat(text + _UTC)
+    except ValueError:
+        return None

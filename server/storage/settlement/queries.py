@@ -1,0 +1,103 @@
+"""The SQL texts of what a remote processor is asked, each with the index that it uses: see ``queries``."""
+
+from server.storage.database.transactions import BEGIN, COMMIT
+from server.storage.payments.queries import PAYMENT, REFUND
+
+SETTLE_CHARGE = f"""
+    {BEGIN};
+
+    INSERT INTO payment_outbox (changes)
+    SELECT CONVERT(UNHEX(%s) USING utf8mb4) FROM payments WHERE payment_id = %s AND status IS NULL FOR UPDATE;
+
+    SET @outbox_id = LAST_INSERT_ID();
+
+    UPDATE payments p JOIN payment_outbox o ON o.outbox_id = @outbox_id SET p.status = %s
+    WHERE p.payment_id = %s AND p.status IS NULL;
+
+    INSERT INTO processor_payments (payment_id, processor_id)
+    SELECT n.payment_id, n.processor_id FROM (SELECT %s AS payment_id, %s AS processor_id) n
+    JOIN payment_outbox o ON o.outbox_id = @outbox_id
+    WHERE n.processor_id IS NOT NULL;
+
+    DELETE q FROM processor_requests q JOIN payments p ON p.payment_id = q.payment_id
+    WHERE q.payment_id = %s AND q.refund_id IS NULL AND p.status IS NOT NULL;
+
+    {COMMIT};
+
+    SELECT {PAYMENT}, @outbox_id <> 0 FROM payments p WHERE p.payment_id = %s
+"""
+"""Gives a payment that is pending its outcome; where it has one, nothing is changed. Returns it as it is then, and
+whether this gave it the outcome. By the primary keys; processor_requests_by_payment.
+"""
+
+SETTLE_REFUND = f"""
+    {BEGIN};
+
+    SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE;
+
+    INSERT INTO payment_outbox (changes)
+    SELECT JSON_ARRAY(JSON_ARRAY(%s, NULL, p.payment_id, r.refund_id,
+        CAST(p.refunded_amount - IF(%s = 0, r.amount, 0) AS CHAR), %s))
+    FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.payment_id = %s AND r.refund_id = %s AND r.status IS NULL FOR UPDATE;
+
+    SET @outbox_id = LAST_INSERT_ID();
+
+    UPDATE refunds r JOIN payment_outbox o ON o.outbox_id = @outbox_id SET r.status = %s
+    WHERE r.refund_id = %s AND r.status IS NULL;
+
+    UPDATE payments p JOIN refunds r ON r.payment_id = p.payment_id JOIN payment_outbox o ON o.outbox_id = @outbox_id
+    SET p.refunded = 0, p.refunded_amount = p.refunded_amount - r.amount
+    WHERE p.payment_id = %s AND r.refund_id = %s AND r.status = 0;
+
+    DELETE q FROM processor_requests q JOIN refunds r ON r.refund_id = q.refund_id
+    WHERE q.payment_id = %s AND q.refund_id = %s AND r.status IS NOT NULL;
+
+    {COMMIT};
+
+    SELECT {PAYMENT}, {REFUND}, @outbox_id <> 0 FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
+    WHERE p.payment_id = %s AND r.refund_id = %s
+"""
+"""Gives a refund that is pending its outcome, as SETTLE_CHARGE does for a payment, and takes one that failed off its
+payment again. Returns both as they are then, and whether this gave the refund its outcome.
+
+By the primary keys; processor_requests_by_payment. The payment is locked before the refund, as by a new refund.
+"""
+
+CLAIM = """
+    UPDATE processor_requests r
+    JOIN (
+        SELECT processor_request_id FROM processor_requests WHERE due_at <= UTC_TIMESTAMP(6)
+        ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+    ) due ON due.processor_request_id = r.processor_request_id
+    SET r.claimed_by = %s, r.attempts = r.attempts + 1,
+        r.due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(r.attempts, 30))) MICROSECOND
+"""
+"""Claims what is due, and puts off when it is due again: each time twice as long, up to a most.
+
+By processor_requests_by_due; what another janitor is claiming is left out. One statement, committed by itself: no lock
+waits for the network, or for the processor.
+"""
+
+SELECT_CLAIMED = f"""
+    SELECT CONCAT('[', {PAYMENT}, ',', CASE WHEN f.refund_id IS NULL THEN 'null' ELSE {REFUND.replace("r.", "f.")} END,
+        ',', JSON_ARRAY(TIMESTAMPDIFF(MICROSECOND, r.created_at, UTC_TIMESTAMP(6)), r.attempts, n.processor_id), ']')
+    FROM processor_requests r
+    JOIN payments p ON p.payment_id = r.payment_id
+    LEFT JOIN refunds f ON f.refund_id = r.refund_id
+    LEFT JOIN processor_payments n ON n.payment_id = r.payment_id
+    WHERE r.claimed_by = %s
+"""
+"""What a round claimed, one JSON value each. processor_requests_by_claim; then the primary keys."""
+
+SELECT_PROCESSOR_ID = "SELECT processor_id FROM processor_payments WHERE payment_id = %s"
+"""By the primary key."""
+
+COUNT_PENDING = """
+    SELECT kind, COUNT(*), MAX(TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)))
+    FROM processor_requests GROUP BY kind
+"""
+"""Reads all of a table that has only what is not settled."""
+
+STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
+"""What needs, together, all the rights that the statements here need."""

@@ -1,0 +1,106 @@
+"""Outcomes of what a remote processor was asked, in the database: each is settled once, whoever settles it."""
+
+import secrets
+from datetime import datetime
+
+from server.domain.deadline import Deadline
+from server.domain.events import OF_REFUND
+from server.domain.payment import Payment, Refund, Status
+from server.domain.processing import Outcome, PendingRequest
+from server.storage.database.driver_errors import aborted
+from server.storage.database.pool import Database, Session
+from server.storage.database.values import microseconds, stored_time
+from server.storage.outbox import settled_charge
+from server.storage.payments.codec import (
+    STATUS_VALUES,
+    payment_from_json,
+    pending_from_json,
+    refund_from_json,
+)
+from server.storage.settlement import queries
+
+_MICROSECONDS = 1_000_000
+
+
+class MysqlSettlementStore:
+    """The ``SettlementStore`` of the janitor, on a MySQL-compatible database."""
+
+    def __init__(self, database: Database, *, first_pause_seconds: float, longest_pause_seconds: float) -> None:
+        """Keep the database, and how long a claimed request is left alone: twice as long each time, up to a most."""
+        self._database = database
+        self._pauses = (microseconds(longest_pause_seconds), microseconds(first_pause_seconds))
+
+    async def settle_charge(self, payment: Payment, outcome: Outcome, now: datetime) -> tuple[Payment, bool]:
+        """Give a payment its outcome: see ``SettlementStore.settle_charge``."""
+        settled = payment.settled(outcome.status)
+        values = (
+            *(settled_charge(settled, now), payment.payment_id),
+            *(STATUS_VALUES[outcome.status], payment.payment_id),
+            *(payment.payment_id, outcome.processor_id),
+            payment.payment_id,
+            payment.payment_id,
+        )
+
+        async def work(session: Session) -> tuple[Payment, bool]:
+            async with session.transaction():
+                *_, answer = await session.script(queries.SETTLE_CHARGE, values)
+            ((stored, is_new),) = answer.rows
+            after = payment_from_json(stored)
+            if after.status is Status.PENDING:
+                raise aborted()
+            return after, bool(is_new)
+
+        return await self._database.run(work, Deadline(), locked_payment_id=payment.payment_id)
+
+    async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
+        """Give a refund its outcome: see ``SettlementStore.settle_refund``."""
+        keys = (refund.payment_id, refund.refund_id)
+        status = STATUS_VALUES[outcome.status]
+        values = (
+            refund.payment_id,
+            *(OF_REFUND[outcome.status], status, stored_time(now), *keys),
+            *(status, refund.refund_id),
+            *keys,
+            *keys,
+            *keys,
+        )
+
+        async def work(session: Session) -> tuple[Refund, Payment, bool]:
+            async with session.transaction():
+                *_, answer = await session.script(queries.SETTLE_REFUND, values)
+            ((payment, stored, is_new),) = answer.rows
+            after, _ = refund_from_json(stored)
+            if after.status is Status.PENDING:
+                raise aborted()
+            return after, payment_from_json(payment), bool(is_new)
+
+        return await self._database.run(work, Deadline(), locked_payment_id=refund.payment_id)
+
+    async def processor_id(self, payment_id: int) -> str | None:
+        """Return the processor's name of a payment: see ``SettlementStore.processor_id``."""
+
+        async def work(session: Session) -> str | None:
+            row = await session.row(queries.SELECT_PROCESSOR_ID, (payment_id,))
+            return None if row is None else str(row[0])
+
+        return await self._database.run(work, Deadline())
+
+    async def claim(self, at_most: int) -> list[PendingRequest]:
+        """Claim what is due: see ``SettlementStore.claim``."""
+        round_id = secrets.token_hex(16)
+
+        async def work(session: Session) -> list[PendingRequest]:
+            await session.write(queries.CLAIM, (at_most, round_id, *self._pauses))
+            return pending_from_json(await session.values(queries.SELECT_CLAIMED, (round_id,)))
+
+        return await self._database.run(work, Deadline())
+
+    async def pending(self) -> tuple[dict[str, int], float]:
+        """Count what has no outcome: see ``SettlementStore.pending``."""
+
+        async def work(session: Session) -> tuple[dict[str, int], float]:
+            rows = await session.rows(queries.COUNT_PENDING, ())
+            oldest = max((age for _, _, age in rows), default=0)
+            return {kind: int(count) for kind, count, _ in rows}, oldest / _MICROSECONDS
+
+        return await self._database.run(work, Deadline())

@@ -1,0 +1,228 @@
+"""gRPC: how a call reaches its servicer, and its answer leaves."""
+
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from server.domain.deadline import Deadline
+from server.domain.errors import FieldViolation, InvalidRequest
+from server.transport.grpc.engines import Refusal
+from server.transport.grpc.stream_writes import StreamWrites
+from server.transport.grpc.wire_fields import has_more_fields
+from server.transport.pipeline.auth import API_KEY, AUTHORIZATION, credentials_of
+from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
+from server.transport.pipeline.certificates import certificate_of_grpc_peer
+from server.transport.pipeline.cross_site import CrossSiteRule
+from server.transport.pipeline.errors import Failure, OriginNotAllowed
+from server.transport.pipeline.worker_thread import MANY_BYTES, LongWork
+
+_MAX_FIELDS = 10_000
+"""More than any request may have."""
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+
+Serve = Callable[[bytes, _Context], Awaitable[bytes]]
+"""What answers a call: takes its request, and returns its response, both serialized."""
+
+_log = structlog.get_logger(__name__)
+
+
+def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None]:
+    """Return what tells how a call that comes now is to be refused unseen, if it is."""
+    made: tuple[Failure, Refusal] | None = None
+
+    def refusal() -> Refusal | None:
+        nonlocal made
+        failure = calls.refusal()
+        if failure is None:
+            return None
+        if made is None or made[0] is not failure:
+            trailers = _error_trailers((), failure, has_pushback=has_pushback)
+            made = failure, Refusal(failure.code, failure.message, trailers)
+        return made[1]
+
+    return refusal
+
+
+def untraced(_method: MethodDescriptor, serve: Serve) -> Serve:
+    """Return ``serve``, with nothing around it."""
+    return serve
+
+
+def rpc_handlers(  # noqa: PLR0913
+    service: ServiceDescriptor,
+    servicer: object,
+    calls: Calls,
+    writes: StreamWrites,
+    long_work: LongWork,
+    *,
+    has_pushback: bool,
+    has_certificates: bool,
+    cross_site: CrossSiteRule,
+    around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
+) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
+    """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
+
+    ``writes`` sends the responses of streams, and ``long_work`` is where large requests are read.
+    ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
+    ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
+    ``around`` is put around each that answers with one response.
+    """
+    refusal = refusals(calls, has_pushback=has_pushback)
+    rpcs = _Rpcs(
+        calls,
+        refusal,
+        cross_site,
+        around,
+        writes,
+        long_work,
+        has_pushback=has_pushback,
+        has_certificates=has_certificates,
+    )
+    return {method.name: rpcs.handler(method, getattr(servicer, method.name)) for method in service.methods}
+
+
+class _Rpcs:
+    """What is around the methods of a servicer: how gRPC calls them, and is answered."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a part of its own
+        self,
+        calls: Calls,
+        refusal: Callable[[], Refusal | None],
+        cross_site: CrossSiteRule,
+        around: Callable[[MethodDescriptor, Serve], Serve],
+        writes: StreamWrites,
+        long_work: LongWork,
+        *,
+        has_pushback: bool,
+        has_certificates: bool,
+    ) -> None:
+        self._calls = calls
+        self._long_work = long_work
+        self._refusal = refusal
+        self._cross_site = cross_site
+        self._around = around
+        self._writes = writes
+        self._has_pushback = has_pushback
+        self._has_certificates = has_certificates
+
+    def handler(self, method: MethodDescriptor, serve: Callable[..., Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Return what gRPC calls for an RPC, which ``serve`` serves."""
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._stream(method, serve))
+        return grpc.unary_unary_rpc_method_handler(self._around(method, self._unary(method, serve)))
+
+    def _unary(self, method: MethodDescriptor, serve: Callable[[Message, Call], Awaitable[Message]]) -> Serve:
+        request_type = GetMessageClass(method.input_type)
+
+        async def answer(payload: bytes, context: _Context) -> bytes:
+            if refused := self._refusal():
+                # Before anything else: what is refused must cost next to nothing.
+                await context.abort(refused.code, refused.message, refused.trailers)
+            metadata, repeated_key = _metadata_of(context)
+            call = self._call(context, metadata, repeated_key)
+            try:
+                with self._calls.one(method.name, context.peer(), call):
+                    self._check_page(context, metadata)
+                    request = await self._long_work.run(len(payload) > MANY_BYTES, _parse, request_type, payload)
+                    response = await serve(request, call)
+            except CallFailed as failed:
+                await self._abort(context, call, failed.failure)
+            context.set_trailing_metadata(_trailers(call))
+            return response.SerializeToString()
+
+        return answer
+
+    def _stream(
+        self, method: MethodDescriptor, serve: Callable[[Message, Call], AsyncGenerator[Message, None]]
+    ) -> Callable[[bytes, _Context], Awaitable[None]]:
+        request_type = GetMessageClass(method.input_type)
+
+        async def answer(payload: bytes, context: _Context) -> None:
+            if refused := self._refusal():
+                await context.abort(refused.code, refused.message, refused.trailers)
+            metadata, repeated_key = _metadata_of(context)
+            call = self._call(context, metadata, repeated_key)
+            try:
+                with self._calls.one(method.name, context.peer(), call, is_stream=True):
+                    self._check_page(context, metadata)
+                    async with aclosing(serve(_parse(request_type, payload), call)) as responses:
+                        async for response in responses:
+                            await self._writes.write(context, response.SerializeToString())
+            except CallFailed as failed:
+                trailers = self._trailers_of(call, failed.failure)
+                await self._writes.abort(context, failed.failure.code, failed.failure.message, trailers)
+            context.set_trailing_metadata(_trailers(call))
+
+        return answer
+
+    def _check_page(self, context: _Context, metadata: Mapping[str, Any]) -> None:
+        """Check that no web page of an origin that is not allowed makes a call, and log it if one does.
+
+        Raises:
+            OriginNotAllowed: one does.
+        """
+        try:
+            self._cross_site.check_call(metadata)
+        except OriginNotAllowed as error:
+            _log.warning("cross_site_refused", peer=context.peer(), origin=error.origin, sec_fetch_site=error.site)
+            raise
+
+    def _call(self, context: _Context, metadata: Mapping[str, Any], repeated_key: str | None) -> Call:
+        certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_certificates else None
+        credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated_key)
+        return Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
+
+    async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
+        await context.abort(failure.code, failure.message, self._trailers_of(call, failure))
+        raise AssertionError("unreachable: abort raises")
+
+    def _trailers_of(self, call: Call, failure: Failure) -> tuple[tuple[str, str | bytes], ...]:
+        return _error_trailers(_trailers(call), failure, has_pushback=self._has_pushback)
+
+
+def _parse(request_type: type[Message], payload: bytes) -> Message:
+    if has_more_fields(payload, _MAX_FIELDS):
+        description = f"the request must have at most {_MAX_FIELDS:,} fields, items of lists included"
+        raise InvalidRequest((FieldViolation("", description),))
+    # Here, and not in gRPC's own deserializer, which calls bytes that are no such message an internal error.
+    try:
+        return request_type.FromString(payload)
+    except DecodeError as error:
+        name = request_type.DESCRIPTOR.full_name
+        raise InvalidRequest((FieldViolation("", f"the request must be a serialized {name}"),)) from error
+
+
+def _metadata_of(context: _Context) -> tuple[dict[str, Any], str | None]:
+    """Return the metadata of a call by name, and the name of the entry with a key that it has more than once."""
+    entries = context.invocation_metadata() or ()
+    metadata: dict[str, Any] = dict(entries)
+    return metadata, None if len(metadata) == len(entries) else _repeated_key(entries)
+
+
+def _repeated_key(metadata: Iterable[tuple[str, object]]) -> str | None:
+    """Return the name of the entry with a key that the caller sent more than once, or None."""
+    names = [name for name, _ in metadata]
+    return next((name for name in (AUTHORIZATION, API_KEY) if names.count(name) > 1), None)
+
+
+def _trailers(call: Call) -> tuple[tuple[str, str | bytes], ...]:
+    named = (CALL_ID_KEY, call.call_id)
+    return (named, (REPLAYED_KEY, "true")) if call.replayed else (named,)
+
+
+def _error_trailers(
+    trailers: tuple[tuple[str, str | bytes], ...], failure: Failure, *, has_pushback: bool
+) -> tuple[tuple[str, str | bytes], ...]:
+    trailers = (*trailers, ("grpc-status-details-bin", failure.status.SerializeToString()))
+    if failure.retry_after_seconds is None or not has_pushback:
+        return trailers
+    # gRPC clients with a retry policy wait this long before their next attempt (gRFC A6).
+    return (*trailers, ("grpc-retry-pushback-ms", str(math.ceil(failure.retry_after_seconds * 1000))))

@@ -1,0 +1,161 @@
+"""Pages to read and try the REST interface: the OpenAPI document, Swagger UI and ReDoc.
+
+The files of both come from an installed package, drf-spectacular-sidecar, of which nothing is imported: it is made for
+Django. Nothing is loaded from anywhere else, and the pages' Content-Security-Policy sees to it.
+"""
+
+import functools
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.transport.headers import header
+from server.transport.rest.replies import JSON
+from server.transport.rest.router import Answer, Endpoint
+
+_DISTRIBUTION = "drf-spectacular-sidecar"
+_FOLDER = "drf_spectacular_sidecar/static/drf_spectacular_sidecar"
+_FILES = {
+    "favicon-32x32.png": ("swagger-ui-dist/favicon-32x32.png", "image/png"),
+    "swagger-ui.css": ("swagger-ui-dist/swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": ("swagger-ui-dist/swagger-ui-bundle.js", "text/javascript"),
+    "redoc.standalone.js": ("redoc/bundles/redoc.standalone.js", "text/javascript"),
+}
+"""What the pages load, by its name among the assets: where the package has it, and its type."""
+
+_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+_NO_IMAGE = b"data:,"
+"""ReDoc shows its maker's logo from its maker's server; it leaves out one that cannot be loaded."""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " style-src 'self' 'unsafe-inline';"  # both write styles of their own into the page
+    " worker-src blob:"  # in which ReDoc searches
+)
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Vary": "Accept-Encoding"}
+_REVALIDATED = "no-cache"
+_KEPT_FOR_A_DAY = "public, max-age=86400"
+
+# Addresses are relative, so that the pages work behind a proxy that puts them below another path.
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="docs/assets/favicon-32x32.png">
+<style>body {{ margin: 0 }}</style>
+{head}</head>
+<body>
+<div id="page"></div>
+<script src="docs/assets/{bundle}"></script>
+<script src="docs/assets/{start}"></script>
+</body>
+</html>
+"""
+_STYLESHEET = '<link rel="stylesheet" href="docs/assets/swagger-ui.css">\n'
+
+_START_SWAGGER_UI = """\
+SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#page",
+  deepLinking: true,
+  displayRequestDuration: true,
+  validatorUrl: null,
+});
+"""
+_START_REDOC = """\
+const fontFamily = "system-ui, sans-serif";
+Redoc.init(
+  "openapi.json",
+  {theme: {typography: {fontFamily, headings: {fontFamily}, code: {fontFamily: "ui-monospace, monospace"}}}},
+  document.getElementById("page"),
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What an address has; compressed once, because that takes long enough to hold up other calls."""
+
+    plain: bytes
+    compressed: bytes
+    media_type: str
+    tag: str
+    headers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, data: bytes, media_type: str, **headers: str) -> "_Content":
+        tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return cls(data, gzip.compress(data, mtime=0), media_type, tag, {**_HEADERS, **named, "ETag": tag})
+
+    def response(self, request: Request) -> Response:
+        """Return it as ``request`` takes it."""
+        if self.tag in (header(request.scope, b"if-none-match") or ""):
+            return Response(status_code=304, headers=self.headers)
+        if "gzip" in (header(request.scope, b"accept-encoding") or ""):
+            headers = {**self.headers, "Content-Encoding": "gzip"}
+            return Response(self.compressed, headers=headers, media_type=self.media_type)
+        return Response(self.plain, headers=self.headers, media_type=self.media_type)
+
+
+def docs_endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
+    """Return ``/openapi.json``, ``/docs`` and ``/redoc`` for an OpenAPI document, and what these pages load.
+
+    Raises:
+        FileNotFoundError: the package does not have what they load.
+    """
+    title = escape(document["info"]["title"])
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    start = {"start-swagger-ui.js": _START_SWAGGER_UI, "start-redoc.js": _START_REDOC}
+    contents: dict[str, Callable[[], _Content]] = {
+        "/openapi.json": lambda: _Content.of(text, JSON, Cache_Control=_REVALIDATED),
+        "/docs": lambda: _page(f"{title} - Swagger UI", _STYLESHEET, "swagger-ui-bundle.js", "start-swagger-ui.js"),
+        "/redoc": lambda: _page(f"{title} - ReDoc", "", "redoc.standalone.js", "start-redoc.js"),
+        **{f"/docs/assets/{name}": functools.partial(_script, code) for name, code in start.items()},
+        **{f"/docs/assets/{name}": functools.partial(_file, _path(*file)) for name, file in _FILES.items()},
+    }
+    return [Endpoint("GET", path, _answer(functools.cache(make))) for path, make in contents.items()]
+
+
+def _answer(make: Callable[[], _Content]) -> Answer:
+    async def answer(request: Request) -> Response:
+        content = await run_in_threadpool(make)
+        return content.response(request)
+
+    return answer
+
+
+def _page(title: str, head: str, bundle: str, start: str) -> _Content:
+    page = _PAGE.format(title=title, head=head, bundle=bundle, start=start)
+    return _Content.of(page.encode(), "text/html", Cache_Control=_REVALIDATED, Content_Security_Policy=_POLICY)
+
+
+def _script(code: str) -> _Content:
+    return _Content.of(code.encode(), "text/javascript", Cache_Control=_REVALIDATED)
+
+
+def _path(file: str, media_type: str) -> tuple[Path, str]:
+    path = Path(str(distribution(_DISTRIBUTION).locate_file(f"{_FOLDER}/{file}")))
+    if not path.is_file():
+        msg = f"{_DISTRIBUTION} has no {file}"
+        raise FileNotFoundError(msg)
+    return path, media_type
+
+
+def _file(file: tuple[Path, str]) -> _Content:
+    path, media_type = file
+    return _Content.of(path.read_bytes().replace(_LOGO, _NO_IMAGE), media_type, Cache_Control=_KEPT_FOR_A_DAY)

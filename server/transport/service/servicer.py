@@ -1,0 +1,80 @@
+"""The RPCs, for every transport: each reads its request, runs its use case, and renders the outcome."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from google.rpc import status_pb2
+from payments.v1 import payments_pb2 as pb
+
+from server.application.event_feed import Watching
+from server.application.payments import Payments
+from server.domain.money import Currencies
+from server.transport.pipeline.calls import Call
+from server.transport.pipeline.errors import failure_of
+from server.transport.pipeline.worker_thread import MANY_ITEMS, LongWork
+from server.transport.service import codec, event_codec
+
+SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
+
+
+class PaymentServicer:
+    """``payments.v1.PaymentService``: a method for each RPC, with its name."""
+
+    def __init__(self, payments: Payments, watching: Watching, currencies: Currencies, long_work: LongWork) -> None:
+        """Keep the use cases, the currencies by which amounts are read, and where large requests are worked on."""
+        self._payments = payments
+        self._long_work = long_work
+        self._watching = watching
+        self._currencies = currencies
+
+    async def Charge(self, request: pb.ChargeRequest, call: Call) -> pb.ChargeResponse:
+        """Charge an order."""
+        charge = codec.charge_request(request, call.caller, self._currencies)
+        outcome = await self._payments.charge(charge, call.deadline)
+        call.replayed = outcome.replayed
+        return codec.charge_response(outcome)
+
+    async def BatchCharge(self, request: pb.BatchChargeRequest, call: Call) -> pb.BatchChargeResponse:
+        """Make many charges."""
+        is_long = len(request.charges) > MANY_ITEMS
+        charges = await self._long_work.run(is_long, codec.batch_charge_request, request, call.caller, self._currencies)
+        call.count(len(charges))
+        outcomes = await self._payments.charge_many(charges, call.deadline)
+
+        def status_of(error: Exception) -> status_pb2.Status:
+            return failure_of(error, call.call_id).status
+
+        return await self._long_work.run(is_long, codec.batch_charge_response, outcomes, status_of)
+
+    async def Refund(self, request: pb.RefundRequest, call: Call) -> pb.RefundResponse:
+        """Refund a payment."""
+        refund = codec.refund_request(request, call.caller, self._currencies)
+        outcome = await self._payments.refund(refund, call.deadline)
+        call.replayed = outcome.replayed
+        return codec.refund_response(outcome)
+
+    async def GetPayment(self, request: pb.GetPaymentRequest, call: Call) -> pb.GetPaymentResponse:
+        """Get a payment."""
+        key = codec.get_request(request)
+        return codec.get_response(await self._payments.get_payment(key, call.deadline))
+
+    async def ListRefunds(self, request: pb.ListRefundsRequest, call: Call) -> pb.ListRefundsResponse:
+        """List the refunds of a payment."""
+        query = codec.refunds_request(request)
+        details = await self._payments.list_refunds(query, call.deadline)
+        return await self._long_work.run(len(details.refunds) > MANY_ITEMS, codec.refunds_response, details)
+
+    async def ListPayments(self, request: pb.ListPaymentsRequest, call: Call) -> pb.ListPaymentsResponse:
+        """List payments."""
+        query = codec.list_request(request, self._currencies)
+        page = await self._payments.list_payments(query, call.deadline)
+        return await self._long_work.run(len(page.payments) > MANY_ITEMS, codec.list_response, page, query)
+
+    async def WatchPayments(
+        self, request: pb.WatchPaymentsRequest, call: Call
+    ) -> AsyncGenerator[pb.WatchPaymentsResponse, None]:
+        """Stream what happens to payments."""
+        after = event_codec.watch_request(request)
+        async with aclosing(self._watching.watch(after, call.caller_key, call.check)) as watched:
+            async for place, event in watched:
+                yield event_codec.watch_response(place, event)
