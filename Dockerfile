@@ -33,6 +33,6 @@ USER 10001:10001
 EXPOSE 50051 8001
 STOPSIGNAL SIGTERM
 # The start may wait for the database, MYSQL_STARTUP_TIMEOUT_SECONDS (60).
-HEALTHCHECK --interval=10s --timeout=5s --start-period=70s --retries=3 CMD ["python", "-m", "tools.health_probe"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=70s --retries=3 CMD ["python", "-m", "tools.operations.health_probe"]
 ENTRYPOINT ["payments"]
 CMD ["serve"]

@@ -97,10 +97,10 @@ $(NODE_MODULES): clients/typescript/package-lock.json
 	go build -C bench -o ../.bin/loader ./loader
 
 run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
-	$(BIN)/python -m tools.run
+	$(BIN)/python -m tools.dev.run
 
 smoke: $(READY) ## charge a running service once and read the payment back (GRPC=127.0.0.1:50051 REST=http://127.0.0.1:8001)
-	$(BIN)/python -m tools.smoke --grpc $(or $(GRPC),127.0.0.1:50051) --rest $(or $(REST),http://127.0.0.1:8001)
+	$(BIN)/python -m tools.dev.smoke --grpc $(or $(GRPC),127.0.0.1:50051) --rest $(or $(REST),http://127.0.0.1:8001)
 
 smoke-image: COMPOSE := docker compose --project-name payments-smoke
 smoke-image: $(READY) ## build the image, bring it up from nothing with docker compose, pass `make smoke`, and take it down
@@ -124,7 +124,7 @@ fuzz: $(READY) ## throw input of any kind at the service, other each time, for S
 	while test $$(date +%s) -lt $$end; do FUZZ=1 $(BIN)/python -m pytest --quiet --exitfirst --timeout 1800 tests/fuzz || exit 1; done
 
 mutants: $(READY) ## change the code that handles money an expression at a time, and show what no test notices: about an hour (ONLY='server.domain.*')
-	$(BIN)/python -m tools.mutants $(ONLY)
+	$(BIN)/python -m tools.dev.mutants $(ONLY)
 
 clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
 	gofmt -l clients/go bench | (! grep .)
@@ -164,7 +164,7 @@ lint: $(READY) .bin/actionlint ## ruff, import-linter, buf lint, buf breaking, h
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m tools.generate --imports
+	$(BIN)/python -m tools.dev.generate --imports
 	$(BIN)/buf lint
 	$(BIN)/buf breaking proto --against $(RELEASED)
 	$(BIN)/hadolint Dockerfile
@@ -181,16 +181,16 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 
 generate: $(READY) $(GENERATORS) ## generate the code that comes from the protos
-	$(BIN)/python -m tools.generate
+	$(BIN)/python -m tools.dev.generate
 
 drift: $(READY) $(GENERATORS) ## fail when the generated code is not what the protos give
-	$(BIN)/python -m tools.generate --check
+	$(BIN)/python -m tools.dev.generate --check
 
 surface: $(READY) ## rewrite tests/surface/snapshot after an intended change of errors, metrics, logs, settings, commands, schema or REST
 	SURFACE=write $(BIN)/python -m pytest --quiet tests/surface/test_surface.py
 
 release: $(READY) ## record the proto as released: from then on, `make lint` fails on what breaks its callers
-	$(BIN)/python -m tools.generate --imports
+	$(BIN)/python -m tools.dev.generate --imports
 	$(BIN)/buf build proto --exclude-source-info -o $(RELEASED)
 
 migrate: $(READY) ## bring the database's tables up to date
@@ -207,11 +207,11 @@ lock: $(UV) ## pin the newest allowed versions of all packages
 	$(UV) lock --quiet --upgrade
 
 audit: $(READY) ## look all locked packages up in a database of known vulnerabilities, which must be reached for it
-	$(BIN)/python -m tools.audit
+	$(BIN)/python -m tools.dev.audit
 
 sbom: $(READY) ## list the packages in the image, in CycloneDX's form, in SBOM=payments.cdx.json
 	set -o pipefail; $(UV) export $(IN_IMAGE) | $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
 clean: ## remove the environment, the built tools and the private database
-	if test -x $(BIN)/python; then $(BIN)/python -m tools.devdb stop; fi
+	if test -x $(BIN)/python; then $(BIN)/python -m tools.dev.devdb stop; fi
 	rm -rf .venv .bin .cache .data clients/typescript/{node_modules,dist,build} clients/java/{client,conformance,example}/target

@@ -13,7 +13,7 @@ from bench import beside_go, beside_replaced, costs, protections
 from bench.figures import Figure, Plan, keep, table
 from bench.load import BenchError, obtain_h2load
 from bench.machine import database_version, description
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "bench.json"
 _PARTS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.figures import GRPCIO, NATIVE, Figure, Plan, in_turn, latencies, rates
 from bench.load import Report
 from bench.systems import System, load, new_database, running, running_go, seconds_to_serving
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _GO = "Go"
 _IN_FLIGHT = "-in-flight=64"

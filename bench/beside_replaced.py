@@ -13,7 +13,7 @@ from bench.figures import GRPCIO, Figure, Plan, in_turn, rates
 from bench.load import BenchError, post_load
 from bench.peers.replaced.table import TABLE
 from bench.systems import System, execute, free_port, new_database, running, running_program
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _REPLACED = "the replaced one"
 _CONNECTIONS = 64

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.figures import NATIVE, Figure, Plan, in_turn, latencies, rates
 from bench.systems import System, load, new_database, resident_mebibytes, running
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _IN_FLIGHT = "-in-flight=64"
 _ROWS = 10_000

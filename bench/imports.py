@@ -23,8 +23,8 @@ import pymysql
 from bench.load import BenchError
 from bench.machine import database_version, description
 from server.config.settings import Settings
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "import.json"
 _DATABASE = "imports"
@@ -35,7 +35,7 @@ _LOAD_DATA = """
 _PROGRAM = (
     "import re, sys\n"
     "from pathlib import Path\n"
-    "from tools.commands import app\n"
+    "from tools.cli.main import app\n"
     "try:\n    app(sys.argv[1:])\n"
     "finally:\n    print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1], file=sys.stderr)\n"
 )

@@ -30,7 +30,7 @@ from bench.load import BenchError
 from bench.machine import database_version, description
 from bench.systems import System, execute, load, new_database, running
 from server.domain import resume_token
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "isolation.json"
 _CLIENTS = 4

@@ -5,7 +5,7 @@ import platform
 from contextlib import closing
 from pathlib import Path
 
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 
 def description(database_version: str) -> str:

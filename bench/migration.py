@@ -20,7 +20,7 @@ import pymysql
 
 from bench.machine import database_version, description
 from bench.peers.replaced.table import TABLE
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "migration.json"
 _DATABASE = "adopted"
@@ -109,7 +109,7 @@ def _measure(database: PrivateDatabase, rows: int) -> Measured:
     time.sleep(1)
     started = time.monotonic()
     run = subprocess.run(
-        [sys.executable, "-m", "tools.commands", "migrate"],
+        [sys.executable, "-m", "tools.cli.main", "migrate"],
         env={
             "PATH": os.environ.get("PATH", os.defpath),
             "MYSQL_SOCKET": str(database.socket_path),

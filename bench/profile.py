@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.load import BenchError
 from bench.systems import load, new_database, running
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _FOLDER = Path(__file__).resolve().parent.parent / ".data"
 _ROWS = 50_000

@@ -12,7 +12,7 @@ from bench.figures import GRPCIO, NATIVE, Figure, Plan, in_turn, rates
 from bench.load import BenchError, Report
 from bench.systems import ROOT, System, load, new_database, running
 from tests.certificates import Authority
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _IN_FLIGHT = "-in-flight=64"
 _ROWS = 10_000
@@ -84,7 +84,7 @@ def _compared(what: str, systems: list[System], plan: Plan, options: Mapping[str
 
 
 def _new_key(settings: Mapping[str, str]) -> str:
-    command = (sys.executable, "-m", "tools.commands", "keys", "create", "bench", "--role", "payments.charge")
+    command = (sys.executable, "-m", "tools.cli.main", "keys", "create", "bench", "--role", "payments.charge")
     environment = {"PATH": os.environ.get("PATH", os.defpath), **settings}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.load import BenchError
 from bench.machine import database_version, description
 from bench.systems import load, new_database, running
-from tools.devdb import PrivateDatabase
+from tools.dev.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "replicas.json"
 _COUNTS = (1, 2, 4)

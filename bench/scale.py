@@ -31,8 +31,8 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 from bench.load import BenchError, obtain_h2load, post_load
 from bench.machine import database_version, description
 from server.config.settings import Settings
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
 
 DEFAULT_ROWS = (10_000, 1_000_000, 10_000_000)
 _RESULTS = Path(__file__).parent / "results" / "scale.json"

@@ -19,8 +19,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from bench.load import BenchError, Report
 from server.config.settings import Settings
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")

@@ -22,8 +22,8 @@ from tests.databases import Accounts, DatabaseServer, Tables, settings_of
 from tests.parallel import SharedDatabase, keep_files_in_memory, long_tests_first, private_database, shared_socket
 from tests.running_service import RunningService
 from tests.secrecy import keep_secret
-from tools.database_accounts import MIGRATOR
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.database_accounts import MIGRATOR
 
 PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
 """The outcome of a charge is its method's: CARD is always declined, UPI and COD succeed."""

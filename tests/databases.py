@@ -11,8 +11,8 @@ import pymysql
 
 from server.config.settings import Settings
 from tests.waiting import wait_until
-from tools.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make_accounts
-from tools.database_connection import DatabaseConnection
+from tools.database.connection import DatabaseConnection
+from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make_accounts
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from xdist.workermanage import WorkerController
 
-from tools.devdb import PrivateDatabase
-from tools.memory_folder import memory_folder
+from tools.dev.devdb import PrivateDatabase
+from tools.dev.memory_folder import memory_folder
 
 _ROOM_BYTES = 4 << 30
 _MAX_CONNECTIONS = 1000

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["server.app.lifecycle", "tools.commands"])
+_context.set_forkserver_preload(["server.app.lifecycle", "tools.cli.main"])
 
 
 def start(

@@ -1,1 +1,1 @@
-"""The project's own programs, one a file, each run as ``python -m tools.NAME``."""
+"""Programs beside the service: the ``payments`` command, what it is made of, and tools for developers."""

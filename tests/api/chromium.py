@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tools.browser_program import obtain_program
+from tools.dev.browser_program import obtain_program
 
 TIMEOUT_MILLISECONDS = 20_000
 

@@ -16,8 +16,8 @@ from tests.conftest import PROBABILITIES
 from tests.databases import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT
 from tests.running_service import RunningService
-from tools.migrate import migrate
-from tools.migration_files import MigrationError
+from tools.database.migration_files import MigrationError
+from tools.database.migrations import migrate
 
 ROWS = [
     (1, 355, "1757.91", "UPI", 0, "ECI20250910-ID9VVN", "2025-02-07 05:28:54", 0),

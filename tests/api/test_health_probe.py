@@ -10,7 +10,9 @@ from tests.running_service import RunningService
 
 def probe(*arguments: str, **environment: str) -> tuple[int, str]:
     """Run it; return its exit code and what it says."""
-    run = programs.run("tools.health_probe", *arguments, environment={"PATH": os.environ["PATH"], **environment})
+    run = programs.run(
+        "tools.operations.health_probe", *arguments, environment={"PATH": os.environ["PATH"], **environment}
+    )
     return run.returncode, run.stdout.strip()
 
 

@@ -14,8 +14,8 @@ from tests.api.drivers import CallFailed, Driver, GrpcDriver
 from tests.api.requests import FAILING, charge, money, new_order_id, refund
 from tests.databases import settings_of
 from tests.running_service import RunningService
-from tools.database_connection import connect
-from tools.sample_data import insert_sample_payments
+from tools.database.connection import connect
+from tools.operations.sample_data import insert_sample_payments
 
 
 def ids(payments: list[pb.Payment]) -> list[int]:

@@ -18,7 +18,7 @@ from tests.conftest import PROBABILITIES
 from tests.databases import DatabaseServer
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools.addresses import in_url
+from tools.operations.addresses import in_url
 
 WAIVED = {"LISTEN_WITHOUT": "tls,authentication"}
 BOTH = ["127.0.0.1", "::1"]
@@ -104,7 +104,7 @@ def test_what_make_run_prints_can_be_pasted_into_a_shell_also_with_an_address_of
 ) -> None:
     administrator = database_server.environment(migrated_database["MYSQL_DB"])
     where = {"GRPC_HOST": "[::1]", "REST_HOST": "::1", "GRPC_PORT": str(free_port()), "REST_PORT": str(free_port())}
-    command = [sys.executable, "-m", "tools.run"]
+    command = [sys.executable, "-m", "tools.dev.run"]
     environment = {"PATH": os.environ["PATH"], **administrator, **where}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None

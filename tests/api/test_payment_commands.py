@@ -17,7 +17,7 @@ from tests.running_service import RunningService
 def payments(service: RunningService, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command against the service."""
     return programs.run(
-        "tools.commands",
+        "tools.cli.main",
         *arguments,
         environment={"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target, "TERM": "dumb", **environment},
     )

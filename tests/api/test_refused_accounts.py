@@ -24,7 +24,7 @@ from tests.conftest import PROBABILITIES
 from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools.database_accounts import SERVICE
+from tools.dev.database_accounts import SERVICE
 
 COMMANDS = (
     ["migrate"],
@@ -134,7 +134,7 @@ def test_the_administrator_is_told_that_there_is_no_such_database(database_serve
 
 def run(environment: dict[str, str], arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return programs.run(
-        "tools.commands",
+        "tools.cli.main",
         *(argument.format(folder=folder) for argument in arguments),
         environment={"PATH": os.environ["PATH"], **environment},
         folder=folder,

@@ -14,7 +14,7 @@ from tests.api.v1_requests import BODY, JSON, RARE, Request, charges, lists
 from tests.databases import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT, LegacyRow
 from tests.running_service import RunningService
-from tools.migrate import migrate
+from tools.database.migrations import migrate
 
 ROWS: list[LegacyRow] = [
     (1, 355, "1757.91", "UPI", 0, "ECI20250910-ID9VVN", "2025-02-07 05:28:54", 0),

@@ -14,7 +14,7 @@ from tests.api.peer import running_peer
 from tests.conftest import PROBABILITIES
 from tests.databases import DatabaseServer, settings_of
 from tests.running_service import RunningService
-from tools.migrate import migrate
+from tools.database.migrations import migrate
 
 BEFORE = (
     "INSERT INTO payments (order_id, amount, method, status, reference, created_at) "

@@ -372,7 +372,7 @@ def test_the_health_probe_of_the_image_asks_a_service_with_tls(mutual: Encrypted
         "GRPC_PORT": str(mutual.service.port),
         "REST_PORT": str(mutual.service.rest_port),
     }
-    probe = [str(Path(".venv/bin/python").absolute()), "-m", "tools.health_probe"]
+    probe = [str(Path(".venv/bin/python").absolute()), "-m", "tools.operations.health_probe"]
     for arguments in ([], ["--service", "payments.v1.PaymentService"], ["--service", "liveness"]):
         done = subprocess.run(
             [*probe, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=30

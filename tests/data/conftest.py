@@ -33,7 +33,7 @@ def payments(migrated_database: dict[str, str], tmp_path: Path) -> Payments:
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")}
         environment |= migrated_database | settings
-        return programs.run("tools.commands", *arguments, environment=environment, folder=tmp_path)
+        return programs.run("tools.cli.main", *arguments, environment=environment, folder=tmp_path)
 
     return run
 

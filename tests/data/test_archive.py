@@ -17,11 +17,11 @@ from tests.api.requests import charge, new_order_id, new_request_id, refund
 from tests.data.conftest import Payments, Table
 from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.running_service import RunningService
-from tools import archive as archive_tool
-from tools import archive_statements
-from tools.archive import ArchiveError, archive
-from tools.database_accounts import ARCHIVER
-from tools.locks import BACKUP_LOCK, lock_name
+from tools.database.locks import BACKUP_LOCK, lock_name
+from tools.dev.database_accounts import ARCHIVER
+from tools.operations import archive as archive_tool
+from tools.operations import archive_statements
+from tools.operations.archive import ArchiveError, archive
 from tools.progress import meter
 
 OLD = "UTC_TIMESTAMP(6) - INTERVAL 500 DAY"

@@ -27,14 +27,14 @@ from tests.data.conftest import Payments, Table
 from tests.databases import Accounts, DatabaseServer, settings_of
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools import client_programs
-from tools.backup_file import BackupFileError, Origin, new_backup_file, read_backup, write_backup
-from tools.client_programs import ClientProgramError, login_options, obtain_programs
-from tools.database_accounts import BACKUP, SERVICE
-from tools.devdb import PrivateDatabase
-from tools.doctor import examine
-from tools.findings import Level
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.database_accounts import BACKUP, SERVICE
+from tools.dev.devdb import PrivateDatabase
+from tools.operations import client_programs
+from tools.operations.backup_file import BackupFileError, Origin, new_backup_file, read_backup, write_backup
+from tools.operations.client_programs import ClientProgramError, login_options, obtain_programs
+from tools.operations.doctor import examine
+from tools.operations.findings import Level
 
 THREADS = 4
 AMOUNT = Decimal(10)
@@ -184,7 +184,7 @@ def test_the_password_is_in_no_command_and_in_no_environment(
     assert payments("sample", "--count", str(SAMPLE_ROWS)).returncode == 0
     environment = accounts.environment(migrated_database["MYSQL_DB"], BACKUP)
     password = environment["MYSQL_PASSWORD"]
-    command = [sys.executable, "-m", "tools.commands", "backup", str(tmp_path / "copy.sql.gz")]
+    command = [sys.executable, "-m", "tools.cli.main", "backup", str(tmp_path / "copy.sql.gz")]
     seen: list[bytes] = []
     with subprocess.Popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}) as process:
         while process.poll() is None:
@@ -410,7 +410,7 @@ def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tm
         commands = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
 
         def payments(*arguments: str, **settings: str) -> str:
-            run = programs.run("tools.commands", *arguments, environment=commands | settings, folder=tmp_path)
+            run = programs.run("tools.cli.main", *arguments, environment=commands | settings, folder=tmp_path)
             assert run.returncode == 0, run.stderr
             return run.stdout
 

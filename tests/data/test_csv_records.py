@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tools.csv_records import BrokenRecord, CsvError, Record, RecordReader
+from tools.transfer.csv_records import BrokenRecord, CsvError, Record, RecordReader
 
 COLUMNS = ("payment_id", "order_id", "method")
 

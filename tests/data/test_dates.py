@@ -9,8 +9,8 @@ import pytest
 
 from server.domain.errors import InvalidValue
 from tests.data.conftest import Payments, Table, csv_of, payment_line
-from tools import option_values
-from tools.csv_values import time_in
+from tools.cli import options
+from tools.transfer.csv_values import time_in
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 TIMES = (
@@ -35,7 +35,7 @@ TIMES = (
     ],
 )
 def test_a_date_is_a_whole_day_and_a_time_is_exact(text: str, first: str, last: str) -> None:
-    found = (option_values.time("--since", text, NOW), option_values.last_time("--until", text, NOW))
+    found = (options.time("--since", text, NOW), options.last_time("--until", text, NOW))
 
     assert found == (datetime.fromisoformat(first + "+00:00"), datetime.fromisoformat(last + "+00:00"))
 

@@ -11,8 +11,8 @@ import pytest
 from server.domain.listing import PaymentFilter
 from tests.data.conftest import Payments, Table
 from tests.databases import DatabaseServer, settings_of
-from tools import export_csv
-from tools.migrate import migrate
+from tools.cli import export as export_csv
+from tools.database.migrations import migrate
 from tools.progress import meter
 
 ODD_ROWS = (

@@ -23,11 +23,11 @@ from server.config.settings import Settings
 from tests import programs
 from tests.data.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tests.databases import DatabaseServer, settings_of
-from tools.csv_records import CsvError
-from tools.load_csv import LoadOptions, Report, load_file
-from tools.payment_loader import PaymentLoader
+from tools.cli.import_csv import LoadOptions, Report, load_file
+from tools.database.stored_payments import TableNotEmpty
 from tools.progress import meter
-from tools.stored_payments import TableNotEmpty
+from tools.transfer.csv_records import CsvError
+from tools.transfer.payment_loader import PaymentLoader
 
 Load = Callable[..., Report]
 
@@ -386,7 +386,7 @@ def test_times_without_an_offset_are_in_the_zone_that_is_named(load: Load, table
 
 def test_standard_input_can_be_imported(migrated_database: dict[str, str], table: Table, tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "tools.commands", "import", "-"],
+        [sys.executable, "-m", "tools.cli.main", "import", "-"],
         input=csv_of(payment_line(1)),
         env=dict(os.environ) | migrated_database | {"PYTHONPATH": str(Path.cwd())},
         cwd=tmp_path,
@@ -427,7 +427,7 @@ def test_wrong_usage_is_told(
 def test_a_database_without_the_tables_is_told_what_to_do(empty_database: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))
     environment = dict(os.environ) | empty_database
-    run = programs.run("tools.commands", "import", "a.csv", environment=environment, folder=tmp_path)
+    run = programs.run("tools.cli.main", "import", "a.csv", environment=environment, folder=tmp_path)
 
     assert run.returncode == 1
     assert "run `payments migrate`" in run.stderr
@@ -440,7 +440,7 @@ def test_a_run_that_is_killed_is_finished_by_another(
     lines[30_000] = "bad"
     (tmp_path / "a.csv").write_text(csv_of(*lines))
     environment = dict(os.environ) | migrated_database | {"PYTHONPATH": str(Path.cwd())}
-    command = [sys.executable, "-m", "tools.commands", "import", "--batch-rows", "200", "a.csv"]
+    command = [sys.executable, "-m", "tools.cli.main", "import", "--batch-rows", "200", "a.csv"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as run:
         while run.poll() is None and table("SELECT COUNT(*) FROM payments") < [(1000,)]:
             time.sleep(0.01)
@@ -464,7 +464,7 @@ def test_an_interrupt_ends_it_with_whole_batches_and_says_how_to_go_on(
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(*(payment_line(i) for i in range(1, 300_001))))
     environment = dict(os.environ) | migrated_database | {"PYTHONPATH": str(Path.cwd())}
-    command = [sys.executable, "-m", "tools.commands", "import", "--batch-rows", "200", "a.csv"]
+    command = [sys.executable, "-m", "tools.cli.main", "import", "--batch-rows", "200", "a.csv"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as run:
         while run.poll() is None and table("SELECT COUNT(*) FROM payments") < [(1000,)]:
             time.sleep(0.01)
@@ -529,7 +529,7 @@ def test_a_long_file_takes_little_memory(migrated_database: dict[str, str], tmp_
     program = (
         "import re\n"
         "from pathlib import Path\n"
-        "from tools.commands import app\n"
+        "from tools.cli.main import app\n"
         "try:\n    app(['import', '--dry-run', 'a.csv'])\n"
         "finally:\n    print('peak', re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])\n"
     )
@@ -556,7 +556,7 @@ def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
     environment = (
         dict(os.environ) | migrated_database | {"PYTHONPATH": str(Path.cwd()), "TERM": "xterm", "COLUMNS": "120"}
     )
-    command = [sys.executable, "-m", "tools.commands", "import", "a.csv"]
+    command = [sys.executable, "-m", "tools.cli.main", "import", "a.csv"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=slave, stdout=subprocess.DEVNULL) as run:
         os.close(slave)
         shown = b""

@@ -13,12 +13,12 @@ import pytest
 from server.config.settings import Settings
 from tests.data.conftest import HEADER, Table, csv_of, payment_line
 from tests.databases import DatabaseServer, settings_of
-from tools import archive_statements
-from tools.archive import archive, unarchive
-from tools.load_csv import LoadOptions, Report, load_file
-from tools.loading import Outcome
-from tools.payment_loader import PaymentLoader
+from tools.cli.import_csv import LoadOptions, Report, load_file
+from tools.operations import archive_statements
+from tools.operations.archive import archive, unarchive
 from tools.progress import meter
+from tools.transfer.lines import Outcome
+from tools.transfer.payment_loader import PaymentLoader
 
 BEFORE = datetime.now(UTC) - timedelta(days=400)
 EXPORT_HEADER = HEADER + ",refunded,currency,refunded_amount,requested_method,caller,request_id"

@@ -14,7 +14,7 @@ from tests.api.requests import charge, refund
 from tests.data.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tests.databases import settings_of
 from tests.running_service import RunningService
-from tools.load_csv import LoadOptions, Report, load_file
+from tools.cli.import_csv import LoadOptions, Report, load_file
 from tools.progress import meter
 
 Load = Callable[..., Report]

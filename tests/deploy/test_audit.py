@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.programs import ROOT
-from tools.audit import NONE_KNOWN, NOT_ASKED, SOME_KNOWN, audit
-from tools.locked_packages import Package, go_packages, maven_packages, npm_packages, pip_packages, uv_packages
+from tools.dev.audit import NONE_KNOWN, NOT_ASKED, SOME_KNOWN, audit
+from tools.dev.locked_packages import Package, go_packages, maven_packages, npm_packages, pip_packages, uv_packages
 
 LOCK = (ROOT / "uv.lock").read_text()
 UV = (ROOT / "tools/uv/requirements.txt").read_text()
@@ -125,7 +125,7 @@ def test_a_database_that_is_not_there_is_no_clean_bill(capsys: pytest.CaptureFix
 
 
 def test_without_the_programs_that_list_packages_nothing_is_said_to_be_fine() -> None:
-    command = [sys.executable, "-m", "tools.audit", "--database", "http://127.0.0.1:1"]
+    command = [sys.executable, "-m", "tools.dev.audit", "--database", "http://127.0.0.1:1"]
     run = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (NOT_ASKED, "")
     assert run.stdout.startswith("NOT AUDITED: the locked packages could not be listed: ")

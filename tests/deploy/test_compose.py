@@ -16,10 +16,10 @@ from server.config.settings import Settings, SettingsError, check_exposure
 from tests.databases import DatabaseServer, settings_of
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools.commands import app
-from tools.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
-from tools.health_probe import local_url
-from tools.migrate import migrate
+from tools.cli.main import app
+from tools.database.migrations import migrate
+from tools.dev.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
+from tools.operations.health_probe import local_url
 
 COMPOSE = "docker-compose.yml"
 PASSWORD = "gr$$at: 'x' \"y\" #z"  # noqa: S105 - a hard one

@@ -18,8 +18,8 @@ import pytest
 from server.config.settings import Settings
 from tests.deploy.sbom import make_sbom
 from tests.faults.ports import free_port
-from tools.devdb import PrivateDatabase
-from tools.health_probe import DEFAULT_PORT
+from tools.dev.devdb import PrivateDatabase
+from tools.operations.health_probe import DEFAULT_PORT
 
 DOCKERFILE = Path("Dockerfile")
 INSTALLED = "/opt/payments"

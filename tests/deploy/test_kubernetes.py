@@ -16,8 +16,8 @@ from server.config.settings import Engine, Settings, SettingsError, check_exposu
 from tests.certificates import Authority
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools.commands import app
-from tools.database_accounts import MIGRATOR, SERVICE
+from tools.cli.main import app
+from tools.dev.database_accounts import MIGRATOR, SERVICE
 
 BASE = ROOT / "deploy/kubernetes/base"
 EXAMPLE = ROOT / "deploy/kubernetes/overlays/example"

@@ -14,7 +14,7 @@ from server.config.settings import Settings
 from server.observability.metrics import REGISTRY
 from server.transport.pipeline import errors
 from tests.programs import ROOT
-from tools.commands import app
+from tools.cli.main import app
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 RULES = [*(ROOT / "deploy" / "prometheus").glob("*.yml")]

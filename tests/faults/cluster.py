@@ -31,10 +31,10 @@ from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredEvent, St
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
 from tests.running_service import RunningService
-from tools.database_accounts import SERVICE, grant, make_accounts
-from tools.database_connection import DatabaseConnection
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.connection import DatabaseConnection
+from tools.database.migrations import migrate
+from tools.dev.database_accounts import SERVICE, grant, make_accounts
+from tools.dev.devdb import PrivateDatabase
 
 MAX_CONNECTIONS = 100
 """Of the database; both replicas together take 34 at most."""

@@ -24,9 +24,9 @@ from tests.conftest import PROBABILITIES
 from tests.databases import DatabaseServer, settings_of
 from tests.keys import bearer, key_maker
 from tests.running_service import RunningService
-from tools.database_accounts import SERVICE
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.database_accounts import SERVICE
+from tools.dev.devdb import PrivateDatabase
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -25,8 +25,8 @@ from tests.conftest import PROBABILITIES
 from tests.databases import settings_of
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -121,7 +121,15 @@ def assert_lives(service: RunningService) -> None:
     assert grpc_health(service, "liveness") == SERVING
     for url in (service.rest_url, service.monitoring_url):
         assert httpx.get(f"{url}/healthz", timeout=PROBE_TIMEOUT_SECONDS).status_code == 200
-    probe = [sys.executable, "-m", "tools.health_probe", "--address", service.target, "--service", "liveness"]
+    probe = [
+        sys.executable,
+        "-m",
+        "tools.operations.health_probe",
+        "--address",
+        service.target,
+        "--service",
+        "liveness",
+    ]
     assert subprocess.run(probe, cwd=ROOT, check=False, capture_output=True, timeout=60).returncode == 0
 
 

@@ -24,8 +24,8 @@ from tests.conftest import PROBABILITIES
 from tests.databases import settings_of
 from tests.programs import ROOT
 from tests.running_service import RunningService
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
 
 SEED = int(os.environ.get("PAYMENTS_FAULT_SEED") or secrets.randbelow(1_000_000))
 KILLS = 50

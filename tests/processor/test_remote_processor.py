@@ -19,7 +19,7 @@ from tests.api.requests import FAILING, SUCCEEDING, charge, money, new_request_i
 from tests.databases import DatabaseServer, settings_of
 from tests.processor.faulty_processor import API_KEY, Fault, FaultyProcessor, GivenBack
 from tests.running_service import RunningService
-from tools.archive import archive
+from tools.operations.archive import archive
 from tools.progress import meter
 
 SOON = {

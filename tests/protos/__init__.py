@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_tools import protoc
 
-from tools.generate import INSTALLED_GOOGLE
+from tools.dev.generate import INSTALLED_GOOGLE
 
 FOLDER = Path(__file__).parent
 

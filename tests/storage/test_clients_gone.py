@@ -28,8 +28,8 @@ from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.databases import DatabaseServer, settings_of
 from tests.faults.ports import free_port
-from tools.devdb import PrivateDatabase
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
 
 _WAIT_SECONDS = 60
 

@@ -11,7 +11,7 @@ from tests import programs
 from tests.conftest import PROBABILITIES
 from tests.databases import Accounts, DatabaseServer
 from tests.running_service import RunningService
-from tools.database_accounts import ACCOUNTS, ARCHIVER, BACKUP, MIGRATOR, SERVICE
+from tools.dev.database_accounts import ACCOUNTS, ARCHIVER, BACKUP, MIGRATOR, SERVICE
 
 PAYMENT = "INSERT INTO payments (order_id, amount, method, status) VALUES (1, 1, 'UPI', 1)"
 
@@ -185,6 +185,6 @@ def test_the_services_account_is_enough_to_export_and_to_look_the_deployment_ove
     attempt(MIGRATOR, PAYMENT)
     exported = tmp_path / "payments.csv"
     for arguments in (["export", str(exported), "--refunds", str(tmp_path / "refunds.csv")], ["doctor"]):
-        run = programs.run("tools.commands", *arguments, environment=dict(os.environ) | as_service)
+        run = programs.run("tools.cli.main", *arguments, environment=dict(os.environ) | as_service)
         assert run.returncode == 0, run.stdout + run.stderr
     assert len(exported.read_text().splitlines()) == 2

@@ -11,9 +11,9 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tools import database_program
-from tools.database_program import DatabaseProgram, PrivateDatabaseError, find_program, obtain_program
-from tools.devdb import PrivateDatabase
+from tools.dev import database_program
+from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_program, obtain_program
+from tools.dev.devdb import PrivateDatabase
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabas
 
 
 def command(folder: Path, action: str) -> list[str]:
-    return [sys.executable, "-m", "tools.devdb", action, "--folder", str(folder)]
+    return [sys.executable, "-m", "tools.dev.devdb", action, "--folder", str(folder)]
 
 
 def process_id(private: PrivateDatabase) -> int:
@@ -154,7 +154,7 @@ def test_the_account_of_the_service_has_its_database_and_no_other(running: Priva
 
 def test_env_gives_lines_for_a_shell(tmp_path: Path) -> None:
     folder = tmp_path / "it's here"
-    script = f'eval "$({sys.executable} -m tools.devdb env --folder "$1")"; echo "$MYSQL_SOCKET"'
+    script = f'eval "$({sys.executable} -m tools.dev.devdb env --folder "$1")"; echo "$MYSQL_SOCKET"'
     shell = ["sh", "-c", script, "sh", str(folder)]
 
     said = subprocess.run(shell, capture_output=True, text=True, check=True).stdout

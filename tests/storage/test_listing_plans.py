@@ -13,8 +13,8 @@ from server.domain.payment import PaymentMethod, Status
 from server.storage.payments import listing
 from server.storage.payments.codec import payments_from_json
 from tests.databases import DatabaseServer, settings_of
-from tools.database_connection import connect
-from tools.sample_data import insert_sample_payments
+from tools.database.connection import connect
+from tools.operations.sample_data import insert_sample_payments
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ROWS = 200_000

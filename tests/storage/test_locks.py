@@ -1,7 +1,7 @@
 """Locks by which tools keep out of each other's way: held by one, and free as soon as it is done."""
 
 from tests.databases import DatabaseServer
-from tools.locks import lock_if_free, lock_name
+from tools.database.locks import lock_if_free, lock_name
 
 
 def test_a_lock_is_free_as_soon_as_its_context_ends_though_the_connection_is_open(

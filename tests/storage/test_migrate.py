@@ -21,9 +21,9 @@ from server.config.settings import Settings
 from tests import programs
 from tests.databases import DatabaseServer, settings_of
 from tests.legacy_table import LEGACY_INSERT
-from tools.database_connection import DatabaseConnectionError, connect
-from tools.migrate import _schema_fingerprint, applied_version, migrate, read_records, status_lines
-from tools.migration_files import MigrationError, latest_version, load_migrations, split_statements
+from tools.database.connection import DatabaseConnectionError, connect
+from tools.database.migration_files import MigrationError, latest_version, load_migrations, split_statements
+from tools.database.migrations import _schema_fingerprint, applied_version, migrate, read_records, status_lines
 
 
 def utc(text: str) -> datetime:
@@ -84,7 +84,7 @@ def program_environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 def test_ten_processes_that_migrate_at_once_apply_each_migration_once(empty_database: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "tools.migrate"]
+    command = [sys.executable, "-m", "tools.database.migrations"]
     environment = program_environment(empty_database)
     running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     said = "".join(process.communicate()[0] for process in running)
@@ -136,7 +136,7 @@ def test_migrating_a_large_table_says_how_far_it_is(
     for _ in range(18):
         query(f"INSERT INTO payments ({columns}) SELECT {columns} FROM payments")
     query("ANALYZE TABLE payments")
-    monkeypatch.setattr("tools.migration_progress.EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("tools.database.migration_progress.EVERY_SECONDS", 0.05)
     said: list[str] = []
 
     migrate(settings, say=said.append)
@@ -306,7 +306,8 @@ def test_a_migrator_killed_while_its_statement_runs_is_completed_by_the_next(
         m0002_after="CREATE TABLE after_slow (value INT)",
     )
     script = (
-        "from pathlib import Path; from server.config.settings import load_settings; from tools.migrate import migrate;"
+        "from pathlib import Path; from server.config.settings import load_settings;"
+        "from tools.database.migrations import migrate;"
         f"migrate(load_settings(), folder=Path({str(folder)!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", script], env=program_environment(empty_database)) as killed:
@@ -341,7 +342,7 @@ def test_a_database_with_a_very_long_name_can_be_migrated(database_server: Datab
 
 def test_a_database_that_never_answers_ends_the_program_with_a_line(tmp_path: Path) -> None:
     nowhere = {"MYSQL_SOCKET": str(tmp_path / "none.sock"), "MYSQL_STARTUP_TIMEOUT_SECONDS": "0.2"}
-    done = programs.run("tools.migrate", environment=program_environment(nowhere))
+    done = programs.run("tools.database.migrations", environment=program_environment(nowhere))
 
     assert done.returncode == 1
     assert done.stdout.startswith("waiting up to 0.2 s for the database at")
@@ -358,7 +359,7 @@ def test_a_user_that_the_database_refuses_is_not_waited_for(empty_database: dict
 
 def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, empty_database: dict[str, str]) -> None:
     def status() -> list[list[str]]:
-        done = programs.run("tools.migrate", "status", environment=program_environment(empty_database))
+        done = programs.run("tools.database.migrations", "status", environment=program_environment(empty_database))
         assert done.returncode == 0, done.stderr
         return [re.split(" {2,}", line) for line in done.stdout.splitlines()]
 

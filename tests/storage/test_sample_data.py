@@ -10,10 +10,10 @@ from statistics import mean, median
 import pytest
 
 from tests.databases import settings_of
-from tools.database_connection import DatabaseConnection, connect
-from tools.migrate import migrate
-from tools.migration_files import MigrationError
-from tools.sample_data import (
+from tools.database.connection import DatabaseConnection, connect
+from tools.database.migration_files import MigrationError
+from tools.database.migrations import migrate
+from tools.operations.sample_data import (
     SamplePayment,
     insert_sample_payments,
     load_sample_payments,

@@ -5,10 +5,10 @@ from pathlib import Path
 from server.storage.database.server_settings import risky_settings
 from tests.databases import settings_of
 from tests.running_service import RunningService
-from tools.devdb import PrivateDatabase
-from tools.doctor import examine
-from tools.findings import Level
-from tools.migrate import migrate
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
+from tools.operations.doctor import examine
+from tools.operations.findings import Level
 
 
 def test_both_name_the_setting_and_what_to_do(tmp_path: Path) -> None:

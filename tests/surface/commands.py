@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
-from tools.commands import app
+from tools.cli.main import app
 
 
 def commands() -> dict[str, Any]:

@@ -15,7 +15,7 @@ def breaking(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[st
     """Change the proto in a copy of the project, and compare it with the released one as `make lint` does."""
     shutil.copy(ROOT / "buf.yaml", folder)
     shutil.copytree(ROOT / "proto", folder / "proto")
-    subprocess.run([sys.executable, "-m", "tools.generate", "--imports"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "tools.dev.generate", "--imports"], cwd=ROOT, check=True)
     shutil.copytree(ROOT / ".cache" / "googleapis", folder / ".cache" / "googleapis")
     proto = folder / "proto" / "payments" / "v1" / "payments.proto"
     text = proto.read_text("utf-8")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import browser_program
-from tools.browser_program import NoBrowser, find_program, obtain_program
+from tools.dev import browser_program
+from tools.dev.browser_program import NoBrowser, find_program, obtain_program
 
 
 def test_a_browser_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from server.config import env_file
 from server.config.settings import Settings, SettingsError, load_settings
 from tests import programs
 from tests.programs import ROOT
-from tools.private_settings import named_settings
+from tools.database.tool_settings import named_settings
 
 NAMES = [name.upper() for name in Settings.model_fields]
 
@@ -117,7 +117,7 @@ def test_the_mark_of_some_editors_before_the_text_belongs_to_no_name() -> None:
     assert named_settings()["MYSQL_HOST"] == "db"
 
 
-@pytest.mark.parametrize("module", ["server", "tools.run", "tools.commands migrate", "tools.commands doctor"])
+@pytest.mark.parametrize("module", ["server", "tools.dev.run", "tools.cli.main migrate", "tools.cli.main doctor"])
 def test_every_program_says_so_and_starts_nothing(folder: Path, module: str) -> None:
     Path(".env").write_text("MYSQL_HSOT=hunter2\n")
 

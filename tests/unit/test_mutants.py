@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.mutants import ACCEPTED, Survivor, accepted
+from tools.dev.mutants import ACCEPTED, Survivor, accepted
 
 DIFF = """\
 # server.domain.money.xǁMoneyǁplus__mutmut_5: survived

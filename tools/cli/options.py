@@ -1,0 +1,90 @@
+"""What options of commands may hold: amounts and times, as people write them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import typer
+
+from server.domain.errors import InvalidValue
+from tools.transfer import csv_values
+
+_DISTANCE = re.compile(r"([0-9]{1,6})([dhm])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def amount(option: str, text: str) -> Decimal:
+    """Read an amount, exactly, such as ``561.00``.
+
+    Raises:
+        typer.BadParameter: it is no number.
+    """
+    try:
+        value = csv_values.decimal(text)
+    except InvalidValue as error:
+        raise typer.BadParameter(error.description, param_hint=option) from None
+    assert isinstance(value, Decimal)
+    return value
+
+
+def time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Read a time, in UTC unless it says otherwise, or how long before ``now``, such as ``7d``; None stays None.
+
+    A date alone is the start of that day.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        return _time(text, now, -1)
+    except (InvalidValue, OverflowError):
+        msg = "must be a time such as 2025-02-07, 2025-02-07T05:28:54Z or 7d (days ago; h and m likewise)"
+        raise typer.BadParameter(msg, param_hint=option) from None
+
+
+def last_time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Read the end of a range, which is part of it, likewise; a date alone is the last microsecond of that day.
+
+    Raises:
+        typer.BadParameter: it is no time.
+    """
+    found = time(option, text, now)
+    if found is None or text is None or not csv_values.is_date(text.strip()):
+        return found
+    return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+
+
+def time_to_come(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Read a time after ``now``, in UTC unless it says otherwise, or how long after it, such as ``90d``; None stays.
+
+    A date alone is the start of that day.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        found = _time(text, now, 1)
+    except (InvalidValue, OverflowError):
+        found = now
+    if found <= now:
+        msg = "must be a time to come, such as 2027-02-07, 2027-02-07T05:28:54Z or 90d (days; h and m likewise)"
+        raise typer.BadParameter(msg, param_hint=option)
+    return found
+
+
+def _time(text: str, now: datetime, direction: int) -> datetime:
+    """Return the time, or the one that far from ``now`` in this direction: 1 is the future, -1 the past.
+
+    Raises:
+        InvalidValue, OverflowError: it is none, or too far.
+    """
+    distance = _DISTANCE.fullmatch(text)
+    if distance is not None:
+        return now + direction * timedelta(**{_UNITS[distance[2]]: int(distance[1])})
+    value = csv_values.time_in(UTC)(text)
+    assert isinstance(value, datetime)
+    return value.replace(tzinfo=UTC)

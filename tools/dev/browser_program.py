@@ -1,0 +1,44 @@
+"""Chromium, for the tests that look at pages: found on this machine, or installed."""
+
+import shutil
+from pathlib import Path
+
+from tools.operations.system_package import ProgramFailed, has_apt, install
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_PACKAGE = "chromium"
+_HOW_TO_GET_ONE = f"""\
+There is no Chromium on this machine. One of these gives one:
+  Debian:  sudo apt-get install --no-install-recommends {_PACKAGE}
+  Fedora:  sudo dnf install chromium
+  macOS:   brew install --cask chromium
+Its program must then be on PATH as one of {", ".join(_NAMES)}."""
+
+
+class NoBrowser(Exception):
+    """There is no browser; the message says why, and what to do."""
+
+
+def find_program() -> Path | None:
+    """Return the browser of this machine, or None when there is none."""
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    return None if found is None else Path(found)
+
+
+def obtain_program() -> Path:
+    """Return the browser of this machine; where there is none and apt can install one, install it first.
+
+    Raises:
+        NoBrowser: there is none and it cannot be installed; the message says how to get one.
+    """
+    program = find_program()
+    if program is None and has_apt():
+        try:
+            install(_PACKAGE, "for the tests of pages")
+        except ProgramFailed as error:
+            msg = f"{error}\n{_HOW_TO_GET_ONE}"
+            raise NoBrowser(msg) from None
+        program = find_program()
+    if program is None:
+        raise NoBrowser(_HOW_TO_GET_ONE)
+    return program

@@ -1,0 +1,43 @@
+"""The accounts of a deployment on a database server, made as ``deploy/sql`` says, by an administrator's connection.
+
+For the private database and for tests: elsewhere the administrator runs the files with the database's own client.
+"""
+
+from pathlib import Path
+
+from tools.database.connection import DatabaseConnection
+
+MIGRATOR = "payments_migrator"
+SERVICE = "payments_service"
+BACKUP = "payments_backup"
+ARCHIVER = "payments_archiver"
+ACCOUNTS = (MIGRATOR, SERVICE, BACKUP, ARCHIVER)
+"""As the files name them."""
+
+_FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "sql"
+
+
+def make_accounts(connection: DatabaseConnection, passwords: dict[str, str], suffix: str = "") -> None:
+    """Run ``accounts.sql`` in the connection's database, and give the accounts in ``passwords`` theirs.
+
+    ``suffix`` is put behind the names of the accounts, where a server is shared with others that have the same.
+    """
+    _run(connection, "accounts.sql", suffix)
+    with connection.cursor() as cursor:
+        for account, password in passwords.items():
+            cursor.execute("ALTER USER %s IDENTIFIED BY %s ACCOUNT UNLOCK", [account + suffix, password])
+
+
+def grant(connection: DatabaseConnection, suffix: str = "") -> None:
+    """Run ``grants.sql`` in the connection's database, which must be migrated."""
+    _run(connection, "grants.sql", suffix)
+
+
+def _run(connection: DatabaseConnection, name: str, suffix: str) -> None:
+    lines = (_FOLDER / name).read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    for account in ACCOUNTS:
+        text = text.replace(account, account + suffix)
+    with connection.cursor() as cursor:
+        for statement in filter(None, (part.strip() for part in text.split(";"))):
+            cursor.execute(statement)

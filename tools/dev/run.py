@@ -1,0 +1,202 @@
+"""``make run``: bring up everything that the service needs, then the service, in this terminal.
+
+Where the settings name no database, the project's private one is started, and stopped again at the end. The schema is
+brought up to date, 400 sample payments are made where there are none, and ``python -m server`` runs until Ctrl-C or
+SIGTERM, whose exit code is this program's too.
+"""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import grpc
+import pymysql
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from server.config.settings import Settings, SettingsError, check_exposure, load_settings
+from server.domain.caller import Role
+from server.storage.database.access import explain
+from tools.database.connection import DatabaseConnectionError, print_line
+from tools.database.migration_files import MigrationError
+from tools.database.migrations import migrate
+from tools.database.private_database import PROJECT_FOLDER, ROOT
+from tools.database.tool_settings import named_settings, names_database, private_database_name
+from tools.dev.database_program import PrivateDatabaseError
+from tools.dev.devdb import PrivateDatabase
+from tools.operations.addresses import in_url, reachable
+from tools.operations.health_probe import health_over_http
+from tools.operations.sample_data import DEFAULT_COUNT, load_sample_payments
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_SECONDS = 0.2
+_HEALTH_TIMEOUT_SECONDS = 1.0
+_GRPCURL = Path(".bin") / "grpcurl"
+_GRPC_EXAMPLE = """-d '{"order_id": 342, "amount": {"units": 561}}'"""
+_REST_EXAMPLE = """-H 'Content-Type: application/json' -d '{"order_id": 342, "amount": 561.00}'"""
+_EXIT_BY_SIGNAL = 128
+"""As shells have it: 128 and the signal's number."""
+
+
+def main() -> None:
+    """Run the program."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _leave)
+    try:
+        with _database() as private:
+            settings = load_settings()
+            check_exposure(settings)
+            _refuse_taken_ports(settings)
+            migrate(settings)
+            load_sample_payments(count=DEFAULT_COUNT, only_if_empty=True)
+            if private is not None:
+                os.environ.update(private.service_environment())
+            exit_code = _serve(settings)
+    except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SettingsError) as error:
+        sys.exit(str(error))
+    except pymysql.err.MySQLError as error:
+        sys.exit(f"the database failed: {explain(error)}")
+    sys.exit(exit_code)
+
+
+@contextmanager
+def _database() -> Iterator[PrivateDatabase | None]:
+    """Have a database while it is needed: the one that the settings name (None), or the private one.
+
+    Raises:
+        PrivateDatabaseError: the private one cannot be had, or a password is set for a database that is not named.
+    """
+    if names_database():
+        yield None
+        return
+    if "MYSQL_PASSWORD" in named_settings():
+        msg = "MYSQL_PASSWORD is set, but neither MYSQL_HOST nor MYSQL_SOCKET: which database is it for?"
+        raise PrivateDatabaseError(msg)
+    private = PrivateDatabase(PROJECT_FOLDER, database=private_database_name())
+    print_line(f"database: a private one in {private.folder}")
+    started = False
+    try:
+        started = private.start()
+        os.environ.update(private.environment())
+        yield private
+    finally:
+        if started:
+            private.stop()
+            print_line("database: stopped")
+
+
+def _serve(settings: Settings) -> int:
+    """Run the service until it ends; return its exit code."""
+    # In a process group of its own, so that Ctrl-C reaches it once: from here.
+    server = subprocess.Popen([sys.executable, "-m", "server"], process_group=0)
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        server.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+
+    try:
+        for number in _STOP_SIGNALS:
+            signal.signal(number, forward)
+        # Where the service takes any free port, only its own log names it.
+        if settings.grpc_port != 0 and _can_be_asked(settings) and _is_serving(server, settings):
+            print_line(_welcome(settings))
+        exit_code = server.wait()
+    finally:
+        if server.poll() is None:
+            server.terminate()
+            server.wait()
+    return exit_code if exit_code >= 0 else _EXIT_BY_SIGNAL - exit_code
+
+
+def _can_be_asked(settings: Settings) -> bool:
+    return settings.tls_cert_file is None or settings.rest_port != 0
+
+
+def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
+    """Wait until the service says that it serves; False when it ended instead."""
+    if settings.tls_cert_file is not None:
+        return _is_serving_tls(server, settings)
+    with grpc.insecure_channel(in_url(settings.grpc_host, settings.grpc_port)) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)  # whose type stubs leave out its methods
+        while server.poll() is None:
+            try:
+                reply = health.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_TIMEOUT_SECONDS)
+            except grpc.RpcError:
+                reply = None
+            if reply is not None and reply.status == health_pb2.HealthCheckResponse.SERVING:
+                return True
+            time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _is_serving_tls(server: subprocess.Popen[bytes], settings: Settings) -> bool:
+    """Wait likewise for a service with TLS, which tells its health over REST to those without a certificate too."""
+    while server.poll() is None:
+        url = f"https://{in_url(settings.rest_host, settings.rest_port)}"
+        is_serving, _ = health_over_http(url, "", _HEALTH_TIMEOUT_SECONDS)
+        if is_serving:
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    """Refuse early, and so that another service's health is not taken for ours.
+
+    Raises:
+        SettingsError: something listens on one of the ports already.
+    """
+    for transport, host, port in (
+        ("GRPC", settings.grpc_host, settings.grpc_port),
+        ("REST", settings.rest_host, settings.rest_port),
+        ("MONITORING", settings.monitoring_host, settings.monitoring_port),
+    ):
+        if not port:
+            continue
+        try:
+            socket.create_connection((reachable(host), port), _HEALTH_TIMEOUT_SECONDS).close()
+        except OSError:
+            continue
+        address = in_url(host, port)
+        msg = f"{address} is taken: does the service run already? {transport}_PORT chooses another port"
+        raise SettingsError(msg)
+
+
+def _welcome(settings: Settings) -> str:
+    is_built = (ROOT / _GRPCURL).exists()
+    grpcurl = _GRPCURL if is_built else "grpcurl"
+    building = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
+    grpc_address = in_url(settings.grpc_host, settings.grpc_port)
+    # In brackets it would be a pattern to a shell.
+    call = f"{shlex.quote(grpc_address)} payments.v1.PaymentService/Charge"
+    has_tls = settings.tls_cert_file is not None
+    url = f"{'https' if has_tls else 'http'}://{in_url(settings.rest_host, settings.rest_port)}"
+    encryption, authority = ("-cacert CA.pem", "--cacert CA.pem ") if has_tls else ("-plaintext", "")
+    if settings.tls_client_ca_file is not None:
+        encryption += " -cert CLIENT.pem -key CLIENT.key.pem"
+        authority += "--cert CLIENT.pem --key CLIENT.key.pem "
+    elif Role.CHARGE not in settings.anonymous_roles:
+        encryption += " -H 'authorization: Bearer KEY'"
+        authority += "-H 'Authorization: Bearer KEY' "
+    has_rest = settings.rest_port != 0
+    rest = f" and {url} (REST; {url}/docs explains it)" if has_rest else ""
+    curl = f"  curl {authority}{shlex.quote(f'{url}/v1/payments/charge')} {_REST_EXAMPLE}\n" if has_rest else ""
+    return (
+        f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another window, try:\n"
+        f"  {grpcurl} {encryption} {_GRPC_EXAMPLE} {call}\n{building}{curl}"
+    )
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(_EXIT_BY_SIGNAL + number)
+
+
+if __name__ == "__main__":
+    main()

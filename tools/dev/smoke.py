@@ -1,0 +1,97 @@
+"""``make smoke``: charge a running service once over gRPC, and read the payment back over gRPC and REST.
+
+It is for a service that nobody depends on yet: the payment stays.
+"""
+
+import argparse
+import secrets
+import sys
+from decimal import Decimal
+from typing import Any
+
+import httpx
+from payments import Payment, PaymentsClient, PaymentsError
+
+from tools.operations.health_probe import health
+
+_AMOUNT = Decimal("561.00")
+_TIMEOUT_SECONDS = 10.0
+_ORDER_IDS = 2**62
+
+
+class SmokeTestFailed(Exception):
+    """The service did not do what it should; the message says what came instead."""
+
+
+def smoke_test(grpc_address: str, rest_url: str) -> Payment:
+    """Charge, and return the payment once every way to read it has shown it.
+
+    Raises:
+        SmokeTestFailed: the service does not serve, refuses a call, or shows another payment.
+    """
+    is_serving, text = health(grpc_address, "", _TIMEOUT_SECONDS)
+    if not is_serving:
+        raise SmokeTestFailed(text)
+    try:
+        with PaymentsClient(grpc_address, timeout_seconds=_TIMEOUT_SECONDS) as client:
+            payment = _charge_twice(client)
+        with httpx.Client(base_url=rest_url, timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
+            _read_over_rest(http, payment)
+    except PaymentsError as error:
+        raise SmokeTestFailed(f"gRPC at {grpc_address}: {error}") from error
+    except httpx.HTTPError as error:
+        raise SmokeTestFailed(f"REST at {rest_url}: {error}") from error
+    return payment
+
+
+def _charge_twice(client: PaymentsClient) -> Payment:
+    """Charge, retry the charge, and read the payment.
+
+    Raises:
+        PaymentsError: a call failed.
+        SmokeTestFailed: the retry made another payment, or the payment reads differently.
+    """
+    order_id, request_id = secrets.randbelow(_ORDER_IDS) + 1, f"smoke-{secrets.token_hex(8)}"
+    payment, retried = (client.charge(order_id=order_id, amount=_AMOUNT, request_id=request_id) for _ in range(2))
+    _expect("the retry of the charge", retried, payment)
+    _expect("GetPayment", client.get_payment(payment_id=payment.payment_id).payment, payment)
+    return payment
+
+
+def _read_over_rest(http: httpx.Client, payment: Payment) -> None:
+    """Read the payment from both versions of REST.
+
+    Raises:
+        httpx.HTTPError: a request failed.
+        SmokeTestFailed: the payment reads differently.
+    """
+    shown = _get(http, f"/v2/payments/{payment.payment_id}")["payment"]
+    _expect("/v2", (shown["reference"], shown["amount"]["units"]), (payment.reference, str(int(_AMOUNT))))
+    items = _get(http, f"/v1/payments?order_id={payment.order_id}")["items"]
+    _expect("/v1", [(item["reference"], item["amount"]) for item in items], [(payment.reference, float(_AMOUNT))])
+
+
+def _get(http: httpx.Client, path: str) -> Any:  # noqa: ANN401 - JSON
+    return http.get(path).raise_for_status().json()
+
+
+def _expect(what: str, found: object, expected: object) -> None:
+    if found != expected:
+        raise SmokeTestFailed(f"{what} shows {found} instead of {expected}")
+
+
+def main() -> None:
+    """Run the program."""
+    parser = argparse.ArgumentParser(prog="python -m tools.dev.smoke", description=__doc__)
+    parser.add_argument("--grpc", default="127.0.0.1:50051", help="host:port of gRPC without TLS (%(default)s)")
+    parser.add_argument("--rest", default="http://127.0.0.1:8001", help="URL of REST (%(default)s)")
+    arguments = parser.parse_args()
+    try:
+        payment = smoke_test(arguments.grpc, arguments.rest)
+    except SmokeTestFailed as error:
+        sys.exit(f"smoke test failed: {error}")
+    print(f"smoke test passed: payment {payment.payment_id} reads the same over gRPC, /v2 and /v1")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""What a running service says of itself at ``/metrics``: whether it serves, its connections, what waits."""
+
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.config.settings import Settings
+from server.transport.rest.metrics_endpoint import METRICS_PATH
+from tools.operations.addresses import in_url
+from tools.operations.findings import Finding, Level
+
+_TIMEOUT_SECONDS = 3.0
+_LONG_WAIT_SECONDS = 0.05
+"""A wait for a connection that callers notice."""
+
+_LONG_LAG_SECONDS = 10.0
+
+_Labels = tuple[tuple[str, str], ...]
+
+
+def local_url(settings: Settings) -> str:
+    """Return where a service with these settings serves its metrics, on this machine."""
+    if settings.monitoring_port is not None:
+        return f"http://{in_url(settings.monitoring_host, settings.monitoring_port)}"
+    scheme = "http" if settings.tls_cert_file is None else "https"
+    return f"{scheme}://{in_url(settings.rest_host, settings.rest_port)}"
+
+
+def service(url: str, *, is_asked_for: bool) -> Iterator[Finding]:
+    """Tell what the service at ``url`` says of itself.
+
+    That none is there is a problem only where somebody asked for it.
+    """
+    try:
+        samples = _read(url.rstrip("/") + METRICS_PATH)
+        is_serving = samples["payments_serving", ()] > 0
+    except (OSError, ValueError, KeyError) as error:
+        level = Level.PROBLEM if is_asked_for else Level.NOTE
+        reason = getattr(error, "reason", error)
+        yield Finding(
+            level,
+            "service",
+            f"none tells its metrics at {url}: {reason}",
+            "--url names where its monitoring is, or else its REST.",
+        )
+        return
+    if is_serving:
+        yield Finding(Level.OK, "service", f"the one at {url} is serving")
+    else:
+        advice = "Its log says why (database_unavailable), or it is being stopped."
+        yield Finding(Level.PROBLEM, "service", f"the one at {url} is not serving", advice)
+    yield _pool(samples)
+    yield _calls(samples)
+    yield from _stream(samples)
+
+
+def _read(url: str) -> Mapping[tuple[str, _Labels], float]:
+    # The certificate is for callers' name of the service, which may be another; what is read is no secret.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    with urllib.request.build_opener(*handlers).open(url, timeout=_TIMEOUT_SECONDS) as reply:
+        text = reply.read().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def _value(samples: Mapping[tuple[str, _Labels], float], name: str, **labels: str) -> float:
+    return samples.get((name, tuple(sorted(labels.items()))), 0.0)
+
+
+def _pool(samples: Mapping[tuple[str, _Labels], float]) -> Finding:
+    in_use = _value(samples, "payments_database_connections", state="in_use")
+    idle = _value(samples, "payments_database_connections", state="idle")
+    most = _value(samples, "payments_database_connections_max")
+    waits = _value(samples, "payments_database_connection_wait_seconds_count")
+    waited_seconds = _value(samples, "payments_database_connection_wait_seconds_sum")
+    mean_seconds = waited_seconds / waits if waits else 0.0
+    values = {"in_use": in_use, "idle": idle, "max": most, "waits": waits, "mean_wait_seconds": round(mean_seconds, 6)}
+    text = f"{in_use:.0f} of {most:.0f} connections in use"
+    if waits:
+        text += f"; since its start {waits:,.0f} waits for one, of {1000 * mean_seconds:.1f} ms on average"
+    if in_use >= most or mean_seconds > _LONG_WAIT_SECONDS:
+        advice = "Look for slow statements and locks first (transactions, above), then raise MYSQL_POOL_MAX."
+        return Finding(Level.WARNING, "pool of the service", text, advice, values)
+    return Finding(Level.OK, "pool of the service", text, values=values)
+
+
+def _calls(samples: Mapping[tuple[str, _Labels], float]) -> Finding:
+    in_progress, limit = _value(samples, "payments_calls_in_progress"), _value(samples, "payments_calls_limit")
+    refused = _value(samples, "payments_calls_refused_total")
+    groups = {name: _value(samples, "payments_group_waiting", group=name) for name in ("charge", "get")}
+    values = {"in_progress": in_progress, "limit": limit, "refused": refused}
+    values |= {f"{name}_waiting": count for name, count in groups.items()}
+    waiting = ", ".join(f"{count:.0f} {name}" for name, count in groups.items())
+    text = f"{in_progress:.0f} of {limit:.0f} in progress, waiting for a statement: {waiting}; {refused:,.0f} refused"
+    if in_progress >= limit:
+        advice = "More is asked than it takes on: docs/limits.md, docs/scaling.md."
+        return Finding(Level.WARNING, "calls of the service", text, advice, values)
+    return Finding(Level.OK, "calls of the service", text, values=values)
+
+
+def _stream(samples: Mapping[tuple[str, _Labels], float]) -> Iterator[Finding]:
+    if ("payments_event_lag_seconds", ()) not in samples:
+        return
+    lag_seconds = _value(samples, "payments_event_lag_seconds")
+    watches = _value(samples, "payments_watches")
+    text = f"{lag_seconds:.1f} s behind, {watches:.0f} watch it"
+    values = {"lag_seconds": lag_seconds, "watches": watches}
+    level = Level.WARNING if lag_seconds > _LONG_LAG_SECONDS else Level.OK
+    yield Finding(level, "stream of the service", text, values=values)
