@@ -16,9 +16,11 @@ PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst a
 # The contract and the faults, which both engines of gRPC must pass; the default one does in the run of all tests. Those
 # of overload and abuse are not here, because they name both engines themselves.
 ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
-	$(patsubst %,tests/api/test_%.py,adopted_payments authentication batch_charge charge concurrency get_payment grpcurl grpc_tools limits list_payments metrics python_client refund server)
-QUICK_TESTS := tests/unit tests/transport $(patsubst %,tests/api/test_%.py,batch_charge charge get_payment list_payments refund)
-# Processes side by side, two for each core (tests/conftest.py).
+	$(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments batch_charge charge concurrency get_payment limits list_payments refund) \
+	tests/contract/security/test_authentication.py tests/contract/running/test_metrics.py tests/contract/running/test_server.py \
+	$(patsubst %,tests/contract/callers/test_%.py,grpcurl grpc_tools python_client)
+QUICK_TESTS := tests/unit $(patsubst %,tests/contract/rpcs/test_%.py,batch_charge charge get_payment list_payments refund)
+# Processes side by side, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
 SBOM ?= payments.cdx.json
@@ -117,7 +119,7 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the test
 	$(if $(COVERAGE),$(BIN)/coverage report)
 
 faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
-	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processor/test_fault_run.py
+	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py
 
 fuzz: $(READY) ## throw input of any kind at the service, other each time, for SECONDS=600
 	end=$$(( $$(date +%s) + $(or $(SECONDS),600) )); \

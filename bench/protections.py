@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.figures import GRPCIO, NATIVE, Figure, Plan, in_turn, rates
 from bench.load import BenchError, Report
 from bench.systems import ROOT, System, load, new_database, running
-from tests.certificates import Authority
+from tests.support.certificates import Authority
 from tools.dev.devdb import PrivateDatabase
 
 _IN_FLIGHT = "-in-flight=64"

@@ -1,1 +1,1 @@
-"""The tests: unit (no input or output), storage (a real database), api (a real server too), faults."""
+"""The tests: unit (no database), storage, tools and cli (a real one), contract (a real server too), faults, fuzz."""

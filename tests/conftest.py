@@ -16,12 +16,18 @@ import hypothesis
 import pymysql
 import pytest
 
-from tests.api.drivers import Driver, GrpcDriver
-from tests.api.rest_drivers import LegacyDriver, RestDriver
-from tests.databases import Accounts, DatabaseServer, Tables, settings_of
-from tests.parallel import SharedDatabase, keep_files_in_memory, long_tests_first, private_database, shared_socket
-from tests.running_service import RunningService
-from tests.secrecy import keep_secret
+from tests.support.databases import Accounts, DatabaseServer, Tables, settings_of
+from tests.support.drivers.calls import Driver, GrpcDriver
+from tests.support.drivers.rest import LegacyDriver, RestDriver
+from tests.support.parallel import (
+    SharedDatabase,
+    keep_files_in_memory,
+    long_tests_first,
+    private_database,
+    shared_socket,
+)
+from tests.support.running_service import RunningService
+from tests.support.secrecy import keep_secret
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import MIGRATOR
 

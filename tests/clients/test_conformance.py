@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.databases import DatabaseServer
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.databases import DatabaseServer
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 
 CASES = ROOT / "clients" / "conformance" / "cases.json"
 RUNNERS = {

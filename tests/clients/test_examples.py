@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 
 CLIENTS = ROOT / "clients"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 
 UV = str(Path(sys.executable).parent / "uv")
 CLIENT = ROOT / "clients" / "python"

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 
 
 def make_sbom(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 from tools.dev.audit import NONE_KNOWN, NOT_ASKED, SOME_KNOWN, audit
 from tools.dev.locked_packages import Package, go_packages, maven_packages, npm_packages, pip_packages, uv_packages
 

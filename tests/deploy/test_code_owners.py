@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 
 LINES = [
     line.split() for line in (ROOT / ".github/CODEOWNERS").read_text().splitlines() if line and not line.startswith("#")

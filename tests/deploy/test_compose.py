@@ -13,9 +13,9 @@ import yaml
 from typer.main import get_command
 
 from server.config.settings import Settings, SettingsError, check_exposure
-from tests.databases import DatabaseServer, settings_of
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.databases import DatabaseServer, settings_of
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 from tools.cli.main import app
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 
 FOLDER = ROOT / ".devcontainer"
 CONTAINER: dict[str, Any] = json.loads((FOLDER / "devcontainer.json").read_text())

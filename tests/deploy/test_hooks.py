@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 
 CONFIGURATION = ".pre-commit-config.yaml"
 HOOKS = {

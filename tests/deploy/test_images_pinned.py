@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 
 OWN = "payments"
 """The image that is built here: it has a digest once it is built."""

@@ -13,9 +13,9 @@ import yaml
 from typer.main import get_command
 
 from server.config.settings import Engine, Settings, SettingsError, check_exposure
-from tests.certificates import Authority
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.certificates import Authority
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 from tools.cli.main import app
 from tools.dev.database_accounts import MIGRATOR, SERVICE
 

@@ -24,10 +24,10 @@ from promql_parser import AggregateExpr, BinaryExpr, Expr, Matcher, MatchOp, Vec
 
 from server.observability.metrics import REGISTRY
 from server.transport.pipeline.errors import REASONS
-from tests.api.drivers import GrpcDriver
-from tests.api.requests import FAILING, charge, new_request_id, refund
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.drivers.calls import GrpcDriver
+from tests.support.drivers.requests import FAILING, charge, new_request_id, refund
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 RULE_FILES = ("slo.yml", "alerts.yml")

@@ -13,7 +13,7 @@ import yaml
 from server.config.settings import Settings
 from server.observability.metrics import REGISTRY
 from server.transport.pipeline import errors
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 from tools.cli.main import app
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")

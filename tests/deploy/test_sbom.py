@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.sbom import make_sbom
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
 LOCKED: dict[str, dict[str, Any]] = {entry["name"]: entry for entry in LOCK["package"]}

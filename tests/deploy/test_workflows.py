@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 

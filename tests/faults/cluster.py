@@ -23,14 +23,14 @@ from grpc_health.v1 import health_pb2
 from payments.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
-from tests.api.drivers import health_stub
 from tests.conftest import PROBABILITIES
-from tests.databases import settings_of
 from tests.faults.ports import free_port
 from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredEvent, StoredPayment, StoredRefund, Tables
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
-from tests.running_service import RunningService
+from tests.support.databases import settings_of
+from tests.support.drivers.calls import health_stub
+from tests.support.running_service import RunningService
 from tools.database.connection import DatabaseConnection
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import SERVICE, grant, make_accounts

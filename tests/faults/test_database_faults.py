@@ -18,12 +18,12 @@ from payments.v1 import payments_pb2 as pb
 from server.domain.api_key import NewApiKey
 from server.domain.caller import Role
 from server.storage import api_keys
-from tests.api.drivers import CallFailed, GrpcDriver, health_stub
-from tests.api.requests import charge, new_order_id, new_request_id
 from tests.conftest import PROBABILITIES
-from tests.databases import DatabaseServer, settings_of
-from tests.keys import bearer, key_maker
-from tests.running_service import RunningService
+from tests.support.databases import DatabaseServer, settings_of
+from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub
+from tests.support.drivers.requests import charge, new_order_id, new_request_id
+from tests.support.keys import bearer, key_maker
+from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import SERVICE
 from tools.dev.devdb import PrivateDatabase

@@ -13,11 +13,11 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 
 from server.config.settings import Engine
-from tests.api import http2_peer
-from tests.api.drivers import CallFailed, GrpcDriver
-from tests.api.http2_peer import Http2Peer, frame, request_headers
-from tests.api.requests import charge
-from tests.running_service import RunningService
+from tests.support.drivers import http2_peer
+from tests.support.drivers.calls import CallFailed, GrpcDriver
+from tests.support.drivers.http2_peer import Http2Peer, frame, request_headers
+from tests.support.drivers.requests import charge
+from tests.support.running_service import RunningService
 
 StartService = Callable[..., RunningService]
 Attack = Callable[[int, threading.Event], None]

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.test_http2_abuse import many_files as many_files  # noqa: PLC0414 - the same fixture
 from tests.faults.test_http2_abuse import nothing_lost
-from tests.running_service import RunningService
+from tests.support.running_service import RunningService
 
 StartService = Callable[..., RunningService]
 

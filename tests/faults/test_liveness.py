@@ -19,12 +19,12 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from server.config.settings import Engine
-from tests.api.drivers import CallFailed, GrpcDriver, health_stub
-from tests.api.requests import charge
 from tests.conftest import PROBABILITIES
-from tests.databases import settings_of
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.databases import settings_of
+from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub
+from tests.support.drivers.requests import charge
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 

@@ -19,11 +19,11 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from server.config.settings import Engine
-from tests.api.drivers import CallFailed, GrpcDriver, call_failed, health_stub
-from tests.api.requests import charge
-from tests.databases import DatabaseServer
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed, health_stub
+from tests.support.drivers.requests import charge
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 
 StartService = Callable[..., RunningService]
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from payments import PaymentMethod, PaymentsClient
 
-from tests.api.requests import new_order_id
-from tests.databases import DatabaseServer
-from tests.running_service import RunningService
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.requests import new_order_id
+from tests.support.running_service import RunningService
 
 THREADS = 8
 ROUNDS = 2

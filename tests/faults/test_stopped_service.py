@@ -11,10 +11,10 @@ import grpc
 import pymysql
 from payments.v1 import payments_pb2 as pb
 
-from tests.api.drivers import CallFailed, GrpcDriver
-from tests.api.requests import charge, new_request_id, refund
-from tests.databases import DatabaseServer
-from tests.running_service import RunningService
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.calls import CallFailed, GrpcDriver
+from tests.support.drivers.requests import charge, new_request_id, refund
+from tests.support.running_service import RunningService
 
 ROUNDS = 25
 CLIENTS = 8

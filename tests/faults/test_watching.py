@@ -21,9 +21,9 @@ import pytest
 from payments import AsyncPaymentsClient, PaymentMethod
 
 from tests.conftest import PROBABILITIES
-from tests.databases import settings_of
-from tests.programs import ROOT
-from tests.running_service import RunningService
+from tests.support.databases import settings_of
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 

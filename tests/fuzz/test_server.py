@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from server.config.settings import Engine
 from server.transport.service.servicer import SERVICE
-from tests.api.drivers import GrpcDriver
-from tests.api.requests import charge, new_request_id
 from tests.fuzz import inputs
 from tests.fuzz.inputs import examples
-from tests.running_service import RunningService
+from tests.support.drivers.calls import GrpcDriver
+from tests.support.drivers.requests import charge, new_request_id
+from tests.support.running_service import RunningService
 
 ALLOWED = {
     grpc.StatusCode.INVALID_ARGUMENT,

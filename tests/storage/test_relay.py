@@ -21,8 +21,8 @@ from server.storage.database.pool import Database
 from server.storage.events.relay import Relay
 from server.storage.events.store import MysqlEventStore
 from server.storage.payments.store import MysqlPaymentStore
-from tests.databases import Accounts, DatabaseServer, settings_of
-from tests.storage.test_group_commit import new_payment
+from tests.storage.payments.test_insert import new_payment
+from tests.support.databases import Accounts, DatabaseServer, settings_of
 
 _WAITING = "SELECT outbox_id FROM payment_outbox LIMIT 1"
 

@@ -18,7 +18,7 @@ from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
-from tests.databases import Accounts, DatabaseServer, settings_of
+from tests.support.databases import Accounts, DatabaseServer, settings_of
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,7 +11,7 @@ from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from server.transport.grpc.health import LIVENESS, OVERALL
-from tests.running_service import RunningService
+from tests.support.running_service import RunningService
 
 _TIMEOUT_SECONDS = 10
 _NAMED = (("x-request-id", "surface"),)

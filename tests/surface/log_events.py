@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from server.observability.logs import RepeatedWarning, log_context
-from tests.programs import ROOT
+from tests.support.programs import ROOT
 from tests.surface.sources import NotUnderstood, Source, calls_of, sources
 
 _LEVELS = {name: name for name in ("debug", "info", "warning", "error", "critical")} | {"exception": "error"}

@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from server.observability.metrics import REGISTRY
-from tests.running_service import RunningService
+from tests.support.running_service import RunningService
 from tests.surface.sources import NotUnderstood, Source, sources
 
 _PREFIX = "payments_"

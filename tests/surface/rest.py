@@ -9,7 +9,7 @@ from typing import Any, cast
 import httpx
 
 from server.transport.rest.gateway.rules import HttpRule
-from tests.running_service import RunningService
+from tests.support.running_service import RunningService
 from tests.surface.without_database import service_without_database
 
 _REQUEST_NAME = "surface"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from tests.databases import DatabaseServer
+from tests.support.databases import DatabaseServer
 
 _AUTO_INCREMENT = re.compile(r" AUTO_INCREMENT=\d+")
 _TABLE_COLLATION = re.compile(r" COLLATE=\w+$")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.databases import DatabaseServer
-from tests.running_service import RunningService
+from tests.support.databases import DatabaseServer
+from tests.support.running_service import RunningService
 from tests.surface.commands import commands
 from tests.surface.errors import errors
 from tests.surface.grpc_answers import grpc_answers

@@ -21,7 +21,7 @@ from server.transport.pipeline.worker_thread import LongWork
 from server.transport.rest.monitoring import monitoring_app
 from server.transport.rest.server import http_app
 from server.transport.service.servicer import SERVICE, PaymentServicer
-from tests.databases import settings_of
+from tests.support.databases import settings_of
 
 _CURRENCIES = Currencies("INR", frozenset({"INR"}))
 """A single currency, because messages list a set of them in no fixed order."""

@@ -1,1 +1,1 @@
-"""Rules of the domain and of the settings, with no input or output."""
+"""Parts of the service and of its tools, without a database."""

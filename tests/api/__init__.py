@@ -1,1 +1,0 @@
-"""The contract, as a caller sees it: a real server, over a real socket."""

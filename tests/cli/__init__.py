@@ -1,0 +1,1 @@
+"""The ``payments`` command, and what it does with files and tables."""

@@ -1,0 +1,541 @@
+"""``payments archive``: what is moved, and that callers notice nothing but what ``docs/retention.md`` says."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pymysql
+import pytest
+from payments.v1 import payments_pb2 as pb
+
+from server.storage.payments import queries
+from tests.cli.conftest import Payments, Table
+from tests.support.databases import Accounts, DatabaseServer, settings_of
+from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
+from tests.support.drivers.requests import charge, new_order_id, new_request_id, refund
+from tests.support.running_service import RunningService
+from tools.database.locks import BACKUP_LOCK, lock_name
+from tools.dev.database_accounts import ARCHIVER
+from tools.operations import archive as archive_tool
+from tools.operations import archive_statements
+from tools.operations.archive import ArchiveError, archive
+from tools.progress import meter
+
+OLD = "UTC_TIMESTAMP(6) - INTERVAL 500 DAY"
+BEFORE = datetime.now(UTC) - timedelta(days=400)
+
+
+@pytest.fixture
+def service(start_service: Callable[..., RunningService]) -> RunningService:
+    return start_service(EVENT_RELAY_INTERVAL_SECONDS="0.05")
+
+
+@pytest.fixture
+def calls(service: RunningService) -> Iterator[GrpcDriver]:
+    with grpc.insecure_channel(service.target) as channel:
+        yield GrpcDriver(channel)
+
+
+@pytest.fixture
+def grow_old(table: Table) -> Callable[[], None]:
+    """Make all that is there 500 days old, once the stream has it."""
+
+    def grow_old() -> None:
+        for _ in range(600):
+            if table("SELECT COUNT(*) FROM payment_outbox") == [(0,)]:
+                break
+            time.sleep(0.05)
+        table(f"UPDATE payments SET created_at = {OLD}")
+        table(f"UPDATE refunds SET created_at = {OLD}")
+        table(f"UPDATE payment_events SET occurred_at = {OLD}")
+
+    return grow_old
+
+
+@pytest.fixture
+def archived(payments: Payments, accounts: Accounts, migrated_database: dict[str, str]) -> Callable[..., str]:
+    """Run ``payments archive`` with its own account, and return what it says."""
+
+    def archived(*arguments: str, command: str = "archive") -> str:
+        account = accounts.environment(migrated_database["MYSQL_DB"], ARCHIVER)
+        run = payments(command, *(arguments or ("--before", "400d")), **account)
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    return archived
+
+
+def failure(call: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(CallFailed) as failed:
+        call()
+    return failed.value.code, failed.value.reason
+
+
+def test_a_repeated_charge_or_refund_of_an_archived_payment_has_its_first_outcome(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+) -> None:
+    charges = [charge(request_id=new_request_id()) for _ in range(5)]
+    made = [calls.charge(request) for request in charges]
+    refunds = [refund(answer.payment.payment_id, "1.00", request_id=new_request_id()) for answer in made]
+    refunded = [calls.refund(request) for request in refunds]
+    grow_old()
+    before = [calls.get_payment(pb.GetPaymentRequest(payment_id=answer.payment.payment_id)) for answer in made]
+
+    assert archived() == "archived: 5 payments, 5 refunds, 10 events\n"
+
+    for name in ("payments", "refunds", "payment_events"):
+        assert table(f"SELECT COUNT(*) FROM {name}") == [(0,)]
+        assert table(f"SELECT COUNT(*) FROM {name}_archive") == [(10 if name == "payment_events" else 5,)]
+    for request, first, details in zip(charges, made, before, strict=True):
+        assert calls.charge(request).payment == details.payment
+        assert details.payment.payment_id == first.payment.payment_id
+    batch = pb.BatchChargeRequest(charges=charges)
+    assert [result.payment for result in calls.batch_charge(batch).results] == [details.payment for details in before]
+    for asked, told, details in zip(refunds, refunded, before, strict=True):
+        again = calls.refund(asked)
+        assert again.refund.refund_id == told.refund.refund_id
+        assert again.payment == details.payment
+    other = charge(request_id=charges[0].request_id)
+    assert failure(lambda: calls.charge(other)) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+    live = calls.charge(charge()).payment.payment_id
+    reused = refund(live, "1.00", request_id=refunds[0].request_id)
+    assert failure(lambda: calls.refund(reused)) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+    assert table("SELECT COUNT(*) FROM payments") == [(1,)]
+
+
+def test_an_archived_payment_is_read_by_id_and_reference_and_not_refunded_until_it_is_brought_back(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+) -> None:
+    payment_id = calls.charge(charge()).payment.payment_id
+    key = new_request_id()
+    calls.refund(refund(payment_id, "1.00", request_id=key))
+    declined = calls.charge(charge(method=pb.PAYMENT_METHOD_CARD)).payment.payment_id
+    whole = calls.charge(charge()).payment.payment_id
+    last = calls.refund(refund(whole)).refund.refund_id
+    grow_old()
+    before = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
+    archived()
+
+    assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
+    assert calls.get_payment(pb.GetPaymentRequest(reference=before.payment.reference)) == before
+    assert failure(lambda: calls.refund(refund(payment_id))) == ("FAILED_PRECONDITION", "PAYMENT_ARCHIVED")
+    assert failure(lambda: calls.refund(refund(payment_id, "99999"))) == (
+        "FAILED_PRECONDITION",
+        "REFUND_EXCEEDS_PAYMENT",
+    )
+    assert failure(lambda: calls.refund(refund(declined))) == ("FAILED_PRECONDITION", "PAYMENT_FAILED")
+    assert calls.refund(refund(whole)).refund.refund_id == last
+    assert failure(lambda: calls.refund(refund(10**9))) == ("NOT_FOUND", "PAYMENT_NOT_FOUND")
+
+    assert "brought back, with 1 refunds" in archived(str(payment_id), command="unarchive")
+    assert "is live" in archived(str(payment_id), command="unarchive")
+    assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
+    assert calls.refund(refund(payment_id)).payment.refund_state == pb.REFUND_STATE_FULL
+    assert calls.refund(refund(payment_id, "1.00", request_id=key)).refund == before.refunds[0]
+    grow_old()
+    assert archived().startswith("archived: 1 payments, 2 refunds,")
+    details = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
+    assert details.payment.refund_state == pb.REFUND_STATE_FULL
+    assert len(details.refunds) == 2
+    assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
+
+
+def test_what_is_young_pending_or_has_changed_since_stays(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+) -> None:
+    ids = [calls.charge(charge()).payment.payment_id for _ in range(7)]
+    for payment_id in ids[2:5]:
+        calls.refund(refund(payment_id, "1.00"))
+    grow_old()
+    table("UPDATE payments SET created_at = UTC_TIMESTAMP(6) WHERE payment_id = %s", ids[0])
+    table("UPDATE payments SET status = NULL WHERE payment_id = %s", ids[1])
+    table("UPDATE refunds SET status = NULL WHERE payment_id = %s", ids[2])
+    table("UPDATE refunds SET created_at = UTC_TIMESTAMP(6) WHERE payment_id = %s", ids[3])
+    table("UPDATE payments SET created_at = NULL WHERE payment_id = %s", ids[5])
+    table(
+        "INSERT INTO payment_events (sequence, payment_id, kind, refunded_amount, occurred_at) "
+        "SELECT last_sequence + 1, %s, 'IMPORTED', 0, UTC_TIMESTAMP(6) FROM payment_stream",
+        ids[6],
+    )
+
+    archived()
+
+    assert [row[0] for row in table("SELECT payment_id FROM payments_archive")] == [ids[4]]
+    assert table("SELECT COUNT(*) FROM payments") == [(6,)]
+
+
+def test_a_walk_over_pages_goes_on_and_gives_what_is_left_once(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+) -> None:
+    order_id = new_order_id()
+    for _ in range(20):
+        calls.charge(charge(order_id))
+    grow_old()
+    young = [calls.charge(charge(order_id)).payment.payment_id for _ in range(6)]
+    table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
+    request = pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id), page_size=4)
+    first = calls.list_payments(request)
+
+    archived()
+
+    seen = [payment.payment_id for payment in first.payments]
+    request.page_token = first.next_page_token
+    while request.page_token:
+        page = calls.list_payments(request)
+        seen += [payment.payment_id for payment in page.payments]
+        request.page_token = page.next_page_token
+    assert sorted(seen) == young
+
+
+def test_a_stream_goes_on_from_what_is_left_and_not_from_before(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str]
+) -> None:
+    def watch(token: str) -> Iterator[pb.WatchPaymentsResponse]:
+        return calls.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60)
+
+    start = next(watch("")).resume_token
+    old = calls.charge(charge()).payment.payment_id
+    stream = watch(start)
+    assert [next(stream).event.payment.payment_id for _ in range(2)] == [0, old]
+    after_old = next(watch("")).resume_token
+    grow_old()
+    young = calls.charge(charge()).payment.payment_id
+
+    archived()
+
+    stream = watch(after_old)
+    assert [next(stream).event.payment.payment_id for _ in range(2)] == [0, young]
+    with pytest.raises(grpc.RpcError) as failed:
+        next(watch(start))
+    error = call_failed(failed.value)  # type: ignore[arg-type]
+    assert (error.code, error.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
+
+
+def test_the_history_of_a_payment_is_whole_wherever_its_events_are(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], payments: Payments
+) -> None:
+    first, second = (calls.charge(charge()).payment.payment_id for _ in range(2))
+    calls.refund(refund(first, "1.00", request_id="a-refund"))
+    grow_old()
+    before = [payments("history", str(payment_id), "--json").stdout for payment_id in (first, second)]
+    archived()
+
+    assert [payments("history", str(payment_id), "--json").stdout for payment_id in (first, second)] == before
+    archived(str(first), command="unarchive")
+    assert payments("history", str(first), "--json").stdout == before[0]
+    calls.refund(refund(first, "1.00"))
+    for _ in range(100):
+        whole = payments("history", str(first), "--json").stdout.splitlines()
+        if len(whole) == 3 and "null" not in whole[2].split("sequence")[1]:
+            break
+    assert whole[:2] == before[0].splitlines()
+    assert '"REFUNDED"' in whole[2]
+
+
+def test_while_payments_are_archived_repeats_of_their_charges_and_refunds_make_nothing_new(
+    service: RunningService, calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+) -> None:
+    charges = [charge(request_id=new_request_id()) for _ in range(300)]
+    with ThreadPoolExecutor(8) as threads:
+        made = [answer.payment.payment_id for answer in threads.map(calls.charge, charges)]
+        refunds = [refund(payment_id, "1.00", request_id=new_request_id()) for payment_id in made[:100]]
+        refunded = [answer.refund.refund_id for answer in threads.map(calls.refund, refunds)]
+    grow_old()
+    table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
+    stopping = threading.Event()
+    wrong: list[object] = []
+    rounds = [0]
+
+    def keep_repeating(first: int) -> None:
+        with grpc.insecure_channel(service.target) as channel:
+            api = GrpcDriver(channel)
+            while not stopping.is_set():
+                for place in range(first, len(charges), 8):
+                    try:
+                        answer = api.charge(charges[place]).payment
+                        details = api.get_payment(pb.GetPaymentRequest(payment_id=made[place]))
+                        if (answer.payment_id, details.payment) != (made[place], answer):
+                            wrong.append((place, answer))
+                        if place < len(refunds) and api.refund(refunds[place]).refund.refund_id != refunded[place]:
+                            wrong.append(place)
+                    except CallFailed as error:
+                        wrong.append(error)
+                rounds[0] += 1
+
+    with ThreadPoolExecutor(8) as threads:
+        for first in range(8):
+            threads.submit(keep_repeating, first)
+        try:
+            said = archived("--before", "400d", "--batch-size", "10", "--pause-seconds", "0.01")
+            done = rounds[0]
+            while rounds[0] < done + 16 and not wrong:
+                time.sleep(0.05)
+        finally:
+            stopping.set()
+    assert wrong == []
+    assert said == "archived: 300 payments, 100 refunds, 400 events\n"
+    assert table("SELECT COUNT(*) FROM payments") == [(0,)]
+    assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
+
+
+def test_a_charge_that_looked_before_the_copy_is_waited_for(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    table: Table,
+) -> None:
+    """The one way to a double: its statement has looked into the archive, and has not inserted yet."""
+    calls.charge(charge(request_id="the-same"))
+    grow_old()
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
+    with (
+        database_server.connection(migrated_database["MYSQL_DB"]) as connection,
+        connection.cursor() as cursor,
+        ThreadPoolExecutor(1) as threads,
+        meter("archive", None) as show,
+    ):
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        connection.begin()
+        cursor.execute("SELECT COUNT(*) FROM payments_archive WHERE request_id = 'the-same'")
+        assert cursor.fetchall() == ((0,),)
+        archiving = threads.submit(archive, owner, BEFORE, show=show)
+        for _ in range(200):
+            if table("SELECT COUNT(*) FROM payments_archive") == [(1,)]:
+                break
+            time.sleep(0.02)
+        time.sleep(0.3)
+        assert table("SELECT COUNT(*) FROM payments") == [(1,)]
+        with pytest.raises(pymysql.err.IntegrityError):
+            cursor.execute(
+                "INSERT INTO payments (order_id, method, caller, request_id) "
+                "SELECT 1, 'UPI', caller, request_id FROM (SELECT * FROM payments) p"
+            )
+        connection.rollback()
+        assert archiving.result().payments == 1
+
+
+def test_a_payment_that_is_refunded_between_copy_and_move_stays(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    table: Table,
+) -> None:
+    ids = [calls.charge(charge()).payment.payment_id for _ in range(2)]
+    grow_old()
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
+    wait_for_charges = archive_tool._Archiver._wait_for_charges
+
+    def refund_meanwhile(archiver: archive_tool._Archiver) -> None:
+        wait_for_charges(archiver)
+        calls.refund(refund(ids[0], "1.00"))
+
+    monkeypatch.setattr(archive_tool._Archiver, "_wait_for_charges", refund_meanwhile)
+    with meter("archive", None) as show:
+        assert archive(owner, BEFORE, show=show).payments == 1
+
+    assert table("SELECT payment_id FROM payments") == [(ids[0],)]
+    details = calls.get_payment(pb.GetPaymentRequest(payment_id=ids[0]))
+    assert details.payment.refund_state == pb.REFUND_STATE_PARTIAL
+    assert calls.refund(refund(ids[0])).payment.refund_state == pb.REFUND_STATE_FULL
+
+
+def test_one_that_was_stopped_in_the_middle_is_finished_by_another(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    archived: Callable[..., str],
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    table: Table,
+) -> None:
+    charges = [charge(request_id=new_request_id()) for _ in range(30)]
+    made = [calls.charge(request).payment for request in charges]
+    grow_old()
+    table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
+    move = archive_tool._Archiver._move
+    moved: list[object] = []
+
+    def move_twice(archiver: archive_tool._Archiver, batch: list[int]) -> list[int]:
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        moved.append(batch)
+        return move(archiver, batch)
+
+    monkeypatch.setattr(archive_tool._Archiver, "_move", move_twice)
+    with meter("archive", None) as show, pytest.raises(KeyboardInterrupt):
+        archive(owner, BEFORE, batch_payments=5, show=show)
+    assert table("SELECT COUNT(*) FROM payments") == [(20,)]
+    assert table("SELECT COUNT(*) FROM payments_archive") == [(30,)]
+    assert [calls.charge(request).payment.payment_id for request in charges] == [it.payment_id for it in made]
+
+    assert archived() == "archived: 20 payments, 0 refunds, 0 events\n"
+    assert [calls.charge(request).payment.payment_id for request in charges] == [it.payment_id for it in made]
+
+
+def test_a_backup_and_another_that_archives_are_not_disturbed(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls.charge(charge())
+    grow_old()
+    name = migrated_database["MYSQL_DB"]
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
+    with database_server.connection(name) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name("archive", name),))
+        with meter("archive", None) as show, pytest.raises(ArchiveError, match="another moves payments"):
+            archive(owner, BEFORE, show=show)
+        cursor.execute("DO RELEASE_LOCK(%s)", (lock_name("archive", name),))
+    monkeypatch.setattr(archive_tool, "_BACKUP_POLL_SECONDS", 0.05)
+    with (
+        database_server.connection(name) as connection,
+        connection.cursor() as cursor,
+        ThreadPoolExecutor(1) as threads,
+        meter("archive", None) as show,
+    ):
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(BACKUP_LOCK, name),))
+        archiving = threads.submit(archive, owner, BEFORE, show=show)
+        time.sleep(0.5)
+        assert not archiving.done()
+        cursor.execute("DO RELEASE_LOCK(%s)", (lock_name(BACKUP_LOCK, name),))
+        assert archiving.result().payments == 1
+
+
+def test_while_the_stream_is_behind_nothing_is_moved(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    service: RunningService,
+    table: Table,
+) -> None:
+    calls.charge(charge())
+    grow_old()
+    service.kill()
+    table("INSERT INTO payment_outbox (changes) VALUES ('[]')")
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
+    monkeypatch.setattr(archive_tool, "_OUTBOX_TIMEOUT_SECONDS", 0.3)
+
+    with meter("archive", None) as show, pytest.raises(ArchiveError, match="stream of events has been behind"):
+        archive(owner, BEFORE, show=show)
+
+    assert table("SELECT COUNT(*) FROM payments") == [(1,)]
+
+
+def test_a_row_whose_key_another_has_in_the_archive_is_never_deleted(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    table: Table,
+) -> None:
+    payment = calls.charge(charge()).payment
+    grow_old()
+    table(
+        "INSERT INTO payments_archive (payment_id, order_id, method, reference, refunded, currency, refunded_amount, "
+        "archived_at) VALUES (999999, 1, 'UPI', %s, 0, 'INR', 0, UTC_TIMESTAMP(6))",
+        payment.reference,
+    )
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
+
+    with meter("archive", None) as show, pytest.raises(ArchiveError, match="stay where they are"):
+        archive(owner, BEFORE, show=show)
+
+    assert table("SELECT payment_id FROM payments") == [(payment.payment_id,)]
+
+
+def test_a_payment_that_somebody_holds_for_long_stays_and_is_told(
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    archived: Callable[..., str],
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+) -> None:
+    ids = [calls.charge(charge()).payment.payment_id for _ in range(2)]
+    grow_old()
+    with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
+        connection.begin()
+        cursor.execute("SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE", (ids[0],))
+        said = archived()
+
+    assert said == "archived: 1 payments, 0 refunds, 2 events; 1 payments were in use and stay until the next run\n"
+    assert archived() == "archived: 1 payments, 0 refunds, 0 events\n"
+
+
+def test_an_import_does_not_add_an_archived_payment_once_more(
+    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], payments: Payments, table: Table
+) -> None:
+    calls.charge(charge())
+    calls.charge(charge())
+    assert payments("export", "all.csv").returncode == 0
+    ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments WHERE payment_id = 2")
+    grow_old()
+    table("UPDATE payments SET created_at = %s WHERE payment_id = 2", created_at)
+    archived()
+
+    run = payments("import", "all.csv")
+
+    assert run.returncode == 3
+    assert "1 unchanged" in run.stdout
+    assert "1 rejected" in run.stdout
+    assert "1 rejected" in payments("import", "all.csv.rejects.csv").stdout
+    assert table("SELECT payment_id FROM payments") == [(2,)]
+
+
+@pytest.mark.parametrize("name", ["payments", "refunds", "payment_events"])
+def test_the_archive_has_every_column_of_the_live_table_and_all_are_moved(table: Table, name: str) -> None:
+    def columns(of: str) -> dict[str, str]:
+        found = table(
+            "SELECT column_name, CONCAT(column_type, ' ', COALESCE(collation_name, '')) "
+            "FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
+            of,
+        )
+        return {str(column): str(kind) for column, kind in found}
+
+    live, archive_columns = columns(name), columns(f"{name}_archive")
+    archive_columns.pop("archived_at", None)
+    moved = {
+        "payments": archive_statements._PAYMENT_COLUMNS,
+        "refunds": archive_statements._REFUND_COLUMNS,
+        "payment_events": archive_statements._EVENT_COLUMNS,
+    }
+
+    assert archive_columns == live
+    assert set(moved[name].split(", ")) == set(live)
+
+
+@pytest.mark.parametrize("before", ["2d", "2999-01-01", "yesterday"])
+def test_what_is_young_cannot_be_asked_for(payments: Payments, before: str) -> None:
+    assert payments("archive", "--before", before).returncode == 2
+
+
+def test_the_charge_looks_into_the_archive_by_its_index(
+    migrated_database: dict[str, str], database_server: DatabaseServer, table: Table
+) -> None:
+    """However large it is: the tables are given the statistics of large ones by the rows that they have."""
+    rows = ", ".join(
+        f"({number}, 1, 'UPI', 0, 'INR', 0, 'caller-{number}', 'request-{number}', NOW())" for number in range(2_000)
+    )
+    table(
+        "INSERT INTO payments_archive (payment_id, order_id, method, refunded, currency, refunded_amount, caller, "
+        f"request_id, archived_at) VALUES {rows}"
+    )
+    table("ANALYZE TABLE payments_archive")
+
+    for script in (queries.INSERT_PAYMENT, queries.INSERT_PAYMENTS):
+        statement = next(text for text in script.split(";") if "INSERT INTO payments " in text)
+        value = "'5B5D'" if "JSON_TABLE" in statement else "'x'"
+        plan = database_server.execute("EXPLAIN " + statement.replace("%s", value), (), migrated_database["MYSQL_DB"])
+        archive_rows = [row for row in plan if row[2] == "a"] or [row for row in plan if "a" in row]
+        assert all("payments_archive_by_request" in map(str, row) for row in archive_rows), plan
+        assert archive_rows or "JSON_TABLE" not in statement, plan

@@ -1,0 +1,503 @@
+"""``payments backup`` and ``payments restore``: what is in the copy, while charges and refunds go on."""
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import grpc
+import pytest
+from payments import PaymentMethod, PaymentsClient
+from payments.v1 import payments_pb2 as pb
+
+from tests.cli.conftest import Payments, Table
+from tests.conftest import PROBABILITIES
+from tests.support import programs
+from tests.support.databases import Accounts, DatabaseServer, settings_of
+from tests.support.drivers.calls import GrpcDriver, call_failed
+from tests.support.drivers.requests import charge as charge_request
+from tests.support.drivers.requests import new_order_id, new_request_id
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
+from tools.database.migrations import migrate
+from tools.dev.database_accounts import BACKUP, SERVICE
+from tools.dev.devdb import PrivateDatabase
+from tools.operations import client_programs
+from tools.operations.backup_file import BackupFileError, Origin, new_backup_file, read_backup, write_backup
+from tools.operations.client_programs import ClientProgramError, login_options, obtain_programs
+from tools.operations.doctor import examine
+from tools.operations.findings import Level
+
+THREADS = 4
+AMOUNT = Decimal(10)
+SAMPLE_ROWS = 20_000
+"""Enough for a copy to take a while, in which charges and refunds are made."""
+
+ODD_TEXTS = (
+    "a'b",
+    "x'),(1",
+    ");\nINSERT INTO `payments` VALUES (1",
+    'back\\slash"',
+    "-- Dump completed",
+    "ಯುಪಿಐ 💸",
+    "\\'(",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> None:
+    obtain_programs()
+
+
+@dataclass
+class Acknowledged:
+    """What a service told its callers: payments and refunds by the request_id that they were asked for with."""
+
+    payments: dict[str, int] = field(default_factory=dict)
+    refunds: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def copy(self) -> "Acknowledged":
+        """Return what it is now."""
+        return Acknowledged(dict(self.payments), dict(self.refunds))
+
+
+@contextmanager
+def calling(service: RunningService) -> Iterator[Acknowledged]:
+    """Charge and refund without a pause, by several threads, until the end of the context."""
+    told = Acknowledged()
+    stopping = threading.Event()
+    failed: list[Exception] = []
+
+    def keep_calling() -> None:
+        try:
+            with PaymentsClient(service.target, timeout_seconds=60) as client:
+                while not stopping.is_set():
+                    request_id = new_request_id()
+                    payment = client.charge(
+                        order_id=new_order_id(), amount=AMOUNT, method=PaymentMethod.UPI, request_id=request_id
+                    )
+                    told.payments[request_id] = payment.payment_id
+                    request_id = new_request_id()
+                    result = client.refund(payment_id=payment.payment_id, amount=Decimal(3), request_id=request_id)
+                    assert result.refund is not None
+                    told.refunds[request_id] = (payment.payment_id, result.refund.refund_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test fails by it
+            failed.append(error)
+
+    threads = [threading.Thread(target=keep_calling) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    try:
+        while len(told.refunds) < 50 and not failed:
+            stopping.wait(0.02)
+        yield told
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+
+
+def test_a_copy_made_under_load_has_all_that_was_acknowledged_before_and_is_of_one_moment(
+    payments: Payments,
+    start_service: Callable[..., RunningService],
+    accounts: Accounts,
+    migrated_database: dict[str, str],
+    make_database: Callable[[], dict[str, str]],
+    database_server: DatabaseServer,
+) -> None:
+    assert payments("sample", "--count", str(SAMPLE_ROWS)).returncode == 0
+    name = migrated_database["MYSQL_DB"]
+    with calling(start_service()) as told:
+        before = told.copy()
+        run = payments("backup", "copy.sql.gz", **accounts.environment(name, BACKUP))
+        made_meanwhile = len(told.payments) - len(before.payments)
+    assert run.returncode == 0, run.stderr
+    assert made_meanwhile > 0
+
+    restored = make_database()
+    run = payments("restore", "copy.sql.gz", **restored)
+
+    assert run.returncode == 0, run.stderr
+    assert "look it over with `payments doctor`" in run.stdout
+
+    def select(text: str) -> list[tuple[int, ...]]:
+        return database_server.execute(text, database=restored["MYSQL_DB"])
+
+    there = {payment_id for (payment_id,) in select("SELECT payment_id FROM payments")}
+    refunded = {refund_id for (refund_id,) in select("SELECT refund_id FROM refunds")}
+    assert set(before.payments.values()) <= there
+    assert {refund_id for _, refund_id in before.refunds.values()} <= refunded
+    assert select(
+        "SELECT COUNT(*) FROM payments p LEFT JOIN (SELECT payment_id, SUM(amount) AS given_back FROM refunds "
+        "GROUP BY payment_id) r ON r.payment_id = p.payment_id WHERE p.refunded_amount <> COALESCE(r.given_back, 0)"
+    ) == [(0,)]
+    assert select("SELECT COUNT(*) FROM refunds WHERE payment_id NOT IN (SELECT payment_id FROM payments)") == [(0,)]
+    assert not [finding for finding in examine(settings_of(restored)) if finding.level is Level.PROBLEM]
+    repeat_all(RunningService({**restored, **PROBABILITIES}), before)
+
+
+def repeat_all(service: RunningService, before: Acknowledged) -> None:
+    """Repeat what was acknowledged, of the restored database: it is the same again."""
+    service.start()
+    with PaymentsClient(service.target, timeout_seconds=60) as client:
+        for request_id, payment_id in list(before.payments.items())[:50]:
+            order_id = client.get_payment(payment_id=payment_id).payment.order_id
+            again = client.charge(order_id=order_id, amount=AMOUNT, method=PaymentMethod.UPI, request_id=request_id)
+            assert again.payment_id == payment_id
+        for request_id, (payment_id, refund_id) in list(before.refunds.items())[:50]:
+            result = client.refund(payment_id=payment_id, amount=Decimal(3), request_id=request_id)
+            assert result.refund is not None
+            assert result.refund.refund_id == refund_id
+        new = client.charge(order_id=1, amount=AMOUNT, method=PaymentMethod.UPI)
+        assert new.payment_id > max(before.payments.values())
+    assert service.stop() == 0
+
+
+def test_texts_that_look_like_sql_are_counted_and_come_back_as_they_were(
+    payments: Payments, table: Table, make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
+) -> None:
+    for text in ODD_TEXTS:
+        table("INSERT INTO payments (order_id, amount, method, status, reference) VALUES (1, 1, %s, 1, %s)", text, text)
+    rows = table("SELECT * FROM payments ORDER BY payment_id")
+
+    run = payments("backup", "copy.sql.gz")
+
+    assert f" {len(ODD_TEXTS)} payments" in run.stdout, run.stderr
+    other = make_database()
+    assert payments("restore", "copy.sql.gz", **other).returncode == 0
+    text = "SELECT * FROM payments ORDER BY payment_id"
+    assert database_server.execute(text, database=other["MYSQL_DB"]) == rows
+
+
+def test_the_password_is_in_no_command_and_in_no_environment(
+    payments: Payments, accounts: Accounts, migrated_database: dict[str, str], tmp_path: Path
+) -> None:
+    assert payments("sample", "--count", str(SAMPLE_ROWS)).returncode == 0
+    environment = accounts.environment(migrated_database["MYSQL_DB"], BACKUP)
+    password = environment["MYSQL_PASSWORD"]
+    command = [sys.executable, "-m", "tools.cli.main", "backup", str(tmp_path / "copy.sql.gz")]
+    seen: list[bytes] = []
+    with subprocess.Popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}) as process:
+        while process.poll() is None:
+            seen += said_of_dump_programs()
+            time.sleep(0.001)
+    assert process.returncode == 0
+    assert seen
+    assert all(password.encode() not in text for text in seen)
+
+
+def said_of_dump_programs() -> list[bytes]:
+    """Return what everybody, and this user, can read of the programs that are writing a copy."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (folder / "cmdline").read_bytes()
+            if b"dump\0--defaults-file=" in command:
+                found.append(command)
+                # What the child gets from its parent is the settings, which hold the password: it must not be there.
+                found.append((folder / "environ").read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("password", ["plain", " sp ace ", "a\"b'c", "#1", 'a"#b', "a'#b", "\\n\\", "\\'\"", "tab\tx"])
+def test_any_password_logs_in(
+    database_server: DatabaseServer, migrated_database: dict[str, str], payments: Payments, password: str
+) -> None:
+    user = f"odd_{new_order_id()}"
+    database_server.execute(f"CREATE USER {user} IDENTIFIED BY %s", (password,))
+    try:
+        database_server.execute(f"GRANT SELECT ON {migrated_database['MYSQL_DB']}.* TO {user}")
+        run = payments("backup", "copy.sql.gz", MYSQL_USER=user, MYSQL_PASSWORD=password)
+        assert run.returncode == 0, run.stderr
+    finally:
+        database_server.execute(f"DROP USER {user}")
+
+
+def test_a_password_that_no_option_file_can_hold_is_told(migrated_database: dict[str, str]) -> None:
+    settings = settings_of({**migrated_database, "MYSQL_PASSWORD": "a\"'#"})
+    program = client_programs.dump_program(for_mariadb=True)
+    with pytest.raises(ClientProgramError, match="both kinds of quotation marks"), login_options(settings, program):
+        pass
+
+
+@pytest.fixture
+def copy(payments: Payments, tmp_path: Path) -> Path:
+    """A backup of some payments."""
+    assert payments("sample", "--count", "100").returncode == 0
+    assert payments("backup", "copy.sql.gz").returncode == 0
+    return tmp_path / "copy.sql.gz"
+
+
+def test_a_copy_is_private_and_is_not_written_over(payments: Payments, copy: Path) -> None:
+    assert copy.stat().st_mode & 0o777 == 0o600
+    before = copy.read_bytes()
+
+    run = payments("backup", copy.name)
+
+    assert run.returncode == 1
+    assert "is there already" in run.stderr
+    assert copy.read_bytes() == before
+    assert sorted(path.name for path in copy.parent.iterdir()) == [copy.name]
+
+
+def damaged(copy: Path, how: str) -> None:
+    text = gzip.decompress(copy.read_bytes())
+    match how:
+        case "cut off":
+            copy.write_bytes(copy.read_bytes()[:-200])
+        case "a bit flipped":
+            packed = bytearray(copy.read_bytes())
+            packed[len(packed) // 2] ^= 1
+            copy.write_bytes(packed)
+        case "a row less":
+            lines = text.splitlines(keepends=True)
+            place = next(
+                number for number, line in enumerate(lines) if line.startswith(b"(") and line.endswith(b"),\n")
+            )
+            copy.write_bytes(gzip.compress(b"".join(lines[:place] + lines[place + 1 :])))
+        case "an amount changed":
+            copy.write_bytes(gzip.compress(text.replace(b"'UPI'", b"'COD'", 1)))
+        case "without its last line":
+            copy.write_bytes(gzip.compress(b"".join(text.splitlines(keepends=True)[:-1])))
+        case "more after it":
+            copy.write_bytes(copy.read_bytes() + gzip.compress(b"DROP TABLE payments;\n"))
+        case "no backup":
+            copy.write_bytes(b"payment_id,order_id\n1,2\n")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "cut off",
+        "a bit flipped",
+        "a row less",
+        "an amount changed",
+        "without its last line",
+        "more after it",
+        "no backup",
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused_before_anything_is_changed(
+    payments: Payments, copy: Path, empty_database: dict[str, str], database_server: DatabaseServer, how: str
+) -> None:
+    database_server.execute(f"DROP DATABASE {empty_database['MYSQL_DB']}")
+    database_server.execute(f"CREATE DATABASE {empty_database['MYSQL_DB']}")
+    assert payments("restore", "--check", copy.name).returncode == 0
+    damaged(copy, how)
+
+    for arguments in (["--check"], []):
+        run = payments("restore", copy.name, *arguments)
+        assert run.returncode == 1
+        assert copy.name in run.stderr
+    assert database_server.execute("SHOW TABLES", database=empty_database["MYSQL_DB"]) == []
+
+
+def test_a_database_with_tables_keeps_them_unless_told_otherwise_and_unless_it_is_used(
+    payments: Payments, copy: Path, table: Table, migrated_database: dict[str, str], database_server: DatabaseServer
+) -> None:
+    table("UPDATE payments SET order_id = 7")
+
+    run = payments("restore", copy.name)
+    assert run.returncode == 1
+    assert "--overwrite" in run.stderr
+    owner = {"MYSQL_PASSWORD": ""} | database_server.environment(migrated_database["MYSQL_DB"])
+    with database_server.connection(migrated_database["MYSQL_DB"]):
+        run = payments("restore", copy.name, "--overwrite", **owner)
+    assert run.returncode == 1
+    assert "1 other sessions use" in run.stderr
+    assert table("SELECT COUNT(*) FROM payments WHERE order_id <> 7") == [(0,)]
+
+    run = payments("restore", copy.name, "--overwrite", **owner)
+    assert run.returncode == 0, run.stderr
+    assert table("SELECT COUNT(*) FROM payments WHERE order_id <> 7") > [(0,)]
+
+
+def test_a_restore_that_the_database_refuses_says_what_is_to_be_done(
+    payments: Payments, copy: Path, make_database: Callable[[], dict[str, str]], accounts: Accounts
+) -> None:
+    other = make_database()["MYSQL_DB"]
+    database_server = accounts.server
+    database_server.execute(f"GRANT SELECT ON {other}.* TO {SERVICE + accounts.suffix}")
+
+    run = payments("restore", copy.name, **accounts.environment(other, SERVICE))
+
+    assert run.returncode == 1
+    assert "denied" in run.stderr
+    assert "is half restored" in run.stderr
+
+
+def test_a_copy_of_an_older_version_is_restored_and_must_be_migrated(
+    payments: Payments, table: Table, make_database: Callable[[], dict[str, str]]
+) -> None:
+    table("DELETE FROM schema_migrations WHERE version >= 7")
+    assert payments("backup", "older.sql.gz").returncode == 0
+
+    run = payments("restore", "older.sql.gz", **make_database())
+
+    assert run.returncode == 0, run.stderr
+    assert "the database is at migration 6" in run.stdout
+    assert "run `payments migrate`" in run.stdout
+
+
+def test_a_copy_of_the_other_product_is_refused(
+    payments: Payments, tmp_path: Path, make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
+) -> None:
+    ((version,),) = database_server.execute("SELECT VERSION()")
+    other = "8.0.36" if "mariadb" in version.lower() else "10.11.19-MariaDB"
+    with new_backup_file(tmp_path / "copy.sql.gz") as (file, _):
+        write_backup(file, [b"-- Dump completed\n"], Origin("ecommerce", other, 7, "2026-11-25 00:00:00.000000"))
+
+    run = payments("restore", "copy.sql.gz", **make_database())
+
+    assert run.returncode == 1
+    assert "payments export" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo 'CREATE TABLE `payments` ('; echo 'Table definition has changed' >&2; exit 2", "Table definition has"),
+        ("echo 'CREATE TABLE `payments` ('", "has no end"),
+        ("echo '-- Dump completed'; kill -9 $$", "failed"),
+    ],
+)
+def test_a_copy_that_breaks_off_leaves_no_file(payments: Payments, tmp_path: Path, script: str, told: str) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("mariadb-dump", "mysqldump"):
+        (programs / name).write_text(f"#!/bin/sh\n[ $1 = --version ] && exit\n{script}\n")
+        (programs / name).chmod(0o755)
+
+    run = payments("backup", "copy.sql.gz", PATH=f"{programs}:{os.environ['PATH']}")
+
+    assert run.returncode == 1
+    assert told in run.stderr
+    assert "no backup was made" in run.stderr
+    assert list(tmp_path.iterdir()) == [programs]
+
+
+def test_a_database_that_is_none_of_payments_is_not_backed_up(
+    payments: Payments, make_database: Callable[[], dict[str, str]]
+) -> None:
+    run = payments("backup", "copy.sql.gz", **make_database())
+
+    assert run.returncode == 1
+    assert "nothing to back up" in run.stderr
+
+
+def test_without_the_programs_it_says_how_to_get_them(payments: Payments, tmp_path: Path) -> None:
+    run = payments("backup", "copy.sql.gz", PATH=str(tmp_path))
+
+    assert run.returncode == 1
+    assert "apt-get install" in run.stderr
+
+
+def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tmp_path: Path) -> None:
+    """As ``docs/backup.md`` has it."""
+    options = ("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=1")
+    with PrivateDatabase(tmp_path / "logged", options=options) as private:
+        environment = private.environment() | {"MYSQL_USER": "root", "MYSQL_PASSWORD": ""}
+        migrate(settings_of(environment), say=lambda _: None)
+        commands = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
+
+        def payments(*arguments: str, **settings: str) -> str:
+            run = programs.run("tools.cli.main", *arguments, environment=commands | settings, folder=tmp_path)
+            assert run.returncode == 0, run.stderr
+            return run.stdout
+
+        service = RunningService({**environment, **PROBABILITIES}).start()
+        with calling(service):
+            payments("backup", "copy.sql.gz", "--binlog-position")
+        assert service.stop() == 0
+        text = gzip.decompress((tmp_path / "copy.sql.gz").read_bytes()).decode()
+        position = re.search(r"_LOG_FILE='([^']+)', \w+_LOG_POS=(\d+)", text)
+        assert position is not None
+        with private.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("FLUSH BINARY LOGS")  # what follows, such as the restore, is in the next one
+        payments("restore", "copy.sql.gz", MYSQL_DB="restored")
+        log = private.folder / "data" / position[1]
+        replay = ["mariadb-binlog", "--no-defaults", f"--start-position={position[2]}", str(log)]
+        replay += ["--rewrite-db=ecommerce->restored"]
+        client = ["mariadb", "--no-defaults", f"--socket={private.socket_path}", "--user=root"]
+        with subprocess.Popen(replay, stdout=subprocess.PIPE) as read:
+            subprocess.run(client, stdin=read.stdout, check=True, timeout=60)
+        assert read.returncode == 0
+        with private.connect() as connection, connection.cursor() as cursor:
+            for table, key in (("payments", "payment_id"), ("refunds", "refund_id")):
+                rows = []
+                for database in ("ecommerce", "restored"):
+                    cursor.execute(f"SELECT * FROM {database}.{table} ORDER BY {key}")
+                    rows.append(cursor.fetchall())
+                assert len(rows[0]) > read_backup(tmp_path / "copy.sql.gz").contents.rows[table]
+                assert rows[0] == rows[1]
+
+
+def test_what_is_read_of_a_file_is_what_was_written(tmp_path: Path) -> None:
+    lines = [b"CREATE TABLE `a``b` (\n", b"INSERT INTO `a``b` VALUES (1,'(('),(2,'\\'(');\n", b"-- Dump completed\n"]
+    origin = Origin("ecommerce", "8.0.36", 7, "2026-11-25 00:00:00.000000")
+    path = tmp_path / "copy.sql.gz"
+
+    with new_backup_file(path) as (file, _):
+        written = write_backup(file, lines, origin)
+
+    assert written.contents.rows == {"a`b": 2}
+    assert read_backup(path) == written
+    with pytest.raises(BackupFileError, match="has no end"), new_backup_file(tmp_path / "other") as (file, _):
+        write_backup(file, lines[:-1], origin)
+
+
+def test_after_a_restore_whose_counters_were_lifted_nobody_misses_an_event_by_an_old_token(
+    payments: Payments,
+    start_service: Callable[..., RunningService],
+    make_database: Callable[[], dict[str, str]],
+    database_server: DatabaseServer,
+) -> None:
+    """As ``docs/backup.md`` has it."""
+
+    def charge(api: GrpcDriver) -> int:
+        return api.charge(charge_request()).payment.payment_id
+
+    def first_of(api: GrpcDriver, token: str) -> pb.WatchPaymentsResponse:
+        return next(api.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60))
+
+    service = start_service(EVENT_RELAY_INTERVAL_SECONDS="0.05")
+    with grpc.insecure_channel(service.target) as channel:
+        api = GrpcDriver(channel)
+        charge(api)
+        assert payments("backup", "copy.sql.gz").returncode == 0
+        lost = [charge(api) for _ in range(3)]
+        stream = api.stub.WatchPayments(
+            pb.WatchPaymentsRequest(resume_token=first_of(api, "").resume_token), timeout=60
+        )
+        lost.append(charge(api))
+        token = next(answer.resume_token for answer in stream if answer.event.payment.payment_id == lost[-1])
+        stream.cancel()
+    restored = make_database()
+    assert payments("restore", "copy.sql.gz", **restored).returncode == 0
+    name = restored["MYSQL_DB"]
+    database_server.execute("UPDATE payment_stream SET last_sequence = last_sequence + 1000000", database=name)
+    database_server.execute("ALTER TABLE payments AUTO_INCREMENT = 1000", database=name)
+
+    other = RunningService({**restored, **PROBABILITIES, "EVENT_RELAY_INTERVAL_SECONDS": "0.05"}).start()
+    with grpc.insecure_channel(other.target) as channel:
+        api = GrpcDriver(channel)
+        stream = api.stub.WatchPayments(pb.WatchPaymentsRequest(), timeout=60)
+        next(stream)
+        new = [charge(api) for _ in range(10)]
+        assert [next(stream).event.payment.payment_id for _ in new] == new
+        stream.cancel()
+        with pytest.raises(grpc.RpcError) as failed:
+            for _ in api.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60):
+                pass
+        assert call_failed(failed.value).reason == "RESUME_TOKEN_EXPIRED"  # type: ignore[arg-type]
+    assert not set(new) & set(lost)
+    assert other.stop() == 0

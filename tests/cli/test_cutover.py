@@ -1,0 +1,93 @@
+"""``docs/cutover.md``: its commands, run in their order against a database that the replaced service made."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bench.peers.replaced.table import TABLE
+from tests.conftest import PROBABILITIES
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.peer import running_peer
+from tests.support.running_service import RunningService
+
+DOCUMENT = Path("docs/cutover.md")
+ROWS = (
+    "INSERT INTO payments (order_id, amount, method, status, reference, created_at) VALUES "
+    "(1, 10, 'UPI', 1, 'ECI20250910-000001', '2025-02-07 05:28:54'), (2, 20, 'cheque', 0, NULL, '2025-02-07 05:28:55')"
+)
+
+
+def blocks() -> list[tuple[int, str, str]]:
+    """Return the commands of the document: the step that each belongs to, its language and its text."""
+    found = []
+    for number, step in re.findall(r"^## (\d)\. (.*?)(?=^## |\Z)", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL):
+        found += [
+            (int(number), *block) for block in re.findall(r"^```(\w+)\n(.*?)^```", step, re.MULTILINE | re.DOTALL)
+        ]
+    return found
+
+
+@pytest.fixture
+def shell(empty_database: dict[str, str]) -> dict[str, str]:
+    """The environment in which the commands are run."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    return kept | empty_database | {"PATH": path}
+
+
+@pytest.mark.long
+def test_every_step_goes_as_it_is_written(
+    empty_database: dict[str, str], database_server: DatabaseServer, shell: dict[str, str]
+) -> None:
+    for text in (TABLE, ROWS):
+        database_server.execute(text, database=empty_database["MYSQL_DB"])
+    answers: dict[str, list[tuple[object, ...]]] = {}
+
+    def run_step(wanted: int) -> None:
+        steps = [(language, text) for step, language, text in blocks() if step == wanted]
+        assert steps
+        for language, text in steps:
+            if language == "sql":
+                answers[text] = database_server.execute(text.strip(), database=empty_database["MYSQL_DB"])
+            else:
+                run = subprocess.run(
+                    ["bash", "-euo", "pipefail", "-c", text], env=shell, capture_output=True, text=True, check=False
+                )
+                assert run.returncode == 0, f"{text}\n{run.stdout}\n{run.stderr}"
+
+    with running_peer(empty_database | {"SUCCESS_PROBABILITY": "1"}) as old_url:
+        shell["OLD_URL"] = old_url
+        assert httpx.post(f"{old_url}/v1/payments/charge", json={"order_id": 3, "amount": 30}).status_code == 201
+        for step in (1, 2, 3):
+            run_step(step)
+        (newest,) = next(rows for text, rows in answers.items() if "off_minutes" in text)
+        assert newest[1] == 0
+
+        new = RunningService({**empty_database, **PROBABILITIES}).start()
+        try:
+            shell["NEW_URL"] = new.rest_url
+            run_step(4)
+            run_step(5)
+            assert httpx.post(f"{new.rest_url}/v1/payments/1/refund").status_code == 200
+            old_items = httpx.get(f"{old_url}/v1/payments?order_id=1").json()["items"]
+            assert [item["refunded"] for item in old_items] == [True]
+            run_step(6)
+        finally:
+            new.kill()
+
+    assert database_server.execute("SELECT COUNT(*) FROM payments", database=empty_database["MYSQL_DB"]) == [(3,)]
+
+
+def test_the_document_and_the_figures_agree() -> None:
+    measured = json.loads(Path("bench/results/migration.json").read_text())
+    text = " ".join(DOCUMENT.read_text().split())
+
+    assert f"{measured['migrate_seconds']:.1f} s in all" in text
+    assert f"write waited {measured['longest_write_seconds']:.1f} s, none failed" in text
+    assert measured["failed_writes"] == 0

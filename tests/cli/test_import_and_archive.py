@@ -1,0 +1,263 @@
+"""``payments import`` while ``payments archive`` runs: nothing archived comes back, whatever the order of the two."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.config.settings import Settings
+from tests.cli.conftest import HEADER, Table, csv_of, payment_line
+from tests.support.databases import DatabaseServer, settings_of
+from tools.cli.import_csv import LoadOptions, Report, load_file
+from tools.operations import archive_statements
+from tools.operations.archive import archive, unarchive
+from tools.progress import meter
+from tools.transfer.lines import Outcome
+from tools.transfer.payment_loader import PaymentLoader
+
+BEFORE = datetime.now(UTC) - timedelta(days=400)
+EXPORT_HEADER = HEADER + ",refunded,currency,refunded_amount,requested_method,caller,request_id"
+REFUND_HEADER = "refund_id,payment_id,amount,requested_amount,status,reason,caller,request_id,created_at"
+
+Load = Callable[..., Report]
+
+
+@pytest.fixture
+def owner(migrated_database: dict[str, str], database_server: DatabaseServer) -> Settings:
+    return settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
+
+
+@pytest.fixture
+def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
+    def run(text: str) -> Report:
+        path = tmp_path / "a.csv"
+        path.write_text(text)
+        with path.open("rb") as file, meter("test", None) as show:
+            return load_file(settings_of(migrated_database), file, tmp_path / "rejects.csv", LoadOptions(), show=show)
+
+    return run
+
+
+@pytest.fixture
+def old_payment(table: Table) -> None:
+    """Payment 2, which was charged long ago for request ``old-key`` of ``shop``."""
+    table(
+        "INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, caller, request_id)"
+        " VALUES (2, 342, 100, 'UPI', 1, 'OLD', UTC_TIMESTAMP(6) - INTERVAL 500 DAY, 'shop', 'old-key')"
+    )
+
+
+def archive_now(owner: Settings) -> None:
+    with meter("archive", None) as show:
+        assert archive(owner, BEFORE, pause_seconds=0, show=show).payments == 1
+
+
+@contextmanager
+def held(
+    database_server: DatabaseServer, owner: Settings, statement: str, *, commit: bool = False
+) -> Iterator[Callable[[Future[Report]], None]]:
+    """Hold the locks of a statement, then roll it back; the value waits until another session waits for a lock."""
+    with database_server.connection(owner.mysql_db) as connection, connection.cursor() as cursor:
+        connection.begin()
+        cursor.execute(statement)
+        yield partial(database_server.wait_for_lock_wait, owner.mysql_db)
+        (connection.commit if commit else connection.rollback)()
+
+
+EXTRA = "77,342,100.00,UPI,SUCCESS,{reference},2024-01-01 00:00:00,0,INR,0.00,,{caller},{request_id}"
+LINES = {
+    "payment_id": EXTRA.replace("77", "2").format(reference="ANOTHER", caller="", request_id=""),
+    "reference": EXTRA.format(reference="OLD", caller="", request_id=""),
+    "request_id": EXTRA.format(reference="ANOTHER", caller="shop", request_id="old-key"),
+}
+FIRST = payment_line(1) + ",0,INR,0.00,,,"
+
+
+@pytest.mark.usefixtures("old_payment")
+@pytest.mark.parametrize("field", LINES)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_payment_that_is_archived_while_an_import_waits_is_not_inserted_again(
+    load: Load,
+    table: Table,
+    owner: Settings,
+    database_server: DatabaseServer,
+    tmp_path: Path,
+    field: str,
+    *,
+    is_there: bool,
+) -> None:
+    """The import waits for payment 1: for its row, or for one that another session inserts and takes back."""
+    insert = "INSERT INTO payments (payment_id, order_id, method, status, reference) VALUES (1, 9, 'UPI', 1, 'ONE')"
+    if is_there:
+        load(csv_of(FIRST, header=EXPORT_HEADER))
+        table("UPDATE payments SET created_at = UTC_TIMESTAMP(6) WHERE payment_id = 1")
+        # The archive waits until the stream has these changes, and no service relays them here.
+        table("DELETE FROM payment_outbox")
+    hold = "SELECT * FROM payments WHERE payment_id = 1 FOR UPDATE" if is_there else insert
+    with ThreadPoolExecutor(1) as threads:
+        with held(database_server, owner, hold) as wait_for_waiter:
+            importing = threads.submit(load, csv_of(FIRST, LINES[field], header=EXPORT_HEADER))
+            wait_for_waiter(importing)
+            archive_now(owner)
+        report = importing.result()
+
+    assert report.rejected == 1
+    assert table("SELECT payment_id FROM payments") == [(1,)]
+    assert table("SELECT payment_id FROM payments_archive") == [(2,)]
+    rejects = (tmp_path / "rejects.csv").read_text().splitlines()
+    assert rejects[1].startswith(f"3,{field},")
+    assert "archived" in rejects[1]
+
+
+@pytest.mark.parametrize("field", LINES)
+def test_a_payment_that_is_archived_between_the_look_up_and_the_insert_is_rejected(
+    load: Load, table: Table, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """As another node of a cluster may do it: the archive's lock, which waits for the look-up, is one node's own."""
+    original, calls = PaymentLoader._write, 0
+
+    def write_after_archive(loader: PaymentLoader, *arguments: Any) -> None:  # noqa: ANN401
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            table(
+                "INSERT INTO payments_archive (payment_id, order_id, method, reference, refunded, currency, "
+                "refunded_amount, caller, request_id, archived_at) "
+                "VALUES (2, 342, 'UPI', 'OLD', 0, 'INR', 0, 'shop', 'old-key', UTC_TIMESTAMP(6))"
+            )
+        original(loader, *arguments)
+
+    load(csv_of(FIRST, header=EXPORT_HEADER))
+    monkeypatch.setattr(PaymentLoader, "_write", write_after_archive)
+
+    report = load(csv_of(FIRST, LINES[field], header=EXPORT_HEADER))
+
+    assert (report.counts[Outcome.UNCHANGED], report.rejected, calls) == (1, 1, 2)
+    assert table("SELECT payment_id FROM payments") == [(1,)]
+
+
+@pytest.mark.usefixtures("old_payment")
+@pytest.mark.parametrize("field", LINES)
+def test_an_archived_payment_is_not_inserted_again(load: Load, table: Table, owner: Settings, field: str) -> None:
+    archive_now(owner)
+
+    report = load(csv_of(FIRST, LINES[field], header=EXPORT_HEADER))
+
+    assert report.rejected == 1
+    assert table("SELECT payment_id FROM payments") == [(1,)]
+
+
+@pytest.mark.usefixtures("old_payment")
+def test_a_payment_that_was_brought_back_is_known_again(load: Load, table: Table, owner: Settings) -> None:
+    archive_now(owner)
+    unarchive(owner, [2], lambda _: None)
+    line = "2,342,100.00,UPI,SUCCESS,OLD,{},0,INR,0.00,,shop,old-key"
+    ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments")
+
+    report = load(csv_of(line.format(created_at), header=EXPORT_HEADER))
+
+    assert (report.counts.total(), report.rejected) == (1, 0)
+    assert table("SELECT payment_id FROM payments") == [(2,)]
+
+
+@pytest.mark.usefixtures("old_payment")
+@pytest.mark.parametrize("commit", [True, False])
+def test_an_import_that_waits_for_a_payment_to_be_brought_back_inserts_nothing(
+    load: Load, table: Table, owner: Settings, database_server: DatabaseServer, *, commit: bool
+) -> None:
+    archive_now(owner)
+    ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments_archive")
+    line = f"2,342,100.00,UPI,SUCCESS,OLD,{created_at},0,INR,0.00,,shop,old-key"
+    bring_back = archive_statements.BRING_BACK_PAYMENT % 2
+    with ThreadPoolExecutor(1) as threads:
+        with held(database_server, owner, bring_back, commit=commit) as wait_for_waiter:
+            importing = threads.submit(load, csv_of(line, header=EXPORT_HEADER))
+            wait_for_waiter(importing)
+        report = importing.result()
+
+    assert (report.counts[Outcome.UNCHANGED], report.rejected) == ((1, 0) if commit else (0, 1))
+    assert table("SELECT COUNT(*) FROM payments") == [(int(commit),)]
+
+
+@pytest.fixture
+def old_refund(table: Table) -> None:
+    """Refund 5 of payment 2, all of it; and payment 3, which an earlier system refunded."""
+    table("UPDATE payments SET refunded = 1, refunded_amount = 100")
+    table(
+        "INSERT INTO refunds (refund_id, payment_id, amount, status, reason, caller, request_id, created_at) "
+        "VALUES (5, 2, 100, 1, '', 'shop', 'refund-key', UTC_TIMESTAMP(6) - INTERVAL 500 DAY)"
+    )
+    table(
+        "INSERT INTO payments (payment_id, order_id, amount, method, status, reference, refunded) "
+        "VALUES (3, 342, 100, 'UPI', 1, 'THREE', 1)"
+    )
+
+
+REFUND_LINES = {
+    "refund_id": "5,3,1.00,,SUCCESS,,shop,other-key,2024-01-01",
+    "request_id": "6,3,1.00,,SUCCESS,,shop,refund-key,2024-01-01",
+    "payment_id": "6,2,1.00,,FAILED,,shop,other-key,2024-01-01",
+}
+
+
+@pytest.mark.usefixtures("old_payment", "old_refund")
+@pytest.mark.parametrize("field", REFUND_LINES)
+def test_a_refund_with_a_key_of_an_archived_one_is_rejected(
+    load: Load, table: Table, owner: Settings, tmp_path: Path, field: str
+) -> None:
+    archive_now(owner)
+
+    report = load(csv_of(REFUND_LINES[field], header=REFUND_HEADER))
+
+    assert report.rejected == 1
+    assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
+    rejects = (tmp_path / "rejects.csv").read_text().splitlines()
+    assert rejects[1].startswith(f"2,{field},")
+    assert "archived" in rejects[1]
+
+
+@pytest.mark.usefixtures("old_payment", "old_refund")
+@pytest.mark.parametrize("field", ["refund_id", "request_id"])
+def test_a_refund_that_is_archived_while_an_import_waits_is_not_inserted_again(
+    load: Load, table: Table, owner: Settings, database_server: DatabaseServer, field: str
+) -> None:
+    """The import has looked the archive up, and waits for refund 4, which another session inserts and takes back."""
+    table("INSERT INTO payments (payment_id, order_id, amount, method, status) VALUES (4, 342, 100, 'UPI', 1)")
+    insert = (
+        "INSERT INTO refunds (refund_id, payment_id, amount, status, reason, caller, request_id, created_at) "
+        "VALUES (4, 4, 1, 1, '', 'x', 'x', UTC_TIMESTAMP(6))"
+    )
+    lines = ("4,3,1.00,,SUCCESS,,shop,first,2024-01-01", REFUND_LINES[field])
+    with ThreadPoolExecutor(1) as threads:
+        with held(database_server, owner, insert) as wait_for_waiter:
+            importing = threads.submit(load, csv_of(*lines, header=REFUND_HEADER))
+            wait_for_waiter(importing)
+            archive_now(owner)
+        report = importing.result()
+
+    assert report.rejected == 1
+    assert table("SELECT refund_id FROM refunds") == [(4,)]
+
+
+@pytest.mark.usefixtures("old_payment", "old_refund")
+def test_a_payment_is_not_archived_while_its_refunds_are_imported(
+    load: Load, table: Table, owner: Settings, database_server: DatabaseServer
+) -> None:
+    table("UPDATE payments SET refunded_amount = 100, created_at = NULL WHERE payment_id = 3")
+    table("UPDATE refunds SET amount = 99")
+    with ThreadPoolExecutor(1) as threads:
+        with held(database_server, owner, "SELECT * FROM payments WHERE payment_id = 3 FOR UPDATE") as wait_for_waiter:
+            lines = ("6,2,1.00,,SUCCESS,,shop,other-key,2024-01-01", "7,3,1.00,,SUCCESS,,shop,key,2024-01-01")
+            importing = threads.submit(load, csv_of(*lines, header=REFUND_HEADER))
+            wait_for_waiter(importing)
+            with meter("archive", None) as show:
+                assert archive(owner, BEFORE, pause_seconds=0, show=show).in_use == 1
+        report = importing.result()
+
+    assert (report.counts.total(), report.rejected) == (2, 0)
+    assert table("SELECT refund_id FROM refunds ORDER BY 1") == [(5,), (6,), (7,)]

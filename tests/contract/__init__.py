@@ -1,0 +1,1 @@
+"""What callers are promised, over every transport and engine, by services that run."""

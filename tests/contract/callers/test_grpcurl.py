@@ -1,0 +1,87 @@
+"""The service as people debug it: with grpcurl, by reflection, with no proto at hand."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.support.drivers.requests import new_order_id
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
+
+SERVICE = "payments.v1.PaymentService"
+
+
+class Grpcurl:
+    """Runs grpcurl against a server."""
+
+    def __init__(self, target: str) -> None:
+        """Keep the server's address."""
+        self._target = target
+
+    def run(self, *arguments: str, data: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run it, and return what it said."""
+        command = [
+            str(ROOT / ".bin" / "grpcurl"),
+            "-plaintext",
+            *(["-d", json.dumps(data)] if data is not None else []),
+        ]
+        return subprocess.run(
+            [*command, self._target, *arguments], capture_output=True, text=True, timeout=30, check=False
+        )
+
+    def call(self, rpc: str, data: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        """Call an RPC, and return its answer."""
+        done = self.run(f"{SERVICE}/{rpc}", data=data)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def grpcurl(service: RunningService) -> Grpcurl:
+    return Grpcurl(service.target)
+
+
+def test_grpcurl_lists_the_services(grpcurl: Grpcurl) -> None:
+    services = grpcurl.run("list").stdout.split()
+    assert {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= set(services)
+
+
+def test_grpcurl_describes_the_service_and_its_messages(grpcurl: Grpcurl) -> None:
+    described = grpcurl.run("describe", SERVICE).stdout
+    for rpc in ("Charge", "Refund", "GetPayment", "ListPayments"):
+        assert f"rpc {rpc}" in described
+    assert "/v2/payments:charge" in described
+    assert "optional string request_id = 4" in grpcurl.run("describe", "payments.v1.ChargeRequest").stdout
+
+
+def test_grpcurl_describes_a_single_rpc(grpcurl: Grpcurl) -> None:
+    for name in (f"{SERVICE}.Charge", "grpc.reflection.v1.ServerReflection.ServerReflectionInfo"):
+        assert " is a method:\nrpc " in grpcurl.run("describe", name).stdout
+    assert "not found" in grpcurl.run("describe", f"{SERVICE}.Chargeback").stderr
+
+
+def test_grpcurl_charges_refunds_gets_and_lists(grpcurl: Grpcurl) -> None:
+    order_id = str(new_order_id())
+    charge = {"order_id": order_id, "amount": {"units": 561}, "method": "PAYMENT_METHOD_UPI"}
+    payment = grpcurl.call("Charge", charge)["payment"]
+    assert (payment["order_id"], payment["status"]) == (order_id, "PAYMENT_STATUS_SUCCEEDED")
+    refunded = grpcurl.call("Refund", {"payment_id": payment["payment_id"], "amount": {"units": 61}})
+    assert refunded["payment"]["refund_state"] == "REFUND_STATE_PARTIAL"
+    got = grpcurl.call("GetPayment", {"reference": payment["reference"]})
+    assert got == {"payment": refunded["payment"], "refunds": [refunded["refund"]]}
+    listed = grpcurl.call("ListPayments", {"filter": {"order_id": order_id}})
+    assert listed == {"payments": [refunded["payment"]]}
+
+
+def test_grpcurl_shows_what_is_wrong_with_a_request(grpcurl: Grpcurl) -> None:
+    done = grpcurl.run(f"{SERVICE}/Charge", data={"amount": {"units": -1}})
+    assert done.returncode != 0
+    for shown in ("InvalidArgument", "order_id", "must be more than zero", "INVALID_REQUEST"):
+        assert shown in done.stderr
+
+
+def test_grpcurl_checks_health(grpcurl: Grpcurl) -> None:
+    done = grpcurl.run("grpc.health.v1.Health/Check", data={"service": SERVICE})
+    assert json.loads(done.stdout) == {"status": "SERVING"}

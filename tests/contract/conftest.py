@@ -1,0 +1,34 @@
+"""What the tests of TLS share: services with it, and their files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.config.settings import Engine
+from tests.support.certificates import Authority
+from tests.support.drivers.encrypted import RELOAD, Encrypted, Files
+from tests.support.running_service import RunningService
+
+
+@pytest.fixture
+def tls_files(tmp_path: Path) -> Files:
+    return Files(tmp_path, Authority(), Authority())
+
+
+@pytest.fixture
+def start_encrypted(tls_files: Files, start_service: Callable[..., RunningService]) -> Callable[..., Encrypted]:
+    def start(**settings: str) -> Encrypted:
+        return Encrypted(start_service(**{"GRPC_ENGINE": Engine.GRPCIO, **tls_files.write(), **settings}), tls_files)
+
+    return start
+
+
+@pytest.fixture
+def encrypted(start_encrypted: Callable[..., Encrypted]) -> Encrypted:
+    return start_encrypted(**RELOAD)
+
+
+@pytest.fixture
+def mutual(start_encrypted: Callable[..., Encrypted], tls_files: Files) -> Encrypted:
+    return start_encrypted(**tls_files.write_authorities(), **RELOAD)

@@ -1,0 +1,1 @@
+"""HTTP: the gateway, the API of the replaced service, the document and its pages."""

@@ -1,0 +1,145 @@
+"""The pages to read and try the REST interface, in a browser that reaches nothing but the service."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, expect
+
+from tests.support.drivers.chromium import TIMEOUT_MILLISECONDS, chromium
+from tests.support.running_service import RunningService
+
+# The browser may have to be installed first.
+pytestmark = pytest.mark.timeout(900)
+
+OPERATIONS = (
+    "/v2/payments:charge",
+    "/v2/payments/{paymentId}:refund",
+    "/v2/payments/by-reference/{reference}",
+    "/v1/payments/charge",
+    "/v1/payments/{payment_id}/refund",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@dataclass
+class Visit:
+    """A page, what it asked of other hosts (which it did not get), and what it complained about."""
+
+    page: Page
+    elsewhere: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    context = browser.new_context()
+    context.set_default_timeout(TIMEOUT_MILLISECONDS)
+    visit = Visit(context.new_page())
+
+    def is_elsewhere(url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.scheme not in {"data", "blob"} and parts.hostname != "127.0.0.1"
+
+    def note(request: Request) -> None:
+        if is_elsewhere(request.url):
+            visit.elsewhere.append(request.url)
+
+    def stop(route: Route) -> None:
+        if is_elsewhere(route.request.url):
+            route.abort()
+        else:
+            route.continue_()
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            visit.complaints.append(message.text)
+
+    context.route("**/*", stop)
+    context.on("request", note)
+    visit.page.on("console", listen)
+    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    yield visit
+    context.close()
+
+
+def test_swagger_ui_shows_the_operations_and_asks_nothing_of_other_hosts(service: RunningService, visit: Visit) -> None:
+    visit.page.goto(f"{service.rest_url}/docs")
+    for operation in OPERATIONS:
+        expect(visit.page.locator(f'[data-path="{operation}"]')).to_be_visible(timeout=TIMEOUT_MILLISECONDS)
+    expect(visit.page.get_by_text("Takes charges, refunds them, and finds them again.")).to_be_visible()
+    visit.page.wait_for_load_state("networkidle")
+    assert (visit.elsewhere, visit.complaints) == ([], [])
+
+
+def test_redoc_shows_the_operations_and_asks_nothing_of_other_hosts(service: RunningService, visit: Visit) -> None:
+    visit.page.goto(f"{service.rest_url}/redoc")
+    for operation in OPERATIONS:
+        expect(visit.page.get_by_text(operation, exact=True).first).to_be_attached(timeout=TIMEOUT_MILLISECONDS)
+    expect(visit.page.get_by_role("heading", name="Charges an order: asks the payment processor").first).to_be_visible()
+    visit.page.wait_for_load_state("networkidle")
+    assert (visit.elsewhere, visit.complaints) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "answer"),
+    [("/v1/payments/charge", "201", '"reference"'), ("/v2/payments:charge", "200", '"paymentId"')],
+)
+def test_a_charge_can_be_tried_out_in_swagger_ui(
+    service: RunningService, visit: Visit, path: str, status: str, answer: str
+) -> None:
+    visit.page.goto(f"{service.rest_url}/docs")
+    operation = visit.page.locator(".opblock-post").filter(has=visit.page.locator(f'[data-path="{path}"]'))
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+
+    reply = operation.locator(".live-responses-table")
+    expect(reply.locator("tbody .response-col_status")).to_contain_text(status, timeout=TIMEOUT_MILLISECONDS)
+    expect(reply).to_contain_text(answer)
+    assert (visit.elsewhere, visit.complaints) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/openapi.json", "application/json"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/redoc", "text/html; charset=utf-8"),
+        ("/docs/assets/swagger-ui.css", "text/css; charset=utf-8"),
+        ("/docs/assets/swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+        ("/docs/assets/redoc.standalone.js", "text/javascript; charset=utf-8"),
+        ("/docs/assets/favicon-32x32.png", "image/png"),
+    ],
+)
+def test_a_file_comes_compressed_or_plain_and_not_again_where_it_is_known(
+    service: RunningService, path: str, kind: str
+) -> None:
+    with httpx.Client(base_url=service.rest_url) as client:
+        plain = client.get(path, headers={"Accept-Encoding": "identity"})
+        compressed = client.get(path, headers={"Accept-Encoding": "gzip"})
+        known = client.get(path, headers={"If-None-Match": plain.headers["ETag"]})
+    assert plain.status_code == compressed.status_code == 200
+    assert plain.headers["Content-Type"] == kind
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert compressed.content == plain.content
+    assert (known.status_code, known.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_a_page_may_load_and_run_only_what_the_service_has(service: RunningService, path: str) -> None:
+    policy = httpx.get(f"{service.rest_url}{path}").headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'; connect-src 'self'" in policy
+
+
+@pytest.mark.parametrize("name", ["swagger-ui-bundle.js.map", "%2e%2e/swagger-ui.css", "nothing.js", ""])
+def test_there_are_no_other_assets(service: RunningService, name: str) -> None:
+    assert httpx.get(f"{service.rest_url}/docs/assets/{name}").status_code == 404

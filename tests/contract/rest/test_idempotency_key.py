@@ -1,0 +1,270 @@
+"""The Idempotency-Key header: which spellings are the same key, which are refused, and what it does for each write."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from payments.v1 import payments_pb2 as pb
+
+from server.transport.rest.gateway.idempotency import fill_request_ids
+from server.transport.service.codec import MAX_BATCH
+from tests.support.drivers.requests import new_order_id, new_request_id
+from tests.support.running_service import RunningService
+
+V1, V2, BATCH = "/v1/payments/charge", "/v2/payments:charge", "/v2/payments:batchCharge"
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The parts of a response that the tests look at."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+Post = Callable[..., Answer]
+
+
+@pytest.fixture
+def post(approving_service: RunningService) -> Post:
+    """Send a POST with its headers exactly as given: httpx would tidy them."""
+
+    def send(path: str, body: object, *headers: Header) -> Answer:
+        return request(approving_service.rest_port, "POST", path, body, headers)
+
+    return send
+
+
+def request(port: int, verb: str, path: str, body: object, headers: Sequence[Header]) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.putrequest(verb, path)
+    content = b"" if body is None else json.dumps(body).encode()
+    connection.putheader("Content-Length", str(len(content)))
+    if not any(name == "Content-Type" for name, _ in headers):
+        connection.putheader("Content-Type", "application/json")
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.endheaders(content)
+    response = connection.getresponse()
+    answer = Answer(response.status, json.loads(response.read()), dict(response.getheaders()))
+    connection.close()
+    return answer
+
+
+def key(value: str) -> Header:
+    return "Idempotency-Key", value
+
+
+def v1_body(order_id: int) -> dict[str, object]:
+    return {"order_id": order_id, "amount": 561}
+
+
+def v2_body(order_id: int) -> dict[str, object]:
+    return {"orderId": str(order_id), "amount": {"units": "561"}}
+
+
+BODIES: dict[str, dict[str, object]] = {
+    V1: v1_body(1),
+    V2: v2_body(1),
+    BATCH: {"charges": [v2_body(1)]},
+    "/v1/payments/1/refund": {},
+    "/v2/payments/1:refund": {},
+}
+
+
+def reference(answer: Answer) -> str:
+    return str(answer.body["reference"] if "reference" in answer.body else answer.body["payment"]["reference"])
+
+
+def violation(answer: Answer) -> dict[str, str]:
+    (found,) = (one for one in answer.body["details"] if one["@type"].endswith("BadRequest"))
+    return dict(found["fieldViolations"][0])
+
+
+@pytest.mark.parametrize("spelling", ["{} ", "{}\t", " {}", "\t {} \t ", '"{}"', '"{}" ', ' "{}"\t'])
+@pytest.mark.parametrize(("path", "body"), [(V1, v1_body), (V2, v2_body)])
+def test_every_spelling_of_a_key_charges_once(
+    post: Post, path: str, body: Callable[[int], dict[str, object]], spelling: str
+) -> None:
+    name, order_id = new_request_id(), new_order_id()
+    first = post(path, body(order_id), key(name))
+    second = post(path, body(order_id), key(spelling.format(name)))
+    assert reference(second) == reference(first)
+    assert second.headers["idempotency-replayed"] == "true"
+
+
+def test_escapes_of_a_quoted_key_stand_for_their_characters_and_interior_space_counts(post: Post) -> None:
+    name, order_id = new_request_id(), new_order_id()
+    first = post(V2, {**v2_body(order_id), "requestId": f'{name} "a\\b'})
+    assert reference(post(V2, v2_body(order_id), key(f'"{name} \\"a\\\\b"'))) == reference(first)
+    assert reference(post(V2, v2_body(order_id), key(f'"{name}  \\"a\\\\b"'))) != reference(first)
+    assert reference(post(V2, v2_body(order_id), key(f'{name} "a\\b'))) == reference(first)
+
+
+MALFORMED = ['"', '"k', '"k\\"', '"k\\a"', '"k"x', '"k" x', '"k";a=1', '"k", "l"', '"k""l"', '"a\tb"', '"caf\xe9"']
+
+
+@pytest.mark.parametrize("value", MALFORMED)
+@pytest.mark.parametrize("path", BODIES)
+def test_a_malformed_quoted_key_is_refused_and_the_allowed_form_is_said(post: Post, path: str, value: str) -> None:
+    answer = post(path, BODIES[path], key(value))
+    assert answer.status == 400
+    if path.startswith("/v1"):
+        assert answer.body["detail"].startswith("Idempotency-Key: ")
+        assert "in quotation marks" in answer.body["detail"]
+    else:
+        assert violation(answer)["field"] == "Idempotency-Key"
+        assert "in quotation marks" in violation(answer)["description"]
+
+
+@pytest.mark.parametrize("value", ["", " ", '""', "x" * 256, '"' + "x" * 256 + '"', "caf\xe9", "a\tb"])
+def test_a_key_outside_the_limits_of_request_id_is_refused(post: Post, value: str) -> None:
+    for path in (V1, "/v1/payments/1/refund"):
+        answer = post(path, v1_body(1), key(value))
+        assert (answer.status, answer.body["detail"][0]["loc"]) == (422, ["header", "idempotency-key"])
+    for path in (V2, "/v2/payments/1:refund", BATCH):
+        answer = post(path, BODIES[path], key(value))
+        assert (answer.status, violation(answer)["field"]) == (400, "Idempotency-Key")
+        assert "1 to 255 printable ASCII characters" in violation(answer)["description"]
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Api-Key", "Authorization", "Last-Event-ID"])
+@pytest.mark.parametrize("values", [("a", "b"), ("a", "a"), ("", "a")])
+def test_a_header_that_must_come_once_is_refused_twice_and_named(
+    post: Post, approving_service: RunningService, name: str, values: tuple[str, str]
+) -> None:
+    headers = [(name, values[0]), (name.lower(), values[1])]
+    for path in (V1, "/v1/payments/1/refund"):
+        answer = post(path, BODIES[path], *headers)
+        assert (answer.status, list(answer.body)) == (400, ["detail"])
+        assert answer.body["detail"] == f"{name}: must be sent at most once"
+    for path in (V2, BATCH, "/v2/payments/1:refund"):
+        answer = post(path, BODIES[path], *headers)
+        assert (answer.status, answer.body["code"]) == (400, 3)
+        assert violation(answer) == {"field": name, "description": "must be sent at most once"}
+    assert request(approving_service.rest_port, "GET", "/v1/payments", None, headers).status == 400
+    assert request(approving_service.rest_port, "GET", "/v2/payments", None, headers).status == 400
+
+
+def test_two_content_types_must_both_be_json(post: Post) -> None:
+    json_type, other = ("Content-Type", "application/json"), ("Content-Type", "text/plain")
+    assert post(V2, v2_body(new_order_id()), json_type, json_type).status == 200
+    assert post(V2, v2_body(new_order_id()), json_type, other).status == 415
+    assert post(V2, v2_body(new_order_id()), other, json_type).status == 415
+
+
+def test_space_around_every_header_is_no_part_of_it(post: Post) -> None:
+    named = post(
+        V2, v2_body(new_order_id()), ("X-Request-Id", "\t call 7 \t"), ("Content-Type", " application/json \t")
+    )
+    assert named.headers["x-request-id"] == "call 7"
+    assert named.status == 200
+
+
+def test_a_trailer_is_not_a_header(approving_service: RunningService) -> None:
+    name, order_id = new_request_id(), new_order_id()
+    head = b"POST /v2/payments:charge HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = json.dumps(v2_body(order_id)).encode()
+    trailer = f"Idempotency-Key: {name}\r\nAuthorization: x\r\n\r\n".encode()
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", approving_service.rest_port), 10) as connection:
+            connection.sendall(head + b"%x\r\n%b\r\n0\r\n%b" % (len(body), body, trailer))
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        assert b"idempotency-replayed" not in answer
+
+
+# Batches
+
+
+def batch(post: Post, charges: Sequence[dict[str, object]], *headers: Header) -> list[dict[str, Any]]:
+    answer = post(BATCH, {"charges": charges}, *headers)
+    assert answer.status == 200, answer.body
+    return list(answer.body["results"])
+
+
+def references(results: Sequence[dict[str, Any]]) -> list[str]:
+    return [result["payment"]["reference"] for result in results]
+
+
+@pytest.mark.parametrize("length", [1, 36, 255])
+def test_a_repeated_batch_with_a_key_charges_once(post: Post, length: int) -> None:
+    header = key(new_request_id().ljust(length, "x")[-length:])
+    charges = [v2_body(new_order_id()) for _ in range(3)]
+    first, second = batch(post, charges, header), batch(post, charges, header)
+    assert references(second) == references(first)
+    assert [result.get("replayed", False) for result in (*first, *second)] == [False] * 3 + [True] * 3
+
+
+def test_equal_charges_of_a_batch_with_a_key_are_charges_of_their_own(post: Post) -> None:
+    charges = [v2_body(new_order_id())] * 2
+    assert len(set(references(batch(post, charges, key(new_request_id()))))) == 2
+
+
+def test_a_charge_with_its_own_request_id_keeps_it_in_a_batch_with_a_key(post: Post) -> None:
+    own, order_id = new_request_id(), new_order_id()
+    alone = post(V2, {**v2_body(order_id), "requestId": own})
+    charges = [v2_body(order_id), {**v2_body(order_id), "requestId": own}]
+    header = key(new_request_id())
+    results = batch(post, charges, header)
+    assert references(results)[1] == reference(alone)
+    assert references(batch(post, charges, header)) == references(results)
+
+
+def test_a_key_names_other_charges_in_a_batch_than_alone(post: Post) -> None:
+    header, body = key(new_request_id()), v2_body(new_order_id())
+    alone = reference(post(V2, body, header))
+    assert references(batch(post, [body], header)) != [alone]
+
+
+def test_a_key_with_other_charges_is_refused_charge_by_charge(post: Post) -> None:
+    header, kept = key(new_request_id()), v2_body(new_order_id())
+    first = batch(post, [kept, v2_body(new_order_id())], header)
+    again = batch(post, [kept, v2_body(new_order_id()), v2_body(new_order_id())], header)
+    assert references(again[:1]) == references(first[:1])
+    assert again[1]["error"]["code"] == 6
+    assert again[2]["payment"]["reference"] not in references(first)
+
+
+def test_every_spelling_of_a_key_repeats_a_batch(post: Post) -> None:
+    name, charges = new_request_id(), [v2_body(new_order_id())]
+    first = references(batch(post, charges, key(name)))
+    assert references(batch(post, charges, key(f'"{name}" '))) == first
+
+
+# Refunds
+
+
+@pytest.mark.parametrize("again", ["{} ", '"{}"'])
+def test_every_spelling_of_a_key_refunds_once(post: Post, again: str) -> None:
+    name = new_request_id()
+    payment_id = post(V2, v2_body(new_order_id())).body["payment"]["paymentId"]
+    path, part = f"/v2/payments/{payment_id}:refund", {"amount": {"units": "100"}}
+    first, second = (post(path, part, key(value)) for value in (name, again.format(name)))
+    assert second.body["refund"]["refundId"] == first.body["refund"]["refundId"]
+    rest = new_request_id()
+    path = f"/v1/payments/{payment_id}/refund"
+    answers = [post(path, None, key(value)) for value in (rest, again.format(rest))]
+    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true"]
+
+
+def test_an_empty_request_id_is_not_the_key(post: Post) -> None:
+    refused = post(V2, v2_body(1) | {"requestId": ""}, key(new_request_id()))
+    assert (refused.status, violation(refused)["field"]) == (400, "request_id")
+    batch = {"charges": [v2_body(1) | {"requestId": ""}, v2_body(1)]}
+    first, second = post(BATCH, batch, key(new_request_id())).body["results"]
+    assert "error" in first
+    assert "payment" in second
+
+
+def test_no_request_id_is_derived_beyond_the_longest_batch() -> None:
+    message = pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * (MAX_BATCH + 1))
+    fill_request_ids(message, "k")
+    assert message.charges[MAX_BATCH - 1].HasField("request_id")
+    assert not message.charges[MAX_BATCH].HasField("request_id")

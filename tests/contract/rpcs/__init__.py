@@ -1,0 +1,1 @@
+"""The RPCs: what each does, over gRPC and REST alike."""

@@ -1,0 +1,179 @@
+"""Payments of the replaced service, adopted in place, as callers see them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+import pymysql
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from payments.v1 import payments_pb2 as pb
+
+from bench.peers.replaced.table import TABLE
+from tests.conftest import PROBABILITIES
+from tests.support.databases import DatabaseServer, settings_of
+from tests.support.drivers.calls import CallFailed, GrpcDriver
+from tests.support.drivers.requests import charge, money, refund
+from tests.support.legacy_table import LEGACY_INSERT
+from tests.support.running_service import RunningService
+from tools.database.migration_files import MigrationError
+from tools.database.migrations import migrate
+
+ROWS = [
+    (1, 355, "1757.91", "UPI", 0, "ECI20250910-ID9VVN", "2025-02-07 05:28:54", 0),
+    (2, 355, "561.00", "CARD", 1, "ECI20250910-1A2B3C", "2025-02-07 05:28:54", 1),
+    (3, 0, "0.00", "Net Banking \u20b9", 1, "ECI20250910-AAAAAA", "2025-02-07 05:28:55", 0),
+    (4, -7, "-5.00", "upi", 1, "ECI20250910-BBBBBB", "2025-03-01 00:00:00", 0),
+    (5, 356, None, "COD", None, None, None, 0),
+    (6, 356, "10.00", "COD", 1, None, None, 0),
+    (7, 357, "99999999.99", "", None, "x", None, 0),
+]
+
+
+@pytest.fixture
+def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> Iterator[GrpcDriver]:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(TABLE, database=name)
+    for row in ROWS:
+        database_server.execute(LEGACY_INSERT, row, name)
+    migrate(settings_of(empty_database), say=lambda _: None)
+    with running_on(empty_database) as api:
+        yield api
+
+
+def insert_undated(database_server: DatabaseServer, name: str, payment_id: int, created_at: str | None) -> None:
+    """Insert a row as a server that is not strict lets it in."""
+    connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=True)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET SESSION sql_mode = ''")
+        cursor.execute(
+            "INSERT INTO payments (payment_id, order_id, amount, method, created_at) VALUES (%s, 1, 2, 'UPI', %s)",
+            (payment_id, created_at),
+        )
+
+
+@contextmanager
+def running_on(database: dict[str, str]) -> Iterator[GrpcDriver]:
+    service = RunningService({**database, **PROBABILITIES}).start()
+    with grpc.insecure_channel(service.target) as channel:
+        yield GrpcDriver(channel)
+    assert service.stop() == 0
+
+
+def get(api: GrpcDriver, payment_id: int) -> pb.Payment:
+    return api.get_payment(pb.GetPaymentRequest(payment_id=payment_id)).payment
+
+
+def time(text: str) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromJsonString(text)
+    return stamp
+
+
+def test_every_row_is_read_back_unchanged(adopted: GrpcDriver) -> None:
+    statuses = {None: pb.PAYMENT_STATUS_PENDING, 0: pb.PAYMENT_STATUS_FAILED, 1: pb.PAYMENT_STATUS_SUCCEEDED}
+    methods = {
+        "UPI": pb.PAYMENT_METHOD_UPI,
+        "CARD": pb.PAYMENT_METHOD_CARD,
+        "COD": pb.PAYMENT_METHOD_COD,
+    }
+    for payment_id, order_id, amount, method, status, reference, created_at, refunded in ROWS:
+        payment = get(adopted, payment_id)
+        assert payment.order_id == order_id
+        assert payment.HasField("amount") == (amount is not None)
+        assert amount is None or payment.amount == money(amount, "INR")
+        assert payment.method == methods.get(method, pb.PAYMENT_METHOD_OTHER)
+        assert payment.other_method == ("" if method in methods else method)
+        assert payment.status == statuses[status]
+        assert payment.reference == (reference or "")
+        assert payment.HasField("create_time") == (created_at is not None)
+        assert created_at is None or payment.create_time == time(created_at.replace(" ", "T") + "Z")
+        assert payment.refund_state == (pb.REFUND_STATE_FULL if refunded else pb.REFUND_STATE_NONE)
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 100])
+def test_payments_without_a_time_are_listed_as_the_oldest_each_once(adopted: GrpcDriver, page_size: int) -> None:
+    for order_by, expected in (("create_time desc", [4, 3, 2, 1, 7, 6, 5]), ("create_time", [5, 6, 7, 1, 2, 3, 4])):
+        request = pb.ListPaymentsRequest(order_by=order_by, page_size=page_size)
+        seen: list[int] = []
+        while True:
+            page = adopted.list_payments(request)
+            seen += [payment.payment_id for payment in page.payments]
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
+        assert seen == expected
+
+
+def test_a_payment_that_the_replaced_service_refunded_counts_as_wholly_refunded(adopted: GrpcDriver) -> None:
+    answer = adopted.refund(refund(2))
+    assert not answer.HasField("refund")
+    assert answer.payment.refund_state == pb.REFUND_STATE_FULL
+    assert answer.payment.refunded_amount == money("561.00", "INR")
+    with pytest.raises(CallFailed) as failed:
+        adopted.refund(refund(2, "1.00"))
+    assert failed.value.reason == "REFUND_EXCEEDS_PAYMENT"
+
+
+def test_a_pending_payment_cannot_be_refunded_yet(adopted: GrpcDriver) -> None:
+    with pytest.raises(CallFailed) as failed:
+        adopted.refund(refund(7))
+    assert (failed.value.code, failed.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_PENDING")
+
+
+def test_an_adopted_payment_can_be_refunded_in_parts(adopted: GrpcDriver) -> None:
+    assert adopted.refund(refund(6, "4.00")).payment.refund_state == pb.REFUND_STATE_PARTIAL
+    assert adopted.refund(refund(6)).payment.refund_state == pb.REFUND_STATE_FULL
+
+
+def test_methods_that_the_service_does_not_know_are_found_as_other(adopted: GrpcDriver) -> None:
+    other = pb.PaymentFilter(methods=[pb.PAYMENT_METHOD_OTHER])
+    listed = adopted.list_payments(pb.ListPaymentsRequest(filter=other))
+    assert [payment.payment_id for payment in listed.payments] == [4, 3, 7]
+
+
+def test_new_charges_follow_the_adopted_ids(adopted: GrpcDriver) -> None:
+    assert adopted.charge(charge()).payment.payment_id == 8
+
+
+def test_any_status_but_zero_is_a_success(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(TABLE, database=name)
+    for payment_id, status in enumerate((0, 1, 2, -1), start=1):
+        row = (payment_id, 1, "1.00", "UPI", status, f"r{payment_id}", "2025-03-01", 0)
+        database_server.execute(LEGACY_INSERT, row, name)
+    migrate(settings_of(empty_database), say=lambda _: None)
+    with running_on(empty_database) as api:
+        succeeded = pb.PaymentFilter(statuses=[pb.PAYMENT_STATUS_SUCCEEDED])
+        listed = api.list_payments(pb.ListPaymentsRequest(filter=succeeded)).payments
+        assert [payment.payment_id for payment in listed] == [4, 3, 2]
+        assert {payment.status for payment in listed} == {pb.PAYMENT_STATUS_SUCCEEDED}
+
+
+def test_amounts_finer_than_the_currency_stop_the_migration(
+    database_server: DatabaseServer, empty_database: dict[str, str]
+) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(TABLE, database=name)
+    database_server.execute("INSERT INTO payments (order_id, amount, method) VALUES (1, 561.50, 'UPI')", database=name)
+    with pytest.raises(MigrationError, match="DEFAULT_CURRENCY=JPY"):
+        migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "JPY"}), say=lambda _: None)
+    assert migrate(settings_of(empty_database), say=lambda _: None)
+
+
+def test_a_time_of_zeros_is_no_time(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
+    name = empty_database["MYSQL_DB"]
+    database_server.execute(TABLE, database=name)
+    for payment_id, created_at in ((1, "0000-00-00"), (2, None), (3, "0000-00-00"), (4, "2025-03-01")):
+        insert_undated(database_server, name, payment_id, created_at)
+    migrate(settings_of(empty_database), say=lambda _: None)
+    insert_undated(database_server, name, 5, "0000-00-00")
+    with running_on(empty_database) as api:
+        assert not get(api, 5).HasField("create_time")
+        database_server.execute("DELETE FROM payments WHERE payment_id = 5", database=name)
+        request = pb.ListPaymentsRequest(page_size=2)
+        first = api.list_payments(request)
+        second = api.list_payments(pb.ListPaymentsRequest(page_size=2, page_token=first.next_page_token))
+        listed = [*first.payments, *second.payments]
+        assert [payment.payment_id for payment in listed] == [4, 3, 2, 1]
+        assert [payment.HasField("create_time") for payment in listed] == [True, False, False, False]

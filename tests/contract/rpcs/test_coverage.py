@@ -1,0 +1,44 @@
+"""Coverage is measured in the servers that tests start, too."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from coverage import CoverageData
+
+from tests.conftest import PROBABILITIES
+from tests.support.databases import Accounts
+from tests.support.programs import ROOT
+
+SCRIPT = """
+import json, sys
+from tests.support.running_service import RunningService
+if __name__ == "__main__":
+    RunningService(json.loads(sys.argv[1])).start().stop()
+"""
+SETTINGS = """
+[run]
+source = server
+branch = true
+parallel = true
+patch = subprocess, fork, _exit
+data_file = {folder}/data
+"""
+
+
+def test_a_server_that_is_stopped_has_written_what_it_covered(
+    migrated_database: dict[str, str], accounts: Accounts, tmp_path: Path
+) -> None:
+    script, settings = tmp_path / "script.py", tmp_path / "coveragerc"
+    script.write_text(SCRIPT, encoding="utf-8")
+    settings.write_text(SETTINGS.format(folder=tmp_path), encoding="utf-8")
+    environment = json.dumps({**accounts.as_service(migrated_database), **PROBABILITIES})
+    command = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", str(script), environment]
+    subprocess.run(command, cwd=ROOT, check=True, env={"PYTHONPATH": str(ROOT)})
+    measured = set()
+    for path in tmp_path.glob("data.*"):
+        data = CoverageData(str(path))
+        data.read()
+        measured |= {Path(name).name for name in data.measured_files() if data.arcs(name)}
+    assert "__main__.py" in measured

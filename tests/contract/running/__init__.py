@@ -1,0 +1,1 @@
+"""A service that runs: engines, ports, health, metrics, traces."""

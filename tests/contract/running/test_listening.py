@@ -1,0 +1,133 @@
+"""Where the service listens: on every address of the host that is set, or it says why not, in one line."""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import grpc
+import httpx
+import pytest
+
+from server.transport import listening
+from tests.conftest import PROBABILITIES
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.calls import GrpcDriver
+from tests.support.drivers.requests import charge
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
+from tools.operations.addresses import in_url
+
+WAIVED = {"LISTEN_WITHOUT": "tls,authentication"}
+BOTH = ["127.0.0.1", "::1"]
+
+
+LOOPBACK = [
+    ("127.0.0.1", ["127.0.0.1"]),
+    ("::1", ["::1"]),
+    ("[::1]", ["::1"]),
+    ("localhost", sorted({address[4][0] for address in socket.getaddrinfo("localhost", 0)})),
+]
+ELSEWHERE = [
+    ("::", BOTH),
+    ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 - what the test is about
+]
+
+
+@pytest.mark.parametrize(
+    ("engine", "host", "reached"),
+    [
+        *(("grpcio", *where) for where in LOOPBACK + ELSEWHERE),
+        *(("native", *where) for where in LOOPBACK),  # which listens nowhere else
+    ],
+)
+def test_it_listens_on_every_address_of_the_host(
+    start_service: Callable[..., RunningService], engine: str, host: str, reached: list[str]
+) -> None:
+    running = start_service(GRPC_HOST=host, REST_HOST=host, GRPC_ENGINE=engine, **WAIVED)
+
+    for address in reached:
+        with grpc.insecure_channel(in_url(address, running.port)) as channel:
+            GrpcDriver(channel).charge(charge())
+        assert httpx.get(f"http://{in_url(address, running.rest_port)}/readyz").status_code == 200
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("engine", "transport", "host", "reason"),
+    [
+        (engine, transport, host, reason)
+        for engine in ("grpcio", "native")
+        for transport in ("GRPC", "REST")
+        for host, reason in (
+            ("127.0.0.1", "something else listens there"),
+            ("localhost", "something else listens there"),
+            ("203.0.113.7", "that is not an address of this machine"),
+            ("nowhere.invalid", "the name has no address"),
+        )
+        if (engine, transport) != ("native", "GRPC") or host in {"127.0.0.1", "localhost"}
+    ],
+)
+def test_it_says_in_one_line_why_it_cannot_listen(
+    migrated_database: dict[str, str], taken: int, engine: str, transport: str, host: str, reason: str
+) -> None:
+    where = {f"{transport}_HOST": host, f"{transport}_PORT": str(taken)}
+    service = RunningService({**migrated_database, **PROBABILITIES, **WAIVED, **where, "GRPC_ENGINE": engine})
+
+    service.spawn()
+
+    assert service.wait() == 1
+    (line,) = service.output
+    assert line.startswith(f"cannot listen there: {transport}_HOST={host}, {transport}_PORT={taken}: {reason}")
+
+
+def test_a_port_that_the_user_may_not_have_is_told() -> None:
+    assert "ports from 1024 on" in listening.reason(PermissionError(errno.EACCES, "Permission denied"))
+
+
+def free_port() -> int:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def test_what_make_run_prints_can_be_pasted_into_a_shell_also_with_an_address_of_ipv6(
+    database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    administrator = database_server.environment(migrated_database["MYSQL_DB"])
+    where = {"GRPC_HOST": "[::1]", "REST_HOST": "::1", "GRPC_PORT": str(free_port()), "REST_PORT": str(free_port())}
+    command = [sys.executable, "-m", "tools.dev.run"]
+    environment = {"PATH": os.environ["PATH"], **administrator, **where}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        examples = []
+        try:
+            for line in running.stdout:
+                if line.startswith("  "):
+                    examples.append(line.strip())
+                if len(examples) == 2:
+                    break
+            answers = [subprocess.check_output(["sh", "-c", example], cwd=ROOT, text=True) for example in examples]
+        finally:
+            running.terminate()
+            running.stdout.read()
+    assert [example.split()[0] for example in examples] == [".bin/grpcurl", "curl"]
+    assert all("'" in example and "[::1]" in example for example in examples)
+    assert '"order_id": "342"' in answers[0]
+    assert "reference" in answers[1]
+
+
+def test_a_variable_that_is_nearly_a_setting_is_warned_of(start_service: Callable[..., RunningService]) -> None:
+    service = start_service(ANONYMUS_ROLES="-")
+
+    warned = service.wait_for("setting_misspelt", variable="ANONYMUS_ROLES")
+
+    assert (warned["level"], warned["setting"]) == ("warning", "ANONYMOUS_ROLES")

@@ -1,0 +1,217 @@
+"""``/metrics``: what is counted and timed, read as Prometheus reads it."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from itertools import product
+
+import grpc
+import httpx
+import pytest
+from payments.v1 import payments_pb2 as pb
+from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.transport.pipeline.errors import REASONS
+from server.transport.service.servicer import SERVICE
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.calls import CallFailed, GrpcDriver
+from tests.support.drivers.requests import FAILING, charge, new_request_id, refund
+from tests.support.running_service import RunningService
+from tests.support.waiting import wait_until
+
+StartService = Callable[..., RunningService]
+
+
+@pytest.fixture
+def running(start_service: StartService) -> RunningService:
+    """A server of the test's own, so that nobody else's calls are counted."""
+    return start_service()
+
+
+@pytest.fixture
+def calls(running: RunningService) -> Iterator[GrpcDriver]:
+    with grpc.insecure_channel(running.target) as channel:
+        yield GrpcDriver(channel)
+
+
+def read(running: RunningService) -> dict[str, float]:
+    """Return every sample, by its name and labels as Prometheus writes them."""
+    reply = httpx.get(f"{running.rest_url}/metrics").raise_for_status()
+    assert reply.headers["content-type"].startswith("text/plain; version=")
+    return {
+        sample.name + "".join(f"[{value}]" for _, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(reply.text)
+        for sample in family.samples
+    }
+
+
+def test_calls_are_counted_by_rpc_and_code_and_timed(running: RunningService, calls: GrpcDriver) -> None:
+    for _ in range(3):
+        calls.charge(charge())
+    with pytest.raises(CallFailed):
+        calls.charge(charge(order_id=0))
+    httpx.get(f"{running.rest_url}/v2/payments").raise_for_status()
+    httpx.get(f"{running.rest_url}/v1/payments").raise_for_status()
+    found = read(running)
+    assert found["payments_call_duration_seconds_count[OK][Charge]"] == 3
+    assert found["payments_call_duration_seconds_count[INVALID_ARGUMENT][Charge]"] == 1
+    assert found["payments_call_duration_seconds_count[OK][ListPayments]"] == 2
+    assert 0 < found["payments_call_duration_seconds_sum[OK][Charge]"] < 60
+    assert found["payments_call_duration_seconds_bucket[OK][+Inf][Charge]"] == 3
+    assert found["payments_calls_in_progress"] == 0
+    assert found["payments_calls_limit"] == 1000
+
+
+def test_errors_of_calls_are_counted_by_their_reason(running: RunningService, calls: GrpcDriver) -> None:
+    for order_id in (0, -1):
+        with pytest.raises(CallFailed):
+            calls.charge(charge(order_id=order_id))
+    httpx.get(f"{running.rest_url}/v2/payments/999999999")
+    httpx.post(f"{running.rest_url}/v1/payments/999999999/refund")
+    found = read(running)
+    assert found["payments_call_errors_total[INVALID_REQUEST][Charge]"] == 2
+    assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][GetPayment]"] == 1
+    assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][Refund]"] == 1
+
+
+def test_errors_that_never_came_are_there_with_nothing_counted(running: RunningService) -> None:
+    found = read(running)
+    for rpc, reason in product((method.name for method in SERVICE.methods), REASONS):
+        assert found[f"payments_call_errors_total[{reason}][{rpc}]"] == 0
+    for kind in ("lock", "connection_lost", "full", "timeout", "unavailable", "refused"):
+        assert found[f"payments_database_errors_total[{kind}]"] == 0
+    assert found["payments_charges_total[UPI][SUCCEEDED]"] == found["payments_charges_total[COD][FAILED]"] == 0
+    assert found["payments_refunds_total[full]"] == found["payments_refunds_total[partial]"] == 0
+
+
+def test_calls_that_are_refused_are_counted(
+    start_service: StartService, hold_inserts: Callable[[], AbstractContextManager[None]]
+) -> None:
+    running = start_service(MAX_CONCURRENT_CALLS="1")
+    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads, hold_inserts():
+        calls = GrpcDriver(channel)
+        waiting = threads.submit(calls.charge, charge())
+        wait_until(lambda: read(running)["payments_calls_in_progress"] == 1)
+        with pytest.raises(CallFailed):
+            calls.charge(charge())
+        assert read(running)["payments_calls_refused_total"] == 1
+    assert waiting.result().payment.payment_id
+
+
+def test_payments_and_refunds_are_counted_once_each(running: RunningService, calls: GrpcDriver) -> None:
+    request = charge(request_id=new_request_id())
+    payment = calls.charge(request).payment
+    calls.charge(request)
+    calls.charge(charge(method=FAILING))
+    calls.batch_charge(pb.BatchChargeRequest(charges=[charge(), request, charge(order_id=0), charge(method=FAILING)]))
+    part = refund(payment.payment_id, "1.00", request_id=new_request_id())
+    for _ in range(2):
+        calls.refund(part)
+    for _ in range(2):
+        calls.refund(refund(payment.payment_id))
+    found = read(running)
+    assert found["payments_charges_total[UPI][SUCCEEDED]"] == 2
+    assert found["payments_charges_total[CARD][FAILED]"] == 2
+    assert found["payments_refunds_total[partial]"] == 1
+    assert found["payments_refunds_total[full]"] == 1
+
+
+def test_groups_tell_how_many_calls_a_statement_served(
+    running: RunningService, calls: GrpcDriver, hold_inserts: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with ThreadPoolExecutor(40) as threads, hold_inserts():
+        made = [threads.submit(calls.charge, charge()) for _ in range(40)]
+        wait_until(lambda: read(running).get("payments_group_waiting[charge]", 0) > 0)
+        assert read(running)["payments_calls_in_progress"] == 40
+    assert all(one.result().payment.payment_id for one in made)
+    found = read(running)
+    assert found["payments_group_items_sum[charge]"] == 40
+    assert found["payments_group_items_count[charge]"] < 40
+    assert found["payments_group_waiting[charge]"] == 0
+
+
+def test_events_are_counted_by_kind_and_those_that_wait_make_a_lag(
+    running: RunningService, calls: GrpcDriver, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT last_sequence FROM payment_stream FOR UPDATE")  # as a relay that hangs
+        payment_id = calls.charge(charge()).payment.payment_id
+        calls.charge(charge(method=FAILING))
+        for _ in range(2):
+            calls.refund(refund(payment_id, 1))
+        wait_until(lambda: read(running)["payments_event_lag_seconds"] > 1)
+        assert "payments_events_relayed_total[CHARGED]" not in read(running)
+        connection.rollback()
+    wait_until(lambda: read(running).get("payments_events_relayed_total[REFUNDED]") == 2)
+    wait_until(lambda: read(running)["payments_event_lag_seconds"] == 0)
+    found = read(running)
+    assert (found["payments_events_relayed_total[CHARGED]"], found["payments_events_relayed_total[FAILED]"]) == (1, 1)
+
+
+def test_connections_and_the_wait_for_one_are_told(
+    start_service: StartService, hold_rows: Callable[[], AbstractContextManager[None]]
+) -> None:
+    # The relay of events, which needs a connection now and then, keeps out of it.
+    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", EVENT_RELAY_INTERVAL_SECONDS="3600")
+    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
+        calls = GrpcDriver(channel)
+        payment = calls.charge(charge()).payment
+        found = read(running)
+        assert (found["payments_database_connections[in_use]"], found["payments_database_connections_max"]) == (0, 1)
+        assert found["payments_database_connections[idle]"] == 1
+        assert found["payments_database_connection_wait_seconds_count"] == 0
+        with hold_rows():
+            refunding = threads.submit(calls.refund, refund(payment.payment_id))
+            wait_until(lambda: read(running)["payments_database_connections[in_use]"] == 1)
+            waiting = threads.submit(calls.list_payments, pb.ListPaymentsRequest())
+            time.sleep(0.3)
+        refunding.result()
+        waiting.result()
+        wait_until(lambda: read(running)["payments_database_connection_wait_seconds_count"] == 1)
+
+
+def test_errors_of_the_database_are_counted_by_kind(
+    running: RunningService,
+    calls: GrpcDriver,
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+    hold_rows: Callable[[], AbstractContextManager[None]],
+) -> None:
+    def waiting() -> list[tuple[int]]:
+        return database_server.execute(
+            "SELECT id FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE'",
+            (migrated_database["MYSQL_DB"],),
+        )
+
+    payment = calls.charge(charge()).payment
+    with ThreadPoolExecutor(1) as threads, hold_rows():
+        refunding = threads.submit(calls.refund, refund(payment.payment_id))
+        wait_until(lambda: len(waiting()) == 1)
+        database_server.execute(f"KILL CONNECTION {waiting()[0][0]}")
+    refunding.result()
+    assert read(running)["payments_database_errors_total[connection_lost]"] == 1
+
+
+def test_health_is_a_metric(running: RunningService) -> None:
+    assert read(running)["payments_serving"] == 1
+
+
+def test_the_process_is_told_of(running: RunningService) -> None:
+    found = read(running)
+    assert found["process_resident_memory_bytes"] > 1 << 20
+    assert found["process_open_fds"] > 3
+
+
+def test_open_metrics_are_for_those_who_accept_them(running: RunningService) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    reply = httpx.get(f"{running.rest_url}/metrics", headers=accept).raise_for_status()
+    assert reply.headers["content-type"].startswith("application/openmetrics-text")
+    assert list(openmetrics_parser.text_string_to_metric_families(reply.text))  # type: ignore[no-untyped-call]
+
+
+def test_metrics_can_be_turned_off(start_service: StartService) -> None:
+    running = start_service(REST_METRICS="false")
+    assert httpx.get(f"{running.rest_url}/metrics").status_code == 404

@@ -1,0 +1,182 @@
+"""The monitoring listener: probes and Prometheus need neither TLS nor a certificate, and no call can be made there."""
+
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.config.settings import Engine
+from tests.support.certificates import Authority
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.calls import GrpcDriver
+from tests.support.drivers.requests import charge
+from tests.support.running_service import RunningService
+from tests.support.waiting import wait_until
+
+StartService = Callable[..., RunningService]
+
+ON = {"MONITORING_PORT": "0"}
+OTHERS = ("/v1/payments", "/v2/payments", "/docs", "/openapi.json", "/", "/metrics/", "/healthz/", "//metrics")
+"""Paths of REST, and some close to those of the monitoring listener."""
+
+
+@pytest.fixture
+def monitored(start_service: StartService) -> RunningService:
+    return start_service(**ON)
+
+
+@pytest.fixture
+def mutual(start_service: StartService, tmp_path: Path) -> RunningService:
+    """A service with TLS that asks each caller for a certificate."""
+    certificate, key = Authority().issue(dns=["localhost"]).write(tmp_path, "server")
+    authorities = tmp_path / "clients.pem"
+    authorities.write_bytes(Authority().certificate)
+    tls = {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key), "TLS_CLIENT_CA_FILE": str(authorities)}
+    return start_service(**ON, **tls, GRPC_ENGINE=Engine.GRPCIO)
+
+
+def rows(database_server: DatabaseServer, environment: dict[str, str]) -> int:
+    ((count,),) = database_server.execute("SELECT COUNT(*) FROM payments", (), environment["MYSQL_DB"])
+    return int(count)
+
+
+def ready_status(running: RunningService) -> int | None:
+    """Return what ``/readyz`` says, or None when nobody listens any more."""
+    try:
+        return httpx.get(f"{running.monitoring_url}/readyz").status_code
+    except httpx.TransportError:
+        return None
+
+
+def samples(reply: httpx.Response) -> dict[str, float]:
+    families = text_string_to_metric_families(reply.raise_for_status().text)
+    return {sample.name: sample.value for family in families for sample in family.samples}
+
+
+def test_probes_and_a_scrape_need_neither_tls_nor_a_certificate(mutual: RunningService) -> None:
+    for path in ("/healthz", "/readyz"):
+        reply = httpx.get(mutual.monitoring_url + path)
+        assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
+    assert samples(httpx.get(f"{mutual.monitoring_url}/metrics"))["payments_serving"] == 1
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_head_has_the_headers_of_get_and_no_body(monitored: RunningService, path: str) -> None:
+    with httpx.Client(base_url=monitored.monitoring_url) as http:
+        head, get = http.head(path), http.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+def test_no_call_can_be_made_over_it(
+    monitored: RunningService, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    with httpx.Client(base_url=monitored.monitoring_url) as http:
+        assert http.post("/v1/payments/charge", json={"order_id": 1, "amount": 1}).status_code == 404
+        assert http.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "1"}}).status_code == 404
+        for path in OTHERS:
+            reply = http.get(path)
+            assert (reply.status_code, reply.json()) == (404, {"detail": "Not Found"}), path
+        for path in ("/healthz", "/readyz", "/metrics"):
+            refused = http.post(path)
+            assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    with grpc.insecure_channel(monitored.monitoring_url.removeprefix("http://")) as channel:
+        with pytest.raises(grpc.RpcError) as failed:
+            GrpcDriver(channel).stub.Charge(charge(), timeout=5)
+        assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert rows(database_server, migrated_database) == 0
+    assert not [event for event in monitored.events if event["event"] == "call"]
+
+
+def test_metrics_say_how_much_is_done_and_not_for_whom_or_with_which_payment(monitored: RunningService) -> None:
+    with grpc.insecure_channel(monitored.target) as channel:
+        GrpcDriver(channel).charge(charge())
+    text = httpx.get(f"{monitored.monitoring_url}/metrics").text
+    labels = {
+        label for family in text_string_to_metric_families(text) for each in family.samples for label in each.labels
+    }
+    assert labels == {"rpc", "code", "reason", "method", "status", "kind", "problem", "state", "group", "outcome"} | {
+        *("le", "generation")
+    }
+
+
+def test_the_log_names_the_port(monitored: RunningService) -> None:
+    listening = monitored.wait_for("listening", transport="monitoring")
+    assert (listening["host"], listening["port"]) == ("127.0.0.1", monitored.monitoring_port)
+
+
+def test_while_draining_it_is_not_ready_and_alive_to_the_end(
+    monitored: RunningService, hold_inserts: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with grpc.insecure_channel(monitored.target) as channel, ThreadPoolExecutor(1) as threads, hold_inserts():
+        waiting = threads.submit(GrpcDriver(channel).charge, charge())
+        wait_until(lambda: samples(httpx.get(f"{monitored.monitoring_url}/metrics"))["payments_calls_in_progress"] == 1)
+        monitored.send(signal.SIGTERM)
+        monitored.wait_for("draining")
+        wait_until(lambda: httpx.get(f"{monitored.monitoring_url}/readyz").status_code == 503)
+        assert httpx.get(f"{monitored.monitoring_url}/healthz").status_code == 200
+        assert httpx.get(f"{monitored.monitoring_url}/metrics").status_code == 200
+    assert waiting.result().payment.payment_id
+    assert monitored.wait() == 0
+
+
+def test_it_ends_after_the_ports_of_calls(monitored: RunningService) -> None:
+    monitored.send(signal.SIGTERM)
+    monitored.wait_for("draining")
+    seen: set[int] = set()
+    while (status := ready_status(monitored)) is not None:
+        seen.add(status)
+    for port in (monitored.port, monitored.rest_port):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5)
+    assert monitored.wait() == 0
+    assert seen <= {503}
+
+
+def test_without_the_setting_nothing_more_listens_and_rest_has_the_metrics(service: RunningService) -> None:
+    assert {event["transport"] for event in service.events if event["event"] == "listening"} <= {"grpc", "rest"}
+    assert httpx.get(f"{service.rest_url}/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(("setting", "status"), [({}, 404), ({"REST_METRICS": "true"}, 200)])
+def test_with_it_rest_has_metrics_only_where_it_is_told_to(
+    start_service: StartService, setting: dict[str, str], status: int
+) -> None:
+    running = start_service(**ON, **setting)
+    assert httpx.get(f"{running.rest_url}/metrics").status_code == status
+    assert httpx.get(f"{running.rest_url}/healthz").status_code == 200
+
+
+def test_a_port_that_is_taken_stops_the_start_with_the_name_of_the_setting(
+    migrated_database: dict[str, str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        running = RunningService(migrated_database | {"MONITORING_PORT": str(port)})
+        running.spawn()
+        assert running.wait() == 1
+    assert f"MONITORING_PORT={port}: something else listens there" in "".join(running.output)
+
+
+def test_a_port_that_rest_has_stops_the_start_with_the_name_of_the_setting(migrated_database: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    running = RunningService(migrated_database | {"REST_PORT": port, "MONITORING_PORT": port})
+    running.spawn()
+    assert running.wait() == 2
+    assert "".join(running.output) == f"REST_PORT and MONITORING_PORT must differ: both are {port}\n"
+
+
+def test_connections_are_bounded_there_too(start_service: StartService) -> None:
+    running = start_service(**ON, REST_MAX_CONNECTIONS="1")
+    with socket.create_connection(("127.0.0.1", running.monitoring_port)):
+        wait_until(lambda: httpx.get(f"{running.monitoring_url}/healthz").status_code == 503)
+    refused = running.wait_for("connections_refused")
+    assert (refused["transport"], refused["limit"]) == ("monitoring", 1)

@@ -1,0 +1,290 @@
+"""The server around the RPCs: health, reflection, deadlines, limits, logs, start and stop."""
+
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+from payments.v1 import payments_pb2 as pb
+
+from server.config.settings import Engine
+from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed, health_stub
+from tests.support.drivers.requests import charge, new_order_id, refund
+from tests.support.running_service import RunningService
+
+SERVICE = "payments.v1.PaymentService"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def failure(call: Callable[[], object]) -> CallFailed:
+    with pytest.raises(grpc.RpcError) as failed:
+        call()
+    return call_failed(failed.value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", SERVICE, "liveness"])
+def test_health_is_serving_overall_and_for_the_service_and_for_the_process(grpc_api: GrpcDriver, name: str) -> None:
+    assert health_stub(grpc_api.channel).Check(health_pb2.HealthCheckRequest(service=name)).status == SERVING
+
+
+def test_health_of_an_unknown_service_is_not_found(grpc_api: GrpcDriver) -> None:
+    request = health_pb2.HealthCheckRequest(service="nobody.v1.Nothing")
+    assert failure(lambda: health_stub(grpc_api.channel).Check(request)).code == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_reflection_lists_and_describes_the_services_in_both_versions(grpc_api: GrpcDriver, version: str) -> None:
+    call = grpc_api.channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    symbols = (SERVICE, f"grpc.reflection.{version}.ServerReflection")
+    requests = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        *(reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol) for symbol in symbols),
+    ]
+    listed, *described = list(call(iter(requests), timeout=10))
+    names = {service.name for service in listed.list_services_response.service}
+    assert {*symbols, "grpc.health.v1.Health"} <= names
+    for answer in described:
+        assert answer.file_descriptor_response.file_descriptor_proto
+
+
+@pytest.mark.parametrize("rpc", ["Charge", "BatchCharge"])
+def test_a_call_whose_deadline_passed_while_it_waited_stores_nothing(
+    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]], rpc: str
+) -> None:
+    order_id = new_order_id()
+    request = charge(order_id) if rpc == "Charge" else pb.BatchChargeRequest(charges=[charge(order_id)] * 2)
+    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_ACQUIRE_TIMEOUT_SECONDS="30")
+    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
+        api = GrpcDriver(channel)
+        payment = api.charge(charge()).payment
+        with hold_rows():
+            # This refund has the only connection, and waits for the held row.
+            refunding = threads.submit(api.refund, refund(payment.payment_id))
+            time.sleep(0.5)
+            assert failure(lambda: getattr(api.stub, rpc)(request, timeout=0.3)).code == "DEADLINE_EXCEEDED"
+        assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
+        time.sleep(0.3)
+        assert not api.list_payments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id))).payments
+
+
+def test_a_charge_that_has_begun_is_finished_though_its_caller_went_away(
+    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+) -> None:
+    running = start_service()
+    with grpc.insecure_channel(running.target) as channel:
+        api = GrpcDriver(channel)
+        payment = api.charge(charge()).payment
+        with hold_rows():
+            assert failure(lambda: api.stub.Refund(refund(payment.payment_id), timeout=0.5)).code == "DEADLINE_EXCEEDED"
+        deadline = time.monotonic() + 10
+        request = pb.GetPaymentRequest(payment_id=payment.payment_id)
+        while api.get_payment(request).payment.refund_state != pb.REFUND_STATE_FULL:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def call_event(service: RunningService, request_id: str) -> dict[str, Any]:
+    """Return the event that logs this call, which may come a moment after its answer."""
+    deadline = time.monotonic() + 10
+    while True:
+        events = [event for event in service.events if event.get("request_id") == request_id]
+        if events:
+            assert [event["event"] for event in events] == ["call"]
+            return events[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_caller_may_name_its_call_and_the_log_has_the_name(grpc_api: GrpcDriver, service: RunningService) -> None:
+    name = secrets.token_hex(8)
+    _, call = grpc_api.stub.Charge.with_call(charge(), metadata=(("x-request-id", name),))
+    assert ("x-request-id", name) in call.trailing_metadata()
+    event = call_event(service, name)
+    assert (event["rpc"], event["code"], event["level"]) == ("Charge", "OK", "info")
+    assert event["duration_ms"] > 0
+    assert event["timestamp"].endswith("Z")
+
+
+def test_a_call_without_a_name_is_given_one(grpc_api: GrpcDriver, service: RunningService) -> None:
+    failed = failure(lambda: grpc_api.stub.Charge(pb.ChargeRequest()))
+    name = failed.trailers["x-request-id"]
+    assert isinstance(name, str)
+    assert call_event(service, name)["code"] == "INVALID_ARGUMENT"
+
+
+def test_a_message_over_the_limit_is_refused_and_the_service_goes_on(grpc_api: GrpcDriver) -> None:
+    request = pb.RefundRequest(payment_id=1, reason="x" * (1 << 20))
+    assert failure(lambda: grpc_api.stub.Refund(request)).code == "RESOURCE_EXHAUSTED"
+    assert grpc_api.charge(charge()).payment.payment_id
+
+
+@pytest.mark.parametrize("payload", [b"\xff" * 100, b"\x08", b"\x22\x02\xff\xfe"], ids=["junk", "cut", "not UTF-8"])
+def test_bytes_that_are_no_message_are_an_invalid_request(grpc_api: GrpcDriver, payload: bytes) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = grpc_api.channel.unary_unary(f"/{SERVICE}/Charge")
+    failed = failure(lambda: call(payload))
+    assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+
+
+def test_an_unknown_rpc_is_unimplemented(grpc_api: GrpcDriver) -> None:
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = grpc_api.channel.unary_unary(f"/{SERVICE}/Capture")
+    assert failure(lambda: call(b"")).code == "UNIMPLEMENTED"
+
+
+def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(grpc_api: GrpcDriver, service: RunningService) -> None:
+    for prefix in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", service.port)) as connection:
+            connection.settimeout(10)
+            with suppress(OSError):  # The server may hang up on such a caller.
+                connection.sendall(prefix + secrets.token_bytes(10_000_000))
+        assert grpc_api.charge(charge()).payment.payment_id
+    assert health_stub(grpc_api.channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
+
+
+def test_more_calls_than_may_be_in_progress_are_refused_and_told_when_to_try_again(
+    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+) -> None:
+    running = start_service(MAX_CONCURRENT_CALLS="1")
+    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
+        api = GrpcDriver(channel)
+        payment = api.charge(charge()).payment
+        with hold_rows():
+            refunding = threads.submit(api.refund, refund(payment.payment_id))
+            time.sleep(0.5)
+            failed = failure(lambda: api.stub.Charge(charge()))
+            assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
+            assert failed.retry_after_seconds is not None
+            pushback = failed.trailers.get("grpc-retry-pushback-ms")
+            if running.engine is Engine.GRPCIO:  # the other one cannot send it
+                assert pushback == str(round(failed.retry_after_seconds * 1000))
+            assert health_stub(channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
+        refunding.result()
+        api.charge(charge())
+
+
+def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code_is_zero(
+    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+) -> None:
+    running = start_service()
+    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
+        api = GrpcDriver(channel)
+        payment = api.charge(charge()).payment
+        states = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        assert next(states).status == SERVING
+        with hold_rows():
+            refunding = threads.submit(api.refund, refund(payment.payment_id))
+            time.sleep(0.5)
+            running.send(signal.SIGTERM)
+            running.wait_for("draining")
+            assert next(states).status == NOT_SERVING
+            with grpc.insecure_channel(running.target) as late:
+                refused = failure(lambda: GrpcDriver(late).stub.Charge(charge(), timeout=5))
+                assert (refused.code, refused.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+                assert refused.retry_after_seconds is not None
+            assert running.is_running
+        assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
+        assert list(states) == []
+        assert running.wait() == 0
+        running.wait_for("stopped")
+        assert all(event["level"] == "info" for event in running.events)
+
+
+def test_for_a_moment_after_sigterm_callers_are_told_to_turn_elsewhere(
+    start_service: Callable[..., RunningService],
+) -> None:
+    running = start_service()
+    with grpc.insecure_channel(running.target) as channel:
+        api = GrpcDriver(channel)
+        api.charge(charge())
+        running.send(signal.SIGTERM)
+        running.wait_for("draining")
+        refused = failure(lambda: api.stub.Charge(charge(), timeout=5))
+        assert (refused.code, refused.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        assert running.wait() == 0
+
+
+def test_the_drain_is_bounded(
+    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+) -> None:
+    running = start_service(DRAIN_TIMEOUT_SECONDS="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
+    with (
+        grpc.insecure_channel(running.target) as channel,
+        httpx.Client(base_url=running.rest_url) as http,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        api = GrpcDriver(channel)
+        payment_id = api.charge(charge()).payment.payment_id
+        with hold_rows():
+            refunding = threads.submit(failure, lambda: api.stub.Refund(refund(payment_id)))
+            rest_refunding = threads.submit(http.post, f"/v2/payments/{payment_id}:refund", json={})
+            time.sleep(0.5)
+            started = time.monotonic()
+            assert running.stop() == 0
+            assert time.monotonic() - started < 20
+        assert (refunding.result().code, refunding.result().reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        answer = rest_refunding.result()
+        assert (answer.status_code, answer.json()["details"][0]["reason"]) == (503, "SHUTTING_DOWN")
+        assert not [event for event in running.events if event["level"] == "error"]
+
+
+def test_two_servers_on_one_port_are_not_possible(
+    service: RunningService, start_service: Callable[..., RunningService]
+) -> None:
+    with pytest.raises(AssertionError, match="GRPC_PORT"):
+        start_service(GRPC_PORT=str(service.port))
+
+
+def test_the_reference_prefix_is_a_setting(start_service: Callable[..., RunningService]) -> None:
+    with grpc.insecure_channel(start_service(REFERENCE_PREFIX="SHOP").target) as channel:
+        assert GrpcDriver(channel).charge(charge()).payment.reference.startswith("SHOP-")
+
+
+def test_the_default_currency_is_a_setting(start_service: Callable[..., RunningService]) -> None:
+    running = start_service(DEFAULT_CURRENCY="EUR", ALLOWED_CURRENCIES="USD, GBP")
+    with grpc.insecure_channel(running.target) as channel:
+        api = GrpcDriver(channel)
+        assert api.charge(charge()).payment.amount.currency_code == "EUR"
+        assert api.charge(charge(currency="GBP")).payment.amount.currency_code == "GBP"
+        with pytest.raises(CallFailed) as failed:
+            api.charge(charge(currency="INR"))
+        assert failed.value.descriptions == ["must be one of EUR, GBP, USD, or empty"]
+
+
+def test_a_seeded_processor_decides_alike_each_time(start_service: Callable[..., RunningService]) -> None:
+    def outcomes() -> list[tuple[int, int]]:
+        running = start_service(PROCESSOR_SEED="7", SUCCESS_PROBABILITY="0.5", SUCCESS_PROBABILITY_CARD="0.5")
+        with grpc.insecure_channel(running.target) as channel:
+            made = [GrpcDriver(channel).charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)) for _ in range(30)]
+        return [(answer.payment.method, answer.payment.status) for answer in made]
+
+    first = outcomes()
+    assert len(set(first)) > 3
+    assert outcomes() == first
+
+
+def test_connections_of_age_are_made_anew_without_a_call_that_fails(
+    start_service: Callable[..., RunningService],
+) -> None:
+    running = start_service(GRPC_ENGINE="grpcio", GRPC_MAX_CONNECTION_AGE_SECONDS="0.2")
+    peers: set[str] = set()
+    with grpc.insecure_channel(running.target) as channel:
+        calls = GrpcDriver(channel)
+        for _ in range(2000):
+            calls.list_payments(pb.ListPaymentsRequest(page_size=1))
+            peers = {event["peer"] for event in running.events if event["event"] == "call"}
+            if len(peers) >= 3:
+                break
+    assert len(peers) >= 3

@@ -1,0 +1,1 @@
+"""Who may call, what is refused, and what nobody is shown."""

@@ -1,0 +1,395 @@
+"""Who calls, and what they may do: API keys and roles, over every transport and both engines."""
+
+import itertools
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from payments import PaymentsClient
+from payments.v1 import payments_pb2 as pb
+
+from server.config.settings import Engine
+from server.domain.api_key import NewApiKey
+from server.domain.caller import Role
+from server.transport.pipeline.auth import ROLES
+from server.transport.service.servicer import SERVICE
+from tests.conftest import PROBABILITIES
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
+from tests.support.drivers.requests import charge, new_order_id, new_request_id, refund
+from tests.support.drivers.rest import status_failed
+from tests.support.keys import MakeKey, bearer, key_maker
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
+
+REFRESH_SECONDS = 0.2
+ALL = tuple(Role)
+WRONG = "paykey_0123456789abcdef_" + "5" * 64
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A service in which nobody may do anything without a key, its database, and what makes keys in it."""
+
+    service: RunningService
+    table: Callable[..., list[Any]]
+    make_key: MakeKey
+
+
+@pytest.fixture(scope="module", params=list(Engine))
+def guarded(
+    request: pytest.FixtureRequest,
+    make_migrated_database: Callable[[], dict[str, str]],
+    database_server: DatabaseServer,
+) -> Iterator[Guarded]:
+    database = make_migrated_database()
+    settings = {
+        "ANONYMOUS_ROLES": "-",
+        "API_KEY_REFRESH_INTERVAL_SECONDS": str(REFRESH_SECONDS),
+        "GRPC_ENGINE": request.param,
+        "LOG_LEVEL": "debug",
+        "RATE_LIMIT_FAILED_AUTHENTICATIONS_BURST": "1000000",
+    }
+    name = database["MYSQL_DB"]
+
+    def table(text: str, *values: object) -> list[Any]:
+        return database_server.execute(text, values, name)
+
+    make_key = key_maker(database_server, name)
+    for role_count in range(len(ALL) + 1):
+        for roles in itertools.combinations(ALL, role_count):
+            KEYS[frozenset(roles)] = make_key(f"caller-{len(KEYS)}", *roles)
+    running = RunningService({**database, **PROBABILITIES, **settings}).start()
+    yield Guarded(running, table, make_key)
+    assert running.stop() == 0
+
+
+KEYS: dict[frozenset[Role], NewApiKey] = {}
+"""A key for each set of roles, in the service of the moment."""
+
+
+@pytest.fixture
+def calls(guarded: Guarded) -> Iterator[GrpcDriver]:
+    with grpc.insecure_channel(guarded.service.target) as channel:
+        yield GrpcDriver(channel)
+
+
+REQUESTS: Mapping[str, Any] = {
+    "Charge": charge(),
+    "BatchCharge": pb.BatchChargeRequest(charges=[charge()]),
+    "Refund": refund(1 << 40),
+    "GetPayment": pb.GetPaymentRequest(payment_id=1 << 40),
+    "ListRefunds": pb.ListRefundsRequest(payment_id=1 << 40),
+    "ListPayments": pb.ListPaymentsRequest(),
+    # Refused for its token once it is let in, so that it ends.
+    "WatchPayments": pb.WatchPaymentsRequest(resume_token="nonsense"),
+}
+PATHS: Mapping[str, tuple[str, str]] = {
+    "Charge": ("POST", "/v2/payments:charge"),
+    "BatchCharge": ("POST", "/v2/payments:batchCharge"),
+    "Refund": ("POST", "/v2/payments/1099511627776:refund"),
+    "GetPayment": ("GET", "/v2/payments/1099511627776"),
+    "ListRefunds": ("GET", "/v2/payments/1099511627776/refunds"),
+    "ListPayments": ("GET", "/v2/payments"),
+    "WatchPayments": ("GET", "/v2/payments:watch?resumeToken=nonsense"),
+}
+LEGACY_PATHS: Mapping[str, tuple[str, str]] = {
+    "Charge": ("POST", "/v1/payments/charge"),
+    "Refund": ("POST", "/v1/payments/1099511627776/refund"),
+    "ListPayments": ("GET", "/v1/payments"),
+}
+WAYS = [
+    *(("grpc", rpc) for rpc in REQUESTS),
+    *(("v2", rpc) for rpc in PATHS),
+    *(("v1", rpc) for rpc in LEGACY_PATHS),
+]
+
+
+def refusal(service: RunningService, way: str, rpc: str, headers: tuple[tuple[str, str], ...]) -> CallFailed | None:
+    """Make a call with these headers; return how it was refused, None when it was let in, whatever became of it."""
+    failed = None
+    if way == "grpc":
+        try:
+            call_over_grpc(service, rpc, headers)
+        except grpc.RpcError as error:
+            failed = call_failed(error)  # type: ignore[arg-type]
+    else:
+        verb, path = (PATHS if way == "v2" else LEGACY_PATHS)[rpc]
+        with httpx.Client(base_url=service.rest_url) as http:
+            answer = http.request(verb, path, headers=dict(headers), content=b"{}" if verb == "POST" else None)
+        if answer.status_code in {401, 403}:
+            failed = status_failed(answer) if way == "v2" else CallFailed("", answer.json()["detail"])
+            code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[answer.status_code]
+            assert failed.code in {code, ""}
+            failed.code = code
+            failed.trailers = dict(answer.headers)
+    return failed if failed is not None and failed.code in {"UNAUTHENTICATED", "PERMISSION_DENIED"} else None
+
+
+def call_over_grpc(service: RunningService, rpc: str, metadata: Sequence[tuple[str, str]]) -> None:
+    """Make a call with this metadata; a stream ends with its first response."""
+    with grpc.insecure_channel(service.target) as channel:
+        answer = getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=metadata, timeout=30)
+        if rpc == "WatchPayments":
+            next(answer)
+
+
+def test_every_rpc_has_a_role_and_every_rpc_is_tried_here() -> None:
+    assert {method.name for method in SERVICE.methods} == ROLES.keys() == REQUESTS.keys() == PATHS.keys()
+    assert ROLES == {
+        "Charge": "payments.charge",
+        "BatchCharge": "payments.charge",
+        "Refund": "payments.refund",
+        "GetPayment": "payments.read",
+        "ListRefunds": "payments.read",
+        "ListPayments": "payments.read",
+        "WatchPayments": "payments.read",
+    }
+
+
+@pytest.mark.parametrize(("way", "rpc"), WAYS)
+def test_an_rpc_takes_its_role_and_no_other(guarded: Guarded, way: str, rpc: str) -> None:
+    needed = ROLES[rpc]
+    assert refusal(guarded.service, way, rpc, bearer(KEYS[frozenset({needed})])) is None
+    failed = refusal(guarded.service, way, rpc, bearer(KEYS[frozenset(ALL) - {needed}]))
+    assert failed is not None
+    assert (failed.code, failed.reason) == ("PERMISSION_DENIED", "" if way == "v1" else "ROLE_MISSING")
+    assert needed in failed.message
+    assert "www-authenticate" not in failed.trailers
+
+
+@pytest.mark.parametrize(("way", "rpc"), WAYS)
+def test_without_a_key_a_call_is_refused_and_told_how_to_say_who_calls(guarded: Guarded, way: str, rpc: str) -> None:
+    failed = refusal(guarded.service, way, rpc, ())
+    assert failed is not None
+    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if way == "v1" else "CREDENTIALS_MISSING")
+    assert ROLES[rpc] in failed.message
+    if way != "grpc":
+        assert failed.trailers["www-authenticate"] == 'Bearer realm="payments"'
+
+
+@pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        bearer(WRONG),
+        bearer("x"),
+        (("authorization", "Bearer"),),
+        (("authorization", "Basic dXNlcjpwYXNzd29yZA=="),),
+        (("authorization", ""),),
+        (("x-api-key", WRONG),),
+        (("x-api-key", ""),),
+    ],
+)
+def test_what_is_no_key_is_refused_whatever_anonymous_callers_may(
+    guarded: Guarded, way: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    failed = refusal(guarded.service, way, "ListPayments", headers)
+    assert failed is not None
+    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if way == "v1" else "API_KEY_INVALID")
+    if way != "grpc":
+        assert failed.trailers["www-authenticate"] == 'Bearer realm="payments", error="invalid_token"'
+
+
+@pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
+def test_a_key_with_another_secret_or_another_id_is_refused(guarded: Guarded, way: str) -> None:
+    known, other = (KEYS[frozenset(ALL) - {role}].text for role in (Role.CHARGE, Role.REFUND))
+    flipped = known[:-1] + ("0" if known[-1] != "0" else "1")
+    mixed = known[:24] + other[24:]
+    for wrong in (flipped, mixed, known.upper(), known + "0", known[:-1]):
+        failed = refusal(guarded.service, way, "ListPayments", bearer(wrong))
+        assert failed is not None
+        assert failed.code == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
+def test_a_key_may_come_in_x_api_key_and_the_scheme_in_any_case(guarded: Guarded, way: str) -> None:
+    key = KEYS[frozenset(ALL)].text
+    for headers in (
+        (("x-api-key", key),),
+        (("authorization", f"bearer {key}"),),
+        (("authorization", f"BEARER {key}"),),
+    ):
+        assert refusal(guarded.service, way, "ListPayments", headers) is None
+    # Of the two, the one that is wrong is not passed over.
+    assert refusal(guarded.service, way, "ListPayments", (*bearer(WRONG), ("x-api-key", key))) is not None
+
+
+@pytest.mark.parametrize("rpc", ["Charge", "WatchPayments"])
+@pytest.mark.parametrize("name", ["authorization", "x-api-key"])
+@pytest.mark.parametrize("order", [("right", "wrong"), ("wrong", "right"), ("right", "right")])
+def test_over_grpc_two_keys_of_one_kind_are_refused_whichever_is_right(
+    guarded: Guarded, rpc: str, name: str, order: tuple[str, str]
+) -> None:
+    key = KEYS[frozenset(ALL)].text
+    scheme = "Bearer " if name == "authorization" else ""
+    metadata = [(name, scheme + {"right": key, "wrong": WRONG}[which]) for which in order]
+    with pytest.raises(grpc.RpcError) as refused:
+        call_over_grpc(guarded.service, rpc, metadata)
+    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert (failed.fields, failed.descriptions) == ([name], ["must be sent at most once"])
+
+
+def test_other_metadata_may_be_repeated(guarded: Guarded) -> None:
+    repeated = [("x-request-id", "a"), ("x-request-id", "b"), ("baggage", "a=1"), ("baggage", "b=2")]
+    call_over_grpc(guarded.service, "ListPayments", (*bearer(KEYS[frozenset(ALL)]), *repeated))
+
+
+def test_request_ids_are_each_callers_own_and_payments_and_refunds_have_their_name(
+    guarded: Guarded, calls: GrpcDriver
+) -> None:
+    first, again = (guarded.make_key("shop", *ALL) for _ in range(2))
+    other = guarded.make_key("till", *ALL)
+    wait_until_let_in(calls, other)
+    request = charge(request_id=new_request_id())
+    made = [calls.stub.Charge(request, metadata=bearer(key)).payment.payment_id for key in (first, again, other)]
+    assert made[0] == made[1] != made[2]
+    back = refund(made[0], request_id=new_request_id())
+    calls.stub.Refund(back, metadata=bearer(other))
+    order = str(new_order_id())
+    path, body = "/v2/payments:charge", {"orderId": order, "amount": {"units": "5"}}
+    httpx.post(guarded.service.rest_url + path, json=body, headers={"X-API-Key": first.text}).raise_for_status()
+    legacy = {"order_id": int(order), "amount": 5}
+    httpx.post(
+        f"{guarded.service.rest_url}/v1/payments/charge", json=legacy, headers=dict(bearer(other))
+    ).raise_for_status()
+
+    callers = dict(guarded.table("SELECT payment_id, caller FROM payments"))
+    assert (callers[made[0]], callers[made[2]]) == (b"shop", b"till")
+    assert guarded.table("SELECT caller FROM refunds WHERE payment_id = %s", made[0]) == [(b"till",)]
+    of_order = guarded.table("SELECT caller FROM payments WHERE order_id = %s ORDER BY payment_id", order)
+    assert of_order == [(b"shop",), (b"till",)]
+    event = guarded.service.wait_for("call", rpc="Refund", caller="till")
+    assert event["code"] == "OK"
+
+
+def test_a_key_that_is_made_is_taken_and_one_that_is_revoked_or_expires_is_refused_within_moments(
+    guarded: Guarded, calls: GrpcDriver
+) -> None:
+    key = guarded.make_key("brief", Role.READ)
+    wait_until_let_in(calls, key)
+    guarded.table("UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s", key.key_id)
+    wait_until_refused(calls, key)
+    ending = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) + timedelta(seconds=8))
+    wait_until_let_in(calls, ending)
+    wait_until_refused(calls, ending)
+    long_over = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) - timedelta(seconds=1))
+    last = guarded.make_key("brief", Role.READ)
+    wait_until_let_in(calls, last)
+    assert answer_to(calls, long_over) == "UNAUTHENTICATED"
+
+
+def answer_to(calls: GrpcDriver, key: NewApiKey) -> str:
+    try:
+        calls.stub.ListPayments(pb.ListPaymentsRequest(page_size=1), metadata=bearer(key), timeout=30)
+    except grpc.RpcError as error:
+        return error.code().name
+    return "OK"
+
+
+def wait_until_let_in(calls: GrpcDriver, key: NewApiKey) -> None:
+    wait_for_answer(calls, key, "OK")
+
+
+def wait_until_refused(calls: GrpcDriver, key: NewApiKey) -> None:
+    wait_for_answer(calls, key, "UNAUTHENTICATED")
+
+
+def wait_for_answer(calls: GrpcDriver, key: NewApiKey, expected: str) -> None:
+    for _ in range(300):
+        if answer_to(calls, key) == expected:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the key's calls are not answered {expected}")
+
+
+def test_health_and_reflection_and_docs_need_no_key(guarded: Guarded) -> None:
+    grpcurl = [str(ROOT / ".bin" / "grpcurl"), "-plaintext", guarded.service.target]
+    listed = subprocess.run([*grpcurl, "list"], capture_output=True, text=True, check=True, timeout=30)
+    assert "payments.v1.PaymentService" in listed.stdout
+    health = subprocess.run(
+        [*grpcurl, "grpc.health.v1.Health/Check"], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert "SERVING" in health.stdout
+    for path in ("/healthz", "/readyz", "/docs", "/redoc", "/openapi.json"):
+        assert httpx.get(guarded.service.rest_url + path).status_code == 200
+
+
+def test_grpcurl_curl_and_the_python_client_call_with_a_key(guarded: Guarded) -> None:
+    key = KEYS[frozenset(ALL)].text
+    said = "authorization: Bearer " + key
+    method = "payments.v1.PaymentService/ListPayments"
+    grpcurl = [str(ROOT / ".bin" / "grpcurl"), "-plaintext"]
+    done = subprocess.run(
+        [*grpcurl, "-H", said, guarded.service.target, method], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [*grpcurl, guarded.service.target, method], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert "Unauthenticated" in done.stderr
+    assert "CREDENTIALS_MISSING" in done.stderr
+    url = f"{guarded.service.rest_url}/v1/payments"
+    done = subprocess.run(["curl", "-s", "-H", said, url], capture_output=True, text=True, check=True, timeout=30)
+    assert '"items"' in done.stdout
+    with PaymentsClient(guarded.service.target, api_key=key) as client:
+        assert client.charge(order_id=new_order_id(), amount=Decimal(5)).payment_id
+
+
+def test_no_key_and_no_authorization_reaches_the_log_or_an_answer_and_none_is_in_the_database(
+    guarded: Guarded, calls: GrpcDriver
+) -> None:
+    key = guarded.make_key("quiet", Role.READ)
+    wait_until_let_in(calls, key)
+    secret = secrets.token_hex(20)
+    odd = (f"Bearer {secret}", f"Basic {secret}", f"{secret}", f"Bearer paykey_{key.key_id}_{secret}")
+    told = []
+    for way in ("grpc", "v2", "v1"):
+        for rpc in ("Charge", "ListPayments"):
+            for headers in (*((("authorization", value),) for value in odd), (("x-api-key", secret),), bearer(key)):
+                failed = refusal(guarded.service, way, rpc, headers)
+                told.append(repr(failed))
+    guarded.service.wait_for("call", caller="quiet", code="PERMISSION_DENIED")
+    time.sleep(0.2)
+    half = key.text.rpartition("_")[2]
+    everything = "".join(guarded.service.output) + "".join(told)
+    assert secret not in everything
+    assert half not in everything
+    rows = repr(guarded.table("SELECT * FROM api_keys"))
+    assert key.key_id in rows
+    assert half not in rows
+    assert bytes.fromhex(half) not in [row[1] for row in guarded.table("SELECT key_id, digest FROM api_keys")]
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_callers_without_a_key_have_the_roles_that_are_set_for_them(
+    start_service: Callable[..., RunningService], engine: Engine
+) -> None:
+    running = start_service(ANONYMOUS_ROLES="payments.read", GRPC_ENGINE=engine)
+    for way in ("grpc", "v2", "v1"):
+        assert refusal(running, way, "ListPayments", ()) is None
+        for rpc in ("Charge", "Refund"):
+            failed = refusal(running, way, rpc, ())
+            assert failed is not None
+            assert failed.code == "UNAUTHENTICATED"
+        assert refusal(running, way, "ListPayments", bearer(WRONG)) is not None
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_reflection_and_docs_can_be_turned_off(start_service: Callable[..., RunningService], engine: Engine) -> None:
+    running = start_service(GRPC_REFLECTION="false", REST_DOCS="false", GRPC_ENGINE=engine)
+    grpcurl = [str(ROOT / ".bin" / "grpcurl"), "-plaintext", running.target, "list"]
+    listed = subprocess.run(grpcurl, capture_output=True, text=True, check=False, timeout=30)
+    assert "does not support the reflection API" in listed.stderr
+    for path in ("/docs", "/redoc", "/openapi.json", "/docs/assets/swagger-ui.css"):
+        assert httpx.get(running.rest_url + path).status_code == 404
+    assert httpx.get(running.rest_url + "/v1/payments").status_code == 200

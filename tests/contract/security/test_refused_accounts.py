@@ -1,0 +1,273 @@
+"""A database that refuses the account is told in one line, at once: by the service and by every command."""
+
+import os
+import secrets
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pymysql.err
+import pytest
+from structlog.testing import capture_logs
+
+from server.storage.database import access, driver_errors
+from server.storage.database.outage_log import OutageLog
+from tests.conftest import PROBABILITIES
+from tests.support import programs
+from tests.support.databases import Accounts, DatabaseServer, settings_of
+from tests.support.drivers.calls import CallFailed, GrpcDriver
+from tests.support.drivers.requests import charge
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
+from tools.dev.database_accounts import SERVICE
+
+COMMANDS = (
+    ["migrate"],
+    ["migrate", "status"],
+    ["sample"],
+    ["keys", "list"],
+    ["keys", "create", "shop", "--role", "payments.charge"],
+    ["history", "1"],
+    ["export", "{folder}/payments.csv"],
+    ["backup", "{folder}/payments.sql.gz"],
+    ["archive", "--before", "400d"],
+    ["unarchive", "1"],
+    ["import", str(ROOT / "data" / "sample.csv"), "--rejects", "{folder}/rejects.csv"],
+)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Settings that the database refuses, and what the line about it has: the server's own words, and what to do."""
+
+    environment: dict[str, str]
+    words: str
+    advice: str
+
+    @property
+    def beginning(self) -> str:
+        """How the line begins: with the database, where it is, and whom it refuses."""
+        settings = settings_of(self.environment)
+        return f"the database {settings.mysql_db} at {access.address(settings)} refuses user {settings.mysql_user}: "
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account with the password "right": the options of its CREATE USER, and its rights in the test's database."""
+
+    options: str = ""
+    rights: str | None = "ALL PRIVILEGES"
+
+
+WRONG_LOGIN = ("Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
+NO_DATABASE = {"MYSQL_DB": "payments_none"}
+REFUSALS = {
+    "wrong password": (Account(), {"MYSQL_PASSWORD": "hunter2"}, *WRONG_LOGIN),
+    "no password": (Account(), {"MYSQL_PASSWORD": ""}, *WRONG_LOGIN),
+    "unknown account": (Account(), {"MYSQL_USER": "payments_nobody"}, *WRONG_LOGIN),
+    "no rights": (Account(rights=None), {}, "to database", "Set MYSQL_DB"),
+    "no such database": (Account(), NO_DATABASE, "to database 'payments_none'", "deploy/sql/grants.sql"),
+    "locked": (Account("ACCOUNT LOCK"), {}, "locked", "deploy/sql/passwords.sh"),
+    "expired": (Account("PASSWORD EXPIRE"), {}, "", "deploy/sql/passwords.sh"),
+}
+
+
+@pytest.fixture
+def make_account(database_server: DatabaseServer) -> Iterator[Callable[..., str]]:
+    """Make accounts that may log in with the password "right" and have rights in a database; return their names."""
+    made = []
+
+    def make(database: dict[str, str], options: str = "", *, rights: str | None = "ALL PRIVILEGES") -> str:
+        name = f"payments_{secrets.token_hex(5)}"
+        database_server.execute(f"CREATE USER {name} IDENTIFIED BY 'right' {options}")
+        made.append(name)
+        if rights is not None:
+            database_server.execute(f"GRANT {rights} ON {database['MYSQL_DB']}.* TO {name}")
+        return name
+
+    yield make
+    for name in made:
+        database_server.execute(f"DROP USER {name}")
+
+
+@pytest.fixture(params=REFUSALS)
+def refused(
+    request: pytest.FixtureRequest, empty_database: dict[str, str], make_account: Callable[..., str]
+) -> Refused:
+    account, settings, words, advice = REFUSALS[request.param]
+    own = {
+        "MYSQL_USER": make_account(empty_database, account.options, rights=account.rights),
+        "MYSQL_PASSWORD": "right",
+    }
+    return Refused({**empty_database, **own, **settings}, words, advice)
+
+
+def test_the_service_says_so_in_one_line_and_ends(refused: Refused) -> None:
+    service = RunningService({**refused.environment, **PROBABILITIES})
+
+    service.spawn()
+
+    assert service.wait() == 1
+    (line,) = service.output
+    assert line.startswith(refused.beginning)
+    assert refused.words in line
+    assert refused.advice in line
+    assert "docs/database-accounts.md" in line
+    assert "hunter2" not in line
+
+
+def test_the_administrator_is_told_that_there_is_no_such_database(database_server: DatabaseServer) -> None:
+    service = RunningService(database_server.environment("payments_none"))
+
+    service.spawn()
+
+    assert service.wait() == 1
+    (line,) = service.output
+    assert "Unknown database 'payments_none'. Set MYSQL_DB" in line
+    assert "`payments migrate` makes it" in line
+
+
+def run(environment: dict[str, str], arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return programs.run(
+        "tools.cli.main",
+        *(argument.format(folder=folder) for argument in arguments),
+        environment={"PATH": os.environ["PATH"], **environment},
+        folder=folder,
+    )
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_every_command_says_so_in_one_line_and_ends(
+    arguments: list[str], empty_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
+) -> None:
+    environment = {**empty_database, "MYSQL_USER": make_account(empty_database), "MYSQL_PASSWORD": "hunter2"}
+    refused = Refused(environment, "Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
+
+    done = run(environment, arguments, tmp_path)
+
+    line, *more = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith(refused.beginning)
+    assert refused.words in line
+    assert refused.advice in line
+    assert more in ([], ["no backup was made"])
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_every_command_without_its_rights_says_which_is_missing_and_what_to_do(
+    arguments: list[str], migrated_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
+) -> None:
+    name = make_account(migrated_database, rights="CREATE TEMPORARY TABLES")
+
+    done = run({**migrated_database, "MYSQL_USER": name, "MYSQL_PASSWORD": "right"}, arguments, tmp_path)
+
+    assert done.returncode == 1
+    line, *more = done.stderr.splitlines()
+    if arguments[0] == "backup":
+        assert "that this account may read" in line
+    else:
+        assert f"denied to user '{name}'" in line
+        assert "deploy/sql/grants.sql" in line
+    assert more in ([], ["no backup was made"])
+
+
+def test_the_doctor_says_so_too(empty_database: dict[str, str], tmp_path: Path) -> None:
+    done = run({**empty_database, "MYSQL_PASSWORD": "hunter2"}, ["doctor"], tmp_path)
+
+    assert done.returncode == 1
+    assert "problem  database: the database" in done.stdout
+    assert "Set MYSQL_USER and MYSQL_PASSWORD" in done.stdout
+    assert not done.stderr
+
+
+def test_an_account_that_is_locked_while_the_service_runs_is_unavailable_and_floods_no_log(
+    start_service: Callable[..., RunningService],
+    migrated_database: dict[str, str],
+    database_server: DatabaseServer,
+    accounts: Accounts,
+) -> None:
+    service = start_service(ANONYMOUS_ROLES="payments.charge", API_KEY_REFRESH_INTERVAL_SECONDS="0.1")
+    name = SERVICE + accounts.suffix
+    with grpc.insecure_channel(service.target) as channel:
+        api = GrpcDriver(channel)
+        api.charge(charge())
+        database_server.execute(f"ALTER USER {name} ACCOUNT LOCK")
+        try:
+            database_server.end_connections(migrated_database["MYSQL_DB"])
+            locked = [_reason_of_failure(api) for _ in range(60)]
+        finally:
+            database_server.execute(f"ALTER USER {name} ACCOUNT UNLOCK")
+        assert set(locked) == {"STORE_UNAVAILABLE"}
+        service.wait_for("health", status="NOT_SERVING")
+        told = [event for event in service.events if event["event"] == "database_unavailable"]
+        assert any("locked" in event["detail"] for event in told)
+        assert len(told) < len(locked) / 2
+        api.charge(charge())
+    assert service.stop() == 0
+
+
+def _reason_of_failure(api: GrpcDriver) -> str:
+    with pytest.raises(CallFailed) as failed:
+        api.charge(charge())
+    return failed.value.reason
+
+
+def test_an_outage_is_logged_at_once_and_then_now_and_then_each_kind_for_itself() -> None:
+    now_seconds = 0.0
+    log = OutageLog(lambda: now_seconds)
+    lost, locked = pymysql.err.OperationalError(2013, "lost"), pymysql.err.OperationalError(4151, "locked")
+    with capture_logs() as events:
+        log.add(lost)
+        log.open()
+        for now_seconds in (0, 1, 9, 10, 11, 19, 60):
+            log.add(lost)
+            if now_seconds == 9:
+                log.add(locked)
+    told = [(event["code"], event["repeated"]) for event in events]
+    assert told == [(2013, 0), (4151, 0), (2013, 2), (2013, 2)]
+
+
+def test_there_is_advice_for_every_error_by_which_an_account_is_refused() -> None:
+    codes = [code for code in range(1000, 5000) if _kind(code) == "access_denied"]
+    assert 1045 in codes
+    for code in codes:
+        assert access.refusal(pymysql.err.OperationalError(code, "no"), settings_of({"MYSQL_HOST": "db"})), code
+    assert access.refusal(pymysql.err.OperationalError(2003, "no"), settings_of({"MYSQL_HOST": "db"})) is None
+
+
+def _kind(code: int) -> str:
+    return driver_errors.kind(pymysql.err.OperationalError(code, "no"))
+
+
+@pytest.fixture
+def other_server() -> Iterator[int]:
+    """A server that speaks another protocol than MySQL's; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            with suppress(OSError):
+                while True:
+                    with closing(listener.accept()[0]) as connection:
+                        connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                        connection.recv(1)
+
+        threading.Thread(target=greet, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_is_no_database_is_told_without_a_stack(other_server: int) -> None:
+    settings = {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(other_server), "MYSQL_STARTUP_TIMEOUT_SECONDS": "1"}
+    service = RunningService(settings)
+
+    service.spawn()
+
+    assert service.wait() == 1
+    assert f"127.0.0.1:{other_server}" in service.output[-1]
+    assert not any("Traceback" in line for line in service.output)

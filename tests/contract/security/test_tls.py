@@ -1,0 +1,389 @@
+"""TLS: encrypted calls over gRPC and REST, certificates as callers, and files that change under a running service."""
+
+import os
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from cryptography import x509
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from payments import PaymentsClient, PaymentsError
+from payments.v1 import payments_pb2 as pb
+
+from server.config.settings import Engine
+from server.domain.caller import Role
+from tests.support.certificates import Authority, Issued
+from tests.support.databases import DatabaseServer
+from tests.support.drivers.calls import GrpcDriver, call_failed, health_stub
+from tests.support.drivers.encrypted import RELOAD, Encrypted, Files, list_code, loads, wait_until
+from tests.support.drivers.requests import charge, new_order_id, new_request_id
+from tests.support.keys import bearer, key_maker
+from tests.support.programs import ROOT
+from tests.support.running_service import RunningService
+
+SPIFFE = "spiffe://example.org/shop"
+
+
+def serial_number(port: int, protocol: str) -> int:
+    """Return that of the certificate which a new connection is shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([protocol])
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as connection,
+        context.wrap_socket(connection) as encrypted,
+    ):
+        shown = encrypted.getpeercert(binary_form=True)
+    assert shown is not None
+    return x509.load_der_x509_certificate(shown).serial_number
+
+
+def shown_by(service: RunningService) -> set[int]:
+    return {serial_number(service.port, "h2"), serial_number(service.rest_port, "http/1.1")}
+
+
+def test_the_python_client_grpcurl_and_curl_call_over_tls(encrypted: Encrypted) -> None:
+    service, authority = encrypted.service, encrypted.files.folder / "authority.pem"
+    authority.write_bytes(encrypted.files.authority.certificate)
+    credentials = grpc.ssl_channel_credentials(encrypted.files.authority.certificate)
+    with PaymentsClient(service.target, credentials=credentials) as client:
+        assert client.charge(order_id=new_order_id(), amount=Decimal(5)).payment_id
+    grpcurl = [str(ROOT / ".bin" / "grpcurl"), "-cacert", str(authority), service.target]
+    listed = subprocess.run([*grpcurl, "list"], capture_output=True, text=True, check=True, timeout=30)
+    assert "payments.v1.PaymentService" in listed.stdout
+    curl = ["curl", "-sS", "--cacert", str(authority)]
+    url = f"{service.rest_url}/v1/payments"
+    done = subprocess.run([*curl, url], capture_output=True, text=True, check=True, timeout=30)
+    assert '"total":1' in done.stdout
+    location = httpx.get(f"{url}/", verify=ssl.create_default_context(cafile=authority)).headers["location"]
+    assert location == url
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
+def test_nobody_is_answered_in_the_clear_nor_by_a_protocol_that_is_too_old(encrypted: Encrypted) -> None:
+    with grpc.insecure_channel(encrypted.service.target) as channel:
+        assert list_code(channel) == "UNAVAILABLE"
+    with pytest.raises(httpx.TransportError):
+        httpx.get(encrypted.service.rest_url.replace("https", "http") + "/v1/payments")
+    for port in (encrypted.service.port, encrypted.service.rest_port):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with socket.create_connection(("127.0.0.1", port), 10) as connection, pytest.raises((ssl.SSLError, OSError)):
+            context.wrap_socket(connection)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"uris": [SPIFFE, "spiffe://other"], "dns": ["shop.example"], "common_name": "Shop"}, SPIFFE),
+        ({"dns": ["shop.example", "shop.other"], "common_name": "Shop"}, "shop.example"),
+        ({"common_name": "The Shop"}, "The Shop"),
+    ],
+)
+def test_the_certificates_name_is_the_caller_over_grpc_and_rest_alike(
+    mutual: Encrypted,
+    names: dict[str, Any],
+    expected: str,
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+) -> None:
+    client = mutual.files.clients.issue(**names)
+    request_id = new_request_id()
+    with mutual.channel(client) as channel:
+        request = charge(order_id=7, amount="5", request_id=request_id)
+        made = GrpcDriver(channel).charge(request).payment.payment_id
+    with mutual.http(client) as http:
+        body = {"orderId": "7", "amount": {"units": "5"}, "method": "PAYMENT_METHOD_UPI", "requestId": request_id}
+        answer = http.post("/v2/payments:charge", json=body)
+    assert answer.json()["payment"]["paymentId"] == str(made)
+    assert answer.headers["idempotency-replayed"] == "true"
+    rows = database_server.execute("SELECT caller FROM payments", (), migrated_database["MYSQL_DB"])
+    assert rows == [(expected.encode(),)]
+    events = [event for event in mutual.service.events if event["event"] == "call"]
+    assert [event["caller"] for event in events] == [expected] * 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"common_name": "anonymous"},
+        {},
+        {"common_name": "caf\u00e9"},
+        {"uris": [SPIFFE + "\0.evil"], "dns": ["shop"], "common_name": "shop"},
+        {"dns": ["shop\0.evil"], "common_name": "shop"},
+        {"common_name": "shop\0.evil"},
+        {"common_name": "shop\n"},
+        {"uris": [""], "dns": ["shop"], "common_name": "shop"},
+        {"dns": [""], "common_name": "shop"},
+        {"uris": [SPIFFE + "/" + "x" * 300], "common_name": "shop"},
+        {"common_name": "shop", "other_common_names": ["till"]},
+    ],
+)
+def test_a_certificate_that_names_nobody_who_can_be_a_caller_is_refused(
+    mutual: Encrypted, names: dict[str, Any]
+) -> None:
+    client = mutual.files.clients.issue(**names)
+    with mutual.channel(client) as channel, pytest.raises(grpc.RpcError) as refused:
+        GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(), timeout=10)
+    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "CERTIFICATE_INVALID")
+    with mutual.http(client) as http:
+        assert http.get("/v1/payments").status_code == 401
+        answer = http.get("/v2/payments")
+    assert answer.status_code == 401
+    assert answer.json()["details"][0]["reason"] == "CERTIFICATE_INVALID"
+
+
+def test_a_certificate_whose_names_cannot_be_read_is_refused(mutual: Encrypted) -> None:
+    not_ascii = {SPIFFE.encode(): SPIFFE[:-1].encode() + b"\xff"}
+    client = mutual.files.clients.issue(uris=[SPIFFE], dns=["shop"], common_name="shop", replaced=not_ascii)
+    with mutual.channel(client) as channel:
+        assert list_code(channel) == "UNAUTHENTICATED"
+    # Python's own TLS ends the connection, because it cannot decode the certificate either.
+    with mutual.http(client) as http, pytest.raises(httpx.TransportError):
+        http.get("/v1/payments")
+
+
+def test_without_a_certificate_of_a_known_authority_nobody_calls_and_health_over_rest_is_told(
+    mutual: Encrypted,
+) -> None:
+    stranger = Authority().issue(common_name="shop")
+    over = mutual.files.clients.issue(common_name="shop", not_after=datetime.now(UTC) - timedelta(hours=1))
+    for client in (None, stranger, over):
+        with mutual.channel(client) as channel:
+            assert list_code(channel) == "UNAVAILABLE"
+    with mutual.http() as http:
+        for path in ("/v1/payments", "/v2/payments"):
+            assert http.get(path).status_code == 401
+        assert http.get("/readyz").status_code == http.get("/healthz").status_code == 200
+    for client in (stranger, over):
+        with mutual.http(client) as http, pytest.raises(httpx.TransportError):
+            http.get("/healthz")
+    assert not [event for event in mutual.service.events if event.get("code") == "OK"]
+
+
+def test_certificates_have_roles_by_their_names_and_a_key_says_more_than_a_certificate(
+    start_encrypted: Callable[..., Encrypted],
+    tls_files: Files,
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+) -> None:
+    key = key_maker(database_server, migrated_database["MYSQL_DB"])("till", Role.READ)
+    roles = f"{SPIFFE}=payments.charge+payments.read, auditor=payments.read, nobody="
+    mutual = start_encrypted(**tls_files.write_authorities(), CERTIFICATE_ROLES=roles)
+    shop, auditor, nobody, other = (
+        tls_files.clients.issue(uris=[SPIFFE]),
+        *(tls_files.clients.issue(common_name=name) for name in ("auditor", "nobody", "another")),
+    )
+    for client, may_charge, may_list in (
+        (shop, True, True),
+        (auditor, False, True),
+        (nobody, False, False),
+        (other, False, False),
+    ):
+        with mutual.channel(client) as channel, mutual.http(client) as http:
+            assert (list_code(channel) == "OK") is may_list
+            assert http.get("/v2/payments").status_code == (200 if may_list else 403)
+            charged = http.post("/v1/payments/charge", json={"order_id": 1, "amount": 1})
+            assert charged.status_code == (201 if may_charge else 403)
+    credentials = grpc.ssl_channel_credentials(tls_files.authority.certificate, shop.key, shop.certificate)
+    with PaymentsClient(mutual.service.target, credentials=credentials, api_key=key.text) as caller:
+        assert list(caller.list_payments())
+        with pytest.raises(PaymentsError, match=r"payments\.charge"):
+            caller.charge(order_id=1, amount=Decimal(1))
+    with (
+        PaymentsClient(mutual.service.target, credentials=credentials, api_key="wrong") as caller,
+        pytest.raises(PaymentsError) as refused,
+    ):
+        list(caller.list_payments())
+    assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
+    with mutual.http(shop) as http:
+        assert http.get("/v1/payments", headers=dict(bearer(key))).status_code == 200
+        assert http.get("/v1/payments", headers=dict(bearer("wrong"))).status_code == 401
+
+
+def test_a_new_certificate_is_shown_to_new_connections_while_old_ones_go_on(encrypted: Encrypted) -> None:
+    service, files = encrypted.service, encrypted.files
+    with encrypted.channel() as channel, encrypted.http() as http:
+        assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
+        socket_before = http._transport._pool.connections[0]  # type: ignore[attr-defined]
+        other = Authority()
+        issued = other.issue(dns=["localhost"])
+        assert issued.serial_number not in shown_by(service)
+        files.write(issued)
+        wait_until(lambda: shown_by(service) == {issued.serial_number})
+        assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
+        assert http._transport._pool.connections == [socket_before]  # type: ignore[attr-defined]
+    with encrypted.channel() as channel, encrypted.http() as http:
+        assert list_code(channel) == "UNAVAILABLE"
+        with pytest.raises(httpx.TransportError):
+            http.get("/v1/payments")
+    with encrypted.channel(trusted=other.certificate) as channel, encrypted.http(trusted=other.certificate) as http:
+        assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
+
+
+def test_other_authorities_of_clients_are_taken_and_those_before_no_longer(mutual: Encrypted) -> None:
+    files, later = mutual.files, Authority()
+    old, new = files.clients.issue(common_name="shop"), later.issue(common_name="shop")
+
+    def lets_in(client: Issued) -> bool:
+        with mutual.channel(client) as channel, mutual.http(client) as http:
+            codes = {list_code(channel)}
+            try:
+                codes.add({200: "OK"}.get(http.get("/v1/payments").status_code, "UNAVAILABLE"))
+            except httpx.TransportError:
+                codes.add("UNAVAILABLE")
+        return codes == {"OK"} if len(codes) == 1 else pytest.fail(f"gRPC and REST differ: {codes}")
+
+    assert (lets_in(old), lets_in(new)) == (True, False)
+    files.write_authorities(files.clients, later)
+    mutual.service.wait_for("tls_files_loaded")
+    wait_until(lambda: loads(mutual.service) == 2)
+    assert (lets_in(old), lets_in(new)) == (True, True)
+    files.write_authorities(later)
+    wait_until(lambda: loads(mutual.service) == 3)
+    assert (lets_in(old), lets_in(new)) == (False, True)
+
+
+def test_files_that_cannot_be_used_change_nothing_are_told_of_once_and_are_taken_once_they_are_right(
+    encrypted: Encrypted,
+) -> None:
+    service, files = encrypted.service, encrypted.files
+    (before,) = shown_by(service)
+    right = files.authority.issue(dns=["localhost"])
+    (files.folder / "server.pem").write_bytes(right.certificate)
+    wrong = service.wait_for("tls_files_wrong")
+    assert "TLS_KEY_FILE" in wrong["detail"]
+    assert "TLS_CERT_FILE" in wrong["detail"]
+    time.sleep(1)
+    assert shown_by(service) == {before}
+    assert [event["event"] for event in service.events].count("tls_files_wrong") == 1
+    with encrypted.channel() as channel:
+        assert list_code(channel) == "OK"
+    (files.folder / "server.key.pem").unlink()
+    wait_until(lambda: [event["event"] for event in service.events].count("tls_files_wrong") == 2)
+    (files.folder / "server.key.pem").write_bytes(right.key)
+    wait_until(lambda: shown_by(service) == {right.serial_number})
+
+
+def test_a_link_to_other_files_is_followed_as_kubernetes_replaces_them(
+    start_service: Callable[..., RunningService], tls_files: Files
+) -> None:
+    first, second = (tls_files.authority.issue(dns=["localhost"]) for _ in range(2))
+    for name, issued in (("1", first), ("2", second)):
+        (tls_files.folder / name).mkdir()
+        issued.write(tls_files.folder / name, "tls")
+    link = tls_files.folder / "now"
+    link.symlink_to("1")
+    service = start_service(
+        GRPC_ENGINE=Engine.GRPCIO,
+        TLS_CERT_FILE=str(link / "tls.pem"),
+        TLS_KEY_FILE=str(link / "tls.key.pem"),
+        **RELOAD,
+    )
+    assert shown_by(service) == {first.serial_number}
+    (tls_files.folder / "next").symlink_to("2")
+    (tls_files.folder / "next").replace(link)
+    wait_until(lambda: shown_by(service) == {second.serial_number})
+
+
+def key_missing(files: Files) -> str:
+    (files.folder / "server.key.pem").unlink()
+    return "TLS_KEY_FILE={key}: cannot be read: No such file or directory"
+
+
+def certificate_not_pem(files: Files) -> str:
+    (files.folder / "server.pem").write_bytes(b"\x30\x82 not PEM")
+    return "TLS_CERT_FILE={certificate}: must have certificates in PEM"
+
+
+def key_not_pem(files: Files) -> str:
+    (files.folder / "server.key.pem").write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+    return "TLS_KEY_FILE={key}: must have a private key in PEM"
+
+
+def key_of_another(files: Files) -> str:
+    (files.folder / "server.key.pem").write_bytes(files.authority.issue().key)
+    return "TLS_KEY_FILE={key}: is not the key of the first certificate in TLS_CERT_FILE"
+
+
+def expired(files: Files) -> str:
+    files.write(files.authority.issue(not_after=datetime.now(UTC) - timedelta(minutes=1)))
+    return "TLS_CERT_FILE={certificate}: is valid from "
+
+
+def not_yet_valid(files: Files) -> str:
+    files.write(files.authority.issue(not_before=datetime.now(UTC) + timedelta(hours=1)))
+    return "TLS_CERT_FILE={certificate}: is valid from "
+
+
+def authorities_empty(files: Files) -> str:
+    (files.folder / "clients.pem").write_bytes(b"")
+    return "TLS_CLIENT_CA_FILE={clients}: must have certificates in PEM"
+
+
+def authorities_expired(files: Files) -> str:
+    files.write_authorities(Authority(expired=True))
+    return "TLS_CLIENT_CA_FILE={clients}: has no certificate that is valid now"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(key_missing, certificate_not_pem, key_not_pem, key_of_another, expired, not_yet_valid),
+        *(authorities_empty, authorities_expired),
+    ],
+)
+def test_wrong_files_stop_the_start_with_an_error_that_names_the_setting(
+    tls_files: Files, migrated_database: dict[str, str], spoil: Callable[[Files], str]
+) -> None:
+    settings = {**tls_files.write(), **tls_files.write_authorities()}
+    said = spoil(tls_files).format(
+        certificate=repr(settings["TLS_CERT_FILE"]),
+        key=repr(settings["TLS_KEY_FILE"]),
+        clients=repr(settings["TLS_CLIENT_CA_FILE"]),
+    )
+    service = RunningService({**migrated_database, "GRPC_ENGINE": Engine.GRPCIO, **settings})
+    service.spawn()
+    assert service.wait() == 1
+    output = "".join(service.output)
+    assert said in output
+    assert "Traceback" not in output
+    assert "c2VjcmV0" not in output
+
+
+def test_the_health_probe_of_the_image_asks_a_service_with_tls(mutual: Encrypted) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TLS_CERT_FILE": str(mutual.files.folder / "server.pem"),
+        "GRPC_PORT": str(mutual.service.port),
+        "REST_PORT": str(mutual.service.rest_port),
+    }
+    probe = [str(Path(".venv/bin/python").absolute()), "-m", "tools.operations.health_probe"]
+    for arguments in ([], ["--service", "payments.v1.PaymentService"], ["--service", "liveness"]):
+        done = subprocess.run(
+            [*probe, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=30
+        )
+        assert (done.returncode, done.stdout.rstrip().endswith("is SERVING")) == (0, True), done.stdout + done.stderr
+    mutual.service.kill()
+    done = subprocess.run(probe, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_health_needs_a_certificate_where_grpc_does_and_no_key(mutual: Encrypted) -> None:
+    with mutual.channel(mutual.files.clients.issue()) as channel:
+        assert health_stub(channel).Check(HealthCheckRequest(), timeout=10).status == 1

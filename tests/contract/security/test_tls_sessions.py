@@ -1,0 +1,123 @@
+"""TLS sessions: one that is resumed never lets in a client that a full handshake would refuse."""
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from grpc.experimental.session_cache import ssl_session_cache_lru
+from payments.v1 import payments_pb2 as pb
+
+from tests.support.certificates import Authority, Issued
+from tests.support.drivers.calls import GrpcDriver, call_failed
+from tests.support.drivers.encrypted import Encrypted, list_code, loads, wait_until
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+_REQUESTS = {
+    "grpc": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0",
+    "rest": b"GET /v1/payments HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+}
+"""What a client sends first. A gRPC server that has let it in answers HTTP/2's preface with its settings."""
+
+_ALPN = {"grpc": "h2", "rest": "http/1.1"}
+
+
+@dataclass(frozen=True)
+class Connected:
+    """What became of a connection that was let in: whether it resumed a session, and a session for the next one."""
+
+    answer: bytes
+    is_resumed: bool
+    session: ssl.SSLSession | None
+
+
+class Client:
+    """A client of one transport that speaks one version of TLS."""
+
+    def __init__(self, encrypted: Encrypted, transport: str, version: ssl.TLSVersion, issued: Issued | None) -> None:
+        """Take the client's certificate, if it has one; nothing is connected yet."""
+        service = encrypted.service
+        self._address = "127.0.0.1", service.port if transport == "grpc" else service.rest_port
+        self._request = _REQUESTS[transport]
+        self._context = ssl.create_default_context(cadata=encrypted.files.authority.certificate.decode())
+        self._context.minimum_version = self._context.maximum_version = version
+        self._context.set_alpn_protocols([_ALPN[transport]])
+        if issued is not None:
+            self._context.load_cert_chain(*issued.write(encrypted.files.folder, "client"))
+
+    def connect(self, session: ssl.SSLSession | None = None) -> Connected | None:
+        """Connect, offering to resume a session, and return what became of it; None when the server refused."""
+        try:
+            with (
+                socket.create_connection(self._address, 10) as connection,
+                self._context.wrap_socket(connection, server_hostname="127.0.0.1", session=session) as encrypted,
+            ):
+                encrypted.sendall(self._request)
+                answer = encrypted.recv(1 << 16)
+                return Connected(answer, bool(encrypted.session_reused), encrypted.session) if answer else None
+        except OSError:
+            return None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_no_session_outlives_the_authority_of_its_client(
+    mutual: Encrypted, transport: str, version: ssl.TLSVersion
+) -> None:
+    files, later = mutual.files, Authority()
+    client = Client(mutual, transport, version, files.clients.issue(common_name="shop"))
+    first = client.connect()
+    files.write_authorities(later)
+    wait_until(lambda: loads(mutual.service) == 2)
+    assert client.connect(None if first is None else first.session) is None
+    assert client.connect() is None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_rest_takes_client_certificates_over_tls_1_3_alone_and_resumes_no_session(
+    mutual: Encrypted, version: ssl.TLSVersion
+) -> None:
+    for issued in (mutual.files.clients.issue(common_name="shop"), None):
+        client = Client(mutual, "rest", version, issued)
+        first = client.connect()
+        if version is ssl.TLSVersion.TLSv1_2:
+            assert first is None
+            continue
+        assert first is not None
+        assert first.answer.startswith(b"HTTP/1.1 200" if issued else b"HTTP/1.1 401")
+        again = client.connect(first.session)
+        assert again is not None
+        assert not again.is_resumed
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_without_client_certificates_both_versions_are_served(
+    encrypted: Encrypted, transport: str, version: ssl.TLSVersion
+) -> None:
+    connected = Client(encrypted, transport, version, None).connect()
+    assert connected is not None
+    assert connected.answer
+
+
+def test_over_grpc_a_resumed_session_ends_with_the_certificate_of_its_client(mutual: Encrypted) -> None:
+    expires = datetime.now(UTC) + timedelta(seconds=6)
+    issued = mutual.files.clients.issue(common_name="shop", not_after=expires)
+    # gRPC's clients keep sessions by the server's name.
+    cache = ssl_session_cache_lru(1)  # type: ignore[no-untyped-call]
+    sessions = [("grpc.ssl_session_cache", cache), ("grpc.ssl_target_name_override", "localhost")]
+    for _ in range(2):
+        with mutual.channel(issued, options=sessions) as channel:
+            assert list_code(channel) == "OK"
+    while datetime.now(UTC) < expires + timedelta(seconds=1):
+        time.sleep(0.1)
+    with mutual.channel(issued, options=sessions) as channel, pytest.raises(grpc.RpcError) as refused:
+        GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(), timeout=10)
+    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "CERTIFICATE_INVALID")
+    with mutual.channel(issued) as channel:
+        assert list_code(channel) == "UNAVAILABLE"

@@ -1,1 +1,0 @@
-"""Bringing payments and refunds in and out."""

@@ -1,0 +1,1 @@
+"""Processors: the adapter's parts, a service with one that works, and with one that is faulty."""

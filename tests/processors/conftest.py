@@ -1,0 +1,54 @@
+"""What tests of the adapter share: a processor that can go wrong, and the adapter that asks it."""
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any
+
+import pytest
+import structlog
+import uvloop
+
+from server.domain.payment import PaymentMethod
+from server.domain.processing import Outcome
+from server.processors.circuit_breaker import Breaker
+from server.processors.stripe.processor import StripeProcessor
+from tests.processors.faulty_processor import API_KEY, FaultyProcessor
+
+Work = Callable[[StripeProcessor], Coroutine[Any, Any, Outcome | None]]
+Use = Callable[[Work], Outcome | None]
+
+
+@pytest.fixture
+def processor() -> Iterator[FaultyProcessor]:
+    with FaultyProcessor() as processor:
+        yield processor
+
+
+@pytest.fixture
+def breaker() -> Breaker:
+    return Breaker(1, 3600)
+
+
+@pytest.fixture
+def use(processor: FaultyProcessor, breaker: Breaker, method_tokens: Mapping[PaymentMethod, str]) -> Use:
+    """Do something with the adapter, whose payment methods the test's module names."""
+
+    async def run(work: Work) -> Outcome | None:
+        stripe = StripeProcessor(
+            processor.settings["PROCESSOR_URL"],
+            API_KEY,
+            method_tokens=method_tokens,
+            timeout_seconds=5,
+            breaker=breaker,
+        )
+        try:
+            return await work(stripe)
+        finally:
+            await stripe.close()
+
+    return lambda work: uvloop.run(run(work))
+
+
+@pytest.fixture
+def log() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured

@@ -1,0 +1,388 @@
+"""A processor in the manner of Stripe's API that is told how to go wrong, and keeps the truth of what it did.
+
+It does what has one idempotency key once, as long as it remembers the key, and shows what it has to who looks for it.
+Everything else may fail: before it does the work, or after it.
+"""
+
+import json
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.faults.ports import free_port
+from tests.support.secrecy import keep_secret
+
+API_KEY = "sk_test_faulty_processor_key"
+DECLINED = "pm_declined"
+"""The payment method by which nothing can be charged."""
+
+METHODS = f"UPI=pm_upi,COD=pm_cod,CARD={DECLINED}"
+
+keep_secret(API_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How one request goes wrong.
+
+    It waits for ``before_seconds``; is dropped, or answered with the status ``error_before`` and the object ``error``,
+    where they are set; the work is done; it waits for ``after_seconds``; the answer is dropped, cut in half, said
+    twice, or is ``error_after``, which is remembered under the key as the answer. Answers have
+    ``headers`` too, and ``body`` in place of their own.
+    """
+
+    before_seconds: float = 0
+    drop_before: bool = False
+    error_before: int = 0
+    error: tuple[tuple[str, str], ...] = (("type", "api_error"),)
+    after_seconds: float = 0
+    drop_after: bool = False
+    error_after: int = 0
+    cut: bool = False
+    twice: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came."""
+
+    method: str
+    path: str
+    key: str | None
+    form: dict[str, str]
+    api_key: str
+
+
+@dataclass(slots=True)
+class Intent:
+    """A payment of the processor's."""
+
+    processor_id: str
+    reference: str
+    amount_minor: int
+    currency: str
+    status: str
+    made_seconds: float = field(default_factory=time.time)
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as an answer has it."""
+        return {
+            "id": self.processor_id,
+            "object": "payment_intent",
+            "amount": self.amount_minor,
+            "amount_received": self.amount_minor if self.status == "succeeded" else 0,
+            "created": int(self.made_seconds),
+            "currency": self.currency,
+            "status": self.status,
+            "metadata": {"reference": self.reference},
+        }
+
+
+@dataclass(slots=True)
+class GivenBack:
+    """A refund of the processor's."""
+
+    processor_id: str
+    intent_id: str
+    refund_id: str
+    amount_minor: int
+    currency: str
+    status: str
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as an answer has it."""
+        return {
+            "id": self.processor_id,
+            "object": "refund",
+            "amount": self.amount_minor,
+            "currency": self.currency,
+            "payment_intent": self.intent_id,
+            "status": self.status,
+            "metadata": {"refund_id": self.refund_id},
+        }
+
+
+_Answer = tuple[int, dict[str, Any]]
+
+
+class FaultyProcessor:
+    """Listens for as long as the context lasts, on one port though it is restarted."""
+
+    def __init__(self) -> None:
+        """Make one that does everything right; nothing listens yet."""
+        self.port = free_port()
+        self.fault: Callable[[Request], Fault | None] = lambda _: None
+        self.intents: dict[str, Intent] = {}
+        self.refunds: dict[str, GivenBack] = {}
+        self.requests: list[Request] = []
+        self.refuses_refunds = False
+        self.repeats_keys = True
+        """Whether answers have the idempotency key, as Stripe's have."""
+        self.first_status: str | None = None
+        """What a payment or refund is answered with first, where it is not settled at once."""
+        self.list_lag_seconds = 0.0
+        self.key_lifetime_seconds = float("inf")
+        self.refusal: tuple[int, dict[str, str]] = (400, {"type": "invalid_request_error"})
+        """What a refund that is refused is answered with: as Stripe does where more is asked for than remains."""
+        self.altered: Callable[[dict[str, Any]], dict[str, Any]] = lambda shown: shown
+        """Changes each payment and refund that is answered, after it was made."""
+        self.refuses_this_refund: Callable[[], bool] = lambda: False
+        self._answers: dict[str, tuple[float, dict[str, str], _Answer]] = {}
+        self._working: set[str] = set()
+        self._lock = threading.RLock()
+        self._server: _Server | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of a service that uses it."""
+        return {
+            "PROCESSOR": "stripe",
+            "PROCESSOR_URL": f"http://127.0.0.1:{self.port}",
+            "PROCESSOR_API_KEY": API_KEY,
+            "PROCESSOR_METHODS": METHODS,
+            "PROCESSOR_DEFAULT_METHOD": "UPI",
+        }
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        self.hang_up()
+
+    def listen(self) -> None:
+        """Take connections."""
+        server = _Server(("127.0.0.1", self.port), _Handler)
+        server.processor = self
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server = server
+
+    def hang_up(self) -> None:
+        """Close every connection, and take no more; what is being done is done."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+            server.close_connections()
+
+    @contextmanager
+    def failing(self, fault: Fault, path: str = "") -> Iterator[None]:
+        """Go wrong in this way for a while, at requests whose path ends so."""
+        before, self.fault = self.fault, lambda request: fault if request.path.endswith(path) else None
+        try:
+            yield
+        finally:
+            self.fault = before
+
+    def forget_keys(self) -> None:
+        """Forget all idempotency keys, as after their time."""
+        with self._lock:
+            self._answers.clear()
+
+    def captured(self) -> Counter[str]:
+        """Return how often the money of each reference was taken."""
+        with self._lock:
+            return Counter(it.reference for it in self.intents.values() if it.status == "succeeded")
+
+    def asked(self, path: str) -> list[Request]:
+        """Return the requests that asked for something to be done at this path."""
+        with self._lock:
+            return [request for request in self.requests if (request.method, request.path) == ("POST", path)]
+
+    def answer(self, request: Request) -> tuple[_Answer | None, Fault]:
+        """Do what a request asks for, and return what it is answered with, if it is; and how the answer goes wrong."""
+        with self._lock:
+            self.requests.append(request)
+        fault = self.fault(request) or Fault()
+        time.sleep(fault.before_seconds)
+        if fault.drop_before:
+            return None, fault
+        if fault.error_before:
+            return (fault.error_before, {"error": dict(fault.error)}), fault
+        if request.api_key != API_KEY:
+            return _error(401, "invalid_request_error", message=f"Invalid API Key provided: {request.api_key}"), fault
+        answer, is_replay = self._once(request, fault)
+        if is_replay:
+            fault = replace(fault, headers=(*fault.headers, ("Idempotent-Replayed", "true")))
+        time.sleep(fault.after_seconds)
+        return (None if fault.drop_after else answer), fault
+
+    def _once(self, request: Request, fault: Fault) -> tuple[_Answer, bool]:
+        """Do it, unless it was done before with the same key; return the answer, and whether it is the one of then."""
+        key = request.key
+        if key is None:
+            return self._do(request), False
+        with self._lock:
+            since, form, answer = self._answers.get(key, (float("-inf"), {}, (0, {})))
+            if time.monotonic() - since < self.key_lifetime_seconds:
+                return (answer, True) if form == request.form else (_error(400, "idempotency_error"), False)
+            if key in self._working:
+                return _error(409, "idempotency_error", code="idempotency_key_in_use"), False
+            self._working.add(key)
+        try:
+            with self._lock:
+                answer = self._do(request)
+                if fault.error_after:
+                    answer = _error(fault.error_after, "api_error")
+                self._answers[key] = time.monotonic(), request.form, answer
+            return answer, False
+        finally:
+            with self._lock:
+                self._working.discard(key)
+
+    def _do(self, request: Request) -> _Answer:  # noqa: PLR0911 - as many as there are paths
+        with self._lock:
+            match request.method, request.path.removeprefix("/v1/").split("/"):
+                case "POST", ["payment_intents"]:
+                    return self._capture(request.form)
+                case "GET", ["payment_intents"]:
+                    return self._list(request.form)
+                case "GET", ["payment_intents", processor_id]:
+                    return self._shown(self.intents.get(processor_id))
+                case "POST", ["refunds"]:
+                    return self._give_back(request.form)
+                case "GET", ["refunds"]:
+                    wanted = request.form["payment_intent"]
+                    found = [self.altered(one.shown()) for one in self.refunds.values() if one.intent_id == wanted]
+                    return self._page(found[::-1], request.form)
+                case "GET", ["refunds", processor_id]:
+                    return self._shown(self.refunds.get(processor_id))
+        return _error(404, "invalid_request_error")
+
+    def _capture(self, form: dict[str, str]) -> _Answer:
+        if "error_on_requires_action" in form and "automatic_payment_methods[enabled]" in form:
+            return _error(400, "invalid_request_error", code="parameter_unknown", param="error_on_requires_action")
+        is_declined = form["payment_method"] == DECLINED
+        status = "requires_payment_method" if is_declined else self.first_status or "succeeded"
+        intent = Intent(
+            f"pi_{len(self.intents) + 1}",
+            form["metadata[reference]"],
+            int(form["amount"]),
+            form["currency"],
+            status,
+        )
+        self.intents[intent.processor_id] = intent
+        if is_declined:
+            return 402, {"error": {"type": "card_error", "code": "card_declined", "payment_intent": intent.shown()}}
+        return 200, self.altered(intent.shown())
+
+    def _list(self, form: dict[str, str]) -> _Answer:
+        latest = time.time() - self.list_lag_seconds
+        found = [
+            self.altered(intent.shown())
+            for intent in self.intents.values()
+            if int(form["created[gte]"]) <= int(intent.made_seconds) <= int(form["created[lte]"])
+            and intent.made_seconds <= latest
+        ]
+        return self._page(found[::-1], form)
+
+    def _give_back(self, form: dict[str, str]) -> _Answer:
+        intent, amount = self.intents.get(form["payment_intent"]), int(form["amount"])
+        if intent is None or intent.status != "succeeded":
+            return _error(400, "invalid_request_error", code="resource_missing")
+        given = sum(one.amount_minor for one in self.refunds.values() if one.intent_id == intent.processor_id)
+        if given == intent.amount_minor:
+            return _error(400, "invalid_request_error", code="charge_already_refunded")
+        if self.refuses_refunds or self.refuses_this_refund() or given + amount > intent.amount_minor:
+            status, error = self.refusal
+            return status, {"error": error}
+        refund = GivenBack(
+            f"re_{len(self.refunds) + 1}",
+            intent.processor_id,
+            form["metadata[refund_id]"],
+            amount,
+            intent.currency,
+            self.first_status or "succeeded",
+        )
+        self.refunds[refund.processor_id] = refund
+        return 200, self.altered(refund.shown())
+
+    @staticmethod
+    def _page(found: list[dict[str, Any]], form: dict[str, str]) -> _Answer:
+        first = 0
+        if "starting_after" in form:
+            first = 1 + next(place for place, one in enumerate(found) if one["id"] == form["starting_after"])
+        page = found[first : first + int(form["limit"])]
+        return 200, {"object": "list", "data": page, "has_more": first + len(page) < len(found)}
+
+    def _shown(self, found: Intent | GivenBack | None) -> _Answer:
+        if found is None:
+            return _error(404, "invalid_request_error", code="resource_missing")
+        return 200, self.altered(found.shown())
+
+
+def _error(status: int, kind: str, **more: str) -> _Answer:
+    return status, {"error": {"type": kind, **more}}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    processor: FaultyProcessor
+
+    def __init__(self, *args: Any) -> None:  # noqa: ANN401 - as the base class
+        super().__init__(*args)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as the base class
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
+        """Say nothing: clients go away."""
+
+    def close_connections(self) -> None:
+        for one in tuple(self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._serve("GET", dict(parse_qsl(urlsplit(self.path).query)))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._serve("POST", dict(parse_qsl(body.decode())))
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _serve(self, method: str, form: dict[str, str]) -> None:
+        api_key = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+        request = Request(method, urlsplit(self.path).path, self.headers.get("Idempotency-Key"), form, api_key)
+        answer, fault = self.server.processor.answer(request)
+        if answer is None:
+            self.close_connection = True
+            return
+        status, body = answer
+        payload = json.dumps(body).encode() if fault.body is None else fault.body
+        lines = [f"HTTP/1.1 {status} Any", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
+        if request.key is not None and self.server.processor.repeats_keys:
+            lines.append(f"Idempotency-Key: {request.key}")
+        lines += [f"{name}: {value}" for name, value in fault.headers]
+        whole = "\r\n".join([*lines, "", ""]).encode() + payload
+        if fault.cut:
+            self.wfile.write(whole[: len(whole) // 2])
+            self.close_connection = True
+            return
+        self.wfile.write(whole * (2 if fault.twice else 1))

@@ -1,0 +1,655 @@
+"""A remote processor: what callers see of one that is slow, silent or gone, and that money moves once whatever it does.
+
+The processor is the tests' own, over HTTP; service and database are real.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import httpx
+import pytest
+from payments.v1 import payments_pb2 as pb
+
+from tests.processors.faulty_processor import API_KEY, Fault, FaultyProcessor, GivenBack
+from tests.support.databases import DatabaseServer, settings_of
+from tests.support.drivers.calls import CallFailed, GrpcDriver
+from tests.support.drivers.requests import FAILING, SUCCEEDING, charge, money, new_request_id, refund
+from tests.support.running_service import RunningService
+from tools.operations.archive import archive
+from tools.progress import meter
+
+SOON = {
+    "PROCESSOR_TIMEOUT_SECONDS": "5",
+    "PROCESSOR_JANITOR_INTERVAL_SECONDS": "0.1",
+    "PROCESSOR_JANITOR_AFTER_SECONDS": "0.5",
+    "PROCESSOR_JANITOR_MAX_PAUSE_SECONDS": "1",
+    "PROCESSOR_BREAKER_FAILURES": "1000",
+}
+"""Everything comes sooner than by default."""
+
+NO_JANITOR = {**SOON, "PROCESSOR_JANITOR_AFTER_SECONDS": "3600", "PROCESSOR_KEY_LIFETIME_SECONDS": "86400"}
+"""Nothing is asked about again while a test lasts."""
+
+_WAIT_SECONDS = 60
+
+
+class Starter:
+    """Starts services that use the processor, and gives what calls each."""
+
+    def __init__(self, processor: FaultyProcessor, start: Callable[..., RunningService]) -> None:
+        """Start none yet."""
+        self._processor = processor
+        self._start = start
+        self.services: list[RunningService] = []
+        self.channels: list[grpc.Channel] = []
+
+    def __call__(self, common: Mapping[str, str] = SOON, **settings: str) -> GrpcDriver:
+        """Start one with settings of its own."""
+        service = self._start(**{**self._processor.settings, **common, **settings})
+        self.services.append(service)
+        self.channels.append(grpc.insecure_channel(service.target))
+        return GrpcDriver(self.channels[-1])
+
+
+@pytest.fixture
+def start(processor: FaultyProcessor, start_service: Callable[..., RunningService]) -> Iterator[Starter]:
+    starter = Starter(processor, start_service)
+    yield starter
+    for channel in starter.channels:
+        channel.close()
+
+
+def settled(api: GrpcDriver, payment_id: int) -> pb.GetPaymentResponse:
+    """Return a payment once it, and its refunds, are not pending."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        details = api.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
+        refunds = {refund.status for refund in details.refunds}
+        if details.payment.status != pb.PAYMENT_STATUS_PENDING and pb.REFUND_STATUS_PENDING not in refunds:
+            return details
+        assert time.monotonic() < deadline, f"still pending: {details}"
+        time.sleep(0.05)
+
+
+def charge_within(api: GrpcDriver, request: pb.ChargeRequest, seconds: float) -> pb.Payment:
+    return api.stub.Charge(request, timeout=seconds).payment
+
+
+def test_a_charge_is_asked_once_with_what_it_is_about(processor: FaultyProcessor, start: Starter) -> None:
+    api = start(NO_JANITOR)
+    payment = api.charge(charge(amount="561.25")).payment
+
+    assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    (asked,) = processor.requests
+    assert (asked.method, asked.path, asked.key) == ("POST", "/v1/payment_intents", f"charge-{payment.reference}")
+    assert asked.form["amount"] == "56125"
+    assert asked.form["currency"] == "inr"
+    assert (asked.form["payment_method"], asked.form["payment_method_types[0]"]) == ("pm_upi", "upi")
+    assert asked.form["metadata[reference]"] == payment.reference
+    assert asked.form["metadata[payment_id]"] == str(payment.payment_id)
+
+
+def test_an_amount_of_a_currency_without_decimals_is_sent_in_whole_units(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(NO_JANITOR)
+    api.charge(charge(amount=561, currency="JPY"))
+    assert (processor.requests[0].form["amount"], processor.requests[0].form["currency"]) == ("561", "jpy")
+
+
+def test_an_amount_is_sent_in_the_unit_that_the_processor_gives_its_currency(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,ISK,UGX,MGA")
+    for currency, amount in (("ISK", 5), ("UGX", 5), ("MGA", 500)):
+        payment = api.charge(charge(amount=amount, currency=currency)).payment
+        assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+        api.refund(pb.RefundRequest(payment_id=payment.payment_id))
+    captured, given_back = processor.asked("/v1/payment_intents"), processor.asked("/v1/refunds")
+    assert [request.form["amount"] for request in captured] == ["500", "500", "500"]
+    assert [request.form["amount"] for request in given_back] == ["500", "500", "500"]
+
+
+def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused_before_anything_is_begun(
+    processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,MGA,USD")
+    payment = api.charge(charge(amount=500, currency="MGA")).payment
+    with pytest.raises(CallFailed) as charged_finer:
+        api.charge(charge(amount="1.50", currency="MGA"))
+    with pytest.raises(CallFailed) as charged_more:
+        api.charge(charge(amount="1000000.00", currency="USD"))
+    with pytest.raises(CallFailed) as refunded_finer:
+        api.refund(pb.RefundRequest(payment_id=payment.payment_id, amount=money("1.50", "MGA")))
+    batch = api.batch_charge(pb.BatchChargeRequest(charges=[charge(amount="1.50", currency="MGA"), charge()]))
+    for refused in (charged_finer.value, charged_more.value, refunded_finer.value):
+        assert (refused.code, refused.fields) == ("INVALID_ARGUMENT", ["amount"])
+    assert [result.error.code for result in batch.results] == [grpc.StatusCode.INVALID_ARGUMENT.value[0], 0]
+    count = "SELECT (SELECT COUNT(*) FROM payments), (SELECT COUNT(*) FROM refunds)"
+    assert database_server.execute(count, database=migrated_database["MYSQL_DB"]) == [(2, 0)]
+    assert len(processor.requests) == 2
+
+
+def test_a_currency_that_the_processor_does_not_charge_in_is_no_setting(start: Starter) -> None:
+    with pytest.raises(AssertionError, match=r"ALLOWED_CURRENCIES.*IRR"):
+        start(ALLOWED_CURRENCIES="INR,IRR")
+
+
+def test_a_charge_by_a_payment_method_that_was_set_wrong_is_made_once_it_is_set_right(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start()
+    error = (("type", "invalid_request_error"), ("code", "resource_missing"), ("param", "payment_method"))
+    with processor.failing(Fault(error_before=400, error=error), path="/payment_intents"):
+        payment = api.charge(charge()).payment
+        assert payment.status == pb.PAYMENT_STATUS_PENDING
+        (service,) = start.services
+        assert service.wait_for("processor_refuses", level="error", code="resource_missing", parameter="payment_method")
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+
+
+def test_refunds_that_the_key_may_not_make_stay_pending_and_charges_go_on(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(PROCESSOR_BREAKER_FAILURES="1")
+    payment = charged(api)
+    with processor.failing(Fault(error_before=403, error=(("type", "invalid_request_error"),)), path="/refunds"):
+        assert api.refund(refund(payment.payment_id, 40)).refund.status == pb.REFUND_STATUS_PENDING
+        charged(api)
+    details = settled(api, payment.payment_id)
+    assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_SUCCEEDED]
+
+
+def test_a_charge_that_is_answered_with_another_amount_stays_pending(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start()
+    processor.altered = lambda shown: shown | {"amount": 1}
+    payment = api.charge(charge()).payment
+    assert payment.status == pb.PAYMENT_STATUS_PENDING
+    assert start.services[0].wait_for("processor_answer_wrong", level="error", payment_id=payment.payment_id)
+    processor.altered = lambda shown: shown
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+
+
+def test_a_payment_that_was_refunded_elsewhere_is_refunded(processor: FaultyProcessor, start: Starter) -> None:
+    api = start()
+    payment = charged(api)
+    with processor._lock:
+        processor.refunds["re_0"] = GivenBack("re_0", "pi_1", "dashboard", 10_000, "inr", "succeeded")
+    answer = api.refund(refund(payment.payment_id))
+    assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
+    assert answer.payment.refund_state == pb.REFUND_STATE_FULL
+
+
+def test_a_charge_that_the_processor_declines_is_a_payment_that_failed(start: Starter) -> None:
+    api = start()
+    assert api.charge(charge(method=FAILING)).payment.status == pb.PAYMENT_STATUS_FAILED
+
+
+def test_a_charge_without_a_method_is_made_by_the_default_one_and_one_that_the_processor_has_not_is_refused(
+    start: Starter,
+) -> None:
+    api = start(PROCESSOR_METHODS="UPI=pm_upi")
+    assert api.charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)).payment.method == pb.PAYMENT_METHOD_UPI
+    with pytest.raises(CallFailed) as refused:
+        api.charge(charge(method=pb.PAYMENT_METHOD_COD))
+    assert (refused.value.code, refused.value.fields) == ("INVALID_ARGUMENT", ["method"])
+
+
+def test_a_slow_processor_is_answered_for_with_pending_before_the_deadline_and_its_outcome_is_kept_later(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30", PROCESSOR_DEADLINE_MARGIN_SECONDS="1")
+    with processor.failing(Fault(before_seconds=4)):
+        payment = charge_within(api, charge(), 2)
+        assert payment.status == pb.PAYMENT_STATUS_PENDING
+        assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert len(processor.requests) == 1
+
+
+def test_a_repeated_charge_that_is_pending_asks_nothing_anew_and_gets_the_payment_as_it_is(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30")
+    other = start(NO_JANITOR)
+    request = charge(request_id=new_request_id())
+    with processor.failing(Fault(before_seconds=5)):
+        first = charge_within(api, request, 1)
+        elsewhere = other.charge(request).payment
+        here = api.charge(request).payment
+    assert first.status == elsewhere.status == pb.PAYMENT_STATUS_PENDING
+    assert first.payment_id == elsewhere.payment_id == here.payment_id
+    assert here.status == pb.PAYMENT_STATUS_SUCCEEDED, "the replica that is asking waits for the answer"
+    assert len(processor.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(drop_before=True),
+        Fault(drop_after=True),
+        Fault(error_before=500),
+        Fault(error_before=503),
+        Fault(error_before=429),
+        Fault(error_before=409),
+        Fault(cut=True),
+        Fault(after_seconds=3),
+    ],
+    ids=str,
+)
+def test_a_charge_is_captured_once_whatever_becomes_of_the_answers(
+    processor: FaultyProcessor, start: Starter, fault: Fault
+) -> None:
+    api = start(PROCESSOR_TIMEOUT_SECONDS="1")
+    with processor.failing(fault):
+        payment = api.charge(charge()).payment
+        assert payment.status == pb.PAYMENT_STATUS_PENDING
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert processor.captured() == {payment.reference: 1}
+
+
+@pytest.mark.parametrize("repeats_keys", [True, False])
+def test_an_answer_that_comes_twice_answers_one_request(
+    processor: FaultyProcessor,
+    start: Starter,
+    repeats_keys: bool,  # noqa: FBT001
+) -> None:
+    api = start()
+    processor.repeats_keys = repeats_keys
+    payments = []
+    with processor.failing(Fault(twice=True)):
+        for _ in range(10):
+            payments += [api.charge(charge(method=method)).payment for method in (SUCCEEDING, FAILING)]
+    outcomes = [settled(api, payment.payment_id).payment.status for payment in payments]
+    assert outcomes == [pb.PAYMENT_STATUS_SUCCEEDED, pb.PAYMENT_STATUS_FAILED] * 10
+    assert processor.captured() == {payment.reference: 1 for payment in payments[::2]}
+
+
+def test_a_charge_whose_error_the_processor_remembers_is_found_by_its_reference(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start()
+    with processor.failing(Fault(error_after=500)):
+        payment = api.charge(charge()).payment
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert processor.captured() == {payment.reference: 1}
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+def test_a_charge_whose_key_is_forgotten_is_looked_for_and_failed_when_it_was_never_done(
+    processor: FaultyProcessor,
+    start: Starter,
+    was_done: bool,  # noqa: FBT001
+) -> None:
+    api = start(PROCESSOR_TIMEOUT_SECONDS="1", PROCESSOR_KEY_LIFETIME_SECONDS="10")
+    processor.list_lag_seconds = 9
+    fault = Fault(drop_after=True) if was_done else Fault(drop_before=True)
+    with processor.failing(fault, path="/payment_intents"):
+        payment = api.charge(charge()).payment
+        time.sleep(8.5)
+        asked_until_now = len(processor.asked("/v1/payment_intents"))
+        processor.forget_keys()
+    outcome = settled(api, payment.payment_id).payment.status
+    assert outcome == (pb.PAYMENT_STATUS_SUCCEEDED if was_done else pb.PAYMENT_STATUS_FAILED)
+    assert processor.captured() == ({payment.reference: 1} if was_done else {})
+    assert len(processor.asked("/v1/payment_intents")) == asked_until_now, "nothing is asked that may be done anew"
+
+
+def test_a_key_that_came_with_something_else_settles_nothing(processor: FaultyProcessor, start: Starter) -> None:
+    api = start()
+    with processor.failing(Fault(drop_after=True)):
+        payment = api.charge(charge()).payment
+        start.services[0].kill()
+    # The names of methods were changed in between, so that the same charge is asked for in other words.
+    api = start(PROCESSOR_METHODS="UPI=pm_other")
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert processor.captured() == {payment.reference: 1}
+
+
+def test_an_outcome_that_the_processor_tells_later_is_waited_for(processor: FaultyProcessor, start: Starter) -> None:
+    api = start()
+    processor.first_status, processor.list_lag_seconds = "processing", 3600
+    payment = api.charge(charge()).payment
+    assert payment.status == pb.PAYMENT_STATUS_PENDING
+    processor.intents["pi_1"].status = "succeeded"
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+
+
+def test_what_a_killed_replica_left_pending_is_settled_by_another(processor: FaultyProcessor, start: Starter) -> None:
+    api = start()
+    other = start()
+    with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=1)):
+        requests = [charge(request_id=new_request_id()) for _ in range(20)]
+        calls = [pool.submit(api.charge, request) for request in requests]
+        time.sleep(0.5)
+        start.services[0].kill()
+        assert all(isinstance(call.exception(), CallFailed) for call in calls)
+    references = set()
+    for request in requests:
+        payment = other.charge(request).payment
+        references.add(payment.reference)
+        assert settled(other, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert processor.captured() == dict.fromkeys(references, 1)
+
+
+def test_two_janitors_ask_about_each_pending_payment_but_once_a_round(
+    processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    api = start(NO_JANITOR)
+    with processor.failing(Fault(error_before=503)):
+        batch = pb.BatchChargeRequest(charges=[charge() for _ in range(60)])
+        payments = [result.payment for result in api.batch_charge(batch).results]
+    assert {payment.status for payment in payments} == {pb.PAYMENT_STATUS_PENDING}
+    with processor._lock:
+        processor.requests.clear()
+    for _ in range(2):
+        start(PROCESSOR_JANITOR_AFTER_SECONDS="5", PROCESSOR_JANITOR_MAX_PAUSE_SECONDS="30")
+    database = migrated_database["MYSQL_DB"]
+    database_server.execute("UPDATE processor_requests SET due_at = UTC_TIMESTAMP(6)", database=database)
+    for payment in payments:
+        assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert sorted(request.key or "" for request in processor.asked("/v1/payment_intents")) == sorted(
+        f"charge-{payment.reference}" for payment in payments
+    )
+    assert not database_server.execute("SELECT * FROM processor_requests", database=database)
+
+
+def test_a_batch_asks_for_no_more_at_the_same_time_than_is_allowed(processor: FaultyProcessor, start: Starter) -> None:
+    api = start(PROCESSOR_MAX_REQUESTS="3", PROCESSOR_JANITOR_AFTER_SECONDS="60", PROCESSOR_KEY_LIFETIME_SECONDS="9999")
+    most = [0, 0]
+
+    def count(_: object) -> Fault | None:
+        with processor._lock:
+            most[0] += 1
+            most[1] = max(most)
+        time.sleep(0.05)
+        with processor._lock:
+            most[0] -= 1
+        return None
+
+    processor.fault = count
+    batch = pb.BatchChargeRequest(charges=[charge() for _ in range(30)])
+    assert {result.payment.status for result in api.batch_charge(batch).results} == {pb.PAYMENT_STATUS_SUCCEEDED}
+    assert most[1] <= 3
+
+
+def test_a_pending_payment_cannot_be_refunded(processor: FaultyProcessor, start: Starter) -> None:
+    api = start(NO_JANITOR)
+    with processor.failing(Fault(drop_before=True)):
+        payment = api.charge(charge()).payment
+    with pytest.raises(CallFailed) as refused:
+        api.refund(refund(payment.payment_id))
+    assert (refused.value.code, refused.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_PENDING")
+
+
+def charged(api: GrpcDriver, amount: int = 100) -> pb.Payment:
+    payment = api.charge(charge(amount=amount)).payment
+    assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    return payment
+
+
+def test_a_refund_is_asked_once_of_the_payment_that_was_charged(processor: FaultyProcessor, start: Starter) -> None:
+    api = start(NO_JANITOR)
+    payment = charged(api)
+    answer = api.refund(refund(payment.payment_id, 40, reason="damaged"))
+    assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
+    assert answer.payment.refunded_amount.units == 40
+    asked = processor.requests[-1]
+    key = f"refund-{payment.reference}-{answer.refund.refund_id}"
+    assert (asked.path, asked.key, asked.form["payment_intent"]) == ("/v1/refunds", key, "pi_1")
+    assert asked.form["amount"] == "4000"
+    assert "damaged" not in str(asked.form), "what callers say of a refund is theirs"
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(drop_before=True), Fault(drop_after=True), Fault(error_before=500), Fault(error_after=500)], ids=str
+)
+def test_a_refund_is_made_once_whatever_becomes_of_the_answers(
+    processor: FaultyProcessor, start: Starter, fault: Fault
+) -> None:
+    api = start()
+    payment = charged(api)
+    with processor.failing(fault):
+        answer = api.refund(refund(payment.payment_id, 40))
+        assert answer.refund.status == pb.REFUND_STATUS_PENDING
+        assert answer.payment.refunded_amount.units == 40, "it counts already"
+    details = settled(api, payment.payment_id)
+    assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_SUCCEEDED]
+    assert [refund.amount_minor for refund in processor.refunds.values()] == [4000]
+
+
+def test_a_refund_that_the_processor_refuses_gives_its_amount_back_to_be_refunded(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start()
+    payment = charged(api)
+    whole = refund(payment.payment_id, request_id="whole")
+    processor.refuses_refunds = True
+    with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=2), path="/refunds"):
+        first = pool.submit(api.stub.Refund, whole, timeout=10)
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while not processor.asked("/v1/refunds"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with pytest.raises(CallFailed) as refused:
+            api.refund(refund(payment.payment_id, 1, request_id="part"))
+        assert refused.value.reason == "REFUND_EXCEEDS_PAYMENT"
+        first.result()
+    details = settled(api, payment.payment_id)
+    assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_FAILED]
+    assert (details.payment.refunded_amount.units, details.payment.refund_state) == (0, pb.REFUND_STATE_NONE)
+
+    processor.refuses_refunds = False
+    part = api.refund(refund(payment.payment_id, 1, request_id="part"))
+    assert part.refund.status == pb.REFUND_STATUS_SUCCEEDED
+    rest = api.refund(refund(payment.payment_id))
+    assert (rest.refund.amount.units, rest.payment.refund_state) == (99, pb.REFUND_STATE_FULL)
+    again = api.refund(whole)
+    assert again.refund.status == pb.REFUND_STATUS_FAILED, "the same request is told what became of it"
+
+
+def test_a_whole_refund_repeated_without_a_request_id_tells_of_the_one_that_was_made_not_of_one_that_failed(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start()
+    payment = charged(api)
+    made = api.refund(refund(payment.payment_id)).refund
+    assert api.refund(refund(payment.payment_id)).refund == made
+    assert len(processor.refunds) == 1
+
+
+def test_a_refund_of_a_payment_that_this_processor_did_not_charge_fails(
+    processor: FaultyProcessor, start: Starter, start_service: Callable[..., RunningService]
+) -> None:
+    with grpc.insecure_channel(start_service().target) as channel:
+        payment = charged(GrpcDriver(channel))
+    api = start()
+    answer = api.refund(refund(payment.payment_id))
+    assert answer.refund.status == pb.REFUND_STATUS_FAILED
+    assert answer.payment.refund_state == pb.REFUND_STATE_NONE
+    assert not processor.requests
+
+
+def test_a_processor_that_does_not_answer_is_left_alone_and_callers_are_told_before_anything_is_reserved(
+    processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    api = start(NO_JANITOR, PROCESSOR_BREAKER_FAILURES="3", PROCESSOR_BREAKER_OPEN_SECONDS="3")
+    before = charged(api)
+    processor.hang_up()
+    while True:
+        try:
+            pending = api.charge(charge()).payment
+        except CallFailed as error:
+            failed = error
+            break
+        assert pending.status == pb.PAYMENT_STATUS_PENDING
+    assert (failed.code, failed.reason) == ("UNAVAILABLE", "PROCESSOR_UNAVAILABLE")
+    assert failed.retry_after_seconds is not None
+    assert 0 < failed.retry_after_seconds <= 3
+    count = "SELECT COUNT(*) FROM payments UNION ALL SELECT COUNT(*) FROM refunds"
+    rows = database_server.execute(count, database=migrated_database["MYSQL_DB"])
+    with pytest.raises(CallFailed, match="processor"):
+        api.refund(refund(before.payment_id))
+    results = api.batch_charge(pb.BatchChargeRequest(charges=[charge(), charge(order_id=0)])).results
+    assert [result.error.code for result in results] == [grpc.StatusCode.UNAVAILABLE.value[0], 3]
+    assert database_server.execute(count, database=migrated_database["MYSQL_DB"]) == rows
+
+    processor.listen()
+    deadline = time.monotonic() + _WAIT_SECONDS
+    answer = None
+    while answer is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+        with suppress(CallFailed):
+            answer = charged(api)
+    assert answer is not None
+
+
+def test_a_processor_that_takes_no_key_of_ours_is_left_alone_at_once_and_no_key_is_logged(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(NO_JANITOR, PROCESSOR_API_KEY="sk_test_wrong_" + API_KEY)
+    assert api.charge(charge()).payment.status == pb.PAYMENT_STATUS_PENDING
+    with pytest.raises(CallFailed) as failed:
+        api.charge(charge())
+    assert failed.value.reason == "PROCESSOR_UNAVAILABLE"
+    (service,) = start.services
+    assert service.wait_for("processor_refuses_key", level="error")
+    assert len(processor.requests) == 1
+    assert service.stop() == 0
+
+
+def test_a_database_that_is_gone_when_the_processor_answers_learns_the_outcome_later(
+    processor: FaultyProcessor, start: Starter, hold_rows: Callable[[], AbstractContextManager[None]]
+) -> None:
+    api = start(MYSQL_STATEMENT_TIMEOUT_SECONDS="1", PROCESSOR_TIMEOUT_SECONDS="9")
+    with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=1)):
+        call = pool.submit(api.charge, charge())
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while not processor.requests:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with hold_rows():
+            payment = call.result().payment
+            assert payment.status == pb.PAYMENT_STATUS_PENDING
+            assert processor.captured() == {payment.reference: 1}
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert processor.captured() == {payment.reference: 1}
+
+
+def test_what_is_with_the_processor_at_shutdown_is_waited_for(processor: FaultyProcessor, start: Starter) -> None:
+    api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30")
+    with processor.failing(Fault(before_seconds=3)):
+        payment = charge_within(api, charge(), 1)
+        assert payment.status == pb.PAYMENT_STATUS_PENDING
+        assert start.services[0].stop() == 0
+    api = start(NO_JANITOR)
+    details = api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
+    assert details.payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+
+
+def test_a_caller_that_goes_away_takes_nothing_with_it(processor: FaultyProcessor, start: Starter) -> None:
+    api = start(NO_JANITOR)
+    request = charge(request_id=new_request_id())
+    with processor.failing(Fault(before_seconds=0.5)):
+        call = api.stub.Charge.future(request, timeout=30)
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while not processor.requests:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        call.cancel()
+    payment = api.charge(request).payment
+    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert processor.captured() == {payment.reference: 1}
+
+
+def test_each_step_is_an_event_of_its_payment(
+    processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    api = start()
+    payment = charged(api)
+    processor.refuses_refunds = True
+    api.refund(refund(payment.payment_id))
+    processor.refuses_refunds = False
+    api.refund(refund(payment.payment_id, 10))
+    declined = api.charge(charge(method=FAILING)).payment
+    query = "SELECT payment_id, kind, CAST(refunded_amount AS CHAR) FROM payment_events ORDER BY sequence"
+    expected = [
+        (payment.payment_id, "PENDING", "0.00"),
+        (payment.payment_id, "CHARGED", "0.00"),
+        (payment.payment_id, "REFUND_PENDING", "100.00"),
+        (payment.payment_id, "REFUND_FAILED", "0.00"),
+        (payment.payment_id, "REFUND_PENDING", "10.00"),
+        (payment.payment_id, "REFUNDED", "10.00"),
+        (declined.payment_id, "PENDING", "0.00"),
+        (declined.payment_id, "FAILED", "0.00"),
+    ]
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while (found := database_server.execute(query, database=migrated_database["MYSQL_DB"])) != expected:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def test_callers_of_the_replaced_service_are_told_of_refunds_that_are_pending_or_refused(
+    processor: FaultyProcessor, start: Starter
+) -> None:
+    api = start(NO_JANITOR)
+    payment = charged(api)
+    url = f"{start.services[0].rest_url}/v1/payments/{payment.payment_id}/refund"
+    processor.refuses_refunds = True
+    refused = httpx.post(url)
+    assert (refused.status_code, refused.json()) == (400, {"detail": "the payment processor refused the refund"})
+    processor.refuses_refunds = False
+    with processor.failing(Fault(drop_before=True)):
+        pending = httpx.post(url, timeout=30)
+        again = httpx.post(url, timeout=30)
+    assert pending.json()["message"] == again.json()["message"] == "Refund of amount 100.00 to UPI pending"
+
+
+def test_metrics_tell_of_the_processor(processor: FaultyProcessor, start: Starter) -> None:
+    api = start()
+    charged(api)
+    with processor.failing(Fault(drop_before=True)):
+        payment = api.charge(charge()).payment
+    settled(api, payment.payment_id)
+    text = httpx.get(f"{start.services[0].rest_url}/metrics").text
+    for line in (
+        'payments_processor_duration_seconds_count{operation="capture",outcome="http_200"} 2.0',
+        'payments_settled_total{by="call",kind="charge",outcome="SUCCEEDED"} 1.0',
+        'payments_settled_total{by="janitor",kind="charge",outcome="SUCCEEDED"} 1.0',
+        "payments_processor_breaker_open 0.0",
+        'payments_pending{kind="charge"}',
+        "payments_pending_oldest_seconds",
+        'payments_charges_total{method="UPI",status="SUCCEEDED"} 2.0',
+    ):
+        assert line in text, text
+
+
+def test_a_repeated_charge_of_an_archived_payment_is_not_asked_again(
+    processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
+) -> None:
+    api = start(NO_JANITOR, EVENT_RELAY_INTERVAL_SECONDS="0.05")
+    request = charge(request_id=new_request_id())
+    payment = api.charge(request).payment
+    name = migrated_database["MYSQL_DB"]
+    for _ in range(600):
+        if database_server.execute("SELECT COUNT(*) FROM payment_events", database=name) == [(2,)]:
+            break
+        time.sleep(0.05)
+    for table, column in (("payments", "created_at"), ("payment_events", "occurred_at")):
+        database_server.execute(f"UPDATE {table} SET {column} = {column} - INTERVAL 500 DAY", database=name)
+    owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
+    with meter("archive", None) as show:
+        assert archive(owner, datetime.now(UTC) - timedelta(days=400), show=show).payments == 1
+
+    assert api.charge(request).payment.reference == payment.reference
+    assert database_server.execute("SELECT COUNT(*) FROM processor_requests", database=name) == [(0,)]
+    batch = api.batch_charge(pb.BatchChargeRequest(charges=[request, charge()]))
+
+    assert [result.payment.reference == payment.reference for result in batch.results] == [True, False]
+    assert len(processor.requests) == 2
+    assert database_server.execute("SELECT COUNT(*) FROM processor_requests", database=name) == [(0,)]

@@ -1,0 +1,1 @@
+"""Connections, transactions and what goes wrong with them, on a database."""

@@ -1,0 +1,130 @@
+"""What a client sent and did not wait for is done wholly or not at all, though the database does it for nobody.
+
+A database that was stopped finds, when it goes on, what clients sent meanwhile who have given up since. It cannot
+answer them, and then does not know itself how much a statement changed: its count is -1.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from server.domain.deadline import Deadline
+from server.domain.errors import StoreUnavailable
+from server.domain.money import Money
+from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
+from server.domain.processing import Outcome
+from server.domain.request_key import RequestKey
+from server.storage.database.pool import Database, Session
+from server.storage.payments import queries
+from server.storage.payments.charges import insert_one
+from server.storage.payments.insert import _insert_many
+from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.store import MysqlSettlementStore
+from tests.faults.ports import free_port
+from tests.support.databases import DatabaseServer, settings_of
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
+
+_WAIT_SECONDS = 60
+
+
+def new_payment(reference: str, status: Status) -> NewPayment:
+    charge = NewCharge(1, Money("INR", 100), PaymentMethod.UPI, RequestKey.of("anyone", None))
+    return NewPayment(charge, PaymentMethod.UPI, status, reference, datetime.now(UTC))
+
+
+def test_a_script_of_a_client_that_is_gone_is_done_wholly_or_not_at_all(tmp_path: Path) -> None:
+    port = free_port()
+    options = ("--skip-networking=0", "--bind-address=127.0.0.1", "--skip-name-resolve", f"--port={port}")
+    with PrivateDatabase(tmp_path / "database", options=options) as private:
+
+        def query(text: str) -> list[tuple[int, ...]]:
+            with private.connect(private.database) as connection, connection.cursor() as cursor:
+                cursor.execute(text)
+                return list(cursor.fetchall())
+
+        migrate(settings_of(private.environment()), say=lambda _: None)
+        query("CREATE USER clients@'127.0.0.1'")
+        query("GRANT ALL ON *.* TO clients@'127.0.0.1'")
+        process_id = int((private.folder / "server.pid").read_text(encoding="ascii"))
+        settings = settings_of(
+            {
+                "MYSQL_HOST": "127.0.0.1",
+                "MYSQL_PORT": str(port),
+                "MYSQL_USER": "clients",
+                "MYSQL_DB": private.database,
+                "MYSQL_STATEMENT_TIMEOUT_SECONDS": "1",
+                "MYSQL_POOL_MIN": "16",
+            }
+        )
+
+        async def work() -> None:
+            database = Database(settings)
+            store = MysqlPaymentStore(database)
+            settling = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
+            made = [await store.insert(new_payment(f"before-{it}", Status.PENDING), Deadline()) for it in range(6)]
+            # Every connection is open and prepared, so that what is sent is the script alone.
+            await asyncio.gather(*(settling.processor_id(1) for _ in range(16)))
+            os.kill(process_id, signal.SIGSTOP)
+            try:
+                outcome = Outcome(Status.SUCCEEDED, "pi_1")
+                reserved = [new_payment(f"after-{it}", Status.PENDING) for it in range(6)]
+                calls = [
+                    *(settling.settle_charge(one.payment, outcome, datetime.now(UTC)) for one in made),
+                    *(store.insert_many([one], Deadline()) for one in reserved),
+                ]
+                for ended in await asyncio.gather(*calls, return_exceptions=True):
+                    assert isinstance(ended, StoreUnavailable)
+            finally:
+                os.kill(process_id, signal.SIGCONT)
+            await database.close(Deadline.after(10))
+
+        asyncio.run(work())
+        deadline = time.monotonic() + _WAIT_SECONDS
+        clients = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'clients'"
+        while query(clients) != [(0,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+        pending = "SELECT payment_id FROM payments WHERE status IS NULL ORDER BY 1"
+        settled = "SELECT payment_id FROM payments WHERE status IS NOT NULL ORDER BY 1"
+        told = "SELECT COUNT(*) FROM payment_outbox WHERE changes LIKE '%{}%'"
+        assert query(pending) == query("SELECT payment_id FROM processor_requests ORDER BY 1")
+        assert query(settled) == query("SELECT payment_id FROM processor_payments ORDER BY 1")
+        assert query(told.format("PENDING")) == query("SELECT COUNT(*) FROM payments")
+        assert query(told.format("CHARGED")) == [(len(query(settled)),)]
+
+
+@pytest.mark.parametrize("name", ["INSERT_PAYMENTS", "RESERVE_PAYMENTS", "RESERVE_PAYMENT"])
+def test_a_statement_that_cannot_know_what_the_one_before_it_changed_takes_it_back(
+    migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    status = Status.SUCCEEDED if name == "INSERT_PAYMENTS" else Status.PENDING
+    text: str = getattr(queries, name)
+    assert "ROW_COUNT()" in text
+    monkeypatch.setattr(queries, name, text.replace("ROW_COUNT()", "-1"))
+
+    async def write(session: Session) -> None:
+        async with session.transaction():
+            if name == "RESERVE_PAYMENT":
+                await insert_one(session, new_payment("one", status))
+            else:
+                await _insert_many(session, [new_payment("one", status), new_payment("two", status)], 1)
+
+    async def work() -> None:
+        database = Database(settings_of(migrated_database))
+        try:
+            with pytest.raises(pymysql.err.MySQLError, match="cannot be null"):
+                await database.run(write, Deadline())
+        finally:
+            await database.close(Deadline.after(10))
+
+    asyncio.run(work())
+    counts = " UNION ALL ".join(f"SELECT COUNT(*) FROM {it}" for it in ("payments", "payment_outbox"))
+    assert database_server.execute(counts, database=migrated_database["MYSQL_DB"]) == [(0,), (0,)]

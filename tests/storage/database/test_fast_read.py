@@ -1,0 +1,105 @@
+"""Values of one column are read as the driver's own way reads them, whatever their number and length."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiomysql
+import pymysql
+import pytest
+
+from server.storage.database.fast_read import read_values
+from tests.support.databases import DatabaseServer
+
+Connect = Callable[[], Awaitable[aiomysql.Connection]]
+
+
+@pytest.fixture
+def connect(migrated_database: dict[str, str], database_server: DatabaseServer) -> Connect:
+    """Open a connection as the service's are."""
+    return lambda: aiomysql.connect(
+        **database_server.connect_kwargs, db=migrated_database["MYSQL_DB"], charset="utf8mb4", autocommit=True
+    )
+
+
+def numbers(count: int) -> str:
+    """Return a table of the numbers from 1 on."""
+    return f"JSON_TABLE('{list(range(1, count + 1))}', '$[*]' COLUMNS (number INT PATH '$')) numbers"
+
+
+def read(connect: Connect, *texts: str) -> tuple[list[list[bytes]], list[list[str]]]:
+    """Execute queries on one connection, by either way, and return what each gave by the one and by the other."""
+
+    async def run() -> tuple[list[list[bytes]], list[list[str]]]:
+        connection = await connect()
+        try:
+            ours, drivers = [], []
+            for text in texts:
+                ours.append(await read_values(connection, text))
+                async with connection.cursor() as cursor:
+                    await cursor.execute(text)
+                    drivers.append([value for (value,) in await cursor.fetchall()])
+            return ours, drivers
+        finally:
+            connection.close()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("length", [0, 1, 250, 251, 252, 65_535, 65_536, 200_000, (1 << 24) - 16])
+def test_a_value_of_every_length_is_read(connect: Connect, length: int) -> None:
+    ((value, after),), ((by_driver, _),) = read(connect, f"SELECT REPEAT('x', {length}) UNION ALL SELECT 'after'")
+    assert (value, after) == (by_driver.encode(), b"after")
+    assert len(value) == length
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 251, 256, 1000, 30_000])
+def test_any_number_of_values_is_read(connect: Connect, count: int) -> None:
+    text = f"SELECT CONCAT(number, ' बैंक 🏦') FROM {numbers(30_000)} LIMIT {count}"
+    (values,), (by_driver,) = read(connect, text)
+    assert [value.decode() for value in values] == by_driver
+    assert len(values) == count
+
+
+def test_a_connection_is_as_good_as_new_after_a_query(connect: Connect) -> None:
+    texts = [f"SELECT CONCAT(number) FROM {numbers(count)}" for count in (1, 700, 3)]
+    ours, drivers = read(connect, *texts)
+    assert [[value.decode() for value in values] for values in ours] == drivers
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("SELECT", pymysql.err.ProgrammingError),
+        ("SELECT no_such FROM payments", pymysql.err.OperationalError),
+        # The second row is what fails, when the first is on its way already.
+        (
+            f"SELECT (SELECT number FROM {numbers(2)} WHERE number <= o.number) FROM {numbers(2)[:-7]}o",
+            pymysql.err.OperationalError,
+        ),
+        ("SELECT NULL", pymysql.err.InternalError),
+        ("SELECT 1, 2", pymysql.err.InternalError),
+        ("DO 1", pymysql.err.InternalError),
+    ],
+)
+def test_what_goes_wrong_is_an_error_of_the_drivers_kind(
+    connect: Connect, text: str, error: type[pymysql.err.MySQLError]
+) -> None:
+    with pytest.raises(error):
+        read(connect, text)
+
+
+def test_a_connection_that_is_lost_is_told_as_the_driver_tells_it(
+    connect: Connect, database_server: DatabaseServer
+) -> None:
+    async def run() -> None:
+        connection = await connect()
+        reading = asyncio.create_task(read_values(connection, "SELECT SLEEP(30)"))
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(database_server.execute, f"KILL CONNECTION {connection.thread_id()}")
+        try:
+            await reading
+        finally:
+            connection.close()
+
+    with pytest.raises(pymysql.err.OperationalError):
+        asyncio.run(run())

@@ -1,0 +1,41 @@
+"""``serve`` and ``doctor`` warn of a database server whose settings make calls wait for one another."""
+
+from pathlib import Path
+
+from server.storage.database.server_settings import risky_settings
+from tests.support.databases import settings_of
+from tests.support.running_service import RunningService
+from tools.database.migrations import migrate
+from tools.dev.devdb import PrivateDatabase
+from tools.operations.doctor import examine
+from tools.operations.findings import Level
+
+
+def test_both_name_the_setting_and_what_to_do(tmp_path: Path) -> None:
+    with PrivateDatabase(tmp_path / "database", options=("--innodb-autoinc-lock-mode=1",)) as private:
+        settings = settings_of(private.environment())
+        migrate(settings, say=lambda _: None)
+        (expected,) = risky_settings([("innodb_autoinc_lock_mode", "1")])
+
+        (finding,) = [one for one in examine(settings) if one.subject == "locks"]
+        assert finding.level is Level.WARNING
+        assert finding.text == f"innodb_autoinc_lock_mode is 1: {expected.effect}"
+        assert finding.advice == expected.advice
+
+        service = RunningService(private.service_environment()).start()
+        warned = service.wait_for("database_setting", setting="innodb_autoinc_lock_mode")
+        assert (warned["level"], warned["value"]) == ("warning", "1")
+        assert (warned["effect"], warned["advice"]) == (expected.effect, expected.advice)
+        assert service.stop() == 0
+
+
+def test_the_private_database_has_none_of_them(tmp_path: Path) -> None:
+    with PrivateDatabase(tmp_path / "database") as private:
+        settings = settings_of(private.environment())
+        migrate(settings, say=lambda _: None)
+        (finding,) = [one for one in examine(settings) if one.subject == "locks"]
+        assert finding.level is Level.OK
+
+        service = RunningService(private.service_environment()).start()
+        assert not [event for event in service.events if event["event"] == "database_setting"]
+        assert service.stop() == 0

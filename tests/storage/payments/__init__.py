@@ -1,0 +1,1 @@
+"""The payments in their tables, on a database."""

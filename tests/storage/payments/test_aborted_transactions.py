@@ -1,0 +1,233 @@
+"""A transaction that the database aborts between two statements, without a word, changes nothing.
+
+So does Galera on MariaDB when another node commits first: what follows runs in a new transaction. Here each script is
+rolled back after each of its statements in turn, and goes on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from server.domain.deadline import Deadline
+from server.domain.errors import ReferenceTaken, StoreUnavailable
+from server.domain.money import Money
+from server.domain.payment import (
+    ChargeOutcome,
+    NewCharge,
+    NewPayment,
+    NewRefund,
+    Payment,
+    PaymentMethod,
+    Refund,
+    Status,
+)
+from server.domain.processing import Outcome
+from server.domain.request_key import RequestKey
+from server.storage.database.pool import Database, Executed, Session
+from server.storage.events.relay import Relay
+from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.store import MysqlSettlementStore
+from tests.support.databases import DatabaseServer, settings_of
+
+MOST_STATEMENTS = 12
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+OVER_OR_UNDER_REFUNDED = """
+    SELECT p.payment_id FROM payments p
+    LEFT JOIN refunds r ON r.payment_id = p.payment_id AND (r.status IS NULL OR r.status <> 0)
+    GROUP BY p.payment_id, p.refunded_amount, p.refunded, p.amount
+    HAVING p.refunded_amount <> COALESCE(SUM(r.amount), 0) OR p.refunded <> (p.refunded_amount = p.amount)
+"""
+PENDING = """
+    SELECT payment_id, NULL AS refund_id FROM payments WHERE status IS NULL
+    UNION ALL SELECT payment_id, refund_id FROM refunds WHERE status IS NULL ORDER BY 1, 2
+"""
+REQUESTS = "SELECT payment_id, refund_id FROM processor_requests ORDER BY 1, 2"
+PAYMENT_STATES = "SELECT payment_id, NULL, status, request_id LIKE 'waiting%' FROM payments"
+REFUND_STATES = "SELECT payment_id, refund_id, status, request_id = 'waiting' FROM refunds"
+PAYMENT_IDS = "SELECT payment_id FROM payments"
+EVENTS = "SELECT payment_id, refund_id, kind FROM payment_events ORDER BY 1, 2, 3"
+
+
+def aborting_session(after: int) -> type[Session]:
+    """Return sessions whose transactions are rolled back after so many of their statements."""
+
+    class AbortingSession(Session):
+        async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+            statements = text.split(";")
+            names = [one.strip() for one in statements]
+            if "SET autocommit = 0" not in names:
+                return await super().script(text, values)
+            place = min(names.index("SET autocommit = 0") + 1 + after, names.index("COMMIT"))
+            executed = await super().script(";".join([*statements[:place], "ROLLBACK", *statements[place:]]), values)
+            return executed[:place] + executed[place + 1 :]
+
+    return AbortingSession
+
+
+class Stores:
+    """What writes to a database, on sessions of a kind."""
+
+    def __init__(self, environment: dict[str, str], session: type[Session] = Session) -> None:
+        """Open the database."""
+        self.database = Database(settings_of(environment), session)
+        self.payments = MysqlPaymentStore(self.database)
+        self.outcomes = MysqlSettlementStore(self.database, first_pause_seconds=1, longest_pause_seconds=1)
+        self.relay = Relay(self.database, 1, lambda: None)
+
+    async def charge(self, request_id: str, status: Status, count: int = 1) -> list[Payment]:
+        """Charge as many orders."""
+        new = [
+            NewPayment(
+                NewCharge(7, Money("INR", 10_000), PaymentMethod.UPI, RequestKey.of("a", f"{request_id}-{number}")),
+                PaymentMethod.UPI,
+                status,
+                # Another each time, as the use case makes them.
+                f"R{id(self)}-{request_id}-{number}",
+                NOW,
+            )
+            for number in range(count)
+        ]
+        outcomes = await self.payments.insert_many(new, Deadline())
+        for one in outcomes:
+            if isinstance(one, Exception):
+                raise one
+        return [one.payment for one in outcomes if isinstance(one, ChargeOutcome)]
+
+    async def refund(
+        self, payment: Payment, status: Status, amount: Money | None = None, request_id: str = "refund"
+    ) -> Refund:
+        """Refund a payment."""
+        refund = NewRefund(payment.payment_id, amount, "", RequestKey.of("a", request_id))
+        outcome = await self.payments.refund(refund, NOW, Deadline(), status)
+        assert outcome.refund is not None
+        return outcome.refund
+
+
+Operation = Callable[[Stores, Payment, Payment, Refund], Awaitable[Any]]
+
+OPERATIONS: dict[str, Operation] = {
+    "charge": lambda on, *_: on.charge("new", Status.SUCCEEDED),
+    "charges": lambda on, *_: on.charge("new", Status.SUCCEEDED, 3),
+    "pending charge": lambda on, *_: on.charge("new", Status.PENDING),
+    "pending charges": lambda on, *_: on.charge("new", Status.PENDING, 3),
+    "refund": lambda on, paid, *_: on.refund(paid, Status.SUCCEEDED),
+    "refund of a part": lambda on, paid, *_: on.refund(paid, Status.SUCCEEDED, Money("INR", 100)),
+    "pending refund": lambda on, paid, *_: on.refund(paid, Status.PENDING),
+    "charge that succeeded": lambda on, _, waiting, __: on.outcomes.settle_charge(
+        waiting, Outcome(Status.SUCCEEDED, "pi_1"), NOW
+    ),
+    "charge that failed": lambda on, _, waiting, __: on.outcomes.settle_charge(
+        waiting, Outcome(Status.FAILED, None), NOW
+    ),
+    "refund that succeeded": lambda on, _, __, refund: on.outcomes.settle_refund(
+        refund, Outcome(Status.SUCCEEDED, "re_1"), NOW
+    ),
+    "refund that failed": lambda on, _, __, refund: on.outcomes.settle_refund(
+        refund, Outcome(Status.FAILED, None), NOW
+    ),
+    "relay": lambda on, *_: on.relay.relay(),
+}
+
+
+class Tables:
+    """What a database holds, and whether it is whole."""
+
+    def __init__(self, server: DatabaseServer, database: str) -> None:
+        """Keep where it is."""
+        self._server = server
+        self._database = database
+
+    def query(self, text: str) -> list[Any]:
+        """Return the rows of a query."""
+        return self._server.execute(text, database=self._database)
+
+    def empty(self) -> None:
+        """Delete everything but the place of the stream."""
+        for table in ("refunds", "payments", "payment_outbox", "payment_events"):
+            self.query(f"DELETE FROM {table}")
+        for table in ("processor_requests", "processor_payments"):
+            self.query(f"DELETE FROM {table}")
+
+    def assert_whole(self, when: str) -> None:
+        """Fail where a row is there without those that belong to it."""
+        assert self.query(OVER_OR_UNDER_REFUNDED) == [], when
+        assert self.query(PENDING) == self.query(REQUESTS), when
+
+    def assert_each_has_its_events(self, when: str) -> None:
+        """Fail unless there is one event for each state that a payment or refund has been in."""
+        expected = [
+            *self._expected(PAYMENT_STATES, {1: "CHARGED", 0: "FAILED", None: "PENDING"}),
+            *self._expected(REFUND_STATES, {1: "REFUNDED", 0: "REFUND_FAILED", None: "REFUND_PENDING"}),
+        ]
+        assert self.query(EVENTS) == sorted(expected, key=lambda event: (event[0], event[1] or 0, event[2])), when
+
+    def _expected(self, text: str, kinds: dict[int | None, str]) -> list[tuple[int, int | None, str]]:
+        rows = self.query(text)
+        events = [(payment_id, refund_id, kinds[status]) for payment_id, refund_id, status, _ in rows]
+        return events + [
+            (payment_id, refund_id, kinds[None])
+            for payment_id, refund_id, status, was_pending in rows
+            if was_pending and status is not None
+        ]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_it_is_done_wholly_or_not_at_all_and_can_be_repeated(
+    migrated_database: dict[str, str], database_server: DatabaseServer, name: str
+) -> None:
+    database = migrated_database["MYSQL_DB"]
+    environment = database_server.environment(database)
+    tables = Tables(database_server, database)
+
+    async def attempt(after: int) -> None:
+        good, bad = Stores(environment), Stores(environment, aborting_session(after))
+        try:
+            paid, refunded = await good.charge("paid", Status.SUCCEEDED, 2)
+            (waiting,) = await good.charge("waiting", Status.PENDING)
+            refund = await good.refund(refunded, Status.PENDING, Money("INR", 300), "waiting")
+            with suppress(StoreUnavailable, ReferenceTaken):
+                await OPERATIONS[name](bad, paid, waiting, refund)
+            tables.assert_whole(f"aborted after {after}")
+            await OPERATIONS[name](good, paid, waiting, refund)
+            tables.assert_whole(f"aborted after {after}, and repeated")
+            while (await good.relay.relay())[0]:
+                pass
+            tables.assert_each_has_its_events(f"aborted after {after}, and repeated")
+        finally:
+            await good.database.close(Deadline.after(10))
+            await bad.database.close(Deadline.after(10))
+
+    for after in range(MOST_STATEMENTS):
+        tables.empty()
+        asyncio.run(attempt(after))
+
+
+@pytest.mark.parametrize("name", ["charge", "charges", "refund"])
+def test_whoever_is_told_of_success_finds_it_in_the_tables(
+    migrated_database: dict[str, str], database_server: DatabaseServer, name: str
+) -> None:
+    database = migrated_database["MYSQL_DB"]
+    environment = database_server.environment(database)
+    tables = Tables(database_server, database)
+
+    async def attempt(after: int) -> None:
+        good, bad = Stores(environment), Stores(environment, aborting_session(after))
+        try:
+            (paid,) = await good.charge("paid", Status.SUCCEEDED)
+            with suppress(StoreUnavailable, ReferenceTaken):
+                made = await OPERATIONS[name](bad, paid, paid, None)  # type: ignore[arg-type]
+                stored = tables.query("SELECT payment_id FROM refunds" if name == "refund" else PAYMENT_IDS)
+                told = [(made.payment_id,)] if name == "refund" else [(one.payment_id,) for one in made]
+                assert set(told) <= set(stored), f"aborted after {after}"
+        finally:
+            await good.database.close(Deadline.after(10))
+            await bad.database.close(Deadline.after(10))
+
+    for after in range(MOST_STATEMENTS):
+        tables.empty()
+        asyncio.run(attempt(after))

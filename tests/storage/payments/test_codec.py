@@ -1,0 +1,142 @@
+"""Rows come back from the database as what was written, of whatever shape an earlier system left them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count, product
+from typing import NamedTuple
+
+import pytest
+
+from server.domain.currency import MINOR_DIGITS
+from server.domain.listing import Order, PaymentFilter
+from server.domain.money import AMOUNT_DIGITS, Money
+from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
+from server.storage.payments import listing, queries
+from server.storage.payments.codec import (
+    details_from_json,
+    many_details_from_json,
+    payment_from_json,
+    payments_from_json,
+)
+from tests.support.databases import DatabaseServer
+
+_ids = count(1)
+
+
+class Columns(NamedTuple):
+    """What is written to the table."""
+
+    order_id: int = 342
+    amount: Decimal | None = Decimal("561.00")
+    currency: str = "INR"
+    method: str = "UPI"
+    status: int | None = 1
+    reference: str | None = None
+    created_at: datetime | None = datetime(2025, 2, 7, 5, 28, 54)  # noqa: DTZ001 - as the column has it
+    refunded_amount: Decimal = Decimal(0)
+    refunded: int = 0
+    caller: str | None = None
+
+    def expected(self, payment_id: int) -> Payment:
+        """Return the payment that this is, by the rules of adoption."""
+        known = self.method.rstrip(" ") in {"UPI", "CARD", "COD"}
+        money = None if self.amount is None else Money.from_amount(self.currency, self.amount)
+        refunded = Money.from_amount(self.currency, self.refunded_amount)
+        return Payment(
+            payment_id=payment_id,
+            order_id=self.order_id,
+            amount=money,
+            method=PaymentMethod(self.method.rstrip(" ")) if known else PaymentMethod.OTHER,
+            other_method="" if known else self.method,
+            status={None: Status.PENDING, 0: Status.FAILED, 1: Status.SUCCEEDED}[self.status],
+            reference=self.reference,
+            create_time=None if self.created_at is None else self.created_at.replace(tzinfo=UTC),
+            refunded_amount=money if self.refunded or money is None else refunded,
+            is_refunded=bool(self.refunded),
+            is_adopted=self.caller is None,
+        )
+
+
+_ODD_TEXTS = [
+    "",
+    "upi",
+    "UPI ",
+    " UPI",
+    'a "b", c',
+    "a\\b",
+    "[1]",
+    "null",
+    "line\nline\t\x01\x1f",
+    "बैंक",
+    "🏦" * 60,
+    "x" * 255,
+]
+
+SHAPES = [
+    *(Columns(order_id=number) for number in (0, -1, 1, 2**31, 2**63 - 1, -(2**63))),
+    *(Columns(amount=Decimal(amount)) for amount in ("0.00", "0.01", "0.10", "-0.01", "-5.50", "99999999.99")),
+    *(Columns(currency=currency) for currency, digits in sorted(MINOR_DIGITS.items()) if digits <= AMOUNT_DIGITS),
+    *(Columns(method=method) for method in ("UPI", "CARD", "COD", *_ODD_TEXTS)),
+    *(Columns(reference=f"{number} {text}"[:100]) for number, text in enumerate(_ODD_TEXTS)),
+    *(
+        Columns(created_at=time)
+        for time in (
+            None,
+            datetime(1000, 1, 1),  # noqa: DTZ001
+            datetime(2038, 1, 19, 3, 14, 8, 1),  # noqa: DTZ001
+            datetime(9999, 12, 31, 23, 59, 59, 999_999),  # noqa: DTZ001
+        )
+    ),
+    *(
+        Columns(amount=amount, status=status, refunded_amount=partly, refunded=refunded, caller=caller)
+        for amount, status, partly, refunded, caller in product(
+            (None, Decimal("561.00")), (None, 0, 1), (Decimal(0), Decimal("1.50")), (0, 1), (None, "", "shop")
+        )
+        if amount is not None or not partly
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def written(
+    make_migrated_database: Callable[[], dict[str, str]], database_server: DatabaseServer
+) -> tuple[str, dict[int, Columns]]:
+    """A table with a row of every shape: the database's name, and what was written under each id."""
+    environment = make_migrated_database()
+    rows = dict(zip(_ids, SHAPES, strict=False))
+    for payment_id, columns in rows.items():
+        names = ", ".join(("payment_id", *Columns._fields))
+        marks = ", ".join(["%s"] * (len(columns) + 1))
+        text = f"INSERT INTO payments ({names}) VALUES ({marks})"
+        database_server.execute(text, (payment_id, *columns), environment["MYSQL_DB"])
+    return environment["MYSQL_DB"], rows
+
+
+def test_a_row_of_every_shape_is_read_as_the_payment_that_it_is(
+    written: tuple[str, dict[int, Columns]], database_server: DatabaseServer
+) -> None:
+    database, rows = written
+    for payment_id, columns in rows.items():
+        expected = PaymentDetails(columns.expected(payment_id), (), has_more=False)
+        ((value,),) = database_server.execute(queries.SELECT_DETAILS_OF_MANY, ((payment_id,),), database)
+        assert many_details_from_json([value.encode()]) == {payment_id: expected}
+        ((value,),) = database_server.execute(queries.SELECT_DETAILS_BY_ID, (payment_id, 0, 1, payment_id), database)
+        assert details_from_json([value.encode()], 1) == expected
+        by_id = queries.SELECT_CHARGE_BY_REQUEST.replace("p.caller = %s AND p.request_id = %s", "p.payment_id = %s")
+        ((_, value),) = database_server.execute(by_id, (payment_id,), database)
+        assert payment_from_json(value) == columns.expected(payment_id)
+
+
+def test_a_page_of_rows_is_read_as_each_row_alone(
+    written: tuple[str, dict[int, Columns]], database_server: DatabaseServer
+) -> None:
+    database, rows = written
+    found: list[Payment] = []
+    for part in listing.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
+        values = [value.encode() for (value,) in database_server.execute(part.text, (*part.values, 1000), database)]
+        found += payments_from_json(values)
+    assert {payment.payment_id: payment for payment in found} == {
+        payment_id: columns.expected(payment_id) for payment_id, columns in rows.items()
+    }
+    assert payments_from_json([]) == []

@@ -1,0 +1,292 @@
+"""Group commit: many payments in one INSERT, each with an outcome of its own."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pymysql
+import pytest
+
+from server.domain.deadline import Deadline
+from server.domain.errors import DeadlinePassed, Overloaded, ReferenceTaken, RequestIdReused, StoreUnavailable
+from server.domain.money import Money
+from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
+from server.domain.request_key import RequestKey
+from server.storage.batching import Groups, Limits
+from server.storage.database.pool import Database, Executed, Session
+from server.storage.payments import insert
+from server.storage.payments.insert import LIMITS, GroupCommit
+from tests.support.databases import DatabaseServer, settings_of
+
+_numbers = itertools.count(1)
+
+
+def new_payment(request_id: str | None = None, reference: str | None = None, order_id: int = 7) -> NewPayment:
+    number = next(_numbers)
+    key = RequestKey.of("anyone", request_id)
+    charge = NewCharge(order_id, Money("INR", 56100), None, key)
+    return NewPayment(charge, PaymentMethod.UPI, Status.SUCCEEDED, reference or f"R{number}", datetime.now(UTC))
+
+
+@asynccontextmanager
+async def on(environment: dict[str, str], limits: Limits = LIMITS, **settings: str) -> AsyncIterator[GroupCommit]:
+    database = Database(settings_of({**environment, **settings}))
+    try:
+        yield GroupCommit(database, limits)
+    finally:
+        await database.close(Deadline.after(10))
+
+
+def test_no_more_statements_are_in_progress_than_may_be(migrated_database: dict[str, str]) -> None:
+    in_progress = most = 0
+
+    async def work(_session: Session, items: Sequence[int]) -> Sequence[int]:
+        nonlocal in_progress, most
+        in_progress += 1
+        most = max(most, in_progress)
+        await asyncio.sleep(0.01)
+        in_progress -= 1
+        return items
+
+    async def run() -> list[int]:
+        database = Database(settings_of(migrated_database))
+        try:
+            groups = Groups(database, work, Limits(in_one=1, at_once=2, waiting=100), "test")
+            return await asyncio.gather(*(groups.add(number, Deadline()) for number in range(10)))
+        finally:
+            await database.close(Deadline.after(10))
+
+    assert asyncio.run(run()) == list(range(10))
+    assert most == 2
+
+
+def test_what_waits_behind_a_group_that_fails_is_worked_on(migrated_database: dict[str, str]) -> None:
+    async def work(_session: Session, items: Sequence[int]) -> Sequence[int]:
+        if 1 in items:
+            raise ValueError("one of this group is wrong")
+        return items
+
+    async def run() -> list[int | BaseException]:
+        database = Database(settings_of(migrated_database))
+        try:
+            groups = Groups(database, work, Limits(in_one=2, at_once=1, waiting=100), "test")
+            adding = (groups.add(item, Deadline()) for item in range(1, 6))
+            return await asyncio.gather(*adding, return_exceptions=True)
+        finally:
+            await database.close(Deadline.after(10))
+
+    first, second, *others = asyncio.run(run())
+    assert (type(first), type(second), others) == (ValueError, ValueError, [3, 4, 5])
+
+
+class LosingSession(Session):
+    """A connection that is lost as soon as a charge is written, once."""
+
+    losses = 1
+
+    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+        """Execute several statements, unless the connection is lost."""
+        if LosingSession.losses:
+            LosingSession.losses -= 1
+            raise pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
+        return await super().script(text, values)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_connection_that_is_lost_is_no_refusal_and_all_are_written_by_another(
+    migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
+) -> None:
+    async def run() -> list[object]:
+        LosingSession.losses = 1
+        database = Database(settings_of(migrated_database), LosingSession)
+        try:
+            return await outcomes(GroupCommit(database), [new_payment() for _ in range(count)])
+        finally:
+            await database.close(Deadline.after(10))
+
+    assert not [one for one in asyncio.run(run()) if isinstance(one, BaseException)]
+    assert len(rows()) == count
+
+
+async def outcomes(group: GroupCommit, payments: list[NewPayment]) -> list[object]:
+    inserts = (group.insert(payment, Deadline()) for payment in payments)
+    return await asyncio.gather(*inserts, return_exceptions=True)
+
+
+@pytest.fixture
+def rows(database_server: DatabaseServer, migrated_database: dict[str, str]) -> Callable[[], dict[str, int]]:
+    """Read the ids that are stored, by reference."""
+    return lambda: dict(
+        database_server.execute("SELECT reference, payment_id FROM payments", database=migrated_database["MYSQL_DB"])
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 17, 700])
+def test_each_of_many_payments_gets_its_own_id(
+    migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
+) -> None:
+    async def run() -> None:
+        async with on(migrated_database) as group:
+            payments = [new_payment() for _ in range(count)]
+            for payment, outcome in zip(payments, await outcomes(group, payments), strict=True):
+                assert not isinstance(outcome, BaseException)
+                stored = outcome.payment  # type: ignore[attr-defined]
+                assert (stored.payment_id, outcome.replayed) == (rows()[payment.reference], False)  # type: ignore[attr-defined]
+
+    asyncio.run(run())
+    assert len(rows()) == count
+
+
+def test_one_request_id_many_times_over_makes_one_payment(
+    migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
+) -> None:
+    async def run() -> list[object]:
+        async with on(migrated_database) as group:
+            same = [new_payment("k") for _ in range(50)]
+            return await outcomes(group, [*same, new_payment("k", order_id=8)])
+
+    *equal, other = asyncio.run(run())
+    assert len(rows()) == 1
+    assert len({outcome.payment for outcome in equal}) == 1  # type: ignore[attr-defined]
+    assert sum(not outcome.replayed for outcome in equal) == 1  # type: ignore[attr-defined]
+    assert isinstance(other, RequestIdReused)
+
+
+def test_a_reference_that_is_taken_fails_its_payment_alone(
+    migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
+) -> None:
+    async def run() -> list[object]:
+        async with on(migrated_database) as group:
+            await group.insert(new_payment(reference="taken"), Deadline())
+            return await outcomes(group, [new_payment(), new_payment(reference="taken"), new_payment()])
+
+    first, refused, last = asyncio.run(run())
+    assert isinstance(refused, ReferenceTaken)
+    assert not isinstance(first, BaseException)
+    assert not isinstance(last, BaseException)
+    assert len(rows()) == 3
+
+
+def test_a_payment_that_the_database_refuses_fails_alone(
+    database_server: DatabaseServer, migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
+) -> None:
+    database_server.execute(
+        "ALTER TABLE payments ADD CONSTRAINT unlucky CHECK (order_id <> 13)", database=migrated_database["MYSQL_DB"]
+    )
+
+    async def run() -> list[object]:
+        async with on(migrated_database) as group:
+            return await outcomes(group, [new_payment(order_id=number) for number in (12, 13, 14)])
+
+    first, refused, last = asyncio.run(run())
+    assert isinstance(refused, pymysql.err.MySQLError)
+    assert not isinstance(first, BaseException)
+    assert not isinstance(last, BaseException)
+    assert len(rows()) == 2
+
+
+def test_a_caller_that_goes_away_cancels_nobodys_payment(
+    migrated_database: dict[str, str],
+    rows: Callable[[], dict[str, int]],
+    hold_inserts: Callable[[], AbstractContextManager[None]],
+) -> None:
+    async def run() -> None:
+        async with on(migrated_database) as group:
+            payments = [new_payment() for _ in range(3)]
+            with hold_inserts():
+                tasks = [asyncio.create_task(group.insert(payment, Deadline())) for payment in payments]
+                await asyncio.sleep(0.3)
+                tasks[1].cancel()
+                with suppress(asyncio.CancelledError):
+                    await tasks[1]
+            await asyncio.gather(tasks[0], tasks[2])
+
+    asyncio.run(run())
+    # It had begun, so it was finished.
+    assert len(rows()) == 3
+
+
+def test_what_waits_for_a_connection_until_its_deadline_or_its_caller_is_gone_is_never_written(
+    migrated_database: dict[str, str],
+    rows: Callable[[], dict[str, int]],
+    hold_inserts: Callable[[], AbstractContextManager[None]],
+) -> None:
+    async def run() -> None:
+        async with on(
+            migrated_database, MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_ACQUIRE_TIMEOUT_SECONDS="30"
+        ) as group:
+            with hold_inserts():
+                begun = asyncio.create_task(group.insert(new_payment(), Deadline()))
+                await asyncio.sleep(0.3)
+                late = asyncio.create_task(group.insert(new_payment(), Deadline.after(0.2)))
+                gone = asyncio.create_task(group.insert(new_payment(), Deadline()))
+                await asyncio.sleep(0.5)
+                gone.cancel()
+                with suppress(asyncio.CancelledError):
+                    await gone
+            await begun
+            with pytest.raises(DeadlinePassed):
+                await late
+
+    asyncio.run(run())
+    assert len(rows()) == 1
+
+
+def test_more_than_may_wait_is_refused_at_once(
+    migrated_database: dict[str, str],
+    hold_inserts: Callable[[], AbstractContextManager[None]],
+) -> None:
+    async def run() -> None:
+        async with on(migrated_database, replace(LIMITS, waiting=3), MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1") as group:
+            with hold_inserts():
+                tasks = [asyncio.create_task(group.insert(new_payment(), Deadline()))]
+                await asyncio.sleep(0.3)
+                tasks += [asyncio.create_task(group.insert(new_payment(), Deadline())) for _ in range(3)]
+                await asyncio.sleep(0)
+                with pytest.raises(Overloaded):
+                    await group.insert(new_payment(), Deadline())
+            await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+
+
+def test_without_a_database_everyone_is_told_and_with_it_back_it_goes_on(migrated_database: dict[str, str]) -> None:
+    async def run() -> None:
+        async with on({**migrated_database, "MYSQL_DB": "nowhere"}) as group:
+            told = await outcomes(group, [new_payment() for _ in range(100)])
+            assert {type(one) for one in told} == {StoreUnavailable}
+            again = await outcomes(group, [new_payment()])
+            assert isinstance(again[0], StoreUnavailable)
+
+    asyncio.run(run())
+
+
+def test_a_fault_of_our_own_reaches_every_caller_and_the_next_are_served(
+    migrated_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with on(migrated_database) as group:
+            with monkeypatch.context() as broken:
+                broken.setattr(insert, "payment_values", lambda _payment: 1 / 0)
+                told = await outcomes(group, [new_payment() for _ in range(40)])
+                assert {type(one) for one in told} == {ZeroDivisionError}
+            payment = new_payment()
+            assert (await group.insert(payment, Deadline())).payment.reference == payment.reference
+
+    asyncio.run(run())
+
+
+def test_an_insert_whose_answer_was_lost_is_found_again_as_ones_own(migrated_database: dict[str, str]) -> None:
+    async def run() -> None:
+        async with on(migrated_database) as group:
+            payment = new_payment()
+            first = await group.insert(payment, Deadline())
+            again = await group.insert(payment, Deadline())
+            assert (again.payment.payment_id, again.replayed) == (first.payment.payment_id, False)
+            other = replace(payment, reference="another")
+            assert (await group.insert(other, Deadline())).replayed
+
+    asyncio.run(run())

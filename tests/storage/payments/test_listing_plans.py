@@ -1,0 +1,135 @@
+"""Lists are read from an index in its order: no sort, however many rows there are."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from server.domain.listing import Order, PaymentFilter, Position
+from server.domain.numbered_page import NumberedPageQuery
+from server.domain.payment import PaymentMethod, Status
+from server.storage.payments import listing
+from server.storage.payments.codec import payments_from_json
+from tests.support.databases import DatabaseServer, settings_of
+from tools.database.connection import connect
+from tools.operations.sample_data import insert_sample_payments
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+ROWS = 200_000
+
+
+@pytest.fixture(scope="module")
+def large_database(make_migrated_database: Callable[[], dict[str, str]]) -> str:
+    environment = make_migrated_database()
+    with closing(connect(settings_of(environment))) as connection:
+        insert_sample_payments(connection, ROWS, seed=1, now=NOW, say=lambda _: None)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE TABLE payments")
+    return environment["MYSQL_DB"]
+
+
+@pytest.mark.parametrize(
+    ("payment_filter", "index"),
+    [
+        (PaymentFilter(), "payments_by_time"),
+        (PaymentFilter(min_create_time=NOW - timedelta(days=40)), "payments_by_time"),
+        (PaymentFilter(order_id=7), "payments_by_order"),
+        (PaymentFilter(methods=frozenset({PaymentMethod.UPI})), "payments_by_method"),
+        (PaymentFilter(statuses=frozenset({Status.FAILED})), "payments_by_status"),
+        (PaymentFilter(statuses=frozenset({Status.PENDING})), "payments_by_status"),
+    ],
+)
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("after", [None, Position(NOW - timedelta(days=30), 100_000)])
+def test_a_page_is_read_from_its_index_without_a_sort(
+    database_server: DatabaseServer,
+    large_database: str,
+    payment_filter: PaymentFilter,
+    index: str,
+    order: Order,
+    after: Position | None,
+) -> None:
+    for part in listing.page_parts(payment_filter, order, after):
+        plan = database_server.execute("EXPLAIN " + part.text, (*part.values, 51), large_database)
+        assert len(plan) == 1
+        assert index in plan[0]
+        assert "filesort" not in str(plan[0][-1])
+        assert "ALL" not in plan[0]
+
+
+def numbered(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) -> NumberedPageQuery:  # noqa: ANN401
+    return NumberedPageQuery(order=order, size=200, skip=skip, **conditions)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "index"),
+    [
+        ({}, "payments_by_time"),
+        ({"order_id": 7}, "payments_by_order"),
+        ({"method": "UPI"}, "payments_by_method"),
+        ({"status": Status.FAILED}, "payments_by_status"),
+    ],
+)
+@pytest.mark.parametrize("skip", [0, 1000, 199_000])
+def test_a_numbered_page_passes_over_entries_of_its_index_alone(
+    database_server: DatabaseServer, large_database: str, conditions: dict[str, Any], index: str, skip: int
+) -> None:
+    page = listing.numbered_page(numbered(skip, **conditions), ROWS)
+    plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
+    (ids,) = (row for row in plan if row[1] == "DERIVED")
+    assert index in ids
+    assert "Using index" in str(ids[-1])
+    assert "filesort" not in str(ids[-1])
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("skip", [0, 1, 99_900, 100_000, 100_001, 199_799, 199_800, 199_900, 199_999])
+def test_a_numbered_page_is_the_same_from_either_end(
+    database_server: DatabaseServer, large_database: str, order: Order, skip: int
+) -> None:
+    page = listing.numbered_page(numbered(skip, order), ROWS)
+    direction = "DESC" if order is Order.NEWEST_FIRST else "ASC"
+    expected = database_server.execute(
+        f"SELECT payment_id FROM payments ORDER BY created_at {direction}, payment_id {direction} LIMIT 200 OFFSET %s",
+        (skip,),
+        large_database,
+    )
+    found = database_server.execute(page.text, page.values, large_database)
+    assert [payment.payment_id for payment in payments_from_json(value.encode() for (value,) in found)] == [
+        payment_id for (payment_id,) in expected
+    ]
+
+
+def test_the_spellings_of_a_method_are_found_by_jumps_in_their_index(
+    database_server: DatabaseServer, large_database: str
+) -> None:
+    query = listing.method_spellings("upi")
+    (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
+    assert "payments_by_method" in plan
+    assert "Using index for group-by" in plan[-1]
+    assert list(database_server.execute(query.text, query.values, large_database)) == [("UPI",)]
+
+
+def test_a_page_of_several_spellings_is_read_from_their_index(
+    database_server: DatabaseServer, large_database: str
+) -> None:
+    page = listing.numbered_page(numbered(0, method="upi"), ROWS, ["UPI", "Upi"])
+    plan = database_server.execute("EXPLAIN " + page.text, page.values, large_database)
+    (ids,) = (row for row in plan if row[1] == "DERIVED")
+    assert "payments_by_method" in ids
+    assert "Using index" in str(ids[-1])
+
+
+def test_the_total_of_a_method_and_a_status_is_counted_in_one_index(
+    database_server: DatabaseServer, large_database: str
+) -> None:
+    both = PaymentFilter(methods=frozenset({PaymentMethod.UPI}), statuses=frozenset({Status.FAILED}))
+    for query in (
+        listing.count(both),
+        listing.numbered_count(numbered(0, method="UPI", status=Status.FAILED)),
+    ):
+        (plan,) = database_server.execute("EXPLAIN " + query.text, query.values, large_database)
+        assert "payments_by_method" in plan
+        assert "Using index" in plan[-1].split("; ")

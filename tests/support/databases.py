@@ -1,0 +1,130 @@
+"""The tests' database server, its accounts, and what a migrated database on it has."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+
+from server.config.settings import Settings
+from tests.support.waiting import wait_until
+from tools.database.connection import DatabaseConnection
+from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make_accounts
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """A database server, and how to connect to it as one who may make databases."""
+
+    connect_kwargs: dict[str, Any]
+
+    def environment(self, database: str) -> dict[str, str]:
+        """Return the settings that make the service use ``database`` on it."""
+        names = {"host": "MYSQL_HOST", "port": "MYSQL_PORT", "unix_socket": "MYSQL_SOCKET"}
+        names |= {"user": "MYSQL_USER", "password": "MYSQL_PASSWORD"}
+        return {names[key]: str(value) for key, value in self.connect_kwargs.items()} | {"MYSQL_DB": database}
+
+    @contextmanager
+    def connection(self, database: str) -> Iterator[DatabaseConnection]:
+        """Connect to ``database``, with autocommit."""
+        connection = pymysql.connect(**self.connect_kwargs, database=database, autocommit=True, charset="utf8mb4")
+        with connection:
+            yield connection
+
+    def execute(self, text: str, values: tuple[object, ...] = (), database: str | None = None) -> list[Any]:
+        """Execute a statement, committed, in UTC, and return its rows."""
+        connection = pymysql.connect(**self.connect_kwargs, database=database, autocommit=True, charset="utf8mb4")
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SET time_zone = '+00:00'")
+            cursor.execute(text, values or None)
+            return list(cursor.fetchall())
+
+    def end_connections(self, database: str) -> None:
+        """End the connections of all that use ``database``."""
+        for (number,) in self.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (database,)):
+            with suppress(pymysql.err.MySQLError):  # it is gone already
+                self.execute(f"KILL {number}")
+
+    def wait_for_lock_wait(self, database: str, waiter: Future[Any]) -> None:
+        """Return once a session in ``database`` waits for a lock, or, with its exception, once the waiter is done."""
+        text = """
+            SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist
+                ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = %s
+        """
+        # InnoDB refreshes this view only if nobody has read it for 0.1 s.
+        wait_until(lambda: waiter.done() or self.execute(text, (database,)) != [(0,)], poll_seconds=0.3)
+        if waiter.done():
+            waiter.result()
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The accounts that ``deploy/sql`` makes, on the tests' database server, under names of this run's own."""
+
+    server: DatabaseServer
+    suffix: str = field(default_factory=lambda: f"_{secrets.token_hex(5)}")
+    passwords: dict[str, str] = field(
+        default_factory=lambda: {name: f"{name}-{secrets.token_urlsafe(16)}" for name in ACCOUNTS}
+    )
+
+    def make(self, database: str) -> None:
+        """Make them, and give the migrator what it needs in ``database``."""
+        with self.server.connection(database) as connection:
+            make_accounts(connection, self.passwords, self.suffix)
+
+    def environment(self, database: str, account: str) -> dict[str, str]:
+        """Return the settings with which an account uses ``database``."""
+        return self.server.environment(database) | {
+            "MYSQL_USER": account + self.suffix,
+            "MYSQL_PASSWORD": self.passwords[account],
+        }
+
+    def as_service(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return the settings of a service that may only what ``grants.sql`` says, where the migrator made tables."""
+        if environment.get("MYSQL_USER") != MIGRATOR + self.suffix:
+            return dict(environment)
+        database = environment["MYSQL_DB"]
+        with self.server.connection(database) as connection:
+            if not has_tables(connection):
+                return dict(environment)
+            grant(connection, self.suffix)
+        return dict(environment) | self.environment(database, SERVICE)
+
+    def drop(self) -> None:
+        """Take them away."""
+        for account in ACCOUNTS:
+            self.server.execute("DROP USER IF EXISTS %s", (account + self.suffix,))
+
+
+def has_tables(connection: DatabaseConnection) -> bool:
+    with connection.cursor() as cursor:
+        return cursor.execute("SHOW TABLES LIKE 'schema_migrations'") > 0
+
+
+def settings_of(environment: dict[str, str]) -> Settings:
+    """Return the settings that a server with this environment has, whatever this process's own environment is."""
+    return Settings.model_validate({name.lower(): value for name, value in environment.items()})
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a database, to be made in another as well: to migrate that takes ten times as long."""
+
+    server: DatabaseServer
+    database: str
+
+    def copy_to(self, database: str) -> None:
+        """Make them in an empty database, with the rows that they have."""
+        with self.server.connection(self.database) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW TABLES")
+            statements = []
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"SHOW CREATE TABLE {table}")
+                statements += [cursor.fetchall()[0][1], f"INSERT INTO {table} SELECT * FROM {self.database}.{table}"]
+        with self.server.connection(database) as connection, connection.cursor() as cursor:
+            cursor.execute("SET foreign_key_checks = 0")
+            for statement in statements:
+                cursor.execute(statement)

@@ -1,0 +1,1 @@
+"""How tests call a service: over gRPC, REST, ``/v1``, a browser, or byte by byte."""

@@ -1,0 +1,42 @@
+"""The replaced service in a process of its own, for tests."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from tests.support.programs import ROOT
+
+_START_TIMEOUT_SECONDS = 30
+
+
+@contextmanager
+def running_peer(settings: Mapping[str, str]) -> Iterator[str]:
+    """Run it on a free port; give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = int(server.getsockname()[1])
+    environment = {"PATH": os.environ["PATH"], "PEER_PORT": str(port), **settings}
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen([sys.executable, "-m", "bench.peers.replaced"], cwd=ROOT, env=environment)
+    try:
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        while not _answers(url):
+            assert process.poll() is None, "the replaced service did not start"
+            assert time.monotonic() < deadline, "the replaced service did not answer"
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/v1/payments?per_page=1", timeout=1).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,28 @@
+"""API keys for tests, put where `payments keys create` puts them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from server.domain.api_key import NewApiKey
+from server.domain.caller import Role
+from server.storage import api_keys
+from tests.support.databases import DatabaseServer
+
+MakeKey = Callable[..., NewApiKey]
+
+
+def key_maker(server: DatabaseServer, database: str) -> MakeKey:
+    """Return what makes keys in a database."""
+
+    def make(caller: str, *roles: Role, expire_time: datetime | None = None) -> NewApiKey:
+        key = NewApiKey.make()
+        values = (key.key_id, key.digest, caller.encode(), " ".join(roles), datetime.now(UTC), expire_time)
+        server.execute(api_keys.INSERT_KEY, values, database)
+        return key
+
+    return make
+
+
+def bearer(key: NewApiKey | str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata, or headers, with a key."""
+    return (("authorization", f"Bearer {key if isinstance(key, str) else key.text}"),)

@@ -1,0 +1,88 @@
+"""Programs of this project in processes of their own: as ``python -m`` runs them, without the time that imports take.
+
+Each is forked from a process that has imported what they need (the standard library's forkserver): most of what a short
+program does is to import. ``tests/deploy/test_image.py`` and ``test_cutover.py``
+start the service and its commands as they are installed.
+"""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["server.app.lifecycle", "tools.cli.main"])
+
+
+def start(
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    output: Connection,
+    errors: Connection,
+    folder: Path = ROOT,
+) -> BaseProcess:
+    """Run a module as ``__main__`` with this environment and no other, in ``folder``; return its process.
+
+    What it says goes to ``output`` and ``errors``, which the caller closes. It has nothing on its standard input.
+    """
+    process = _context.Process(
+        target=_become, args=(module, arguments, dict(environment), folder, output, errors), daemon=True
+    )
+    process.start()
+    return process
+
+
+def run(
+    module: str, *arguments: str, environment: Mapping[str, str], folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run a module so until it ends; return its exit code and what it said."""
+    (output, output_end), (errors, errors_end) = (_context.Pipe(duplex=False) for _ in range(2))
+    with output, errors:
+        with output_end, errors_end:
+            process = start(
+                module, *arguments, environment=environment, output=output_end, errors=errors_end, folder=folder
+            )
+        with ThreadPoolExecutor(2) as threads:
+            said = list(threads.map(_read, (output, errors)))
+    process.join()
+    exit_code = process.exitcode
+    assert exit_code is not None
+    return subprocess.CompletedProcess([module, *arguments], exit_code, *said)
+
+
+def _read(connection: Connection) -> str:
+    with open(connection.fileno(), encoding="utf-8", closefd=False) as text:
+        return text.read()
+
+
+def _become(
+    module: str,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    folder: Path,
+    output: Connection,
+    errors: Connection,
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    os.chdir(folder)
+    # Made anew, because a stream remembers what kind of file it was opened on.
+    os.dup2(output.fileno(), 1)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
+    os.dup2(errors.fileno(), 2)
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.argv[1:] = arguments
+    for imported in (module, f"{module}.__main__"):
+        sys.modules.pop(imported, None)  # otherwise runpy warns that it runs for the second time
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

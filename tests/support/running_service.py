@@ -1,0 +1,167 @@
+"""A real server in a process of its own, for tests."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, ClassVar
+
+from server.config.settings import Engine, Settings
+from tests.support import programs
+from tests.support.secrecy import secrets_in
+
+_START_TIMEOUT_SECONDS = 60
+_STOP_TIMEOUT_SECONDS = 60
+
+
+class RunningService:
+    """``python -m server`` with given settings; takes a free port, and the same one again when started anew."""
+
+    as_service: ClassVar[Callable[[Mapping[str, str]], dict[str, str]]] = dict
+    """Takes settings that name the migrator of the tests' database server, and gives those that the service has."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Keep the settings: they are all that the server gets, besides where to find programs."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        engine = {"GRPC_ENGINE": os.environ["TEST_GRPC_ENGINE"]} if "TEST_GRPC_ENGINE" in os.environ else {}
+        self._environment = {**kept, "GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json", **engine, **environment}
+        self._process: BaseProcess | None = None
+        self._reader: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self.events: list[dict[str, Any]] = []
+        self.output: list[str] = []
+
+    @property
+    def port(self) -> int:
+        """The port that gRPC listens on."""
+        return int(self._environment["GRPC_PORT"])
+
+    @property
+    def target(self) -> str:
+        """The address of gRPC."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def rest_port(self) -> int:
+        """The port that REST listens on."""
+        return int(self._environment["REST_PORT"])
+
+    @property
+    def rest_url(self) -> str:
+        """Where REST is."""
+        scheme = "https" if "TLS_CERT_FILE" in self._environment else "http"
+        return f"{scheme}://127.0.0.1:{self.rest_port}"
+
+    @property
+    def monitoring_port(self) -> int:
+        """The port that monitoring listens on, where ``MONITORING_PORT`` is set."""
+        return int(self._environment["MONITORING_PORT"])
+
+    @property
+    def monitoring_url(self) -> str:
+        """Where monitoring is."""
+        return f"http://127.0.0.1:{self.monitoring_port}"
+
+    @property
+    def engine(self) -> Engine:
+        """What serves gRPC."""
+        return Engine(self._environment.get("GRPC_ENGINE", Settings.model_fields["grpc_engine"].default))
+
+    @property
+    def process_id(self) -> int:
+        """The id of the server's process."""
+        assert self._process is not None
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def start(self) -> "RunningService":
+        """Start it, and return when it listens."""
+        self.spawn()
+        for transport in ("grpc", "rest", *(["monitoring"] if "MONITORING_PORT" in self._environment else [])):
+            listening = self.wait_for("listening", transport=transport)
+            self._environment[f"{transport.upper()}_PORT"] = str(listening["port"])
+        return self
+
+    def spawn(self) -> None:
+        """Start it, and return at once."""
+        self.events = []
+        self.output = []
+        output, end = Pipe(duplex=False)
+        with end:
+            self._process = programs.start(
+                "server", environment=RunningService.as_service(self._environment), output=end, errors=end
+            )
+        self._reader = threading.Thread(target=self._read, args=(output,), daemon=True)
+        self._reader.start()
+
+    def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
+        """Return the first event of this name, with these fields, in the log of this run, once it is there."""
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        with self._changed:
+            while True:
+                for event in self.events:
+                    if event["event"] == name and fields.items() <= event.items():
+                        return event
+                left = deadline - time.monotonic()
+                if left <= 0 or (self._process is not None and not self._process.is_alive()):
+                    message = f"no event {name!r}; the server said:\n{''.join(self.output)}"
+                    raise AssertionError(message)
+                self._changed.wait(min(left, 0.5))
+
+    def take_log(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return the events and the lines that came since this was last called, and forget them."""
+        with self._changed:
+            taken = self.events, self.output
+            self.events, self.output = [], []
+        return taken
+
+    def stop(self) -> int:
+        """Ask it to end (SIGTERM), and return its exit code."""
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self.send(signal.SIGKILL)
+        self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self.is_running:
+            os.kill(self.process_id, number)
+
+    def wait(self) -> int:
+        """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
+        assert self._process is not None
+        assert self._reader is not None
+        self._process.join(_STOP_TIMEOUT_SECONDS)
+        exit_code = self._process.exitcode
+        assert exit_code is not None, f"the server has not ended within {_STOP_TIMEOUT_SECONDS} s"
+        self._reader.join(_STOP_TIMEOUT_SECONDS)
+        found = secrets_in(self.output)
+        if found:
+            raise AssertionError("\n".join(["the server printed what is secret:", *found]))
+        return exit_code
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.is_alive()
+
+    def _read(self, output: Connection) -> None:
+        with output, open(output.fileno(), encoding="utf-8", closefd=False) as lines:
+            for line in lines:
+                self._add(line)
+
+    def _add(self, line: str) -> None:
+        with self._changed:
+            self.output.append(line)
+            # A server that is killed may leave half a line behind.
+            if line.startswith("{") and line.endswith("\n"):
+                self.events.append(json.loads(line))
+            self._changed.notify_all()

@@ -1,0 +1,1 @@
+"""The tools' own parts, on a database."""

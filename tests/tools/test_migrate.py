@@ -1,0 +1,450 @@
+"""Migrations: each runs once whoever starts them, a legacy table is adopted as it is, and failures say what to do."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from bench.peers.replaced.table import TABLE
+from server.config.settings import Settings
+from tests.support import programs
+from tests.support.databases import DatabaseServer, settings_of
+from tests.support.legacy_table import LEGACY_INSERT
+from tools.database.connection import DatabaseConnectionError, connect
+from tools.database.migration_files import MigrationError, latest_version, load_migrations, split_statements
+from tools.database.migrations import _schema_fingerprint, applied_version, migrate, read_records, status_lines
+
+
+def utc(text: str) -> datetime:
+    """Return a time as the driver gives one: without a zone, meant in UTC."""
+    return datetime.fromisoformat(text)
+
+
+LEGACY_ROWS = [
+    (1, 355, Decimal("1757.91"), "UPI", 0, "ECI20250910-ID9VVN", utc("2025-02-07 05:28:54"), 0),
+    (2, 342, Decimal("561.00"), "CARD", 1, "ECI20250910-1A2B3C4D", utc("2025-09-10 23:59:59"), 1),
+    (3, -1, None, "", None, None, None, 0),
+    (4, 0, Decimal("-5.00"), "net banking ", 1, "eci20250910-id9vvx", utc("1970-01-01 00:00:01"), 0),
+    (5, 2147483647, Decimal("99999999.99"), "Überweisung ₹ 💳", 1, " R-5", utc("2038-01-19 03:14:07"), 1),
+    (2147483000, 7, Decimal("0.00"), "upi", None, "ECI-'\"\\`%s;--", utc("2024-02-29 00:00:00"), 0),
+]
+LEGACY_SELECT = """
+    SELECT payment_id, order_id, amount, method, status, reference, created_at, refunded FROM payments
+    ORDER BY payment_id
+"""
+Query = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def settings(empty_database: dict[str, str]) -> Settings:
+    return settings_of(empty_database)
+
+
+@pytest.fixture
+def query(database_server: DatabaseServer, settings: Settings) -> Query:
+    """Execute statements in the test's own database."""
+
+    def execute(text: str, *values: object) -> list[Any]:
+        return database_server.execute(text, values, settings.mysql_db)
+
+    return execute
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write the files of a folder of migrations, by the names given; return the folder."""
+
+    def write_files(**texts: str) -> Path:
+        folder = tmp_path / "migrations"
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name.removeprefix('m')}.sql").write_text(text)
+        return folder
+
+    return write_files
+
+
+def silent(_line: str) -> None:
+    """Say nothing."""
+
+
+def program_environment(environment: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")} | environment
+
+
+def test_ten_processes_that_migrate_at_once_apply_each_migration_once(empty_database: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "tools.database.migrations"]
+    environment = program_environment(empty_database)
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(10)]
+    said = "".join(process.communicate()[0] for process in running)
+
+    assert {process.returncode for process in running} == {0}
+    for migration in load_migrations():
+        assert said.count(f"{migration}: applied in") == 1
+    assert said.count(f"is at version {latest_version()}, the latest") == 10
+
+
+def test_migrating_again_changes_nothing(settings: Settings) -> None:
+    said: list[str] = []
+
+    assert migrate(settings, say=silent) == latest_version()
+    assert migrate(settings, say=said.append) == 0
+    assert said == [f"{settings.mysql_db} is at version {latest_version()}, the latest"]
+
+
+def test_a_legacy_table_is_adopted_with_its_rows_unchanged(settings: Settings, query: Query) -> None:
+    query(TABLE)
+    for row in LEGACY_ROWS:
+        query(LEGACY_INSERT, *row)
+
+    migrate(settings, say=silent)
+
+    assert query(LEGACY_SELECT) == LEGACY_ROWS
+    assert set(query("SELECT currency, refunded_amount, requested_method, caller, request_id FROM payments")) == {
+        ("INR", Decimal("0.00"), None, None, None)
+    }
+
+
+@pytest.mark.parametrize("reference", ["", "  "])
+def test_an_empty_reference_becomes_none(settings: Settings, query: Query, reference: str) -> None:
+    query(TABLE)
+    query(LEGACY_INSERT, *LEGACY_ROWS[0][:5], reference, *LEGACY_ROWS[0][6:])
+    query(LEGACY_INSERT, *LEGACY_ROWS[1])
+
+    migrate(settings, say=silent)
+
+    assert query("SELECT reference FROM payments ORDER BY payment_id") == [(None,), (LEGACY_ROWS[1][5],)]
+
+
+def test_migrating_a_large_table_says_how_far_it_is(
+    settings: Settings, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query(TABLE)
+    query(LEGACY_INSERT, *LEGACY_ROWS[0])
+    columns = "order_id, amount, method, status, created_at"
+    for _ in range(18):
+        query(f"INSERT INTO payments ({columns}) SELECT {columns} FROM payments")
+    query("ANALYZE TABLE payments")
+    monkeypatch.setattr("tools.database.migration_progress.EVERY_SECONDS", 0.05)
+    said: list[str] = []
+
+    migrate(settings, say=said.append)
+
+    assert any(re.search(r"altering payments, of about \d{3},\d{3} rows; writes to it may wait", line) for line in said)
+    if "mariadb" in query("SELECT VERSION()")[0][0].lower():
+        assert any(re.search(r"running for \d+ s, \d+ % of stage 1 of", line) for line in said), said
+
+
+def test_ids_go_on_after_the_adopted_ones_and_past_32_bits(settings: Settings, query: Query) -> None:
+    query(TABLE)
+    query(LEGACY_INSERT, 2147483647, *LEGACY_ROWS[0][1:])
+
+    migrate(settings, say=silent)
+
+    query("INSERT INTO payments (order_id, amount, method) VALUES (1, 1, 'UPI')")
+    assert query("SELECT MAX(payment_id) FROM payments") == [(2147483648,)]
+
+
+def test_a_time_beyond_2038_is_kept_to_the_microsecond(settings: Settings, query: Query) -> None:
+    migrate(settings, say=silent)
+
+    moment = utc("2100-01-01 12:30:15.123456")
+    query("INSERT INTO payments (order_id, amount, method, created_at) VALUES (1, 1, 'UPI', %s)", moment)
+    assert query("SELECT created_at FROM payments") == [(moment,)]
+
+
+def test_the_statements_of_the_replaced_service_still_work(settings: Settings, query: Query) -> None:
+    query(TABLE)
+    query(LEGACY_INSERT, *LEGACY_ROWS[0])
+    migrate(settings, say=silent)
+
+    query(
+        "INSERT INTO payments (order_id, amount, method, status, reference, created_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        *(342, "561.00", "COD", 1, "ECI20250910-AAAAAAAA", "2025-09-10 10:00:00"),
+    )
+    query("UPDATE payments SET refunded = 1 WHERE payment_id = %s", 2)
+    query(
+        f"{LEGACY_INSERT} ON DUPLICATE KEY UPDATE order_id = VALUES(order_id), amount = VALUES(amount),"
+        " method = VALUES(method), status = VALUES(status), reference = VALUES(reference),"
+        " created_at = VALUES(created_at), refunded = 0",
+        *(1, 356, "10.50", "UPI", 1, "ECI20250910-ID9VVN", "2025-02-07 05:28:54", 0),
+    )
+
+    listed = (
+        "SELECT payment_id, order_id, amount, status, created_at, refunded FROM payments WHERE status = %s"
+        " AND amount >= %s AND created_at >= %s ORDER BY created_at DESC, payment_id DESC LIMIT %s OFFSET %s"
+    )
+    assert query(listed, 1, 10, "2025-01-01", 10, 0) == [
+        (2, 342, Decimal("561.00"), 1, utc("2025-09-10 10:00:00"), 1),
+        (1, 356, Decimal("10.50"), 1, utc("2025-02-07 05:28:54"), 0),
+    ]
+    with pytest.raises(pymysql.err.IntegrityError, match="Duplicate entry"):
+        query(LEGACY_INSERT, 9, *LEGACY_ROWS[0][1:])
+
+
+def test_the_currency_of_adopted_rows_is_the_deployments_default(empty_database: dict[str, str], query: Query) -> None:
+    query(TABLE)
+    query(LEGACY_INSERT, *LEGACY_ROWS[0])
+
+    migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "EUR"}), say=silent)
+
+    assert query("SELECT currency FROM payments") == [("EUR",)]
+
+
+def test_a_database_that_is_missing_is_made(database_server: DatabaseServer) -> None:
+    settings = settings_of(database_server.environment(f"payments_test_{secrets.token_hex(6)}"))
+    try:
+        assert migrate(settings, say=silent) == latest_version()
+    finally:
+        database_server.execute(f"DROP DATABASE IF EXISTS {settings.mysql_db}")
+
+
+def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_tried_again(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(m0001_things="CREATE TABLE things (value INT)")
+    migrate(settings, folder=folder, say=silent)
+    write(
+        m0002_distinct="-- Values are distinct.\nALTER TABLE things ADD UNIQUE KEY things_value (value);",
+        m0003_more="CREATE TABLE more (value INT)",
+    )
+    query("INSERT INTO things VALUES (7), (7)")
+
+    with pytest.raises(MigrationError) as failure:
+        migrate(settings, folder=folder, say=silent)
+
+    message = str(failure.value)
+    assert "migration 0002_distinct failed: Duplicate entry '7'" in message
+    assert str(folder / "0002_distinct.sql") in message
+    assert "statement: ALTER TABLE things ADD UNIQUE KEY things_value (value)" in message
+    assert "those before it stay applied" in message
+    assert "run `payments migrate` again" in message
+
+    query("DELETE FROM things LIMIT 1")
+    assert migrate(settings, folder=folder, say=silent) == 2
+
+
+def test_a_migration_that_changes_rows_and_fails_changes_none(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(
+        m0001_things="CREATE TABLE things (value INT PRIMARY KEY) ENGINE = InnoDB",
+        m0002_fill="INSERT INTO things VALUES (1), (2), (1)",
+    )
+    with pytest.raises(MigrationError, match="0002_fill failed"):
+        migrate(settings, folder=folder, say=silent)
+    assert query("SELECT * FROM things") == []
+
+    (folder / "0002_fill.sql").write_text("INSERT INTO things VALUES (1), (2)")
+    assert migrate(settings, folder=folder, say=silent) == 1
+    assert query("SELECT * FROM things") == [(1,), (2,)]
+
+
+def test_a_migration_changed_after_it_was_applied_is_an_error(settings: Settings, write: Callable[..., Path]) -> None:
+    folder = write(m0001_things="CREATE TABLE things (value INT)")
+    migrate(settings, folder=folder, say=silent)
+    write(m0001_things="CREATE TABLE things (value BIGINT)")
+
+    with pytest.raises(MigrationError, match=r"(?s)0001_things was changed after it had been applied.*new migration"):
+        migrate(settings, folder=folder, say=silent)
+
+
+def test_a_migration_that_was_applied_but_not_recorded_is_only_recorded(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(m0001_things="CREATE TABLE things (value INT)", m0002_wide="ALTER TABLE things ADD COLUMN more INT")
+    migrate(settings, folder=folder, say=silent)
+    query("UPDATE schema_migrations SET applied_at = NULL WHERE version = 2")
+    said: list[str] = []
+
+    migrate(settings, folder=folder, say=said.append)
+
+    assert said[0] == "0002_wide: an interrupted run had applied it; recorded"
+    with closing(connect(settings)) as connection:
+        assert applied_version(connection) == 2
+
+
+def test_a_migration_that_was_recorded_as_started_but_never_ran_is_run(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(m0001_things="CREATE TABLE things (value INT)")
+    migrate(settings, folder=folder, say=silent)
+    with closing(connect(settings)) as connection:
+        fingerprint = _schema_fingerprint(connection)
+    query("INSERT INTO schema_migrations VALUES (2, 'more', 'x', %s, NOW(), NULL)", fingerprint)
+    write(m0002_more="CREATE TABLE more (value INT)")
+
+    assert migrate(settings, folder=folder, say=silent) == 1
+    assert query("SELECT * FROM more") == []
+
+
+def test_rows_written_meanwhile_do_not_make_a_migration_look_applied(settings: Settings, query: Query) -> None:
+    query(TABLE)
+    with closing(connect(settings)) as connection:
+        before = _schema_fingerprint(connection)
+        query(LEGACY_INSERT, *LEGACY_ROWS[1])
+        assert _schema_fingerprint(connection) == before
+
+
+def test_a_migrator_killed_while_its_statement_runs_is_completed_by_the_next(
+    empty_database: dict[str, str], settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(
+        m0001_slow="CREATE TABLE slow (value INT PRIMARY KEY) SELECT 1 AS value, SLEEP(2) AS slept",
+        m0002_after="CREATE TABLE after_slow (value INT)",
+    )
+    script = (
+        "from pathlib import Path; from server.config.settings import load_settings;"
+        "from tools.database.migrations import migrate;"
+        f"migrate(load_settings(), folder=Path({str(folder)!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], env=program_environment(empty_database)) as killed:
+        while not query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'CREATE TABLE slow%%'"):
+            time.sleep(0.05)
+        killed.kill()
+
+    migrate(settings, folder=folder, say=silent)
+
+    assert query("SELECT COUNT(*) FROM slow") == [(1,)]
+    with closing(connect(settings)) as connection:
+        assert applied_version(connection) == 2
+
+
+def test_waiting_for_another_migrator_is_said_and_bounded(settings: Settings) -> None:
+    said: list[str] = []
+    with closing(connect(settings)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", [f"migrate {settings.mysql_db}"])
+        with pytest.raises(MigrationError, match="another process has been migrating"):
+            migrate(settings, lock_timeout_seconds=0.5, say=said.append)
+
+    assert said[0].startswith(f"another process is migrating {settings.mysql_db}; waiting up to")
+
+
+def test_a_database_with_a_very_long_name_can_be_migrated(database_server: DatabaseServer) -> None:
+    settings = settings_of(database_server.environment("payments_test_".ljust(64, "x")))
+    try:
+        assert migrate(settings, say=silent) == latest_version()
+    finally:
+        database_server.execute(f"DROP DATABASE IF EXISTS {settings.mysql_db}")
+
+
+def test_a_database_that_never_answers_ends_the_program_with_a_line(tmp_path: Path) -> None:
+    nowhere = {"MYSQL_SOCKET": str(tmp_path / "none.sock"), "MYSQL_STARTUP_TIMEOUT_SECONDS": "0.2"}
+    done = programs.run("tools.database.migrations", environment=program_environment(nowhere))
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("waiting up to 0.2 s for the database at")
+    assert "did not accept connections within 0.2 s (MYSQL_STARTUP_TIMEOUT_SECONDS)" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_user_that_the_database_refuses_is_not_waited_for(empty_database: dict[str, str]) -> None:
+    settings = settings_of({**empty_database, "MYSQL_USER": "nobody", "MYSQL_PASSWORD": "wrong"})
+
+    with pytest.raises(DatabaseConnectionError, match="refuses user nobody: Access denied for user 'nobody'"):
+        migrate(settings, say=silent)
+
+
+def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, empty_database: dict[str, str]) -> None:
+    def status() -> list[list[str]]:
+        done = programs.run("tools.database.migrations", "status", environment=program_environment(empty_database))
+        assert done.returncode == 0, done.stderr
+        return [re.split(" {2,}", line) for line in done.stdout.splitlines()]
+
+    assert status()[:2] == [["version", "name", "applied at (UTC)"], ["0001", "adopt_payments", "pending"]]
+    assert len(status()) == 1 + latest_version()
+
+    migrate(settings, say=silent)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", applied_at) for _, _, applied_at in status()[1:])
+
+
+def test_status_shows_what_is_wrong(settings: Settings, query: Query, write: Callable[..., Path]) -> None:
+    folder = write(m0001_things="CREATE TABLE things (value INT)", m0002_more="CREATE TABLE more (value INT)")
+    migrate(settings, folder=folder, say=silent)
+    write(m0001_things="CREATE TABLE things (value BIGINT)")
+    query("UPDATE schema_migrations SET applied_at = NULL WHERE version = 2")
+    query("INSERT INTO schema_migrations VALUES (3, 'future', 'x', 'x', NOW(), '2030-01-02 03:04:05')")
+
+    with closing(connect(settings)) as connection:
+        lines = status_lines(load_migrations(folder), read_records(connection))
+
+    assert lines[1].endswith("(THE FILE WAS CHANGED SINCE)")
+    assert "was interrupted" in lines[2]
+    assert lines[3] == "0003     future  2030-01-02 03:04:05 (this code does not know it: the database is newer)"
+
+
+def test_a_database_newer_than_the_code_is_left_as_it_is(settings: Settings, query: Query) -> None:
+    migrate(settings, say=silent)
+    query("INSERT INTO schema_migrations VALUES (99, 'future', 'x', 'x', NOW(), NOW())")
+    said: list[str] = []
+
+    assert migrate(settings, say=said.append) == 0
+    assert said == [f"{settings.mysql_db} is at version 99, newer than this code's {latest_version()}: left as it is"]
+
+
+def test_a_hole_in_what_is_applied_is_an_error(settings: Settings, query: Query) -> None:
+    migrate(settings, say=silent)
+    query("DELETE FROM schema_migrations WHERE version = 2")
+
+    with pytest.raises(MigrationError, match="0002_widen_payments is not applied, but 0003 is"):
+        migrate(settings, say=silent)
+
+
+def test_a_file_of_two_statements_is_refused_before_anything_runs(
+    settings: Settings, query: Query, write: Callable[..., Path]
+) -> None:
+    folder = write(m0001_one="CREATE TABLE a (value INT)", m0002_two="CREATE TABLE b (value INT); DROP TABLE a;")
+
+    with pytest.raises(MigrationError, match="holds 2 statements"):
+        migrate(settings, folder=folder, say=silent)
+    assert query("SHOW TABLES") == []
+
+
+def test_an_unknown_placeholder_is_refused(settings: Settings, write: Callable[..., Path]) -> None:
+    folder = write(m0001_one="CREATE TABLE a (value INT DEFAULT ${other})")
+
+    with pytest.raises(MigrationError, match="only placeholder"):
+        migrate(settings, folder=folder, say=silent)
+
+
+@pytest.mark.parametrize("name", ["0001_Upper", "1_short", "0001-dash", "0002_starts_late"])
+def test_files_that_are_not_named_or_numbered_in_order_are_refused(write: Callable[..., Path], name: str) -> None:
+    with pytest.raises(MigrationError, match=r"NNNN_name|expected number 0001"):
+        load_migrations(write(**{f"m{name}": "SELECT 1"}))
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("", []),
+        ("-- only; a comment\n# and; another\n/* and; a third */;", []),
+        ("SELECT 1", ["SELECT 1"]),
+        ("SELECT 1;\n\nSELECT 2;\n", ["SELECT 1", "SELECT 2"]),
+        ("SELECT 'a;b', \"c;d\", `e;f`; SELECT 2", ["SELECT 'a;b', \"c;d\", `e;f`", "SELECT 2"]),
+        (r"SELECT 'it''s;', 'it\'s;', '\\'; SELECT 2", [r"SELECT 'it''s;', 'it\'s;', '\\'", "SELECT 2"]),
+        ("SELECT 1 -- don't; stop\n+ 1", ["SELECT 1 -- don't; stop\n+ 1"]),
+        ("SELECT 1 /* don't; stop */ + 1;", ["SELECT 1 /* don't; stop */ + 1"]),
+        ("SELECT 5--1; SELECT 2", ["SELECT 5--1", "SELECT 2"]),
+        ("/*!40101 SET @a = 1 */; SELECT 2", ["/*!40101 SET @a = 1 */", "SELECT 2"]),
+        ("-- about the next\nSELECT 1;", ["-- about the next\nSELECT 1"]),
+    ],
+)
+def test_statements_end_at_semicolons_outside_strings_names_and_comments(sql: str, expected: list[str]) -> None:
+    assert split_statements(sql) == expected
+
+
+def test_every_migration_of_ours_is_one_statement() -> None:
+    for migration in load_migrations():
+        assert migration.statement("INR")

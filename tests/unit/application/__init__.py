@@ -1,0 +1,1 @@
+"""Tests of ``server.application`` without a database."""

@@ -1,0 +1,404 @@
+"""Settings: a wrong one is named, with its value and what is allowed; a password never."""
+
+import pytest
+from pydantic import SecretStr
+
+from server.config.settings import Engine, Protection, Settings, SettingsError, check_exposure, load_settings
+from server.domain.caller import Role
+from server.domain.payment import PaymentMethod
+from tests.support.programs import ROOT
+
+
+@pytest.fixture(autouse=True)
+def no_other_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path_factory.mktemp("no-dotenv"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("MYSQL_PORT", "99999", "65535"),
+        ("MYSQL_PORT", "abc", "integer"),
+        ("SUCCESS_PROBABILITY", "1.5", "0 to 1"),
+        ("SUCCESS_PROBABILITY", "nan", "0 to 1"),
+        ("DEFAULT_CURRENCY", "rupees", "ISO 4217"),
+        ("DEFAULT_CURRENCY", "KWD", "3 decimals"),
+        ("MYSQL_POOL_MAX", "1", "at least MYSQL_POOL_MIN"),
+        *(("REFERENCE_PREFIX", prefix, "{date}") for prefix in ("{day}", "{date!r}", "{date:d}", "{", " ", "x" * 65)),
+        ("REFERENCE_PREFIX", "{date}" * 9, "at most 64"),
+        ("LOG_FORMAT", "xml", "json"),
+        ("ANONYMOUS_ROLES", "payments.everything", "payments.charge"),
+        ("CERTIFICATE_ROLES", "payments.read", "shop.example.com=payments.charge"),
+        ("CERTIFICATE_ROLES", "a=payments.read,a=payments.read", "one for each name"),
+        ("CERTIFICATE_ROLES", "=payments.read", "shop.example.com=payments.charge"),
+        *(
+            ("TRUSTED_PROXIES", proxies, "10.0.0.7 or 10.0.0.0/8")
+            for proxies in (
+                "proxy.example.com",
+                "*",
+                "10.0.0.7:80",
+                "10.0.0.7/8",
+                "0.0.0.0/0",
+                "::/0",
+                "10.0.0.7 10.0.0.8",
+            )
+        ),
+        ("LISTEN_WITHOUT", "sense", "'tls' or 'authentication'"),
+        *(
+            ("TRACING_ENDPOINT", url, "http://collector:4318")
+            for url in ("collector:4318", "ftp://a", "http://", "a b")
+        ),
+        ("TRACING_SAMPLE_RATIO", "2", "at most 1"),
+        ("PROCESSOR", "bank", "'simulated' or 'stripe'"),
+        *(
+            ("PROCESSOR_URL", url, "https://api.stripe.com")
+            for url in ("http://api.stripe.com", "ftp://127.0.0.1", "https://api.stripe.com/v1", "api.stripe.com")
+        ),
+        ("PROCESSOR_METHODS", "OTHER=pm_1", "UPI, CARD or COD"),
+        ("PROCESSOR_METHODS", "CARD=", "CARD=pm_card_visa"),
+        ("PROCESSOR_METHODS", "CARD=a,CARD=b", "each method once"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as wrong:
+        load_settings()
+    assert name in str(wrong.value)
+    assert value in str(wrong.value)
+    assert allowed in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"TLS_CERT_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
+        ({"TLS_KEY_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
+        ({"TLS_CLIENT_CA_FILE": "a"}, ["TLS_CLIENT_CA_FILE", "TLS_CERT_FILE"]),
+        (
+            {"TLS_CERT_FILE": "a", "TLS_KEY_FILE": "b", "GRPC_ENGINE": "native"},
+            ["TLS_CERT_FILE", "GRPC_ENGINE=grpcio", "native"],
+        ),
+    ],
+)
+def test_settings_of_tls_that_do_not_go_together_are_named(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: list[str]
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **settings}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as wrong:
+        load_settings()
+    for name in named:
+        assert name in str(wrong.value)
+
+
+STRIPE = {
+    "PROCESSOR": "stripe",
+    "PROCESSOR_URL": "https://api.stripe.com",
+    "PROCESSOR_API_KEY": "sk_test_1",
+    "PROCESSOR_METHODS": "CARD=pm_card_visa, UPI=pm_upi",
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"PROCESSOR_URL": ""}, "PROCESSOR_URL"),
+        ({"PROCESSOR_API_KEY": ""}, "PROCESSOR_API_KEY"),
+        ({"PROCESSOR_METHODS": ""}, "PROCESSOR_METHODS"),
+        ({"PROCESSOR_DEFAULT_METHOD": "COD"}, "PROCESSOR_DEFAULT_METHOD"),
+        ({"PROCESSOR_KEY_LIFETIME_SECONDS": "99"}, "PROCESSOR_TIMEOUT_SECONDS"),
+        ({"PROCESSOR_KEY_LIFETIME_SECONDS": "100", "PROCESSOR_JANITOR_AFTER_SECONDS": "51"}, "JANITOR_AFTER"),
+    ],
+)
+def test_a_remote_processor_needs_all_that_it_is_asked_with(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: str
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, **settings}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=named):
+        load_settings()
+
+
+def test_methods_of_a_processor_are_read_by_their_names_and_http_is_for_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, "PROCESSOR_URL": "http://[::1]:8000"}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().processor_methods == {PaymentMethod.CARD: "pm_card_visa", PaymentMethod.UPI: "pm_upi"}
+
+
+def test_a_key_of_a_processor_that_cannot_be_sent_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MYSQL_HOST": "db", **STRIPE, "PROCESSOR_API_KEY": "sk_secret one"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="PROCESSOR_API_KEY") as wrong:
+        load_settings()
+    assert "secret" not in str(wrong.value)
+
+
+def test_roles_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    assert load_settings().anonymous_roles == frozenset(Role)
+    monkeypatch.setenv("ANONYMOUS_ROLES", "payments.read, payments.refund")
+    monkeypatch.setenv("CERTIFICATE_ROLES", "spiffe://a/b=c=payments.charge+payments.read, *=")
+    assert load_settings().anonymous_roles == {Role.READ, Role.REFUND}
+    roles = load_settings().certificate_roles
+    assert roles == {"spiffe://a/b=c": {Role.CHARGE, Role.READ}, "*": frozenset()}
+    monkeypatch.setenv("ANONYMOUS_ROLES", "-")
+    assert load_settings().anonymous_roles == frozenset()
+
+
+TLS = {"TLS_CERT_FILE": "a", "TLS_KEY_FILE": "b"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_on_loopback_nothing_is_needed(host: str) -> None:
+    check_exposure(Settings(mysql_host="db", grpc_host=host, rest_host=host))
+
+
+def test_monitoring_may_listen_anywhere_because_nobody_can_call_there() -> None:
+    check_exposure(Settings(mysql_host="db", monitoring_host="0.0.0.0", monitoring_port=9464))  # noqa: S104 - allowed
+
+
+@pytest.mark.parametrize(
+    ("settings", "served"),
+    [
+        ({}, True),
+        ({"REST_METRICS": "false"}, False),
+        ({"MONITORING_PORT": "9464"}, False),
+        ({"MONITORING_PORT": "9464", "REST_METRICS": "true"}, True),
+    ],
+)
+def test_rest_serves_metrics_unless_they_have_a_port_of_their_own_or_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], *, served: bool
+) -> None:
+    for name, value in {"MYSQL_HOST": "db", **settings}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().serves_rest_metrics is served
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - refused
+@pytest.mark.parametrize("name", ["GRPC_HOST", "REST_HOST"])
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        ({}, ["TLS_CERT_FILE", "LISTEN_WITHOUT=tls", "ANONYMOUS_ROLES=-", "LISTEN_WITHOUT=authentication"]),
+        (TLS, ["ANONYMOUS_ROLES=-", "TLS_CLIENT_CA_FILE", "LISTEN_WITHOUT=authentication"]),
+        ({**TLS, "ANONYMOUS_ROLES": "payments.read"}, ["ANONYMOUS_ROLES=-"]),
+        ({"ANONYMOUS_ROLES": "-"}, ["TLS_CERT_FILE", "TLS_KEY_FILE", "LISTEN_WITHOUT=tls"]),
+        ({"LISTEN_WITHOUT": "authentication"}, ["TLS_CERT_FILE", "LISTEN_WITHOUT=tls"]),
+        ({"LISTEN_WITHOUT": "tls"}, ["ANONYMOUS_ROLES=-"]),
+        ({**TLS, "ANONYMOUS_ROLES": "-"}, []),
+        ({**TLS, "TLS_CLIENT_CA_FILE": "c"}, []),
+        ({"LISTEN_WITHOUT": "tls", "ANONYMOUS_ROLES": "-"}, []),
+        ({"LISTEN_WITHOUT": "tls,authentication"}, []),
+    ],
+)
+def test_elsewhere_tls_and_authentication_are_needed_or_must_be_waived(
+    monkeypatch: pytest.MonkeyPatch, name: str, host: str, settings: dict[str, str], needed: list[str]
+) -> None:
+    for setting, value in {"MYSQL_HOST": "db", name: host, **settings}.items():
+        monkeypatch.setenv(setting, value)
+    loaded = load_settings()
+    if not needed:
+        check_exposure(loaded)
+        return
+    with pytest.raises(SettingsError) as refused:
+        check_exposure(loaded)
+    for text in (f"{name}={host}", *needed):
+        assert text in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - refused
+def test_the_native_engine_listens_on_loopback_alone_whatever_is_waived(host: str) -> None:
+    waived = frozenset(Protection)
+    native = Settings(mysql_host="db", grpc_engine=Engine.NATIVE, grpc_host=host, listen_without=waived)
+    with pytest.raises(SettingsError) as refused:
+        check_exposure(native)
+    for text in ("GRPC_ENGINE=native", f"GRPC_HOST={host}", "GRPC_ENGINE=grpcio", "GRPC_HOST=127.0.0.1"):
+        assert text in str(refused.value)
+    check_exposure(Settings(mysql_host="db", grpc_engine=Engine.GRPCIO, grpc_host=host, listen_without=waived))
+    # REST is not the engine's.
+    check_exposure(Settings(mysql_host="db", grpc_engine=Engine.NATIVE, rest_host=host, listen_without=waived))
+
+
+def test_every_wrong_setting_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRPC_PORT", "-1")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(SettingsError, match=r"(?s)GRPC_PORT.*LOG_LEVEL"):
+        load_settings()
+
+
+def test_a_database_must_be_named() -> None:
+    with pytest.raises(SettingsError, match="MYSQL_HOST"):
+        load_settings()
+
+
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv("MYSQL_PASSWORD", "hunter2")
+    assert "hunter2" not in repr(load_settings())
+    monkeypatch.setenv("MYSQL_PORT", "0")
+    with pytest.raises(SettingsError) as wrong:
+        load_settings()
+    assert "hunter2" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["MYSQL_HOST", "MYSQL_PORT", "CORS_ALLOWED_ORIGINS", "DEFAULT_CURRENCY", "TRACING_ENDPOINT"]
+)
+def test_a_password_in_a_url_is_never_shown_in_whichever_setting_it_is(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(name, "mysql://payments:hunter2@db:3306/ecommerce")
+    with pytest.raises(SettingsError, match=rf"{name}=.*//\.\.\.@db:3306") as wrong:
+        load_settings()
+    assert "hunter2" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", set()),
+        ("-", set()),
+        ("*", {"*"}),
+        ("https://shop.example.com", {"https://shop.example.com"}),
+        ("http://localhost:3000, https://shop:8443", {"http://localhost:3000", "https://shop:8443"}),
+        ("http://[::1]:3000,http://shop:443", {"http://[::1]:3000", "http://shop:443"}),
+    ],
+)
+def test_no_origin_is_allowed_but_those_that_are_named(
+    monkeypatch: pytest.MonkeyPatch, text: str, origins: set[str]
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", text)
+    assert load_settings().cors_allowed_origins == origins
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("shop.example.com", "https://shop.example.com/", "https://SHOP.example.com", "https://*.example.com", "null"),
+        *("https://shop.example.com:443", "http://shop.example.com:80", "*,https://shop.example.com", "-,*"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", text)
+    with pytest.raises(SettingsError, match=r"CORS_ALLOWED_ORIGINS=.*must be origins as browsers send them"):
+        load_settings()
+
+
+@pytest.mark.parametrize("headers", ["hunter2", "x-key=", "=hunter2", "x-key=hunter2,", "x-key=hunter2%0Ax", "x=é2"])
+def test_headers_of_traces_that_cannot_be_sent_are_refused_unseen(
+    monkeypatch: pytest.MonkeyPatch, headers: str
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv("TRACING_HEADERS", headers)
+    with pytest.raises(SettingsError, match="TRACING_HEADERS: must be entries such as x-api-key=abc") as wrong:
+        load_settings()
+    assert "2" not in str(wrong.value).replace("%2", "")
+
+
+def test_headers_of_traces_are_read_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    assert load_settings().tracing_header_values == {}
+    monkeypatch.setenv("TRACING_HEADERS", "x-key=hunter2==, Authorization=Bearer%20a%2Cb")
+    assert load_settings().tracing_header_values == {"x-key": "hunter2==", "Authorization": "Bearer a,b"}
+    assert "hunter2" not in repr(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "used"),
+    [
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("https://[::1]:4318/", "https://[::1]:4318/v1/traces"),
+        ("https://collector/tenant/v1/traces", "https://collector/tenant/v1/traces"),
+    ],
+)
+def test_traces_are_sent_to_where_receivers_take_them(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, used: str
+) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    assert load_settings().tracing_endpoint is None
+    monkeypatch.setenv("TRACING_ENDPOINT", endpoint)
+    assert load_settings().tracing_endpoint == used
+
+
+@pytest.mark.parametrize("name", ["MYSQL_HOST", "GRPC_HOST", "REST_HOST"])
+@pytest.mark.parametrize("host", ["db", "10.0.0.1", "::1", "[::1]", "fe80::1%eth0", "db_1.shop.svc.cluster.local."])
+def test_a_host_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, name: str, host: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(name, host)
+    assert getattr(load_settings(), name.lower()) == host.strip("[]")
+
+
+@pytest.mark.parametrize("name", ["MYSQL_HOST", "GRPC_HOST", "REST_HOST"])
+@pytest.mark.parametrize("host", ["db:3306", "10.0.0.1:3306", "[::1]:3306", "[db", "[]", "http://db", "a b"])
+def test_a_host_is_nothing_more(monkeypatch: pytest.MonkeyPatch, name: str, host: str) -> None:
+    monkeypatch.setenv("MYSQL_HOST", "db")
+    monkeypatch.setenv(name, host)
+    with pytest.raises(SettingsError, match=rf"^{name}=.*must be a host's name or address alone"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("grpc", "rest", "are_refused"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", True),
+        ("::", "127.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+    ],
+)
+def test_both_transports_cannot_have_one_port(
+    monkeypatch: pytest.MonkeyPatch, grpc: str, rest: str, *, are_refused: bool
+) -> None:
+    settings = {"MYSQL_HOST": "db", "GRPC_HOST": grpc, "REST_HOST": rest, "GRPC_PORT": "8001"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    if not are_refused:
+        assert load_settings().grpc_port == 8001
+        return
+    with pytest.raises(SettingsError, match="GRPC_PORT and REST_PORT must differ: both are 8001"):
+        load_settings()
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(".env", "w", encoding="utf-8") as file:  # noqa: PTH123 - the working folder is the test's own
+        file.write("MYSQL_HOST=from-file\nMYSQL_DB=from_file\n")
+    monkeypatch.setenv("MYSQL_HOST", "from-environment")
+    settings = load_settings()
+    assert (settings.mysql_host, settings.mysql_db) == ("from-environment", "from_file")
+
+
+def test_the_example_lists_every_setting_with_its_default_and_what_it_is() -> None:
+    heading, others, *lines = (ROOT / ".env.example").read_text().splitlines()
+    assert heading.startswith("# Every setting")
+    assert others.startswith("# Any other name")
+    expected = []
+    for name, field in Settings.model_fields.items():
+        expected += ["", f"# {field.description}", f"# {name.upper()}={as_text(field.default)}"]
+    assert lines == expected
+
+
+def as_text(default: object) -> str:
+    """Return a default as the environment would have it."""
+    match default:
+        case None:
+            return ""
+        case SecretStr():
+            return default.get_secret_value()
+        case bool():
+            return str(default).lower()
+        case frozenset():
+            return ",".join(sorted(default))
+        case dict():
+            return ",".join(f"{name}={'+'.join(sorted(roles))}" for name, roles in default.items())
+        case _:
+            return str(default)

@@ -1,0 +1,1 @@
+"""Tests of ``server.domain`` without a database."""

@@ -1,0 +1,1 @@
+"""Tests of ``server.processors`` without a database."""

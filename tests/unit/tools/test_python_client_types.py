@@ -1,0 +1,734 @@
+"""The Python client without a service: values in and out, errors, delays between attempts, and what is shipped."""
+
+import decimal
+import json
+import pickle
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import grpc
+import payments
+import pytest
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2, status_pb2
+from google.type.money_pb2 import Money
+from hypothesis import given
+from hypothesis import strategies as st
+from payments import _channel, _messages
+from payments._retries import Attempts, Resumptions
+from payments.errors import error_from_rpc
+from payments.v1 import payments_pb2 as pb
+
+ROOT = Path(__file__).parents[3]
+
+
+def charge_request(amount: object = Decimal(10), **changes: object) -> pb.ChargeRequest:
+    """Return the request of a charge whose arguments may be of any type."""
+    arguments: dict[str, object] = {
+        "order_id": 1,
+        "amount": amount,
+        "currency": None,
+        "method": None,
+        "request_id": None,
+    }
+    return _messages.charge_request(**{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def list_request(**conditions: object) -> pb.ListPaymentsRequest:
+    """Return the request of a list whose conditions may be of any type."""
+    return _messages.list_request(conditions, order_by="", page_size=0)  # type: ignore[arg-type]
+
+
+# Amounts
+
+
+@given(st.decimals(min_value=-(2**62), max_value=2**62, places=2))
+def test_any_amount_of_two_decimals_comes_back_equal(amount: Decimal) -> None:
+    sent = charge_request(amount).amount
+    assert _messages._amount(sent) == amount
+    assert sent.units * sent.nanos >= 0, "units and nanos have one sign"
+
+
+@given(units=st.integers(-(2**63), 2**63 - 1), nanos=st.integers(0, 999_999_999))
+def test_any_money_of_the_service_is_read_exactly(units: int, nanos: int) -> None:
+    signed_nanos = -nanos if units < 0 else nanos
+    amount = _messages._amount(Money(units=units, nanos=signed_nanos))
+    assert amount.as_integer_ratio() == Decimal(f"{units * 10**9 + signed_nanos}E-9").as_integer_ratio()
+
+
+@pytest.mark.parametrize(
+    ("units", "nanos", "text"),
+    [
+        (561, 0, "561.00"),
+        (561, 500_000_000, "561.50"),
+        (0, -10_000_000, "-0.01"),
+        (-3, -250_000_000, "-3.25"),
+        (0, 0, "0.00"),
+        (1, 1, "1.000000001"),
+    ],
+)
+def test_an_amount_is_written_with_two_decimals_or_as_many_as_it_has(units: int, nanos: int, text: str) -> None:
+    assert str(_messages._amount(Money(units=units, nanos=nanos))) == text
+
+
+def test_an_amount_is_exact_whatever_the_decimal_context_of_the_caller() -> None:
+    with decimal.localcontext(prec=3):
+        sent = charge_request(Decimal("-12345678.91")).amount
+        assert (sent.units, sent.nanos) == (-12_345_678, -910_000_000)
+        assert str(_messages._amount(sent)) == "-12345678.91"
+
+
+@pytest.mark.parametrize("amount", [10.0, 10, "10.00", None, True])
+def test_an_amount_that_is_no_decimal_is_refused(amount: object) -> None:
+    with pytest.raises(TypeError, match=r"amount must be a decimal\.Decimal, not "):
+        charge_request(amount)
+
+
+@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_an_amount_that_is_no_number_is_refused(amount: str) -> None:
+    with pytest.raises(ValueError, match="amount must be a number"):
+        charge_request(Decimal(amount))
+
+
+@pytest.mark.parametrize("amount", ["0.001", "10.005", "-0.009", "1E-9", "1E-30"])
+def test_an_amount_of_three_decimals_is_refused(amount: str) -> None:
+    with pytest.raises(ValueError, match="amount must have at most 2 decimals"):
+        charge_request(Decimal(amount))
+
+
+@pytest.mark.parametrize("amount", ["10.5000", "1.05E+1", "10.5"])
+def test_trailing_zeros_and_exponents_do_not_matter(amount: str) -> None:
+    assert charge_request(Decimal(amount)).amount == Money(units=10, nanos=500_000_000)
+
+
+def test_an_amount_that_the_wire_cannot_carry_is_refused() -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        charge_request(Decimal(2**63))
+
+
+def test_the_currency_is_sent_as_given_and_left_to_the_service_when_none_is() -> None:
+    assert charge_request(currency="USD").amount.currency_code == "USD"
+    assert charge_request().amount.currency_code == ""
+
+
+# Times
+
+
+def test_a_time_is_sent_in_utc_to_the_microsecond_and_comes_back_aware() -> None:
+    india = timezone(timedelta(hours=5, minutes=30))
+    moment = datetime(2025, 9, 10, 5, 30, 0, 123_456, tzinfo=india)
+    sent = list_request(min_create_time=moment).filter.min_create_time
+    assert sent == Timestamp(seconds=1_757_462_400, nanos=123_456_000)
+    received = _messages._time(sent)
+    assert received == moment
+    assert received.tzinfo is UTC
+
+
+@pytest.mark.parametrize("bound", ["min_create_time", "max_create_time"])
+def test_a_naive_time_is_refused(bound: str) -> None:
+    with pytest.raises(ValueError, match=f"{bound} must be aware"):
+        list_request(**{bound: datetime(2025, 9, 10)})  # noqa: DTZ001 - the naive time is what is refused
+
+
+@pytest.mark.parametrize("time", [date(2025, 9, 10), "2025-09-10T00:00:00Z", 1_757_462_400])
+def test_a_time_that_is_no_datetime_is_refused(time: object) -> None:
+    with pytest.raises(TypeError, match=r"min_create_time must be a datetime\.datetime, not "):
+        list_request(min_create_time=time)
+
+
+# Enums
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "prefix"),
+    [
+        (payments.PaymentMethod, pb.PaymentMethod, "PAYMENT_METHOD_"),
+        (payments.PaymentStatus, pb.PaymentStatus, "PAYMENT_STATUS_"),
+        (payments.RefundState, pb.RefundState, "REFUND_STATE_"),
+        (payments.RefundStatus, pb.RefundStatus, "REFUND_STATUS_"),
+    ],
+)
+def test_the_enums_have_every_value_of_the_contract(
+    ours: type[payments.PaymentMethod], theirs: type[pb.PaymentMethod], prefix: str
+) -> None:
+    expected = {name.removeprefix(prefix) for name in theirs.keys()}  # noqa: SIM118 - a protobuf enum is no mapping
+    assert {str(member) for member in ours} == expected - {"UNSPECIFIED"} | {"UNKNOWN"}
+
+
+def test_every_value_of_the_contract_is_read_as_the_member_of_its_name() -> None:
+    for number in pb.PaymentMethod.values()[1:]:
+        method = _messages.payment(pb.Payment(method=number)).method
+        assert pb.PaymentMethod.Name(number) == f"PAYMENT_METHOD_{method}"
+    for status_number in pb.PaymentStatus.values()[1:]:
+        status = _messages.payment(pb.Payment(status=status_number)).status
+        assert pb.PaymentStatus.Name(status_number) == f"PAYMENT_STATUS_{status}"
+    for state_number in pb.RefundState.values()[1:]:
+        state = _messages.payment(pb.Payment(refund_state=state_number)).refund_state
+        assert pb.RefundState.Name(state_number) == f"REFUND_STATE_{state}"
+    for refund_number in pb.RefundStatus.values()[1:]:
+        refund_status = _messages.refund(pb.Refund(status=refund_number)).status
+        assert pb.RefundStatus.Name(refund_number) == f"REFUND_STATUS_{refund_status}"
+
+
+def test_values_of_a_newer_service_are_unknown_and_no_error() -> None:
+    payment = pb.Payment.FromString(bytes([4 << 3, 99, 6 << 3, 98, 10 << 3, 97]))
+    read = _messages.payment(payment)
+    assert read.method is payments.PaymentMethod.UNKNOWN
+    assert read.status is payments.PaymentStatus.UNKNOWN
+    assert read.refund_state is payments.RefundState.UNKNOWN
+    assert _messages.refund(pb.Refund.FromString(bytes([4 << 3, 99]))).status is payments.RefundStatus.UNKNOWN
+
+
+def test_unknown_cannot_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="cannot be asked for"):
+        charge_request(method=payments.PaymentMethod.UNKNOWN)
+    with pytest.raises(ValueError, match="cannot be asked for"):
+        list_request(statuses=[payments.PaymentStatus.UNKNOWN])
+
+
+def test_a_method_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="'CHEQUE' is not a valid PaymentMethod"):
+        charge_request(method="CHEQUE")
+
+
+# Requests
+
+
+def test_a_charge_carries_everything_that_was_given() -> None:
+    request = charge_request(
+        Decimal("561.50"), order_id=342, currency="INR", method=payments.PaymentMethod.UPI, request_id="mine"
+    )
+    assert request == pb.ChargeRequest(
+        order_id=342,
+        amount=Money(currency_code="INR", units=561, nanos=500_000_000),
+        method=pb.PAYMENT_METHOD_UPI,
+        request_id="mine",
+    )
+
+
+def test_a_charge_without_a_method_lets_the_processor_pick() -> None:
+    assert charge_request().method == pb.PAYMENT_METHOD_UNSPECIFIED
+
+
+def test_each_charge_and_refund_without_a_request_id_gets_one_of_its_own() -> None:
+    refunds = [
+        _messages.refund_request(payment_id=7, amount=None, currency=None, reason="", request_id=None) for _ in range(2)
+    ]
+    request_ids = [charge_request().request_id, charge_request().request_id, *(each.request_id for each in refunds)]
+    assert len(set(request_ids)) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", each) for each in request_ids)
+
+
+def test_an_empty_request_id_is_sent_for_the_service_to_refuse() -> None:
+    request = charge_request(request_id="")
+    assert request.HasField("request_id")
+    assert request.request_id == ""
+
+
+def test_a_refund_without_an_amount_asks_for_all_that_remains() -> None:
+    request = _messages.refund_request(payment_id=7, amount=None, currency=None, reason="damaged", request_id="mine")
+    assert request == pb.RefundRequest(payment_id=7, reason="damaged", request_id="mine")
+    assert not request.HasField("amount")
+
+
+def test_a_partial_refund_carries_its_amount() -> None:
+    request = _messages.refund_request(
+        payment_id=7, amount=Decimal("2.50"), currency="USD", reason="", request_id="mine"
+    )
+    assert request.amount == Money(currency_code="USD", units=2, nanos=500_000_000)
+
+
+def test_a_currency_without_an_amount_is_refused() -> None:
+    with pytest.raises(ValueError, match="currency is that of amount, which is missing"):
+        _messages.refund_request(payment_id=7, amount=None, currency="INR", reason="", request_id=None)
+    with pytest.raises(ValueError, match="currency is that of min_amount and max_amount"):
+        list_request(currency="INR")
+
+
+def test_a_payment_is_asked_for_by_exactly_one_key() -> None:
+    assert _messages.get_request(payment_id=7, reference=None) == pb.GetPaymentRequest(payment_id=7)
+    assert _messages.get_request(payment_id=None, reference="E-1") == pb.GetPaymentRequest(reference="E-1")
+    for payment_id, reference in ((None, None), (7, "E-1")):
+        with pytest.raises(TypeError, match="either payment_id or reference"):
+            _messages.get_request(payment_id=payment_id, reference=reference)
+
+
+def test_every_condition_of_a_list_reaches_the_filter() -> None:
+    conditions: payments.PaymentConditions = {
+        "order_id": 0,
+        "methods": [payments.PaymentMethod.UPI, payments.PaymentMethod.OTHER],
+        "statuses": iter([payments.PaymentStatus.FAILED]),
+        "refund_states": {payments.RefundState.PARTIAL},
+        "reference": "E-1",
+        "min_amount": Decimal("-1.00"),
+        "max_amount": Decimal("1.25"),
+        "currency": "USD",
+        "min_create_time": datetime(2025, 1, 1, tzinfo=UTC),
+        "max_create_time": datetime(2025, 1, 2, tzinfo=UTC),
+    }
+    request = _messages.list_request(
+        conditions, order_by="create_time asc", page_size=7, page_token="t", include_total_size=True
+    )
+    assert request == pb.ListPaymentsRequest(
+        filter=pb.PaymentFilter(
+            order_id=0,
+            methods=[pb.PAYMENT_METHOD_UPI, pb.PAYMENT_METHOD_OTHER],
+            statuses=[pb.PAYMENT_STATUS_FAILED],
+            refund_states=[pb.REFUND_STATE_PARTIAL],
+            reference="E-1",
+            min_amount=Money(currency_code="USD", units=-1),
+            max_amount=Money(currency_code="USD", units=1, nanos=250_000_000),
+            min_create_time=Timestamp(seconds=1_735_689_600),
+            max_create_time=Timestamp(seconds=1_735_776_000),
+        ),
+        order_by="create_time asc",
+        page_size=7,
+        page_token="t",
+        include_total_size=True,
+    )
+    assert {field.name for field, _ in request.filter.ListFields()} == set(pb.PaymentFilter.DESCRIPTOR.fields_by_name)
+
+
+def test_conditions_that_are_none_are_no_conditions() -> None:
+    nothing = dict.fromkeys(payments.PaymentConditions.__annotations__)
+    assert list_request(**nothing) == list_request() == pb.ListPaymentsRequest(filter=pb.PaymentFilter())
+
+
+def test_a_condition_that_there_is_not_is_refused() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        list_request(colour="red")
+
+
+# Answers
+
+
+def test_a_payment_is_read_whole() -> None:
+    message = pb.Payment(
+        payment_id=2**53 + 1,
+        order_id=342,
+        amount=Money(currency_code="INR", units=561),
+        method=pb.PAYMENT_METHOD_OTHER,
+        other_method="cheque",
+        status=pb.PAYMENT_STATUS_SUCCEEDED,
+        reference="ECI20250910-1A2B",
+        create_time=Timestamp(seconds=1_757_462_400, nanos=1_000),
+        refunded_amount=Money(currency_code="INR", units=1, nanos=500_000_000),
+        refund_state=pb.REFUND_STATE_PARTIAL,
+    )
+    assert _messages.payment(message) == payments.Payment(
+        payment_id=2**53 + 1,
+        order_id=342,
+        amount=Decimal("561.00"),
+        currency="INR",
+        method=payments.PaymentMethod.OTHER,
+        other_method="cheque",
+        status=payments.PaymentStatus.SUCCEEDED,
+        reference="ECI20250910-1A2B",
+        create_time=datetime(2025, 9, 10, 0, 0, 0, 1, tzinfo=UTC),
+        refunded_amount=Decimal("1.50"),
+        refund_state=payments.RefundState.PARTIAL,
+    )
+
+
+def test_an_adopted_payment_without_amount_and_time_has_none_instead() -> None:
+    payment = _messages.payment(pb.Payment(payment_id=1))
+    assert (payment.amount, payment.currency, payment.refunded_amount, payment.create_time) == (None,) * 4
+
+
+def test_an_amount_of_zero_is_not_a_missing_one() -> None:
+    payment = _messages.payment(pb.Payment(amount=Money(), refunded_amount=Money()))
+    assert (payment.amount, payment.refunded_amount) == (Decimal(0), Decimal(0))
+
+
+def test_a_refund_is_read_whole() -> None:
+    message = pb.Refund(
+        refund_id=3,
+        payment_id=7,
+        amount=Money(currency_code="INR", units=1),
+        status=pb.REFUND_STATUS_SUCCEEDED,
+        reason="damaged",
+        create_time=Timestamp(seconds=1_757_462_400),
+    )
+    expected = payments.Refund(
+        refund_id=3,
+        payment_id=7,
+        amount=Decimal("1.00"),
+        currency="INR",
+        status=payments.RefundStatus.SUCCEEDED,
+        reason="damaged",
+        create_time=datetime(2025, 9, 10, tzinfo=UTC),
+    )
+    payment = pb.Payment(payment_id=7)
+    result = _messages.refund_result(pb.RefundResponse(refund=message, payment=payment))
+    assert result.refund == expected
+    assert result.payment.payment_id == 7
+    details = _messages.payment_details(
+        pb.GetPaymentResponse(payment=payment, refunds=[message], next_refunds_page_token="t")
+    )
+    assert (details.refunds, details.next_refunds_page_token) == ((expected,), "t")
+    page = _messages.refund_page(pb.ListRefundsResponse(refunds=[message], next_page_token="t"))
+    assert page == payments.RefundPage(refunds=(expected,), next_page_token="t")
+
+
+def test_a_refund_that_an_earlier_system_made_is_none() -> None:
+    assert _messages.refund_result(pb.RefundResponse(payment=pb.Payment(payment_id=7))).refund is None
+
+
+def test_a_page_counts_all_payments_only_when_the_service_did() -> None:
+    page = _messages.payment_page(pb.ListPaymentsResponse(payments=[pb.Payment(payment_id=7)], next_page_token="t"))
+    assert [payment.payment_id for payment in page.payments] == [7]
+    assert (page.next_page_token, page.total_size) == ("t", None)
+    assert _messages.payment_page(pb.ListPaymentsResponse(total_size=0)).total_size == 0
+
+
+# Errors
+
+
+def rpc_error(
+    code: grpc.StatusCode, *details: Message, message: str = "why", trailer: bytes | None = None
+) -> grpc.aio.AioRpcError:
+    """Return what gRPC raises for a status with ``details``, or with a details ``trailer`` of these bytes."""
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        packed = Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    metadata = grpc.aio.Metadata(
+        ("x-request-id", "call-1"), ("grpc-status-details-bin", trailer or status.SerializeToString())
+    )
+    return grpc.aio.AioRpcError(code, None, metadata, message)
+
+
+def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
+    """Return the detail that names what happened."""
+    return error_details_pb2.ErrorInfo(reason=reason, domain=domain)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "kind"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", payments.InvalidRequest),
+        (grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND", payments.PaymentNotFound),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_FAILED", payments.PaymentFailed),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING", payments.PaymentPending),
+        (grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_ARCHIVED", payments.PaymentArchived),
+        (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_EXCEEDS_PAYMENT", payments.RefundExceedsPayment),
+        (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", payments.RequestIdReused),
+        (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", payments.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", payments.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "READER_TOO_SLOW", payments.Unavailable),
+        (grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE", payments.Unavailable),
+        (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", payments.Unauthenticated),
+        (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID", payments.Unauthenticated),
+        (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_INVALID", payments.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING", payments.PermissionDenied),
+        (grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED", payments.PermissionDenied),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", payments.Overloaded),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", payments.Overloaded),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG", payments.DeadlineExceeded),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", payments.DeadlineExceeded),
+        (grpc.StatusCode.INTERNAL, "INTERNAL", payments.InternalError),
+    ],
+)
+def test_each_reason_of_the_contract_has_an_exception(
+    code: grpc.StatusCode, reason: str, kind: type[payments.PaymentsError]
+) -> None:
+    cause = rpc_error(code, info(reason))
+    error = error_from_rpc(cause, "mine")
+    assert type(error) is kind
+    assert (error.code, error.reason, error.message, str(error)) == (code, reason, "why", "why")
+    assert (error.request_id, error.call_id) == ("mine", "call-1")
+    assert error.retry_after_seconds is None
+    assert error.__cause__ is cause
+
+
+def test_no_reason_that_the_contract_speaks_of_is_without_an_exception() -> None:
+    contract = (ROOT / "proto" / "payments" / "v1" / "payments.proto").read_text("utf-8")
+    reasons = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", contract))
+    assert "REFUND_EXCEEDS_PAYMENT" in reasons
+    for reason in reasons:
+        # A code that has no exception of its own, so that only the reason can decide.
+        error = error_from_rpc(rpc_error(grpc.StatusCode.DATA_LOSS, info(reason)), None)
+        assert type(error) is not payments.PaymentsError, reason
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, payments.InvalidRequest),
+        (grpc.StatusCode.UNAVAILABLE, payments.Unavailable),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, payments.PaymentsError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, payments.DeadlineExceeded),
+        (grpc.StatusCode.INTERNAL, payments.InternalError),
+        (grpc.StatusCode.CANCELLED, payments.OutcomeUnknown),
+        (grpc.StatusCode.UNKNOWN, payments.OutcomeUnknown),
+        (grpc.StatusCode.NOT_FOUND, payments.PaymentsError),
+        (grpc.StatusCode.UNAUTHENTICATED, payments.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, payments.PermissionDenied),
+    ],
+)
+def test_an_error_that_grpc_made_itself_follows_its_code(
+    code: grpc.StatusCode, kind: type[payments.PaymentsError]
+) -> None:
+    error = error_from_rpc(grpc.aio.AioRpcError(code, None, None, None), None)
+    assert type(error) is kind
+    assert (error.reason, error.message, error.request_id, error.call_id) == ("", code.name, None, None)
+
+
+def test_a_reason_that_is_new_to_the_client_follows_the_code_and_is_told() -> None:
+    error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, info("MOON_IN_THE_WAY")), None)
+    assert type(error) is payments.Unavailable
+    assert error.reason == "MOON_IN_THE_WAY"
+
+
+def test_a_reason_of_another_domain_is_not_taken_for_one_of_the_service() -> None:
+    error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, info("PAYMENT_FAILED", "proxy.example")), None)
+    assert type(error) is payments.Unavailable
+    assert error.reason == ""
+
+
+@pytest.mark.parametrize("trailer", [b"\xff\xff\xff", b"\x1a\x7f"])
+def test_details_that_cannot_be_read_do_not_hide_the_error(trailer: bytes) -> None:
+    error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, trailer=trailer), None)
+    assert type(error) is payments.Unavailable
+    assert error.message == "why"
+
+
+def test_one_detail_that_cannot_be_read_leaves_the_others() -> None:
+    broken = Any(type_url="type.googleapis.com/google.rpc.RetryInfo", value=b"\xff\xff")
+    status = status_pb2.Status(details=[broken])
+    status.details.add().Pack(info("OVERLOADED"))
+    error = error_from_rpc(rpc_error(grpc.StatusCode.RESOURCE_EXHAUSTED, trailer=status.SerializeToString()), None)
+    assert (error.reason, error.retry_after_seconds) == ("OVERLOADED", None)
+
+
+def test_an_invalid_request_names_each_wrong_field() -> None:
+    bad_request = error_details_pb2.BadRequest()
+    bad_request.field_violations.add(field="order_id", description="must be 1 or more")
+    bad_request.field_violations.add(field="amount.nanos", description="must be a multiple of 10,000,000")
+    error = error_from_rpc(rpc_error(grpc.StatusCode.INVALID_ARGUMENT, info("INVALID_REQUEST"), bad_request), None)
+    assert isinstance(error, payments.InvalidRequest)
+    assert error.violations == (
+        payments.FieldViolation("order_id", "must be 1 or more"),
+        payments.FieldViolation("amount.nanos", "must be a multiple of 10,000,000"),
+    )
+
+
+def test_an_error_tells_how_long_the_service_asked_to_wait() -> None:
+    retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
+    assert error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, retry), None).retry_after_seconds == 1.5
+    at_once = error_details_pb2.RetryInfo()
+    assert error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, at_once), None).retry_after_seconds == 0
+
+
+def test_an_error_survives_pickling_whole() -> None:
+    bad_request = error_details_pb2.BadRequest()
+    bad_request.field_violations.add(field="order_id", description="must be 1 or more")
+    error = error_from_rpc(rpc_error(grpc.StatusCode.INVALID_ARGUMENT, info("INVALID_REQUEST"), bad_request), "mine")
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(copy) is payments.InvalidRequest
+    assert str(copy) == "why"
+    assert vars(copy) == vars(error)
+
+
+# Attempts
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        """Start somewhere."""
+        self.now_seconds = 1_000.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now_seconds
+
+
+def unavailable(retry_after_seconds: float | None = None) -> payments.PaymentsError:
+    """Return an error that passes."""
+    return payments.Unavailable("down", code=grpc.StatusCode.UNAVAILABLE, retry_after_seconds=retry_after_seconds)
+
+
+def test_the_backoff_doubles_from_a_tenth_of_a_second_to_one() -> None:
+    attempts = Attempts(60, clock=Clock(), jitter=lambda: 1.0)
+    delays = [attempts.delay_seconds(unavailable()) for _ in range(6)]
+    assert delays == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+def test_the_wait_is_a_random_part_of_the_backoff() -> None:
+    assert Attempts(60, clock=Clock(), jitter=lambda: 0.0).delay_seconds(unavailable()) == 0
+    delays = {Attempts(60).delay_seconds(unavailable()) for _ in range(50)}
+    assert len(delays) > 40
+    assert all(0 <= delay <= 0.1 for delay in delays)
+
+
+def test_the_wait_is_never_less_than_what_the_service_asked_for() -> None:
+    attempts = Attempts(60, clock=Clock(), jitter=lambda: 0.5)
+    assert [attempts.delay_seconds(unavailable(2.0)) for _ in range(3)] == [2.05, 2.1, 2.2]
+
+
+def test_there_is_no_attempt_that_the_deadline_would_forestall() -> None:
+    clock = Clock()
+    attempts = Attempts(10, clock=clock, jitter=lambda: 1.0)
+    assert attempts.remaining_seconds() == 10
+    clock.now_seconds += 9.85
+    assert attempts.delay_seconds(unavailable()) == 0.1
+    error = unavailable()
+    with pytest.raises(payments.Unavailable) as raised:
+        attempts.delay_seconds(error)
+    assert raised.value is error
+    clock.now_seconds += 1
+    assert attempts.remaining_seconds() < 0
+
+
+def test_a_wait_that_the_service_asked_for_beyond_the_deadline_is_not_begun() -> None:
+    with pytest.raises(payments.Unavailable):
+        Attempts(10, clock=Clock()).delay_seconds(unavailable(10.0))
+
+
+@pytest.mark.parametrize(
+    "code", [code for code in grpc.StatusCode if code not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}]
+)
+def test_an_error_that_does_not_pass_is_raised_at_once(code: grpc.StatusCode) -> None:
+    error = payments.PaymentsError("no", code=code, retry_after_seconds=0.1)
+    with pytest.raises(payments.PaymentsError) as raised:
+        Attempts(10).delay_seconds(error)
+    assert raised.value is error
+
+
+def test_overload_passes() -> None:
+    error = payments.Overloaded("busy", code=grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after_seconds=0.2)
+    assert Attempts(10, jitter=lambda: 0.0).delay_seconds(error) == 0.2
+
+
+def test_a_deadline_that_cuts_a_later_attempt_raises_the_failure_before_it() -> None:
+    attempts = Attempts(10)
+    error = unavailable()
+    attempts.delay_seconds(error)
+    with pytest.raises(payments.Unavailable) as raised:
+        attempts.delay_seconds(payments.DeadlineExceeded("late", code=grpc.StatusCode.DEADLINE_EXCEEDED))
+    assert raised.value is error
+    assert raised.value.__notes__ == ["The deadline passed during another attempt after this."]
+
+
+@pytest.mark.parametrize(
+    ("code", "call_id", "goes_on"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "c", True),
+        (grpc.StatusCode.CANCELLED, None, True),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, None, True),
+        (grpc.StatusCode.INTERNAL, None, True),
+        (grpc.StatusCode.UNKNOWN, None, True),
+        # A fault of the service, which its log has.
+        (grpc.StatusCode.INTERNAL, "c", False),
+        (grpc.StatusCode.INVALID_ARGUMENT, None, False),
+        (grpc.StatusCode.FAILED_PRECONDITION, None, False),
+        (grpc.StatusCode.UNAUTHENTICATED, None, False),
+        (grpc.StatusCode.PERMISSION_DENIED, None, False),
+        (grpc.StatusCode.UNIMPLEMENTED, None, False),
+    ],
+)
+def test_a_stream_goes_on_after_what_passes_or_was_cut(
+    code: grpc.StatusCode, call_id: str | None, *, goes_on: bool
+) -> None:
+    error = payments.PaymentsError("cut", code=code, call_id=call_id)
+    resumptions = Resumptions(None, jitter=lambda: 1.0)
+    if goes_on:
+        assert [resumptions.delay_seconds(error) for _ in range(2)] == [0.1, 0.2]
+        return
+    with pytest.raises(payments.PaymentsError) as raised:
+        resumptions.delay_seconds(error)
+    assert raised.value is error
+
+
+def test_a_stream_is_given_up_when_the_service_is_away_for_too_long_at_a_stretch() -> None:
+    clock = Clock()
+    resumptions = Resumptions(10, clock=clock, jitter=lambda: 1.0)
+    assert resumptions.delay_seconds(unavailable()) == 0.1
+    clock.now_seconds += 9
+    resumptions.received()
+    assert resumptions.delay_seconds(unavailable()) == 0.1
+    clock.now_seconds += 9.9
+    with pytest.raises(payments.Unavailable):
+        resumptions.delay_seconds(unavailable())
+
+
+def test_a_stream_that_just_ended_is_gone_on_with_for_ever() -> None:
+    resumptions = Resumptions(None, jitter=lambda: 1.0)
+    assert [resumptions.delay_seconds(None) for _ in range(6)] == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+# What is shipped
+
+
+def test_the_service_config_repeats_every_rpc_and_spreads_calls() -> None:
+    config = json.loads(_channel._SERVICE_CONFIG)
+    (method_config,) = config["methodConfig"]
+    service = pb.DESCRIPTOR.services_by_name["PaymentService"]
+    # A new RPC belongs in the config only if it is safe to repeat: whoever adds one decides, here and there. A stream
+    # does not: the clients go on with it from where it was.
+    assert method_config["name"] == [
+        {"service": service.full_name, "method": each.name} for each in service.methods if not each.server_streaming
+    ]
+    assert method_config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+    assert config["loadBalancingConfig"] == [{"round_robin": {}}]
+
+
+@pytest.mark.parametrize(
+    ("target", "authority"),
+    [
+        ("ipv4:10.0.0.1:50051,10.0.0.2:50051", "10.0.0.1:50051"),
+        ("ipv4:///10.0.0.1:50051,10.0.0.2:50051", "10.0.0.1:50051"),
+        ("ipv6:[::1]:50051,[::2]:50051", "[::1]:50051"),
+        ("ipv4:10.0.0.1:50051", None),
+        ("dns:///payments.internal:50051", None),
+        ("localhost:50051", None),
+    ],
+)
+def test_a_list_of_addresses_is_called_by_the_first_of_them(target: str, authority: str | None) -> None:
+    assert dict(_channel.channel_options(target, [], "")).get("grpc.default_authority") == authority
+
+
+def test_the_callers_channel_options_replace_the_clients_own() -> None:
+    options = _channel.channel_options("here:1", [("grpc.keepalive_time_ms", 1), ("grpc.mine", 2)], "checkout/1.4")
+    assert len(dict(options)) == len(options)
+    assert dict(options)["grpc.keepalive_time_ms"] == 1
+    assert dict(options)["grpc.mine"] == 2
+    assert dict(options)["grpc.enable_retries"] == 1
+    assert re.fullmatch(
+        r"checkout/1\.4 payments-client-python/\d+\.\d+\.\d+", str(dict(options)["grpc.primary_user_agent"])
+    )
+
+
+def test_everything_public_is_in_all_and_the_package_is_typed() -> None:
+    assert all(hasattr(payments, name) for name in payments.__all__)
+    assert payments.__file__ is not None
+    assert Path(payments.__file__).with_name("py.typed").exists()
+
+
+def test_both_clients_have_the_same_calls_with_the_same_arguments() -> None:
+    for name, call in vars(payments.PaymentsClient).items():
+        if not name.startswith("_"):
+            asynchronous = getattr(payments.AsyncPaymentsClient, name)
+            assert call.__kwdefaults__ == asynchronous.__kwdefaults__, name
+            assert list(call.__annotations__)[:-1] == list(asynchronous.__annotations__)[:-1], name
+
+
+def test_an_async_client_needs_a_running_event_loop() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        payments.AsyncPaymentsClient()
+
+
+def test_a_batchs_answer_of_another_length_leaves_its_outcome_unknown() -> None:
+    request = pb.BatchChargeRequest(charges=[pb.ChargeRequest(order_id=1), pb.ChargeRequest(order_id=2)])
+    for count in (0, 1, 3):
+        response = pb.BatchChargeResponse(results=[pb.BatchChargeResult(payment=pb.Payment())] * count)
+        with pytest.raises(payments.OutcomeUnknown):
+            _messages.batch_charge_outcomes(request, response)

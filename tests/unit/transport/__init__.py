@@ -1,0 +1,1 @@
+"""Tests of ``server.transport`` without a database."""
