@@ -29,7 +29,7 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 from bench.load import BenchError
 from bench.machine import database_version, description
 from bench.systems import System, execute, load, new_database, running
-from server.domain import resume_token
+from server.domain import tokens
 from tools.dev.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "isolation.json"
@@ -208,7 +208,7 @@ _CHARGE = pb.ChargeRequest(order_id=7, amount=Money(currency_code="INR", units=4
 _BATCH = pb.BatchChargeRequest(charges=[_CHARGE] * 1000)
 _CHARGE_JSON = b'{"orderId":"7","amount":{"currencyCode":"INR","units":"499"},"method":"PAYMENT_METHOD_UPI"}'
 _EVENTS = 1000
-_BEGINNING = resume_token.encode(0)
+_BEGINNING = tokens.encode_resume_token(0)
 
 _KINDS: dict[str, Callable[[System], Client]] = {
     "nothing": _nothing,

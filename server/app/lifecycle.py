@@ -22,9 +22,9 @@ from server.application.two_phase import Settling, SettlingLimits
 from server.config.network_addresses import host_and_port
 from server.config.settings import ProcessorKind, Settings
 from server.domain.deadline import Deadline
+from server.domain.identifiers import reference_maker
 from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
-from server.domain.references import reference_maker
 from server.observability import metrics
 from server.observability.loop_delay import watch_loop_delay
 from server.observability.tracing import Tracing, trace_methods

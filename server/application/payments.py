@@ -8,8 +8,7 @@ from typing import Protocol
 from server.application.two_phase import Settling
 from server.domain.deadline import Deadline
 from server.domain.errors import InvalidRequest, PaymentsError, ReferenceTaken
-from server.domain.listing import Page, PageQuery
-from server.domain.numbered_page import NumberedPage, NumberedPageQuery
+from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery
 from server.domain.payment import (
     ChargeOutcome,
     Decision,

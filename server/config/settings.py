@@ -27,9 +27,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.config import env_file
-from server.domain.caller import Role
-from server.domain.currency import MINOR_DIGITS
-from server.domain.money import AMOUNT_DIGITS
+from server.domain.callers import Role
+from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS
 from server.domain.payment import PaymentMethod
 
 _PREFIX_MAX_LENGTH = 64

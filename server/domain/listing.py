@@ -1,6 +1,7 @@
-"""Lists of payments: which ones, in which order, and which page of them."""
+"""Lists of payments: filters, orders and pages, by token and, as the replaced service had them, by number."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from server.domain.errors import InvalidValue
@@ -112,3 +113,31 @@ def order(text: str) -> Order:
     except ValueError:
         allowed = " or ".join(f'"{choice}"' for choice in (Order.NEWEST_FIRST, Order.OLDEST_FIRST))
         raise InvalidValue(f"must be {allowed}") from None
+
+
+@value(kw_only=True)
+class NumberedPageQuery:
+    """The ``size`` payments that come after the first ``skip`` ones, of those for which all the conditions hold.
+
+    None is no condition. ``method`` is the stored text of a method, in any letter case; amounts are in whole units of
+    whatever currency. Bounds are inclusive; reversed ones match nothing.
+    """
+
+    order: Order
+    size: int
+    skip: int
+    order_id: int | None = None
+    method: str | None = None
+    status: Status | None = None
+    min_amount: Decimal | None = None
+    max_amount: Decimal | None = None
+    min_create_time: datetime | None = None
+    max_create_time: datetime | None = None
+
+
+@value()
+class NumberedPage:
+    """A page that was read; ``total`` counts the payments of all pages."""
+
+    payments: tuple[Payment, ...]
+    total: int

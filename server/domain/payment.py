@@ -13,8 +13,8 @@ from server.domain.errors import (
     PaymentPending,
     RefundExceedsPayment,
 )
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
-from server.domain.request_key import RequestKey
 from server.domain.value import value
 
 MAX_REFERENCE_LENGTH = 100

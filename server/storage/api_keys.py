@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 import orjson
 import structlog
 
-from server.domain.api_key import ApiKey, key_id_of
-from server.domain.caller import Caller, Role
+from server.domain.callers import ApiKey, Caller, Role, key_id_of
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.storage.database.pool import Database, Session

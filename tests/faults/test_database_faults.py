@@ -15,8 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from payments.v1 import payments_pb2 as pb
 
-from server.domain.api_key import NewApiKey
-from server.domain.caller import Role
+from server.domain.callers import NewApiKey, Role
 from server.storage import api_keys
 from tests.conftest import PROBABILITIES
 from tests.support.databases import DatabaseServer, settings_of

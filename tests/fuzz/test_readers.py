@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payments.v1 import payments_pb2 as pb
 
-from server.domain import page_token
+from server.domain import tokens
 from server.domain.errors import InvalidRequest, InvalidValue, PaymentsError
+from server.domain.identifiers import RequestKey
 from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.money import Currencies
-from server.domain.request_key import RequestKey
 from server.transport.grpc.handlers import _parse
 from server.transport.pipeline.errors import failure_of
 from server.transport.rest.gateway.proto_json import fill_from_json, read_json
@@ -144,7 +144,7 @@ def test_any_message_is_itself_again_after_json(rpc: str) -> None:
     holds()
 
 
-TOKEN = page_token.encode(Position(None, 7), PaymentFilter(), Order.NEWEST_FIRST)
+TOKEN = tokens.encode_page_token(Position(None, 7), PaymentFilter(), Order.NEWEST_FIRST)
 
 
 @examples(600)
@@ -159,10 +159,10 @@ TOKEN = page_token.encode(Position(None, 7), PaymentFilter(), Order.NEWEST_FIRST
 )
 def test_any_page_token_is_the_one_that_was_made_or_is_refused(token: str) -> None:
     try:
-        position = page_token.decode(token, PaymentFilter(), Order.NEWEST_FIRST)
+        position = tokens.decode_page_token(token, PaymentFilter(), Order.NEWEST_FIRST)
     except InvalidValue:
         return
-    assert page_token.encode(position, PaymentFilter(), Order.NEWEST_FIRST) == token
+    assert tokens.encode_page_token(position, PaymentFilter(), Order.NEWEST_FIRST) == token
 
 
 @contextmanager

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.currency import MINOR_DIGITS
 from server.domain.errors import InvalidValue
-from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, Money
+from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, MINOR_DIGITS, Money
 from server.processors.stripe.amounts import SUPPORTED_CURRENCIES, money_from_stripe, stripe_amount
 
 ALLOWED = sorted(code for code, digits in MINOR_DIGITS.items() if digits <= AMOUNT_DIGITS)

@@ -14,9 +14,9 @@ import pymysql
 import pytest
 
 from server.domain.deadline import Deadline
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, NewRefund, PaymentMethod, Status
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database
 from server.storage.events.relay import Relay
 from server.storage.events.store import MysqlEventStore

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 
 from server.domain.deadline import Deadline
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Refund, Status
 from server.domain.processing import Outcome
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore

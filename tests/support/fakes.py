@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from server.domain.deadline import Deadline
 from server.domain.errors import InvalidValue, OutcomeUnknown, PaymentNotFound, ProcessorUnavailable, ReferenceTaken
-from server.domain.listing import Page, PageQuery
+from server.domain.identifiers import RequestKey
+from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery
 from server.domain.money import Money
-from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
     ChargeOutcome,
     NewCharge,
@@ -23,7 +23,6 @@ from server.domain.payment import (
     Status,
 )
 from server.domain.processing import Capture, GiveBack, Outcome
-from server.domain.request_key import RequestKey
 from server.observability.metrics import REGISTRY
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

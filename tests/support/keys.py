@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from server.domain.api_key import NewApiKey
-from server.domain.caller import Role
+from server.domain.callers import NewApiKey, Role
 from server.storage import api_keys
 from tests.support.databases import DatabaseServer
 

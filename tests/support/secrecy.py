@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from server.domain.api_key import KEY_PREFIX
+from server.domain.callers import KEY_PREFIX
 
 CARD_NUMBERS = (
     "4111111111111111",

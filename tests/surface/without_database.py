@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.application.event_feed import Watching
 from server.application.health import HealthMonitor
 from server.application.payments import Payments
-from server.domain.caller import Role
+from server.domain.callers import Role
 from server.domain.errors import PaymentNotFound
 from server.domain.money import Currencies
 from server.transport.pipeline.auth import ROLES, Gate, Keys

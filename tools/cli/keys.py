@@ -15,8 +15,7 @@ import pymysql
 import typer
 
 from server.config.settings import Settings, SettingsError
-from server.domain.api_key import NewApiKey, is_key_id
-from server.domain.caller import Role, caller_name
+from server.domain.callers import NewApiKey, Role, caller_name, is_key_id
 from server.domain.errors import InvalidValue
 from server.storage import api_keys
 from server.storage.database.access import explain

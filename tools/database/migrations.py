@@ -28,7 +28,7 @@ import typer
 from pymysql.constants import ER
 
 from server.config.settings import Settings, SettingsError
-from server.domain.currency import MINOR_DIGITS
+from server.domain.money import MINOR_DIGITS
 from server.storage.database import driver_errors
 from server.storage.database.access import address, explain
 from server.storage.schema_check import NEEDED_VERSION

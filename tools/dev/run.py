@@ -23,7 +23,7 @@ import pymysql
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.config.settings import Settings, SettingsError, check_exposure, load_settings
-from server.domain.caller import Role
+from server.domain.callers import Role
 from server.storage.database.access import explain
 from tools.database.connection import DatabaseConnectionError, print_line
 from tools.database.migration_files import MigrationError

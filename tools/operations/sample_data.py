@@ -22,8 +22,8 @@ import pymysql
 import typer
 
 from server.config.settings import SettingsError
-from server.domain.currency import MINOR_DIGITS
 from server.domain.events import EventKind
+from server.domain.money import MINOR_DIGITS
 from server.storage import outbox
 from server.storage.database.access import explain
 from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, print_line

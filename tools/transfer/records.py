@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 
-from server.domain.currency import MINOR_DIGITS
 from server.domain.errors import InvalidValue
-from server.domain.money import AMOUNT_DIGITS, Money, positive
+from server.domain.identifiers import MAX_REQUEST_ID_LENGTH, RequestKey
+from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money, positive
 from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH, identifier, reason
-from server.domain.request_key import MAX_REQUEST_ID_LENGTH, RequestKey
 from tools.transfer import csv_values as values
 from tools.transfer.csv_records import CsvError
 from tools.transfer.csv_values import Read, Value

@@ -6,9 +6,8 @@ That unit is not always the one of ISO 4217: see "Supported currencies" (docs.st
 
 from decimal import Decimal
 
-from server.domain.currency import MINOR_DIGITS
 from server.domain.errors import InvalidValue
-from server.domain.money import Money
+from server.domain.money import MINOR_DIGITS, Money
 
 _ZERO_DECIMAL = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 _TWO_DECIMAL = (

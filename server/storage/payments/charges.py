@@ -1,9 +1,9 @@
 """One charge in the database: how it is written, and what its request key tells of an earlier one."""
 
 from server.domain.errors import ReferenceTaken, RequestIdReused
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import DuplicateKey, Session
 from server.storage.database.values import microseconds, stored_time
 from server.storage.outbox import charge_changes

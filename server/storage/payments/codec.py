@@ -11,9 +11,8 @@ from typing import Any
 
 import orjson
 
-from server.domain.currency import MINOR_DIGITS
 from server.domain.events import STATUS_OF_PAYMENT, STATUS_OF_REFUND, EventKind, PaymentEvent
-from server.domain.money import AMOUNT_DIGITS, Money
+from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money
 from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, PaymentMethod, Refund, Status
 from server.domain.processing import PendingRequest
 

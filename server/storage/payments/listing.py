@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from server.domain.listing import Order, PaymentFilter, Position
-from server.domain.numbered_page import NumberedPageQuery
+from server.domain.listing import NumberedPageQuery, Order, PaymentFilter, Position
 from server.domain.payment import CHARGEABLE_METHODS, PaymentMethod, RefundState, Status
 from server.storage.payments.queries import PAYMENT
 

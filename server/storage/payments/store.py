@@ -7,8 +7,7 @@ from typing import Any
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentArchived, PaymentNotFound
 from server.domain.events import OF_REFUND
-from server.domain.listing import Page, PageQuery, Position
-from server.domain.numbered_page import NumberedPage, NumberedPageQuery
+from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery, Position
 from server.domain.payment import (
     MAX_REFUNDS_SHOWN,
     ChargeOutcome,

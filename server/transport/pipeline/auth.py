@@ -9,7 +9,7 @@ from typing import Protocol
 
 from google.protobuf.descriptor import ServiceDescriptor
 
-from server.domain.caller import ANONYMOUS, Caller, Role, caller_name
+from server.domain.callers import ANONYMOUS, Caller, Role, caller_name
 from server.domain.errors import (
     ApiKeyInvalid,
     CertificateInvalid,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from server.domain.caller import ANONYMOUS
+from server.domain.callers import ANONYMOUS
 from server.domain.card_number import has_card_number
 from server.domain.deadline import Deadline
 from server.domain.errors import (

@@ -13,8 +13,9 @@ from google.rpc import status_pb2
 from google.type import money_pb2
 from payments.v1 import payments_pb2 as pb
 
-from server.domain import listing, page_token, refunds_token
+from server.domain import listing, tokens
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
+from server.domain.identifiers import RequestKey
 from server.domain.listing import Order, Page, PageQuery, PaymentFilter, Position
 from server.domain.money import NANOS_PER_UNIT, Currencies, Money, positive
 from server.domain.payment import (
@@ -34,7 +35,6 @@ from server.domain.payment import (
     reason,
     reference,
 )
-from server.domain.request_key import RequestKey
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -186,7 +186,9 @@ def refunds_request(message: pb.ListRefundsRequest) -> RefundsQuery:
     reader.done()
     # Only a payment_id that is right can tell whether the token is of its refunds.
     after = (
-        reader.read("page_token", refunds_token.decode, message.page_token, payment_id) if message.page_token else None
+        reader.read("page_token", tokens.decode_refunds_token, message.page_token, payment_id)
+        if message.page_token
+        else None
     )
     reader.done()
     return RefundsQuery(payment_id, size, after)
@@ -254,7 +256,7 @@ def refunds_response(details: PaymentDetails) -> pb.ListRefundsResponse:
 def list_response(page: Page, query: PageQuery) -> pb.ListPaymentsResponse:
     """Render a page, with the token of the one after it."""
     response = pb.ListPaymentsResponse(
-        next_page_token="" if page.next is None else page_token.encode(page.next, query.filter, query.order),
+        next_page_token="" if page.next is None else tokens.encode_page_token(page.next, query.filter, query.order),
         total_size=page.total,
     )
     for payment in page.payments:
@@ -370,11 +372,11 @@ def _time(message: Timestamp, microseconds: int) -> datetime:
 def _next_refunds(details: PaymentDetails) -> str:
     if not details.has_more:
         return ""
-    return refunds_token.encode(details.refunds[-1].refund_id, details.payment.payment_id)
+    return tokens.encode_refunds_token(details.refunds[-1].refund_id, details.payment.payment_id)
 
 
 def _position(token: str, payment_filter: PaymentFilter, order: Order) -> Position | None:
-    return page_token.decode(token, payment_filter, order) if token else None
+    return tokens.decode_page_token(token, payment_filter, order) if token else None
 
 
 def _fill_money(message: money_pb2.Money, money: Money) -> None:

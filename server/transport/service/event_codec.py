@@ -2,7 +2,7 @@
 
 from payments.v1 import payments_pb2 as pb
 
-from server.domain import resume_token
+from server.domain import tokens
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
 from server.domain.events import EventKind, PaymentEvent
 from server.transport.service.codec import fill_time, payment_message, refund_message
@@ -19,7 +19,7 @@ def watch_request(message: pb.WatchPaymentsRequest) -> int | None:
     if not message.resume_token:
         return None
     try:
-        return resume_token.decode(message.resume_token)
+        return tokens.decode_resume_token(message.resume_token)
     except InvalidValue as error:
         raise InvalidRequest((FieldViolation("resume_token", error.description),)) from None
 
@@ -27,7 +27,7 @@ def watch_request(message: pb.WatchPaymentsRequest) -> int | None:
 def watch_response(place: int, event: PaymentEvent | None) -> pb.WatchPaymentsResponse:
     """Render an event, or that there was none, with the token of its place."""
     return pb.WatchPaymentsResponse(
-        event=None if event is None else _event_message(event), resume_token=resume_token.encode(place)
+        event=None if event is None else _event_message(event), resume_token=tokens.encode_resume_token(place)
     )
 
 

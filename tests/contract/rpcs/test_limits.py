@@ -10,7 +10,7 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 
 from server.config.settings import Engine
-from server.domain.caller import Role
+from server.domain.callers import Role
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.requests import charge, new_order_id, refund

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.domain import refunds_token
+from server.domain import tokens
 from server.transport.service import codec
 from tests.support.drivers.calls import CallFailed, Driver
 from tests.support.drivers.requests import charge, refund
@@ -100,8 +100,8 @@ def test_refunds_of_an_unknown_payment_are_not_found(api: Driver) -> None:
         (pb.ListRefundsRequest(payment_id=-1, page_size=-1), ["payment_id", "page_size"]),
         (pb.ListRefundsRequest(payment_id=1, page_size=-1), ["page_size"]),
         (pb.ListRefundsRequest(payment_id=1, page_token="x"), ["page_token"]),
-        (pb.ListRefundsRequest(payment_id=1, page_token=refunds_token.encode(1, 2)), ["page_token"]),
-        (pb.ListRefundsRequest(payment_id=1, page_token=refunds_token.encode(1, 1) + "="), ["page_token"]),
+        (pb.ListRefundsRequest(payment_id=1, page_token=tokens.encode_refunds_token(1, 2)), ["page_token"]),
+        (pb.ListRefundsRequest(payment_id=1, page_token=tokens.encode_refunds_token(1, 1) + "="), ["page_token"]),
     ],
 )
 def test_a_bad_request_is_refused_with_its_fields_named(

@@ -19,8 +19,8 @@ from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from server.config.settings import Engine
-from server.domain import resume_token
-from server.domain.caller import Role
+from server.domain import tokens
+from server.domain.callers import Role
 from tests.support import waiting
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
@@ -147,7 +147,7 @@ def test_one_who_is_far_behind_sees_everything_in_order(start: StartService, sql
     running = start()
     fill(sql, 5_000)
     with connected(running) as api:
-        begin = resume_token.encode(0)
+        begin = tokens.encode_resume_token(0)
         seen = following(watch(api, begin), 5_000)
         assert [it.event.payment.payment_id for it in seen] == list(range(1, 5_001))
         payment_id = api.charge(charge()).payment.payment_id
@@ -171,7 +171,7 @@ def fill(sql: Callable[..., list[Any]], count: int) -> None:
 # What cannot be told
 
 
-@pytest.mark.parametrize("token", ["nonsense", "AAAA", resume_token.encode(7)[:-1] + "A", "é"])
+@pytest.mark.parametrize("token", ["nonsense", "AAAA", tokens.encode_resume_token(7)[:-1] + "A", "é"])
 def test_a_token_that_is_none_is_an_invalid_argument(start_service: StartService, token: str) -> None:
     with connected(start_service()) as api:
         failed = ending(watch(api, token))
@@ -185,9 +185,9 @@ def test_a_token_of_what_is_no_longer_kept_has_expired(
     fill(sql, 10)
     sql("DELETE FROM payment_events WHERE sequence <= 5")
     with connected(start_service()) as api:
-        failed = ending(watch(api, resume_token.encode(4)))
+        failed = ending(watch(api, tokens.encode_resume_token(4)))
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
-        assert [it.event.payment.payment_id for it in following(watch(api, resume_token.encode(5)), 5)] == [
+        assert [it.event.payment.payment_id for it in following(watch(api, tokens.encode_resume_token(5)), 5)] == [
             6,
             7,
             8,
@@ -195,7 +195,7 @@ def test_a_token_of_what_is_no_longer_kept_has_expired(
             10,
         ]
         # Of a database that was restored to how it was before.
-        failed = ending(watch(api, resume_token.encode(11)))
+        failed = ending(watch(api, tokens.encode_resume_token(11)))
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
 
 
@@ -207,11 +207,11 @@ def test_one_who_comes_to_what_was_archived_is_told_so_and_not_led_past_it(
     sql("DELETE FROM payment_events WHERE payment_id = 5")
     sql("DELETE FROM payments WHERE payment_id = 5")
     with connected(start_service()) as api:
-        stream = watch(api, resume_token.encode(0))
+        stream = watch(api, tokens.encode_resume_token(0))
         assert [it.event.payment.payment_id for it in following(stream, 4)] == [1, 2, 3, 4]
         failed = ending(stream)
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
-        assert [it.event.payment.payment_id for it in following(watch(api, resume_token.encode(5)), 5)] == [
+        assert [it.event.payment.payment_id for it in following(watch(api, tokens.encode_resume_token(5)), 5)] == [
             6,
             7,
             8,
@@ -341,9 +341,11 @@ def test_a_client_that_reads_nothing_costs_little_memory_and_stops_nobody(
 ) -> None:
     running = start()
     fill(sql, ROWS)
-    request = pb.WatchPaymentsRequest(resume_token=resume_token.encode(0)).SerializeToString()
+    request = pb.WatchPaymentsRequest(resume_token=tokens.encode_resume_token(0)).SerializeToString()
     with connected(running) as api:
-        following(watch(api, resume_token.encode(ROWS - 3_000)), 3_000)  # so that all is loaded that reading needs
+        following(
+            watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000
+        )  # so that all is loaded that reading needs
         before = resident_bytes(running)
         # One that opens no window beyond the first, and one whose window is as large as can be and who does not read.
         with Http2Peer(running.port) as closed, Http2Peer(running.port, {INITIAL_WINDOW_SIZE: 2**31 - 1}) as wide:
@@ -365,21 +367,21 @@ def test_a_client_that_takes_nothing_for_too_long_loses_its_stream_and_can_go_on
 ) -> None:
     running = start(GRPC_WRITE_TIMEOUT_SECONDS="1", MAX_WATCHES="1")
     fill(sql, ROWS)
-    request = pb.WatchPaymentsRequest(resume_token=resume_token.encode(0)).SerializeToString()
+    request = pb.WatchPaymentsRequest(resume_token=tokens.encode_resume_token(0)).SerializeToString()
     with Http2Peer(running.port) as closed:
         closed.request("/payments.v1.PaymentService/WatchPayments", request, stream=1)
         ended = running.wait_for("call", rpc="WatchPayments")
         assert ended["code"] == "UNAVAILABLE"
         wait_until(lambda: metric(running, "payments_watches") == 0)
         with connected(running) as api:
-            stream = watch(api, resume_token.encode(0))
+            stream = watch(api, tokens.encode_resume_token(0))
             next(stream)
             wait_until(lambda: metric(running, "payments_watches") == 0)
             failed = ending(stream)
             assert (failed.code, failed.reason) == ("UNAVAILABLE", "READER_TOO_SLOW")
             assert failed.retry_after_seconds
             # One who reads is not cut.
-            assert len(following(watch(api, resume_token.encode(ROWS - 3_000)), 3_000)) == 3_000
+            assert len(following(watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000)) == 3_000
 
 
 def test_a_client_of_rest_that_reads_nothing_costs_little_memory_and_is_cut(
@@ -387,9 +389,9 @@ def test_a_client_of_rest_that_reads_nothing_costs_little_memory_and_is_cut(
 ) -> None:
     running = start_service(REST_BODY_TIMEOUT_SECONDS="3")
     fill(sql, ROWS)
-    token = resume_token.encode(0)
+    token = tokens.encode_resume_token(0)
     with httpx.stream(
-        "GET", f"{running.rest_url}/v2/payments:watch?resumeToken={resume_token.encode(ROWS - 3000)}"
+        "GET", f"{running.rest_url}/v2/payments:watch?resumeToken={tokens.encode_resume_token(ROWS - 3000)}"
     ) as it:
         lines = it.iter_lines()
         for _ in range(3_000):

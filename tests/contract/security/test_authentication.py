@@ -17,8 +17,7 @@ from payments import PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
 from server.config.settings import Engine
-from server.domain.api_key import NewApiKey
-from server.domain.caller import Role
+from server.domain.callers import NewApiKey, Role
 from server.transport.pipeline.auth import ROLES
 from server.transport.service.servicer import SERVICE
 from tests.conftest import PROBABILITIES

@@ -10,8 +10,7 @@ import pytest
 from google.type import money_pb2
 from payments.v1 import payments_pb2 as pb
 
-from server.domain.api_key import NewApiKey
-from server.domain.caller import Role
+from server.domain.callers import NewApiKey, Role
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge, new_request_id

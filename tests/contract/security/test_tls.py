@@ -20,7 +20,7 @@ from payments import PaymentsClient, PaymentsError
 from payments.v1 import payments_pb2 as pb
 
 from server.config.settings import Engine
-from server.domain.caller import Role
+from server.domain.callers import Role
 from tests.support.certificates import Authority, Issued
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import GrpcDriver, call_failed, health_stub

@@ -16,10 +16,10 @@ import pytest
 
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.domain.processing import Outcome
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database, Session
 from server.storage.payments import queries
 from server.storage.payments.charges import insert_one

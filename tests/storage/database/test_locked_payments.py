@@ -11,10 +11,10 @@ import pytest
 
 from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed, StoreUnavailable
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, NewRefund, PaymentMethod, RefundOutcome, Status
 from server.domain.processing import Outcome
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database, Session
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore

@@ -14,6 +14,7 @@ import pytest
 
 from server.domain.deadline import Deadline
 from server.domain.errors import ReferenceTaken, StoreUnavailable
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import (
     ChargeOutcome,
@@ -26,7 +27,6 @@ from server.domain.payment import (
     Status,
 )
 from server.domain.processing import Outcome
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database, Executed, Session
 from server.storage.events.relay import Relay
 from server.storage.payments.store import MysqlPaymentStore

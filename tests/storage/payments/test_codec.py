@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from server.domain.currency import MINOR_DIGITS
 from server.domain.listing import Order, PaymentFilter
-from server.domain.money import AMOUNT_DIGITS, Money
+from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money
 from server.domain.payment import Payment, PaymentDetails, PaymentMethod, Status
 from server.storage.payments import listing, queries
 from server.storage.payments.codec import (

@@ -12,9 +12,9 @@ import pytest
 
 from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed, Overloaded, ReferenceTaken, RequestIdReused, StoreUnavailable
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
-from server.domain.request_key import RequestKey
 from server.storage.batching import Groups, Limits
 from server.storage.database.pool import Database, Executed, Session
 from server.storage.payments import insert

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from server.domain.deadline import Deadline
 from server.domain.errors import RequestIdReused
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, PaymentMethod, Status
-from server.domain.request_key import RequestKey
 from server.storage.batching import Limits
 from server.storage.database.pool import Database
 from server.storage.payments.charges import insert_one

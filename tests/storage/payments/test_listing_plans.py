@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.domain.listing import Order, PaymentFilter, Position
-from server.domain.numbered_page import NumberedPageQuery
+from server.domain.listing import NumberedPageQuery, Order, PaymentFilter, Position
 from server.domain.payment import PaymentMethod, Status
 from server.storage.payments import listing
 from server.storage.payments.codec import payments_from_json

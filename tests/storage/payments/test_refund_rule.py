@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewRefund, Payment, RefundOutcome
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database
 from server.storage.payments.store import MysqlPaymentStore
 from tests.support.databases import DatabaseServer, settings_of

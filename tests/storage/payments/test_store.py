@@ -23,9 +23,9 @@ from server.domain.errors import (
     RefundExceedsPayment,
     RequestIdReused,
 )
-from server.domain.listing import Order, PageQuery, PaymentFilter
+from server.domain.identifiers import RequestKey
+from server.domain.listing import NumberedPage, NumberedPageQuery, Order, PageQuery, PaymentFilter
 from server.domain.money import Money
-from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
     ChargeOutcome,
     NewCharge,
@@ -39,7 +39,6 @@ from server.domain.payment import (
     RefundsQuery,
     Status,
 )
-from server.domain.request_key import RequestKey
 from server.storage.database.pool import Database
 from server.storage.payments.store import MysqlPaymentStore
 from tests.support.databases import Accounts, DatabaseServer, settings_of

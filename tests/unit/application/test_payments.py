@@ -17,9 +17,8 @@ from server.domain.errors import (
     ProcessorUnavailable,
     ReferenceTaken,
 )
-from server.domain.listing import Order, Page, PageQuery, PaymentFilter
+from server.domain.listing import NumberedPage, NumberedPageQuery, Order, Page, PageQuery, PaymentFilter
 from server.domain.money import Money
-from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import (
     ChargeOutcome,
     Decision,

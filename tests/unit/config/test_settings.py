@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from server.config.settings import Engine, Protection, Settings, SettingsError, check_exposure, load_settings
-from server.domain.caller import Role
+from server.domain.callers import Role
 from server.domain.payment import PaymentMethod
 from tests.support.programs import ROOT
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.currency import MINOR_DIGITS
 from server.domain.errors import InvalidValue
-from server.domain.money import MAX_AMOUNT, Currencies, Money, positive
+from server.domain.money import MAX_AMOUNT, MINOR_DIGITS, Currencies, Money, positive
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 INT32 = st.integers(-(2**31), 2**31 - 1)

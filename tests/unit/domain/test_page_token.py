@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain import page_token
+from server.domain import tokens
 from server.domain.errors import InvalidValue
 from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.money import Money
@@ -47,45 +47,45 @@ def test_a_token_is_bound_to_each_condition(name: str, position: Position, data:
     mine, other = (filter_of({name: data.draw(CONDITIONS[name])}) for _ in range(2))
     assert mine is not None
     assert other is not None
-    token = page_token.encode(position, mine, Order.NEWEST_FIRST)
+    token = tokens.encode_page_token(position, mine, Order.NEWEST_FIRST)
     if mine != other:
         with pytest.raises(InvalidValue):
-            page_token.decode(token, other, Order.NEWEST_FIRST)
+            tokens.decode_page_token(token, other, Order.NEWEST_FIRST)
 
 
 @given(POSITIONS, FILTERS, ORDERS)
 def test_a_position_comes_back(position: Position, payment_filter: PaymentFilter, order: Order) -> None:
-    token = page_token.encode(position, payment_filter, order)
-    assert page_token.decode(token, payment_filter, order) == position
+    token = tokens.encode_page_token(position, payment_filter, order)
+    assert tokens.decode_page_token(token, payment_filter, order) == position
 
 
 @given(POSITIONS, st.integers(0, 39), st.characters())
 def test_a_token_with_any_letter_altered_is_refused(position: Position, place: int, letter: str) -> None:
-    token = page_token.encode(position, EVERY, Order.NEWEST_FIRST)
+    token = tokens.encode_page_token(position, EVERY, Order.NEWEST_FIRST)
     altered = token[:place] + letter + token[place + 1 :]
     if altered != token:
         with pytest.raises(InvalidValue):
-            page_token.decode(altered, EVERY, Order.NEWEST_FIRST)
+            tokens.decode_page_token(altered, EVERY, Order.NEWEST_FIRST)
 
 
 @given(st.text() | st.binary().map(lambda data: data.hex()))
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
-        page_token.decode(text, EVERY, Order.NEWEST_FIRST)
+        tokens.decode_page_token(text, EVERY, Order.NEWEST_FIRST)
 
 
 @given(POSITIONS, FILTERS, FILTERS, ORDERS, ORDERS)
 def test_a_token_is_bound_to_its_filter_and_order(
     position: Position, mine: PaymentFilter, other: PaymentFilter, my_order: Order, other_order: Order
 ) -> None:
-    token = page_token.encode(position, mine, my_order)
+    token = tokens.encode_page_token(position, mine, my_order)
     if (mine, my_order) != (other, other_order):
         with pytest.raises(InvalidValue):
-            page_token.decode(token, other, other_order)
+            tokens.decode_page_token(token, other, other_order)
 
 
 def test_a_token_with_padding_or_white_space_added_is_refused() -> None:
-    token = page_token.encode(Position(datetime.now(UTC), 7), EVERY, Order.NEWEST_FIRST)
+    token = tokens.encode_page_token(Position(datetime.now(UTC), 7), EVERY, Order.NEWEST_FIRST)
     for altered in (token + "=", token + "====", token + "\n", " " + token, token.replace("A", "A\n", 1) + "\n"):
         with pytest.raises(InvalidValue):
-            page_token.decode(altered, EVERY, Order.NEWEST_FIRST)
+            tokens.decode_page_token(altered, EVERY, Order.NEWEST_FIRST)

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from server.domain.references import reference_maker
+from server.domain.identifiers import reference_maker
 
 
 def test_a_reference_has_the_day_of_its_payment_and_twenty_random_digits() -> None:

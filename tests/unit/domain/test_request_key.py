@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.errors import InvalidValue
-from server.domain.request_key import RequestKey, derived_request_id
+from server.domain.identifiers import RequestKey, derived_request_id
 
 KEYS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=255)
 ITEMS = st.tuples(KEYS, st.integers(0, 999))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain import page_token, resume_token
+from server.domain import tokens
 from server.domain.errors import InvalidValue
 from server.domain.listing import Order, PaymentFilter, Position
 
@@ -16,25 +16,25 @@ PLACES = st.integers(0, 2**63 - 1)
 
 @given(PLACES)
 def test_a_token_gives_its_place(place: int) -> None:
-    token = resume_token.encode(place)
-    assert resume_token.decode(token) == place
+    token = tokens.encode_resume_token(place)
+    assert tokens.decode_resume_token(token) == place
     assert len(token) == 24
 
 
 @given(PLACES, st.integers(0, 18 * 8 - 1))
 def test_a_token_with_any_bit_altered_is_refused(place: int, bit: int) -> None:
-    raw = bytearray(base64.urlsafe_b64decode(resume_token.encode(place)))
+    raw = bytearray(base64.urlsafe_b64decode(tokens.encode_resume_token(place)))
     raw[bit // 8] ^= 1 << bit % 8
     with pytest.raises(InvalidValue):
-        resume_token.decode(base64.urlsafe_b64encode(bytes(raw)).decode())
+        tokens.decode_resume_token(base64.urlsafe_b64encode(bytes(raw)).decode())
 
 
 @given(st.text())
 def test_any_text_is_refused_or_a_token(text: str) -> None:
     with suppress(InvalidValue):
-        assert resume_token.encode(resume_token.decode(text)) == text
+        assert tokens.encode_resume_token(tokens.decode_resume_token(text)) == text
 
 
 def test_a_page_token_is_no_resume_token() -> None:
     with pytest.raises(InvalidValue):
-        resume_token.decode(page_token.encode(Position(None, 7), PaymentFilter(), Order.NEWEST_FIRST))
+        tokens.decode_resume_token(tokens.encode_page_token(Position(None, 7), PaymentFilter(), Order.NEWEST_FIRST))

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import CHARGEABLE_METHODS, Decision, NewCharge, PaymentMethod, Status
-from server.domain.request_key import RequestKey
 from server.processors.simulated import SimulatedProcessor
 
 CHARGES = 4000

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 
-from server.domain.api_key import ApiKey, NewApiKey, is_key_id, key_id_of
-from server.domain.caller import Caller, Role, caller_name
+from server.domain.callers import ApiKey, Caller, NewApiKey, Role, caller_name, is_key_id, key_id_of
 from server.domain.errors import CertificateInvalid, InvalidValue
 from server.transport.pipeline.auth import NO_CREDENTIALS, ROLES, Credentials, Gate, RolesIncomplete
 from server.transport.pipeline.certificates import ClientCertificate

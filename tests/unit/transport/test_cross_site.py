@@ -5,7 +5,7 @@ from collections.abc import Collection
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.domain.caller import Role
+from server.domain.callers import Role
 from server.transport.pipeline.auth import ROLES
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import OriginNotAllowed

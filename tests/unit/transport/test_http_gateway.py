@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from server.application.health import HealthMonitor
 from server.application.payments import Payments
 from server.config.settings import Settings
-from server.domain.caller import Role
+from server.domain.callers import Role
 from server.domain.errors import PaymentNotFound, StoreUnavailable
 from server.domain.money import Currencies
 from server.transport.pipeline.auth import Gate, Keys

@@ -20,7 +20,7 @@ from server.application.event_feed import Watching
 from server.application.health import HealthMonitor
 from server.application.payments import Payments
 from server.config.settings import Settings
-from server.domain.caller import Role
+from server.domain.callers import Role
 from server.domain.deadline import Deadline
 from server.domain.listing import Page, PageQuery
 from server.domain.money import Currencies, Money

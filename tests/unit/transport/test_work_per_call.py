@@ -15,12 +15,11 @@ import pytest
 from google.type.money_pb2 import Money as MoneyMessage
 from payments.v1 import payments_pb2 as pb
 
-from server.domain.api_key import ApiKey, NewApiKey, key_id_of
-from server.domain.caller import Caller, Role
+from server.domain.callers import ApiKey, Caller, NewApiKey, Role, key_id_of
+from server.domain.identifiers import reference_maker
 from server.domain.listing import Page
 from server.domain.money import Currencies
 from server.domain.payment import ChargeOutcome, Decision, NewPayment, PaymentMethod, Status
-from server.domain.references import reference_maker
 from server.observability.logs import json_call_log, log_context
 from server.storage.outbox import charge_changes
 from server.storage.payments.charges import payment_values, stored_payment

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.domain.request_key import MAX_REQUEST_ID_LENGTH
+from server.domain.identifiers import MAX_REQUEST_ID_LENGTH
 
 PARAMETERS: dict[str, Any] = {
     "RequestName": {

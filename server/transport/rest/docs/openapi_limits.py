@@ -7,9 +7,9 @@ What no schema can say (the sign of ``nanos`` is that of ``units``) stays in the
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from server.domain.identifiers import MAX_REQUEST_ID_LENGTH
 from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, NANOS_PER_UNIT
 from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH
-from server.domain.request_key import MAX_REQUEST_ID_LENGTH
 from server.transport.rest.docs.json_schemas import Schema
 from server.transport.service.codec import MAX_BATCH, MAX_CHOICES
 

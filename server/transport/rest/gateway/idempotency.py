@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
-from server.domain.request_key import RequestKey, derived_request_id
+from server.domain.identifiers import RequestKey, derived_request_id
 from server.transport.headers import IDEMPOTENCY_KEY, InvalidHeader
 from server.transport.service.codec import MAX_BATCH
 

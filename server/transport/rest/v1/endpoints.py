@@ -14,9 +14,8 @@ from starlette.responses import Response
 
 from server.application.payments import Payments
 from server.domain import errors
-from server.domain.listing import Order
+from server.domain.listing import NumberedPage, NumberedPageQuery, Order
 from server.domain.money import Currencies
-from server.domain.numbered_page import NumberedPage, NumberedPageQuery
 from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, Status
 from server.transport.headers import InvalidHeader, header, idempotency_key
 from server.transport.pipeline.calls import Call, CallFailed, Calls

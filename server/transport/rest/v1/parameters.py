@@ -16,8 +16,8 @@ from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, TypeAdap
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
+from server.domain.identifiers import RequestKey
 from server.domain.money import MAX_AMOUNT, Money
-from server.domain.request_key import RequestKey
 
 Model = TypeVar("Model", bound=BaseModel)
 Source = Literal["body", "query", "path", "header"]

@@ -1,8 +1,7 @@
-"""API keys: what one looks like, and what is kept of it.
+"""Callers and their API keys: who makes a call, what they may do, and how they prove it.
 
-A key is a prefix by which people and scanners of secrets know it, an id that is no secret, and 256 random bits. Only
-its SHA-256 is kept: what was drawn at random cannot be found by trying, so that a slower hash would add nothing but its
-time to each call.
+A key is a prefix by which people and secret scanners recognize it, an id that is not secret, and 256 random bits. Only
+its SHA-256 is stored: random bits cannot be guessed, so a slower hash would only cost each call time.
 """
 
 import hashlib
@@ -11,10 +10,46 @@ import re
 import secrets
 import time
 from datetime import datetime
+from enum import StrEnum
 from typing import Self
 
-from server.domain.caller import Caller
+from server.domain.errors import InvalidValue
 from server.domain.value import value
+
+ANONYMOUS = "anonymous"
+"""The name of all callers who do not say who they are; nobody else may have it."""
+
+_NAME = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+
+
+class Role(StrEnum):
+    """What a caller may be allowed to do."""
+
+    CHARGE = "payments.charge"
+    REFUND = "payments.refund"
+    READ = "payments.read"
+
+
+@value()
+class Caller:
+    """One who calls: request_ids are their own, and payments and refunds are recorded under their name."""
+
+    name: str
+    roles: frozenset[Role]
+
+
+def caller_name(text: str) -> str:
+    """Return ``text``, the name of a caller who has proved to be it.
+
+    Raises:
+        InvalidValue: no caller can have this name.
+    """
+    if text == ANONYMOUS:
+        raise InvalidValue(f"must not be {ANONYMOUS}, which is the name of those who do not say who they are")
+    if not _NAME.fullmatch(text):
+        raise InvalidValue("must be 1 to 255 printable ASCII characters, without a space at either end")
+    return text
+
 
 KEY_PREFIX = "paykey"
 
