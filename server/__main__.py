@@ -6,7 +6,8 @@ import structlog
 import uvloop
 
 from server.app.lifecycle import StartupError, serve
-from server.config.settings import SettingsError, check_exposure, load_settings, misspelt_variables
+from server.config.exposure import check_exposure
+from server.config.settings import SettingsError, load_settings, misspelt_variables
 from server.observability.logs import configure_logs
 
 _log = structlog.get_logger(__name__)

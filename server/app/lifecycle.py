@@ -20,7 +20,8 @@ from server.application.reconciler import Janitor
 from server.application.stream_places import StreamPlaces
 from server.application.two_phase import Settling, SettlingLimits
 from server.config.network_addresses import host_and_port
-from server.config.settings import ProcessorKind, Settings
+from server.config.processor import ProcessorKind
+from server.config.settings import Settings
 from server.domain.deadline import Deadline
 from server.domain.identifiers import reference_maker
 from server.domain.money import Currencies
@@ -116,7 +117,7 @@ async def _serve_until(  # noqa: PLR0913, PLR0917 - each is a part of its own
     """
     is_traced = settings.tracing_endpoint is not None
     calls = _calls(settings, keys)
-    engine = new_server(settings)
+    engine = new_server(settings, settings.drain_timeout_seconds)
     server = engine.server
     currencies = Currencies(settings.default_currency, settings.currencies)
     remote = None if settings.processor is ProcessorKind.SIMULATED else _Remote(settings, database)

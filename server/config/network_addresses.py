@@ -1,6 +1,34 @@
-"""Hosts and ports, as texts have them."""
+"""Hosts and ports in text: how to write them, and what they mean."""
+
+import ipaddress
 
 
 def host_and_port(host: str, port: int | str) -> str:
     """Return a host and a port as a URL has them: an address of IPv6 is in brackets (RFC 3986, section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an address rather than a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def are_apart(host: str, other: str) -> bool:
+    """Whether the two are different addresses, and neither is every address; names may have any."""
+    try:
+        addresses = ipaddress.ip_address(host), ipaddress.ip_address(other)
+    except ValueError:
+        return False
+    return addresses[0] != addresses[1] and not any(address.is_unspecified for address in addresses)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -6,7 +6,7 @@ import time
 import pymysql.err
 import structlog
 
-from server.config.settings import Settings
+from server.config.database import DatabaseSettings
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.storage.api_keys import MysqlKeyStore
@@ -26,7 +26,7 @@ class DatabaseUnusable(Exception):
     """The service cannot work with the database; the message says why and what to do."""
 
 
-async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: Settings) -> None:
+async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: DatabaseSettings) -> None:
     """Return once the database has the tables, the account its rights, and the API keys are read.
 
     A database that cannot be reached is waited for, for ``mysql_startup_timeout_seconds``. One that refuses the account
@@ -63,7 +63,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: S
 class _Waiting:
     """How long the database has been waited for, and what the log was told of it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DatabaseSettings) -> None:
         self._where = address(settings)
         self._timeout_seconds = settings.mysql_startup_timeout_seconds
         self._deadline_seconds = time.monotonic() + self._timeout_seconds

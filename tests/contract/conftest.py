@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support.certificates import Authority
 from tests.support.drivers.encrypted import RELOAD, Encrypted, Files
 from tests.support.running_service import RunningService

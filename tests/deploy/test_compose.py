@@ -12,7 +12,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from server.config.settings import Settings, SettingsError, check_exposure
+from server.config.exposure import check_exposure
+from server.config.settings import Settings, SettingsError
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService

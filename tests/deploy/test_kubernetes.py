@@ -12,7 +12,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from server.config.settings import Engine, Settings, SettingsError, check_exposure
+from server.config.exposure import check_exposure
+from server.config.grpc import Engine
+from server.config.settings import Settings, SettingsError
 from tests.support.certificates import Authority
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.conftest import PROBABILITIES
 from tests.support.databases import settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub

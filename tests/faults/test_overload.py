@@ -18,7 +18,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.support.drivers.requests import charge

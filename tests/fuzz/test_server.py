@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from server.transport.service.servicer import SERVICE
 from tests.fuzz import inputs
 from tests.fuzz.inputs import examples

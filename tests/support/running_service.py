@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar
 
-from server.config.settings import Engine, Settings
+from server.config.grpc import Engine
+from server.config.settings import Settings
 from tests.support import programs
 from tests.support.secrecy import secrets_in
 

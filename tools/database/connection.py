@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pymysql
 from pymysql.constants import CLIENT
 
-from server.config.settings import Settings
+from server.config.database import DatabaseSettings
 from server.storage.database.access import address, reason, refusal
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def is_unreachable(error: pymysql.err.MySQLError) -> bool:
 
 
 def connect(
-    settings: Settings,
+    settings: DatabaseSettings,
     *,
     say: Callable[[str], None] = print_line,
     create_database: bool = False,
@@ -109,7 +109,9 @@ def connect(
         time.sleep(_RETRY_SECONDS)
 
 
-def _connect_once(settings: Settings, *, create_database: bool, limit_idle_transactions: bool) -> DatabaseConnection:
+def _connect_once(
+    settings: DatabaseSettings, *, create_database: bool, limit_idle_transactions: bool
+) -> DatabaseConnection:
     session = _SESSION + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
     try:
         return _open(settings, settings.mysql_db, session)
@@ -123,7 +125,7 @@ def _connect_once(settings: Settings, *, create_database: bool, limit_idle_trans
     return connection
 
 
-def _open(settings: Settings, database: str | None, session: str) -> DatabaseConnection:
+def _open(settings: DatabaseSettings, database: str | None, session: str) -> DatabaseConnection:
     return pymysql.connect(
         host=settings.mysql_host,
         port=settings.mysql_port,

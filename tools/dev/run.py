@@ -22,7 +22,8 @@ import grpc
 import pymysql
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.config.settings import Settings, SettingsError, check_exposure, load_settings
+from server.config.exposure import check_exposure
+from server.config.settings import Settings, SettingsError, load_settings
 from server.domain.callers import Role
 from server.storage.database.access import explain
 from tools.database.connection import DatabaseConnectionError, print_line

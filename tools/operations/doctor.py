@@ -11,7 +11,8 @@ import pymysql
 import typer
 from pymysql.constants import ER
 
-from server.config.settings import Settings, SettingsError, check_exposure
+from server.config.exposure import check_exposure
+from server.config.settings import Settings, SettingsError
 from server.storage.database.access import address, explain
 from server.storage.database.server_settings import SELECT_SERVER_SETTINGS, risky_settings
 from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pymysql.err
 
+from server.config.database import DatabaseSettings
 from server.config.network_addresses import host_and_port
-from server.config.settings import Settings
 from server.storage.database import driver_errors
 
 _SET_LOGIN = (
@@ -45,7 +45,7 @@ _ADVICE: Mapping[int, str] = {
 """What to do, by the error's number: see ``driver_errors``."""
 
 
-def address(settings: Settings) -> str:
+def address(settings: DatabaseSettings) -> str:
     """Return where the database is, for people."""
     if settings.mysql_socket is not None:
         return str(settings.mysql_socket)
@@ -69,7 +69,7 @@ def explain(error: BaseException) -> str:
     return reason(error) if advice is None else f"{reason(error).rstrip('.')}. {advice} (docs/database-accounts.md)"
 
 
-def refusal(error: BaseException, settings: Settings) -> str | None:
+def refusal(error: BaseException, settings: DatabaseSettings) -> str | None:
     """Return a line about a database that refuses the account, its login or its rights; None for other errors.
 
     No password is in it: neither the server's messages nor the settings that it names hold one.

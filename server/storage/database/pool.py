@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import aiomysql
 import pymysql.err
 
-from server.config.settings import Settings
+from server.config.database import DatabaseSettings
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
 from server.observability import metrics
@@ -162,7 +162,7 @@ class Session:
 class Database:
     """A database, reached over a bounded pool of connections."""
 
-    def __init__(self, settings: Settings, session: type[Session] = Session) -> None:
+    def __init__(self, settings: DatabaseSettings, session: type[Session] = Session) -> None:
         """Keep the settings, and what work is given as its ``session``; nothing is connected before it is needed."""
         self._settings = settings
         self._session = session

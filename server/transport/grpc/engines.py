@@ -9,7 +9,7 @@ import grpc
 import pygrpc_native.aio
 from pygrpc_native._native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL
 
-from server.config.settings import Engine, Settings
+from server.config.grpc import Engine, GrpcSettings
 
 _FIRST_FULL_SECONDS = 0.0005
 _MOST_FULL_SECONDS = 0.05
@@ -94,19 +94,19 @@ class _NativeServer(pygrpc_native.aio.Server):
         return True
 
 
-def new_server(settings: Settings) -> EngineServer:
-    """Return a server of the engine that the settings name.
+def new_server(settings: GrpcSettings, drain_timeout_seconds: float) -> EngineServer:
+    """Return a server of the engine that the settings name; calls may take ``drain_timeout_seconds`` to end.
 
     All engines have the same interface and serve the same handlers. ``NATIVE`` does the work of HTTP/2 and gRPC in
     Rust, outside the GIL, except for reflection, which it leaves to a server of grpcio behind it.
     """
     if settings.grpc_engine is Engine.NATIVE:
         return EngineServer(_NativeServer(options=_options(settings)), has_pushback=False)
-    options = (*_options(settings), *_connection_limits(settings), *_connection_age(settings))
+    options = (*_options(settings), *_connection_limits(settings), *_connection_age(settings, drain_timeout_seconds))
     return EngineServer(grpc.aio.server(options=options), has_pushback=True)
 
 
-def _options(settings: Settings) -> tuple[tuple[str, int], ...]:
+def _options(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
     """Return the options that all engines have."""
     return (
         ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
@@ -125,7 +125,7 @@ def _options(settings: Settings) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _connection_limits(settings: Settings) -> tuple[tuple[str, int], ...]:
+def _connection_limits(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
     """Return the options by which grpcio gets rid of connections that cost without use."""
     return (
         ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections),
@@ -137,7 +137,7 @@ def _connection_limits(settings: Settings) -> tuple[tuple[str, int], ...]:
     )
 
 
-def _connection_age(settings: Settings) -> tuple[tuple[str, int], ...]:
+def _connection_age(settings: GrpcSettings, drain_timeout_seconds: float) -> tuple[tuple[str, int], ...]:
     """Return the options that end connections of age: their clients look up the addresses of the replicas anew then.
 
     Without that, clients that balance over replicas never learn of one that came later. gRPC spreads the ends by a
@@ -147,7 +147,7 @@ def _connection_age(settings: Settings) -> tuple[tuple[str, int], ...]:
         return ()
     return (
         ("grpc.max_connection_age_ms", _milliseconds(settings.grpc_max_connection_age_seconds)),
-        ("grpc.max_connection_age_grace_ms", _milliseconds(settings.drain_timeout_seconds)),
+        ("grpc.max_connection_age_grace_ms", _milliseconds(drain_timeout_seconds)),
     )
 
 

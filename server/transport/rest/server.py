@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.application.health import HealthMonitor
 from server.application.payments import Payments
-from server.config.settings import Settings
+from server.config.rest import RestSettings
 from server.domain.money import Currencies
 from server.observability import metrics
 from server.transport.headers import InvalidHeader, check_repeated, header
@@ -52,7 +52,7 @@ _log = structlog.get_logger(__name__)
 
 
 def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
-    settings: Settings,
+    settings: RestSettings,
     services: Sequence[tuple[ServiceDescriptor, object]],
     payments: Payments,
     currencies: Currencies,
@@ -172,7 +172,7 @@ class HttpServer:
     """Uvicorn in this process and its event loop; whoever runs the loop starts and stops it."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None, *, transport: str = "rest"
+        self, app: ASGIApp, settings: RestSettings, tls: ssl.SSLContext | None = None, *, transport: str = "rest"
     ) -> None:
         """Serve ``app``, encrypted when there is a context for it; the log calls it ``transport``.
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from server.domain.callers import Role
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.contract.rpcs.test_watch_payments import PATIENCE_SECONDS, wait_until
 from tests.support.drivers.calls import CallFailed, call_failed, health_stub
 from tests.support.drivers.http2_peer import INITIAL_WINDOW_SIZE, Http2Peer

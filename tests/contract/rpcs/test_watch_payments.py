@@ -18,7 +18,7 @@ import pytest
 from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from server.domain import tokens
 from server.domain.callers import Role
 from tests.support import waiting

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support.drivers import http2_peer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.http2_peer import Http2Peer

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support.certificates import Authority
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import GrpcDriver

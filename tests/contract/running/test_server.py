@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from payments.v1 import payments_pb2 as pb
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed, health_stub
 from tests.support.drivers.requests import charge, new_order_id, refund
 from tests.support.running_service import RunningService

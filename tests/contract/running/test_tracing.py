@@ -17,7 +17,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from payments import PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support import waiting
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub

@@ -16,7 +16,7 @@ import pytest
 from payments import PaymentsClient
 from payments.v1 import payments_pb2 as pb
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from server.domain.callers import NewApiKey, Role
 from server.transport.pipeline.auth import ROLES
 from server.transport.service.servicer import SERVICE

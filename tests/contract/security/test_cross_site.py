@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support.certificates import Authority
 from tests.support.drivers.requests import new_order_id, new_request_id
 from tests.support.running_service import RunningService

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.requests import charge, new_request_id
 from tests.support.running_service import RunningService

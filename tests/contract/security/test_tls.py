@@ -19,7 +19,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from payments import PaymentsClient, PaymentsError
 from payments.v1 import payments_pb2 as pb
 
-from server.config.settings import Engine
+from server.config.grpc import Engine
 from server.domain.callers import Role
 from tests.support.certificates import Authority, Issued
 from tests.support.databases import DatabaseServer

@@ -3,7 +3,10 @@
 import pytest
 from pydantic import SecretStr
 
-from server.config.settings import Engine, Protection, Settings, SettingsError, check_exposure, load_settings
+from server.config.exposure import check_exposure
+from server.config.grpc import Engine
+from server.config.security import Protection
+from server.config.settings import Settings, SettingsError, load_settings
 from server.domain.callers import Role
 from server.domain.payment import PaymentMethod
 from tests.support.programs import ROOT
@@ -381,9 +384,12 @@ def test_the_example_lists_every_setting_with_its_default_and_what_it_is() -> No
     heading, others, *lines = (ROOT / ".env.example").read_text().splitlines()
     assert heading.startswith("# Every setting")
     assert others.startswith("# Any other name")
-    expected = []
-    for name, field in Settings.model_fields.items():
-        expected += ["", f"# {field.description}", f"# {name.upper()}={as_text(field.default)}"]
+    expected: list[str] = []
+    for subject in reversed(Settings.__bases__):
+        if fields := getattr(subject, "model_fields", {}):
+            expected += ["", "", f"# -- {(subject.__doc__ or '').rstrip('.')} --"]
+        for name, field in fields.items():
+            expected += ["", f"# {field.description}", f"# {name.upper()}={as_text(field.default)}"]
     assert lines == expected
 
 
