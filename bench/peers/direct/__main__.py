@@ -1,13 +1,12 @@
 """``python -m bench.peers.direct``: run it by the settings of the service."""
 
 import functools
-from typing import Any
 
-import server.app.lifecycle
-from server.__main__ import main
+from server.__main__ import run
+from server.app.build import Application, build
+from server.config.settings import Settings
 from server.domain.deadline import Deadline
 from server.domain.payment import ChargeOutcome, NewPayment
-from server.storage.batching import Groups
 from server.storage.database.pool import Database
 from server.storage.payments.charges import insert_one
 from server.storage.payments.store import MysqlPaymentStore
@@ -16,9 +15,9 @@ from server.storage.payments.store import MysqlPaymentStore
 class DirectPaymentStore(MysqlPaymentStore):
     """Payments in the database, where each charge is an INSERT of its own."""
 
-    def __init__(self, database: Database, due_seconds: float, groups: type[Groups[Any, Any]] = Groups) -> None:
-        """Keep the database, and what other calls wait in: see ``MysqlPaymentStore``."""
-        super().__init__(database, due_seconds, groups)
+    def __init__(self, database: Database) -> None:
+        """Keep the database."""
+        super().__init__(database)
         self._direct = database
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
@@ -26,6 +25,11 @@ class DirectPaymentStore(MysqlPaymentStore):
         return await self._direct.run(functools.partial(insert_one, payment=payment), deadline)
 
 
+def direct(settings: Settings) -> Application:
+    """Wire the service with that store."""
+    database = Database(settings)
+    return build(settings, database=database, store=DirectPaymentStore(database))
+
+
 if __name__ == "__main__":
-    server.app.lifecycle.MysqlPaymentStore = DirectPaymentStore  # type: ignore[attr-defined, assignment]
-    main()
+    run(direct)

@@ -1,0 +1,260 @@
+"""Build: the settings become a wired application, in which tests, benches and tools may replace parts."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+
+from server.app.errors import StartupError
+from server.application.event_feed import Watching
+from server.application.health import HealthMonitor
+from server.application.payments import InstantProcessor, Payments, PaymentStore
+from server.application.reconciler import Janitor
+from server.application.stream_places import StreamPlaces
+from server.application.two_phase import Settling, SettlingLimits
+from server.config.processor import ProcessorKind, ProcessorSettings
+from server.config.settings import Settings
+from server.domain.identifiers import reference_maker
+from server.domain.money import Currencies
+from server.domain.payment import PaymentMethod
+from server.observability import metrics
+from server.observability.tracing import Tracing, trace_methods
+from server.processors.circuit_breaker import Breaker
+from server.processors.simulated import SimulatedProcessor
+from server.processors.stripe.processor import StripeProcessor
+from server.storage.api_keys import MysqlKeyStore
+from server.storage.batching import Groups
+from server.storage.database.pool import Database, Session
+from server.storage.events.relay import Relay
+from server.storage.events.store import MysqlEventStore
+from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.store import MysqlSettlementStore
+from server.storage.tracing import TracedGroups, TracedSession
+from server.transport.grpc.engines import new_server
+from server.transport.grpc.handlers import refusals, rpc_handlers, untraced
+from server.transport.grpc.health import HealthService
+from server.transport.grpc.reflection import add_reflection
+from server.transport.grpc.service_streams import ServiceStreams
+from server.transport.grpc.stream_writes import StreamWrites
+from server.transport.pipeline.auth import ROLES, Gate
+from server.transport.pipeline.calls import Calls
+from server.transport.pipeline.cross_site import CrossSiteRule
+from server.transport.pipeline.errors import REASONS
+from server.transport.pipeline.rate_limit import CallerRates
+from server.transport.pipeline.worker_thread import LongWork
+from server.transport.rest.monitoring import monitoring_app
+from server.transport.rest.server import HttpServer, http_app
+from server.transport.service.servicer import SERVICE, PaymentServicer
+from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
+from server.transport.tracing import TracedCalls, TracedHttp, traced_handler
+
+
+@dataclass(frozen=True)
+class RemoteProcessing:
+    """A remote processor, and the parts that only it needs."""
+
+    processor: StripeProcessor
+    settling: Settling
+    reconciler: Janitor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """The parts that are started, drained and stopped. None listens or is connected yet."""
+
+    settings: Settings
+    tls: Tls | None
+    tracing: Tracing | None
+    database: Database
+    keys: MysqlKeyStore
+    remote: RemoteProcessing | None
+    event_feed: Watching
+    relay: Relay
+    calls: Calls
+    worker_thread: LongWork
+    health: HealthService
+    monitor: HealthMonitor
+    grpc: grpc.aio.Server
+    rest: HttpServer
+    monitoring: HttpServer
+
+
+def build(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    store: PaymentStore | None = None,
+    processor: InstantProcessor | None = None,
+    now: Callable[[], datetime] | None = None,
+) -> Application:
+    """Wire the service in the running event loop. A part that is given replaces the one that the settings name.
+
+    Raises:
+        StartupError: the settings name TLS files that cannot be used, or currencies that the processor does not take.
+    """
+    tls = _tls(settings)
+    tracing = _tracing(settings)
+    is_traced = tracing is not None
+    now = now or _utc_now
+    database = database or Database(settings, TracedSession if is_traced else Session)
+    keys = MysqlKeyStore(database)
+    is_remote = processor is None and settings.processor is not ProcessorKind.SIMULATED
+    remote = _remote(settings, database, now) if is_remote else None
+    payments = Payments(
+        store
+        or MysqlPaymentStore(database, settings.processor_janitor_after_seconds, TracedGroups if is_traced else Groups),
+        remote.settling if remote is not None else processor or _simulated(settings),
+        new_reference=reference_maker(settings.reference_prefix),
+        now=now,
+    )
+    if is_traced:
+        trace_methods(payments)
+    event_feed = Watching(
+        MysqlEventStore(database),
+        interval_seconds=settings.event_relay_interval_seconds,
+        heartbeat_seconds=settings.event_heartbeat_interval_seconds,
+        places=StreamPlaces(settings.max_watches, settings.max_watches_per_caller),
+    )
+    calls = _calls(settings, keys)
+    currencies = Currencies(settings.default_currency, settings.currencies)
+    worker_thread = LongWork()
+    servicer = PaymentServicer(payments, event_feed, currencies, worker_thread)
+    server, health_service = _grpc(settings, servicer, calls, worker_thread)
+    monitor = HealthMonitor(database.ping, health_service, settings.health_check_interval_seconds)
+    app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread)
+    metrics.watch_health(lambda: monitor.is_serving)
+    metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
+    return Application(
+        settings=settings,
+        tls=tls,
+        tracing=tracing,
+        database=database,
+        keys=keys,
+        remote=remote,
+        event_feed=event_feed,
+        relay=Relay(database, settings.event_relay_interval_seconds, event_feed.poke),
+        calls=calls,
+        worker_thread=worker_thread,
+        health=health_service,
+        monitor=monitor,
+        grpc=server,
+        rest=HttpServer(
+            TracedHttp(app, [SERVICE]) if is_traced else app, settings, None if tls is None else tls.http_context()
+        ),
+        monitoring=HttpServer(monitoring_app(monitor), settings, transport="monitoring"),
+    )
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    try:
+        return Tls(TlsFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file))
+    except TlsFilesWrong as error:
+        raise StartupError(str(error)) from None
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if settings.tracing_endpoint is None:
+        return None
+    return Tracing(settings.tracing_endpoint, settings.tracing_header_values, settings.tracing_sample_ratio)
+
+
+def _simulated(settings: ProcessorSettings) -> SimulatedProcessor:
+    by_method = {
+        PaymentMethod.UPI: settings.success_probability_upi,
+        PaymentMethod.CARD: settings.success_probability_card,
+        PaymentMethod.COD: settings.success_probability_cod,
+    }
+    probabilities = {method: settings.success_probability if own is None else own for method, own in by_method.items()}
+    return SimulatedProcessor(probabilities, random.Random(settings.processor_seed))
+
+
+def _remote(settings: Settings, database: Database, now: Callable[[], datetime]) -> RemoteProcessing:
+    assert settings.processor_url is not None, "the settings are whole"
+    assert settings.processor_api_key is not None, "the settings are whole"
+    if unsupported := settings.currencies - StripeProcessor.currencies:
+        names = ", ".join(sorted(unsupported))
+        raise StartupError(f"ALLOWED_CURRENCIES, DEFAULT_CURRENCY: PROCESSOR=stripe does not charge in {names}")
+    processor = StripeProcessor(
+        settings.processor_url,
+        settings.processor_api_key.get_secret_value(),
+        method_tokens=settings.processor_methods,
+        timeout_seconds=settings.processor_timeout_seconds,
+        breaker=Breaker(settings.processor_breaker_failures, settings.processor_breaker_open_seconds),
+    )
+    if settings.tracing_endpoint is not None:
+        trace_methods(processor)
+    store = MysqlSettlementStore(
+        database,
+        first_pause_seconds=settings.processor_janitor_after_seconds,
+        longest_pause_seconds=settings.processor_janitor_max_pause_seconds,
+    )
+    limits = SettlingLimits(
+        margin_seconds=settings.processor_deadline_margin_seconds,
+        call_seconds=settings.call_timeout_seconds,
+        max_requests=settings.processor_max_requests,
+        turn_seconds=settings.processor_janitor_after_seconds,
+        key_lifetime_seconds=settings.processor_key_lifetime_seconds,
+    )
+    settling = Settling(store, processor, limits, default_method=settings.processor_default_method, now=now)
+    reconciler = Janitor(store, processor, settling, settings.processor_janitor_interval_seconds)
+    return RemoteProcessing(processor, settling, reconciler)
+
+
+def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
+    gate = Gate(
+        ROLES,
+        keys,
+        anonymous=settings.anonymous_roles,
+        certificates=settings.certificate_roles,
+        certificate_needed=settings.tls_client_ca_file is not None,
+    )
+    gate.check([SERVICE])
+    per_second = settings.rate_limit_calls_per_second
+    return (Calls if settings.tracing_endpoint is None else TracedCalls)(
+        settings.max_concurrent_calls,
+        gate,
+        target_seconds=settings.overload_target_seconds,
+        timeout_seconds=settings.call_timeout_seconds,
+        rates=None if per_second is None else CallerRates(per_second, settings.rate_limit_burst_calls),
+        failed_authentications=CallerRates(
+            settings.rate_limit_failed_authentications_per_second, settings.rate_limit_failed_authentications_burst
+        ),
+    )
+
+
+def _grpc(
+    settings: Settings, servicer: PaymentServicer, calls: Calls, worker_thread: LongWork
+) -> tuple[grpc.aio.Server, HealthService]:
+    """Return the gRPC server with all its services, and the one for health."""
+    engine = new_server(settings, settings.drain_timeout_seconds)
+    writes = StreamWrites(settings.grpc_write_timeout_seconds)
+    handlers = rpc_handlers(
+        SERVICE,
+        servicer,
+        calls,
+        writes,
+        worker_thread,
+        has_pushback=engine.has_pushback,
+        has_certificates=settings.tls_client_ca_file is not None,
+        cross_site=CrossSiteRule(settings.cors_allowed_origins),
+        around=untraced if settings.tracing_endpoint is None else traced_handler,
+    )
+    engine.server.add_registered_method_handlers(SERVICE.full_name, handlers)
+    engine.refuse_early(SERVICE.full_name, refusals(calls, has_pushback=engine.has_pushback))
+    health_service = HealthService(
+        ServiceStreams("health", settings.grpc_max_health_watches, writes), (SERVICE.full_name,)
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health_service, engine.server)
+    if settings.grpc_reflection:
+        streams = ServiceStreams("reflection", settings.grpc_max_reflection_streams, writes)
+        add_reflection((SERVICE.full_name, health.SERVICE_NAME), engine.server, streams)
+    return engine.server, health_service

@@ -1,0 +1,5 @@
+"""Errors of the start."""
+
+
+class StartupError(Exception):
+    """The service cannot start; the message says why and what to do."""
