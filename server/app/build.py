@@ -1,7 +1,7 @@
 """Build: the settings become a wired application, in which tests, benches and tools may replace parts."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +31,7 @@ from server.storage.database.pool import Database, Session
 from server.storage.events.relay import Relay
 from server.storage.events.store import MysqlEventStore
 from server.storage.payments.store import MysqlPaymentStore
+from server.storage.readiness import wait_for_database
 from server.storage.settlement.store import MysqlSettlementStore
 from server.storage.tracing import TracedGroups, TracedSession
 from server.transport.grpc.engines import new_server
@@ -69,6 +70,7 @@ class Application:
     tls: Tls | None
     tracing: Tracing | None
     database: Database
+    wait_for_database: Callable[[], Awaitable[None]]
     keys: MysqlKeyStore
     remote: RemoteProcessing | None
     event_feed: Watching
@@ -132,6 +134,7 @@ def build(
         tls=tls,
         tracing=tracing,
         database=database,
+        wait_for_database=lambda: wait_for_database(database, keys, settings),
         keys=keys,
         remote=remote,
         event_feed=event_feed,

@@ -15,7 +15,7 @@ from server.config.network_addresses import host_and_port
 from server.config.settings import Settings
 from server.domain.deadline import Deadline
 from server.observability.loop_delay import watch_loop_delay
-from server.storage.readiness import DatabaseUnusable, wait_for_database
+from server.storage.readiness import DatabaseUnusable
 from server.transport import listening
 from server.transport.pipeline.calls import Calls
 from server.transport.rest.server import HttpServer
@@ -176,7 +176,7 @@ def _cannot_listen(transport: str, host: str, port: int, error: Exception) -> St
 
 async def _wait_for_database(application: Application) -> None:
     try:
-        await wait_for_database(application.database, application.keys, application.settings)
+        await application.wait_for_database()
     except DatabaseUnusable as error:
         raise StartupError(str(error)) from error
 
