@@ -21,7 +21,7 @@ from server.domain.identifiers import reference_maker
 from server.domain.money import Currencies
 from server.domain.payment import PaymentMethod
 from server.observability import metrics
-from server.observability.tracing import Tracing, trace_methods
+from server.observability.tracing import Tracing, traced
 from server.processors.circuit_breaker import Breaker
 from server.processors.simulated import SimulatedProcessor
 from server.processors.stripe.processor import StripeProcessor
@@ -41,7 +41,7 @@ from server.transport.grpc.reflection import add_reflection
 from server.transport.grpc.service_streams import ServiceStreams
 from server.transport.grpc.stream_writes import StreamWrites
 from server.transport.pipeline.auth import ROLES, Gate
-from server.transport.pipeline.calls import Calls
+from server.transport.pipeline.calls import NOT_OBSERVED, Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import REASONS
 from server.transport.pipeline.rate_limit import CallerRates
@@ -50,7 +50,7 @@ from server.transport.rest.monitoring import monitoring_app
 from server.transport.rest.server import HttpServer, http_app
 from server.transport.service.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
-from server.transport.tracing import TracedCalls, TracedHttp, traced_handler
+from server.transport.tracing import CallSpans, TracedHttp, traced_handler
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def build(
         now=now,
     )
     if is_traced:
-        trace_methods(payments)
+        payments = traced(payments)
     event_feed = Watching(
         MysqlEventStore(database),
         interval_seconds=settings.event_relay_interval_seconds,
@@ -194,7 +194,7 @@ def _remote(settings: Settings, database: Database, now: Callable[[], datetime])
         breaker=Breaker(settings.processor_breaker_failures, settings.processor_breaker_open_seconds),
     )
     if settings.tracing_endpoint is not None:
-        trace_methods(processor)
+        processor = traced(processor)
     store = MysqlSettlementStore(
         database,
         first_pause_seconds=settings.processor_janitor_after_seconds,
@@ -222,7 +222,7 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
     )
     gate.check([SERVICE])
     per_second = settings.rate_limit_calls_per_second
-    return (Calls if settings.tracing_endpoint is None else TracedCalls)(
+    return Calls(
         settings.max_concurrent_calls,
         gate,
         target_seconds=settings.overload_target_seconds,
@@ -231,6 +231,7 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
         failed_authentications=CallerRates(
             settings.rate_limit_failed_authentications_per_second, settings.rate_limit_failed_authentications_burst
         ),
+        observer=NOT_OBSERVED if settings.tracing_endpoint is None else CallSpans(),
     )
 
 

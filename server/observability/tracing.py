@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from opentelemetry import trace
@@ -35,6 +35,8 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from server.observability import metrics
+
+Subject = TypeVar("Subject")
 
 PARENT_KEY = "traceparent"
 STATE_KEY = "tracestate"
@@ -183,21 +185,32 @@ def tell_fault(span: trace.Span, kind: str) -> None:
     span.set_attribute("error.type", kind)
 
 
-def trace_methods(subject: object) -> None:
-    """Put a span around each public asynchronous method of ``subject``, named after its class and the method."""
-    kind = type(subject)
-    for name, _ in inspect.getmembers(kind, inspect.iscoroutinefunction):
-        if not name.startswith("_"):
-            setattr(subject, name, _traced(f"{kind.__name__}.{name}", getattr(subject, name)))
+def traced(subject: Subject) -> Subject:
+    """Return ``subject`` with a span around each public asynchronous method, named after its class and the method."""
+    return cast("Subject", _Traced(subject))
 
 
-def _traced(name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+class _Traced:
+    """Stands in for an object, and begins a span before each of its methods."""
+
+    def __init__(self, subject: object) -> None:
+        self._subject = subject
+        kind = type(subject)
+        for name, _ in inspect.getmembers(kind, inspect.iscoroutinefunction):
+            if not name.startswith("_"):
+                setattr(self, name, _with_span(f"{kind.__name__}.{name}", getattr(subject, name)))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the object has
+        return getattr(self._subject, name)
+
+
+def _with_span(name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @wraps(method)
-    async def traced(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever the method returns
+    async def with_span(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever the method returns
         with _span(name, trace.SpanKind.INTERNAL, {}, None):
             return await method(*arguments, **named)
 
-    return traced
+    return with_span
 
 
 def _span(

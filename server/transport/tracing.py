@@ -1,9 +1,7 @@
 """Calls with a span around each, for gRPC and REST, in the place of those without where there is tracing."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -13,54 +11,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.observability import tracing
 from server.observability.logs import log_context
 from server.transport.grpc.handlers import Serve
-from server.transport.pipeline.calls import Call, CallFailed, Calls
+from server.transport.pipeline.calls import Call
 from server.transport.rest.gateway.endpoints import raw_path
 from server.transport.rest.gateway.rules import http_rules
 from server.transport.rest.v1.endpoints import PATHS
 
-_FAULTS = frozenset(
-    {
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.UNIMPLEMENTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
+_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 """The codes that are a server's error, by the semantic conventions for gRPC; others are their caller's."""
 
 _FIRST_HTTP_FAULT = 500
 
 
-class TracedCalls(Calls):
-    """Calls that tell the current span how they went, and the log which trace they belong to."""
+class CallSpans:
+    """Records on the current span how a call went, and in its log which trace it belongs to."""
 
-    @contextmanager
-    def one(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
-        """Be around one call: see ``Calls``."""
+    def begin(self, call: Call) -> None:
+        """Record that a call begins: see ``CallObserver``."""
         span = tracing.current_span()
         span.set_attribute("payments.request_id", call.call_id)
-        code = grpc.StatusCode.OK
-        try:
-            with super().one(rpc, peer, call, is_stream=is_stream):
-                yield
-        except CallFailed as failed:
-            code = failed.failure.code
-            if code in _FAULTS:
-                tracing.tell_fault(span, failed.failure.reason)
-            raise
-        except asyncio.CancelledError:
-            code = grpc.StatusCode.CANCELLED
-            raise
-        finally:
-            span.set_attribute("rpc.response.status_code", code.name)
-
-    def _let_in(self, rpc: str, call: Call, peer: str) -> None:
-        trace_id = tracing.trace_id_of(tracing.current_span())
+        trace_id = tracing.trace_id_of(span)
         if trace_id is not None:
             log_context.set({**log_context.get(), "trace_id": trace_id})
-        super()._let_in(rpc, call, peer)
+
+    def end(self, code: str, reason: str | None) -> None:
+        """Record how the call ended: see ``CallObserver``."""
+        span = tracing.current_span()
+        span.set_attribute("rpc.response.status_code", code)
+        if reason is not None and code in _FAULTS:
+            tracing.tell_fault(span, reason)
 
 
 def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 
@@ -82,6 +82,27 @@ class CallFailed(Exception):
         self.failure = failure
 
 
+class CallObserver(Protocol):
+    """Follows calls, for traces."""
+
+    def begin(self, call: Call) -> None:
+        """Note that a call begins; the log's context may be extended."""
+
+    def end(self, code: str, reason: str | None) -> None:
+        """Note that the call in this context ended with a status, and for which reason if it failed."""
+
+
+class _NotObserved:
+    def begin(self, call: Call) -> None:
+        pass
+
+    def end(self, code: str, reason: str | None) -> None:
+        pass
+
+
+NOT_OBSERVED = _NotObserved()
+
+
 class Calls:
     """The calls in progress: how many there may be, how long each may take, and when all have ended.
 
@@ -97,13 +118,15 @@ class Calls:
         timeout_seconds: float | None = None,
         rates: CallerRates | None = None,
         failed_authentications: CallerRates | None = None,
+        observer: CallObserver = NOT_OBSERVED,
     ) -> None:
         """Let in ``at_most`` calls at the same time, of those whom ``gate`` lets in.
 
         They are fewer while they take longer than ``target_seconds``. Each may take ``timeout_seconds``, and come as
         often as the ``rates`` of its caller allow. Of those that do not say who calls, each address may make as many as
-        ``failed_authentications`` allows; further ones are rate-limited.
+        ``failed_authentications`` allows; further ones are rate-limited. ``observer`` follows each call.
         """
+        self._observer = observer
         self._gate = gate
         self._admission = Admission(at_most, target_seconds)
         self._time = None if timeout_seconds is None else TimeLimit(timeout_seconds)
@@ -143,11 +166,13 @@ class Calls:
         Raises:
             CallFailed: what is inside raised an error, or the call was not let in.
         """
+        log_context.set({"request_id": call.call_id, "rpc": rpc})
+        self._observer.begin(call)
         if refused := self.refusal():
+            self._observer.end(refused.code.name, refused.reason)
             raise CallFailed(refused)
         started_seconds = time.perf_counter()
-        log_context.set({"request_id": call.call_id, "rpc": rpc})
-        code = _CANCELLED
+        code, reason = _CANCELLED, None
         if is_stream:
             call.check = lambda: self._gate.check_role(rpc, self._gate.caller(call.credentials))
         else:
@@ -160,8 +185,8 @@ class Calls:
             code = _OK
         except (Exception, asyncio.CancelledError) as error:
             failure = failure_of(self._meaning_of(error, task), call.call_id)
-            code = failure.code.name
-            metrics.call_failed(rpc, failure.reason)()
+            code, reason = failure.code.name, failure.reason
+            metrics.call_failed(rpc, reason)()
             raise CallFailed(failure) from error
         finally:
             if self._time is not None and task is not None:
@@ -175,6 +200,7 @@ class Calls:
             metrics.call_ended(rpc, code)(seconds)
             if call.is_logged:
                 self._log_call(code, round(seconds * 1000, 2), call.caller, peer)
+            self._observer.end(code, reason)
 
     async def stream(
         self, rpc: str, peer: str, call: Call, responses: Callable[[], AsyncGenerator[Response, None]]
