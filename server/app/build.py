@@ -9,12 +9,14 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 
 from server.app.errors import StartupError
-from server.application.event_feed import Watching
+from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor
-from server.application.payments import InstantProcessor, Payments, PaymentStore
-from server.application.reconciler import Janitor
-from server.application.stream_places import StreamPlaces
-from server.application.two_phase import Settling, SettlingLimits
+from server.application.immediate import ImmediateFlow
+from server.application.payments import Payments
+from server.application.ports import InstantProcessor, PaymentStore
+from server.application.reconciler import Reconciler
+from server.application.stream_limit import StreamLimit
+from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.config.processor import ProcessorKind, ProcessorSettings
 from server.config.settings import Settings
 from server.domain.identifiers import reference_maker
@@ -58,8 +60,8 @@ class RemoteProcessing:
     """A remote processor, and the parts that only it needs."""
 
     processor: StripeProcessor
-    settling: Settling
-    reconciler: Janitor
+    flow: TwoPhaseFlow
+    reconciler: Reconciler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ class Application:
     wait_for_database: Callable[[], Awaitable[None]]
     keys: MysqlKeyStore
     remote: RemoteProcessing | None
-    event_feed: Watching
+    event_feed: EventFeed
     relay: Relay
     calls: Calls
     worker_thread: LongWork
@@ -108,17 +110,17 @@ def build(
     payments = Payments(
         store
         or MysqlPaymentStore(database, settings.processor_janitor_after_seconds, TracedGroups if is_traced else Groups),
-        remote.settling if remote is not None else processor or _simulated(settings),
+        remote.flow if remote is not None else ImmediateFlow(processor or _simulated(settings)),
         new_reference=reference_maker(settings.reference_prefix),
         now=now,
     )
     if is_traced:
         payments = traced(payments)
-    event_feed = Watching(
+    event_feed = EventFeed(
         MysqlEventStore(database),
         interval_seconds=settings.event_relay_interval_seconds,
         heartbeat_seconds=settings.event_heartbeat_interval_seconds,
-        places=StreamPlaces(settings.max_watches, settings.max_watches_per_caller),
+        limit=StreamLimit(settings.max_watches, settings.max_watches_per_caller),
     )
     calls = _calls(settings, keys)
     currencies = Currencies(settings.default_currency, settings.currencies)
@@ -200,16 +202,16 @@ def _remote(settings: Settings, database: Database, now: Callable[[], datetime])
         first_pause_seconds=settings.processor_janitor_after_seconds,
         longest_pause_seconds=settings.processor_janitor_max_pause_seconds,
     )
-    limits = SettlingLimits(
+    limits = TwoPhaseLimits(
         margin_seconds=settings.processor_deadline_margin_seconds,
         call_seconds=settings.call_timeout_seconds,
         max_requests=settings.processor_max_requests,
         turn_seconds=settings.processor_janitor_after_seconds,
         key_lifetime_seconds=settings.processor_key_lifetime_seconds,
     )
-    settling = Settling(store, processor, limits, default_method=settings.processor_default_method, now=now)
-    reconciler = Janitor(store, processor, settling, settings.processor_janitor_interval_seconds)
-    return RemoteProcessing(processor, settling, reconciler)
+    flow = TwoPhaseFlow(store, processor, limits, default_method=settings.processor_default_method, now=now)
+    reconciler = Reconciler(store, processor, flow, settings.processor_janitor_interval_seconds)
+    return RemoteProcessing(processor, flow, reconciler)
 
 
 def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:

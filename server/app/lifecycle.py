@@ -60,7 +60,7 @@ async def run(application: Application, stop: asyncio.Event) -> None:
             return
         if application.remote is not None:
             opened.push_async_callback(application.remote.processor.close)
-            opened.push_async_callback(drain.close, application.remote.settling.close)
+            opened.push_async_callback(drain.close, application.remote.flow.close)
         opened.callback(application.worker_thread.close)
         await _start_servers(application, opened, monitoring)
         async with asyncio.TaskGroup() as background:

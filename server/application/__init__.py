@@ -1,4 +1,4 @@
-"""The use cases in the words of the domain, and the ports that they need: a store, a processor, a stream of events.
+"""The use cases in the words of the domain, and the ports that they need: stores, processors, a flow of charges.
 
-Nothing here knows SQL, protobuf, HTTP or a driver: adapters of the ports are in ``storage`` and ``processors``.
+Nothing here knows SQL, protobuf, HTTP or a driver. The adapters of the ports are in ``storage`` and ``processors``.
 """

@@ -1,77 +1,65 @@
-"""The use case of those who watch: events as they come, from now on or from a place in the stream.
+"""The use case of consumers: the stream of events, from now on or from a place in it.
 
-One reader of the stream serves all who are up to date; whoever is behind reads pages of their own until they are not.
+One reader of the stream serves all consumers that are up to date. A consumer that is behind reads pages of its own
+until it has caught up.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 
-from server.application.stream_places import StreamPlaces
+from server.application.ports import EventStore
+from server.application.stream_limit import StreamLimit
 from server.domain.errors import PaymentsError, ResumeTokenExpired, ShuttingDown
 from server.domain.events import PaymentEvent
 from server.observability import metrics
 
 _PAGE = 200
-"""How many events one who is behind has in memory, also when they take no more of them."""
+"""How many events a consumer that is behind holds in memory at most, even when it takes none of them."""
 
-_KEPT = 2000
-"""How many events stay in memory for all who are nearly up to date."""
+_RECENT = 2000
+"""How many events stay in memory for all consumers that are nearly up to date."""
 
-_CHECKED_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
-class EventStore(Protocol):
-    """Keeps events; each method raises ``StoreUnavailable`` when it cannot reach the database."""
-
-    async def last_sequence(self) -> int:
-        """Return the place of the newest event; 0 when there was never one."""
-
-    async def first_sequence(self) -> int:
-        """Return the place of the oldest event that is kept; that of the next to come when there is none."""
-
-    async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
-        """Return the events that follow the one with this place, in order, none left out."""
-
-
-class Watching:
-    """Lets many follow the stream."""
+class EventFeed:
+    """Serves the stream to many consumers."""
 
     def __init__(
-        self, store: EventStore, *, interval_seconds: float, heartbeat_seconds: float, places: StreamPlaces
+        self, store: EventStore, *, interval_seconds: float, heartbeat_seconds: float, limit: StreamLimit
     ) -> None:
-        """Read the stream at this interval while anybody follows it, and let as many follow it as there are places.
+        """Poll the stream at this interval while it has consumers, of which ``limit`` says how many there may be.
 
-        They are told after ``heartbeat_seconds`` without an event that there was none.
+        A consumer gets a heartbeat after ``heartbeat_seconds`` without an event.
         """
         self._store = store
         self._interval_seconds = interval_seconds
         self._heartbeat_seconds = heartbeat_seconds
-        self._places = places
-        self._recent: deque[PaymentEvent] = deque(maxlen=_KEPT)
+        self._limit = limit
+        self._recent: deque[PaymentEvent] = deque(maxlen=_RECENT)
         self._last: int | None = None
         self._news = asyncio.Event()
         self._poke = asyncio.Event()
         self._closed = False
-        metrics.watch_watches(lambda: places.taken)
+        metrics.watch_watches(lambda: limit.open_streams)
 
     async def run(self) -> None:
-        """Read the stream until cancelled; what goes wrong with the database is tried again."""
+        """Poll the stream until cancelled; retry after an error."""
         while True:
             try:
-                more = self._places.taken > 0 and await self._read()
+                more = self._limit.open_streams > 0 and await self._read()
             except PaymentsError:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            except Exception:  # noqa: BLE001 - if this ended, those who watch would hear nothing any more
+            except Exception:  # noqa: BLE001 - if this loop ended, no consumer would get another event
                 _log.exception("stream_not_read")
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
@@ -79,62 +67,63 @@ class Watching:
                 await self._pause()
 
     def poke(self) -> None:
-        """Have the stream read now: something has come."""
+        """Poll now, because there are new events."""
         self._poke.set()
 
     def close(self) -> None:
-        """End all that follow the stream, and let in no more."""
+        """End every stream, and begin no more."""
         self._closed = True
-        self._tell()
+        self._wake_consumers()
 
     async def watch(
         self, after: int | None, caller: str, check: Callable[[], None]
     ) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
-        """Give each event after a place, or from now on, with its own place; and None for that there was none.
+        """Yield each event after a sequence, or from now on, with its own sequence; None is a heartbeat.
 
-        There is a None at once. The stream holds a place of ``caller``. ``check`` is called at least once a second,
-        except while what is given is not taken.
+        The first one is a heartbeat, at once. The stream counts as one of ``caller``. ``check`` is called at least once
+        a second, except while the consumer takes nothing.
 
         Raises:
             Exception: whatever ``check`` raises.
-            TooManyWatches: as many as may follow the stream already, in all or of ``caller``.
-            ResumeTokenExpired: events after that place are no longer kept, or the stream has no such place.
+            TooManyWatches: as many streams are open as may be, in all or of ``caller``.
+            ResumeTokenExpired: the events after that sequence are no longer kept, or the stream has no such sequence.
             StoreUnavailable: the database cannot be reached.
             ShuttingDown: the service stops.
         """
-        with self._places.hold(caller):
-            if self._places.taken == 1:
-                # Nobody read the stream meanwhile.
+        with self._limit.hold(caller):
+            if self._limit.open_streams == 1:
+                # Without consumers, nobody read the stream.
                 self._last = None
                 self._recent.clear()
             self._poke.set()
-            place = await self._place(after)
+            place = await self._start(after)
             yield place, None
-            told_seconds = time.monotonic()
+            sent_seconds = time.monotonic()
             while True:
                 self._check_open()
                 check()
-                news = self._news  # before the look, so that nothing comes unnoticed in between
+                news = self._news  # before the events are read, so that none of them goes unnoticed
                 recent = self._recent_after(place)
                 events = await self._store.events_after(place, _PAGE) if recent is None else recent
                 for event in events:
                     if event.sequence != place + 1:
-                        # The numbers have no gap: what is missing was archived, since this one began so far back.
+                        # Sequences have no gaps, so the missing events were archived while this consumer was behind.
                         raise _expired()
                     yield event.sequence, event
                     place = event.sequence
                     self._check_open()
-                wait_seconds = self._heartbeat_seconds - (time.monotonic() - told_seconds)
+                wait_seconds = self._heartbeat_seconds - (time.monotonic() - sent_seconds)
                 if events or wait_seconds <= 0:
                     if not events:
                         yield place, None
-                    told_seconds = time.monotonic()
+                    sent_seconds = time.monotonic()
                     continue
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(min(wait_seconds, _CHECKED_SECONDS)):
+                    async with asyncio.timeout(min(wait_seconds, _CHECK_SECONDS)):
                         await news.wait()
 
-    async def _place(self, after: int | None) -> int:
+    async def _start(self, after: int | None) -> int:
+        """Return the sequence to begin after."""
         last = await self._store.last_sequence()
         if after is None:
             return last
@@ -145,7 +134,7 @@ class Watching:
         return after
 
     def _recent_after(self, place: int) -> list[PaymentEvent] | None:
-        """Return what is known to follow a place; None when that is not all that there is."""
+        """Return the events in memory after a sequence; None when older ones must be read from the store first."""
         if self._last is None or place >= self._last:
             return []
         oldest = self._recent[0].sequence if self._recent else self._last + 1
@@ -154,27 +143,26 @@ class Watching:
         return [event for event in self._recent if event.sequence > place][:_PAGE]
 
     async def _read(self) -> bool:
-        """Read what is new, and tell whether there may be more at once."""
+        """Read the new events, and return whether there may be more already."""
         if self._last is None:
-            # Whoever begins further back reads pages.
+            # Consumers that begin further back read pages.
             self._last = await self._store.last_sequence()
-            self._tell()
+            self._wake_consumers()
             return False
         events = await self._store.events_after(self._last, _PAGE)
         if events:
             self._recent.extend(events)
             self._last = events[-1].sequence
-            self._tell()
+            self._wake_consumers()
         return len(events) == _PAGE
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._interval_seconds if self._places.taken else None):
+            async with asyncio.timeout(self._interval_seconds if self._limit.open_streams else None):
                 await self._poke.wait()
         self._poke.clear()
 
-    def _tell(self) -> None:
-        """Wake all who wait for news."""
+    def _wake_consumers(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
 

@@ -1,15 +1,16 @@
-"""The janitor: asks a remote processor about what was left PENDING, by whichever replica, and has it settled.
+"""The reconciler: asks a remote processor about the charges and refunds left PENDING, by any replica, and settles them.
 
-Every replica has one. None knows of the others: each claims what is due, which puts off when it is due again, and keeps
-no lock while it asks. Should two ask about the same, the processor answers both alike, and it is settled once.
+Every replica runs one, and none knows of the others: each claims the requests that are due, which postpones them, and
+holds no lock while it asks. If two ask about the same request, the processor answers both alike, and the request is
+settled once.
 """
 
 import asyncio
-from typing import Protocol
 
 import structlog
 
-from server.application.two_phase import RemoteProcessor, Settling
+from server.application.ports import PendingStore, RemoteProcessor
+from server.application.two_phase import TwoPhaseFlow
 from server.domain.errors import OutcomeUnknown, PaymentsError
 from server.domain.processing import PendingRequest
 from server.observability import metrics
@@ -21,44 +22,34 @@ _KINDS = {"charge": 0, "refund": 0}
 _log = structlog.get_logger(__name__)
 
 
-class PendingStore(Protocol):
-    """Knows what has no outcome. Each method raises ``StoreUnavailable`` when it cannot reach the database."""
-
-    async def claim(self, at_most: int) -> list[PendingRequest]:
-        """Take what is due to be asked about, so that no other janitor does for a while."""
-
-    async def pending(self) -> tuple[dict[str, int], float]:
-        """Return how many charges and refunds have no outcome, by kind, and the age of the oldest in seconds, or 0."""
-
-
-class Janitor:
-    """Settles what is pending, for as long as it runs."""
+class Reconciler:
+    """Settles pending charges and refunds."""
 
     def __init__(
-        self, store: PendingStore, processor: RemoteProcessor, settling: Settling, interval_seconds: float
+        self, store: PendingStore, processor: RemoteProcessor, flow: TwoPhaseFlow, interval_seconds: float
     ) -> None:
-        """Look for what is due at this interval."""
+        """Look for requests that are due at this interval, and settle them through the flow of this replica's calls."""
         self._store = store
         self._processor = processor
-        self._settling = settling
+        self._flow = flow
         self._interval_seconds = interval_seconds
 
     async def run(self) -> None:
-        """Do so until cancelled; what goes wrong is tried again."""
+        """Run rounds until cancelled; retry after an error."""
         while True:
             try:
-                settled = await self.round()
+                claimed = await self.round()
             except PaymentsError:
                 await asyncio.sleep(_RETRY_SECONDS)
             except Exception:  # noqa: BLE001 - if this ended, payments would stay pending, and nobody would know
                 _log.exception("janitor_failed")
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                if settled < _CLAIMED_AT_ONCE:
+                if claimed < _CLAIMED_AT_ONCE:
                     await asyncio.sleep(self._interval_seconds)
 
     async def round(self) -> int:
-        """Ask about what is due now, some of it; return how many that were.
+        """Settle some of the requests that are due; return how many were claimed.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -74,7 +65,7 @@ class Janitor:
     async def _settle(self, request: PendingRequest) -> None:
         try:
             self._processor.check()
-            await self._settling.settle(request)
+            await self._flow.settle(request)
         except (OutcomeUnknown, PaymentsError) as error:
             refund_id = None if request.refund is None else request.refund.refund_id
             _log.warning(

@@ -9,7 +9,7 @@ from typing import NoReturn, cast
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.application.event_feed import Watching
+from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor
 from server.application.payments import Payments
 from server.domain.callers import Role
@@ -37,7 +37,7 @@ class _NoPayments:
         return find_nothing
 
     async def watch(self, *_arguments: object) -> AsyncGenerator[tuple[int, None], None]:
-        """Yield the start of the stream, as ``Watching`` does."""
+        """Yield the start of the stream, as ``EventFeed`` does."""
         yield 0, None
 
 
@@ -56,7 +56,7 @@ def service_without_database() -> Iterator[WithoutDatabase]:
     long_work = LongWork()
     gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
     payments = cast("Payments", _NoPayments())
-    servicer = PaymentServicer(payments, cast("Watching", _NoPayments()), _CURRENCIES, long_work)
+    servicer = PaymentServicer(payments, cast("EventFeed", _NoPayments()), _CURRENCIES, long_work)
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     settings = settings_of({"MYSQL_HOST": "none", "REST_DOCS": "true", "REST_METRICS": "true"})
     services = [(SERVICE, servicer)]

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from server.application.stream_places import StreamPlaces
+from server.application.stream_limit import StreamLimit
 from server.domain.errors import TooManyWatches
 from server.observability import metrics
 from server.observability.logs import RepeatedWarning
@@ -24,17 +24,17 @@ class ServiceStreams:
         """Let ``at_most`` be open, a quarter of them from one address."""
         self._kind = kind
         self._at_most = at_most
-        self._places = StreamPlaces(at_most)
+        self._limit = StreamLimit(at_most)
         self._writes = writes
         self._refused = RepeatedWarning("grpc_streams_refused")
-        metrics.watch_grpc_streams(kind, lambda: self._places.taken)
+        metrics.watch_grpc_streams(kind, lambda: self._limit.open_streams)
 
     async def serve(self, context: _Context, responses: AsyncGenerator[Any, None]) -> None:
         """Write ``responses`` until they end; a stream that is one too many ends in an error at once."""
         address = address_of(context.peer())
         try:
             async with aclosing(responses):
-                with self._places.hold(address):
+                with self._limit.hold(address):
                     async for response in responses:
                         await self._writes.write(context, response)
         except TooManyWatches as error:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from google.rpc import status_pb2
 from payments.v1 import payments_pb2 as pb
 
-from server.application.event_feed import Watching
+from server.application.event_feed import EventFeed
 from server.application.payments import Payments
 from server.domain.money import Currencies
 from server.transport.pipeline.calls import Call
@@ -20,11 +20,11 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
 class PaymentServicer:
     """``payments.v1.PaymentService``: a method for each RPC, with its name."""
 
-    def __init__(self, payments: Payments, watching: Watching, currencies: Currencies, long_work: LongWork) -> None:
+    def __init__(self, payments: Payments, feed: EventFeed, currencies: Currencies, long_work: LongWork) -> None:
         """Keep the use cases, the currencies by which amounts are read, and where large requests are worked on."""
         self._payments = payments
         self._long_work = long_work
-        self._watching = watching
+        self._feed = feed
         self._currencies = currencies
 
     async def Charge(self, request: pb.ChargeRequest, call: Call) -> pb.ChargeResponse:
@@ -75,6 +75,6 @@ class PaymentServicer:
     ) -> AsyncGenerator[pb.WatchPaymentsResponse, None]:
         """Stream what happens to payments."""
         after = event_codec.watch_request(request)
-        async with aclosing(self._watching.watch(after, call.caller_key, call.check)) as watched:
+        async with aclosing(self._feed.watch(after, call.caller_key, call.check)) as watched:
             async for place, event in watched:
                 yield event_codec.watch_response(place, event)

@@ -26,7 +26,7 @@ LISTENING = [
 ]
 STARTED = [*LISTENING, "grpc.start", "rest.start", "monitoring.start"]
 DRAINED = ["monitor.stop_serving", "event_feed.close", "calls.close", "calls.ended", "calls.end", "health.end_watches"]
-REMOTE_CLOSED = ["worker_thread.close", "remote.settling.close", "remote.processor.close"]
+REMOTE_CLOSED = ["worker_thread.close", "remote.flow.close", "remote.processor.close"]
 CLOSED = ["rest.stop", "grpc.stop", *REMOTE_CLOSED, "database.close", "tracing.close", "monitoring.stop"]
 BACKGROUND = ["background ended"] * 6
 
@@ -53,7 +53,7 @@ class Parts:
             "keys": SimpleNamespace(run=self.background),
             "remote": SimpleNamespace(
                 processor=SimpleNamespace(close=self.later("remote.processor.close")),
-                settling=SimpleNamespace(close=self.until("remote.settling.close")),
+                flow=SimpleNamespace(close=self.until("remote.flow.close")),
                 reconciler=SimpleNamespace(run=self.background),
             ),
             "event_feed": SimpleNamespace(run=self.background, close=self.now("event_feed.close")),

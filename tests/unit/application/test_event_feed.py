@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.application.event_feed import Watching
-from server.application.stream_places import StreamPlaces
+from server.application.event_feed import EventFeed
+from server.application.stream_limit import StreamLimit
 from server.domain.errors import ResumeTokenExpired
 from server.domain.events import EventKind, PaymentEvent
 from server.domain.money import Money
@@ -59,10 +59,10 @@ def test_events_that_are_archived_under_a_watcher_end_its_stream_with_the_reason
     seen = []
 
     async def watch() -> None:
-        watching = Watching(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, places=StreamPlaces(1))
-        reading = asyncio.create_task(watching.run())
+        feed = EventFeed(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, limit=StreamLimit(1))
+        reading = asyncio.create_task(feed.run())
         try:
-            async for place, event in watching.watch(0, "", lambda: None):
+            async for place, event in feed.watch(0, "", lambda: None):
                 if event is not None:
                     seen.append(place)
         finally:

@@ -5,8 +5,10 @@ from datetime import datetime
 
 import pytest
 
-from server.application.payments import InstantProcessor, Payments
-from server.application.two_phase import Settling, SettlingLimits
+from server.application.immediate import ImmediateFlow
+from server.application.payments import Payments
+from server.application.ports import ChargeFlow
+from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.domain.deadline import Deadline
 from server.domain.errors import (
     DeadlinePassed,
@@ -60,20 +62,24 @@ class Deciding:
         return Decision(charge.method or PaymentMethod.CARD, status)
 
 
-def over(store: FakePaymentStore, processor: InstantProcessor | Settling) -> Payments:
+def immediate() -> ImmediateFlow:
+    return ImmediateFlow(Deciding())
+
+
+def over(store: FakePaymentStore, flow: ChargeFlow) -> Payments:
     """Return the use cases, whose references are R1, R2 and so on, each with the year of its payment."""
     numbers = itertools.count(1)
 
     def new_reference(create_time: datetime) -> str:
         return f"R{next(numbers)}-{create_time.year}"
 
-    return Payments(store, processor, new_reference=new_reference, now=lambda: NOW)
+    return Payments(store, flow, new_reference=new_reference, now=lambda: NOW)
 
 
 async def test_a_charge_is_stored_as_the_processor_decided_with_a_reference_of_its_time() -> None:
     store = FakePaymentStore()
     charge = new_charge(method=None)
-    outcome = await over(store, Deciding()).charge(charge, Deadline())
+    outcome = await over(store, immediate()).charge(charge, Deadline())
     payment = outcome.payment
     assert (
         payment.order_id,
@@ -89,28 +95,28 @@ async def test_a_charge_is_stored_as_the_processor_decided_with_a_reference_of_i
 
 async def test_a_reference_that_is_taken_is_replaced_without_deciding_again() -> None:
     store, processor = FakePaymentStore(["R1-2026", "R2-2026"]), Deciding()
-    outcome = await over(store, processor).charge(new_charge(), Deadline())
+    outcome = await over(store, ImmediateFlow(processor)).charge(new_charge(), Deadline())
     assert outcome.payment.reference == "R3-2026"
     assert len(processor.decided) == 1
 
 
 async def test_a_fifth_reference_is_tried_and_no_sixth() -> None:
     taken = [f"R{number}-2026" for number in range(1, 5)]
-    assert (await over(FakePaymentStore(taken), Deciding()).charge(new_charge(), Deadline())).payment
+    assert (await over(FakePaymentStore(taken), immediate()).charge(new_charge(), Deadline())).payment
     store = FakePaymentStore([*taken, "R5-2026"])
     with pytest.raises(ReferenceTaken):
-        await over(store, Deciding()).charge(new_charge(), Deadline())
+        await over(store, immediate()).charge(new_charge(), Deadline())
     assert len(store.batches) == 5
-    (outcome,) = await over(FakePaymentStore(taken), Deciding()).charge_many([new_charge()], Deadline())
+    (outcome,) = await over(FakePaymentStore(taken), immediate()).charge_many([new_charge()], Deadline())
     assert isinstance(outcome, ChargeOutcome)
     store = FakePaymentStore([*taken, "R5-2026"])
-    (outcome,) = await over(store, Deciding()).charge_many([new_charge()], Deadline())
+    (outcome,) = await over(store, immediate()).charge_many([new_charge()], Deadline())
     assert isinstance(outcome, ReferenceTaken)
     assert len(store.batches) == 5
 
 
 async def test_a_deadline_reaches_the_store() -> None:
-    payments = over(FakePaymentStore(), Deciding())
+    payments = over(FakePaymentStore(), immediate())
     passed = Deadline.after(-1)
     with pytest.raises(DeadlinePassed):
         await payments.charge(new_charge(), passed)
@@ -121,7 +127,7 @@ async def test_a_deadline_reaches_the_store() -> None:
 
 
 async def test_a_charge_is_counted_once_however_often_it_is_repeated() -> None:
-    payments = over(FakePaymentStore(), Deciding())
+    payments = over(FakePaymentStore(), immediate())
     labels = {"method": "COD", "status": "FAILED"}
     before = counted("payments_charges", **labels)
     charge = new_charge("again", PaymentMethod.COD)
@@ -142,7 +148,7 @@ async def test_each_of_many_charges_has_the_outcome_of_its_place() -> None:
         new_charge(order_id=13),
         new_charge(order_id=3),
     ]
-    first, unreadable, second, refused, third = await over(store, Deciding()).charge_many(charges, Deadline())
+    first, unreadable, second, refused, third = await over(store, immediate()).charge_many(charges, Deadline())
     assert unreadable is UNREADABLE
     assert isinstance(refused, ProcessorUnavailable)
     made = [one.payment for one in (first, second, third) if isinstance(one, ChargeOutcome)]
@@ -153,7 +159,7 @@ async def test_each_of_many_charges_has_the_outcome_of_its_place() -> None:
 
 async def test_the_store_is_not_asked_for_charges_that_are_all_refused() -> None:
     store = FakePaymentStore()
-    outcomes = await over(store, Deciding()).charge_many([UNREADABLE, new_charge(order_id=13)], Deadline())
+    outcomes = await over(store, immediate()).charge_many([UNREADABLE, new_charge(order_id=13)], Deadline())
     assert [isinstance(one, PaymentsError) for one in outcomes] == [True, True]
     assert not store.batches
 
@@ -162,7 +168,7 @@ async def test_the_store_is_not_asked_for_charges_that_are_all_refused() -> None
 async def test_a_refund_is_made_once_now_and_counted_once(amount: int | None, kind: str) -> None:
     store = FakePaymentStore()
     store.add(stored(1, Status.SUCCEEDED))
-    payments = over(store, Deciding())
+    payments = over(store, immediate())
     before = counted("payments_refunds", kind=kind)
     refund = new_refund(1, amount, "again")
     first = await payments.refund(refund, Deadline())
@@ -179,14 +185,14 @@ async def test_a_refund_that_is_not_possible_is_the_callers_to_know() -> None:
     store = FakePaymentStore()
     store.add(stored(1, Status.FAILED))
     with pytest.raises(PaymentFailed):
-        await over(store, Deciding()).refund(new_refund(1), Deadline())
+        await over(store, immediate()).refund(new_refund(1), Deadline())
 
 
 async def test_what_is_read_is_what_the_store_has() -> None:
     store = FakePaymentStore()
     payment = stored(1)
     store.add(payment)
-    payments = over(store, Deciding())
+    payments = over(store, immediate())
     details = PaymentDetails(payment, (), has_more=False)
     assert await payments.get_payment("R1", Deadline()) == details
     assert await payments.list_refunds(RefundsQuery(1, 10, None), Deadline()) == details
@@ -197,11 +203,11 @@ async def test_what_is_read_is_what_the_store_has() -> None:
 
 
 def with_remote(store: FakePaymentStore, processor: FakeProcessor, outcomes: FakeSettlementStore) -> Payments:
-    limits = SettlingLimits(
+    limits = TwoPhaseLimits(
         margin_seconds=0, call_seconds=60, max_requests=10, turn_seconds=60, key_lifetime_seconds=86_400
     )
-    settling = Settling(outcomes, processor, limits, default_method=PaymentMethod.CARD, now=lambda: NOW)
-    return over(store, settling)
+    flow = TwoPhaseFlow(outcomes, processor, limits, default_method=PaymentMethod.CARD, now=lambda: NOW)
+    return over(store, flow)
 
 
 async def test_a_charge_is_reserved_before_a_remote_processor_is_asked_and_then_settled() -> None:

@@ -1,4 +1,4 @@
-"""The janitor over ports in memory: what it claims, when it asks, and that nothing ends it."""
+"""The reconciler over ports in memory: what it claims, when it asks, and that nothing ends it."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import structlog
 
-from server.application.reconciler import Janitor
-from server.application.two_phase import Settling, SettlingLimits
+from server.application.reconciler import Reconciler
+from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.domain.errors import StoreUnavailable
 from server.domain.payment import PaymentMethod, Status
 from server.domain.processing import Outcome, PendingRequest
@@ -17,7 +17,7 @@ from tests.support.fakes import NOW, UNKNOWN, FakeProcessor, FakeSettlementStore
 
 pytestmark = pytest.mark.asyncio
 
-LIMITS = SettlingLimits(margin_seconds=0, call_seconds=60, max_requests=100, turn_seconds=60, key_lifetime_seconds=1000)
+LIMITS = TwoPhaseLimits(margin_seconds=0, call_seconds=60, max_requests=100, turn_seconds=60, key_lifetime_seconds=1000)
 
 
 class FakePendingStore:
@@ -68,9 +68,9 @@ def outcomes() -> FakeSettlementStore:
 
 
 @pytest.fixture
-def janitor(pending: FakePendingStore, processor: FakeProcessor, outcomes: FakeSettlementStore) -> Janitor:
-    settling = Settling(outcomes, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
-    return Janitor(pending, processor, settling, interval_seconds=0.01)
+def reconciler(pending: FakePendingStore, processor: FakeProcessor, outcomes: FakeSettlementStore) -> Reconciler:
+    flow = TwoPhaseFlow(outcomes, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
+    return Reconciler(pending, processor, flow, interval_seconds=0.01)
 
 
 @pytest.fixture
@@ -86,52 +86,52 @@ def shown() -> dict[str, float | None]:
 
 
 async def test_a_round_settles_what_is_due(
-    janitor: Janitor, pending: FakePendingStore, outcomes: FakeSettlementStore
+    reconciler: Reconciler, pending: FakePendingStore, outcomes: FakeSettlementStore
 ) -> None:
     pending.add_charges(2)
     pending.due.append(PendingRequest(stored(9, Status.SUCCEEDED), stored_refund(4, 9), 12.34, 3, "pi_9"))
-    assert await janitor.round() == 3
+    assert await reconciler.round() == 3
     done = Outcome(Status.SUCCEEDED, "pi_1")
     assert (outcomes.charges, outcomes.refunds) == ({1: done, 2: done}, {4: done})
 
 
 async def test_a_round_takes_a_few_at_a_time_and_one_while_the_processor_does_not_answer(
-    janitor: Janitor, pending: FakePendingStore, processor: FakeProcessor
+    reconciler: Reconciler, pending: FakePendingStore, processor: FakeProcessor
 ) -> None:
     pending.add_charges(20)
-    assert await janitor.round() == 16
+    assert await reconciler.round() == 16
     processor.is_answering = False
-    assert await janitor.round() == 1
+    assert await reconciler.round() == 1
     assert pending.claimed == [16, 1]
 
 
 async def test_nothing_is_claimed_when_nothing_is_pending_or_the_processor_may_not_be_asked(
-    janitor: Janitor, pending: FakePendingStore, processor: FakeProcessor
+    reconciler: Reconciler, pending: FakePendingStore, processor: FakeProcessor
 ) -> None:
-    assert await janitor.round() == 0
+    assert await reconciler.round() == 0
     pending.add_charges(1)
     processor.may_be_asked = False
-    assert await janitor.round() == 0
+    assert await reconciler.round() == 0
     assert not pending.claimed
     assert not processor.asked
 
 
-async def test_metrics_show_what_is_pending_of_each_kind(janitor: Janitor, pending: FakePendingStore) -> None:
+async def test_metrics_show_what_is_pending_of_each_kind(reconciler: Reconciler, pending: FakePendingStore) -> None:
     pending.add_charges(20)
-    await janitor.round()
+    await reconciler.round()
     assert shown() == {"charge": 20.0, "refund": 0.0, "oldest": 12.34}
-    await janitor.round()
-    await janitor.round()
+    await reconciler.round()
+    await reconciler.round()
     assert shown() == {"charge": 0.0, "refund": 0.0, "oldest": 0.0}
 
 
 async def test_what_cannot_be_settled_is_logged_and_keeps_nothing_else_from_it(
-    janitor: Janitor, pending: FakePendingStore, processor: FakeProcessor, log: list[Any]
+    reconciler: Reconciler, pending: FakePendingStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     processor.answer = processor.found = UNKNOWN
     pending.add_charges(1)
     pending.due.append(PendingRequest(stored(9, Status.SUCCEEDED), stored_refund(4, 9), 12.36, 1, "pi_9"))
-    assert await janitor.round() == 2
+    assert await reconciler.round() == 2
     same = {"event": "still_pending", "log_level": "warning", "reason": "no answer"}
     assert log == [
         {**same, "payment_id": 1, "refund_id": None, "age_seconds": 12.3, "attempts": 3},
@@ -140,21 +140,21 @@ async def test_what_cannot_be_settled_is_logged_and_keeps_nothing_else_from_it(
 
 
 async def test_a_processor_that_is_away_by_then_is_not_asked_for_what_was_claimed(
-    janitor: Janitor, pending: FakePendingStore, processor: FakeProcessor, log: list[Any]
+    reconciler: Reconciler, pending: FakePendingStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     pending.add_charges(2)
     pending.on_claim = lambda: setattr(processor, "may_be_asked", False)
-    assert await janitor.round() == 2
+    assert await reconciler.round() == 2
     assert not processor.asked
     assert [event["event"] for event in log] == ["still_pending"] * 2
 
 
 async def test_it_goes_on_after_any_error_and_settles_all_there_is(
-    janitor: Janitor, pending: FakePendingStore, outcomes: FakeSettlementStore, log: list[Any]
+    reconciler: Reconciler, pending: FakePendingStore, outcomes: FakeSettlementStore, log: list[Any]
 ) -> None:
     pending.errors = [StoreUnavailable("not there"), ZeroDivisionError()]
     pending.add_charges(40)
-    running = asyncio.create_task(janitor.run())
+    running = asyncio.create_task(reconciler.run())
     while len(outcomes.charges) < 40:
         assert not running.done()
         await asyncio.sleep(0.01)
@@ -167,10 +167,10 @@ async def test_it_goes_on_after_any_error_and_settles_all_there_is(
 async def test_it_rests_only_when_a_round_finds_less_than_it_may_take(
     pending: FakePendingStore, processor: FakeProcessor, outcomes: FakeSettlementStore
 ) -> None:
-    settling = Settling(outcomes, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
-    janitor = Janitor(pending, processor, settling, interval_seconds=3600)
+    flow = TwoPhaseFlow(outcomes, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
+    reconciler = Reconciler(pending, processor, flow, interval_seconds=3600)
     pending.add_charges(2 * 16)
-    running = asyncio.create_task(janitor.run())
+    running = asyncio.create_task(reconciler.run())
     await until(lambda: pending.looks == 3)
     for _ in range(1000):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Settling over ports in memory: what a remote processor is asked, when, and what becomes of its answers."""
+"""The two-phase flow over ports in memory: what a remote processor is asked, when, and what becomes of its answers."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import structlog
 
-from server.application.two_phase import Settling, SettlingLimits
+from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest, OutcomeUnknown, Overloaded, ProcessorUnavailable
 from server.domain.money import Money
-from server.domain.payment import ChargeOutcome, PaymentMethod, RefundOutcome, Status
+from server.domain.payment import ChargeOutcome, Decision, PaymentMethod, RefundOutcome, Status
 from server.domain.processing import Capture, GiveBack, Outcome, PendingRequest
 from tests.support.fakes import (
     NOW,
@@ -21,6 +21,7 @@ from tests.support.fakes import (
     FakeSettlementStore,
     counted,
     new_charge,
+    new_refund,
     stored,
     stored_refund,
     until,
@@ -28,7 +29,7 @@ from tests.support.fakes import (
 
 pytestmark = pytest.mark.asyncio
 
-LIMITS = SettlingLimits(
+LIMITS = TwoPhaseLimits(
     margin_seconds=0, call_seconds=60, max_requests=100, turn_seconds=60, key_lifetime_seconds=86_400
 )
 DECLINED = Outcome(Status.FAILED, None)
@@ -45,11 +46,11 @@ def store() -> FakeSettlementStore:
 
 
 @pytest.fixture
-def settling_with(processor: FakeProcessor, store: FakeSettlementStore) -> Callable[..., Settling]:
+def flow_with(processor: FakeProcessor, store: FakeSettlementStore) -> Callable[..., TwoPhaseFlow]:
     """Make one with limits of the test's own."""
 
-    def make(**limits: float) -> Settling:
-        return Settling(
+    def make(**limits: float) -> TwoPhaseFlow:
+        return TwoPhaseFlow(
             store,
             processor,
             replace(LIMITS, **limits),  # type: ignore[arg-type]
@@ -61,8 +62,8 @@ def settling_with(processor: FakeProcessor, store: FakeSettlementStore) -> Calla
 
 
 @pytest.fixture
-def settling(settling_with: Callable[..., Settling]) -> Settling:
-    return settling_with()
+def flow(flow_with: Callable[..., TwoPhaseFlow]) -> TwoPhaseFlow:
+    return flow_with()
 
 
 @pytest.fixture
@@ -80,59 +81,59 @@ def reserved_refund(refund_id: int = 1) -> RefundOutcome:
     return RefundOutcome(refund, stored(9, Status.SUCCEEDED, 56_100), replayed=False, is_new=True)
 
 
-async def test_a_charge_has_the_method_that_it_names_or_the_default_one(settling: Settling) -> None:
-    assert settling.method_of(new_charge(method=PaymentMethod.UPI)) is PaymentMethod.UPI
-    assert settling.method_of(new_charge(method=None)) is PaymentMethod.CARD
+async def test_a_charge_has_the_method_that_it_names_or_the_default_one(flow: TwoPhaseFlow) -> None:
+    assert await flow.decide(new_charge(method=PaymentMethod.UPI)) == Decision(PaymentMethod.UPI, Status.PENDING)
+    assert await flow.decide(new_charge(method=None)) == Decision(PaymentMethod.CARD, Status.PENDING)
 
 
-async def test_a_method_that_the_processor_cannot_charge_by_is_refused(settling: Settling) -> None:
+async def test_a_method_that_the_processor_cannot_charge_by_is_refused(flow: TwoPhaseFlow) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        settling.method_of(new_charge(method=PaymentMethod.COD))
+        await flow.decide(new_charge(method=PaymentMethod.COD))
     assert refused.value.violations == (FieldViolation("method", "must be one of CARD, UPI, or left out"),)
 
 
 async def test_an_amount_that_the_processor_cannot_charge_is_refused(
-    settling: Settling, processor: FakeProcessor
+    flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     processor.refused_amount = Money("INR", 56_100)
     with pytest.raises(InvalidRequest) as refused:
-        settling.method_of(new_charge())
+        await flow.decide(new_charge())
     assert refused.value.violations == (FieldViolation("amount", "must be another amount"),)
 
 
 async def test_nothing_more_is_admitted_while_as_many_charges_and_refunds_wait_as_may(
-    settling_with: Callable[..., Settling], processor: FakeProcessor
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor
 ) -> None:
-    settling = settling_with(in_progress=3)
+    flow = flow_with(in_progress=3)
     processor.may_answer.clear()
     at_once = Deadline.after(0)
-    await settling.charged(reserved(), at_once)
-    await settling.refunded(reserved_refund(1), at_once)
-    settling.admit()
-    await settling.refunded(reserved_refund(2), at_once)
+    await flow.finish_charge(reserved(), at_once)
+    await flow.finish_refund(reserved_refund(1), at_once)
+    flow.decide_refund(new_refund())
+    await flow.finish_refund(reserved_refund(2), at_once)
     with pytest.raises(Overloaded):
-        settling.admit()
+        flow.decide_refund(new_refund())
     processor.may_answer.set()
-    await settling.close(Deadline())
-    settling.admit()
+    await flow.close(Deadline())
+    flow.decide_refund(new_refund())
 
 
-async def test_nothing_is_admitted_while_the_processor_is_away(settling: Settling, processor: FakeProcessor) -> None:
-    settling.admit()
+async def test_nothing_is_admitted_while_the_processor_is_away(flow: TwoPhaseFlow, processor: FakeProcessor) -> None:
+    flow.decide_refund(new_refund())
     processor.may_be_asked = False
     with pytest.raises(ProcessorUnavailable):
-        settling.admit()
+        flow.decide_refund(new_refund())
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED])
 async def test_a_charge_becomes_what_the_processor_says_and_is_counted(
-    settling: Settling, processor: FakeProcessor, store: FakeSettlementStore, status: Status
+    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore, status: Status
 ) -> None:
     payments = {"method": "UPI", "status": status.name}
     by_call = {"kind": "charge", "by": "call", "outcome": status.name}
     before = counted("payments_charges", **payments), counted("payments_settled", **by_call)
     processor.answer = Outcome(status, "pi_1")
-    outcome = await settling.charged(reserved(), Deadline())
+    outcome = await flow.finish_charge(reserved(), Deadline())
     assert outcome == ChargeOutcome(stored(1, status), replayed=False)
     assert processor.asked == [Capture.of(stored(1))]
     assert store.charges == {1: Outcome(status, "pi_1")}
@@ -141,19 +142,19 @@ async def test_a_charge_becomes_what_the_processor_says_and_is_counted(
     assert after == (before[0] + 1, before[1] + 1)
 
 
-async def test_a_charge_that_has_its_outcome_is_not_asked_again(settling: Settling, processor: FakeProcessor) -> None:
+async def test_a_charge_that_has_its_outcome_is_not_asked_again(flow: TwoPhaseFlow, processor: FakeProcessor) -> None:
     outcome = ChargeOutcome(stored(1, Status.FAILED), replayed=True)
-    assert await settling.charged(outcome, Deadline()) is outcome
+    assert await flow.finish_charge(outcome, Deadline()) is outcome
     assert not processor.asked
 
 
 async def test_a_repeated_charge_waits_for_the_call_that_asks_the_processor(
-    settling: Settling, processor: FakeProcessor
+    flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     processor.may_answer.clear()
-    first = asyncio.create_task(settling.charged(reserved(), Deadline()))
+    first = asyncio.create_task(flow.finish_charge(reserved(), Deadline()))
     await until(lambda: bool(processor.asked))
-    again = asyncio.create_task(settling.charged(ChargeOutcome(stored(1), replayed=True), Deadline()))
+    again = asyncio.create_task(flow.finish_charge(ChargeOutcome(stored(1), replayed=True), Deadline()))
     await asyncio.sleep(0)
     processor.may_answer.set()
     assert await first == ChargeOutcome(stored(1, Status.SUCCEEDED), replayed=False)
@@ -162,10 +163,10 @@ async def test_a_repeated_charge_waits_for_the_call_that_asks_the_processor(
 
 
 async def test_a_repeated_charge_that_another_replica_asks_for_is_pending(
-    settling: Settling, processor: FakeProcessor
+    flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     outcome = ChargeOutcome(stored(1), replayed=True)
-    assert await settling.charged(outcome, Deadline()) is outcome
+    assert await flow.finish_charge(outcome, Deadline()) is outcome
     assert not processor.asked
 
 
@@ -175,68 +176,68 @@ async def test_a_repeated_charge_that_another_replica_asks_for_is_pending(
     ids=str,
 )
 async def test_a_caller_is_told_before_its_time_is_up_and_the_outcome_is_kept_all_the_same(
-    settling_with: Callable[..., Settling],
+    flow_with: Callable[..., TwoPhaseFlow],
     processor: FakeProcessor,
     store: FakeSettlementStore,
     limits: dict[str, float],
     deadline_seconds: float | None,
 ) -> None:
-    settling = settling_with(**limits)
+    flow = flow_with(**limits)
     processor.may_answer.clear()
-    outcome = await settling.charged(reserved(), Deadline.after(deadline_seconds))
+    outcome = await flow.finish_charge(reserved(), Deadline.after(deadline_seconds))
     assert outcome == reserved()
-    refund = await settling.refunded(reserved_refund(), Deadline.after(deadline_seconds))
+    refund = await flow.finish_refund(reserved_refund(), Deadline.after(deadline_seconds))
     assert refund == reserved_refund()
     assert not store.charges
     processor.may_answer.set()
-    await settling.close(Deadline())
+    await flow.close(Deadline())
     assert store.charges == {1: Outcome(Status.SUCCEEDED, "pi_1")}
     assert store.refunds == {1: Outcome(Status.SUCCEEDED, "pi_1")}
 
 
 async def test_a_caller_that_goes_away_leaves_its_charge_with_the_processor(
-    settling: Settling, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
 ) -> None:
     processor.may_answer.clear()
-    call = asyncio.create_task(settling.charged(reserved(), Deadline()))
+    call = asyncio.create_task(flow.finish_charge(reserved(), Deadline()))
     await until(lambda: bool(processor.asked))
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     processor.may_answer.set()
-    await settling.close(Deadline())
+    await flow.close(Deadline())
     assert store.charges == {1: Outcome(Status.SUCCEEDED, "pi_1")}
 
 
 @pytest.mark.parametrize("error", [UNKNOWN, ProcessorUnavailable("not now", 1)])
 async def test_a_charge_whose_outcome_is_unknown_is_left_pending(
-    settling: Settling, processor: FakeProcessor, store: FakeSettlementStore, log: list[Any], error: Exception
+    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore, log: list[Any], error: Exception
 ) -> None:
     processor.answer = error
-    assert await settling.charged(reserved(), Deadline()) == reserved()
+    assert await flow.finish_charge(reserved(), Deadline()) == reserved()
     assert not store.charges
     assert log == [{"event": "left_pending", "log_level": "warning", "reason": str(error), "payment_id": 1}]
 
 
 async def test_a_fault_of_our_own_leaves_a_refund_pending_and_is_logged(
-    settling: Settling, processor: FakeProcessor, log: list[Any]
+    flow: TwoPhaseFlow, processor: FakeProcessor, log: list[Any]
 ) -> None:
     processor.answer = ZeroDivisionError()
-    assert await settling.refunded(reserved_refund(), Deadline()) == reserved_refund()
+    assert await flow.finish_refund(reserved_refund(), Deadline()) == reserved_refund()
     ((event),) = log
     assert (event["event"], event["log_level"], event["refund_id"]) == ("settling_failed", "error", 1)
 
 
 async def test_the_processor_is_asked_for_no_more_at_a_time_than_is_allowed(
-    settling_with: Callable[..., Settling], processor: FakeProcessor, store: FakeSettlementStore
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore
 ) -> None:
-    settling = settling_with(max_requests=2)
+    flow = flow_with(max_requests=2)
     processor.answer = UNKNOWN
-    calls = [settling.charged(reserved(number), Deadline()) for number in range(5)]
+    calls = [flow.finish_charge(reserved(number), Deadline()) for number in range(5)]
     await asyncio.gather(*calls)
     assert len(processor.asked) == 5, "one that failed makes room for the next"
     processor.answer = Outcome(Status.SUCCEEDED, "pi_1")
     processor.may_answer.clear()
-    again = [asyncio.create_task(settling.charged(reserved(number), Deadline())) for number in range(5)]
+    again = [asyncio.create_task(flow.finish_charge(reserved(number), Deadline())) for number in range(5)]
     await until(lambda: processor.in_progress == 2)
     processor.may_answer.set()
     await asyncio.gather(*again)
@@ -245,13 +246,13 @@ async def test_the_processor_is_asked_for_no_more_at_a_time_than_is_allowed(
 
 
 async def test_a_charge_that_waits_too_long_for_its_turn_is_left_pending(
-    settling_with: Callable[..., Settling], processor: FakeProcessor, store: FakeSettlementStore, log: list[Any]
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, log: list[Any]
 ) -> None:
-    settling = settling_with(max_requests=1, turn_seconds=0.01)
+    flow = flow_with(max_requests=1, turn_seconds=0.01)
     processor.may_answer.clear()
-    first = asyncio.create_task(settling.charged(reserved(1), Deadline()))
+    first = asyncio.create_task(flow.finish_charge(reserved(1), Deadline()))
     await until(lambda: bool(processor.asked))
-    assert await settling.charged(reserved(2), Deadline()) == reserved(2)
+    assert await flow.finish_charge(reserved(2), Deadline()) == reserved(2)
     assert [event["payment_id"] for event in log] == [2]
     processor.may_answer.set()
     assert (await first).payment.status is Status.SUCCEEDED
@@ -260,13 +261,13 @@ async def test_a_charge_that_waits_too_long_for_its_turn_is_left_pending(
 
 @pytest.mark.parametrize(("status", "refunded"), [(Status.SUCCEEDED, 56_100), (Status.FAILED, 0)])
 async def test_a_refund_becomes_what_the_processor_says_of_its_payment(
-    settling: Settling, processor: FakeProcessor, store: FakeSettlementStore, status: Status, refunded: int
+    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore, status: Status, refunded: int
 ) -> None:
     by_call = {"kind": "refund", "by": "call", "outcome": status.name}
     before = counted("payments_refunds", kind="full"), counted("payments_settled", **by_call)
     store.processor_ids[9] = "pi_9"
     processor.answer = Outcome(status, "re_1")
-    outcome = await settling.refunded(reserved_refund(), Deadline())
+    outcome = await flow.finish_refund(reserved_refund(), Deadline())
     assert outcome == RefundOutcome(
         stored_refund(1, 9, status), stored(9, Status.SUCCEEDED, refunded), replayed=False, is_new=True
     )
@@ -278,24 +279,24 @@ async def test_a_refund_becomes_what_the_processor_says_of_its_payment(
 
 
 async def test_a_refund_that_has_its_outcome_or_no_record_is_not_asked(
-    settling: Settling, processor: FakeProcessor
+    flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     payment = stored(9, Status.SUCCEEDED, 56_100)
     for refund in (None, stored_refund(1, 9, Status.FAILED)):
         outcome = RefundOutcome(refund, payment, replayed=True, is_new=False)
-        assert await settling.refunded(outcome, Deadline()) is outcome
+        assert await flow.finish_refund(outcome, Deadline()) is outcome
     assert not processor.asked
 
 
 async def test_a_repeated_refund_waits_for_the_call_that_asks_the_processor(
-    settling: Settling, processor: FakeProcessor
+    flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     repeated = replace(reserved_refund(), replayed=True, is_new=False)
-    assert await settling.refunded(repeated, Deadline()) is repeated, "another replica asks"
+    assert await flow.finish_refund(repeated, Deadline()) is repeated, "another replica asks"
     processor.may_answer.clear()
-    first = asyncio.create_task(settling.refunded(reserved_refund(), Deadline()))
+    first = asyncio.create_task(flow.finish_refund(reserved_refund(), Deadline()))
     await until(lambda: bool(processor.asked))
-    again = asyncio.create_task(settling.refunded(repeated, Deadline()))
+    again = asyncio.create_task(flow.finish_refund(repeated, Deadline()))
     await asyncio.sleep(0)
     processor.may_answer.set()
     settled = await first
@@ -320,13 +321,13 @@ LIFETIME = 1000.0
 
 @pytest.mark.parametrize("age_seconds", [0.0, 749.9])
 async def test_what_is_pending_is_asked_again_while_its_key_is_remembered(
-    settling_with: Callable[..., Settling], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
 ) -> None:
-    settling = settling_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=LIFETIME)
     labels = {"by": "janitor", "outcome": "SUCCEEDED"}
     before = [counted("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")]
-    await settling.settle(pending(age_seconds))
-    await settling.settle(pending_refund(age_seconds))
+    await flow.settle(pending(age_seconds))
+    await flow.settle(pending_refund(age_seconds))
     assert processor.asked == [Capture.of(stored(1)), GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
     assert not processor.looked_up
     assert store.charges == store.refunds == {1: Outcome(Status.SUCCEEDED, "pi_1")}
@@ -337,12 +338,12 @@ async def test_what_is_pending_is_asked_again_while_its_key_is_remembered(
 
 @pytest.mark.parametrize("age_seconds", [750.0, 999.9, 1000.0, 5000.0])
 async def test_what_is_older_is_only_looked_up(
-    settling_with: Callable[..., Settling], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
 ) -> None:
-    settling = settling_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=LIFETIME)
     processor.found = DECLINED
-    await settling.settle(pending(age_seconds))
-    await settling.settle(pending_refund(age_seconds))
+    await flow.settle(pending(age_seconds))
+    await flow.settle(pending_refund(age_seconds))
     assert not processor.asked
     assert processor.looked_up == [Capture.of(stored(1)), GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
     assert store.charges == store.refunds == {1: DECLINED}
@@ -350,94 +351,94 @@ async def test_what_is_older_is_only_looked_up(
 
 @pytest.mark.parametrize("age_seconds", [0.0, 749.9])
 async def test_what_is_asked_again_without_an_answer_is_looked_up(
-    settling_with: Callable[..., Settling], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
 ) -> None:
-    settling = settling_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=LIFETIME)
     processor.answer = UNKNOWN
     processor.found = Outcome(Status.SUCCEEDED, "pi_2")
-    await settling.settle(pending(age_seconds))
+    await flow.settle(pending(age_seconds))
     assert store.charges == {1: Outcome(Status.SUCCEEDED, "pi_2")}
     processor.found = None
     with pytest.raises(OutcomeUnknown) as unknown:
-        await settling.settle(pending_refund(age_seconds))
+        await flow.settle(pending_refund(age_seconds))
     assert unknown.value is UNKNOWN
     assert not store.refunds
 
 
 async def test_what_the_processor_does_not_know_stays_pending_while_its_key_is_remembered_and_fails_then(
-    settling_with: Callable[..., Settling], store: FakeSettlementStore, log: list[Any]
+    flow_with: Callable[..., TwoPhaseFlow], store: FakeSettlementStore, log: list[Any]
 ) -> None:
-    settling = settling_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=LIFETIME)
     told = "the processor is no longer asked for it, and does not show it yet"
     with pytest.raises(OutcomeUnknown, match=f"^{told}$"):
-        await settling.settle(pending(999.9))
+        await flow.settle(pending(999.9))
     assert not store.charges
     before = counted("payments_processor_problems", problem="never_did")
-    await settling.settle(pending(1000.0))
+    await flow.settle(pending(1000.0))
     assert store.charges == {1: DECLINED}
     assert counted("payments_processor_problems", problem="never_did") == before + 1
     assert log == [{"event": "processor_never_did", "log_level": "error", "reference": "R1", "kind": "Capture"}]
 
 
 async def test_what_cannot_be_looked_up_stays_pending_however_old_it_is(
-    settling: Settling, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
 ) -> None:
     processor.found = UNKNOWN
     with pytest.raises(OutcomeUnknown):
-        await settling.settle(pending(1_000_000))
+        await flow.settle(pending(1_000_000))
     assert not store.charges
 
 
 async def test_what_a_call_of_this_replica_asks_is_left_to_it(
-    settling: Settling, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
 ) -> None:
     processor.may_answer.clear()
-    await settling.charged(reserved(), Deadline.after(0))
-    await settling.refunded(reserved_refund(), Deadline.after(0))
+    await flow.finish_charge(reserved(), Deadline.after(0))
+    await flow.finish_refund(reserved_refund(), Deadline.after(0))
     await until(lambda: len(processor.asked) == 2)
-    await settling.settle(pending(0))
-    await settling.settle(pending_refund(0))
+    await flow.settle(pending(0))
+    await flow.settle(pending_refund(0))
     assert len(processor.asked) == 2
     processor.may_answer.set()
-    await settling.close(Deadline())
+    await flow.close(Deadline())
     assert len(store.charges) + len(store.refunds) == 2
-    await settling.settle(pending(0))
+    await flow.settle(pending(0))
     assert len(processor.asked) == 3, "it is in progress no longer"
 
 
 async def test_an_outcome_that_was_told_twice_is_counted_once(
-    settling: Settling, processor: FakeProcessor, log: list[Any]
+    flow: TwoPhaseFlow, processor: FakeProcessor, log: list[Any]
 ) -> None:
     names = ("payments_charges", {"method": "UPI", "status": "SUCCEEDED"}), ("payments_refunds", {"kind": "full"})
     before = [counted(name, **labels) for name, labels in names]
     for _ in range(2):
-        await settling.settle(pending(0))
-        await settling.settle(pending_refund(0))
+        await flow.settle(pending(0))
+        await flow.settle(pending_refund(0))
     assert [counted(name, **labels) for name, labels in names] == [count + 1 for count in before]
     assert processor.answer == Outcome(Status.SUCCEEDED, "pi_1")
     assert not log, "both times it was the same"
 
 
 async def test_an_outcome_that_contradicts_the_one_that_is_kept_is_shown_to_people(
-    settling: Settling, store: FakeSettlementStore, log: list[Any]
+    flow: TwoPhaseFlow, store: FakeSettlementStore, log: list[Any]
 ) -> None:
     store.charges[1] = store.refunds[1] = DECLINED
-    await settling.settle(pending(0))
-    await settling.settle(pending_refund(0))
+    await flow.settle(pending(0))
+    await flow.settle(pending_refund(0))
     same = {"event": "processor_disagrees", "log_level": "error", "kept": "FAILED", "told": "SUCCEEDED"}
     assert log == [{**same, "kind": "charge", "payment_id": 1}, {**same, "kind": "refund", "refund_id": 1}]
 
 
 async def test_at_the_end_what_is_in_progress_is_waited_for_until_the_deadline(
-    settling: Settling, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
 ) -> None:
     processor.may_answer.clear()
-    call = asyncio.create_task(settling.charged(reserved(), Deadline()))
-    refund = asyncio.create_task(settling.refunded(reserved_refund(), Deadline()))
+    call = asyncio.create_task(flow.finish_charge(reserved(), Deadline()))
+    refund = asyncio.create_task(flow.finish_refund(reserved_refund(), Deadline()))
     await until(lambda: len(processor.asked) == 2)
-    await settling.close(Deadline.after(0.01))
+    await flow.close(Deadline.after(0.01))
     assert processor.in_progress == 0
     assert await call == reserved()
     assert await refund == reserved_refund()
     assert not store.charges
-    await settling.close(Deadline())
+    await flow.close(Deadline())

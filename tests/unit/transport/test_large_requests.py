@@ -16,7 +16,7 @@ from google.type.money_pb2 import Money as MoneyMessage
 from payments.v1 import payments_pb2 as pb
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
-from server.application.event_feed import Watching
+from server.application.event_feed import EventFeed
 from server.application.health import HealthMonitor
 from server.application.payments import Payments
 from server.config.settings import Settings
@@ -113,7 +113,7 @@ async def serve(long_work: Held, tell: Callable[[int, int], None], stopping: asy
     calls = Calls(100, gate)
     currencies = Currencies("INR", frozenset({"INR"}))
     payments = cast("Payments", ManyPayments())
-    servicer = PaymentServicer(payments, cast("Watching", None), currencies, long_work)
+    servicer = PaymentServicer(payments, cast("EventFeed", None), currencies, long_work)
     settings = Settings(mysql_host="none")
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     rest = HttpServer(
