@@ -127,7 +127,7 @@ def build(
     worker_thread = LongWork()
     servicer = PaymentServicer(payments, event_feed, currencies, worker_thread)
     server, health_service = _grpc(settings, servicer, calls, worker_thread)
-    monitor = HealthMonitor(database.ping, health_service, settings.health_check_interval_seconds)
+    monitor = HealthMonitor(database.ping, health_service)
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread)
     metrics.watch_health(lambda: monitor.is_serving)
     metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)

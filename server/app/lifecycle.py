@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from server.app.background import every, run_forever
 from server.app.build import Application
 from server.app.errors import StartupError
 from server.app.process import raise_open_file_limit, tune_garbage_collector
@@ -119,15 +120,27 @@ async def _start_servers(
 def _background(application: Application) -> Iterator[Coroutine[Any, Any, None]]:
     """Yield the work that goes on for as long as the service runs."""
     settings = application.settings
-    yield application.monitor.run()
+    yield run_forever(
+        application.monitor.check,
+        pause=every(settings.health_check_interval_seconds),
+        failure_event="health_check_failed",
+    )
     yield watch_loop_delay(settings.event_loop_probe_interval_seconds)
     yield application.relay.run()
     yield application.event_feed.run()
-    yield application.keys.run(settings.api_key_refresh_interval_seconds)
+    yield run_forever(
+        application.keys.refresh,
+        pause=every(settings.api_key_refresh_interval_seconds),
+        failure_event="api_keys_not_read",
+    )
     if application.remote is not None:
         yield application.remote.reconciler.run()
     if application.tls is not None:
-        yield application.tls.run(settings.tls_reload_interval_seconds)
+        yield run_forever(
+            application.tls.reload,
+            pause=every(settings.tls_reload_interval_seconds),
+            failure_event="tls_files_not_read",
+        )
 
 
 async def _drain(calls: Calls, timeout_seconds: float) -> None:

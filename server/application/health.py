@@ -1,6 +1,5 @@
 """Whether this replica can serve: asked of its database again and again."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -21,11 +20,10 @@ class HealthListener(Protocol):
 class HealthMonitor:
     """Asks the database how it is."""
 
-    def __init__(self, ping: Callable[[], Awaitable[None]], listener: HealthListener, interval_seconds: float) -> None:
-        """Ask with ``ping``, which raises ``StoreUnavailable``, every ``interval_seconds``."""
+    def __init__(self, ping: Callable[[], Awaitable[None]], listener: HealthListener) -> None:
+        """Ask with ``ping``, which raises ``StoreUnavailable``."""
         self._ping = ping
         self._listener = listener
-        self._interval_seconds = interval_seconds
         self._serving: bool | None = None
 
     @property
@@ -52,9 +50,3 @@ class HealthMonitor:
         self._serving = serving
         _log.info("health", status="SERVING" if serving else "NOT_SERVING")
         self._listener.set_serving(serving=serving)
-
-    async def run(self) -> None:
-        """Ask for ever."""
-        while True:
-            await self.check()
-            await asyncio.sleep(self._interval_seconds)

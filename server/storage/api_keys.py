@@ -5,7 +5,6 @@ away changes nothing for those who have keys. What it costs is that a key that i
 when the keys are read the next time.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -74,20 +73,16 @@ class MysqlKeyStore:
         keys = (_key(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values)))
         self._keys = {key.key_id: key for key in keys}
 
-    async def run(self, interval_seconds: float) -> None:
-        """Read them again and again, for ever."""
-        while True:
-            await asyncio.sleep(interval_seconds)
-            try:
-                await self.load()
-            except StoreUnavailable:
-                self._tell(is_fresh=False)
-            except Exception as error:  # noqa: BLE001 - if this ended, no revocation would ever be noticed again
-                _log.error("api_keys_not_read", exc_info=error)
-            else:
-                self._tell(is_fresh=True)
+    async def refresh(self) -> None:
+        """Read them anew, and log when they become stale because the database is away, or fresh again."""
+        try:
+            await self.load()
+        except StoreUnavailable:
+            self._set_fresh(is_fresh=False)
+        else:
+            self._set_fresh(is_fresh=True)
 
-    def _tell(self, *, is_fresh: bool) -> None:
+    def _set_fresh(self, *, is_fresh: bool) -> None:
         if is_fresh != self._is_fresh:
             self._is_fresh = is_fresh
             _log.info("api_keys", fresh=is_fresh)

@@ -4,7 +4,6 @@ Connections that are there stay as they are; new ones get what the files have no
 nothing, and are told of in the log.
 """
 
-import asyncio
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,25 +83,19 @@ class Tls:
         context.sni_callback = use_latest
         return context
 
-    async def run(self, interval_seconds: float) -> None:
-        """Look at the files again and again, for ever."""
-        while True:
-            await asyncio.sleep(interval_seconds)
-            try:
-                self._look()
-            except TlsFilesWrong as error:
-                _log.error("tls_files_wrong", detail=str(error))
-            except Exception as error:  # noqa: BLE001 - if this ended, the certificate would be left to expire
-                _log.error("tls_files_not_read", exc_info=error)
-
-    def _look(self) -> None:
+    async def reload(self) -> None:
+        """Load the files if they have changed since they were last looked at, and log when they cannot be used."""
         state = _state(self._files)
         if state == self._seen:
             return
-        # Seen, whatever becomes of them: what is wrong is told once, and they are read again when they change again.
+        # Also when they are wrong, so that this is logged once, and they are loaded again when they change again.
         self._seen = state
-        self._loaded = _load(self._files)
-        self._log_loaded()
+        try:
+            self._loaded = _load(self._files)
+        except TlsFilesWrong as error:
+            _log.error("tls_files_wrong", detail=str(error))
+        else:
+            self._log_loaded()
 
     def _changed_for_grpc(self) -> grpc.ServerCertificateConfiguration | None:
         """Return what to use from now on, if it is other than before; gRPC asks at every handshake, in its threads.

@@ -248,8 +248,19 @@ def _texts(source: Source, value: ast.expr) -> Iterator[str]:
             yield from _texts(source, other)
         case ast.Attribute(value=ast.Name(id="self")):
             yield from _texts_of_attribute(source, value)
+        case ast.Name(id=name):
+            yield from _texts_of_parameter(source, value, name)
         case _:
             raise NotUnderstood(source, value, "unknown text")
+
+
+def _texts_of_parameter(source: Source, value: ast.expr, name: str) -> Iterator[str]:
+    """Yield every text passed for a function's keyword-only parameter in all its calls."""
+    function = source.function_around(value)
+    if function is None or name not in {one.arg for one in function.args.kwonlyargs}:
+        raise NotUnderstood(source, value, "unknown text")
+    for caller, call in calls_of(source, function):
+        yield from chain.from_iterable(_texts(caller, one.value) for one in call.keywords if one.arg == name)
 
 
 def _texts_of_attribute(source: Source, attribute: ast.Attribute) -> Iterator[str]:

@@ -28,7 +28,7 @@ STARTED = [*LISTENING, "grpc.start", "rest.start", "monitoring.start"]
 DRAINED = ["monitor.stop_serving", "event_feed.close", "calls.close", "calls.ended", "calls.end", "health.end_watches"]
 REMOTE_CLOSED = ["worker_thread.close", "remote.flow.close", "remote.processor.close"]
 CLOSED = ["rest.stop", "grpc.stop", *REMOTE_CLOSED, "database.close", "tracing.close", "monitoring.stop"]
-BACKGROUND = ["background ended"] * 6
+BACKGROUND = ["background ended"] * 5
 
 
 class Parts:
@@ -46,11 +46,11 @@ class Parts:
         """Return an application of the fakes."""
         parts = {
             "settings": SETTINGS,
-            "tls": SimpleNamespace(grpc_credentials=lambda: None, run=self.background),
+            "tls": SimpleNamespace(grpc_credentials=lambda: None, reload=self.background),
             "tracing": SimpleNamespace(close=self.later("tracing.close")),
             "database": SimpleNamespace(close=self.until("database.close")),
             "wait_for_database": self.later("wait_for_database"),
-            "keys": SimpleNamespace(run=self.background),
+            "keys": SimpleNamespace(refresh=self.background),
             "remote": SimpleNamespace(
                 processor=SimpleNamespace(close=self.later("remote.processor.close")),
                 flow=SimpleNamespace(close=self.until("remote.flow.close")),
@@ -68,7 +68,7 @@ class Parts:
                 end_watches=self.now("health.end_watches"),
             ),
             "monitor": SimpleNamespace(
-                check=self.later("monitor.check"), run=self.background, stop_serving=self.now("monitor.stop_serving")
+                check=self.later("monitor.check"), stop_serving=self.now("monitor.stop_serving")
             ),
             "grpc": SimpleNamespace(
                 add_secure_port=self.now("grpc.listen", 1),
@@ -143,7 +143,7 @@ async def run_until_it_serves(parts: Parts) -> None:
 def test_parts_start_in_order_are_drained_and_are_closed_in_reverse_order(parts: Parts) -> None:
     asyncio.run(run_until_it_serves(parts))
 
-    assert parts.done == [*STARTED, "health.drain", *BACKGROUND, *DRAINED, *CLOSED]
+    assert parts.done == [*STARTED, "monitor.check", "health.drain", *BACKGROUND, *DRAINED, *CLOSED]
     assert all(6 < seconds <= 7 for seconds in parts.deadlines)
 
 

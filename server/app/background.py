@@ -1,0 +1,51 @@
+"""Background work: one loop repeats everything that the service does periodically."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from server.domain.errors import PaymentsError
+
+_RETRY_SECONDS = 1.0
+_MAX_BACKOFF_SECONDS = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def run_forever(
+    work: Callable[[], Awaitable[bool | None]],
+    *,
+    pause: Callable[[], Awaitable[object]],
+    failure_event: str,
+) -> None:
+    """Repeat ``work`` until cancelled, with a ``pause`` after each time that it does not return true for "more to do".
+
+    No error ends it, because nobody would notice: payments would stay pending, or events would stop. An outage
+    (PaymentsError) is retried every second, and is logged where it occurs. Any other error is a bug: it is logged as
+    ``failure_event``, and retried ever more rarely.
+    """
+    bugs = 0
+    while True:
+        try:
+            has_more = await work()
+        except PaymentsError:
+            await asyncio.sleep(_RETRY_SECONDS)
+            continue
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception(failure_event)
+            await asyncio.sleep(min(_RETRY_SECONDS * 2**bugs, _MAX_BACKOFF_SECONDS))
+            bugs += 1
+            continue
+        bugs = 0
+        if not has_more:
+            await pause()
+
+
+def every(seconds: float) -> Callable[[], Awaitable[object]]:
+    """Return the pause between repetitions that are this far apart."""
+
+    async def pause() -> None:
+        await asyncio.sleep(seconds)
+
+    return pause
