@@ -37,7 +37,7 @@ from server.storage.readiness import wait_for_database
 from server.storage.settlement.store import MysqlSettlementStore
 from server.storage.tracing import TracedGroups, TracedSession
 from server.transport.grpc.engines import new_server
-from server.transport.grpc.handlers import refusals, rpc_handlers, untraced
+from server.transport.grpc.handlers import RpcHandlers, untraced
 from server.transport.grpc.health import HealthService
 from server.transport.grpc.reflection import add_reflection
 from server.transport.grpc.service_streams import ServiceStreams
@@ -243,9 +243,7 @@ def _grpc(
     """Return the gRPC server with all its services, and the one for health."""
     engine = new_server(settings, settings.drain_timeout_seconds)
     writes = StreamWrites(settings.grpc_write_timeout_seconds)
-    handlers = rpc_handlers(
-        SERVICE,
-        servicer,
+    handlers = RpcHandlers(
         calls,
         writes,
         worker_thread,
@@ -254,8 +252,8 @@ def _grpc(
         cross_site=CrossSiteRule(settings.cors_allowed_origins),
         around=untraced if settings.tracing_endpoint is None else traced_handler,
     )
-    engine.server.add_registered_method_handlers(SERVICE.full_name, handlers)
-    engine.refuse_early(SERVICE.full_name, refusals(calls, has_pushback=engine.has_pushback))
+    engine.server.add_registered_method_handlers(SERVICE.full_name, handlers.of(SERVICE, servicer))
+    engine.refuse_early(SERVICE.full_name, handlers.refusal)
     health_service = HealthService(
         ServiceStreams("health", settings.grpc_max_health_watches, writes), (SERVICE.full_name,)
     )

@@ -34,87 +34,56 @@ Serve = Callable[[bytes, _Context], Awaitable[bytes]]
 _log = structlog.get_logger(__name__)
 
 
-def refusals(calls: Calls, *, has_pushback: bool) -> Callable[[], Refusal | None]:
-    """Return what tells how a call that comes now is to be refused unseen, if it is."""
-    made: tuple[Failure, Refusal] | None = None
-
-    def refusal() -> Refusal | None:
-        nonlocal made
-        failure = calls.refusal()
-        if failure is None:
-            return None
-        if made is None or made[0] is not failure:
-            trailers = _error_trailers((), failure, has_pushback=has_pushback)
-            made = failure, Refusal(failure.code, failure.message, trailers)
-        return made[1]
-
-    return refusal
-
-
 def untraced(_method: MethodDescriptor, serve: Serve) -> Serve:
     """Return ``serve``, with nothing around it."""
     return serve
 
 
-def rpc_handlers(  # noqa: PLR0913
-    service: ServiceDescriptor,
-    servicer: object,
-    calls: Calls,
-    writes: StreamWrites,
-    long_work: LongWork,
-    *,
-    has_pushback: bool,
-    has_certificates: bool,
-    cross_site: CrossSiteRule,
-    around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
-) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
-    """Return the handler of every RPC of ``service`` by its name, each served by the method of ``servicer`` with it.
+class RpcHandlers:
+    """Connects the methods of servicers to gRPC: decodes requests, encodes responses, and answers errors."""
 
-    ``writes`` sends the responses of streams, and ``long_work`` is where large requests are read.
-    ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
-    ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
-    ``around`` is put around each that answers with one response.
-    """
-    refusal = refusals(calls, has_pushback=has_pushback)
-    rpcs = _Rpcs(
-        calls,
-        refusal,
-        cross_site,
-        around,
-        writes,
-        long_work,
-        has_pushback=has_pushback,
-        has_certificates=has_certificates,
-    )
-    return {method.name: rpcs.handler(method, getattr(servicer, method.name)) for method in service.methods}
-
-
-class _Rpcs:
-    """What is around the methods of a servicer: how gRPC calls them, and is answered."""
-
-    def __init__(  # noqa: PLR0913, PLR0917 - each is a part of its own
+    def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
         calls: Calls,
-        refusal: Callable[[], Refusal | None],
-        cross_site: CrossSiteRule,
-        around: Callable[[MethodDescriptor, Serve], Serve],
         writes: StreamWrites,
-        long_work: LongWork,
+        worker_thread: LongWork,
         *,
         has_pushback: bool,
         has_certificates: bool,
+        cross_site: CrossSiteRule,
+        around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
     ) -> None:
+        """Admit calls by ``calls``, decode large requests in ``worker_thread``, and stream responses by ``writes``.
+
+        ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
+        ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
+        ``around`` decorates each handler of a unary RPC.
+        """
         self._calls = calls
-        self._long_work = long_work
-        self._refusal = refusal
-        self._cross_site = cross_site
-        self._around = around
         self._writes = writes
+        self._worker_thread = worker_thread
         self._has_pushback = has_pushback
         self._has_certificates = has_certificates
+        self._cross_site = cross_site
+        self._around = around
+        self._refusal: tuple[Failure, Refusal] | None = None
 
-    def handler(self, method: MethodDescriptor, serve: Callable[..., Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """Return what gRPC calls for an RPC, which ``serve`` serves."""
+    def of(self, service: ServiceDescriptor, servicer: object) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
+        """Return the handler of each RPC of ``service``, served by the method of ``servicer`` with its name."""
+        return {method.name: self._handler(method, getattr(servicer, method.name)) for method in service.methods}
+
+    def refusal(self) -> Refusal | None:
+        """Return how to reject a call that arrives now, before any work is done for it; None when it is admitted."""
+        failure = self._calls.refusal()
+        if failure is None:
+            return None
+        # The failure is the same until it changes, and so is what is made of it.
+        if self._refusal is None or self._refusal[0] is not failure:
+            trailers = _error_trailers((), failure, has_pushback=self._has_pushback)
+            self._refusal = failure, Refusal(failure.code, failure.message, trailers)
+        return self._refusal[1]
+
+    def _handler(self, method: MethodDescriptor, serve: Callable[..., Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._stream(method, serve))
         return grpc.unary_unary_rpc_method_handler(self._around(method, self._unary(method, serve)))
@@ -123,15 +92,15 @@ class _Rpcs:
         request_type = GetMessageClass(method.input_type)
 
         async def answer(payload: bytes, context: _Context) -> bytes:
-            if refused := self._refusal():
-                # Before anything else: what is refused must cost next to nothing.
+            if refused := self.refusal():
+                # Before anything else, so that rejecting a call costs next to nothing.
                 await context.abort(refused.code, refused.message, refused.trailers)
             metadata, repeated_key = _metadata_of(context)
             call = self._call(context, metadata, repeated_key)
             try:
                 with self._calls.one(method.name, context.peer(), call):
                     self._check_page(context, metadata)
-                    request = await self._long_work.run(len(payload) > MANY_BYTES, _parse, request_type, payload)
+                    request = await self._worker_thread.run(len(payload) > MANY_BYTES, _parse, request_type, payload)
                     response = await serve(request, call)
             except CallFailed as failed:
                 await self._abort(context, call, failed.failure)
@@ -146,7 +115,7 @@ class _Rpcs:
         request_type = GetMessageClass(method.input_type)
 
         async def answer(payload: bytes, context: _Context) -> None:
-            if refused := self._refusal():
+            if refused := self.refusal():
                 await context.abort(refused.code, refused.message, refused.trailers)
             metadata, repeated_key = _metadata_of(context)
             call = self._call(context, metadata, repeated_key)

@@ -33,7 +33,7 @@ from server.domain.payment import (
     RefundsQuery,
     Status,
 )
-from server.transport.grpc.handlers import rpc_handlers
+from server.transport.grpc.handlers import RpcHandlers
 from server.transport.grpc.stream_writes import StreamWrites
 from server.transport.pipeline.auth import ROLES, Gate, Keys
 from server.transport.pipeline.calls import Calls
@@ -120,9 +120,7 @@ async def serve(long_work: Held, tell: Callable[[int, int], None], stopping: asy
         http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, long_work), settings
     )
     server = grpc.aio.server()
-    handlers = rpc_handlers(
-        SERVICE,
-        servicer,
+    handlers = RpcHandlers(
         calls,
         StreamWrites(TIMEOUT_SECONDS),
         long_work,
@@ -130,7 +128,7 @@ async def serve(long_work: Held, tell: Callable[[int, int], None], stopping: asy
         has_certificates=False,
         cross_site=CrossSiteRule(frozenset()),
     )
-    server.add_registered_method_handlers(SERVICE.full_name, handlers)
+    server.add_registered_method_handlers(SERVICE.full_name, handlers.of(SERVICE, servicer))
     rest_port, grpc_port = rest.listen("127.0.0.1", 0), server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await rest.start()
