@@ -40,7 +40,6 @@ def test_migrating_is_measured(tmp_path: Path) -> None:
     assert found["longest_write_seconds"] > 0
 
 
-@pytest.mark.timeout(200)
 def test_imports_are_measured(tmp_path: Path) -> None:
     found = run("bench.imports", tmp_path / "import.json", "--rows", "3000", "--rounds", "1")
 
@@ -52,7 +51,6 @@ def test_imports_are_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_the_service_is_measured_beside_its_peers(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--seconds", "0.5", "--rows", "30000", "--listed-rows", "3000", "--charges", "10")
     found = run("bench", tmp_path / "bench.json", *options)

@@ -13,7 +13,6 @@ from tests.support.running_service import RunningService
 UV = str(Path(sys.executable).parent / "uv")
 CLIENT = ROOT / "clients" / "python"
 
-pytestmark = pytest.mark.timeout(300)  # packages are fetched
 
 USER_CODE = """\
 from collections.abc import Awaitable

@@ -25,7 +25,6 @@ DOCKERFILE = Path("Dockerfile")
 INSTALLED = "/opt/payments"
 """Where the image has the service."""
 
-pytestmark = pytest.mark.timeout(300)  # packages are fetched
 
 Steps = list[tuple[str, str]]
 

@@ -248,7 +248,6 @@ def test_a_consumer_that_is_killed_at_random_misses_nothing(
     assert wrong_with(notes, stream, scene.told) == []
 
 
-@pytest.mark.timeout(300)
 def test_a_consumer_that_forgets_its_token_is_found_out(scene: Scene, tmp_path: Path) -> None:
     consumer = Consumer(scene, tmp_path / "consumer", "--forget")
     with calling(scene):

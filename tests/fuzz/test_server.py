@@ -26,8 +26,6 @@ ALLOWED = {
     grpc.StatusCode.FAILED_PRECONDITION,
 }
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(params=list(Engine))
 def server(request: pytest.FixtureRequest, start_service: Callable[..., RunningService]) -> Iterator[RunningService]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(happened: Callable[[], bool], *, within_seconds: float = 60, poll_seconds: float = 0.02) -> None:
+def wait_until(happened: Callable[[], bool], *, within_seconds: float = 300, poll_seconds: float = 0.02) -> None:
     """Return once it happened; fail if it does not within that time, which is long even for a busy machine."""
     deadline_seconds = time.monotonic() + within_seconds
     while not happened():

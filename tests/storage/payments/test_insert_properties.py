@@ -104,7 +104,6 @@ def small_groups(database: Database) -> GroupCommit:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(made=calls)
-@pytest.mark.timeout(300)
 def test_group_commit_gives_the_table_and_the_answers_of_one_insert_each(
     environment: dict[str, str], database_server: DatabaseServer, made: list[Call]
 ) -> None:
