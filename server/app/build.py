@@ -28,14 +28,15 @@ from server.processors.circuit_breaker import Breaker
 from server.processors.simulated import SimulatedProcessor
 from server.processors.stripe.processor import StripeProcessor
 from server.storage.api_keys import MysqlKeyStore
-from server.storage.batching import Groups
-from server.storage.database.pool import Database, Session
+from server.storage.batching import Batcher
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from server.storage.events.relay import Relay
 from server.storage.events.store import MysqlEventStore
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.readiness import wait_for_database
 from server.storage.settlement.store import MysqlSettlementStore
-from server.storage.tracing import TracedGroups, TracedSession
+from server.storage.tracing import TracedBatcher, TracedSession
 from server.transport.grpc.engines import new_server
 from server.transport.grpc.handlers import RpcHandlers, untraced
 from server.transport.grpc.health import HealthService
@@ -109,7 +110,11 @@ def build(
     remote = _remote(settings, database, now) if is_remote else None
     payments = Payments(
         store
-        or MysqlPaymentStore(database, settings.processor_janitor_after_seconds, TracedGroups if is_traced else Groups),
+        or MysqlPaymentStore(
+            database,
+            settings.processor_janitor_after_seconds,
+            make_batcher=TracedBatcher if is_traced else Batcher,
+        ),
         remote.flow if remote is not None else ImmediateFlow(processor or _simulated(settings)),
         new_reference=reference_maker(settings.reference_prefix),
         now=now,

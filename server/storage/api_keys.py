@@ -14,7 +14,8 @@ import structlog
 from server.domain.callers import ApiKey, Caller, Role, key_id_of
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 
 SELECT_KEYS_IN_FORCE = """
     SELECT JSON_ARRAY(k.key_id, HEX(k.digest), CONVERT(k.caller USING utf8mb4), k.roles, CAST(k.expires_at AS CHAR))

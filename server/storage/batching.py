@@ -1,57 +1,81 @@
-"""Groups: what is asked of the database while the same is being done for others goes together into the next statement.
+"""Batching: requests that arrive while a statement is running share the next one.
 
-So one statement, and the waiting for it, serves many callers. Each still gets an outcome of its own.
+So one statement, and its round trip and commit, serves many callers. Each still gets an outcome of its own.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from server.domain.deadline import Deadline
-from server.domain.errors import DeadlinePassed, Overloaded, StoreUnavailable
+from server.domain.deadline import Deadline, deadline_passed
+from server.domain.errors import Overloaded, StoreUnavailable
 from server.observability import metrics
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Outcome_co = TypeVar("Outcome_co", covariant=True)
+
+Work = Callable[[Session, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]]
+"""What a batch does: returns for each item its outcome, or the error that its caller gets.
+
+It must be safe to repeat, because the database retries it. An error that it raises is every caller's.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much goes together, and how much waits.
+class BatchLimits:
+    """How many items one batch takes, how many batches run at the same time, and how many items may wait."""
 
-    ``in_one`` is how many items one statement takes at most; ``at_once`` how many statements are in progress at most:
-    while the database works on some, others are made ready. ``waiting`` is how many items wait at most.
-    """
+    max_items: int
+    max_batches: int
+    max_waiting: int
 
-    in_one: int
-    at_once: int
-    waiting: int
+
+class Batches(Protocol[Item_contra, Outcome_co]):
+    """Where the callers of a store add items."""
+
+    async def add(self, item: Item_contra, deadline: Deadline) -> Outcome_co:
+        """Add an item to the next batch, and return its outcome.
+
+        A caller that is cancelled takes nothing from the others; a batch that has begun runs to its end.
+
+        Raises:
+            DeadlinePassed: the deadline passed before its batch began.
+            Overloaded: too many items are waiting.
+            Exception: the error of the item, or of its whole batch.
+        """
+
+
+class BatcherFactory(Protocol):
+    """Makes the batches of a store, whatever their items are."""
+
+    def __call__(
+        self, database: Database, work: Work[Item, Outcome], limits: BatchLimits, name: str
+    ) -> Batches[Item, Outcome]:
+        """Return batches that do ``work``; metrics and traces have them by ``name``."""
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting(Generic[Item, Outcome]):
-    """An item that waits for its statement, and where its outcome is awaited."""
+class _Request(Generic[Item, Outcome]):
+    """An item that waits for its batch, and the future that its caller awaits."""
 
     item: Item
     deadline: Deadline
-    outcome: "asyncio.Future[Outcome]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    outcome: "asyncio.Future[Outcome]"
 
     def is_wanted(self) -> bool:
-        """Tell whether anything is to be done for it: its caller is there, and its deadline has not passed."""
-        if self.outcome.done():
-            return False
-        try:
-            self.deadline.check()
-        except DeadlinePassed as error:
-            self.settle(error)
-            return False
-        return True
+        """Whether its caller still waits for it; one whose deadline has passed gets that as its outcome."""
+        if not self.outcome.done() and self.deadline.seconds_left() <= 0:
+            self.outcome.set_exception(deadline_passed())
+        return not self.outcome.done()
 
-    def settle(self, outcome: Outcome | Exception) -> None:
-        """Tell its caller, if it is still there."""
+    def resolve(self, outcome: Outcome | Exception) -> None:
+        """Give its caller the outcome, unless it was cancelled."""
         if self.outcome.done():
             return
         if isinstance(outcome, Exception):
@@ -60,82 +84,65 @@ class _Waiting(Generic[Item, Outcome]):
             self.outcome.set_result(outcome)
 
 
-class Groups(Generic[Item, Outcome]):
-    """Does a piece of work for many items at a time."""
+class Batcher(Generic[Item, Outcome]):
+    """Runs batches in tasks of its own, which no caller can cancel."""
 
-    def __init__(
-        self,
-        database: Database,
-        work: Callable[[Session, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]],
-        limits: Limits,
-        name: str,
-    ) -> None:
-        """Keep ``work``, which returns what becomes of each item: an outcome, or the error that its caller is told.
-
-        It must be safe to repeat, as ``Database.run`` has it. An error that it raises is every caller's. Metrics have
-        the groups by ``name``.
-        """
+    def __init__(self, database: Database, work: Work[Item, Outcome], limits: BatchLimits, name: str) -> None:
+        """Keep what a batch does: see ``BatcherFactory``."""
         self._database = database
         self._work = work
         self._limits = limits
-        self._waiting: deque[_Waiting[Item, Outcome]] = deque()
-        self._workers: set[asyncio.Task[None]] = set()
+        self._queue: deque[_Request[Item, Outcome]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._count = metrics.group_worked(name)
-        metrics.watch_group(name, lambda: len(self._waiting))
+        metrics.watch_group(name, lambda: len(self._queue))
 
     async def add(self, item: Item, deadline: Deadline) -> Outcome:
-        """Do the work for an item with the next statement, and return its outcome.
+        """Add an item to the next batch, and return its outcome: see ``Batches``."""
+        if len(self._queue) >= self._limits.max_waiting:
+            raise Overloaded(f"{self._limits.max_waiting} calls are waiting for the payment store; try again soon")
+        request: _Request[Item, Outcome] = _Request(item, deadline, asyncio.get_running_loop().create_future())
+        self._queue.append(request)
+        if len(self._tasks) < self._limits.max_batches:
+            self._tasks.add(asyncio.create_task(self._run_batches()))
+        return await request.outcome
 
-        A caller that goes away takes nothing from the others; what was begun for it is finished.
-
-        Raises:
-            DeadlinePassed: the deadline passed before the work was begun.
-            Overloaded: too many items are waiting.
-            Exception: whatever became of the item, or of the whole statement.
-        """
-        deadline.check()
-        if len(self._waiting) >= self._limits.waiting:
-            raise Overloaded(f"{self._limits.waiting} calls are waiting for the payment store; try again soon")
-        one: _Waiting[Item, Outcome] = _Waiting(item, deadline)
-        self._waiting.append(one)
-        if len(self._workers) < self._limits.at_once:
-            self._workers.add(asyncio.create_task(self._work_off()))
-        return await one.outcome
-
-    async def _work_off(self) -> None:
-        """Work for whatever waits, a group after the other, until nothing does."""
+    async def _run_batches(self) -> None:
+        """Run one batch after the other, until the queue is empty."""
+        task = asyncio.current_task()
+        assert task is not None, "coroutines run in tasks"
         try:
-            while self._waiting:
-                await self._work_for_group()
+            while self._queue:
+                await self._run_batch()
         finally:
-            # Here, and not when the task is seen to be done: whoever comes in between would wait for nobody.
-            self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            # Not in a callback of the task, because an item that is added before that runs would wait for no batch.
+            self._tasks.discard(task)
 
-    async def _work_for_group(self) -> None:
-        """Work for what waits by the time that there is a connection, and tell each caller what became of it."""
-        group: list[_Waiting[Item, Outcome]] = []
+    async def _run_batch(self) -> None:
+        """Run a batch of the items that wait when there is a connection, and resolve each with its outcome."""
+        batch: list[_Request[Item, Outcome]] = []
         try:
-            outcomes = await self._database.run(lambda session: self._work_on(session, group), Deadline())
-        except BaseException as error:
-            # Whatever it is, nobody is left waiting for an outcome that never comes.
-            failure = error if isinstance(error, Exception) else StoreUnavailable("the payment store has stopped")
-            for one in group or self._take(len(self._waiting)):
-                one.settle(failure)
-            if not isinstance(error, Exception):
-                raise
+            outcomes = await self._database.run_in_this_task(lambda session: self._work_on(session, batch))
+        except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever
+            for request in batch or self._take(len(self._queue)):
+                request.resolve(error)
+        except BaseException:
+            for request in (*batch, *self._take(len(self._queue))):
+                request.resolve(StoreUnavailable("the payment store has stopped"))
+            raise
         else:
-            for one, outcome in zip(group, outcomes, strict=True):
-                one.settle(outcome)
+            for request, outcome in zip(batch, outcomes, strict=True):
+                request.resolve(outcome)
 
-    async def _work_on(self, session: Session, group: list[_Waiting[Item, Outcome]]) -> Sequence[Outcome | Exception]:
-        """Work for ``group``, which is filled here unless this is another attempt at it."""
-        if not group:
-            # Not before there is a connection: until now more could come, and deadlines could pass.
-            group += (one for one in self._take(self._limits.in_one) if one.is_wanted())
-        if not group:
+    async def _work_on(self, session: Session, batch: list[_Request[Item, Outcome]]) -> Sequence[Outcome | Exception]:
+        """Do the work of ``batch``, which the first attempt fills."""
+        if not batch:
+            # Not before there is a connection, because more items arrive until then, and deadlines pass.
+            batch += (request for request in self._take(self._limits.max_items) if request.is_wanted())
+        if not batch:
             return ()
-        self._count(len(group))
-        return await self._work(session, [one.item for one in group])
+        self._count(len(batch))
+        return await self._work(session, [request.item for request in batch])
 
-    def _take(self, at_most: int) -> list[_Waiting[Item, Outcome]]:
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), at_most))]
+    def _take(self, at_most: int) -> list[_Request[Item, Outcome]]:
+        return [self._queue.popleft() for _ in range(min(len(self._queue), at_most))]

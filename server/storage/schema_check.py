@@ -5,7 +5,8 @@ from pymysql.constants import ER
 
 from server.domain.deadline import Deadline
 from server.storage import api_keys
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
 from server.storage.settlement import queries as processor_queries

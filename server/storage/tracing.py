@@ -1,12 +1,12 @@
-"""Sessions and groups that make spans, in the place of those that make none where there is tracing."""
+"""Spans of statements and batches: decorators of the session and the batcher, for a service that traces."""
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, cast
+from typing import Generic
 
 import pymysql.err
 from opentelemetry.trace import Span
@@ -14,8 +14,9 @@ from opentelemetry.trace import Span
 from server.domain.deadline import Deadline
 from server.observability import tracing
 from server.storage import api_keys
-from server.storage.batching import Groups, Item, Limits, Outcome
-from server.storage.database.pool import Database, Executed, Row, Session
+from server.storage.batching import Batcher, BatchLimits, Item, Outcome, Work
+from server.storage.database.pool import Database
+from server.storage.database.session import Executed, Session
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
 from server.storage.settlement import queries as processor_queries
@@ -37,70 +38,56 @@ _KINDS_OF_TEXT = 1000
 
 
 class TracedSession(Session):
-    """A session whose statements each have a span, with their name in ``queries`` and none of their values.
+    """A session with a span around each statement that belongs to a trace.
 
-    What nobody's trace asks for, such as reading the API keys now and then, has none.
+    Spans have the name that the statement has in ``queries``, and none of its values. Background statements, such as
+    those that read the API keys, belong to no trace.
     """
 
-    async def write(self, text: str, values: Sequence[object]) -> int:
-        """Execute a statement: see ``Session``."""
+    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+        """Execute one or more statements: see ``Session``."""
         with _statement(text):
-            return await super().write(text, values)
-
-    async def rows(self, text: str, values: Sequence[object]) -> Sequence[Row]:
-        """Execute a query: see ``Session``."""
-        with _statement(text):
-            return await super().rows(text, values)
+            return await super().script(text, values)
 
     async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
         """Execute a query of one column: see ``Session``."""
         with _statement(text):
             return await super().values(text, values)
 
-    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
-        """Execute several statements: see ``Session``."""
-        with _statement(text):
-            return await super().script(text, values)
-
 
 @dataclass(frozen=True, slots=True)
-class _Asked(Generic[Item]):
+class _SpannedItem(Generic[Item]):
     item: Item
     span: Span
 
 
-class TracedGroups(Groups[Item, Outcome]):
-    """Groups whose work has a span of its own, linked to those of the calls that it serves.
+class TracedBatcher(Generic[Item, Outcome]):
+    """A batcher around a ``Batcher``, with a span for each batch, linked with the spans of the calls that it serves.
 
-    Work for one call alone is part of that call's trace.
+    A batch of one item is part of that call's trace.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        work: Callable[[Session, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]],
-        limits: Limits,
-        name: str,
-    ) -> None:
-        """Keep ``work``: see ``Groups``. What waits in them are items with the spans of those who ask for them."""
-
-        async def traced(session: Session, items: Sequence[Item]) -> Sequence[Outcome | Exception]:
-            asked = cast("Sequence[_Asked[Item]]", items)
-            spans = [one.span for one in asked]
-            around = (
-                tracing.inside(spans[0])
-                if len(spans) == 1
-                else tracing.shared_span(f"group {name}", {"payments.group.items": len(spans)}, spans)
-            )
-            with around:
-                return await work(session, [one.item for one in asked])
-
-        super().__init__(database, traced, limits, name)
+    def __init__(self, database: Database, work: Work[Item, Outcome], limits: BatchLimits, name: str) -> None:
+        """Keep what a batch does: see ``BatcherFactory``."""
+        self._work = work
+        self._name = f"group {name}"
+        self._batcher: Batcher[_SpannedItem[Item], Outcome] = Batcher(database, self._work_in_span, limits, name)
 
     async def add(self, item: Item, deadline: Deadline) -> Outcome:
-        """Do the work for an item: see ``Groups``."""
-        asked: Any = _Asked(item, tracing.current_span())
-        return await super().add(asked, deadline)
+        """Add an item to the next batch, with the current span: see ``Batches``."""
+        return await self._batcher.add(_SpannedItem(item, tracing.current_span()), deadline)
+
+    async def _work_in_span(
+        self, session: Session, items: Sequence[_SpannedItem[Item]]
+    ) -> Sequence[Outcome | Exception]:
+        spans = [one.span for one in items]
+        span = (
+            tracing.inside(spans[0])
+            if len(spans) == 1
+            else tracing.shared_span(self._name, {"payments.group.items": len(spans)}, spans)
+        )
+        with span:
+            return await self._work(session, [one.item for one in items])
 
 
 @contextmanager
@@ -121,7 +108,7 @@ def _statement(text: str) -> Iterator[None]:
 
 @lru_cache(_KINDS_OF_TEXT)
 def _name(text: str) -> str:
-    """Return the name of a statement: that in ``queries``; of one that is put together, as lists are, what it does."""
+    """Return the name of a statement: that in ``queries``, or the verb and table of one that is composed."""
     if text in _NAMES:
         return _NAMES[text]
     table = _TABLE.search(text)

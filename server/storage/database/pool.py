@@ -1,9 +1,9 @@
-"""The database: a pool of connections, work that is done on them, and the driver's errors by their meaning.
+"""The database: a bounded pool of connections, the work that runs on them, and its retries.
 
-What aiomysql's pool leaves open is settled here. A task that is cancelled in the middle of a reply would give back a
-connection that still has the rest of it to come ("Packet sequence number wrong"): so work, once begun, runs to its end
-in a task of its own, whatever becomes of its caller. A connection that is closed is given back without waking those who
-wait for one: so nobody waits in the pool, but for a slot before it.
+Two gaps of aiomysql's pool are closed here. A task that is cancelled in the middle of a reply returns a connection that
+has yet to receive the rest ("Packet sequence number wrong"). So work runs in a task that no caller can cancel: one of
+its own (``run``), or a background task of its caller (``run_in_this_task``). And the pool wakes no task when a closed
+connection is returned to it. So tasks wait for a slot first, and never in the pool.
 """
 
 import asyncio
@@ -11,9 +11,8 @@ import math
 import random
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import aiomysql
 import pymysql.err
@@ -23,14 +22,11 @@ from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, StoreUnavailable
 from server.observability import metrics
 from server.storage.database import driver_errors
-from server.storage.database.fast_read import read_values
 from server.storage.database.outage_log import OutageLog
-from server.storage.database.transactions import AUTOCOMMIT_ON
+from server.storage.database.session import DuplicateKey, Session
 from server.storage.database.turns import Turns, acquire
 
 Result = TypeVar("Result")
-Row = tuple[Any, ...]
-"""A row as the driver gives it: its columns, in the order and of the types that the query's text says."""
 
 _ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.02
@@ -67,105 +63,15 @@ one whose connection is closed goes on there.
 """
 
 
-class DuplicateKey(Exception):
-    """A row with the same value of a unique key is there already; nothing was written."""
-
-
-class Executed(NamedTuple):
-    """What one statement of several gave: its rows, and the id that it gave to the row it inserted, else 0."""
-
-    rows: Sequence[Row]
-    inserted_id: int
-
-
-class Session:
-    """A connection, while one piece of work has it."""
-
-    def __init__(self, connection: aiomysql.Connection) -> None:
-        """Keep the connection."""
-        self._connection = connection
-
-    async def write(self, text: str, values: Sequence[object]) -> int:
-        """Execute a statement, and return the id that it gave to the row it inserted, else 0.
-
-        Raises:
-            DuplicateKey: it would break a unique key.
-        """
-        async with self._connection.cursor() as cursor:
-            try:
-                await cursor.execute(text, values)
-            except pymysql.err.IntegrityError as error:
-                if error.args[0] == driver_errors.DUPLICATE_KEY:
-                    raise DuplicateKey from error
-                raise
-            return int(cursor.lastrowid or 0)
-
-    async def rows(self, text: str, values: Sequence[object]) -> Sequence[Row]:
-        """Execute a query, and return all its rows."""
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(text, values)
-            return cast("Sequence[Row]", await cursor.fetchall())
-
-    async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
-        """Execute a query of one column that is never NULL, and return its values, in UTF-8: see ``one_column``."""
-        async with self._connection.cursor() as cursor:
-            query = cursor.mogrify(text, values)
-        return await read_values(self._connection, query)
-
-    async def row(self, text: str, values: Sequence[object]) -> Row | None:
-        """Execute a query of at most one row, and return it, or None."""
-        rows = await self.rows(text, values)
-        return rows[0] if rows else None
-
-    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
-        """Execute several statements, with semicolons between, in one message, and return what each gave.
-
-        One message for each would wake the database, and wait for it, as many times.
-
-        Raises:
-            DuplicateKey: one of them would break a unique key; those after it are not executed.
-        """
-        async with self._connection.cursor() as cursor:
-            try:
-                await cursor.execute(text, values)
-                executed = []
-                while True:
-                    rows = await cursor.fetchall() if cursor.description else ()
-                    executed.append(Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
-                    if not await cursor.nextset():
-                        return executed
-            except pymysql.err.IntegrityError as error:
-                if error.args[0] == driver_errors.DUPLICATE_KEY:
-                    raise DuplicateKey from error
-                raise
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """Roll back a transaction that is begun inside, unless it was committed there."""
-        try:
-            yield
-        except (PaymentsError, DuplicateKey):
-            await self._roll_back()
-            raise
-        except pymysql.err.MySQLError as error:
-            if driver_errors.is_refusal(error) or driver_errors.code(error) == driver_errors.LOCK_WAIT_TIMEOUT:
-                await self._roll_back()
-            raise
-        if self._connection.get_transaction_status():
-            await self._roll_back()
-
-    async def _roll_back(self) -> None:
-        # In this order, because to switch autocommit on is to commit.
-        await self.script(f"ROLLBACK; {AUTOCOMMIT_ON}", ())
-
-
 class Database:
     """A database, reached over a bounded pool of connections."""
 
-    def __init__(self, settings: DatabaseSettings, session: type[Session] = Session) -> None:
-        """Keep the settings, and what work is given as its ``session``; nothing is connected before it is needed."""
+    def __init__(
+        self, settings: DatabaseSettings, make_session: Callable[[aiomysql.Connection], Session] = Session
+    ) -> None:
+        """Keep the settings, and how a connection becomes a session; connect when work needs it."""
         self._settings = settings
-        self._session = session
+        self._make_session = make_session
         self._pool = aiomysql.Pool(
             minsize=settings.mysql_pool_min,
             maxsize=settings.mysql_pool_max,
@@ -192,15 +98,15 @@ class Database:
         *,
         locked_payment_id: int | None = None,
     ) -> Result:
-        """Do ``work`` on a connection, and return what it returns.
+        """Run ``work`` on a connection, in a task of its own, and return its result.
 
-        Work must be safe to repeat: when its connection is lost, or it is chosen as the victim of a deadlock, it is
-        begun anew, a few times. Once begun it is finished, even when the caller is cancelled.
+        Work must be safe to repeat: it is retried a few times when its connection is lost, or it is the victim of a
+        deadlock. Once begun it runs to its end, even when the caller is cancelled.
 
         ``locked_payment_id`` names the payment whose row the work locks, if it does: see ``Turns``.
 
         Raises:
-            DeadlinePassed: the deadline passed before the work was begun.
+            DeadlinePassed: the deadline passed before the work began.
             StoreUnavailable: the database cannot be reached, or did not answer in time.
             Exception: whatever ``work`` raises.
         """
@@ -213,16 +119,28 @@ class Database:
             if end_turn is not None:
                 end_turn()
             raise
-        task = asyncio.create_task(self._attempt(work, deadline))
+        task = asyncio.create_task(self._attempt(work))
         self._working.add(task)
         task.add_done_callback(self._finished)
         if end_turn is not None:
-            # Not when the caller leaves: the work goes on, and its row may still be locked.
+            # Not when the caller leaves, because the work goes on, and its row may still be locked.
             task.add_done_callback(lambda _: end_turn())
         return await asyncio.shield(task)
 
+    async def run_in_this_task(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
+        """Run ``work`` like ``run``, without a deadline, in the current task: one that nobody else cancels."""
+        task = asyncio.current_task()
+        assert task is not None, "coroutines run in tasks"
+        await self._take_slot(Deadline())
+        self._working.add(task)
+        try:
+            return await self._attempt(work)
+        finally:
+            self._working.discard(task)
+            self._slots.release()
+
     def log_outages(self) -> None:
-        """Log from now on when the database is unavailable; until then, that is up to whoever waits for it."""
+        """Log from now on when the database is unavailable; until then, the startup reports it."""
         self._outages.open()
 
     async def ping(self) -> None:
@@ -292,8 +210,7 @@ class Database:
         if not task.cancelled():
             task.exception()
 
-    async def _attempt(self, work: Callable[[Session], Awaitable[Result]], deadline: Deadline) -> Result:
-        deadline.check()
+    async def _attempt(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await self._once(work)
@@ -312,7 +229,7 @@ class Database:
             connection = await self._pool.acquire()
         try:
             async with asyncio.timeout(self._settings.mysql_statement_timeout_seconds + _ANSWER_SECONDS):
-                session = self._session(connection)
+                session = self._make_session(connection)
                 if connection not in self._prepared:
                     await self._prepare(session)
                     self._prepared.add(connection)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from server.domain.deadline import Deadline
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 
 SELECT_SERVER_SETTINGS = """
     SHOW GLOBAL VARIABLES

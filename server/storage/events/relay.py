@@ -14,7 +14,8 @@ import structlog
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError
 from server.observability import metrics
-from server.storage.database.pool import Database, Row, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Row, Session
 from server.storage.events import queries as event_queries
 
 _ROWS_AT_ONCE = 200

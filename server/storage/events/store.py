@@ -2,7 +2,8 @@
 
 from server.domain.deadline import Deadline
 from server.domain.events import PaymentEvent
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from server.storage.events import queries as event_queries
 from server.storage.payments.codec import events_from_json
 

@@ -1,88 +1,60 @@
-"""Group commit: payments that come while others are being written go together into the next INSERT.
+"""Storing charges: many in one INSERT, one alone, and the earlier charge of a request key.
 
-So a commit, which waits for the disk, serves many payments. Each caller still gets an outcome of its own, and only once
-its payment is committed.
+A commit waits for the disk, so charges share one (``BATCH_LIMITS``). Each caller gets an outcome of its own, and only
+once its payment is committed.
 """
 
-import functools
 from collections.abc import Awaitable, Sequence
 
 import orjson
 import pymysql.err
 
-from server.domain.deadline import Deadline
 from server.domain.errors import PaymentsError, ReferenceTaken
-from server.domain.payment import ChargeOutcome, NewPayment, Status
-from server.storage.batching import Groups, Limits
+from server.domain.money import Money
+from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
+from server.storage.batching import BatchLimits
 from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, is_refusal
-from server.storage.database.pool import Database, Session
-from server.storage.database.values import microseconds
+from server.storage.database.session import DuplicateKey, Session
+from server.storage.database.values import stored_time
 from server.storage.outbox import charge_changes
-from server.storage.payments import queries
-from server.storage.payments.charges import DUE_SECONDS, earlier_outcome, insert_one, payment_values, stored_payment
+from server.storage.payments import archive_queries, queries
+from server.storage.payments.codec import STATUS_VALUES, payment_from_json
+from server.storage.payments.request_keys import key_values, reused
 
-LIMITS = Limits(in_one=32, at_once=4, waiting=10_000)
-"""Enough payments in one INSERT for it to cost each little, and few enough to answer soon; the commits of INSERTs that
-are in progress together share a flush of the disk.
+BATCH_LIMITS = BatchLimits(max_items=32, max_batches=4, max_waiting=10_000)
+"""Enough payments in one INSERT that each costs little, and few enough that it answers soon. The INSERTs that run at
+the same time share a flush of the disk when they commit.
 """
 
-_Outcome = ChargeOutcome | Exception
 
+async def insert_each(
+    session: Session, payments: Sequence[NewPayment], *, due_microseconds: int
+) -> list[ChargeOutcome | Exception]:
+    """Store payments in one statement, and return the outcome of each.
 
-class GroupCommit:
-    """Writes payments, many at a time."""
-
-    def __init__(
-        self,
-        database: Database,
-        limits: Limits = LIMITS,
-        due_seconds: float = DUE_SECONDS,
-        groups: type[Groups[NewPayment, ChargeOutcome]] = Groups,
-    ) -> None:
-        """Keep the database; ``groups`` are what payments wait in.
-
-        A payment that is pending is due for the janitor after ``due_seconds``.
-        """
-        self._database = database
-        self._insert_each = functools.partial(_insert_each, due_microseconds=microseconds(due_seconds))
-        self._groups = groups(database, self._insert_each, limits, "charge")
-
-    async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
-        """Store a payment, or return the earlier one of its request key: see ``PaymentStore.insert``.
-
-        Raises:
-            Overloaded: too many payments are waiting.
-        """
-        return await self._groups.add(payment, deadline)
-
-    async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[_Outcome]:
-        """Store many payments that came together, and return what became of each: see ``PaymentStore.insert_many``.
-
-        They are groups already, and go past the queue: nobody's single payment waits behind a thousand of others.
-        """
-        return await self._database.run(functools.partial(self._insert_each, payments=payments), deadline)
-
-
-async def _insert_each(session: Session, payments: Sequence[NewPayment], *, due_microseconds: int) -> list[_Outcome]:
-    """Write payments in one statement, and return what became of each."""
+    Those that are PENDING are due for the reconciler after ``due_microseconds``.
+    """
     if len(payments) == 1:
-        # At low load nobody should wait longer for what pays off for many only.
-        return [await _told(insert_one(session, payments[0], due_microseconds))]
+        # A single charge is faster without the statement for many.
+        return [await _outcome_or_error(insert_one(session, payments[0], due_microseconds))]
     try:
         async with session.transaction():
-            return await _insert_many(session, payments, due_microseconds)
+            return await insert_many(session, payments, due_microseconds)
     except pymysql.err.MySQLError as error:
         if not is_refusal(error) and code(error) != LOCK_WAIT_TIMEOUT:
             raise
-        # The database refuses one of them, or one repeats a charge whose row is locked: each goes alone, so that it
-        # fails alone. Alone it also does not wait for that row.
-        return [await _told(insert_one(session, payment, due_microseconds)) for payment in payments]
+        # The database refuses one of them, or one repeats a charge whose row is locked. One by one, only that one
+        # fails; and a repeated charge does not wait for the row.
+        return [await _outcome_or_error(insert_one(session, payment, due_microseconds)) for payment in payments]
 
 
-async def _insert_many(session: Session, payments: Sequence[NewPayment], due_microseconds: int) -> list[_Outcome]:
+async def insert_many(
+    session: Session, payments: Sequence[NewPayment], due_microseconds: int
+) -> list[ChargeOutcome | Exception]:
+    """Store payments in one transaction, and return the outcome of each."""
     rows = [payment_values(payment) for payment in payments]
     values = (orjson.dumps(rows).hex(), charge_changes(payments))
-    # All have a processor of the same way, so that all are pending or none is.
+    # They come from one flow, so all are pending or none is.
     if payments[0].status is Status.PENDING:
         *_, answer = await session.script(queries.RESERVE_PAYMENTS, (*values, due_microseconds))
     else:
@@ -96,13 +68,58 @@ async def _insert_many(session: Session, payments: Sequence[NewPayment], due_mic
     return [
         ChargeOutcome(stored_payment(payment, stored[place]), replayed=False)
         if place in stored
-        else await _told(earlier_outcome(session, payment))
+        else await _outcome_or_error(_earlier_outcome(session, payment))
         for place, payment in enumerate(payments, start=1)
     ]
 
 
-async def _told(outcome: Awaitable[ChargeOutcome]) -> _Outcome:
-    """Return an outcome, or the error that is one; what is wrong with the connection is none."""
+async def insert_one(session: Session, payment: NewPayment, due_microseconds: int) -> ChargeOutcome:
+    """Store a payment in one transaction: see ``PaymentStore.insert``."""
+    values, key, changes = payment_values(payment), key_values(payment.charge.key), charge_changes((payment,))
+    stored = (*key, payment.reference)
+    try:
+        async with session.transaction():
+            if payment.status is Status.PENDING:
+                reserved = (*values, *key, due_microseconds, changes, *stored)
+                *_, answer = await session.script(queries.RESERVE_PAYMENT, reserved)
+            else:
+                *_, answer = await session.script(queries.INSERT_PAYMENT, (*values, *key, changes, *stored))
+    except DuplicateKey:
+        return await _earlier_outcome(session, payment)
+    if not answer.rows:
+        return await _earlier_outcome(session, payment)
+    ((payment_id,),) = answer.rows
+    return ChargeOutcome(stored_payment(payment, payment_id), replayed=False)
+
+
+async def _earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcome:
+    """Return the payment that is stored already under the request key of ``payment``.
+
+    Raises:
+        RequestIdReused: it has other parameters.
+        ReferenceTaken: there is none, so another payment has the reference.
+    """
+    key = key_values(payment.charge.key)
+    row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, key)
+    if row is None:
+        row = await session.row(archive_queries.SELECT_CHARGE_BY_REQUEST, key)
+    if row is None:
+        raise ReferenceTaken
+    requested_method, value = row
+    earlier = payment_from_json(value)
+    charge = payment.charge
+    if (earlier.order_id, earlier.amount, requested_method) != (charge.order_id, charge.amount, charge.method):
+        raise reused("Charge", charge.key)
+    # With its own reference it is this very payment, whose INSERT was retried after its answer was lost.
+    return ChargeOutcome(earlier, replayed=earlier.reference != payment.reference)
+
+
+async def _outcome_or_error(outcome: Awaitable[ChargeOutcome]) -> ChargeOutcome | Exception:
+    """Return an outcome, or the error of this one payment.
+
+    Raises:
+        MySQLError: the connection failed, and with it the whole batch.
+    """
     try:
         return await outcome
     except (PaymentsError, ReferenceTaken) as error:
@@ -111,3 +128,38 @@ async def _told(outcome: Awaitable[ChargeOutcome]) -> _Outcome:
         if not is_refusal(error):
             raise
         return error
+
+
+def stored_payment(payment: NewPayment, payment_id: int) -> Payment:
+    """Return the payment that is stored under this id."""
+    charge = payment.charge
+    return Payment(
+        payment_id=payment_id,
+        order_id=charge.order_id,
+        amount=charge.amount,
+        method=payment.method,
+        other_method="",
+        status=payment.status,
+        reference=payment.reference,
+        create_time=payment.create_time,
+        refunded_amount=Money(charge.amount.currency, 0),
+        is_refunded=False,
+        is_adopted=False,
+    )
+
+
+def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
+    """Return the values that ``queries.INSERT_PAYMENT`` binds, all of types that JSON has too."""
+    charge = payment.charge
+    return (
+        charge.order_id,
+        str(charge.amount.amount),
+        charge.amount.currency,
+        payment.method.value,
+        STATUS_VALUES[payment.status],
+        payment.reference,
+        stored_time(payment.create_time),
+        charge.method and charge.method.value,
+        charge.key.caller,
+        charge.key.request_id,
+    )

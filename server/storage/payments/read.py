@@ -1,28 +1,112 @@
-"""Group read: payments that are asked for while others are being read go together into the next SELECT."""
+"""Reading payments: many by their ids in one SELECT, one with a page of its refunds, and pages of a list."""
 
 from collections.abc import Sequence
 
 from server.domain.errors import PaymentNotFound
-from server.domain.payment import PaymentDetails
-from server.storage.batching import Limits
-from server.storage.database.pool import Session
-from server.storage.payments import archive_queries, queries
-from server.storage.payments.codec import many_details_from_json
+from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery, Position
+from server.domain.payment import MAX_REFUNDS_SHOWN, Payment, PaymentDetails, RefundsQuery
+from server.storage.batching import BatchLimits
+from server.storage.database.session import Session
+from server.storage.payments import archive_queries, listing, queries
+from server.storage.payments.codec import details_from_json, many_details_from_json, payments_from_json
+from server.storage.payments.listing import Query
 
-LIMITS = Limits(in_one=64, at_once=4, waiting=10_000)
+BATCH_LIMITS = BatchLimits(max_items=64, max_batches=4, max_waiting=10_000)
 
 
 async def read_details(session: Session, payment_ids: Sequence[int]) -> list[PaymentDetails | Exception | None]:
     """Return each payment with its refunds, or ``PaymentNotFound``.
 
     None stands for a payment with more than ``MAX_REFUNDS_SHOWN`` refunds. It is read alone, so that the other callers
-    of the group do not wait for it.
+    of the batch do not wait for it.
     """
     wanted = set(payment_ids)
     found = many_details_from_json(await session.values(queries.SELECT_DETAILS_OF_MANY, (tuple(wanted),)))
     if len(found) < len(wanted):
         missing = tuple(wanted - found.keys())
         found |= many_details_from_json(await session.values(archive_queries.SELECT_DETAILS_OF_MANY, (missing,)))
-    return [
-        found[payment_id] if payment_id in found else PaymentNotFound("payment not found") for payment_id in payment_ids
-    ]
+    return [found[payment_id] if payment_id in found else _not_found() for payment_id in payment_ids]
+
+
+async def read_by_reference(session: Session, reference: str) -> PaymentDetails:
+    """Return the payment with this reference, and its first refunds.
+
+    Raises:
+        PaymentNotFound: there is none.
+    """
+    texts = (queries.SELECT_DETAILS_BY_REFERENCE, archive_queries.SELECT_DETAILS_BY_REFERENCE)
+    return await _read_first(session, texts, (reference, len(reference.encode())), None, MAX_REFUNDS_SHOWN)
+
+
+async def read_refunds(session: Session, query: RefundsQuery) -> PaymentDetails:
+    """Return a payment and a page of its refunds.
+
+    Raises:
+        PaymentNotFound: there is no such payment.
+    """
+    texts = (queries.SELECT_DETAILS_BY_ID, archive_queries.SELECT_DETAILS_BY_ID)
+    return await _read_first(session, texts, (query.payment_id,), query.after, query.size)
+
+
+async def _read_first(
+    session: Session, texts: Sequence[str], key: tuple[object, ...], after: int | None, size: int
+) -> PaymentDetails:
+    """Return a payment and a page of its refunds, by the first of ``texts`` that finds it."""
+    # One refund more than the page holds shows that there is a next page.
+    values = (*key, after or 0, size + 1, *key)
+    for text in texts:
+        details = details_from_json(await session.values(text, values), size)
+        if details is not None:
+            return details
+    raise _not_found()
+
+
+async def read_page(session: Session, query: PageQuery) -> Page:
+    """Return a page of payments."""
+    payments: list[Payment] = []
+    # One payment more than the page holds shows that there is a next page.
+    wanted = query.size + 1
+    for part in listing.page_parts(query.filter, query.order, query.after):
+        if len(payments) < wanted:
+            values = await session.values(part.text, (*part.values, wanted - len(payments)))
+            payments += payments_from_json(values)
+    return Page(
+        payments=tuple(payments[: query.size]),
+        next=_position(payments[query.size - 1]) if len(payments) == wanted else None,
+        total=await _count(session, listing.count(query.filter)) if query.with_total else None,
+    )
+
+
+async def read_numbered_page(session: Session, query: NumberedPageQuery) -> NumberedPage:
+    """Return a page of payments by its number."""
+    spellings = await _method_spellings(session, query.method)
+    if query.method is not None and not spellings:
+        return NumberedPage((), 0)
+    total = await _count(session, listing.numbered_count(query, spellings))
+    payments: list[Payment] = []
+    if query.size and query.skip < total:
+        page = listing.numbered_page(query, total, spellings)
+        payments = payments_from_json(await session.values(page.text, page.values))
+    return NumberedPage(tuple(payments), total)
+
+
+async def _method_spellings(session: Session, method: str | None) -> list[str]:
+    if method is None:
+        return []
+    query = listing.method_spellings(method)
+    return [str(spelling) for (spelling,) in await session.rows(query.text, query.values)]
+
+
+async def _count(session: Session, count: Query) -> int:
+    row = await session.row(count.text, count.values)
+    assert row is not None
+    assert isinstance(row[0], int)
+    return row[0]
+
+
+def _position(payment: Payment) -> Position:
+    return Position(payment.create_time, payment.payment_id)
+
+
+def _not_found() -> PaymentNotFound:
+    return PaymentNotFound("payment not found")

@@ -75,8 +75,8 @@ CLAIM = """
 """
 """Claims what is due, and puts off when it is due again: each time twice as long, up to a most.
 
-By processor_requests_by_due; what another janitor is claiming is left out. One statement, committed by itself: no lock
-waits for the network, or for the processor.
+By processor_requests_by_due; rows that another reconciler is claiming are left out. One statement, committed by itself:
+no lock waits for the network, or for the processor.
 """
 
 SELECT_CLAIMED = f"""

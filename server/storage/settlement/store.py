@@ -1,4 +1,4 @@
-"""Outcomes of what a remote processor was asked, in the database: each is settled once, whoever settles it."""
+"""The outcomes of pending charges and refunds: each is stored once, whoever settles it."""
 
 import secrets
 from datetime import datetime
@@ -8,7 +8,8 @@ from server.domain.events import OF_REFUND
 from server.domain.payment import Payment, Refund, Status
 from server.domain.processing import Outcome, PendingRequest
 from server.storage.database.driver_errors import aborted
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from server.storage.database.values import microseconds, stored_time
 from server.storage.outbox import settled_charge
 from server.storage.payments.codec import (
@@ -23,15 +24,15 @@ _MICROSECONDS = 1_000_000
 
 
 class MysqlSettlementStore:
-    """The ``SettlementStore`` of the janitor, on a MySQL-compatible database."""
+    """The ``SettlementStore`` and ``PendingStore`` of the use cases, on a MySQL-compatible database."""
 
     def __init__(self, database: Database, *, first_pause_seconds: float, longest_pause_seconds: float) -> None:
-        """Keep the database, and how long a claimed request is left alone: twice as long each time, up to a most."""
+        """Keep the database, and how long a claimed request is postponed: twice as long each time, up to a limit."""
         self._database = database
         self._pauses = (microseconds(longest_pause_seconds), microseconds(first_pause_seconds))
 
     async def settle_charge(self, payment: Payment, outcome: Outcome, now: datetime) -> tuple[Payment, bool]:
-        """Give a payment its outcome: see ``SettlementStore.settle_charge``."""
+        """Store the outcome of a payment: see ``SettlementStore.settle_charge``."""
         settled = payment.settled(outcome.status)
         values = (
             *(settled_charge(settled, now), payment.payment_id),
@@ -53,7 +54,7 @@ class MysqlSettlementStore:
         return await self._database.run(work, Deadline(), locked_payment_id=payment.payment_id)
 
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
-        """Give a refund its outcome: see ``SettlementStore.settle_refund``."""
+        """Store the outcome of a refund: see ``SettlementStore.settle_refund``."""
         keys = (refund.payment_id, refund.refund_id)
         status = STATUS_VALUES[outcome.status]
         values = (
@@ -77,7 +78,7 @@ class MysqlSettlementStore:
         return await self._database.run(work, Deadline(), locked_payment_id=refund.payment_id)
 
     async def processor_id(self, payment_id: int) -> str | None:
-        """Return the processor's name of a payment: see ``SettlementStore.processor_id``."""
+        """Return the processor's id of a payment: see ``SettlementStore.processor_id``."""
 
         async def work(session: Session) -> str | None:
             row = await session.row(queries.SELECT_PROCESSOR_ID, (payment_id,))
@@ -86,17 +87,17 @@ class MysqlSettlementStore:
         return await self._database.run(work, Deadline())
 
     async def claim(self, at_most: int) -> list[PendingRequest]:
-        """Claim what is due: see ``SettlementStore.claim``."""
+        """Claim requests that are due: see ``PendingStore.claim``."""
         round_id = secrets.token_hex(16)
 
         async def work(session: Session) -> list[PendingRequest]:
-            await session.write(queries.CLAIM, (at_most, round_id, *self._pauses))
+            await session.script(queries.CLAIM, (at_most, round_id, *self._pauses))
             return pending_from_json(await session.values(queries.SELECT_CLAIMED, (round_id,)))
 
         return await self._database.run(work, Deadline())
 
     async def pending(self) -> tuple[dict[str, int], float]:
-        """Count what has no outcome: see ``SettlementStore.pending``."""
+        """Count the requests without an outcome: see ``PendingStore.pending``."""
 
         async def work(session: Session) -> tuple[dict[str, int], float]:
             rows = await session.rows(queries.COUNT_PENDING, ())

@@ -9,7 +9,7 @@ section 4), and grows when they do not. A refused call costs next to nothing, so
 import time
 
 _FLOOR = 64
-"""Fewer would leave the database's groups half empty: see ``storage.group_commit``."""
+"""Fewer would leave batches half empty: see ``storage.batching``."""
 
 _WINDOW_SECONDS = 0.1
 _ENOUGH_CALLS = 10

@@ -20,10 +20,10 @@ from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.domain.processing import Outcome
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from server.storage.payments import queries
-from server.storage.payments.charges import insert_one
-from server.storage.payments.insert import _insert_many
+from server.storage.payments.insert import insert_many, insert_one
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.faults.ports import free_port
@@ -113,9 +113,9 @@ def test_a_statement_that_cannot_know_what_the_one_before_it_changed_takes_it_ba
     async def write(session: Session) -> None:
         async with session.transaction():
             if name == "RESERVE_PAYMENT":
-                await insert_one(session, new_payment("one", status))
+                await insert_one(session, new_payment("one", status), 1)
             else:
-                await _insert_many(session, [new_payment("one", status), new_payment("two", status)], 1)
+                await insert_many(session, [new_payment("one", status), new_payment("two", status)], 1)
 
     async def work() -> None:
         database = Database(settings_of(migrated_database))

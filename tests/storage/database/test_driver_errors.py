@@ -8,7 +8,8 @@ import pytest
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.storage.database import driver_errors
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from tests.support.databases import settings_of
 
 RETRIED = {

@@ -15,7 +15,8 @@ from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, NewRefund, PaymentMethod, RefundOutcome, Status
 from server.domain.processing import Outcome
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.support.databases import DatabaseServer, settings_of

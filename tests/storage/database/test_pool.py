@@ -9,7 +9,8 @@ import pytest
 
 from server.domain.deadline import Deadline
 from server.domain.errors import DeadlinePassed
-from server.storage.database.pool import Database, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Session
 from tests.support.databases import settings_of
 
 ROWS = 500

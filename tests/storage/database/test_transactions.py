@@ -6,7 +6,8 @@ import pymysql.err
 import pytest
 
 from server.domain.deadline import Deadline
-from server.storage.database.pool import Database, DuplicateKey, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import DuplicateKey, Session
 from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
@@ -63,7 +64,7 @@ def test_a_script_that_fails_midway_is_rolled_back_and_the_connection_commits_ag
             async with session.transaction():
                 await session.script(script, ())
         assert await session.rows("SELECT @@autocommit", ()) == ((1,),)
-        await session.write("INSERT INTO numbers VALUES (3)", ())
+        await session.script("INSERT INTO numbers VALUES (3)", ())
 
     async def run() -> None:
         database = Database(settings_of({**empty_database, "MYSQL_POOL_MIN": "1", "MYSQL_POOL_MAX": "1"}))

@@ -27,7 +27,8 @@ from server.domain.payment import (
     Status,
 )
 from server.domain.processing import Outcome
-from server.storage.database.pool import Database, Executed, Session
+from server.storage.database.pool import Database
+from server.storage.database.session import Executed, Session
 from server.storage.events.relay import Relay
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore

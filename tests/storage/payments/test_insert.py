@@ -1,4 +1,4 @@
-"""Group commit: many payments in one INSERT, each with an outcome of its own."""
+"""Batches of charges: many payments in one INSERT, each with an outcome of its own."""
 
 import asyncio
 import itertools
@@ -15,10 +15,12 @@ from server.domain.errors import DeadlinePassed, Overloaded, ReferenceTaken, Req
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
-from server.storage.batching import Groups, Limits
-from server.storage.database.pool import Database, Executed, Session
+from server.storage.batching import Batcher, BatchLimits
+from server.storage.database.pool import Database
+from server.storage.database.session import Executed, Session
 from server.storage.payments import insert
-from server.storage.payments.insert import LIMITS, GroupCommit
+from server.storage.payments.insert import BATCH_LIMITS
+from server.storage.payments.store import MysqlPaymentStore
 from tests.support.databases import DatabaseServer, settings_of
 
 _numbers = itertools.count(1)
@@ -32,10 +34,12 @@ def new_payment(request_id: str | None = None, reference: str | None = None, ord
 
 
 @asynccontextmanager
-async def on(environment: dict[str, str], limits: Limits = LIMITS, **settings: str) -> AsyncIterator[GroupCommit]:
+async def on(
+    environment: dict[str, str], limits: BatchLimits = BATCH_LIMITS, **settings: str
+) -> AsyncIterator[MysqlPaymentStore]:
     database = Database(settings_of({**environment, **settings}))
     try:
-        yield GroupCommit(database, limits)
+        yield MysqlPaymentStore(database, insert_limits=limits)
     finally:
         await database.close(Deadline.after(10))
 
@@ -54,8 +58,8 @@ def test_no_more_statements_are_in_progress_than_may_be(migrated_database: dict[
     async def run() -> list[int]:
         database = Database(settings_of(migrated_database))
         try:
-            groups = Groups(database, work, Limits(in_one=1, at_once=2, waiting=100), "test")
-            return await asyncio.gather(*(groups.add(number, Deadline()) for number in range(10)))
+            batcher = Batcher(database, work, BatchLimits(max_items=1, max_batches=2, max_waiting=100), "test")
+            return await asyncio.gather(*(batcher.add(number, Deadline()) for number in range(10)))
         finally:
             await database.close(Deadline.after(10))
 
@@ -72,8 +76,8 @@ def test_what_waits_behind_a_group_that_fails_is_worked_on(migrated_database: di
     async def run() -> list[int | BaseException]:
         database = Database(settings_of(migrated_database))
         try:
-            groups = Groups(database, work, Limits(in_one=2, at_once=1, waiting=100), "test")
-            adding = (groups.add(item, Deadline()) for item in range(1, 6))
+            batcher = Batcher(database, work, BatchLimits(max_items=2, max_batches=1, max_waiting=100), "test")
+            adding = (batcher.add(item, Deadline()) for item in range(1, 6))
             return await asyncio.gather(*adding, return_exceptions=True)
         finally:
             await database.close(Deadline.after(10))
@@ -103,7 +107,7 @@ def test_a_connection_that_is_lost_is_no_refusal_and_all_are_written_by_another(
         LosingSession.losses = 1
         database = Database(settings_of(migrated_database), LosingSession)
         try:
-            return await outcomes(GroupCommit(database), [new_payment() for _ in range(count)])
+            return await outcomes(MysqlPaymentStore(database), [new_payment() for _ in range(count)])
         finally:
             await database.close(Deadline.after(10))
 
@@ -111,8 +115,8 @@ def test_a_connection_that_is_lost_is_no_refusal_and_all_are_written_by_another(
     assert len(rows()) == count
 
 
-async def outcomes(group: GroupCommit, payments: list[NewPayment]) -> list[object]:
-    inserts = (group.insert(payment, Deadline()) for payment in payments)
+async def outcomes(store: MysqlPaymentStore, payments: list[NewPayment]) -> list[object]:
+    inserts = (store.insert(payment, Deadline()) for payment in payments)
     return await asyncio.gather(*inserts, return_exceptions=True)
 
 
@@ -129,9 +133,9 @@ def test_each_of_many_payments_gets_its_own_id(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database) as group:
+        async with on(migrated_database) as store:
             payments = [new_payment() for _ in range(count)]
-            for payment, outcome in zip(payments, await outcomes(group, payments), strict=True):
+            for payment, outcome in zip(payments, await outcomes(store, payments), strict=True):
                 assert not isinstance(outcome, BaseException)
                 stored = outcome.payment  # type: ignore[attr-defined]
                 assert (stored.payment_id, outcome.replayed) == (rows()[payment.reference], False)  # type: ignore[attr-defined]
@@ -144,9 +148,9 @@ def test_one_request_id_many_times_over_makes_one_payment(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
 ) -> None:
     async def run() -> list[object]:
-        async with on(migrated_database) as group:
+        async with on(migrated_database) as store:
             same = [new_payment("k") for _ in range(50)]
-            return await outcomes(group, [*same, new_payment("k", order_id=8)])
+            return await outcomes(store, [*same, new_payment("k", order_id=8)])
 
     *equal, other = asyncio.run(run())
     assert len(rows()) == 1
@@ -159,9 +163,9 @@ def test_a_reference_that_is_taken_fails_its_payment_alone(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
 ) -> None:
     async def run() -> list[object]:
-        async with on(migrated_database) as group:
-            await group.insert(new_payment(reference="taken"), Deadline())
-            return await outcomes(group, [new_payment(), new_payment(reference="taken"), new_payment()])
+        async with on(migrated_database) as store:
+            await store.insert(new_payment(reference="taken"), Deadline())
+            return await outcomes(store, [new_payment(), new_payment(reference="taken"), new_payment()])
 
     first, refused, last = asyncio.run(run())
     assert isinstance(refused, ReferenceTaken)
@@ -178,8 +182,8 @@ def test_a_payment_that_the_database_refuses_fails_alone(
     )
 
     async def run() -> list[object]:
-        async with on(migrated_database) as group:
-            return await outcomes(group, [new_payment(order_id=number) for number in (12, 13, 14)])
+        async with on(migrated_database) as store:
+            return await outcomes(store, [new_payment(order_id=number) for number in (12, 13, 14)])
 
     first, refused, last = asyncio.run(run())
     assert isinstance(refused, pymysql.err.MySQLError)
@@ -194,10 +198,10 @@ def test_a_caller_that_goes_away_cancels_nobodys_payment(
     hold_inserts: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database) as group:
+        async with on(migrated_database) as store:
             payments = [new_payment() for _ in range(3)]
             with hold_inserts():
-                tasks = [asyncio.create_task(group.insert(payment, Deadline())) for payment in payments]
+                tasks = [asyncio.create_task(store.insert(payment, Deadline())) for payment in payments]
                 await asyncio.sleep(0.3)
                 tasks[1].cancel()
                 with suppress(asyncio.CancelledError):
@@ -217,12 +221,12 @@ def test_what_waits_for_a_connection_until_its_deadline_or_its_caller_is_gone_is
     async def run() -> None:
         async with on(
             migrated_database, MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_ACQUIRE_TIMEOUT_SECONDS="30"
-        ) as group:
+        ) as store:
             with hold_inserts():
-                begun = asyncio.create_task(group.insert(new_payment(), Deadline()))
+                begun = asyncio.create_task(store.insert(new_payment(), Deadline()))
                 await asyncio.sleep(0.3)
-                late = asyncio.create_task(group.insert(new_payment(), Deadline.after(0.2)))
-                gone = asyncio.create_task(group.insert(new_payment(), Deadline()))
+                late = asyncio.create_task(store.insert(new_payment(), Deadline.after(0.2)))
+                gone = asyncio.create_task(store.insert(new_payment(), Deadline()))
                 await asyncio.sleep(0.5)
                 gone.cancel()
                 with suppress(asyncio.CancelledError):
@@ -240,14 +244,16 @@ def test_more_than_may_wait_is_refused_at_once(
     hold_inserts: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database, replace(LIMITS, waiting=3), MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1") as group:
+        async with on(
+            migrated_database, replace(BATCH_LIMITS, max_waiting=3), MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1"
+        ) as store:
             with hold_inserts():
-                tasks = [asyncio.create_task(group.insert(new_payment(), Deadline()))]
+                tasks = [asyncio.create_task(store.insert(new_payment(), Deadline()))]
                 await asyncio.sleep(0.3)
-                tasks += [asyncio.create_task(group.insert(new_payment(), Deadline())) for _ in range(3)]
+                tasks += [asyncio.create_task(store.insert(new_payment(), Deadline())) for _ in range(3)]
                 await asyncio.sleep(0)
                 with pytest.raises(Overloaded):
-                    await group.insert(new_payment(), Deadline())
+                    await store.insert(new_payment(), Deadline())
             await asyncio.gather(*tasks)
 
     asyncio.run(run())
@@ -255,10 +261,10 @@ def test_more_than_may_wait_is_refused_at_once(
 
 def test_without_a_database_everyone_is_told_and_with_it_back_it_goes_on(migrated_database: dict[str, str]) -> None:
     async def run() -> None:
-        async with on({**migrated_database, "MYSQL_DB": "nowhere"}) as group:
-            told = await outcomes(group, [new_payment() for _ in range(100)])
+        async with on({**migrated_database, "MYSQL_DB": "nowhere"}) as store:
+            told = await outcomes(store, [new_payment() for _ in range(100)])
             assert {type(one) for one in told} == {StoreUnavailable}
-            again = await outcomes(group, [new_payment()])
+            again = await outcomes(store, [new_payment()])
             assert isinstance(again[0], StoreUnavailable)
 
     asyncio.run(run())
@@ -268,25 +274,25 @@ def test_a_fault_of_our_own_reaches_every_caller_and_the_next_are_served(
     migrated_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database) as group:
+        async with on(migrated_database) as store:
             with monkeypatch.context() as broken:
                 broken.setattr(insert, "payment_values", lambda _payment: 1 / 0)
-                told = await outcomes(group, [new_payment() for _ in range(40)])
+                told = await outcomes(store, [new_payment() for _ in range(40)])
                 assert {type(one) for one in told} == {ZeroDivisionError}
             payment = new_payment()
-            assert (await group.insert(payment, Deadline())).payment.reference == payment.reference
+            assert (await store.insert(payment, Deadline())).payment.reference == payment.reference
 
     asyncio.run(run())
 
 
 def test_an_insert_whose_answer_was_lost_is_found_again_as_ones_own(migrated_database: dict[str, str]) -> None:
     async def run() -> None:
-        async with on(migrated_database) as group:
+        async with on(migrated_database) as store:
             payment = new_payment()
-            first = await group.insert(payment, Deadline())
-            again = await group.insert(payment, Deadline())
+            first = await store.insert(payment, Deadline())
+            again = await store.insert(payment, Deadline())
             assert (again.payment.payment_id, again.replayed) == (first.payment.payment_id, False)
             other = replace(payment, reference="another")
-            assert (await group.insert(other, Deadline())).replayed
+            assert (await store.insert(other, Deadline())).replayed
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""Group commit gives what one INSERT for each charge would give: the same table and answers, in any interleaving."""
+"""Batches give what one INSERT for each charge would give: the same table and answers, in any interleaving."""
 
 import asyncio
 import secrets
@@ -18,10 +18,10 @@ from server.domain.errors import RequestIdReused
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, PaymentMethod, Status
-from server.storage.batching import Limits
+from server.storage.batching import BatchLimits
 from server.storage.database.pool import Database
-from server.storage.payments.charges import insert_one
-from server.storage.payments.insert import GroupCommit
+from server.storage.payments.insert import insert_one
+from server.storage.payments.store import MysqlPaymentStore
 from tests.support.databases import DatabaseServer, settings_of
 
 REFUSED_ORDER = 13
@@ -64,7 +64,7 @@ class OneInsertEach:
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment."""
-        return await self._database.run(partial(insert_one, payment=payment), deadline)
+        return await self._database.run(partial(insert_one, payment=payment, due_microseconds=1), deadline)
 
     async def insert_many(self, payments: list[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
         """Store payments one after the other."""
@@ -78,7 +78,7 @@ class OneInsertEach:
         return [await told(payment) for payment in payments]
 
 
-Store = GroupCommit | OneInsertEach
+Store = MysqlPaymentStore | OneInsertEach
 Answer = ChargeOutcome | BaseException
 
 
@@ -92,9 +92,9 @@ def environment(
     return made
 
 
-def small_groups(database: Database) -> GroupCommit:
-    """Return group commit with limits so small that every kind of group comes about."""
-    return GroupCommit(database, Limits(in_one=4, at_once=3, waiting=1000))
+def small_batches(database: Database) -> MysqlPaymentStore:
+    """Return the store with limits so small that every kind of batch comes about."""
+    return MysqlPaymentStore(database, insert_limits=BatchLimits(max_items=4, max_batches=3, max_waiting=1000))
 
 
 @settings(
@@ -107,7 +107,7 @@ def small_groups(database: Database) -> GroupCommit:
 def test_group_commit_gives_the_table_and_the_answers_of_one_insert_each(
     environment: dict[str, str], database_server: DatabaseServer, made: list[Call]
 ) -> None:
-    for store in (OneInsertEach, small_groups):
+    for store in (OneInsertEach, small_batches):
         caller = secrets.token_hex(8)
         answers = asyncio.run(answers_of(environment, store, caller, made))
         select = "SELECT payment_id, request_id, order_id, reference FROM payments WHERE caller = %s"

@@ -22,8 +22,8 @@ from server.domain.money import Currencies
 from server.domain.payment import ChargeOutcome, Decision, NewPayment, PaymentMethod, Status
 from server.observability.logs import json_call_log, log_context
 from server.storage.outbox import charge_changes
-from server.storage.payments.charges import payment_values, stored_payment
 from server.storage.payments.codec import payments_from_json
+from server.storage.payments.insert import payment_values, stored_payment
 from server.transport.pipeline.auth import ROLES, Gate, credentials_of
 from server.transport.service import codec
 
