@@ -49,11 +49,12 @@ from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import REASONS
 from server.transport.pipeline.rate_limit import CallerRates
 from server.transport.pipeline.worker_thread import LongWork
+from server.transport.rest.application import http_app, untraced_endpoint
 from server.transport.rest.monitoring import monitoring_app
-from server.transport.rest.server import HttpServer, http_app
+from server.transport.rest.server import HttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
 from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
-from server.transport.tracing import CallSpans, TracedHttp, traced_handler
+from server.transport.tracing import CallSpans, traced_endpoint, traced_handler
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def build(
     servicer = PaymentServicer(payments, event_feed, currencies, worker_thread)
     server, health_service = _grpc(settings, servicer, calls, worker_thread)
     monitor = HealthMonitor(database.ping, health_service)
-    app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread)
+    trace = traced_endpoint if is_traced else untraced_endpoint
+    app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread, trace=trace)
     metrics.watch_health(lambda: monitor.is_serving)
     metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
     return Application(
@@ -151,9 +153,7 @@ def build(
         health=health_service,
         monitor=monitor,
         grpc=server,
-        rest=HttpServer(
-            TracedHttp(app, [SERVICE]) if is_traced else app, settings, None if tls is None else tls.http_context()
-        ),
+        rest=HttpServer(app, settings, None if tls is None else tls.http_context()),
         monitoring=HttpServer(monitoring_app(monitor), settings, transport="monitoring"),
     )
 

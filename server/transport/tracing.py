@@ -1,20 +1,18 @@
 """Calls with a span around each, for gRPC and REST, in the place of those without where there is tracing."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from dataclasses import replace
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from starlette.routing import compile_path
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from google.protobuf.descriptor import MethodDescriptor
+from starlette.requests import Request
+from starlette.responses import Response
 
 from server.observability import tracing
 from server.observability.logs import log_context
 from server.transport.grpc.handlers import Serve
 from server.transport.pipeline.calls import Call
-from server.transport.rest.gateway.endpoints import raw_path
-from server.transport.rest.gateway.rules import http_rules
-from server.transport.rest.v1.endpoints import PATHS
+from server.transport.rest.router import Endpoint
 
 _FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 """The codes that are a server's error, by the semantic conventions for gRPC; others are their caller's."""
@@ -57,57 +55,27 @@ def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:
     return traced
 
 
-class TracedHttp:
-    """An ASGI application inside a span for each request that is a call; others, of health say, have none.
+def traced_endpoint(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint of REST with a span around each call of an RPC.
 
-    A stream has none either, as it has no end to speak of.
+    Health, metrics and documents are not calls, and a stream has no end to speak of: they have no spans.
     """
+    if not endpoint.rpc or endpoint.is_stream:
+        return endpoint
 
-    def __init__(self, app: ASGIApp, services: Sequence[ServiceDescriptor]) -> None:
-        """Serve as ``app`` does, which has ``/v1`` and the RPCs of ``services``."""
-        self._app = app
-        self._rules = sorted(
-            (rule for rule in http_rules(services) if not rule.method.server_streaming),
-            key=lambda rule: rule.template.specificity,
-        )
-        self._legacy = [(verb, path, compile_path(path)[0]) for verb, path in PATHS]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        route = self._route(scope)
-        if route is None:
-            await self._app(scope, receive, send)
-            return
-        headers: defaultdict[str, list[str]] = defaultdict(list)
-        for key, value in scope["headers"]:
-            if key in {tracing.PARENT_KEY.encode(), tracing.STATE_KEY.encode()}:
-                headers[key.decode()].append(value.decode("latin-1"))
+    async def answer(request: Request) -> Response:
+        headers = {key: request.headers.getlist(key) for key in (tracing.PARENT_KEY, tracing.STATE_KEY)}
         attributes = {
-            "http.request.method": scope["method"],
-            "http.route": route,
-            "url.scheme": scope["scheme"],
-            "network.protocol.version": scope["http_version"],
+            "http.request.method": request.method,
+            "http.route": endpoint.path,
+            "url.scheme": request.scope["scheme"],
+            "network.protocol.version": request.scope["http_version"],
         }
-        with tracing.server_span(f"{scope['method']} {route}", headers, attributes) as span:
+        with tracing.server_span(f"{request.method} {endpoint.path}", headers, attributes) as span:
+            response = await endpoint.answer(request)
+            span.set_attribute("http.response.status_code", response.status_code)
+            if response.status_code >= _FIRST_HTTP_FAULT:
+                tracing.tell_fault(span, str(response.status_code))
+            return response
 
-            async def send_seen(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    status = message["status"]
-                    span.set_attribute("http.response.status_code", status)
-                    if status >= _FIRST_HTTP_FAULT:
-                        tracing.tell_fault(span, str(status))
-                await send(message)
-
-            await self._app(scope, receive, send_seen)
-
-    def _route(self, scope: Scope) -> str | None:
-        """Return the path of what serves a request, with the names of its variables; None when that is no call."""
-        verb, path = scope["method"], scope["path"]
-        for legacy_verb, route, pattern in self._legacy:
-            if verb == legacy_verb and pattern.match(path):
-                return route
-        encoded = raw_path(scope)
-        for rule in self._rules:
-            if verb == rule.verb and rule.template.matches(encoded):
-                return rule.template.text
-        return None
+    return replace(endpoint, answer=answer)

@@ -22,9 +22,10 @@ from server.domain.listing import Order, PaymentFilter, Position
 from server.domain.money import Currencies
 from server.transport.grpc.handlers import _parse
 from server.transport.pipeline.errors import failure_of
-from server.transport.rest.gateway.proto_json import fill_from_json, read_json
-from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path, to_json
-from server.transport.rest.replies import json_text
+from server.transport.rest.gateway.json_text import read_json
+from server.transport.rest.gateway.proto_json import fill_from_json
+from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path
+from server.transport.rest.replies import json_text, to_json
 from server.transport.rest.v1 import parameters as legacy_parameters
 from server.transport.service import codec, event_codec
 from tests.fuzz import inputs

@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import httpx
 
-from server.transport.rest.gateway.rules import HttpRule
+from server.transport.rest.gateway.rules import HttpRule, http_rules
+from server.transport.rest.router import HttpRouter
+from server.transport.service.servicer import SERVICE
 from tests.support.running_service import RunningService
 from tests.surface.without_database import service_without_database
 
@@ -109,14 +111,16 @@ def _routes() -> dict[str, list[_Route]]:
     with service_without_database() as service:
         rest, monitoring = cast("Any", service.rest), cast("Any", service.monitoring)
         return {
-            "rest": [*_endpoints(rest._router), *map(_route_of_rule, rest._gateway.rules)],
+            "rest": [*_endpoints(rest.router), *map(_route_of_rule, http_rules([SERVICE]))],
             "monitoring": list(_endpoints(monitoring)),
         }
 
 
-def _endpoints(router: Any) -> Iterator[_Route]:  # noqa: ANN401 - its tables are private
-    for by_verb in (*router._plain.values(), *(by_verb for _, _, by_verb in router._patterns)):
-        yield from (_Route(one.verb, one.path, one.rpc) for one in by_verb.values())
+def _endpoints(router: HttpRouter) -> Iterator[_Route]:
+    """Yield the routes that are not in the contract."""
+    for one, _ in router.routes:
+        if not one.is_in_contract:
+            yield _Route(one.verb, one.path, one.rpc)
 
 
 def _route_of_rule(rule: HttpRule) -> _Route:

@@ -18,8 +18,8 @@ from server.domain.money import Currencies
 from server.transport.pipeline.auth import ROLES, Gate, Keys
 from server.transport.pipeline.calls import Calls
 from server.transport.pipeline.worker_thread import LongWork
+from server.transport.rest.application import http_app
 from server.transport.rest.monitoring import monitoring_app
-from server.transport.rest.server import http_app
 from server.transport.service.servicer import SERVICE, PaymentServicer
 from tests.support.databases import settings_of
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.config.settings import Settings
-from server.transport.rest.metrics_endpoint import METRICS_PATH
+from server.transport.rest.monitoring import METRICS_PATH
 from tools.operations.addresses import in_url
 from tools.operations.findings import Finding, Level
 

@@ -1,21 +1,24 @@
-"""Health and metrics over HTTP, for probes and Prometheus: on REST's port, and on a listener of their own.
+"""Health and metrics over HTTP, for probes and Prometheus: on REST's port, and on a port of their own.
 
-The listener of their own (``MONITORING_PORT``) needs neither TLS nor credentials, because nothing else is served there:
-no call can be made over it, and no payment is shown.
+The port of their own (``MONITORING_PORT``) needs neither TLS nor credentials, because it serves nothing else: no call
+can be made over it, and it shows no payment.
 """
 
+from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from server.application.health import HealthMonitor
-from server.transport.rest.metrics_endpoint import metrics_endpoint
+from server.observability.metrics import REGISTRY
 from server.transport.rest.replies import json_response
 from server.transport.rest.router import Endpoint, HttpRouter
 
+METRICS_PATH = "/metrics"
+
 
 def health_endpoints(monitor: HealthMonitor) -> list[Endpoint]:
-    """Return ``/healthz``, which tells of the process alone, and ``/readyz``, which follows ``monitor``."""
+    """Return ``/healthz``, which is about the process alone, and ``/readyz``, which follows ``monitor``."""
 
     async def healthz(_request: Request) -> Response:
         return json_response({"status": "ok"})
@@ -28,21 +31,18 @@ def health_endpoints(monitor: HealthMonitor) -> list[Endpoint]:
     return [Endpoint("GET", "/healthz", healthz), Endpoint("GET", "/readyz", readyz)]
 
 
+def metrics_endpoint() -> Endpoint:
+    """Return ``/metrics``, in the OpenMetrics format if the client accepts it, otherwise in Prometheus' text format."""
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(REGISTRY), headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+    return Endpoint("GET", METRICS_PATH, metrics)
+
+
 def monitoring_app(monitor: HealthMonitor) -> ASGIApp:
-    """Return the application of the listener of their own: GET and HEAD of three paths, and nothing else."""
+    """Return the application of the port of their own: GET and HEAD of three paths, and nothing else."""
     endpoints = [*health_endpoints(monitor), metrics_endpoint()]
     heads = [Endpoint("HEAD", endpoint.path, endpoint.answer) for endpoint in endpoints]
-    return HttpRouter([*endpoints, *heads], _NothingElse())
-
-
-class _NothingElse:
-    """Answers every other path with 404, and so redirects none to one that is served."""
-
-    def serves(self, path: str) -> bool:  # noqa: ARG002 - as the router asks
-        return True
-
-    def rpc_of(self, method: str, scope: Scope) -> str:  # noqa: ARG002 - as the router asks
-        return ""
-
-    async def answer(self, request: Request) -> Response:  # noqa: ARG002 - as the router asks
-        return json_response({"detail": "Not Found"}, 404)
+    return HttpRouter([*endpoints, *heads], redirects_slashes=False)

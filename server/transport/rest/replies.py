@@ -1,17 +1,15 @@
-"""What HTTP answers are made of."""
+"""Build HTTP responses: JSON, errors, and the headers of both."""
 
-import ipaddress
 import json
 import math
 from collections.abc import Mapping
 
+from google.protobuf import json_format
 from google.protobuf.message import Message
-from starlette.requests import Request
 from starlette.responses import Response
 
 from server.transport.pipeline.calls import REPLAYED_KEY, Call
 from server.transport.pipeline.errors import Failure
-from server.transport.rest.gateway.requests import to_json
 
 JSON = "application/json"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -30,6 +28,17 @@ def json_text(value: object) -> bytes:
 def large_json_text(value: object) -> bytes:
     """Return the same, made in Python and not in C: it takes longer, but other threads can interrupt it."""
     return "".join(_ENCODER.iterencode(value)).encode(errors="replace")
+
+
+def to_json(message: Message, field: str = "") -> object:
+    """Return ``message``, or one field of it, as a JSON value: names in camelCase, enums by name, 64 bits in quotes."""
+    value = json_format.MessageToDict(message)
+    if not field:
+        return value
+    name = message.DESCRIPTOR.fields_by_name[field].json_name
+    if name not in value:
+        value = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+    return value.get(name, {})
 
 
 def message_text(message: Message, field: str = "") -> bytes:
@@ -54,19 +63,3 @@ def failure_headers(failure: Failure) -> dict[str, str]:
 def replay_headers(call: Call) -> dict[str, str]:
     """Return the header that says that an earlier call did what was asked, when one did."""
     return {REPLAYED_KEY: "true"} if call.replayed else {}
-
-
-def peer_of(request: Request) -> str:
-    """Return who sent ``request``, for the log; empty where a proxy says of its client what is no address."""
-    client = request.scope.get("client")
-    if not client or not (client[1] or _is_address(client[0])):
-        return ""
-    return f"{client[0]}:{client[1]}"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

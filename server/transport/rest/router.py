@@ -1,22 +1,21 @@
-"""From an HTTP request to what answers it: a table of paths, and the RPCs' own paths after it.
+"""Route each HTTP request to its endpoint by verb and path.
 
-Answers for what no path or verb fits are those of FastAPI, which callers of ``/v1`` know. The table is small and its
-paths mostly plain, so that the way to an answer is one look into a dictionary.
+Paths of RPCs have the rules and errors of grpc-gateway. All others have those of FastAPI, which callers of ``/v1``
+know.
 """
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import structlog
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from server.transport.rest.replies import json_response
+from server.transport.pipeline.errors import Failure, NoSuchPath, OtherVerb, failure_of
+from server.transport.rest.gateway.rules import PathTemplate
+from server.transport.rest.replies import error_response, json_response
 
 _log = structlog.get_logger(__name__)
 
@@ -25,88 +24,93 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A verb and a path, as Starlette writes it (``/v1/payments/{payment_id}/refund``), and what answers them.
+    """A verb and a path template (``/v1/payments/{payment_id}/refund``), and the function that answers them.
 
-    ``rpc`` is the name of the RPC that they stand for, if any.
+    ``rpc`` names the RPC that the endpoint calls, if any. ``is_in_contract`` tells that the path is from a
+    ``google.api.http`` option: it is then matched while still percent-encoded, so that an encoded slash does not end a
+    segment.
     """
 
     verb: str
     path: str
     answer: Answer
     rpc: str = ""
-
-
-class Fallback(Protocol):
-    """Answers requests whose path is in no table."""
-
-    def serves(self, path: str) -> bool:
-        """Tell whether a path is one of its own."""
-
-    def rpc_of(self, method: str, scope: Scope) -> str:
-        """Return the name of the RPC that a request with this HTTP method would call; empty if there is none."""
-
-    async def answer(self, request: Request) -> Response:
-        """Answer a request."""
+    is_stream: bool = False
+    is_in_contract: bool = False
 
 
 class HttpRouter:
     """An ASGI application that answers each request by its verb and path."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], fallback: Fallback) -> None:
-        """Answer by ``endpoints``, and by ``fallback`` the paths that are its own."""
-        self._fallback = fallback
-        self._plain: dict[str, dict[str, Endpoint]] = {}
-        self._patterns: list[tuple[re.Pattern[str], dict[str, Any], dict[str, Endpoint]]] = []
-        for path in dict.fromkeys(endpoint.path for endpoint in endpoints):
-            by_verb = {endpoint.verb: endpoint for endpoint in endpoints if endpoint.path == path}
-            if "{" in path:
-                expression, _, convertors = compile_path(path)
-                self._patterns.append((expression, convertors, by_verb))
-            else:
-                self._plain[path] = by_verb
+    def __init__(self, endpoints: Iterable[Endpoint], *, redirects_slashes: bool = True) -> None:
+        """Route to ``endpoints``; a path that differs from one of them by a final slash is redirected there."""
+        routes = [(endpoint, PathTemplate.parse(endpoint.path)) for endpoint in endpoints]
+        self.routes = sorted(routes, key=lambda route: route[1].specificity)
+        self._contract_roots = {_root(endpoint.path) for endpoint, _ in routes if endpoint.is_in_contract}
+        self._redirects_slashes = redirects_slashes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
         try:
-            response = await self._answer(request)
-        except Exception as error:  # noqa: BLE001 - a caller gets an answer whatever happens, and the log its cause
+            response = await self._answer(Request(scope, receive))
+        except Exception as error:  # noqa: BLE001 - the caller gets an answer whatever happens, and the log its cause
             _log.error("internal_error", exc_info=error)
             response = json_response({"detail": "Internal Server Error"}, 500)
         await response(scope, receive, send)
 
-    def rpc_of(self, method: str, scope: Scope) -> str:
-        """Return the name of the RPC that a request with this HTTP method would call; empty if there is none."""
-        by_verb = self._find(scope["path"], {})
-        if by_verb is None:
-            return self._fallback.rpc_of(method, scope)
-        return by_verb[method].rpc if method in by_verb else ""
+    def find(self, verb: str, scope: Scope) -> tuple[Endpoint, Mapping[tuple[str, ...], str]] | None:
+        """Return the endpoint for a verb and the path of a request, and the values of the path's variables."""
+        path: str = scope["path"]
+        if self._is_in_contract(scope):
+            path = _encoded_path(scope)
+            verb = "GET" if verb == "HEAD" else verb
+        for endpoint, template in self.routes:
+            if endpoint.verb == verb and (variables := template.match(path)) is not None:
+                return endpoint, variables
+        return None
+
+    def error_response(self, failure: Failure, scope: Scope) -> Response:
+        """Return ``failure`` in the form that callers of this path expect."""
+        if self._is_in_contract(scope):
+            return error_response(failure)
+        return json_response({"detail": failure.message}, failure.http_status)
 
     async def _answer(self, request: Request) -> Response:
-        path: str = request.scope["path"]
-        by_verb = self._find(path, request.scope)
-        if by_verb is not None:
-            endpoint = by_verb.get(request.method)
-            if endpoint is not None:
-                return await endpoint.answer(request)
-            return json_response({"detail": "Method Not Allowed"}, 405, {"Allow": ", ".join(by_verb)})
-        if self._fallback.serves(path):
-            return await self._fallback.answer(request)
-        other = path.rstrip("/") if path.endswith("/") else path + "/"
-        if other and self._find(other, {}) is not None:
-            return RedirectResponse(URL(scope={**request.scope, "path": other}))
-        return json_response({"detail": "Not Found"}, 404)
+        found = self.find(request.method, request.scope)
+        if found is None:
+            return self._no_endpoint(request.scope)
+        endpoint, request.scope["path_params"] = found
+        return await endpoint.answer(request)
 
-    def _find(self, path: str, scope: Scope) -> dict[str, Endpoint] | None:
-        """Return what answers ``path``, by verb, with the variables of the path in ``scope``."""
-        by_verb = self._plain.get(path)
-        if by_verb is not None:
-            return by_verb
-        for expression, convertors, by_verb in self._patterns:
-            match = expression.match(path)
-            if match:
-                scope["path_params"] = {
-                    name: convertors[name].convert(text) for name, text in match.groupdict().items()
-                }
-                return by_verb
-        return None
+    def _no_endpoint(self, scope: Scope) -> Response:
+        path: str = scope["path"]
+        if self._is_in_contract(scope):
+            verbs = self._verbs(_encoded_path(scope))
+            error = OtherVerb(f"this path takes {' or '.join(verbs)}") if verbs else NoSuchPath("no RPC has this path")
+            response = error_response(failure_of(error, scope["call_id"]))
+        elif verbs := self._verbs(path):
+            response = json_response({"detail": "Method Not Allowed"}, 405)
+        else:
+            other = path.rstrip("/") if path.endswith("/") else path + "/"
+            if self._redirects_slashes and self._verbs(other):
+                return RedirectResponse(URL(scope={**scope, "path": other}))
+            return json_response({"detail": "Not Found"}, 404)
+        if verbs:
+            response.headers["Allow"] = ", ".join(verbs)
+        return response
+
+    def _verbs(self, path: str) -> list[str]:
+        return sorted({endpoint.verb for endpoint, template in self.routes if template.match(path) is not None})
+
+    def _is_in_contract(self, scope: Scope) -> bool:
+        return _root(scope["path"]) in self._contract_roots
+
+
+def _encoded_path(scope: Scope) -> str:
+    encoded: bytes = scope["raw_path"]
+    return encoded.partition(b"?")[0].decode("ascii", "surrogateescape")
+
+
+def _root(path: str) -> str:
+    """Return the first segment of a path."""
+    return path.removeprefix("/").partition("/")[0].partition(":")[0]

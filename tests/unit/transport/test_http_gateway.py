@@ -22,8 +22,9 @@ from server.domain.money import Currencies
 from server.transport.pipeline.auth import Gate, Keys
 from server.transport.pipeline.calls import Call, Calls
 from server.transport.pipeline.worker_thread import LongWork
+from server.transport.rest.application import http_app
 from server.transport.rest.gateway.rules import InvalidHttpRule, PathTemplate, http_rules
-from server.transport.rest.server import HttpServer, http_app
+from server.transport.rest.server import HttpServer
 from tests.protos import FOLDER, compiled
 
 

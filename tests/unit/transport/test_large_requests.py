@@ -39,7 +39,8 @@ from server.transport.pipeline.auth import ROLES, Gate, Keys
 from server.transport.pipeline.calls import Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.worker_thread import MANY_BYTES, MANY_ITEMS, LongWork
-from server.transport.rest.server import HttpServer, http_app
+from server.transport.rest.application import http_app
+from server.transport.rest.server import HttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
 
 P = ParamSpec("P")

@@ -18,7 +18,7 @@ from server.transport.rest.docs.json_schemas import (
 )
 from server.transport.rest.docs.openapi_headers import LAST_EVENT_ID, answer_headers, error_headers, parameter
 from server.transport.rest.gateway.idempotency import takes_key
-from server.transport.rest.gateway.rules import WHOLE_BODY, HttpRule, field_at
+from server.transport.rest.gateway.rules import WHOLE_BODY, HttpRule, fields_along
 from server.transport.rest.streams import EVENTS, LINES, RESUME_TOKEN_FIELD
 
 JSON = "application/json"
@@ -137,7 +137,7 @@ class Operations:
         described: dict[str, Any] = {"name": name, "in": "path", "required": True}
         if path is None:
             return {**described, "schema": {"type": "string", "minLength": 1}}
-        field = field_at(rule.method.input_type, path)
+        field = fields_along(rule.method.input_type, path)[-1]
         schema = without_null(self._schemas.of_field(field, Side.REQUEST, nullable=False))
         text = schema.pop("description", "")
         if wildcard is not None:
@@ -149,7 +149,7 @@ class Operations:
         message = rule.method.input_type
         fixed = {variable for variable in rule.template.variables if len(variable) == 1}
         siblings = {
-            (other.name,) for variable in fixed for other in oneof_siblings(field_at(message, variable))
+            (other.name,) for variable in fixed for other in oneof_siblings(fields_along(message, variable)[-1])
         }  # which the path would override
         taken = {*rule.template.variables, *siblings, *({(rule.body,)} if rule.body else set())}
         for path, field, is_required in _plain_fields(message, (), frozenset(), required=True):
@@ -238,7 +238,7 @@ class _Path:
 
 
 def _json_names(message: Descriptor, path: Sequence[str]) -> list[str]:
-    return [field_at(message, path[: length + 1]).json_name for length in range(len(path))]
+    return [field.json_name for field in fields_along(message, path)]
 
 
 def _places(rules: Sequence[HttpRule]) -> list[int]:

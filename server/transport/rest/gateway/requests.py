@@ -1,20 +1,56 @@
-"""Messages from the parts of an HTTP request, and back to JSON: the transcoding of google/api/http.proto.
-
-The JSON is protobuf's own: see ``proto_json``. A wrong request raises one ``InvalidRequest`` that names the field.
-"""
+"""Make the message of an RPC from an HTTP request, as its rule says (google/api/http.proto)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from starlette.types import Scope
 
-from server.domain.card_number import without_card_numbers
-from server.domain.errors import FieldViolation, InvalidRequest
-from server.transport.rest.gateway.proto_json import fill_from_text
-from server.transport.rest.gateway.rules import field_at
+from server.transport.headers import headers, idempotency_key
+from server.transport.pipeline.errors import BodyOfOtherType
+from server.transport.rest.gateway.idempotency import fill_request_ids, takes_key
+from server.transport.rest.gateway.json_text import read_json
+from server.transport.rest.gateway.proto_json import fill_from_json, fill_from_text, reject
+from server.transport.rest.gateway.rules import WHOLE_BODY, HttpRule, fields_along
+from server.transport.rest.replies import JSON
+
+_NO_PARAMETER = "is no parameter of this request"
+
+
+def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
+    """Return the message that a request sends to the RPC of ``rule``.
+
+    Raises:
+        InvalidRequest, BodyOfOtherType: a part of the request is wrong.
+    """
+    message = GetMessageClass(rule.method.input_type)()
+    if rule.body and body:
+        _check_content_type(scope)
+        value = read_json(body)
+        fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
+    parameters = read_query(scope["query_string"])
+    if rule.body == WHOLE_BODY:
+        if parameters:
+            reject(parameters[0][0], f"{_NO_PARAMETER}: the body holds its fields")
+    else:
+        taken = [*rule.template.variables, *([(rule.body,)] if rule.body else [])]
+        fill_from_parameters(message, parameters, taken=taken)
+    try:
+        fill_from_path(message, rule.template.decoded(scope["path_params"]))
+    except UnicodeDecodeError:
+        reject("", "the path must be UTF-8, percent-encoded")
+    if takes_key(rule.method.input_type) and (key := idempotency_key(scope)) is not None:
+        fill_request_ids(message, key)
+    return message
+
+
+def _check_content_type(scope: Scope) -> None:
+    for content_type in headers(scope, b"content-type"):
+        if (content_type or JSON).partition(";")[0].strip(" \t").lower() != JSON:
+            raise BodyOfOtherType("the body must be sent as application/json")
 
 
 def read_query(query: bytes) -> list[tuple[str, str]]:
@@ -26,7 +62,7 @@ def read_query(query: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
-        _refuse("", "the query must be UTF-8, percent-encoded")
+        reject("", "the query must be UTF-8, percent-encoded")
 
 
 def fill_from_parameters(
@@ -34,22 +70,20 @@ def fill_from_parameters(
 ) -> None:
     """Set the fields of ``message`` that query parameters name: ``filter.order_id=7`` or ``filter.orderId=7``.
 
-    A repeated field takes as many parameters as there are values. ``taken`` names the fields that the path or the body
-    holds, which no parameter may.
+    A parameter of a repeated field comes once for each value. ``taken`` names the fields that the path or the body
+    sets; parameters must not set them too.
 
     Raises:
         InvalidRequest: a field does not exist, cannot be a parameter, comes twice, or its value is not of its type.
     """
-    descriptor = _descriptor(message)
     seen: set[tuple[str, ...]] = set()
     for name, text in parameters:
-        path = tuple(name.split("."))
-        field = _parameter_field(descriptor, name, path, taken)
-        names = _names(descriptor, path)
-        if names in seen and not field.is_repeated:
-            _refuse(name, "must come once")
+        fields = _parameter_fields(_descriptor(message), name, taken)
+        names = tuple(field.name for field in fields)
+        if names in seen and not fields[-1].is_repeated:
+            reject(name, "must come once")
         seen.add(names)
-        fill_from_text(message, names, text)
+        fill_from_text(message, fields, text)
 
 
 def fill_from_path(message: Message, variables: Mapping[tuple[str, ...], str]) -> None:
@@ -59,63 +93,42 @@ def fill_from_path(message: Message, variables: Mapping[tuple[str, ...], str]) -
         InvalidRequest: a value is not of its field's type, or the body has set the field.
     """
     for path, text in variables.items():
-        names = _names(_descriptor(message), path)
-        if _is_set(message, names):
-            _refuse(".".join(names), "is in the path, so it must not be in the body")
-        fill_from_text(message, names, text)
-
-
-def _is_set(message: Message, path: Sequence[str]) -> bool:
-    return any(field.name == path[0] and _is_rest_set(value, path[1:]) for field, value in message.ListFields())
-
-
-def _is_rest_set(value: Any, path: Sequence[str]) -> bool:  # noqa: ANN401 - what a field holds
-    return not path or _is_set(value, path)
-
-
-def to_json(message: Message, field: str = "") -> object:
-    """Return ``message``, or one field of it, as a JSON value: names in camelCase, enums by name, 64 bits in quotes."""
-    value = json_format.MessageToDict(message)
-    if not field:
-        return value
-    descriptor = message.DESCRIPTOR.fields_by_name[field]
-    if descriptor.json_name in value:
-        return value[descriptor.json_name]
-    whole: dict[str, Any] = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
-    return whole.get(descriptor.json_name, {})
+        fields = fields_along(_descriptor(message), path)
+        if _is_set(message, fields):
+            reject(".".join(field.name for field in fields), "is in the path, so it must not be in the body")
+        fill_from_text(message, fields, text)
 
 
 def _descriptor(message: Message) -> Descriptor:
     return cast("Descriptor", message.DESCRIPTOR)
 
 
-def _parameter_field(
-    message: Descriptor, name: str, path: tuple[str, ...], taken: Sequence[tuple[str, ...]]
-) -> FieldDescriptor:
+def _parameter_fields(message: Descriptor, name: str, taken: Sequence[tuple[str, ...]]) -> tuple[FieldDescriptor, ...]:
+    """Return the fields that lead to the one that a parameter names."""
+    steps = name.split(".")
     try:
-        field = field_at(message, path)
+        *outer, last = fields = fields_along(message, steps)
     except KeyError:
-        _refuse(name, "is no parameter of this request")
-    names = _names(message, path)
+        reject(name, _NO_PARAMETER)
+    names = tuple(field.name for field in fields)
     if any(names[: len(other)] == other for other in taken):
-        _refuse(name, "is no parameter of this request: the path or the body holds it")
-    for length in range(1, len(path)):
-        outer = field_at(message, path[:length])
-        if outer.is_repeated or _has_json_of_its_own(outer):
-            _refuse(name, f"is no parameter of this request: {'.'.join(path[:length])} is not set by parts")
-    if field.message_type is not None and not _has_json_of_its_own(field):
-        _refuse(name, "must name one field of the message, after a dot")
-    return field
+        reject(name, f"{_NO_PARAMETER}: the path or the body holds it")
+    for length, field in enumerate(outer, start=1):
+        if field.is_repeated or _has_json_of_its_own(field):
+            reject(name, f"{_NO_PARAMETER}: {'.'.join(steps[:length])} is not set by parts")
+    if last.message_type is not None and not _has_json_of_its_own(last):
+        reject(name, "must name one field of the message, after a dot")
+    return fields
 
 
 def _has_json_of_its_own(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.file.package == "google.protobuf"
 
 
-def _names(message: Descriptor, path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return ``path`` in the names of the proto."""
-    return tuple(field_at(message, path[: length + 1]).name for length in range(len(path)))
-
-
-def _refuse(field: str, description: str) -> NoReturn:
-    raise InvalidRequest((FieldViolation(without_card_numbers(field), description),))
+def _is_set(message: Any, fields: Iterable[FieldDescriptor]) -> bool:  # noqa: ANN401 - what a field holds
+    for field in fields:
+        values = {one.name: value for one, value in message.ListFields()}
+        if field.name not in values:
+            return False
+        message = values[field.name]
+    return True

@@ -1,11 +1,11 @@
 """The ``google.api.http`` options of RPCs: which HTTP requests call them (google/api/http.proto).
 
-A path template is a literal path with variables: ``{payment_id}`` takes one segment, ``{name=shelves/*}`` those that
-its pattern says, ``**`` all that are left; ``:cancel`` at its end is a custom verb.
+A path template is a literal path with variables: ``{payment_id}`` takes one segment, ``{name=shelves/*}`` the segments
+of its pattern, and ``**`` all that are left. ``:cancel`` at its end is a custom verb.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,15 +17,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 WHOLE_BODY = "*"
 """A rule's body when every field that the path does not name comes from it."""
 
-_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
-_TOKEN = re.compile(
-    rf"(?P<variable>\{{(?P<path>{_IDENTIFIER}(?:\.{_IDENTIFIER})*)(?:=(?P<pattern>[^{{}}]+))?\}})"
-    r"|(?P<many>\*\*)|(?P<one>\*)|(?P<slash>/)|(?P<literal>[^/{}*]+)"
-)
-_LITERAL, _ONE, _MANY = range(3)
-_ONE_SEGMENT = r"[^/]+"
-_ANY_SEGMENTS = r".*"
-_ENCODED_SLASH = re.compile("(%2[Ff])")
+_SEGMENT = r"(?:\*\*?|[^/{}*:]+)"
+_FIELD_PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
+_VARIABLE = rf"\{{({_FIELD_PATH})(?:=({_SEGMENT}(?:/{_SEGMENT})*))?\}}"
+_TEMPLATE = re.compile(rf"(?P<path>(?:/(?:{_SEGMENT}|{_VARIABLE}))+)(?P<verb>:[^/{{}}*:]+)?")
+_PART = re.compile(rf"{_VARIABLE}|{_SEGMENT}")
+_ENCODED_SLASH = re.compile("%(?=2[Ff])")
+
+_WILDCARDS = {"*": "[^/]+", "**": ".*"}
 
 
 class InvalidHttpRule(Exception):
@@ -37,62 +36,63 @@ class PathTemplate:
     """A path with variables.
 
     ``text`` is the template as the option has it; ``variables`` names the field paths that its variables fill, in order
-    (``("payment_id",)``, ``("payment", "name")``); ``patterns`` says for each whether it may hold several segments.
+    (``("payment_id",)``, ``("payment", "name")``). ``specificity`` sorts templates so that, of those that match a path,
+    the most specific comes first: one with a custom verb before one without, and a literal before a wildcard.
     """
 
     text: str
     variables: tuple[tuple[str, ...], ...]
-    _may_hold_segments: tuple[bool, ...]
+    specificity: tuple[int, ...]
+    _hold_segments: tuple[bool, ...]
     _expression: re.Pattern[str]
-    _specificity: tuple[int, ...]
 
     @classmethod
     def parse(cls, text: str) -> "PathTemplate":
-        """Read a template.
+        """Parse a template.
 
         Raises:
             ValueError: it does not follow the grammar of http.proto.
         """
-        path, colon, verb = (
-            text.rpartition(":") if ":" in text.rpartition("/")[2].rpartition("}")[2] else (text, "", "")
-        )
-        if not path.startswith("/") or (colon and not verb):
-            raise ValueError("a path starts with a slash, and a custom verb has a name")
-        parser = _Parser()
-        expression = parser.expression(path, inside_variable=False)
-        if _MANY in parser.specificity[:-1]:
+        template = _TEMPLATE.fullmatch(text)
+        if template is None:
+            raise ValueError("a path starts with a slash, and has names, *, ** and {variables} between its slashes")
+        path, verb = template["path"], template["verb"] or ""
+        parts = [(part[1], part[2] or ("*" if part[1] else part[0])) for part in _PART.finditer(path)]
+        segments = [segment for _, pattern in parts for segment in pattern.split("/")]
+        if "**" in segments[:-1]:
             raise ValueError("** stands at the end of a path only")
         return cls(
             text,
-            tuple(parser.variables),
-            tuple(parser.may_hold_segments),
-            re.compile(expression + re.escape(colon + verb)),
-            # A path with a verb is tried before one without, and a literal before a wildcard.
-            (0 if verb else 1, *parser.specificity),
+            tuple(tuple(variable.split(".")) for variable, _ in parts if variable),
+            (0 if verb else 1, *(["*", "**"].index(one) + 1 if one in _WILDCARDS else 0 for one in segments)),
+            tuple("/" in pattern or pattern == "**" for variable, pattern in parts if variable),
+            re.compile("".join(f"/{_expression(*part)}" for part in parts) + re.escape(verb)),
         )
 
-    @property
-    def specificity(self) -> tuple[int, ...]:
-        """Sorts templates so that, of those that match a path, the most specific comes first."""
-        return self._specificity
+    def match(self, path: str) -> dict[tuple[str, ...], str] | None:
+        """Return the values of the variables as they stand in ``path``, or None if it does not match."""
+        found = self._expression.fullmatch(path)
+        return None if found is None else dict(zip(self.variables, found.groups(), strict=True))
 
-    def matches(self, raw_path: str) -> bool:
-        """Tell whether ``raw_path`` (percent-encoded) has this form."""
-        return self._expression.fullmatch(raw_path) is not None
-
-    def match(self, raw_path: str) -> list[str] | None:
-        """Return the values of the variables, decoded, when ``raw_path`` (percent-encoded) matches, else None.
+    def decoded(self, values: Mapping[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
+        """Return percent-encoded ``values`` decoded.
 
         Raises:
-            UnicodeDecodeError: a value is no UTF-8 once it is decoded.
+            UnicodeDecodeError: one of them is not UTF-8.
         """
-        found = self._expression.fullmatch(raw_path)
-        if found is None:
-            return None
-        return [
-            _decoded(value, keep_slashes=many)
-            for value, many in zip(found.groups(), self._may_hold_segments, strict=True)
-        ]
+        texts = map(_decoded, values.values(), self._hold_segments)
+        return dict(zip(self.variables, texts, strict=True))
+
+
+def _expression(variable: str | None, pattern: str) -> str:
+    """Return the regular expression of a part of a template, in a group if it is a variable."""
+    expression = "/".join(_WILDCARDS.get(segment, re.escape(segment)) for segment in pattern.split("/"))
+    return f"({expression})" if variable else expression
+
+
+def _decoded(value: str, holds_segments: bool) -> str:  # noqa: FBT001 - as map passes it
+    # In a variable of several segments, an encoded slash stays encoded so that it differs from those between them.
+    return unquote(_ENCODED_SLASH.sub("%25", value) if holds_segments else value, errors="strict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class HttpRule:
     """One HTTP request that calls an RPC.
 
     ``body`` is ``*``, the name of the field that the body holds, or empty for none; ``response_body`` names the field
-    of the response that is answered, or is empty for all of it.
+    of the response that is returned, or is empty for all of it.
     """
 
     method: MethodDescriptor
@@ -119,20 +119,20 @@ def http_rules(services: Sequence[ServiceDescriptor]) -> list[HttpRule]:
     return [rule for service in services for method in service.methods for rule in _rules_of(method)]
 
 
-def field_at(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
-    """Return the field that ``path`` leads to, each step by its name in the proto or in JSON.
+def fields_along(message: Descriptor, path: Sequence[str]) -> tuple[FieldDescriptor, ...]:
+    """Return the fields that ``path`` leads through, each step the name of a field in the proto or in JSON.
 
     Raises:
-        KeyError: there is none: its argument is the step that leads nowhere.
+        KeyError: a step leads nowhere; the argument is that step.
     """
-    field: FieldDescriptor | None = None
+    fields: list[FieldDescriptor] = []
+    holder: Descriptor | None = message
     for step in path:
-        descriptor = message if field is None else field.message_type
-        if descriptor is None:
+        if holder is None:
             raise KeyError(step)
-        field = descriptor.fields_by_name.get(step) or _fields_by_json_name(descriptor)[step]
-    assert field is not None, "a path has at least one step"
-    return field
+        fields.append(holder.fields_by_name.get(step) or _fields_by_json_name(holder)[step])
+        holder = fields[-1].message_type
+    return tuple(fields)
 
 
 @cache
@@ -153,12 +153,13 @@ def _rules_of(method: MethodDescriptor) -> Iterator[HttpRule]:
 
 
 def _rule(method: MethodDescriptor, binding: http_pb2.HttpRule) -> HttpRule:
-    kind = binding.WhichOneof("pattern")
-    if kind is None:
-        raise ValueError("the rule has no path")
-    verb, path = (
-        (binding.custom.kind, binding.custom.path) if kind == "custom" else (kind.upper(), getattr(binding, kind))
-    )
+    match binding.WhichOneof("pattern"):
+        case None:
+            raise ValueError("the rule has no path")
+        case "custom":
+            verb, path = binding.custom.kind, binding.custom.path
+        case kind:
+            verb, path = kind.upper(), getattr(binding, kind)
     template = PathTemplate.parse(path)
     for variable in template.variables:
         field = _existing_field(method.input_type, variable)
@@ -173,55 +174,6 @@ def _rule(method: MethodDescriptor, binding: http_pb2.HttpRule) -> HttpRule:
 
 def _existing_field(message: Descriptor, path: Sequence[str]) -> FieldDescriptor:
     try:
-        return field_at(message, path)
+        return fields_along(message, path)[-1]
     except KeyError as error:
         raise ValueError(f"{message.full_name} has no field {'.'.join(path)}") from error
-
-
-class _Parser:
-    """Turns a template into a regular expression with a group for each variable."""
-
-    def __init__(self) -> None:
-        self.variables: list[tuple[str, ...]] = []
-        self.may_hold_segments: list[bool] = []
-        self.specificity: list[int] = []
-
-    def expression(self, text: str, *, inside_variable: bool) -> str:
-        parts: list[str] = []
-        end = 0
-        while end < len(text):
-            token = _TOKEN.match(text, end)
-            if token is None:
-                raise ValueError(f"cannot read the path from {text[end:]!r} on")
-            end = token.end()
-            parts.append(self._part(token, inside_variable=inside_variable))
-        return "".join(parts)
-
-    def _part(self, token: re.Match[str], *, inside_variable: bool) -> str:
-        match token.lastgroup:
-            case "slash":
-                return "/"
-            case "literal":
-                self.specificity.append(_LITERAL)
-                return re.escape(token["literal"])
-            case "one":
-                self.specificity.append(_ONE)
-                return _ONE_SEGMENT
-            case "many":
-                self.specificity.append(_MANY)
-                return _ANY_SEGMENTS
-            case _:
-                if inside_variable:
-                    raise ValueError("a variable cannot stand inside another")
-                pattern = token["pattern"] or "*"
-                self.variables.append(tuple(token["path"].split(".")))
-                self.may_hold_segments.append("/" in pattern or "**" in pattern)
-                return f"({self.expression(pattern, inside_variable=True)})"
-
-
-def _decoded(value: str, *, keep_slashes: bool) -> str:
-    if not keep_slashes:
-        return unquote(value, errors="strict")
-    # Where a variable holds several segments, an encoded slash is kept apart from those between them.
-    parts = _ENCODED_SLASH.split(value)
-    return "".join(part if _ENCODED_SLASH.fullmatch(part) else unquote(part, errors="strict") for part in parts)

@@ -1,13 +1,10 @@
 """The three ``/v1`` paths as the replaced service had them, over the same use cases; bodies, codes and errors are its.
 
-New callers use ``/v2`` or gRPC: these paths change no more.
+New callers use ``/v2`` or gRPC: these paths do not change any more.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,8 +19,8 @@ from server.transport.pipeline.calls import Call, CallFailed, Calls
 from server.transport.pipeline.errors import Failure, RefundRefused
 from server.transport.pipeline.worker_thread import MANY_BYTES, LongWork
 from server.transport.rest.body import BodyLimits
-from server.transport.rest.gateway.endpoints import call_of
-from server.transport.rest.replies import JSON, failure_headers, json_response, large_json_text, peer_of, replay_headers
+from server.transport.rest.callers import call_of, peer_of
+from server.transport.rest.replies import JSON, failure_headers, json_response, large_json_text, replay_headers
 from server.transport.rest.router import Endpoint
 from server.transport.rest.v1.parameters import (
     MAX_ID,
@@ -38,13 +35,6 @@ from server.transport.rest.v1.parameters import (
     read_key,
 )
 
-PATHS = (
-    ("POST", "/v1/payments/charge"),
-    ("POST", "/v1/payments/{payment_id}/refund"),
-    ("GET", "/v1/payments"),
-)
-"""The verb and the path of each, as Starlette writes it."""
-
 _CHARGE_REPLIES = {
     Status.SUCCEEDED: ("SUCCESS", "Payment succeeded"),
     Status.FAILED: ("FAILED", "Payment failed"),
@@ -52,61 +42,47 @@ _CHARGE_REPLIES = {
 }
 _ORDERS = {"desc": Order.NEWEST_FIRST, "asc": Order.OLDEST_FIRST}
 
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """A legacy path: the RPC that it maps to, and how it is answered."""
-
-    verb: str
-    path: str
-    rpc: str
-    answer: Callable[[Request, Call], Awaitable[Any]]
-    status: int = 200
+_Body = dict[str, object]
 
 
 class LegacyRest:
     """Serves the ``/v1`` paths."""
 
     def __init__(
-        self,
-        payments: Payments,
-        currencies: Currencies,
-        calls: Calls,
-        limits: BodyLimits,
-        long_work: LongWork,
+        self, payments: Payments, currencies: Currencies, calls: Calls, limits: BodyLimits, long_work: LongWork
     ) -> None:
-        """Keep what the paths are served with; ``long_work`` is where large bodies are read."""
-        self._long_work = long_work
+        """Serve the paths with these; ``long_work`` reads large bodies."""
         self._payments = payments
         self._currencies = currencies
         self._calls = calls
         self._limits = limits
+        self._long_work = long_work
 
     def endpoints(self) -> list[Endpoint]:
-        """Return the paths, and what answers them."""
-        charge, refund, listing = PATHS
-        table = (
-            _Path(*charge, "Charge", self._charge, status=201),
-            _Path(*refund, "Refund", self._refund),
-            _Path(*listing, "ListPayments", self._list),
-        )
-        return [self._endpoint(path) for path in table]
+        """Return the paths with the functions that answer them."""
+        return [
+            self._endpoint("POST", "/v1/payments/charge", "Charge", self._charge, 201),
+            self._endpoint("POST", "/v1/payments/{payment_id}/refund", "Refund", self._refund),
+            self._endpoint("GET", "/v1/payments", "ListPayments", self._list),
+        ]
 
-    def _endpoint(self, path: _Path) -> Endpoint:
+    def _endpoint(
+        self, verb: str, path: str, rpc: str, respond: Callable[[Request, Call], Awaitable[_Body]], status: int = 200
+    ) -> Endpoint:
         async def answer(request: Request) -> Response:
             call = call_of(request)
             try:
-                with self._calls.one(path.rpc, peer_of(request), call):
-                    body = await path.answer(request, call)
+                with self._calls.one(rpc, peer_of(request), call):
+                    body = await respond(request, call)
             except CallFailed as failed:
-                # The input is shown with what is wrong about it, and may be large.
+                # The response shows the wrong input, which may be large.
                 is_long = isinstance(failed.failure.error, InvalidParameters)
                 return await self._long_work.run(is_long, _error_response, failed.failure, request)
-            return json_response(body, path.status, replay_headers(call))
+            return json_response(body, status, replay_headers(call))
 
-        return Endpoint(path.verb, path.path, answer, path.rpc)
+        return Endpoint(verb, path, answer, rpc)
 
-    async def _charge(self, request: Request, call: Call) -> dict[str, object]:
+    async def _charge(self, request: Request, call: Call) -> _Body:
         text = await self._limits.read(request)
         content_type = header(request.scope, b"content-type") or ""
         body = await self._long_work.run(len(text) > MANY_BYTES, read_body, text, content_type)
@@ -117,8 +93,9 @@ class LegacyRest:
         status, message = _CHARGE_REPLIES[outcome.payment.status]
         return {"reference": outcome.payment.reference, "status": status, "message": message}
 
-    async def _refund(self, request: Request, call: Call) -> dict[str, object]:
-        payment_id = read(RefundPath, "path", request.scope["path_params"]).payment_id
+    async def _refund(self, request: Request, call: Call) -> _Body:
+        (text,) = request.path_params.values()
+        payment_id = read(RefundPath, "path", {"payment_id": text}).payment_id
         key = read_key(call.caller, idempotency_key(request.scope))
         if not 1 <= payment_id <= MAX_ID:
             raise errors.PaymentNotFound("payment not found")
@@ -127,28 +104,18 @@ class LegacyRest:
             payment, call.replayed = outcome.payment, outcome.replayed
             status = Status.SUCCEEDED if outcome.refund is None else outcome.refund.status
         except errors.RefundExceedsPayment:
-            # Nothing is left to refund. Where all went back, that is what was asked for, by whichever key.
+            # Nothing is left to refund. If all was refunded, that is what this call asks for, whichever key did it.
             details = await self._payments.get_payment(payment_id, call.deadline)
             payment = details.payment
-            status = (
-                Status.PENDING if any(one.status is Status.PENDING for one in details.refunds) else Status.SUCCEEDED
-            )
             if not payment.is_refunded or payment.amount is None:
                 raise
+            is_pending = any(refund.status is Status.PENDING for refund in details.refunds)
+            status = Status.PENDING if is_pending else Status.SUCCEEDED
         if status is Status.FAILED:
             raise RefundRefused("the payment processor refused the refund")
-        assert payment.amount is not None
-        amount, method = payment.amount.amount, _method(payment)
-        return {
-            "payment_id": payment.payment_id,
-            "amount": float(amount),
-            "method": method,
-            "message": f"Amount {amount:.2f} refunded to {method}"
-            if status is Status.SUCCEEDED
-            else f"Refund of amount {amount:.2f} to {method} pending",
-        }
+        return _refund_body(payment, is_pending=status is Status.PENDING)
 
-    async def _list(self, request: Request, call: Call) -> dict[str, object]:
+    async def _list(self, request: Request, call: Call) -> _Body:
         parameters = read(ListParameters, "query", dict(request.query_params))
         if parameters.order_id is None or abs(parameters.order_id) <= MAX_ID:
             page = await self._payments.list_numbered_page(_page_query(parameters), call.deadline)
@@ -162,10 +129,21 @@ class LegacyRest:
         }
 
 
+def _refund_body(payment: Payment, *, is_pending: bool) -> _Body:
+    assert payment.amount is not None
+    amount, method = payment.amount.amount, _method(payment)
+    refunded = f"Amount {amount:.2f} refunded to {method}"
+    pending = f"Refund of amount {amount:.2f} to {method} pending"
+    return {
+        "payment_id": payment.payment_id,
+        "amount": float(amount),
+        "method": method,
+        "message": pending if is_pending else refunded,
+    }
+
+
 def _page_query(parameters: ListParameters) -> NumberedPageQuery:
-    status = None
-    if parameters.status is not None:
-        status = Status.SUCCEEDED if parameters.status else Status.FAILED
+    status = {None: None, True: Status.SUCCEEDED, False: Status.FAILED}[parameters.status]
     return NumberedPageQuery(
         order=_ORDERS[parameters.sort_by_created],
         size=parameters.per_page,
@@ -180,22 +158,17 @@ def _page_query(parameters: ListParameters) -> NumberedPageQuery:
     )
 
 
-def _item(payment: Payment) -> dict[str, object]:
+def _item(payment: Payment) -> _Body:
     return {
         "payment_id": payment.payment_id,
         "order_id": payment.order_id,
-        "amount": _number(None if payment.amount is None else payment.amount.amount),
+        "amount": None if payment.amount is None else float(payment.amount.amount),
         "method": _method(payment),
         "status": payment.status is Status.SUCCEEDED,
         "reference": payment.reference,
         "created_at": _time_text(payment.create_time, to_the_second=not payment.is_adopted),
         "refunded": payment.is_refunded,
     }
-
-
-def _number(amount: Decimal | None) -> float | None:
-    """Return an amount as a JSON number, which callers of ``/v1`` expect; it is for showing, never for reckoning."""
-    return None if amount is None else float(amount)
 
 
 def _method(payment: Payment) -> str:
@@ -230,7 +203,7 @@ def _error_response(failure: Failure, request: Request) -> Response:
         case errors.PaymentNotFound():
             detail = "Payment not found"
         case errors.PaymentFailed() | errors.PaymentPending():
-            # The replaced service knew two outcomes: what had not succeeded had failed.
+            # The replaced service knew two outcomes: a payment that had not succeeded had failed.
             detail = "Payment had failed; cannot issue refund"
         case errors.RefundExceedsPayment():
             detail = "Payment has no amount to refund"
