@@ -147,7 +147,7 @@ def build(
         keys=keys,
         remote=remote,
         event_feed=event_feed,
-        relay=Relay(database, settings.event_relay_interval_seconds, event_feed.poke),
+        relay=Relay(database, event_feed.poke),
         calls=calls,
         worker_thread=worker_thread,
         health=health_service,
@@ -215,7 +215,7 @@ def _remote(settings: Settings, database: Database, now: Callable[[], datetime])
         key_lifetime_seconds=settings.processor_key_lifetime_seconds,
     )
     flow = TwoPhaseFlow(store, processor, limits, default_method=settings.processor_default_method, now=now)
-    reconciler = Reconciler(store, processor, flow, settings.processor_janitor_interval_seconds)
+    reconciler = Reconciler(store, processor, flow)
     return RemoteProcessing(processor, flow, reconciler)
 
 

@@ -126,15 +126,21 @@ def _background(application: Application) -> Iterator[Coroutine[Any, Any, None]]
         failure_event="health_check_failed",
     )
     yield watch_loop_delay(settings.event_loop_probe_interval_seconds)
-    yield application.relay.run()
-    yield application.event_feed.run()
+    yield run_forever(
+        application.relay.round, pause=every(settings.event_relay_interval_seconds), failure_event="relay_failed"
+    )
+    yield run_forever(application.event_feed.poll, pause=application.event_feed.pause, failure_event="stream_not_read")
     yield run_forever(
         application.keys.refresh,
         pause=every(settings.api_key_refresh_interval_seconds),
         failure_event="api_keys_not_read",
     )
     if application.remote is not None:
-        yield application.remote.reconciler.run()
+        yield run_forever(
+            application.remote.reconciler.round,
+            pause=every(settings.processor_janitor_interval_seconds),
+            failure_event="janitor_failed",
+        )
     if application.tls is not None:
         yield run_forever(
             application.tls.reload,

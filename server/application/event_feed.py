@@ -10,11 +10,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
-import structlog
-
 from server.application.ports import EventStore
 from server.application.stream_limit import StreamLimit
-from server.domain.errors import PaymentsError, ResumeTokenExpired, ShuttingDown
+from server.domain.errors import ResumeTokenExpired, ShuttingDown
 from server.domain.events import PaymentEvent
 from server.observability import metrics
 
@@ -25,9 +23,6 @@ _RECENT = 2000
 """How many events stay in memory for all consumers that are nearly up to date."""
 
 _CHECK_SECONDS = 1.0
-_RETRY_SECONDS = 1.0
-
-_log = structlog.get_logger(__name__)
 
 
 class EventFeed:
@@ -51,20 +46,20 @@ class EventFeed:
         self._closed = False
         metrics.watch_watches(lambda: limit.open_streams)
 
-    async def run(self) -> None:
-        """Poll the stream until cancelled; retry after an error."""
-        while True:
-            try:
-                more = self._limit.open_streams > 0 and await self._read()
-            except PaymentsError:
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            except Exception:  # noqa: BLE001 - if this loop ended, no consumer would get another event
-                _log.exception("stream_not_read")
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            if not more:
-                await self._pause()
+    async def poll(self) -> bool:
+        """Read new events if anyone consumes them, and return whether there may be more right away.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return self._limit.open_streams > 0 and await self._read()
+
+    async def pause(self) -> None:
+        """Wait for the interval, or until ``poke``; without consumers, until ``poke``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._interval_seconds if self._limit.open_streams else None):
+                await self._poke.wait()
+        self._poke.clear()
 
     def poke(self) -> None:
         """Poll now, because there are new events."""
@@ -155,12 +150,6 @@ class EventFeed:
             self._last = events[-1].sequence
             self._wake_consumers()
         return len(events) == _PAGE
-
-    async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._interval_seconds if self._limit.open_streams else None):
-                await self._poke.wait()
-        self._poke.clear()
 
     def _wake_consumers(self) -> None:
         news, self._news = self._news, asyncio.Event()

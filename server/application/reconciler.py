@@ -16,7 +16,6 @@ from server.domain.processing import PendingRequest
 from server.observability import metrics
 
 _CLAIMED_AT_ONCE = 16
-_RETRY_SECONDS = 1.0
 _KINDS = {"charge": 0, "refund": 0}
 
 _log = structlog.get_logger(__name__)
@@ -25,30 +24,21 @@ _log = structlog.get_logger(__name__)
 class Reconciler:
     """Settles pending charges and refunds."""
 
-    def __init__(
-        self, store: PendingStore, processor: RemoteProcessor, flow: TwoPhaseFlow, interval_seconds: float
-    ) -> None:
-        """Look for requests that are due at this interval, and settle them through the flow of this replica's calls."""
+    def __init__(self, store: PendingStore, processor: RemoteProcessor, flow: TwoPhaseFlow) -> None:
+        """Settle requests that are due through the flow of this replica's calls."""
         self._store = store
         self._processor = processor
         self._flow = flow
-        self._interval_seconds = interval_seconds
 
-    async def run(self) -> None:
-        """Run rounds until cancelled; retry after an error."""
-        while True:
-            try:
-                claimed = await self.round()
-            except PaymentsError:
-                await asyncio.sleep(_RETRY_SECONDS)
-            except Exception:  # noqa: BLE001 - if this ended, payments would stay pending, and nobody would know
-                _log.exception("janitor_failed")
-                await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                if claimed < _CLAIMED_AT_ONCE:
-                    await asyncio.sleep(self._interval_seconds)
+    async def round(self) -> bool:
+        """Settle some of the requests that are due, and return whether more of them may be.
 
-    async def round(self) -> int:
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return await self.settle_due() == _CLAIMED_AT_ONCE
+
+    async def settle_due(self) -> int:
         """Settle some of the requests that are due; return how many were claimed.
 
         Raises:

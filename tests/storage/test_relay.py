@@ -13,6 +13,7 @@ from typing import Any
 import pymysql
 import pytest
 
+from server.app.background import every, run_forever
 from server.domain.deadline import Deadline
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
@@ -27,6 +28,11 @@ from tests.support.databases import Accounts, DatabaseServer, settings_of
 _WAITING = "SELECT outbox_id FROM payment_outbox LIMIT 1"
 
 
+async def relaying(relay: Relay) -> None:
+    """Relay until cancelled, as the service does."""
+    await run_forever(relay.round, pause=every(0.01), failure_event="relay_failed")
+
+
 class Stores:
     """What writes, relays and reads, on one database."""
 
@@ -35,7 +41,7 @@ class Stores:
         self._database = database
         self.payments = MysqlPaymentStore(database)
         self.events = MysqlEventStore(database)
-        self.relay = Relay(database, 0.01, lambda: None)
+        self.relay = Relay(database, lambda: None)
 
     async def charged(self, payment: NewPayment | None = None) -> int:
         """Charge, and return the payment's id."""
@@ -247,7 +253,7 @@ def test_relays_of_many_replicas_at_once_tell_everything_once(rights: dict[str, 
             on(rights) as two,
             on(rights) as three,
         ):
-            relays = [asyncio.create_task(stores.relay.run()) for stores in (one, two, three)]
+            relays = [asyncio.create_task(relaying(stores.relay)) for stores in (one, two, three)]
 
             async def work(stores: Stores) -> list[int]:
                 ids = []
@@ -306,7 +312,7 @@ def test_a_relay_whose_connection_is_killed_at_any_moment_leaves_no_half(
     async def run() -> int:
         async with on(rights) as stores:
             charged = 0
-            relay = asyncio.create_task(stores.relay.run())
+            relay = asyncio.create_task(relaying(stores.relay))
             killer = threading.Thread(target=kill)
             killer.start()
             try:

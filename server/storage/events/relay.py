@@ -6,13 +6,9 @@ the lock of one row, held by the very transaction that numbers, lets one of them
 dies leaves anything behind.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from server.domain.deadline import Deadline
-from server.domain.errors import PaymentsError
 from server.observability import metrics
 from server.storage.database.pool import Database
 from server.storage.database.session import Row, Session
@@ -24,37 +20,27 @@ _BYTES_AT_ONCE = 1 << 18
 hundredths of a second. A row that is longer by itself, as an import writes them, goes alone.
 """
 
-_RETRY_SECONDS = 1.0
 _MICROSECONDS = 1_000_000
-
-_log = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Moves what the outbox has into the stream, for as long as it runs."""
+    """Moves changes from the outbox into the stream."""
 
-    def __init__(self, database: Database, interval_seconds: float, relayed: Callable[[], None]) -> None:
-        """Look at the outbox at this interval, and call ``relayed`` whenever there are new events."""
+    def __init__(self, database: Database, relayed: Callable[[], None]) -> None:
+        """Call ``relayed`` whenever there are new events."""
         self._database = database
-        self._interval_seconds = interval_seconds
         self._relayed = relayed
 
-    async def run(self) -> None:
-        """Do so until cancelled; what goes wrong with the database is tried again."""
-        while True:
-            try:
-                taken, more = await self.relay()
-            except PaymentsError:
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            except Exception:  # noqa: BLE001 - if this ended, the stream would stand still, and nobody would know
-                _log.exception("relay_failed")
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            if taken:
-                self._relayed()
-            if not more:
-                await asyncio.sleep(self._interval_seconds)
+    async def round(self) -> bool:
+        """Relay once, announce new events, and return whether the outbox has more.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        taken, has_more = await self.relay()
+        if taken:
+            self._relayed()
+        return has_more
 
     async def relay(self) -> tuple[int, bool]:
         """Relay once; return of how many rows of the outbox, and whether there are more.

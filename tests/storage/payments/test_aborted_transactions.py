@@ -78,7 +78,7 @@ class Stores:
         self.database = Database(settings_of(environment), session)
         self.payments = MysqlPaymentStore(self.database)
         self.outcomes = MysqlSettlementStore(self.database, first_pause_seconds=1, longest_pause_seconds=1)
-        self.relay = Relay(self.database, 1, lambda: None)
+        self.relay = Relay(self.database, lambda: None)
 
     async def charge(self, request_id: str, status: Status, count: int = 1) -> list[Payment]:
         """Charge as many orders."""

@@ -54,10 +54,12 @@ class Parts:
             "remote": SimpleNamespace(
                 processor=SimpleNamespace(close=self.later("remote.processor.close")),
                 flow=SimpleNamespace(close=self.until("remote.flow.close")),
-                reconciler=SimpleNamespace(run=self.background),
+                reconciler=SimpleNamespace(round=self.background),
             ),
-            "event_feed": SimpleNamespace(run=self.background, close=self.now("event_feed.close")),
-            "relay": SimpleNamespace(run=self.background),
+            "event_feed": SimpleNamespace(
+                poll=self.background, pause=self.background, close=self.now("event_feed.close")
+            ),
+            "relay": SimpleNamespace(round=self.background),
             "calls": SimpleNamespace(
                 close=self.now("calls.close"), ended=self.later("calls.ended"), end=self.now("calls.end")
             ),

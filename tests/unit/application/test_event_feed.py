@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from server.app.background import run_forever
 from server.application.event_feed import EventFeed
 from server.application.stream_limit import StreamLimit
 from server.domain.errors import ResumeTokenExpired
@@ -60,7 +61,7 @@ def test_events_that_are_archived_under_a_watcher_end_its_stream_with_the_reason
 
     async def watch() -> None:
         feed = EventFeed(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, limit=StreamLimit(1))
-        reading = asyncio.create_task(feed.run())
+        reading = asyncio.create_task(run_forever(feed.poll, pause=feed.pause, failure_event="stream_not_read"))
         try:
             async for place, event in feed.watch(0, "", lambda: None):
                 if event is not None:

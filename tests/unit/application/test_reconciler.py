@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
+from server.app.background import every, run_forever
 from server.application.reconciler import Reconciler
 from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.domain.errors import StoreUnavailable
@@ -70,7 +71,7 @@ def outcomes() -> FakeSettlementStore:
 @pytest.fixture
 def reconciler(pending: FakePendingStore, processor: FakeProcessor, outcomes: FakeSettlementStore) -> Reconciler:
     flow = TwoPhaseFlow(outcomes, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
-    return Reconciler(pending, processor, flow, interval_seconds=0.01)
+    return Reconciler(pending, processor, flow)
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ async def test_a_round_settles_what_is_due(
 ) -> None:
     pending.add_charges(2)
     pending.due.append(PendingRequest(stored(9, Status.SUCCEEDED), stored_refund(4, 9), 12.34, 3, "pi_9"))
-    assert await reconciler.round() == 3
+    assert await reconciler.settle_due() == 3
     done = Outcome(Status.SUCCEEDED, "pi_1")
     assert (outcomes.charges, outcomes.refunds) == ({1: done, 2: done}, {4: done})
 
@@ -99,29 +100,29 @@ async def test_a_round_takes_a_few_at_a_time_and_one_while_the_processor_does_no
     reconciler: Reconciler, pending: FakePendingStore, processor: FakeProcessor
 ) -> None:
     pending.add_charges(20)
-    assert await reconciler.round() == 16
+    assert await reconciler.settle_due() == 16
     processor.is_answering = False
-    assert await reconciler.round() == 1
+    assert await reconciler.settle_due() == 1
     assert pending.claimed == [16, 1]
 
 
 async def test_nothing_is_claimed_when_nothing_is_pending_or_the_processor_may_not_be_asked(
     reconciler: Reconciler, pending: FakePendingStore, processor: FakeProcessor
 ) -> None:
-    assert await reconciler.round() == 0
+    assert await reconciler.settle_due() == 0
     pending.add_charges(1)
     processor.may_be_asked = False
-    assert await reconciler.round() == 0
+    assert await reconciler.settle_due() == 0
     assert not pending.claimed
     assert not processor.asked
 
 
 async def test_metrics_show_what_is_pending_of_each_kind(reconciler: Reconciler, pending: FakePendingStore) -> None:
     pending.add_charges(20)
-    await reconciler.round()
+    await reconciler.settle_due()
     assert shown() == {"charge": 20.0, "refund": 0.0, "oldest": 12.34}
-    await reconciler.round()
-    await reconciler.round()
+    await reconciler.settle_due()
+    await reconciler.settle_due()
     assert shown() == {"charge": 0.0, "refund": 0.0, "oldest": 0.0}
 
 
@@ -131,7 +132,7 @@ async def test_what_cannot_be_settled_is_logged_and_keeps_nothing_else_from_it(
     processor.answer = processor.found = UNKNOWN
     pending.add_charges(1)
     pending.due.append(PendingRequest(stored(9, Status.SUCCEEDED), stored_refund(4, 9), 12.36, 1, "pi_9"))
-    assert await reconciler.round() == 2
+    assert await reconciler.settle_due() == 2
     same = {"event": "still_pending", "log_level": "warning", "reason": "no answer"}
     assert log == [
         {**same, "payment_id": 1, "refund_id": None, "age_seconds": 12.3, "attempts": 3},
@@ -144,7 +145,7 @@ async def test_a_processor_that_is_away_by_then_is_not_asked_for_what_was_claime
 ) -> None:
     pending.add_charges(2)
     pending.on_claim = lambda: setattr(processor, "may_be_asked", False)
-    assert await reconciler.round() == 2
+    assert await reconciler.settle_due() == 2
     assert not processor.asked
     assert [event["event"] for event in log] == ["still_pending"] * 2
 
@@ -154,7 +155,7 @@ async def test_it_goes_on_after_any_error_and_settles_all_there_is(
 ) -> None:
     pending.errors = [StoreUnavailable("not there"), ZeroDivisionError()]
     pending.add_charges(40)
-    running = asyncio.create_task(reconciler.run())
+    running = asyncio.create_task(run_forever(reconciler.round, pause=every(0.01), failure_event="janitor_failed"))
     while len(outcomes.charges) < 40:
         assert not running.done()
         await asyncio.sleep(0.01)
@@ -168,9 +169,9 @@ async def test_it_rests_only_when_a_round_finds_less_than_it_may_take(
     pending: FakePendingStore, processor: FakeProcessor, outcomes: FakeSettlementStore
 ) -> None:
     flow = TwoPhaseFlow(outcomes, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
-    reconciler = Reconciler(pending, processor, flow, interval_seconds=3600)
+    reconciler = Reconciler(pending, processor, flow)
     pending.add_charges(2 * 16)
-    running = asyncio.create_task(reconciler.run())
+    running = asyncio.create_task(run_forever(reconciler.round, pause=every(3600), failure_event="janitor_failed"))
     await until(lambda: pending.looks == 3)
     for _ in range(1000):
         await asyncio.sleep(0)
