@@ -23,7 +23,7 @@ from server.domain.money import Currencies
 from server.transport.grpc.handlers import _parse
 from server.transport.pipeline.errors import failure_of
 from server.transport.rest.gateway.json_text import read_json
-from server.transport.rest.gateway.proto_json import fill_from_json
+from server.transport.rest.gateway.proto_json import message_of_json
 from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path
 from server.transport.rest.replies import json_text, to_json
 from server.transport.rest.v1 import parameters as legacy_parameters
@@ -82,9 +82,7 @@ def test_any_body_is_a_request_or_is_refused(rpc: str) -> None:
     @given(inputs.BODIES)
     def holds(body: bytes) -> None:
         with told_in_our_words():
-            message = inputs.REQUESTS[rpc]()
-            fill_from_json(message, read_json(body))
-            READERS[rpc](message)
+            READERS[rpc](message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), read_json(body)))
 
     holds()
 
@@ -95,9 +93,7 @@ def test_any_value_of_json_is_a_request_or_is_refused(rpc: str) -> None:
     @given(st.dictionaries(st.sampled_from(inputs.names_in(inputs.descriptor_of(inputs.REQUESTS[rpc]))), inputs.VALUES))
     def holds(value: dict[str, object]) -> None:
         with told_in_our_words():
-            message = inputs.REQUESTS[rpc]()
-            fill_from_json(message, value)
-            READERS[rpc](message)
+            READERS[rpc](message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), value))
 
     holds()
 
@@ -133,14 +129,12 @@ def test_any_message_is_itself_again_after_json(rpc: str) -> None:
     @examples(50)
     @given(inputs.messages(inputs.REQUESTS[rpc]))
     def holds(message: Message) -> None:
-        again = inputs.REQUESTS[rpc]()
         try:
             value = to_json(message)
         except SerializeToJsonError:
             return  # a time that JSON cannot hold
         with told_in_our_words():
-            fill_from_json(again, value)
-            assert again == message
+            assert message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), value) == message
 
     holds()
 

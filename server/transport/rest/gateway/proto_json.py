@@ -15,7 +15,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, partial
 from typing import Any, NoReturn, cast
 
 from google.protobuf import json_format
@@ -25,23 +25,23 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.domain.card_number import without_card_numbers
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.transport.rest.gateway.json_text import NumberText
+from server.transport.rest.gateway.json_text import TOO_DEEP, NumberText
 
 _MAX_VALUES = 10_000
 """More than any list of a request may have: to read more would only take time."""
 
 _MAX_DIGITS = 400
 _MAX_INTEGER_DIGITS = 20
-_MAX_FLOAT = 3.4028234663852886e38
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _BASE64 = re.compile("|".join(f"({c}{{4}})*({c}{{2}}(==)?|{c}{{3}}=?)?" for c in ("[A-Za-z0-9+/]", "[A-Za-z0-9_-]")))
-_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]"
+_OFFSET = "Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _FIELD_PATH = r"[a-z][a-zA-Z0-9]*(?:\.[a-z][a-zA-Z0-9]*)*"
 
 _TEXT_FORMS = {
     "google.protobuf.Timestamp": (
-        rf"{_DATE}T[0-9]{{2}}:[0-9]{{2}}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])",
+        rf"{_TIME}(?:\.[0-9]{{1,9}})?(?:{_OFFSET})",
         "must be a time as in 2025-02-07T05:28:54Z (RFC 3339), in the years 1 to 9999",
     ),
     "google.protobuf.Duration": (
@@ -68,14 +68,7 @@ _WRAPPERS = {
 _HOLD_NULL = {"google.protobuf.Value", "google.protobuf.NullValue"}
 
 _SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_TRUTHS = {"true": True, "false": False}
-
-_INTEGERS = {
-    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1, "must be a whole number of 32 bits"),
-    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1, "must be a whole number of 64 bits"),
-    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1, "must be a whole number of 32 bits, not negative"),
-    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1, "must be a whole number of 64 bits, not negative"),
-}
+_MAX_FLOAT = 3.4028234663852886e38
 
 _Read = Callable[[Any], Any]
 """Turns a JSON value into the value of a field, or raises ``_Invalid``."""
@@ -84,25 +77,27 @@ _Read = Callable[[Any], Any]
 class _Invalid(Exception):
     """A JSON value does not fit its field. ``path`` leads to the value, outermost step first."""
 
-    def __init__(self, description: str, *path: str) -> None:
+    def __init__(self, description: str) -> None:
         super().__init__(description)
         self.description = description
-        self.path = [*path]
+        self.path: list[str] = []
 
 
-def fill_from_json(message: Message, value: object) -> None:
-    """Set the fields of ``message`` that are in the JSON object ``value``.
+def message_of_json(descriptor: Descriptor, value: object) -> Message:
+    """Return the message of a JSON object.
 
     Raises:
         InvalidRequest: a field does not exist, or its value is not of its type.
     """
-    descriptor = cast("Descriptor", message.DESCRIPTOR)
     if not isinstance(value, dict):
         reject("", f"the body must be a JSON object, a {descriptor.full_name}")
     try:
-        message.MergeFrom(_read_message(descriptor, value))
+        return GetMessageClass(descriptor)(**_read_message(descriptor, value))
     except _Invalid as error:
-        reject(_joined(error.path), error.description)
+        path = "".join(step if step.startswith("[") else f".{step}" for step in error.path)
+        reject(path.removeprefix("."), error.description)
+    except RecursionError:
+        reject("", TOO_DEEP)
 
 
 def fill_from_text(message: Message, path: Iterable[FieldDescriptor], text: str) -> None:
@@ -118,30 +113,26 @@ def fill_from_text(message: Message, path: Iterable[FieldDescriptor], text: str)
     holder: Any = message
     for step in outer:
         holder = getattr(holder, step.name)
-    field = _fields(cast("Descriptor", last.containing_type))[last.name]
+    field = _fields(holder.DESCRIPTOR)[last.name]
+    value = _value_of_text(last, text)
     try:
-        field.check_choice({one.name for one, _ in holder.ListFields()})
-        value = field.read_one(_from_text(last, text))
+        field.check_choice({other.name for other, _ in holder.ListFields()})
+        found = {last.name: field.read([value] if last.is_repeated else value)}
     except _Invalid as error:
-        reject(_joined(step.name for step in (*outer, last)), error.description)
-    for step in (last, *reversed(outer)):
-        holder_class = GetMessageClass(cast("Descriptor", step.containing_type))
-        value = holder_class(**{step.name: [value] if step.is_repeated else value})
-    message.MergeFrom(value)
+        reject(".".join(step.name for step in (*outer, last)), error.description)
+    for step in reversed(outer):
+        found = {step.name: found}
+    message.MergeFrom(type(message)(**found))
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How to read a field: ``read`` takes all of it, and ``read_one`` one value of a list.
-
-    ``choices`` has the names in JSON of the fields of its oneof, by their names in the proto.
-    """
+    """How to read a field. ``choices`` has the fields of its oneof: their names in JSON by those in the proto."""
 
     name: str
+    read: _Read
     takes_null: bool
     choices: dict[str, str]
-    read_one: _Read
-    read: _Read
 
     def check_choice(self, names: Iterable[str]) -> None:
         """Raise ``_Invalid`` if ``names``, the fields that are set, has another field of the same oneof."""
@@ -159,115 +150,67 @@ def _fields(message: Descriptor) -> dict[str, _Field]:
 def _field(field: FieldDescriptor) -> _Field:
     kind = field.message_type or field.enum_type
     oneof = field.containing_oneof
-    choices = {} if oneof is None or len(oneof.fields) == 1 else {one.name: one.json_name for one in oneof.fields}
-    takes_null = kind is not None and kind.full_name in _HOLD_NULL and not field.is_repeated
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        read_one = read = _map_reader(field.message_type)
-    else:
-        read_one = _reader(field)
-        read = _list_reader(read_one) if field.is_repeated else read_one
-    return _Field(field.name, takes_null, choices, read_one, read)
-
-
-def _read_at(step: str, read: _Read, value: object) -> Any:  # noqa: ANN401 - of the field's type
-    try:
-        return read(value)
-    except _Invalid as error:
-        error.path.insert(0, step)
-        raise
-
-
-def _list_reader(read_one: _Read) -> _Read:
-    def read(value: object) -> list[Any]:
-        if not isinstance(value, list):
-            raise _Invalid("must be a list")
-        if len(value) > _MAX_VALUES:
-            raise _Invalid(f"must have at most {_MAX_VALUES:,} values")
-        return [_read_at(f"[{index}]", read_one, item) for index, item in enumerate(value)]
-
-    return read
-
-
-def _map_reader(entry: Descriptor) -> _Read:
-    key, item = entry.fields_by_name["key"], entry.fields_by_name["value"]
-    read_key, read_item = _reader(key), _reader(item)
-
-    def read(value: object) -> dict[Any, Any]:
-        if not isinstance(value, dict):
-            raise _Invalid("must be a JSON object")
-        items: dict[Any, Any] = {}
-        for name, one in value.items():
-            found = _read_at(name, read_key, _from_text(key, name))
-            if found in items:
-                raise _Invalid("must come once", name)
-            items[found] = _read_at(name, read_item, one)
-        return items
-
-    return read
+    return _Field(
+        field.name,
+        _reader(field),
+        takes_null=kind is not None and kind.full_name in _HOLD_NULL and not field.is_repeated,
+        choices={} if oneof is None or len(oneof.fields) == 1 else {one.name: one.json_name for one in oneof.fields},
+    )
 
 
 def _reader(field: FieldDescriptor) -> _Read:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return _map_reader(field.message_type)
+    read = _value_reader(field)
+    return _list_reader(read) if field.is_repeated else read
+
+
+def _value_reader(field: FieldDescriptor) -> _Read:
     """Return the reader of one value of a field."""
     message = field.message_type
+    if field.enum_type is not None:
+        return _enum_reader(field.enum_type)
     if message is None:
-        return _scalar_reader(field)
+        return _read_bytes if field.type == FieldDescriptor.TYPE_BYTES else _SCALARS[field.cpp_type]
     if message.full_name in _WRAPPERS:
-        read_inner = _scalar_reader(message.fields_by_name["value"])
-        return lambda value: GetMessageClass(message)(value=read_inner(value))
+        read_inner = _value_reader(message.fields_by_name["value"])
+        return lambda value: {"value": read_inner(value)}
     if message.full_name in _TEXT_FORMS:
-        return _text_form_reader(message)
+        return _text_form_reader(message, *_TEXT_FORMS[message.full_name])
     if message.full_name in _FREE_JSON:
-        return _free_json_reader(message)
+        return _free_json_reader(message, f"must be {_FREE_JSON[message.full_name]}")
     return lambda value: _read_message(message, value)
 
 
-def _read_message(descriptor: Descriptor, value: object) -> Message:
-    fields = _fields(descriptor)
-    if not isinstance(value, dict):
-        names = [field.json_name for field in descriptor.fields]
-        raise _Invalid(f"must be an object with {_listed(names)}" if names else "must be an empty object")
-    written: dict[str, str] = {}
-    found: dict[str, Any] = {}
-    for name, item in value.items():
-        field = fields.get(name)
-        if field is None:
-            raise _Invalid("is no field of this request", name)
-        if written.setdefault(field.name, name) != name:
-            raise _Invalid(f"must come once: {written[field.name]} is the same field", name)
-        if item is not None or field.takes_null:
-            _read_at(name, field.check_choice, found)
-            found[field.name] = _read_at(name, field.read, item)
-    return GetMessageClass(descriptor)(**found)
-
-
-def _text_form_reader(descriptor: Descriptor) -> _Read:
-    form, description = _TEXT_FORMS[descriptor.full_name]
+def _text_form_reader(descriptor: Descriptor, form: str, description: str) -> _Read:
     expression = re.compile(form)
 
-    def read(value: object) -> Any:  # noqa: ANN401 - a well-known type has methods of its own
+    def read(value: object) -> Message:
         message: Any = GetMessageClass(descriptor)()
         try:
             if type(value) is str and expression.fullmatch(value):
                 message.FromJsonString(value)
-                return message
+                return cast("Message", message)
         except ValueError:
-            pass  # a day that does not exist, or a number out of range
+            pass  # a day or an hour that does not exist, or a number out of range
         raise _Invalid(description)
 
     return read
 
 
-def _free_json_reader(descriptor: Descriptor) -> _Read:
-    def read(value: object) -> Message:
+def _free_json_reader(descriptor: Descriptor, description: str) -> _Read:
+    parse = partial(json_format.ParseDict, descriptor_pool=descriptor.file.pool)
+
+    def read(value: Any) -> Message:  # noqa: ANN401 - JSON
         try:
-            return json_format.ParseDict(cast("Any", _with_floats(value)), GetMessageClass(descriptor)())
+            return parse(_with_floats(value), GetMessageClass(descriptor)())
         except json_format.ParseError:
-            raise _Invalid(f"must be {_FREE_JSON[descriptor.full_name]}") from None
+            raise _Invalid(description) from None
 
     return read
 
 
-def _with_floats(value: object) -> object:
+def _with_floats(value: object) -> Any:  # noqa: ANN401 - JSON
     match value:
         case NumberText():
             return _read_float(value)
@@ -279,32 +222,87 @@ def _with_floats(value: object) -> object:
             return value
 
 
-# Scalars
+def _read_message(descriptor: Descriptor, value: object) -> dict[str, Any]:
+    """Return the fields of a message, as its constructor takes them."""
+    fields = _fields(descriptor)
+    if not isinstance(value, dict):
+        names = [field.json_name for field in descriptor.fields]
+        listed = " and ".join(", ".join(names).rsplit(", ", 1))
+        raise _Invalid(f"must be an object with {listed}" if names else "must be an empty object")
+    written: dict[str, str] = {}
+    found: dict[str, Any] = {}
+    name = ""
+    try:
+        for name, item in value.items():
+            field = _existing_field(fields, name)
+            _check_once(written.setdefault(field.name, name), name)
+            if item is not None or field.takes_null:
+                field.check_choice(found)
+                found[field.name] = field.read(item)
+    except _Invalid as error:
+        error.path.insert(0, name)
+        raise
+    return found
 
 
-def _from_text(field: FieldDescriptor, text: str) -> object:
+def _existing_field(fields: dict[str, _Field], name: str) -> _Field:
+    if name not in fields:
+        raise _Invalid("is no field of this request")
+    return fields[name]
+
+
+def _check_once(first_name: str, name: str) -> None:
+    if first_name != name:
+        raise _Invalid(f"must come once: {first_name} is the same field")
+
+
+def _list_reader(read_one: _Read) -> _Read:
+    def read(value: object) -> list[Any]:
+        if not isinstance(value, list):
+            raise _Invalid("must be a list")
+        if len(value) > _MAX_VALUES:
+            raise _Invalid(f"must have at most {_MAX_VALUES:,} values")
+        items: list[Any] = []
+        try:
+            items.extend(map(read_one, value))
+        except _Invalid as error:
+            error.path.insert(0, f"[{len(items)}]")
+            raise
+        return items
+
+    return read
+
+
+def _map_reader(entry: Descriptor) -> _Read:
+    key, item = entry.fields_by_name["key"], entry.fields_by_name["value"]
+    read_key, read_item = _value_reader(key), _value_reader(item)
+
+    def read(value: object) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise _Invalid("must be a JSON object")
+        items: dict[Any, Any] = {}
+        written: dict[Any, str] = {}
+        name = ""
+        try:
+            for name, one in value.items():
+                found = read_key(_value_of_text(key, name))
+                _check_once(written.setdefault(found, name), name)
+                items[found] = read_item(one)
+        except _Invalid as error:
+            error.path.insert(0, name)
+            raise
+        return items
+
+    return read
+
+
+def _value_of_text(field: FieldDescriptor, text: str) -> object:
     """Return the JSON value that a text outside JSON stands for."""
     if field.enum_type is not None:
         return NumberText(text)
-    is_bool = field.cpp_type == FieldDescriptor.CPPTYPE_BOOL or (
-        field.message_type is not None and field.message_type.full_name == "google.protobuf.BoolValue"
-    )
-    return _TRUTHS.get(text, text) if is_bool else text
-
-
-def _scalar_reader(field: FieldDescriptor) -> _Read:
-    if field.enum_type is not None:
-        return _enum_reader(field.enum_type)
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return _read_bytes
-    if field.cpp_type in _INTEGERS:
-        return _integer_reader(*_INTEGERS[field.cpp_type])
-    return {
-        FieldDescriptor.CPPTYPE_BOOL: _read_bool,
-        FieldDescriptor.CPPTYPE_DOUBLE: _read_float,
-        FieldDescriptor.CPPTYPE_FLOAT: _read_short_float,
-        FieldDescriptor.CPPTYPE_STRING: _read_text,
-    }[field.cpp_type]
+    kind = "" if field.message_type is None else field.message_type.full_name
+    is_bool = field.type == FieldDescriptor.TYPE_BOOL or kind == "google.protobuf.BoolValue"
+    return {"true": True, "false": False}.get(text, text) if is_bool else text
 
 
 def _integer_reader(least: int, most: int, description: str) -> _Read:
@@ -331,27 +329,24 @@ def _whole_number(value: object) -> int | None:
     return whole if whole == number else None
 
 
-def _read_float(value: Any) -> float:  # noqa: ANN401 - JSON
-    if isinstance(value, float):
-        return value
-    if type(value) is str and value in _SPECIAL_NUMBERS:
-        return _SPECIAL_NUMBERS[value]
-    if type(value) is not int and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        raise _Invalid("must be a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if math.isinf(number):
-        raise _Invalid("must be a number, and this one is too large")
-    return number
+def _enum_reader(enum: EnumDescriptor) -> _Read:
+    numbers = {value.name: value.number for value in enum.values}
+    description = f"must be one of {', '.join(numbers)}"
 
+    def read(value: object) -> int:
+        number = value if type(value) is int else None
+        if isinstance(value, str):
+            number = numbers.get(value)
+            if number is None and isinstance(value, NumberText):
+                number = _whole_number(value)
+        elif value is None and enum.full_name in _HOLD_NULL:
+            number = 0
+        # Enums are open: ProtoJSON accepts numbers that are not listed, and the RPC rejects those it cannot use.
+        if number is None or not -(2**31) <= number < 2**31:
+            raise _Invalid(description)
+        return number
 
-def _read_short_float(value: object) -> float:
-    number = _read_float(value)
-    if math.isfinite(number) and abs(number) > _MAX_FLOAT:
-        raise _Invalid("must be a number of 32 bits, and this one is too large")
-    return number
+    return read
 
 
 def _read_bool(value: object) -> bool:
@@ -372,37 +367,39 @@ def _read_bytes(value: object) -> bytes:
     raise _Invalid("must be text in Base64")
 
 
-def _enum_reader(enum: EnumDescriptor) -> _Read:
-    numbers = {value.name: value.number for value in enum.values}
-    description = f"must be one of {', '.join(numbers)}"
-
-    def read(value: Any) -> int:  # noqa: ANN401 - JSON
-        match value:
-            case NumberText() if value not in numbers:
-                number = _whole_number(value)
-            case str():
-                number = numbers.get(value)
-            case int() if type(value) is int:
-                number = value
-            case None if enum.full_name in _HOLD_NULL:
-                number = 0
-            case _:
-                number = None
-        # Enums are open: ProtoJSON accepts numbers that are not listed, and the RPC rejects those it cannot use.
-        if number is None or not -(2**31) <= number < 2**31:
-            raise _Invalid(description)
-        return number
-
-    return read
+def _read_float(value: Any) -> float:  # noqa: ANN401 - JSON
+    if isinstance(value, float):
+        return value
+    if type(value) is str and value in _SPECIAL_NUMBERS:
+        return _SPECIAL_NUMBERS[value]
+    if type(value) is not int and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise _Invalid("must be a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise _Invalid("must be a number, and this one is too large")
+    return number
 
 
-def _joined(path: Iterable[str]) -> str:
-    """Format a path as in ``charges[0].amount``."""
-    return "".join(step if step.startswith("[") else f".{step}" for step in path).removeprefix(".")
+def _read_short_float(value: object) -> float:
+    number = _read_float(value)
+    if _MAX_FLOAT < abs(number) < math.inf:
+        raise _Invalid("must be a number of 32 bits, and this one is too large")
+    return number
 
 
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+_SCALARS: dict[int, _Read] = {
+    FieldDescriptor.CPPTYPE_DOUBLE: _read_float,
+    FieldDescriptor.CPPTYPE_FLOAT: _read_short_float,
+    FieldDescriptor.CPPTYPE_BOOL: _read_bool,
+    FieldDescriptor.CPPTYPE_STRING: _read_text,
+    FieldDescriptor.CPPTYPE_INT32: _integer_reader(-(2**31), 2**31 - 1, "must be a whole number of 32 bits"),
+    FieldDescriptor.CPPTYPE_INT64: _integer_reader(-(2**63), 2**63 - 1, "must be a whole number of 64 bits"),
+    FieldDescriptor.CPPTYPE_UINT32: _integer_reader(0, 2**32 - 1, "must be a whole number of 32 bits, not negative"),
+    FieldDescriptor.CPPTYPE_UINT64: _integer_reader(0, 2**64 - 1, "must be a whole number of 64 bits, not negative"),
+}
 
 
 def reject(field: str, description: str) -> NoReturn:

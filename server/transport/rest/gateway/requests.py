@@ -6,14 +6,13 @@ from urllib.parse import parse_qsl
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 from starlette.types import Scope
 
 from server.transport.headers import headers, idempotency_key
 from server.transport.pipeline.errors import BodyOfOtherType
 from server.transport.rest.gateway.idempotency import fill_request_ids, takes_key
 from server.transport.rest.gateway.json_text import read_json
-from server.transport.rest.gateway.proto_json import fill_from_json, fill_from_text, reject
+from server.transport.rest.gateway.proto_json import fill_from_text, message_of_json, reject
 from server.transport.rest.gateway.rules import WHOLE_BODY, HttpRule, fields_along
 from server.transport.rest.replies import JSON
 
@@ -26,11 +25,11 @@ def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
     Raises:
         InvalidRequest, BodyOfOtherType: a part of the request is wrong.
     """
-    message = GetMessageClass(rule.method.input_type)()
+    value: object = {}
     if rule.body and body:
         _check_content_type(scope)
-        value = read_json(body)
-        fill_from_json(message, value if rule.body == WHOLE_BODY else {rule.body: value})
+        value = read_json(body) if rule.body == WHOLE_BODY else {rule.body: read_json(body)}
+    message = message_of_json(rule.method.input_type, value)
     parameters = read_query(scope["query_string"])
     if rule.body == WHOLE_BODY:
         if parameters:
