@@ -1,6 +1,6 @@
 """Read the headers of HTTP requests: single-valued ones, lists, and the idempotency key.
 
-``BoundedProtocol`` has removed the whitespace around each value (RFC 9110, section 5.5).
+``BoundedConnection`` has removed the whitespace around each value (RFC 9110, section 5.5).
 """
 
 import re
