@@ -1,0 +1,179 @@
+"""The stores that the contract suites run over: those in memory and those on MySQL."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from server.application.ports import EventStore, PaymentStore, PendingStore, SettlementStore
+from server.domain.deadline import Deadline
+from server.domain.payment import Payment
+from server.storage.database.pool import Database
+from server.storage.events.relay import Relay
+from server.storage.events.store import MysqlEventStore
+from server.storage.payments.store import MysqlPaymentStore
+from server.storage.settlement.store import MysqlSettlementStore
+from tests.support.databases import Accounts, DatabaseServer, settings_of
+from tests.support.memory import Memory, MemoryEventStore, MemoryPaymentStore, MemorySettlementStore
+
+Execute = Callable[..., list[Any]]
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10_000.0, 35_000.0
+
+
+class Stores(ABC):
+    """The stores of one database, and what else happens to their payments."""
+
+    payments: PaymentStore
+    outcomes: SettlementStore
+    pending: PendingStore
+    events: EventStore
+
+    @abstractmethod
+    async def relay(self) -> None:
+        """Relay what was committed to the stream."""
+
+    @abstractmethod
+    def archive(self, payment: Payment) -> None:
+        """Move a payment and its refunds into the archive, as ``payments archive`` does."""
+
+    @abstractmethod
+    def drop_events(self, until: int) -> None:
+        """Drop the events until this sequence, as ``payments archive`` does."""
+
+    @abstractmethod
+    def undate(self, payment: Payment) -> None:
+        """Make a payment one that an earlier system stored without a time."""
+
+    @abstractmethod
+    def refund_elsewhere(self, payment: Payment) -> None:
+        """Make a payment one that an earlier system refunded, which recorded no refund."""
+
+    @abstractmethod
+    def advance(self, seconds: float) -> None:
+        """Make every pending request this much older, and due this much sooner."""
+
+
+class MemoryStores(Stores):
+    """The stores in memory."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.memory = Memory(due_seconds=0)
+        self.payments = MemoryPaymentStore(self.memory)
+        self.outcomes = self.pending = MemorySettlementStore(
+            self.memory, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
+        )
+        self.events = MemoryEventStore(self.memory)
+
+    async def relay(self) -> None:
+        """Do nothing: an event is in the stream as soon as it happens."""
+
+    def archive(self, payment: Payment) -> None:
+        """Mark a payment."""
+        self.memory.archived.add(payment.payment_id)
+
+    def drop_events(self, until: int) -> None:
+        """Drop events."""
+        self.memory.events = [event for event in self.memory.events if event.sequence > until]
+
+    def undate(self, payment: Payment) -> None:
+        """Take a payment's time away."""
+        self.memory.payments[payment.payment_id] = replace(payment, create_time=None)
+
+    def refund_elsewhere(self, payment: Payment) -> None:
+        """Mark a payment as refunded."""
+        refunded = replace(payment, refunded_amount=payment.amount, is_refunded=True)
+        self.memory.payments[payment.payment_id] = refunded
+
+    def advance(self, seconds: float) -> None:
+        """Move the times of requests."""
+        for one in self.memory.requests:
+            one.made_at -= seconds
+            one.due_at -= seconds
+
+
+class MysqlStores(Stores):
+    """The stores on a real database."""
+
+    def __init__(self, database: Database, execute: Execute) -> None:
+        """Keep the database, and a way to change it behind the back of the stores."""
+        self._database = database
+        self._execute = execute
+        self._relay = Relay(database, 1, lambda: None)
+        self.payments = MysqlPaymentStore(database, due_seconds=0)
+        self.outcomes = self.pending = MysqlSettlementStore(
+            database, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
+        )
+        self.events = MysqlEventStore(database)
+
+    async def relay(self) -> None:
+        """Relay until the outbox is empty."""
+        while self._execute("SELECT 1 FROM payment_outbox LIMIT 1"):
+            await self._relay.relay()
+
+    def archive(self, payment: Payment) -> None:
+        """Move rows."""
+        for table in ("refunds", "payments"):
+            columns = self._execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() "
+                "AND table_name = %s AND column_name <> 'archived_at'",
+                f"{table}_archive",
+            )
+            names = ", ".join(name for (name,) in columns)
+            self._execute(
+                f"INSERT INTO {table}_archive ({names}, archived_at) SELECT {names}, UTC_TIMESTAMP(6) FROM {table} "
+                "WHERE payment_id = %s",
+                payment.payment_id,
+            )
+            self._execute(f"DELETE FROM {table} WHERE payment_id = %s", payment.payment_id)
+
+    def drop_events(self, until: int) -> None:
+        """Delete rows."""
+        self._execute("DELETE FROM payment_events WHERE sequence <= %s", until)
+
+    def undate(self, payment: Payment) -> None:
+        """Take a payment's time away."""
+        self._execute("UPDATE payments SET created_at = NULL WHERE payment_id = %s", payment.payment_id)
+
+    def refund_elsewhere(self, payment: Payment) -> None:
+        """Mark a payment as refunded."""
+        self._execute("UPDATE payments SET refunded = 1 WHERE payment_id = %s", payment.payment_id)
+
+    def advance(self, seconds: float) -> None:
+        """Move the times of requests."""
+        self._execute(
+            "UPDATE processor_requests SET created_at = created_at - INTERVAL %s MICROSECOND, "
+            "due_at = due_at - INTERVAL %s MICROSECOND",
+            round(seconds * 1e6),
+            round(seconds * 1e6),
+        )
+
+
+@pytest.fixture(scope="module")
+def environment(make_migrated_database: Callable[[], dict[str, str]], accounts: Accounts) -> dict[str, str]:
+    """Return the settings of a database that the tests of a module share, with the rights of the service."""
+    made = make_migrated_database()
+    return accounts.as_service(made)
+
+
+@pytest.fixture
+def execute(database_server: DatabaseServer, environment: dict[str, str]) -> Execute:
+    """Execute a statement in that database, with every right."""
+    return lambda text, *values: database_server.execute(text, values, environment["MYSQL_DB"])
+
+
+@pytest_asyncio.fixture(params=["memory", "mysql"])
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
+    """Give the stores, in which no request is pending; other tests of the module may have stored payments."""
+    if request.param == "memory":
+        yield MemoryStores()
+        return
+    execute = request.getfixturevalue("execute")
+    execute("DELETE FROM processor_requests")
+    database = Database(settings_of(request.getfixturevalue("environment")))
+    yield MysqlStores(database, execute)
+    await database.close(Deadline.after(10))

@@ -1,0 +1,140 @@
+"""What every ``SettlementStore`` and ``PendingStore`` promises, of those in memory and of those on MySQL."""
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from server.domain.deadline import Deadline
+from server.domain.errors import PaymentPending
+from server.domain.identifiers import RequestKey
+from server.domain.money import Money
+from server.domain.payment import NewCharge, NewPayment, NewRefund, Payment, PaymentMethod, Refund, Status
+from server.domain.processing import Outcome
+from tests.storage.conftest import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Stores
+
+pytestmark = pytest.mark.asyncio
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+OPPOSITE = {Status.SUCCEEDED: Status.FAILED, Status.FAILED: Status.SUCCEEDED}
+
+_numbers = itertools.count(1)
+
+
+async def charge(stores: Stores, status: Status = Status.PENDING) -> Payment:
+    """Charge an order of 100.50 INR."""
+    new = NewCharge(7, Money("INR", 10_050), PaymentMethod.UPI, RequestKey.of("shop", None))
+    payment = NewPayment(new, PaymentMethod.UPI, status, f"O{next(_numbers)}", NOW)
+    return (await stores.payments.insert(payment, Deadline())).payment
+
+
+async def refund(stores: Stores, payment: Payment, amount: int | None = None) -> tuple[Refund, Payment]:
+    """Reserve a refund."""
+    money = None if amount is None else Money("INR", amount)
+    new = NewRefund(payment.payment_id, money, "", RequestKey.of("shop", None))
+    outcome = await stores.payments.refund(new, NOW, Deadline(), Status.PENDING)
+    assert outcome.refund is not None
+    return outcome.refund, outcome.payment
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome(Status.SUCCEEDED, "pi_1"), Outcome(Status.FAILED, "pi_1"), Outcome(Status.FAILED, None)]
+)
+async def test_a_charge_keeps_its_first_outcome(stores: Stores, outcome: Outcome) -> None:
+    payment, other = await charge(stores), await charge(stores)
+    settled = replace(payment, status=outcome.status)
+    assert await stores.outcomes.settle_charge(payment, outcome, NOW) == (settled, True)
+    later = Outcome(OPPOSITE[outcome.status], "pi_2")
+    assert await stores.outcomes.settle_charge(payment, later, NOW) == (settled, False)
+    assert (await stores.payments.get(payment.payment_id, Deadline())).payment == settled
+    assert (await stores.payments.get(other.payment_id, Deadline())).payment == other
+    assert await stores.outcomes.processor_id(payment.payment_id) == outcome.processor_id
+    assert [one.payment for one in await stores.pending.claim(10)] == [other]
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED])
+@pytest.mark.parametrize("amount", [None, 50])
+async def test_a_refund_keeps_its_first_outcome_and_its_payment_what_that_makes_of_it(
+    stores: Stores, status: Status, amount: int | None
+) -> None:
+    payment = await charge(stores, Status.SUCCEEDED)
+    pending, reserved = await refund(stores, payment, amount)
+    settled = replace(pending, status=status)
+    after = reserved if status is Status.SUCCEEDED else payment
+    assert await stores.outcomes.settle_refund(pending, Outcome(status, "re_1"), NOW) == (settled, after, True)
+    later = Outcome(OPPOSITE[status], None)
+    assert await stores.outcomes.settle_refund(pending, later, NOW) == (settled, after, False)
+    details = await stores.payments.get(payment.payment_id, Deadline())
+    assert (details.payment, details.refunds) == (after, (settled,))
+    assert await stores.pending.pending() == ({}, 0)
+
+
+async def test_a_refund_that_failed_takes_nothing_of_another_of_its_payment(stores: Stores) -> None:
+    payment = await charge(stores, Status.SUCCEEDED)
+    failing, _ = await refund(stores, payment, 50)
+    other, _ = await refund(stores, payment, 70)
+    _, after, _ = await stores.outcomes.settle_refund(failing, Outcome(Status.FAILED, None), NOW)
+    assert after.refunded_amount == Money("INR", 70)
+    assert [one.refund for one in await stores.pending.claim(10)] == [other]
+
+
+async def test_the_amount_of_a_failed_refund_can_be_refunded_again(stores: Stores) -> None:
+    payment = await charge(stores, Status.SUCCEEDED)
+    failing, reserved = await refund(stores, payment)
+    assert reserved.is_refunded
+    await stores.outcomes.settle_refund(failing, Outcome(Status.FAILED, None), NOW)
+    _, again = await refund(stores, payment)
+    assert again == reserved
+
+
+async def test_a_payment_can_be_refunded_once_it_has_succeeded(stores: Stores) -> None:
+    payment = await charge(stores)
+    with pytest.raises(PaymentPending):
+        await refund(stores, payment, 50)
+    await stores.outcomes.settle_charge(payment, Outcome(Status.SUCCEEDED, "pi_1"), NOW)
+    _, after = await refund(stores, payment, 50)
+    assert after.refunded_amount == Money("INR", 50)
+
+
+async def test_a_payment_that_no_processor_named_has_no_processor_id(stores: Stores) -> None:
+    payment = await charge(stores)
+    assert await stores.outcomes.processor_id(payment.payment_id) is None
+
+
+async def test_a_claimed_request_is_postponed_twice_as_long_each_time(stores: Stores) -> None:
+    payment = await charge(stores)
+    for attempts, pause_seconds in enumerate((10_000, 20_000, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), start=1):
+        (claimed,) = await stores.pending.claim(10)
+        assert (claimed.payment, claimed.refund, claimed.attempts) == (payment, None, attempts)
+        stores.advance(pause_seconds - FIRST_PAUSE_SECONDS / 10)
+        assert await stores.pending.claim(10) == []
+        stores.advance(FIRST_PAUSE_SECONDS / 10)
+
+
+async def test_as_many_as_are_asked_for_are_claimed_with_all_that_is_known_of_them(stores: Stores) -> None:
+    charges = [await charge(stores) for _ in range(3)]
+    paid = await charge(stores)
+    await stores.outcomes.settle_charge(paid, Outcome(Status.SUCCEEDED, "pi_7"), NOW)
+    pending, reserved = await refund(stores, paid, 50)
+    stores.advance(5000)
+    claimed = [*await stores.pending.claim(3), *await stores.pending.claim(3)]
+    assert len(claimed) == 4
+    assert {request.payment.payment_id: request.refund for request in claimed} == {
+        **{payment.payment_id: None for payment in charges},
+        paid.payment_id: pending,
+    }
+    (of_refund,) = (request for request in claimed if request.refund is not None)
+    assert (of_refund.payment, of_refund.processor_id, of_refund.attempts) == (reserved, "pi_7", 1)
+    assert all(5000 <= request.age_seconds < 6000 for request in claimed)
+
+
+async def test_pending_requests_are_counted_by_kind_with_the_age_of_the_oldest(stores: Stores) -> None:
+    assert await stores.pending.pending() == ({}, 0)
+    for _ in range(2):
+        await charge(stores)
+    stores.advance(5000)
+    await refund(stores, await charge(stores, Status.SUCCEEDED))
+    counts, age_seconds = await stores.pending.pending()
+    assert counts == {"charge": 2, "refund": 1}
+    assert 5000 <= age_seconds < 6000
