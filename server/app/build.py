@@ -15,6 +15,7 @@ from server.application.immediate import ImmediateFlow
 from server.application.payments import Payments
 from server.application.ports import InstantProcessor, PaymentStore
 from server.application.reconciler import Reconciler
+from server.application.relay import Relay
 from server.application.stream_limit import StreamLimit
 from server.application.two_phase import TwoPhaseFlow, TwoPhaseLimits
 from server.config.processor import ProcessorKind, ProcessorSettings
@@ -31,8 +32,7 @@ from server.storage.api_keys import MysqlKeyStore
 from server.storage.batching import Batcher
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
-from server.storage.events.relay import Relay
-from server.storage.events.store import MysqlEventStore
+from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.readiness import wait_for_database
 from server.storage.settlement.store import MysqlSettlementStore
@@ -147,7 +147,7 @@ def build(
         keys=keys,
         remote=remote,
         event_feed=event_feed,
-        relay=Relay(database, event_feed.poke),
+        relay=Relay(MysqlOutbox(database), event_feed.poke),
         calls=calls,
         worker_thread=worker_thread,
         health=health_service,

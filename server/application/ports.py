@@ -4,12 +4,12 @@ Every method of a store raises ``StoreUnavailable`` when it cannot reach the dat
 in memory, and one suite of tests holds the fakes and the real stores to the promises made here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from server.domain.deadline import Deadline
-from server.domain.events import PaymentEvent
+from server.domain.events import OutboxRow, PaymentEvent
 from server.domain.listing import NumberedPage, NumberedPageQuery, Page, PageQuery
 from server.domain.money import Money
 from server.domain.payment import (
@@ -116,6 +116,19 @@ class EventStore(Protocol):
 
     async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
         """Return the events that follow this sequence, in order and without gaps."""
+
+
+class Outbox(Protocol):
+    """Holds committed changes until the relay moves them into the stream."""
+
+    async def head(self, at_most: int) -> Sequence[OutboxRow]:
+        """Return the oldest rows."""
+
+    async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
+        """Move rows into the stream as its next events, and return the number of events of each kind.
+
+        Returns no event when another relay is moving rows.
+        """
 
 
 class InstantProcessor(Protocol):

@@ -44,6 +44,15 @@ STATUS_OF_PAYMENT = {kind: status for status, kind in OF_CHARGE.items()} | dict.
 
 
 @value()
+class OutboxRow:
+    """Committed changes that wait for their sequence: of one transaction, stored ``age_seconds`` ago."""
+
+    outbox_id: int
+    size_bytes: int
+    age_seconds: float
+
+
+@value()
 class PaymentEvent:
     """Something that happened to a payment.
 

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 
 from server.application.ports import EventStore, PaymentStore, PendingStore, SettlementStore
+from server.application.relay import Relay
 from server.domain.deadline import Deadline
 from server.domain.payment import Payment
 from server.storage.database.pool import Database
-from server.storage.events.relay import Relay
-from server.storage.events.store import MysqlEventStore
+from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.support.databases import Accounts, DatabaseServer, settings_of
@@ -103,7 +103,7 @@ class MysqlStores(Stores):
         """Keep the database, and a way to change it behind the back of the stores."""
         self._database = database
         self._execute = execute
-        self._relay = Relay(database, 1, lambda: None)
+        self._relay = Relay(MysqlOutbox(database), lambda: None)
         self.payments = MysqlPaymentStore(database, due_seconds=0)
         self.outcomes = self.pending = MysqlSettlementStore(
             database, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS

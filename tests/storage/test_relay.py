@@ -14,13 +14,13 @@ import pymysql
 import pytest
 
 from server.app.background import every, run_forever
+from server.application.relay import Relay
 from server.domain.deadline import Deadline
 from server.domain.identifiers import RequestKey
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, NewCharge, NewPayment, NewRefund, PaymentMethod, Status
 from server.storage.database.pool import Database
-from server.storage.events.relay import Relay
-from server.storage.events.store import MysqlEventStore
+from server.storage.events.store import MysqlEventStore, MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.payments.test_insert import new_payment
 from tests.support.databases import Accounts, DatabaseServer, settings_of
@@ -41,7 +41,7 @@ class Stores:
         self._database = database
         self.payments = MysqlPaymentStore(database)
         self.events = MysqlEventStore(database)
-        self.relay = Relay(database, lambda: None)
+        self.relay = Relay(MysqlOutbox(database), lambda: None)
 
     async def charged(self, payment: NewPayment | None = None) -> int:
         """Charge, and return the payment's id."""

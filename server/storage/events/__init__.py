@@ -1,4 +1,4 @@
-"""The stream of events in its tables: the relay that numbers what the outbox has, and the reading side.
+"""The stream of events in its tables, and the outbox before it.
 
-Who follows the stream, and how, is up to ``application.event_feed``.
+When to move changes is up to ``application.relay``, and who reads the stream to ``application.event_feed``.
 """

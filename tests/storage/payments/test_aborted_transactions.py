@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from server.application.relay import Relay
 from server.domain.deadline import Deadline
 from server.domain.errors import ReferenceTaken, StoreUnavailable
 from server.domain.identifiers import RequestKey
@@ -29,7 +30,7 @@ from server.domain.payment import (
 from server.domain.processing import Outcome
 from server.storage.database.pool import Database
 from server.storage.database.session import Executed, Session
-from server.storage.events.relay import Relay
+from server.storage.events.store import MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.support.databases import DatabaseServer, settings_of
@@ -78,7 +79,7 @@ class Stores:
         self.database = Database(settings_of(environment), session)
         self.payments = MysqlPaymentStore(self.database)
         self.outcomes = MysqlSettlementStore(self.database, first_pause_seconds=1, longest_pause_seconds=1)
-        self.relay = Relay(self.database, lambda: None)
+        self.relay = Relay(MysqlOutbox(self.database), lambda: None)
 
     async def charge(self, request_id: str, status: Status, count: int = 1) -> list[Payment]:
         """Charge as many orders."""

@@ -1,0 +1,71 @@
+"""The immediate flow: the processor decides before the write, and afterwards only the count is left to do."""
+
+from dataclasses import replace
+
+import pytest
+
+from server.application.immediate import ImmediateFlow
+from server.domain.deadline import Deadline
+from server.domain.errors import PaymentFailed
+from server.domain.payment import ChargeOutcome, Decision, NewCharge, PaymentMethod, RefundOutcome, Status
+from tests.support.fakes import counted, new_charge, new_refund, stored, stored_refund
+
+pytestmark = pytest.mark.asyncio
+
+DECISION = Decision(PaymentMethod.CARD, Status.FAILED)
+
+
+class Declining:
+    """An ``InstantProcessor`` that declines every charge."""
+
+    def __init__(self) -> None:
+        """Begin with nothing asked."""
+        self.asked: list[NewCharge] = []
+
+    async def decide(self, charge: NewCharge) -> Decision:
+        """Decline."""
+        self.asked.append(charge)
+        return DECISION
+
+
+def charges() -> float:
+    return counted("payments_charges", method="UPI", status="SUCCEEDED")
+
+
+async def test_the_processor_decides_a_charge_and_a_refund_always_succeeds() -> None:
+    processor, charge = Declining(), new_charge()
+    flow = ImmediateFlow(processor)
+    assert await flow.decide(charge) is DECISION
+    assert processor.asked == [charge]
+    assert flow.decide_refund(new_refund()) is Status.SUCCEEDED
+
+
+async def test_a_stored_charge_is_returned_as_it_is_and_counted_unless_it_is_a_replay() -> None:
+    flow, before = ImmediateFlow(Declining()), charges()
+    for replayed, more in ((False, 1), (True, 1)):
+        outcome = ChargeOutcome(stored(1, Status.SUCCEEDED), replayed)
+        assert await flow.finish_charge(outcome, Deadline.after(-1)) is outcome
+        assert charges() == before + more
+
+
+async def test_many_stored_charges_keep_their_places_and_errors_and_are_each_counted() -> None:
+    before = charges()
+    outcomes: list[ChargeOutcome | Exception] = [
+        ChargeOutcome(stored(1, Status.SUCCEEDED), replayed=False),
+        PaymentFailed("an error"),
+        ChargeOutcome(stored(2, Status.SUCCEEDED), replayed=True),
+        ChargeOutcome(stored(3, Status.SUCCEEDED), replayed=False),
+    ]
+    assert await ImmediateFlow(Declining()).finish_charges(outcomes, Deadline()) == outcomes
+    assert charges() == before + 2
+
+
+@pytest.mark.parametrize(("refunded", "kind"), [(56_100, "full"), (100, "partial")])
+async def test_a_stored_refund_is_returned_as_it_is_and_counted_when_it_is_new(refunded: int, kind: str) -> None:
+    flow = ImmediateFlow(Declining())
+    before = counted("payments_refunds", kind=kind)
+    payment = stored(1, Status.SUCCEEDED, refunded)
+    new = RefundOutcome(stored_refund(1, 1, Status.SUCCEEDED), payment, replayed=False, is_new=True)
+    for outcome in (new, replace(new, replayed=True, is_new=False)):
+        assert await flow.finish_refund(outcome, Deadline()) is outcome
+        assert counted("payments_refunds", kind=kind) == before + 1
