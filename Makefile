@@ -7,7 +7,8 @@ READY := .venv/.ready
 GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy .bin/stripe-mock
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
 PROMTOOL := .bin/promtool
-GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
+GO_GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc-gen-openapiv3 .bin/openapi-overlay
+GENERATORS := $(GO_GENERATORS) .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
 # The generators of Java are programs from Maven Central; protoc 35.1 generates for protobuf-java 4.35.1.
 PROTOC := com.google.protobuf:protoc:4.35.1
@@ -55,8 +56,10 @@ $(READY): $(UV) uv.lock pyproject.toml clients/python/pyproject.toml
 .bin/stripe-mock: PACKAGE := github.com/stripe/stripe-mock
 .bin/protoc-gen-go: PACKAGE := google.golang.org/protobuf/cmd/protoc-gen-go
 .bin/protoc-gen-go-grpc: PACKAGE := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+.bin/protoc-gen-openapiv3: PACKAGE := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3
+.bin/openapi-overlay: PACKAGE := ./openapioverlay
 
-$(GO_TOOLS) .bin/protoc-gen-go .bin/protoc-gen-go-grpc: $(wildcard tools/go/go.* tools/go/*/*.go)
+$(GO_TOOLS) $(GO_GENERATORS): $(wildcard tools/go/go.* tools/go/*/*.go)
 	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
 	go build -C tools/go -o ../../$@ $(PACKAGE)
 
@@ -186,10 +189,10 @@ format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: $(READY) $(GENERATORS) ## generate the code that comes from the protos
+generate: $(READY) $(GENERATORS) ## generate the code and the OpenAPI document that come from the protos
 	$(BIN)/python -m tools.dev.generate
 
-drift: $(READY) $(GENERATORS) ## fail when the generated code is not what the protos give
+drift: $(READY) $(GENERATORS) ## fail when the generated files are not what the protos give
 	$(BIN)/python -m tools.dev.generate --check
 
 surface: $(READY) ## rewrite tests/surface/snapshot after an intended change of errors, metrics, logs, settings, commands, schema or REST

@@ -19,6 +19,7 @@ from server.config.settings import Settings
 from tests.deploy.sbom import make_sbom
 from tests.faults.ports import free_port
 from tools.dev.devdb import PrivateDatabase
+from tools.dev.generate import DOCUMENT, ROOT
 from tools.operations.health_probe import DEFAULT_PORT
 
 DOCKERFILE = Path("Dockerfile")
@@ -205,6 +206,7 @@ def test_what_the_image_installs_migrates_loads_serves_tells_its_health_and_stop
             assert Path(f"/proc/{process.pid}").stat().st_uid == user["user"]
         url = f"http://127.0.0.1:{environment['REST_PORT']}"
         assert httpx.get(f"{url}/v1/payments").json()["total"] == 400
+        assert httpx.get(f"{url}/openapi.json").content == (ROOT / DOCUMENT).read_bytes()
         target = f"the server at 127.0.0.1:{environment['GRPC_PORT']}"
         assert health(environment, image) == (0, f"{target} is SERVING\n")
         database.kill()

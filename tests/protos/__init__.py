@@ -1,7 +1,6 @@
 """Protos for tests only, and how they are loaded."""
 
 import tempfile
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -15,16 +14,8 @@ from tools.dev.generate import INSTALLED_GOOGLE
 FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class CompiledProto:
-    """A proto: loaded, and by itself with its comments."""
-
-    file: FileDescriptor
-    protos: FileDescriptorSet
-
-
-def compiled(name: str, source: Path = FOLDER) -> CompiledProto:
-    """Compile a proto of a folder: of this one, unless another is given."""
+def compiled(name: str, source: Path = FOLDER) -> FileDescriptor:
+    """Compile and load a proto of the folder ``source``."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "set.binpb"
         exit_code = protoc.main(
@@ -33,7 +24,6 @@ def compiled(name: str, source: Path = FOLDER) -> CompiledProto:
                 f"--proto_path={source}",
                 f"--proto_path={INSTALLED_GOOGLE.parent}",
                 f"--proto_path={resources.files('grpc_tools') / '_proto'}",
-                "--include_source_info",
                 "--include_imports",
                 f"--descriptor_set_out={output}",
                 str(source / name),
@@ -44,5 +34,4 @@ def compiled(name: str, source: Path = FOLDER) -> CompiledProto:
     pool = DescriptorPool()
     for file in protos.file:
         pool.AddSerializedFile(file.SerializeToString())
-    (own,) = (file for file in protos.file if file.name == name)
-    return CompiledProto(pool.FindFileByName(name), FileDescriptorSet(file=[own]))
+    return pool.FindFileByName(name)

@@ -1,10 +1,10 @@
 """Generate the code that comes from the protos, or check that what is committed is what they give.
 
 ``python -m tools.dev.generate`` writes the code of every client (by ``buf.gen.yaml`` and, for TypeScript, one more of
-that name), each proto of ours as a FileDescriptorSet with its comments, which the Python modules lack, and each
-client's copy of ``clients/service_config.json``. ``--check`` writes nothing, lists what differs, and exits 1 if
-anything does. ``--imports`` only lays the imported ``google/*`` protos, from the installed
-``googleapis-common-protos``, where buf.yaml looks for them. None needs the network.
+that name), each client's copy of ``clients/service_config.json``, and the OpenAPI document that the service serves.
+``--check`` writes nothing, lists what differs, and exits 1 if anything does. ``--imports`` only copies the imported
+``google/*`` protos, from the installed ``googleapis-common-protos``, to where buf.yaml looks for them. None needs the
+network.
 """
 
 import argparse
@@ -16,29 +16,35 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import status_pb2
 
+from tools.dev.openapi import openapi_document
+
 ROOT = Path(__file__).resolve().parents[2]
-PROTOS = ROOT / "proto"
-CLIENTS = ROOT / "clients"
-SERVICE_CONFIG = CLIENTS / "service_config.json"
-TEMPLATES = (ROOT / "buf.gen.yaml", CLIENTS / "typescript" / "buf.gen.yaml")
+CLIENTS = Path("clients")
+SERVICE_CONFIG = ROOT / CLIENTS / "service_config.json"
+TEMPLATES = (ROOT / "buf.gen.yaml", ROOT / CLIENTS / "typescript" / "buf.gen.yaml")
+PROTO_DOCUMENT = CLIENTS / "openapi" / "payments" / "v1" / "payments.openapi.json"
+"""What protoc-gen-openapiv3 makes of the proto. It is not committed; the document made from it is."""
+
+DOCUMENT = Path("server", "transport", "rest", "docs", "openapi.json")
 INSTALLED_GOOGLE = Path(status_pb2.__file__).parents[1]
 GOOGLEAPIS = ROOT / ".cache" / "googleapis"
 GENERATED_PATTERNS = (
-    "python/src/**/*_pb2.py",
-    "python/src/**/*_pb2.pyi",
-    "python/src/**/*_pb2_grpc.py",
-    "python/src/**/*_pb2_grpc.pyi",
-    "python/src/**/*.binpb",
-    "python/src/payments/service_config.json",
-    "go/**/*.pb.go",
-    "go/service_config.json",
-    "java/client/src/generated/java/**/*.java",
-    "java/client/src/main/resources/payments/service_config.json",
-    "typescript/src/generated/**/*.ts",
+    "clients/python/src/**/*_pb2.py",
+    "clients/python/src/**/*_pb2.pyi",
+    "clients/python/src/**/*_pb2_grpc.py",
+    "clients/python/src/**/*_pb2_grpc.pyi",
+    "clients/python/src/payments/service_config.json",
+    "clients/go/**/*.pb.go",
+    "clients/go/service_config.json",
+    "clients/java/client/src/generated/java/**/*.java",
+    "clients/java/client/src/main/resources/payments/service_config.json",
+    "clients/typescript/src/generated/**/*.ts",
+    str(DOCUMENT),
 )
-"""What is generated, below ``clients``."""
+"""The committed files that are generated."""
 
 
 def copy_googleapis(destination: Path) -> None:
@@ -50,18 +56,24 @@ def copy_googleapis(destination: Path) -> None:
         shutil.copyfile(proto, target)
 
 
-def generate(clients: Path) -> None:
-    """Generate everything into the folder ``clients``, which has the layout of ours.
+def generate(folder: Path) -> None:
+    """Generate everything into ``folder``, laid out like the project.
 
     Raises:
-        SystemExit: a generator found an error, or is missing; what it was is printed.
+        SystemExit: a generator found an error, or is missing; the error has been printed.
     """
     for template in TEMPLATES:
-        buf("generate", f"--template={template}", f"--output={clients}")
-    for proto in sorted(PROTOS.rglob("*.proto")):
-        path = proto.relative_to(PROTOS)
-        descriptor_set = clients / "python" / "src" / path.with_suffix(".binpb")
-        buf("build", f"--path={proto}", "--exclude-imports", "--as-file-descriptor-set", f"--output={descriptor_set}")
+        buf("generate", f"--template={template}", f"--output={folder / CLIENTS}")
+    _copy_service_config(folder / CLIENTS)
+    descriptor_set = folder / "protos.binpb"
+    buf("build", "proto", "--exclude-imports", "--as-file-descriptor-set", f"--output={descriptor_set}")
+    protos = FileDescriptorSet.FromString(descriptor_set.read_bytes())
+    document = folder / DOCUMENT
+    document.parent.mkdir(parents=True)
+    document.write_text(openapi_document(folder / PROTO_DOCUMENT, protos), "utf-8")
+
+
+def _copy_service_config(clients: Path) -> None:
     config = SERVICE_CONFIG.read_text("utf-8")
     for copy, text in {
         "python/src/payments/service_config.json": config,
@@ -87,11 +99,11 @@ def buf(*arguments: str) -> None:
         sys.exit(ran.returncode)
 
 
-def generated_files(clients: Path) -> Iterator[Path]:
-    """Yield the generated files below ``clients``, relative to it."""
+def generated_files(folder: Path) -> Iterator[Path]:
+    """Yield the generated files in ``folder``, relative to it."""
     for pattern in GENERATED_PATTERNS:
-        for path in clients.glob(pattern):
-            yield path.relative_to(clients)
+        for path in folder.glob(pattern):
+            yield path.relative_to(folder)
 
 
 def differences(committed: Path, fresh: Path) -> list[str]:
@@ -117,17 +129,33 @@ def main() -> None:
     copy_googleapis(GOOGLEAPIS)
     if arguments.imports:
         return
-    if not arguments.check:
-        for path in list(generated_files(CLIENTS)):
-            (CLIENTS / path).unlink()
-        generate(CLIENTS)
-        return
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         generate(fresh)
-        stale = differences(CLIENTS, fresh)
-    if stale:
-        sys.exit("\n".join([*stale, "The generated code is not what the protos give: run `make generate`."]))
+        if arguments.check:
+            check(fresh)
+        else:
+            replace(fresh)
+
+
+def check(fresh: Path) -> None:
+    """Compare the committed files with those in ``fresh``.
+
+    Raises:
+        SystemExit: they differ.
+    """
+    if stale := differences(ROOT, fresh):
+        sys.exit("\n".join([*stale, "The generated files are not what the protos give: run `make generate`."]))
+
+
+def replace(fresh: Path) -> None:
+    """Replace the generated files with those in ``fresh``."""
+    for path in list(generated_files(ROOT)):
+        (ROOT / path).unlink()
+    for path in generated_files(fresh):
+        target = ROOT / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(fresh / path, target)
 
 
 if __name__ == "__main__":

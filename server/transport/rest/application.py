@@ -22,7 +22,6 @@ from server.transport.pipeline.errors import BodyTooLarge, OriginNotAllowed, fai
 from server.transport.pipeline.worker_thread import LongWork
 from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import peer_of
-from server.transport.rest.docs.openapi import openapi_document
 from server.transport.rest.docs.pages import docs_endpoints
 from server.transport.rest.gateway.endpoints import HttpGateway
 from server.transport.rest.monitoring import health_endpoints, metrics_endpoint
@@ -69,7 +68,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
     endpoints = [trace(endpoint) for endpoint in (*legacy.endpoints(), *gateway.endpoints())]
     endpoints += health_endpoints(monitor)
     if settings.rest_docs:
-        endpoints += docs_endpoints(openapi_document(gateway.rules, currencies=currencies.allowed))
+        endpoints += docs_endpoints()
     if settings.serves_rest_metrics:
         endpoints.append(metrics_endpoint())
     return HttpApp(HttpRouter(endpoints), limits, sorted(settings.cors_allowed_origins))

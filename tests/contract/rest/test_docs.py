@@ -10,13 +10,14 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, e
 
 from tests.support.drivers.chromium import TIMEOUT_MILLISECONDS, chromium
 from tests.support.running_service import RunningService
+from tools.dev.generate import DOCUMENT, ROOT
 
 # The browser may have to be installed first.
 pytestmark = pytest.mark.timeout(900)
 
 OPERATIONS = (
     "/v2/payments:charge",
-    "/v2/payments/{paymentId}:refund",
+    "/v2/payments/{payment_id}:refund",
     "/v2/payments/by-reference/{reference}",
     "/v1/payments/charge",
     "/v1/payments/{payment_id}/refund",
@@ -134,10 +135,24 @@ def test_a_file_comes_compressed_or_plain_and_not_again_where_it_is_known(
     assert (known.status_code, known.content) == (304, b"")
 
 
+@pytest.mark.parametrize("encoding", [None, "identity", "br", "gzip"])
+def test_the_document_names_the_header_that_it_varies_by_once(service: RunningService, encoding: str | None) -> None:
+    with httpx.Client(base_url=service.rest_url) as client:
+        request = client.build_request("GET", "/openapi.json")
+        del request.headers["Accept-Encoding"]
+        if encoding is not None:
+            request.headers["Accept-Encoding"] = encoding
+        assert client.send(request).headers.get_list("Vary", split_commas=True) == ["Accept-Encoding"]
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_a_page_may_load_and_run_only_what_the_service_has(service: RunningService, path: str) -> None:
     policy = httpx.get(f"{service.rest_url}{path}").headers["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'self'; connect-src 'self'" in policy
+
+
+def test_the_service_serves_the_committed_document(service: RunningService) -> None:
+    assert httpx.get(f"{service.rest_url}/openapi.json").content == (ROOT / DOCUMENT).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["swagger-ui-bundle.js.map", "%2e%2e/swagger-ui.css", "nothing.js", ""])

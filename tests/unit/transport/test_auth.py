@@ -29,7 +29,7 @@ def gate(roles: dict[str, Role], *, certificate_needed: bool = False) -> Gate:
 
 
 def library() -> ServiceDescriptor:
-    return compiled("library.proto").file.services_by_name["Library"]
+    return compiled("library.proto").services_by_name["Library"]
 
 
 def test_a_service_whose_rpcs_have_not_all_a_role_does_not_start() -> None:

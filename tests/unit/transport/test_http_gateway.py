@@ -73,7 +73,7 @@ class LibraryServicer:
 @pytest.fixture(scope="module")
 def library() -> ServiceDescriptor:
     """The test's service."""
-    return compiled("library.proto").file.services_by_name["Library"]
+    return compiled("library.proto").services_by_name["Library"]
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +345,7 @@ def test_a_rule_that_fits_no_message_stops_the_start(tmp_path: Path, rule: str, 
     proto += f"service S {{ rpc R(Book) returns (Book) {{ option (google.api.http) = {{{rule}}}; }} }}\n"
     proto += "enum Genre" + (FOLDER / "library.proto").read_text().split("enum Genre", 1)[1]
     (tmp_path / "broken.proto").write_text(proto)
-    service = compiled("broken.proto", tmp_path).file.services_by_name["S"]
+    service = compiled("broken.proto", tmp_path).services_by_name["S"]
     if said is None:
         assert http_rules([service]) == []
         return

@@ -19,7 +19,7 @@ from server.transport.rest.gateway.proto_json import message_of_json
 from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path, read_query
 from tests.protos import compiled
 
-KINDS = compiled("kinds.proto").file
+KINDS = compiled("kinds.proto")
 THING = KINDS.message_types_by_name["Thing"]
 
 INT32 = ("int32Value", "sint32Value", "sfixed32Value", "wrappedInt32", "optionalValue")

@@ -1,1 +1,4 @@
-"""The OpenAPI document and the pages that show it."""
+"""``openapi.json``, which describes the REST interface, and the pages that show it.
+
+``make generate`` makes the document from the protos and ``proto/openapi-overlay.yaml``; the service only serves it.
+"""

@@ -1,19 +1,17 @@
 """Pages to read and try the REST interface: the OpenAPI document, Swagger UI and ReDoc.
 
-The files of both come from an installed package, drf-spectacular-sidecar, of which nothing is imported: it is made for
-Django. Nothing is loaded from anywhere else, and the pages' Content-Security-Policy sees to it.
+``make generate`` makes the document, ``openapi.json``. The files of Swagger UI and ReDoc come from an installed
+package, drf-spectacular-sidecar, of which nothing is imported, because it is made for Django. The pages load nothing
+from any other host, which their Content-Security-Policy enforces.
 """
 
 import functools
 import gzip
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -23,6 +21,7 @@ from server.transport.headers import header
 from server.transport.rest.replies import JSON
 from server.transport.rest.router import Answer, Endpoint
 
+_DOCUMENT = Path(__file__).with_name("openapi.json")
 _DISTRIBUTION = "drf-spectacular-sidecar"
 _FOLDER = "drf_spectacular_sidecar/static/drf_spectacular_sidecar"
 _FILES = {
@@ -43,7 +42,8 @@ _POLICY = (
     " style-src 'self' 'unsafe-inline';"  # both write styles of their own into the page
     " worker-src blob:"  # in which ReDoc searches
 )
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Vary": "Accept-Encoding"}
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_VARIES = {"Vary": "Accept-Encoding"}
 _REVALIDATED = "no-cache"
 _KEPT_FOR_A_DAY = "public, max-age=86400"
 
@@ -88,7 +88,7 @@ Redoc.init(
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What an address has; compressed once, because that takes long enough to hold up other calls."""
+    """What a path serves, compressed once, because compression takes long enough to delay other calls."""
 
     plain: bytes
     compressed: bytes
@@ -103,28 +103,29 @@ class _Content:
         return cls(data, gzip.compress(data, mtime=0), media_type, tag, {**_HEADERS, **named, "ETag": tag})
 
     def response(self, request: Request) -> Response:
-        """Return it as ``request`` takes it."""
+        """Return the content in an encoding that the request accepts."""
+        encodings = header(request.scope, b"accept-encoding")
         if self.tag in (header(request.scope, b"if-none-match") or ""):
-            return Response(status_code=304, headers=self.headers)
-        if "gzip" in (header(request.scope, b"accept-encoding") or ""):
-            headers = {**self.headers, "Content-Encoding": "gzip"}
+            return Response(status_code=304, headers={**self.headers, **_VARIES})
+        if "gzip" in (encodings or ""):
+            headers = {**self.headers, **_VARIES, "Content-Encoding": "gzip"}
             return Response(self.compressed, headers=headers, media_type=self.media_type)
-        return Response(self.plain, headers=self.headers, media_type=self.media_type)
+        # The compression middleware adds Vary to plain responses, but sees only requests with Accept-Encoding.
+        varies = _VARIES if encodings is None else {}
+        return Response(self.plain, headers={**self.headers, **varies}, media_type=self.media_type)
 
 
-def docs_endpoints(document: Mapping[str, Any]) -> list[Endpoint]:
-    """Return ``/openapi.json``, ``/docs`` and ``/redoc`` for an OpenAPI document, and what these pages load.
+def docs_endpoints() -> list[Endpoint]:
+    """Return ``/openapi.json``, ``/docs`` and ``/redoc``, and the assets that these pages load.
 
     Raises:
-        FileNotFoundError: the package does not have what they load.
+        FileNotFoundError: the package lacks an asset.
     """
-    title = escape(document["info"]["title"])
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     start = {"start-swagger-ui.js": _START_SWAGGER_UI, "start-redoc.js": _START_REDOC}
     contents: dict[str, Callable[[], _Content]] = {
-        "/openapi.json": lambda: _Content.of(text, JSON, Cache_Control=_REVALIDATED),
-        "/docs": lambda: _page(f"{title} - Swagger UI", _STYLESHEET, "swagger-ui-bundle.js", "start-swagger-ui.js"),
-        "/redoc": lambda: _page(f"{title} - ReDoc", "", "redoc.standalone.js", "start-redoc.js"),
+        "/openapi.json": lambda: _Content.of(_DOCUMENT.read_bytes(), JSON, Cache_Control=_REVALIDATED),
+        "/docs": lambda: _page("Payments - Swagger UI", _STYLESHEET, "swagger-ui-bundle.js", "start-swagger-ui.js"),
+        "/redoc": lambda: _page("Payments - ReDoc", "", "redoc.standalone.js", "start-redoc.js"),
         **{f"/docs/assets/{name}": functools.partial(_script, code) for name, code in start.items()},
         **{f"/docs/assets/{name}": functools.partial(_file, _path(*file)) for name, file in _FILES.items()},
     }
