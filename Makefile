@@ -7,6 +7,7 @@ READY := .venv/.ready
 GO_TOOLS := .bin/grpcurl .bin/grpcui .bin/grpc_health_probe .bin/kustomize .bin/composeconfig .bin/toxiproxy .bin/stripe-mock
 NODE_MODULES := clients/typescript/node_modules/.package-lock.json
 PROMTOOL := .bin/promtool
+OPENAPI_PYTHON_CLIENT := .cache/openapi-python-client/.ready
 GO_GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc-gen-openapiv3 .bin/openapi-overlay
 GENERATORS := $(GO_GENERATORS) .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
@@ -67,6 +68,17 @@ $(GO_TOOLS) $(GO_GENERATORS): $(wildcard tools/go/go.* tools/go/*/*.go)
 .bin/actionlint: tools/go/actionlint/go.mod tools/go/actionlint/go.sum
 	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
 	go build -C $(<D) -o ../../../$@ github.com/rhysd/actionlint/cmd/actionlint
+
+# What teams may generate clients of the REST API with. A module and an environment of their own, because they hold back
+# packages that the tools and the service use. openapi-typescript is in clients/typescript.
+.bin/oapi-codegen: tests/clients/openapi/go/go.mod tests/clients/openapi/go/go.sum
+	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
+	go build -C $(<D) -o ../../../../$@ github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+
+$(OPENAPI_PYTHON_CLIENT): tests/clients/openapi/python/requirements.txt $(UV)
+	$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	$(UV) pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes --only-binary :all: -r $<
+	touch $@
 
 # From Debian's package, unpacked, not installed: to build it takes far longer than all the other tools together.
 $(PROMTOOL):
@@ -135,8 +147,8 @@ fuzz: $(READY) ## throw input of any kind at the service, other each time, for S
 mutants: $(READY) ## change the code that handles money an expression at a time, and show what no test notices: about an hour (ONLY='server.domain.*')
 	$(BIN)/python -m tools.dev.mutants $(ONLY)
 
-clients: $(READY) $(NODE_MODULES) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages
-	gofmt -l clients/go bench | (! grep .)
+clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages, and those that others generate from the OpenAPI document
+	gofmt -l clients/go bench tests/clients/openapi/go | (! grep .)
 	go vet -C clients/go ./...
 	go vet -C clients/go/example ./...
 	go test -C clients/go ./...
@@ -213,6 +225,7 @@ sample: $(READY) ## add 400 sample payments
 
 lock: $(UV) ## pin the newest allowed versions of all packages
 	echo uv | $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate -o tools/uv/requirements.txt -
+	echo openapi-python-client | $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate -o tests/clients/openapi/python/requirements.txt -
 	$(UV) lock --quiet --upgrade
 
 audit: $(READY) ## look all locked packages up in a database of known vulnerabilities, which must be reached for it

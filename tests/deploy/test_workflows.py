@@ -107,7 +107,7 @@ def test_everything_that_is_pinned_is_moved() -> None:
         "docker": {"/"},
         "docker-compose": {"/"},
         "uv": {"/"},
-        "pip": {"/tools/uv"},
+        "pip": {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("requirements.txt") if not ignored(path)},
         "gomod": modules,
         "npm": {"/clients/typescript"},
         "maven": {"/clients/java"},

@@ -18,11 +18,13 @@ _GO_MODULES = {
     "bench": ("./...",),
     "clients/go": ("./...",),
     "clients/go/example": ("./...",),
+    "tests/clients/openapi/go": ("tool", "./..."),
     "tools/go": ("tool", "./..."),
     "tools/go/actionlint": ("tool",),
 }
 """What is built of each Go module."""
 
+_REQUIREMENTS = ("tools/uv/requirements.txt", "tests/clients/openapi/python/requirements.txt")
 _GO_FORMAT = "{{with .Module}}{{if and .Version (not .Replace)}}{{.Path}} {{.Version}}{{end}}{{end}}"
 _MAVEN_LIST = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:list"
 _OWN_GROUP = "payments.internal"
@@ -45,7 +47,8 @@ def locked_packages(root: Path) -> set[Package]:
         FileNotFoundError: a lock file is missing, or Go or Maven is.
     """
     packages = set(uv_packages((root / "uv.lock").read_text()))
-    packages |= set(pip_packages((root / "tools/uv/requirements.txt").read_text()))
+    for requirements in _REQUIREMENTS:
+        packages |= set(pip_packages((root / requirements).read_text()))
     packages |= set(npm_packages((root / "clients/typescript/package-lock.json").read_text()))
     for folder, patterns in _GO_MODULES.items():
         packages |= set(go_packages(root / folder, patterns))
