@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.operations.system_package import ProgramFailed, has_apt, install
+from tools.dev.system_package import ProgramFailed, has_apt, install
 
 _WARM_UP_SECONDS = 2
 _PACKAGE = "nghttp2-client"

@@ -1,1 +1,1 @@
-"""Programs beside the service: the ``payments`` command, what it is made of, and tools for developers."""
+"""The ``payments`` command, the libraries behind it, and tools for developers."""

@@ -1,4 +1,4 @@
-"""How far a long run is: a bar on a terminal, and plain lines elsewhere. On standard error, beside what is printed."""
+"""The progress of a long run on standard error: a bar on a terminal, and plain lines elsewhere."""
 
 import sys
 import time
@@ -13,10 +13,10 @@ _LINE_EVERY_SECONDS = 5.0
 
 
 class Meter(Protocol):
-    """Shows how far a run is."""
+    """Shows the progress of a run."""
 
     def show(self, rows: int, done: int) -> None:
-        """Show how many rows, and how much of the whole."""
+        """Show how many rows are done, and how much of the whole."""
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -24,7 +24,7 @@ class Meter(Protocol):
 
 @contextmanager
 def meter(name: str, whole: int | None) -> Iterator[Meter]:
-    """Show the progress of ``name`` until the end of the context. ``whole`` is how much there is, if that is known."""
+    """Show the progress of ``name`` until the end of the context. ``whole`` is the total, if it is known."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines(name, whole)

@@ -11,8 +11,8 @@ from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
 from server.storage.settlement import queries as processor_queries
 
-_SCHEMA_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
-"""Reads a table of a few rows."""
+SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
+"""The last applied migration, NULL before the first. The table has a few rows."""
 
 NEEDED_VERSION = 15
 """The last migration that this version of the service was written for."""
@@ -36,8 +36,21 @@ class SchemaOutdated(Exception):
     """The database lacks migrations; the message says what to do."""
 
 
+def require_version(version: int) -> None:
+    """Check that the database, whose last applied migration is ``version``, has all that are needed.
+
+    Having later ones is no fault.
+
+    Raises:
+        SchemaOutdated: it has not.
+    """
+    if version < NEEDED_VERSION:
+        msg = f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `payments migrate`"
+        raise SchemaOutdated(msg)
+
+
 async def check_schema(database: Database, deadline: Deadline) -> None:
-    """Return when the database has every migration that is needed; having later ones is no fault.
+    """Check that the database has every migration that is needed.
 
     Raises:
         SchemaOutdated: it has not.
@@ -46,7 +59,7 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
 
     async def work(session: Session) -> int:
         try:
-            row = await session.row(_SCHEMA_VERSION, ())
+            row = await session.row(SELECT_VERSION, ())
         except pymysql.err.MySQLError as error:
             if error.args[0] != ER.NO_SUCH_TABLE:
                 raise
@@ -56,10 +69,7 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
         assert isinstance(version, int | None)
         return version or 0
 
-    version = await database.run(work, deadline)
-    if version < NEEDED_VERSION:
-        msg = f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `payments migrate`"
-        raise SchemaOutdated(msg)
+    require_version(await database.run(work, deadline))
 
 
 async def check_rights(database: Database, deadline: Deadline) -> None:

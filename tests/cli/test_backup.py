@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -30,11 +31,11 @@ from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import BACKUP, SERVICE
 from tools.dev.devdb import PrivateDatabase
-from tools.operations import client_programs
-from tools.operations.backup_file import BackupFileError, Origin, new_backup_file, read_backup, write_backup
-from tools.operations.client_programs import ClientProgramError, login_options, obtain_programs
-from tools.operations.doctor import examine
-from tools.operations.findings import Level
+from tools.dev.system_package import has_apt, install
+from tools.operations.backup.backup_file import Origin, new_backup_file, read_backup, write_backup
+from tools.operations.backup.client_programs import DUMP, ClientProgramError, find_program, login_options
+from tools.operations.doctor.check_result import Level
+from tools.operations.doctor.examination import examine
 
 THREADS = 4
 AMOUNT = Decimal(10)
@@ -54,7 +55,8 @@ ODD_TEXTS = (
 
 @pytest.fixture(scope="module", autouse=True)
 def _programs() -> None:
-    obtain_programs()
+    if not any(map(shutil.which, ("mariadb-dump", "mysqldump"))) and has_apt():
+        install("mariadb-client", "the client programs only")
 
 
 @dataclass
@@ -224,7 +226,7 @@ def test_any_password_logs_in(
 
 def test_a_password_that_no_option_file_can_hold_is_told(migrated_database: dict[str, str]) -> None:
     settings = settings_of({**migrated_database, "MYSQL_PASSWORD": "a\"'#"})
-    program = client_programs.dump_program(for_mariadb=True)
+    program = find_program(DUMP, for_mariadb=True)
     with pytest.raises(ClientProgramError, match="both kinds of quotation marks"), login_options(settings, program):
         pass
 
@@ -439,20 +441,6 @@ def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tm
                     rows.append(cursor.fetchall())
                 assert len(rows[0]) > read_backup(tmp_path / "copy.sql.gz").contents.rows[table]
                 assert rows[0] == rows[1]
-
-
-def test_what_is_read_of_a_file_is_what_was_written(tmp_path: Path) -> None:
-    lines = [b"CREATE TABLE `a``b` (\n", b"INSERT INTO `a``b` VALUES (1,'(('),(2,'\\'(');\n", b"-- Dump completed\n"]
-    origin = Origin("ecommerce", "8.0.36", 7, "2026-11-25 00:00:00.000000")
-    path = tmp_path / "copy.sql.gz"
-
-    with new_backup_file(path) as (file, _):
-        written = write_backup(file, lines, origin)
-
-    assert written.contents.rows == {"a`b": 2}
-    assert read_backup(path) == written
-    with pytest.raises(BackupFileError, match="has no end"), new_backup_file(tmp_path / "other") as (file, _):
-        write_backup(file, lines[:-1], origin)
 
 
 def test_after_a_restore_whose_counters_were_lifted_nobody_misses_an_event_by_an_old_token(

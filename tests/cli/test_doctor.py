@@ -15,12 +15,12 @@ from server.config.settings import Settings
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import Accounts, DatabaseServer, settings_of
 from tests.support.running_service import RunningService
-from tools.database.connection import connect
+from tools.database.connection import DatabaseConnection, connect, execute
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
-from tools.operations.adopted_rows import ADOPTION_RULES, count_adopted
-from tools.operations.doctor import examine
-from tools.operations.findings import Finding, Level
+from tools.operations.doctor.adoption_rules import ADOPTION_RULES, count_adopted
+from tools.operations.doctor.check_result import CheckResult, Level
+from tools.operations.doctor.examination import examine
 
 ODD_ROWS = {
     "no status": "(1, 10, 'UPI', NULL, 'A', '2025-02-07', 0, 0)",
@@ -44,7 +44,7 @@ INSERT = (
 BELOW_ONE = "UPDATE payments SET payment_id = -1 WHERE reference = 'K'"
 
 
-def found(settings: Settings, subject: str) -> list[Finding]:
+def found(settings: Settings, subject: str) -> list[CheckResult]:
     return [finding for finding in examine(settings) if finding.subject == subject]
 
 
@@ -103,14 +103,6 @@ def test_all_kinds_of_odd_rows_are_served_without_an_error(
             assert client.get_payment(payment_id=payment.payment_id).payment == payment
 
     assert len(listed) == len(ODD_ROWS)
-
-
-def test_the_document_has_the_rules() -> None:
-    text = Path("docs/adoption.md").read_text()
-
-    for rule in ADOPTION_RULES:
-        assert f"| {rule.name} | `{rule.condition}` | {rule.served} | {rule.advice} |\n" in text
-    assert text.count("\n| ") == len(ADOPTION_RULES) + 2
 
 
 def test_a_database_that_is_not_there_is_told_at_once(payments: Payments, tmp_path: Path) -> None:
@@ -187,12 +179,10 @@ def test_a_database_that_may_forget_a_commit_is_a_warning(tmp_path: Path) -> Non
 
 
 def test_a_clock_that_is_off_is_a_warning(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = __import__("tools.operations.doctor", fromlist=["_row"])._row
+    def slow_clock(connection: DatabaseConnection, text: str) -> object:
+        return execute(connection, text.replace("UTC_TIMESTAMP(6)", "UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE"))
 
-    def slow_clock(connection: object, text: str) -> object:
-        return original(connection, text.replace("UTC_TIMESTAMP(6)", "UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE"))
-
-    monkeypatch.setattr("tools.operations.doctor._row", slow_clock)
+    monkeypatch.setattr("tools.operations.doctor.server_checks.execute", slow_clock)
 
     (finding,) = found(settings, "clock")
 
@@ -276,7 +266,7 @@ def test_what_is_at_the_processor_is_told_by_kind_with_its_age(settings: Setting
 def test_a_transaction_that_is_open_for_long_is_a_warning_and_says_whose_it_is(
     migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.operations.database_state._LONG_TRANSACTION_SECONDS", -1.0)
+    monkeypatch.setattr("tools.operations.doctor.server_checks._LONG_TRANSACTION_SECONDS", -1.0)
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
@@ -326,7 +316,7 @@ def test_a_disk_that_is_nearly_full_is_a_warning(
     if "unix_socket" not in database_server.connect_kwargs:
         pytest.skip("the disk of a database elsewhere is not seen")
     assert [finding.level for finding in found(settings, "sizes")] == [Level.OK]
-    monkeypatch.setattr("tools.operations.database_state._LEAST_FREE", 1.1)
+    monkeypatch.setattr("tools.operations.doctor.server_checks._MIN_FREE_SHARE", 1.1)
 
     (finding,) = found(settings, "sizes")
 

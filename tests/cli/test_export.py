@@ -11,9 +11,9 @@ import pytest
 from server.domain.listing import PaymentFilter
 from tests.cli.conftest import Payments, Table
 from tests.support.databases import DatabaseServer, settings_of
-from tools.cli import export as export_csv
 from tools.database.migrations import migrate
 from tools.progress import meter
+from tools.transfer import export as export_csv
 
 ODD_ROWS = (
     # order_id, amount, method, status, reference, created_at, refunded, refunded_amount

@@ -23,11 +23,11 @@ from server.config.settings import Settings
 from tests.cli.conftest import HEADER, Payments, Table, csv_of, payment_line
 from tests.support import programs
 from tests.support.databases import DatabaseServer, settings_of
-from tools.cli.import_csv import LoadOptions, Report, load_file
-from tools.database.stored_payments import TableNotEmpty
+from tools.database.empty_tables import TablesNotEmpty
 from tools.progress import meter
-from tools.transfer.csv_records import CsvError
-from tools.transfer.payment_loader import PaymentLoader
+from tools.transfer.files.csv_records import CsvError
+from tools.transfer.import_csv import ImportOptions, Report, import_csv
+from tools.transfer.tables.payment_loader import PaymentLoader
 
 Load = Callable[..., Report]
 
@@ -48,7 +48,7 @@ def load(settings: Settings, tmp_path: Path) -> Load:
         path = tmp_path / "payments.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         with path.open("rb") as file, meter("test", None) as show:
-            return load_file(settings, file, tmp_path / "rejects.csv", LoadOptions(**options), show=show)
+            return import_csv(settings, file, tmp_path / "rejects.csv", ImportOptions(**options), show=show)
 
     return run
 
@@ -372,7 +372,7 @@ def test_if_empty_loads_nothing_after_a_charge_that_is_committed_while_it_waits(
             importing = threads.submit(load, csv_of(payment_line(1), payment_line(2)), if_empty=True)
             database_server.wait_for_lock_wait(settings.mysql_db, importing)
             connection.commit()
-            with pytest.raises(TableNotEmpty):
+            with pytest.raises(TablesNotEmpty):
                 importing.result()
 
     assert table("SELECT payment_id, order_id FROM payments") == [(1, 777)]
@@ -567,17 +567,6 @@ def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
 
     assert run.returncode == 0
     assert re.search(rb"a\.csv .*100%.* 20,000 rows [\d,]+ rows/s .*\d:\d\d:\d\d", shown)
-
-
-def test_without_a_terminal_it_prints_plain_lines(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tools.progress._LINE_EVERY_SECONDS", 0)
-    with meter("a.csv", 1000) as show:
-        time.sleep(0.01)
-        show.show(20_000, 250)
-
-    assert re.fullmatch(r"a\.csv: 20,000 rows, [\d,]+ rows/s, 25%, about \d+ s left\n", capfd.readouterr().err)
 
 
 def test_a_payment_cannot_be_refunded_between_the_look_and_the_update(

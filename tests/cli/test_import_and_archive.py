@@ -13,12 +13,12 @@ import pytest
 from server.config.settings import Settings
 from tests.cli.conftest import HEADER, Table, csv_of, payment_line
 from tests.support.databases import DatabaseServer, settings_of
-from tools.cli.import_csv import LoadOptions, Report, load_file
 from tools.operations import archive_statements
 from tools.operations.archive import archive, unarchive
 from tools.progress import meter
-from tools.transfer.lines import Outcome
-from tools.transfer.payment_loader import PaymentLoader
+from tools.transfer.import_csv import ImportOptions, Report, import_csv
+from tools.transfer.tables.batches import Outcome
+from tools.transfer.tables.payment_loader import PaymentLoader
 
 BEFORE = datetime.now(UTC) - timedelta(days=400)
 EXPORT_HEADER = HEADER + ",refunded,currency,refunded_amount,requested_method,caller,request_id"
@@ -38,7 +38,9 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
         path = tmp_path / "a.csv"
         path.write_text(text)
         with path.open("rb") as file, meter("test", None) as show:
-            return load_file(settings_of(migrated_database), file, tmp_path / "rejects.csv", LoadOptions(), show=show)
+            return import_csv(
+                settings_of(migrated_database), file, tmp_path / "rejects.csv", ImportOptions(), show=show
+            )
 
     return run
 

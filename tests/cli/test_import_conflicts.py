@@ -14,8 +14,8 @@ from tests.support.databases import settings_of
 from tests.support.drivers.calls import GrpcDriver
 from tests.support.drivers.requests import charge, refund
 from tests.support.running_service import RunningService
-from tools.cli.import_csv import LoadOptions, Report, load_file
 from tools.progress import meter
+from tools.transfer.import_csv import ImportOptions, Report, import_csv
 
 Load = Callable[..., Report]
 
@@ -40,7 +40,7 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
         path.write_text(text)
         with path.open("rb") as file, meter("test", None) as show:
             settings, rejects = settings_of(migrated_database), tmp_path / "rejects.csv"
-            return load_file(settings, file, rejects, LoadOptions(**options), show=show)  # type: ignore[arg-type]
+            return import_csv(settings, file, rejects, ImportOptions(**options), show=show)  # type: ignore[arg-type]
 
     return run
 

@@ -30,8 +30,15 @@ from server.transport.rest.v1 import parameters as legacy_parameters
 from server.transport.service import codec, event_codec
 from tests.fuzz import inputs
 from tests.fuzz.inputs import examples
-from tools.transfer.csv_records import CsvError, Record, RecordReader
-from tools.transfer.records import PAYMENT_COLUMNS, REFUND_COLUMNS, InvalidRecord, is_refunds, payment_form, refund_form
+from tools.transfer.files.csv_records import CsvError, Record, RecordReader
+from tools.transfer.files.records import (
+    PAYMENT_COLUMNS,
+    REFUND_COLUMNS,
+    InvalidRecord,
+    is_refunds,
+    payment_form,
+    refund_form,
+)
 
 CURRENCIES = Currencies("INR", frozenset({"INR", "USD", "JPY"}))
 MAX_STATUS_BYTES = 6000

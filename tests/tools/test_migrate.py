@@ -22,8 +22,9 @@ from tests.support import programs
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.legacy_table import LEGACY_INSERT
 from tools.database.connection import DatabaseConnectionError, connect
-from tools.database.migration_files import MigrationError, latest_version, load_migrations, split_statements
-from tools.database.migrations import _schema_fingerprint, applied_version, migrate, read_records, status_lines
+from tools.database.migration_files import MigrationError, latest_version, load_migrations
+from tools.database.migration_records import applied_version, read_records, status_lines
+from tools.database.migrations import _schema_fingerprint, migrate
 
 
 def utc(text: str) -> datetime:
@@ -84,7 +85,7 @@ def program_environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 def test_ten_processes_that_migrate_at_once_apply_each_migration_once(empty_database: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "tools.database.migrations"]
+    command = [sys.executable, "-m", "tools.cli.main", "migrate"]
     environment = program_environment(empty_database)
     running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     said = "".join(process.communicate()[0] for process in running)
@@ -342,7 +343,7 @@ def test_a_database_with_a_very_long_name_can_be_migrated(database_server: Datab
 
 def test_a_database_that_never_answers_ends_the_program_with_a_line(tmp_path: Path) -> None:
     nowhere = {"MYSQL_SOCKET": str(tmp_path / "none.sock"), "MYSQL_STARTUP_TIMEOUT_SECONDS": "0.2"}
-    done = programs.run("tools.database.migrations", environment=program_environment(nowhere))
+    done = programs.run("tools.cli.main", "migrate", environment=program_environment(nowhere))
 
     assert done.returncode == 1
     assert done.stdout.startswith("waiting up to 0.2 s for the database at")
@@ -359,7 +360,7 @@ def test_a_user_that_the_database_refuses_is_not_waited_for(empty_database: dict
 
 def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, empty_database: dict[str, str]) -> None:
     def status() -> list[list[str]]:
-        done = programs.run("tools.database.migrations", "status", environment=program_environment(empty_database))
+        done = programs.run("tools.cli.main", "migrate", "status", environment=program_environment(empty_database))
         assert done.returncode == 0, done.stderr
         return [re.split(" {2,}", line) for line in done.stdout.splitlines()]
 
@@ -402,14 +403,14 @@ def test_a_hole_in_what_is_applied_is_an_error(settings: Settings, query: Query)
         migrate(settings, say=silent)
 
 
-def test_a_file_of_two_statements_is_refused_before_anything_runs(
+def test_the_database_refuses_a_file_of_two_statements(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_one="CREATE TABLE a (value INT)", m0002_two="CREATE TABLE b (value INT); DROP TABLE a;")
 
-    with pytest.raises(MigrationError, match="holds 2 statements"):
+    with pytest.raises(MigrationError, match=r"0002_two failed: .*SQL syntax"):
         migrate(settings, folder=folder, say=silent)
-    assert query("SHOW TABLES") == []
+    assert query("SHOW TABLES") == [("a",), ("schema_migrations",)]
 
 
 def test_an_unknown_placeholder_is_refused(settings: Settings, write: Callable[..., Path]) -> None:
@@ -417,34 +418,3 @@ def test_an_unknown_placeholder_is_refused(settings: Settings, write: Callable[.
 
     with pytest.raises(MigrationError, match="only placeholder"):
         migrate(settings, folder=folder, say=silent)
-
-
-@pytest.mark.parametrize("name", ["0001_Upper", "1_short", "0001-dash", "0002_starts_late"])
-def test_files_that_are_not_named_or_numbered_in_order_are_refused(write: Callable[..., Path], name: str) -> None:
-    with pytest.raises(MigrationError, match=r"NNNN_name|expected number 0001"):
-        load_migrations(write(**{f"m{name}": "SELECT 1"}))
-
-
-@pytest.mark.parametrize(
-    ("sql", "expected"),
-    [
-        ("", []),
-        ("-- only; a comment\n# and; another\n/* and; a third */;", []),
-        ("SELECT 1", ["SELECT 1"]),
-        ("SELECT 1;\n\nSELECT 2;\n", ["SELECT 1", "SELECT 2"]),
-        ("SELECT 'a;b', \"c;d\", `e;f`; SELECT 2", ["SELECT 'a;b', \"c;d\", `e;f`", "SELECT 2"]),
-        (r"SELECT 'it''s;', 'it\'s;', '\\'; SELECT 2", [r"SELECT 'it''s;', 'it\'s;', '\\'", "SELECT 2"]),
-        ("SELECT 1 -- don't; stop\n+ 1", ["SELECT 1 -- don't; stop\n+ 1"]),
-        ("SELECT 1 /* don't; stop */ + 1;", ["SELECT 1 /* don't; stop */ + 1"]),
-        ("SELECT 5--1; SELECT 2", ["SELECT 5--1", "SELECT 2"]),
-        ("/*!40101 SET @a = 1 */; SELECT 2", ["/*!40101 SET @a = 1 */", "SELECT 2"]),
-        ("-- about the next\nSELECT 1;", ["-- about the next\nSELECT 1"]),
-    ],
-)
-def test_statements_end_at_semicolons_outside_strings_names_and_comments(sql: str, expected: list[str]) -> None:
-    assert split_statements(sql) == expected
-
-
-def test_every_migration_of_ours_is_one_statement() -> None:
-    for migration in load_migrations():
-        assert migration.statement("INR")

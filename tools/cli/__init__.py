@@ -1,4 +1,4 @@
-"""The ``payments`` command: its options, and what it prints. ``main`` puts the subcommands together.
+"""The ``payments`` command, a module for each subcommand: options, output and exit codes.
 
-What takes more than a page of code is in ``operations`` or ``transfer``, which print nothing by themselves.
+The work itself is in ``operations``, ``transfer`` and ``database``, which print only through what they are given.
 """

@@ -26,7 +26,8 @@ from payments import (
 )
 
 from tools.cli import options
-from tools.cli.tables import print_json, print_payments, print_refunds
+from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, Repeated, Since, Until
+from tools.cli.output import print_json, print_payments, print_refunds
 
 _LARGEST_PAGE = 1000
 """Of the contract."""
@@ -56,7 +57,6 @@ ApiKey = Annotated[
     ),
 ]
 TimeoutSeconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For each call.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
 RequestId = Annotated[
     str | None, typer.Option(help="Makes the call safe to repeat: the same one does the same thing once.")
 ]
@@ -70,7 +70,7 @@ _TIMEOUT_SECONDS = 10.0
 def _client(
     target: str, *, tls: bool, ca_file: Path | None, api_key: str | None, timeout_seconds: float
 ) -> Iterator[PaymentsClient]:
-    """Give a client, and tell what goes wrong with its calls as a command does: in a line or two, and an exit code."""
+    """Give a client, and report its errors as a command does: in a line or two, with an exit code."""
     credentials = None
     try:
         if tls or ca_file is not None:
@@ -92,7 +92,7 @@ def _client(
         except InvalidRequest as error:
             sys.exit("\n".join(f"{it.field}: {it.description}" for it in error.violations) or error.message)
         except OutcomeUnknown as error:
-            print(_said(error), file=sys.stderr)
+            print(_line(error), file=sys.stderr)
             if error.request_id is not None:
                 print(
                     f"It may have been done. The same command with --request-id {error.request_id} finds out.",
@@ -100,12 +100,12 @@ def _client(
                 )
             raise typer.Exit(_OUTCOME_UNKNOWN) from None
         except PaymentsError as error:
-            sys.exit(_said(error))
+            sys.exit(_line(error))
         except ValueError as error:  # of an argument that the contract cannot express
             raise typer.BadParameter(str(error)) from None
 
 
-def _said(error: PaymentsError) -> str:
+def _line(error: PaymentsError) -> str:
     return f"{error.reason or error.code.name}: {error.message}"
 
 
@@ -200,26 +200,18 @@ def get(  # noqa: PLR0913 - the options of a command
 
 def list_payments(  # noqa: PLR0913 - the options of a command
     *,
-    order_id: Annotated[int | None, typer.Option(help="Payments of this order.")] = None,
-    method: Annotated[list[ListedMethod] | None, typer.Option(case_sensitive=False, help="May be repeated.")] = None,
-    status: Annotated[list[ListedStatus] | None, typer.Option(case_sensitive=False, help="May be repeated.")] = None,
-    refund_state: Annotated[
-        list[ListedRefundState] | None, typer.Option(case_sensitive=False, help="May be repeated.")
-    ] = None,
-    reference: Annotated[str | None, typer.Option(help="The payment with this reference.")] = None,
-    min_amount: Annotated[str | None, typer.Option(metavar="DECIMAL", help="At least this, such as 561.00.")] = None,
-    max_amount: Annotated[str | None, typer.Option(metavar="DECIMAL", help="At most this.")] = None,
+    order_id: OrderId = None,
+    method: Annotated[list[ListedMethod] | None, Repeated] = None,
+    status: Annotated[list[ListedStatus] | None, Repeated] = None,
+    refund_state: Annotated[list[ListedRefundState] | None, Repeated] = None,
+    reference: Reference = None,
+    min_amount: MinAmount = None,
+    max_amount: MaxAmount = None,
     currency: Annotated[
         str | None, typer.Option(help="Of the amount bounds; the service's default if not given.")
     ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="From this time on, in UTC: 2025-02-07, 2025-02-07T05:28:54Z, or 7d ago."),
-    ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Up to and including this time, in UTC; a date includes that whole day."),
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Instead of the newest first.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 shows all.")] = 50,
     target: Target = _TARGET,

@@ -1,30 +1,23 @@
-"""Make, list and revoke API keys: ``payments keys``. It works on the database that the settings name.
+"""``payments keys`` creates, lists and revokes API keys.
 
-A key is shown once, when it is made, alone on standard output; what is kept of it is not the key.
+A key is printed once, when it is created, alone on standard output. The database has only its digest.
 """
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import pymysql
 import typer
 
-from server.config.settings import Settings, SettingsError
 from server.domain.callers import NewApiKey, Role, caller_name, is_key_id
 from server.domain.errors import InvalidValue
 from server.storage import api_keys
-from server.storage.database.access import explain
 from tools.cli import options
-from tools.cli.tables import print_table, shown_time
-from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect
-from tools.database.migration_files import MigrationError
-from tools.database.migrations import check_migrated
-from tools.database.tool_settings import load_tool_settings
+from tools.cli.failures import database_of_settings
+from tools.cli.options import AsJson
+from tools.cli.output import print_json, print_table, shown_time
+from tools.database.connection import execute
 
 app = typer.Typer(help="Make, list and revoke the API keys by which callers say who they are.", no_args_is_help=True)
 
@@ -32,8 +25,8 @@ _NOT_FOUND = 1
 
 
 @dataclass(frozen=True, slots=True)
-class KeptKey:
-    """What is known of a key; times are in UTC, None is never."""
+class StoredKey:
+    """A key as the database has it. Times are in UTC; None is never."""
 
     key_id: str
     caller: str
@@ -43,7 +36,7 @@ class KeptKey:
     revoke_time: datetime | None
 
     def state(self, now: datetime) -> str:
-        """Return in a word whether it is in force."""
+        """Say whether it is in force."""
         if self.revoke_time is not None:
             return "revoked"
         return "expired" if self.expire_time is not None and self.expire_time <= now else "in force"
@@ -64,15 +57,15 @@ def create(
 ) -> None:
     """Make a key, and print it: it is shown this once. Several keys may have one caller, as when one is replaced."""
     now = datetime.now(UTC)
-    expire_time = options.time_to_come("--expires", expires, now)
+    expire_time = options.future_time("--expires", expires, now)
     try:
         name = caller_name(caller)
     except InvalidValue as error:
         raise typer.BadParameter(error.description, param_hint="CALLER") from None
     key = NewApiKey.make()
     roles = " ".join(sorted(set(role)))
-    with _database() as (connection, settings):
-        _execute(connection, api_keys.INSERT_KEY, (key.key_id, key.digest, name.encode(), roles, now, expire_time))
+    with database_of_settings() as (connection, settings):
+        execute(connection, api_keys.INSERT_KEY, key.key_id, key.digest, name.encode(), roles, now, expire_time)
     print(key.text)
     known = f"{settings.api_key_refresh_interval_seconds:g} s"
     end = "" if expire_time is None else f", until {shown_time(expire_time)} UTC"
@@ -84,16 +77,16 @@ def create(
 def list_keys(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Those that are revoked or expired too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the keys, without what is secret of them."""
     now = datetime.now(UTC)
-    with _database() as (connection, _):
-        kept = [KeptKey(*row[:3], *map(_utc, row[3:])) for row in _execute(connection, api_keys.LIST_KEYS, ())]
+    with database_of_settings() as (connection, _):
+        kept = [StoredKey(*row[:3], *map(_utc, row[3:])) for row in execute(connection, api_keys.LIST_KEYS)]
     shown = [key for key in kept if everything or key.state(now) == "in force"]
     if as_json:
         for key in shown:
-            print(_json(key, now))
+            print_json(_json(key, now))
         return
     print_table(
         ("key", "caller", "roles", "state", "created (UTC)", "expires (UTC)", "revoked (UTC)"),
@@ -115,9 +108,9 @@ def revoke(
     if not is_key_id(key_id):
         # What was given may be a key: it is not repeated.
         raise typer.BadParameter("must be 16 hexadecimal digits, as `payments keys list` has it", param_hint="KEY_ID")
-    with _database() as (connection, settings):
-        _execute(connection, api_keys.REVOKE_KEY, (key_id,))
-        found = _execute(connection, api_keys.SELECT_KEY_REVOKED, (key_id,))
+    with database_of_settings() as (connection, settings):
+        execute(connection, api_keys.REVOKE_KEY, key_id)
+        found = execute(connection, api_keys.SELECT_KEY_REVOKED, key_id)
     if not found:
         print(f"there is no key {key_id}", file=sys.stderr)
         raise typer.Exit(_NOT_FOUND)
@@ -125,38 +118,17 @@ def revoke(
     print(f"key {key_id} is revoked; every replica refuses it within {known}")
 
 
-@contextmanager
-def _database() -> Iterator[tuple[DatabaseConnection, Settings]]:
-    """Give a connection, and tell what goes wrong as a command does: in a line, and an exit code."""
-    try:
-        settings = load_tool_settings()
-        with closing(connect(settings)) as connection:
-            check_migrated(connection)
-            yield connection, settings
-    except (SettingsError, DatabaseConnectionError, MigrationError) as error:
-        sys.exit(str(error))
-    except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {explain(error)}")
-
-
-def _execute(connection: DatabaseConnection, text: str, values: tuple[object, ...]) -> Any:  # noqa: ANN401 - rows
-    with connection.cursor() as cursor:
-        cursor.execute(text, values)
-        return cursor.fetchall()
-
-
 def _utc(time: datetime | None) -> datetime | None:
     return None if time is None else time.replace(tzinfo=UTC)
 
 
-def _json(key: KeptKey, now: datetime) -> str:
-    times = {
-        name: None if time is None else time.isoformat().replace("+00:00", "Z")
-        for name, time in (
-            ("create_time", key.create_time),
-            ("expire_time", key.expire_time),
-            ("revoke_time", key.revoke_time),
-        )
+def _json(key: StoredKey, now: datetime) -> dict[str, object]:
+    return {
+        "key_id": key.key_id,
+        "caller": key.caller,
+        "roles": key.roles.split(),
+        "state": key.state(now),
+        "create_time": key.create_time,
+        "expire_time": key.expire_time,
+        "revoke_time": key.revoke_time,
     }
-    shown = {"key_id": key.key_id, "caller": key.caller, "roles": key.roles.split(), "state": key.state(now), **times}
-    return json.dumps(shown)

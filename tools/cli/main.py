@@ -3,13 +3,7 @@
 import typer
 
 from server.__main__ import main as serve
-from tools.cli import calls as payment_calls
-from tools.cli import export as export_csv
-from tools.cli import history
-from tools.cli import import_csv as load_csv
-from tools.cli import keys as api_keys
-from tools.database import migrations as migrate
-from tools.operations import archive, backup, doctor, restore, sample_data
+from tools.cli import archive, backup, calls, doctor, export, history, import_csv, keys, migrate, sample
 
 _CALLS = "Call a service"
 _CARE = "Run a service and look after its database"
@@ -20,21 +14,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("charge", rich_help_panel=_CALLS)(payment_calls.charge)
-app.command("refund", rich_help_panel=_CALLS)(payment_calls.refund)
-app.command("get", rich_help_panel=_CALLS)(payment_calls.get)
-app.command("list", rich_help_panel=_CALLS)(payment_calls.list_payments)
+app.command("charge", rich_help_panel=_CALLS)(calls.charge)
+app.command("refund", rich_help_panel=_CALLS)(calls.refund)
+app.command("get", rich_help_panel=_CALLS)(calls.get)
+app.command("list", rich_help_panel=_CALLS)(calls.list_payments)
 app.command("serve", rich_help_panel=_CARE, help="Run the service until it is told to stop (SIGTERM or Ctrl-C).")(serve)
 app.command("migrate", rich_help_panel=_CARE)(migrate.command)
-app.command("import", rich_help_panel=_CARE)(load_csv.command)
-app.command("export", rich_help_panel=_CARE)(export_csv.command)
-app.command("backup", rich_help_panel=_CARE)(backup.command)
-app.command("restore", rich_help_panel=_CARE)(restore.command)
-app.command("archive", rich_help_panel=_CARE)(archive.command)
+app.command("import", rich_help_panel=_CARE)(import_csv.command)
+app.command("export", rich_help_panel=_CARE)(export.command)
+app.command("backup", rich_help_panel=_CARE)(backup.backup_command)
+app.command("restore", rich_help_panel=_CARE)(backup.restore_command)
+app.command("archive", rich_help_panel=_CARE)(archive.archive_command)
 app.command("unarchive", rich_help_panel=_CARE)(archive.unarchive_command)
 app.command("history", rich_help_panel=_CARE)(history.command)
-app.command("sample", rich_help_panel=_CARE)(sample_data.command)
-app.add_typer(api_keys.app, name="keys", rich_help_panel=_CARE)
+app.command("sample", rich_help_panel=_CARE)(sample.command)
+app.add_typer(keys.app, name="keys", rich_help_panel=_CARE)
 app.command("doctor", rich_help_panel=_CARE)(doctor.command)
 
 

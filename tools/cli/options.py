@@ -1,13 +1,29 @@
-"""What options of commands may hold: amounts and times, as people write them."""
+"""Options that several commands have, and how amounts and times in options are read."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Annotated
 
 import typer
 
 from server.domain.errors import InvalidValue
-from tools.transfer import csv_values
+from tools.transfer.files import csv_values
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
+OrderId = Annotated[int | None, typer.Option(help="Payments of this order.")]
+Reference = Annotated[str | None, typer.Option(help="The payment with this reference.")]
+MinAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="At least this, such as 561.00.")]
+MaxAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="At most this.")]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="From this time on, in UTC: 2025-02-07, 2025-02-07T05:28:54Z, or 7d ago."),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Up to and including this time, in UTC; a date includes that whole day."),
+]
+Repeated = typer.Option(case_sensitive=False, help="May be repeated.")
 
 _DISTANCE = re.compile(r"([0-9]{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -28,7 +44,7 @@ def amount(option: str, text: str) -> Decimal:
 
 
 def time(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Read a time, in UTC unless it says otherwise, or how long before ``now``, such as ``7d``; None stays None.
+    """Read a time, in UTC unless it has an offset, or a distance back from ``now``, such as ``7d``; None stays None.
 
     A date alone is the start of that day.
 
@@ -45,7 +61,7 @@ def time(option: str, text: str | None, now: datetime) -> datetime | None:
 
 
 def last_time(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Read the end of a range, which is part of it, likewise; a date alone is the last microsecond of that day.
+    """Read the inclusive end of a range like ``time``; a date alone is the last microsecond of that day.
 
     Raises:
         typer.BadParameter: it is no time.
@@ -56,8 +72,8 @@ def last_time(option: str, text: str | None, now: datetime) -> datetime | None:
     return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
 
 
-def time_to_come(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Read a time after ``now``, in UTC unless it says otherwise, or how long after it, such as ``90d``; None stays.
+def future_time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Read a time after ``now`` likewise, or a distance from it, such as ``90d``; None stays None.
 
     A date alone is the start of that day.
 
@@ -77,10 +93,10 @@ def time_to_come(option: str, text: str | None, now: datetime) -> datetime | Non
 
 
 def _time(text: str, now: datetime, direction: int) -> datetime:
-    """Return the time, or the one that far from ``now`` in this direction: 1 is the future, -1 the past.
+    """Return a time, or the one at a distance from ``now`` in a direction: 1 is the future, -1 the past.
 
     Raises:
-        InvalidValue, OverflowError: it is none, or too far.
+        InvalidValue, OverflowError: it is not a time, or out of range.
     """
     distance = _DISTANCE.fullmatch(text)
     if distance is not None:

@@ -2,14 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pymysql
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, ER
 
 from server.config.database import DatabaseSettings
 from server.storage.database.access import address, reason, refusal
+from tools.errors import ToolError
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -40,27 +42,60 @@ limit, and reads this as a comment.
 _RETRY_SECONDS = 0.5
 
 
-class DatabaseConnectionError(Exception):
-    """No connection to the database; the message says why."""
+class DatabaseConnectionError(ToolError):
+    """The database cannot be reached or refuses the account."""
+
+
+class DatabaseBusy(Exception):
+    """The database gave up a transaction that may succeed when it is begun again."""
 
 
 def print_line(line: str) -> None:
-    """Print a line at once, into a pipe too: what a long wait is about should be known while it lasts."""
+    """Print a line and flush, so that the reader of a pipe learns at once what a wait is for."""
     print(line, flush=True)
 
 
 def quoted(identifier: str) -> str:
-    """Return a database's or table's name as SQL text has it."""
+    """Quote the name of a database or a table."""
     return "`" + identifier.replace("`", "``") + "`"
 
 
 def is_mariadb(version: str) -> bool:
-    """Whether a server with this VERSION() is MariaDB; else it is MySQL."""
+    """Whether a server with this VERSION() is MariaDB rather than MySQL."""
     return "mariadb" in version.lower()
 
 
+def execute(connection: DatabaseConnection, sql: str, *values: object) -> tuple[tuple[Any, ...], ...]:
+    """Execute a statement and return its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return tuple(cursor.fetchall())
+
+
+def execute_if_exists(connection: DatabaseConnection, sql: str) -> tuple[tuple[Any, ...], ...]:
+    """Execute a query and return its rows; there are none when its table does not exist."""
+    try:
+        return execute(connection, sql)
+    except pymysql.err.ProgrammingError as error:
+        if error.args[0] != ER.NO_SUCH_TABLE:
+            raise
+        return ()
+
+
+@contextmanager
+def transaction(connection: DatabaseConnection) -> Iterator[None]:
+    """Commit at the end of the context, or roll back when it raises."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
 def is_unreachable(error: pymysql.err.MySQLError) -> bool:
-    """Whether there was no server to answer, or the connection broke: so it is unknown what became of the statement.
+    """Whether no server answered or the connection broke, so that the outcome of the statement is unknown.
 
     PyMySQL uses an ``InterfaceError`` for a connection that it has given up.
     """
@@ -74,25 +109,25 @@ def connect(
     say: Callable[[str], None] = print_line,
     create_database: bool = False,
     limit_idle_transactions: bool = True,
+    multi_statements: bool = False,
 ) -> DatabaseConnection:
-    """Connect with autocommit, in UTC and strict mode; wait, with a line said, for a database that is not there yet.
+    """Connect with autocommit, in UTC and strict mode.
 
-    Waits for ``settings.mysql_startup_timeout_seconds`` at most. ``create_database`` makes the database itself when the
-    server has none of that name.
-    ``limit_idle_transactions`` False is for a transaction that only reads, and may wait for whoever takes its output.
+    Waits up to ``settings.mysql_startup_timeout_seconds`` for a database that is not there yet, and says so.
+    ``create_database`` creates the database when the server has none of that name. ``limit_idle_transactions`` False is
+    for a transaction that only reads and may wait for the consumer of its output. ``multi_statements`` lets one message
+    hold several statements.
 
     Raises:
         DatabaseConnectionError: no server answered in time, or it refuses the user or the database.
     """
+    session = _SESSION + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
+    flags = CLIENT.MULTI_STATEMENTS if multi_statements else 0
     deadline = time.monotonic() + settings.mysql_startup_timeout_seconds
     waiting = False
     while True:
         try:
-            return _connect_once(
-                settings,
-                create_database=create_database,
-                limit_idle_transactions=limit_idle_transactions,
-            )
+            return _connect_once(settings, session, flags, create_database=create_database)
         except pymysql.err.MySQLError as error:
             where, why = address(settings), reason(error)
             if not (is_unreachable(error) or error.args[0] in _BUSY_CODES):
@@ -109,23 +144,19 @@ def connect(
         time.sleep(_RETRY_SECONDS)
 
 
-def _connect_once(
-    settings: DatabaseSettings, *, create_database: bool, limit_idle_transactions: bool
-) -> DatabaseConnection:
-    session = _SESSION + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
+def _connect_once(settings: DatabaseSettings, session: str, flags: int, *, create_database: bool) -> DatabaseConnection:
     try:
-        return _open(settings, settings.mysql_db, session)
+        return _open(settings, settings.mysql_db, session, flags)
     except pymysql.err.OperationalError as error:
         if not create_database or error.args[0] != _UNKNOWN_DATABASE:
             raise
-    connection = _open(settings, None, session)
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(settings.mysql_db)} CHARACTER SET utf8mb4")
+    connection = _open(settings, None, session, flags)
+    execute(connection, f"CREATE DATABASE IF NOT EXISTS {quoted(settings.mysql_db)} CHARACTER SET utf8mb4")
     connection.select_db(settings.mysql_db)
     return connection
 
 
-def _open(settings: DatabaseSettings, database: str | None, session: str) -> DatabaseConnection:
+def _open(settings: DatabaseSettings, database: str | None, session: str, flags: int) -> DatabaseConnection:
     return pymysql.connect(
         host=settings.mysql_host,
         port=settings.mysql_port,
@@ -137,6 +168,5 @@ def _open(settings: DatabaseSettings, database: str | None, session: str) -> Dat
         autocommit=True,
         connect_timeout=settings.mysql_connect_timeout_seconds,
         init_command=session,
-        # Several statements in one message: so no lock between them waits for this process.
-        client_flag=CLIENT.MULTI_STATEMENTS,
+        client_flag=flags,
     )

@@ -1,4 +1,4 @@
-"""Locks that tools hold in the database, by name, so that one does not get in the way of another."""
+"""Named locks in the database, which keep tools from interfering with one another."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ _MAX_LENGTH = 64
 """Of a lock's name (dev.mysql.com/doc/refman/8.0/en/locking-functions.html)."""
 
 BACKUP_LOCK = "backup"
-"""Held, with others, for as long as a backup reads tables."""
+"""Held while a backup reads the tables."""
 
 
 def lock_name(purpose: str, database: str) -> str:
-    """Return the name of the lock for a purpose in one database: locks are the whole server's."""
+    """Return the name of a lock for one database, because the names of locks are shared by the whole server."""
     name = f"{purpose} {database}"
     if len(name) > _MAX_LENGTH:
         name = f"{purpose} {hashlib.sha256(database.encode()).hexdigest()[:32]}"
@@ -25,7 +25,7 @@ def lock_name(purpose: str, database: str) -> str:
 
 @contextmanager
 def lock_if_free(connection: DatabaseConnection, name: str) -> Iterator[bool]:
-    """Take the lock of this name for as long as the context lasts, unless another has it; say whether it was taken."""
+    """Hold a lock until the end of the context, unless another session has it; give whether it is held."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (name,))
         is_taken = cursor.fetchall() == ((1,),)
@@ -36,7 +36,7 @@ def lock_if_free(connection: DatabaseConnection, name: str) -> Iterator[bool]:
 
 
 def release(connection: DatabaseConnection, name: str) -> None:
-    """Let go of a lock at once: the database may notice only after a while that a connection is closed."""
+    """Release a lock at once, because the database may notice late that a connection is closed."""
     # A connection that broke has let go of it.
     with suppress(pymysql.err.MySQLError), connection.cursor() as cursor:
         cursor.execute("DO RELEASE_LOCK(%s)", (name,))

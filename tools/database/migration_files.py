@@ -1,9 +1,14 @@
-"""The files of ``migrations/``: ``NNNN_name.sql``, numbered 1, 2, 3 without a gap, each one SQL statement."""
+"""The files of ``migrations/``: ``NNNN_name.sql``, numbered 1, 2, 3 without a gap, each one SQL statement.
+
+A connection of the tools takes one statement at a time, so the database itself refuses a file of several.
+"""
 
 import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.errors import ToolError
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "migrations"
 """Where the wheel has them."""
@@ -14,25 +19,14 @@ _FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 _PLACEHOLDER = "${default_currency}"
 
-_TOKEN = re.compile(
-    r"""
-    (?P<comment> --(?=\s|\Z)[^\n]* | \#[^\n]* | /\*(?!!).*?\*/ )
-    | (?P<end> ; )
-    | '(?:[^'\\]|\\.|'')*' | "(?:[^"\\]|\\.|"")*" | `(?:[^`]|``)*`
-    | \s+ | .
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-"""What SQL text is made of, as far as finding the ends of statements goes. ``/*!`` begins no comment: it is run."""
 
-
-class MigrationError(Exception):
-    """Migrating cannot go on; the message says why, and what to do."""
+class MigrationError(ToolError):
+    """The migration files are wrong, do not fit the database, or one of them failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file."""
+    """A file of ``migrations/``."""
 
     version: int
     name: str
@@ -52,8 +46,7 @@ class Migration:
         """Return the SQL to run, ``${default_currency}`` in it replaced.
 
         Raises:
-            MigrationError: the file does not hold exactly one statement, has another placeholder, or
-                ``default_currency`` is not three upper-case letters.
+            MigrationError: the file has another placeholder, or ``default_currency`` is not three upper-case letters.
         """
         if not _CURRENCY_CODE.fullmatch(default_currency):
             msg = f"the default currency must be three upper-case letters, not {default_currency!r}"
@@ -62,14 +55,7 @@ class Migration:
         if "${" in sql:
             msg = f"{self.path}: the only placeholder there is is {_PLACEHOLDER}"
             raise MigrationError(msg)
-        statements = split_statements(sql)
-        if len(statements) != 1:
-            msg = (
-                f"{self.path}: holds {len(statements)} statements. A migration is one statement, for one table: then "
-                "it happens wholly or not at all, and whichever can be told after a crash"
-            )
-            raise MigrationError(msg)
-        return statements[0]
+        return sql
 
 
 def load_migrations(folder: Path = MIGRATIONS) -> tuple[Migration, ...]:
@@ -100,24 +86,3 @@ def latest_version(folder: Path = MIGRATIONS) -> int:
         MigrationError: as ``load_migrations``.
     """
     return len(load_migrations(folder))
-
-
-def split_statements(sql: str) -> list[str]:
-    """Split SQL at the semicolons that end statements: not those in strings, quoted names and comments.
-
-    Comments between statements go with the one that follows; what is only comments is no statement. There is no
-    ``DELIMITER`` here, so no stored programs.
-    """
-    statements = []
-    start = 0
-    is_empty = True
-    for token in _TOKEN.finditer(sql):
-        if token.lastgroup == "end":
-            if not is_empty:
-                statements.append(sql[start : token.start()].strip())
-            start, is_empty = token.end(), True
-        elif token.lastgroup != "comment" and not token[0].isspace():
-            is_empty = False
-    if not is_empty:
-        statements.append(sql[start:].strip())
-    return statements

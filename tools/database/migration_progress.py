@@ -1,4 +1,4 @@
-"""How far a long migration is, as the database itself tells another connection."""
+"""The progress of a long migration, read from the database on another connection."""
 
 import threading
 import time
@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager, suppress
 
 import pymysql
 
-from server.config.settings import Settings
-from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect
+from server.config.database import DatabaseSettings
+from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute, is_mariadb
 
 EVERY_SECONDS = 5.0
 
@@ -26,12 +26,12 @@ _MYSQL = """
 
 
 @contextmanager
-def saying_progress(
-    connection: DatabaseConnection, settings: Settings, what: str, say: Callable[[str], None]
+def progress_reported(
+    connection: DatabaseConnection, settings: DatabaseSettings, what: str, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Say every few seconds how long ``connection`` has worked at ``what`` and, if the database tells, how far it is.
+    """Report every few seconds how long ``connection`` has worked at ``what``, and how much of it is done.
 
-    It looks through a connection of its own; when it cannot, it tells the time alone.
+    Reports the time alone when the database does not give the progress, or a second connection fails.
     """
     done = threading.Event()
     start = time.monotonic()
@@ -57,16 +57,12 @@ def saying_progress(
 
 
 def _progress(connection: DatabaseConnection, number: int) -> str | None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        (version,) = cursor.fetchone() or ("",)
-        is_mariadb = "mariadb" in version.lower()
-        cursor.execute(_MARIADB if is_mariadb else _MYSQL, (number,))
-        row = cursor.fetchone()
-    if row is None:
+    ((version,),) = execute(connection, "SELECT VERSION()")
+    rows = execute(connection, _MARIADB if is_mariadb(version) else _MYSQL, number)
+    if not rows:
         return None
-    if is_mariadb:
-        state, stage, stages, percent = row
+    if is_mariadb(version):
+        state, stage, stages, percent = rows[0]
         return f"{percent:.0f} % of stage {stage} of {stages} ({state})"
-    event, completed, estimated = row
+    event, completed, estimated = rows[0]
     return f"{min(100, 100 * completed / estimated):.0f} % ({event.rpartition('/')[2]})"

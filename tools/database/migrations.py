@@ -1,6 +1,5 @@
 """Bring the database's schema up to date: run the files of ``migrations/`` that have not been run, in their order.
 
-``payments migrate`` migrates, ``payments migrate status`` shows what is applied and changes nothing.
 Forward only. Any number of processes may start it at once: a lock in the database lets one work, the others wait.
 
 What happens when it is interrupted. DDL cannot be in a transaction with the record that it happened, but on MySQL 8 and
@@ -13,36 +12,32 @@ transaction with its record. When the database refuses a statement the row is ta
 
 import hashlib
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
 
 import pymysql
-import typer
 from pymysql.constants import ER
 
-from server.config.settings import Settings, SettingsError
+from server.config.settings import Settings
 from server.domain.money import MINOR_DIGITS
 from server.storage.database import driver_errors
 from server.storage.database.access import address, explain
-from server.storage.schema_check import NEEDED_VERSION
 from tools.database.connection import (
     DatabaseConnection,
-    DatabaseConnectionError,
     connect,
+    execute,
+    execute_if_exists,
     is_unreachable,
     print_line,
+    quoted,
 )
 from tools.database.locks import lock_name, release
 from tools.database.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
-from tools.database.migration_progress import saying_progress
-from tools.database.tool_settings import load_tool_settings
+from tools.database.migration_progress import progress_reported
+from tools.database.migration_records import Record, applied_version, check_records, read_records
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
 
@@ -65,8 +60,6 @@ _CREATE_TABLE = """
 """
 """checksum: SHA-256 of the file; schema_before: fingerprint of the schema when it was started. Times are UTC."""
 
-_SELECT_RECORDS = "SELECT version, name, checksum, schema_before, started_at, applied_at FROM schema_migrations"
-_SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
 _START = """
     REPLACE INTO schema_migrations (version, name, checksum, schema_before, started_at, applied_at)
     VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6), NULL)
@@ -86,18 +79,6 @@ _SELECT_ROW_COUNT = """
 _MANY_ROWS = 100_000
 _ALTERED_TABLE = re.compile(r"\s*(?:--[^\n]*\n\s*)*ALTER TABLE (\w+)", re.IGNORECASE)
 _AUTO_INCREMENT = re.compile(r" AUTO_INCREMENT=\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row of ``schema_migrations``. ``applied_at`` None: started, and it is not known whether it happened."""
-
-    version: int
-    name: str
-    checksum: str
-    schema_before: str
-    started_at: datetime
-    applied_at: datetime | None
 
 
 def migrate(
@@ -121,8 +102,8 @@ def migrate(
     statements = [migration.statement(settings.default_currency) for migration in migrations]
     with closing(connect(settings, say=say, create_database=True)) as connection:
         with _sole_migrator(connection, settings.mysql_db, lock_timeout_seconds, say):
-            _execute(connection, f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}")
-            _execute(connection, _CREATE_TABLE)
+            execute(connection, f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}")
+            execute(connection, _CREATE_TABLE)
             records = read_records(connection)
             check_records(migrations, records)
             if not records:
@@ -139,110 +120,19 @@ def migrate(
 
 
 def _check_currency(connection: DatabaseConnection, default_currency: str) -> None:
-    """Refuse to adopt payments as amounts of a currency that is not as fine as they are.
+    """Refuse to adopt payments whose amounts have more decimals than the currency.
 
     Raises:
         MigrationError: there are such payments.
     """
     digits = MINOR_DIGITS[default_currency]
-    try:
-        rows = _execute(connection, f"SELECT 1 FROM payments WHERE amount <> ROUND(amount, {digits:d}) LIMIT 1")  # noqa: S608 - a number
-    except pymysql.err.ProgrammingError as error:
-        if error.args[0] != ER.NO_SUCH_TABLE:
-            raise
-        return
-    if rows:
+    finer = f"SELECT 1 FROM payments WHERE amount <> ROUND(amount, {digits:d}) LIMIT 1"  # noqa: S608 - a number
+    if execute_if_exists(connection, finer):
         msg = (
             f"DEFAULT_CURRENCY={default_currency} has {digits} decimals, but the payments that are there have amounts "
             "with more: set the currency that they are in"
         )
         raise MigrationError(msg)
-
-
-def applied_version(connection: DatabaseConnection) -> int:
-    """Return the highest version that is applied; 0 when none is, or the database was never migrated."""
-    try:
-        rows = _execute(connection, _SELECT_VERSION)
-    except pymysql.err.ProgrammingError as error:
-        if error.args[0] != ER.NO_SUCH_TABLE:
-            raise
-        return 0
-    version: int | None = rows[0][0]
-    return version or 0
-
-
-def check_migrated(connection: DatabaseConnection) -> None:
-    """Return when the database has every migration that this version of the service needs.
-
-    Raises:
-        MigrationError: it has not.
-    """
-    version = applied_version(connection)
-    if version < NEEDED_VERSION:
-        raise MigrationError(
-            f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `payments migrate`"
-        )
-
-
-def read_records(connection: DatabaseConnection) -> dict[int, Record]:
-    """Return the rows of ``schema_migrations`` by version; empty when there is no such table."""
-    try:
-        rows = _execute(connection, _SELECT_RECORDS)
-    except pymysql.err.ProgrammingError as error:
-        if error.args[0] != ER.NO_SUCH_TABLE:
-            raise
-        return {}
-    records = (Record(*row) for row in rows)
-    return {record.version: record for record in records}
-
-
-def status_lines(migrations: Sequence[Migration], records: dict[int, Record]) -> list[str]:
-    """Return a table for people: each migration's version, name and when it was applied (UTC), or what is wrong."""
-    files = {migration.version: migration for migration in migrations}
-    rows = [("version", "name", "applied at (UTC)")]
-    for version in sorted(files.keys() | records.keys()):
-        file, record = files.get(version), records.get(version)
-        name = file.name if file is not None else records[version].name
-        rows.append((f"{version:04d}", name, _state(file, record)))
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return [f"{version:<{widths[0]}}  {name:<{widths[1]}}  {state}" for version, name, state in rows]
-
-
-def _state(file: Migration | None, record: Record | None) -> str:
-    if record is None:
-        return "pending"
-    if record.applied_at is None:
-        return f"pending (a run that began at {record.started_at:%Y-%m-%d %H:%M:%S} was interrupted)"
-    applied_at = f"{record.applied_at:%Y-%m-%d %H:%M:%S}"
-    if file is None:
-        return f"{applied_at} (this code does not know it: the database is newer)"
-    if file.checksum != record.checksum:
-        return f"{applied_at} (THE FILE WAS CHANGED SINCE)"
-    return applied_at
-
-
-def check_records(migrations: Sequence[Migration], records: dict[int, Record]) -> None:
-    """Refuse to go on where the files and the records tell different stories.
-
-    Raises:
-        MigrationError: they do.
-    """
-    applied = {version: record for version, record in records.items() if record.applied_at is not None}
-    for migration in migrations:
-        record = applied.get(migration.version)
-        if record is None:
-            later = [version for version in applied if version > migration.version]
-            if later:
-                msg = f"{migration} is not applied, but {min(later):04d} is: was a row of schema_migrations deleted?"
-                raise MigrationError(msg)
-        elif record.checksum != migration.checksum:
-            msg = (
-                f"{migration} was changed after it had been applied at {record.applied_at:%Y-%m-%d %H:%M:%S} UTC.\n"
-                f"  file: {migration.path}\n"
-                "Databases that have the old text would not get the change. Restore the file as it was, and put the "
-                "change in a new migration."
-            )
-            raise MigrationError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,44 +150,44 @@ class _Migrator:
             if record is None or record.schema_before == fingerprint:
                 self._run(migration, statement, fingerprint)
             else:
-                self._recognise(migration, record)
+                self._record_applied(migration, record)
         except pymysql.err.MySQLError as error:
             raise MigrationError(self._failure(migration, statement, error)) from error
 
     def _run(self, migration: Migration, statement: str, fingerprint: str) -> None:
         start = time.monotonic()
         self._announce(migration, statement)
-        _execute(self.connection, _START, migration.version, migration.name, migration.checksum, fingerprint)
+        execute(self.connection, _START, migration.version, migration.name, migration.checksum, fingerprint)
         try:
-            with saying_progress(self.connection, self.settings, str(migration), self.say):
+            with progress_reported(self.connection, self.settings, str(migration), self.say):
                 self.connection.begin()
-                _execute(self.connection, statement)
-                _execute(self.connection, _FINISH, migration.version)
+                execute(self.connection, statement)
+                execute(self.connection, _FINISH, migration.version)
                 self.connection.commit()
         except pymysql.err.MySQLError as error:
             if not is_unreachable(error):
                 self.connection.rollback()
-                _execute(self.connection, _FORGET, migration.version)
+                execute(self.connection, _FORGET, migration.version)
             raise
         self.say(f"{migration}: applied in {time.monotonic() - start:.2f} s")
 
     def _announce(self, migration: Migration, statement: str) -> None:
-        """Say beforehand that a statement will take a while, and what waits for it."""
+        """Warn that altering a large table takes a while, during which writes to it may wait."""
         table = _ALTERED_TABLE.match(statement)
-        rows = _execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
+        rows = execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
         if rows and rows[0][0] >= _MANY_ROWS:
             self.say(f"{migration}: altering {table[1]}, of about {rows[0][0]:,} rows; writes to it may wait meanwhile")  # type: ignore[index]
 
-    def _recognise(self, migration: Migration, record: Record) -> None:
+    def _record_applied(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""
         if record.checksum != migration.checksum:
             msg = f"{migration} was changed after an interrupted run had applied it: restore {migration.path}"
             raise MigrationError(msg)
-        _execute(self.connection, _FINISH, migration.version)
+        execute(self.connection, _FINISH, migration.version)
         self.say(f"{migration}: an interrupted run had applied it; recorded")
 
     def _failure(self, migration: Migration, statement: str, error: pymysql.err.MySQLError) -> str:
-        """Return what to tell people: what failed, where, what stays, and what to do."""
+        """Return the message of a failure: what failed and where, what stays applied, and what to do."""
         code = driver_errors.code(error)
         what_failed = (
             f"migration {migration} failed: {explain(error)} (error {code})\n"
@@ -329,9 +219,8 @@ def _first_words(statement: str) -> str:
 def _schema_fingerprint(connection: DatabaseConnection) -> str:
     """Return a digest of how every table is defined, without the counters that grow with the rows."""
     digest = hashlib.sha256()
-    for (table,) in _execute(connection, _SELECT_TABLES):
-        name = str(table).replace("`", "``")
-        ((_, definition),) = _execute(connection, f"SHOW CREATE TABLE `{name}`")
+    for (table,) in execute(connection, _SELECT_TABLES):
+        ((_, definition),) = execute(connection, f"SHOW CREATE TABLE {quoted(str(table))}")
         digest.update(_AUTO_INCREMENT.sub("", str(definition)).encode())
     return digest.hexdigest()
 
@@ -348,7 +237,7 @@ def _sole_migrator(
     name = lock_name("migrate", database)
     deadline = time.monotonic() + timeout_seconds
     slice_seconds = 0
-    while _execute(connection, "SELECT GET_LOCK(%s, %s)", name, slice_seconds) != ((1,),):
+    while execute(connection, "SELECT GET_LOCK(%s, %s)", name, slice_seconds) != ((1,),):
         remaining_seconds = deadline - time.monotonic()
         if remaining_seconds <= 0:
             msg = (
@@ -364,48 +253,7 @@ def _sole_migrator(
         release(connection, name)
 
 
-def _execute(connection: DatabaseConnection, sql: str, *parameters: object) -> tuple[tuple[Any, ...], ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters or None)
-        return tuple(cursor.fetchall())
-
-
 def _summary(settings: Settings, migrations: Sequence[Migration], version: int) -> str:
     if version > len(migrations):
         return f"{settings.mysql_db} is at version {version}, newer than this code's {len(migrations)}: left as it is"
     return f"{settings.mysql_db} is at version {version}, the latest"
-
-
-class Action(StrEnum):
-    """What the program does."""
-
-    MIGRATE = "migrate"
-    STATUS = "status"
-
-
-def command(
-    action: Annotated[
-        Action, typer.Argument(help="status shows what is applied, and changes nothing")
-    ] = Action.MIGRATE,
-    *,
-    lock_timeout_seconds: Annotated[
-        float, typer.Option(help="how long to wait for another process that is migrating")
-    ] = DEFAULT_LOCK_TIMEOUT_SECONDS,
-) -> None:
-    """Bring the database's tables up to date; any number of processes may do so at once."""
-    try:
-        settings = load_tool_settings()
-        if action is Action.MIGRATE:
-            migrate(settings, lock_timeout_seconds=lock_timeout_seconds)
-            return
-        with closing(connect(settings)) as connection:
-            records = read_records(connection)
-        print("\n".join(status_lines(load_migrations(), records)))
-    except (MigrationError, DatabaseConnectionError, SettingsError) as error:
-        sys.exit(str(error))
-    except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {explain(error)}")
-
-
-if __name__ == "__main__":
-    typer.run(command)

@@ -1,4 +1,4 @@
-"""Where the private database of development and tests is, and whether it runs: ``tools.dev.devdb`` starts it."""
+"""The private database of development and tests: its place, and whether it runs. ``tools.dev.devdb`` starts it."""
 
 import fcntl
 import hashlib

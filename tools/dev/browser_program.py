@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tools.operations.system_package import ProgramFailed, has_apt, install
+from tools.dev.system_package import ProgramFailed, has_apt, install
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PACKAGE = "chromium"

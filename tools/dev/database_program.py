@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.operations.system_package import ProgramFailed, has_apt, install, run
+from tools.dev.system_package import ProgramFailed, has_apt, install, run
 
 _NAMES = ("mariadbd", "mysqld")
 _FOLDERS_OFF_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin")

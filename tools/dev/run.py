@@ -26,13 +26,13 @@ from server.config.exposure import check_exposure
 from server.config.settings import Settings, SettingsError, load_settings
 from server.domain.callers import Role
 from server.storage.database.access import explain
-from tools.database.connection import DatabaseConnectionError, print_line
-from tools.database.migration_files import MigrationError
+from tools.database.connection import print_line
 from tools.database.migrations import migrate
 from tools.database.private_database import PROJECT_FOLDER, ROOT
-from tools.database.tool_settings import named_settings, names_database, private_database_name
+from tools.database.settings import named_settings, names_database, private_database_name
 from tools.dev.database_program import PrivateDatabaseError
 from tools.dev.devdb import PrivateDatabase
+from tools.errors import ToolError
 from tools.operations.addresses import in_url, reachable
 from tools.operations.health_probe import health_over_http
 from tools.operations.sample_data import DEFAULT_COUNT, load_sample_payments
@@ -57,11 +57,11 @@ def main() -> None:
             check_exposure(settings)
             _refuse_taken_ports(settings)
             migrate(settings)
-            load_sample_payments(count=DEFAULT_COUNT, only_if_empty=True)
+            load_sample_payments(settings, count=DEFAULT_COUNT, only_if_empty=True)
             if private is not None:
                 os.environ.update(private.service_environment())
             exit_code = _serve(settings)
-    except (PrivateDatabaseError, DatabaseConnectionError, MigrationError, SettingsError) as error:
+    except (PrivateDatabaseError, ToolError, SettingsError) as error:
         sys.exit(str(error))
     except pymysql.err.MySQLError as error:
         sys.exit(f"the database failed: {explain(error)}")

@@ -1,4 +1,4 @@
-"""Move old payments out of the live tables: ``payments archive --before 400d``; and back: ``payments unarchive ID``.
+"""Move old payments out of the live tables, and back.
 
 They go with their refunds into tables of the same columns, where the service finds them when the live ones have
 nothing: so a request_id that is repeated has its first outcome, and a payment can be read. ``docs/retention.md`` has
@@ -11,35 +11,26 @@ a payment is copied first, and its live row is deleted only after all statements
 a lock on the archive's table, held for no time, waits for them, as each holds the table until its end.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from datetime import UTC, datetime
 
 import pymysql
-import typer
 from pymysql.constants import ER
 
-from server.config.settings import Settings, SettingsError
-from server.storage.database.access import explain
-from tools.cli import options
-from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect
+from server.config.database import DatabaseSettings
+from tools.database.connection import DatabaseConnection, execute, transaction
 from tools.database.locks import BACKUP_LOCK, lock_if_free, lock_name
-from tools.database.migration_files import MigrationError
-from tools.database.migrations import check_migrated
-from tools.database.tool_settings import load_tool_settings
+from tools.database.migration_records import open_migrated
+from tools.errors import ToolError
 from tools.operations import archive_statements
-from tools.progress import Meter, meter
+from tools.progress import Meter
 
 DEFAULT_BATCH_PAYMENTS = 500
 _BATCHES_OF_ROUND = 20
 """Batches between two waits for the charges in progress: each wait holds up the charges behind it for a moment."""
-
-_LEAST_AGE = timedelta(days=30)
-"""Younger payments are still refunded, repeated and listed."""
 
 _BARRIER_WAIT_SECONDS = 1
 """The database's shortest. While it waits, charges wait behind it."""
@@ -54,8 +45,8 @@ _OUTBOX_TIMEOUT_SECONDS = 60.0
 _OUTBOX_POLL_SECONDS = 0.1
 
 
-class ArchiveError(Exception):
-    """Archiving cannot go on; the message says why and what to do. What was moved so far is moved."""
+class ArchiveError(ToolError):
+    """Archiving cannot go on. What was moved so far stays moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +61,7 @@ class Archived:
 
 
 def archive(
-    settings: Settings,
+    settings: DatabaseSettings,
     before: datetime,
     *,
     batch_payments: int = DEFAULT_BATCH_PAYMENTS,
@@ -84,37 +75,29 @@ def archive(
 
     Raises:
         ArchiveError: another archives, the stream is behind, or statements that never end are in the way.
-        MigrationError, DatabaseConnectionError: the database is not migrated, or there is no connection.
-        pymysql.err.MySQLError: the database failed.
+        SchemaOutdated: the database is not migrated.
     """
-    with closing(connect(settings, say=show.say)) as connection:
-        check_migrated(connection)
-        _execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        with _alone(connection, settings.mysql_db):
+    # For the barrier, which locks and unlocks a table in one message.
+    with open_migrated(settings, say=show.say, multi_statements=True) as connection:
+        execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        with _archive_lock(connection, settings.mysql_db):
+            before = before.astimezone(UTC).replace(tzinfo=None)
             return _Archiver(connection, settings.mysql_db, before, batch_payments, pause_seconds, show).run()
 
 
+@dataclass(slots=True)
 class _Archiver:
-    """One run of it."""
+    """One run of it. ``before`` is in UTC, as the column has it: without a time zone."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what one run is about
-        self,
-        connection: DatabaseConnection,
-        database: str,
-        before: datetime,
-        batch_payments: int,
-        pause_seconds: float | None,
-        show: Meter,
-    ) -> None:
-        self._connection = connection
-        self._database = database
-        self._before = before.astimezone(UTC).replace(tzinfo=None)
-        self._batch_payments = batch_payments
-        self._pause_seconds = pause_seconds
-        self._show = show
-        self._payments = 0
-        self._refunds = 0
-        self._in_use = 0
+    connection: DatabaseConnection
+    database: str
+    before: datetime
+    batch_payments: int
+    pause_seconds: float | None
+    show: Meter
+    payments: int = 0
+    refunds: int = 0
+    in_use: int = 0
 
     def run(self) -> Archived:
         events = self._move_events()
@@ -122,7 +105,7 @@ class _Archiver:
         while True:
             batches, place = self._copy_round(place)
             if not batches:
-                return Archived(self._payments, self._refunds, events, self._in_use)
+                return Archived(self.payments, self.refunds, events, self.in_use)
             self._wait_for_stream()
             self._wait_for_charges()
             self._move_round(batches)
@@ -131,17 +114,17 @@ class _Archiver:
         """Move the beginning of the stream out, up to the first event that is not old."""
         count = 0
         while True:
-            rows = _execute(self._connection, archive_statements.OLD_EVENTS, self._batch_payments)
+            rows = execute(self.connection, archive_statements.OLD_EVENTS, self.batch_payments)
             old = []
             for sequence, occurred_at in rows:
-                if occurred_at is not None and occurred_at >= self._before:
+                if occurred_at is not None and occurred_at >= self.before:
                     break
                 old.append(sequence)
             if not old:
                 return count
-            with self._throttled(), _transaction(self._connection):
-                copied = _change(self._connection, archive_statements.COPY_EVENTS, old[-1])
-                if _change(self._connection, archive_statements.DELETE_EVENTS, old[-1]) != copied:
+            with self._throttled(), transaction(self.connection):
+                copied = _change(self.connection, archive_statements.COPY_EVENTS, old[-1])
+                if _change(self.connection, archive_statements.DELETE_EVENTS, old[-1]) != copied:
                     raise ArchiveError("events changed while they were moved; nothing was lost, run it again")
             count += copied
 
@@ -150,22 +133,22 @@ class _Archiver:
         batches: list[list[int]] = []
         while len(batches) < _BATCHES_OF_ROUND:
             created_at, payment_id = place
-            values = (created_at, created_at, payment_id, self._before, self._before, self._batch_payments)
-            rows = _execute(self._connection, archive_statements.CANDIDATES, *values)
+            values = (created_at, created_at, payment_id, self.before, self.before, self.batch_payments)
+            rows = execute(self.connection, archive_statements.CANDIDATES, *values)
             if not rows:
                 break
             batch = [int(row[0]) for row in rows]
             place = (rows[-1][1], batch[-1])
             with self._throttled():
-                _change(self._connection, archive_statements.ANNOUNCE_PAYMENTS, batch)
+                _change(self.connection, archive_statements.ANNOUNCE_PAYMENTS, batch)
             batches.append(batch)
         return batches, place
 
     def _wait_for_stream(self) -> None:
         """Wait until what happened to payments until now is in the stream: then it is seen that something did."""
-        ((now,),) = _execute(self._connection, "SELECT UTC_TIMESTAMP(6)")
+        ((now,),) = execute(self.connection, "SELECT UTC_TIMESTAMP(6)")
         deadline = time.monotonic() + _OUTBOX_TIMEOUT_SECONDS
-        while _execute(self._connection, archive_statements.IS_BEHIND, now):
+        while execute(self.connection, archive_statements.IS_BEHIND, now):
             if time.monotonic() > deadline:
                 raise ArchiveError(
                     f"the stream of events has been behind for {_OUTBOX_TIMEOUT_SECONDS:.0f} s: `payments doctor` "
@@ -175,22 +158,20 @@ class _Archiver:
 
     def _wait_for_charges(self) -> None:
         """Wait until every statement that may have looked before the copies were there has ended."""
-        _execute(self._connection, f"SET SESSION lock_wait_timeout = {_BARRIER_WAIT_SECONDS}")
+        execute(self.connection, f"SET SESSION lock_wait_timeout = {_BARRIER_WAIT_SECONDS}")
         for _ in range(_BARRIER_ATTEMPTS):
-            while not _execute(self._connection, "SELECT IS_FREE_LOCK(%s)", lock_name(BACKUP_LOCK, self._database))[0][
-                0
-            ]:
+            while not execute(self.connection, "SELECT IS_FREE_LOCK(%s)", lock_name(BACKUP_LOCK, self.database))[0][0]:
                 # A backup holds the table for as long as it reads it: waiting for that, charges would wait too.
                 time.sleep(_BACKUP_POLL_SECONDS)
             try:
                 # One message: stopped between the two, this process would hold up every charge.
-                with self._connection.cursor() as cursor:
+                with self.connection.cursor() as cursor:
                     cursor.execute("LOCK TABLES payments_archive WRITE; UNLOCK TABLES")
                     cursor.nextset()
             except pymysql.err.OperationalError as error:
                 if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
                     raise
-                self._show.say("a long statement holds payments_archive; waiting for its end")
+                self.show.say("a long statement holds payments_archive; waiting for its end")
                 time.sleep(_BARRIER_RETRY_SECONDS)
             else:
                 return
@@ -206,12 +187,12 @@ class _Archiver:
             for batch in batches:
                 with self._throttled():
                     in_use += self._move_again(batch)
-                self._show.show(self._payments, 0)
+                self.show.show(self.payments, 0)
             if not in_use:
                 return
             batches = [in_use]
             time.sleep(_USE_RETRY_SECONDS)
-        self._in_use += len(in_use)
+        self.in_use += len(in_use)
 
     def _move_again(self, batch: Sequence[int]) -> list[int]:
         """Move payments, and try again when the database chose this to give way to others."""
@@ -228,63 +209,60 @@ class _Archiver:
 
         Returns those that somebody has locked.
         """
-        with _transaction(self._connection):
-            locked = {int(row[0]) for row in _execute(self._connection, archive_statements.LOCK_PAYMENTS, batch)}
+        with transaction(self.connection):
+            locked = {int(row[0]) for row in execute(self.connection, archive_statements.LOCK_PAYMENTS, batch)}
             in_use = [payment_id for payment_id in batch if payment_id not in locked]
             if not locked:
                 return in_use
-            changed = _execute(
-                self._connection, archive_statements.CHANGED_PAYMENTS, sorted(locked), self._before, sorted(locked)
+            changed = execute(
+                self.connection, archive_statements.CHANGED_PAYMENTS, sorted(locked), self.before, sorted(locked)
             )
             kept = sorted(locked - {int(row[0]) for row in changed})
             if not kept:
                 return in_use
             # Anew, now that nobody can refund them: what was copied may have been refunded in part since.
-            _change(self._connection, archive_statements.DELETE_REFUND_COPIES, kept)
-            _change(self._connection, archive_statements.DELETE_PAYMENT_COPIES, kept)
+            _change(self.connection, archive_statements.DELETE_REFUND_COPIES, kept)
+            _change(self.connection, archive_statements.DELETE_PAYMENT_COPIES, kept)
             try:
-                _change(self._connection, archive_statements.COPY_PAYMENTS, kept)
-                _change(self._connection, archive_statements.COPY_REFUNDS, kept)
+                _change(self.connection, archive_statements.COPY_PAYMENTS, kept)
+                _change(self.connection, archive_statements.COPY_REFUNDS, kept)
             except pymysql.err.IntegrityError as error:
                 raise ArchiveError(
                     f"payments {kept[0]} to {kept[-1]} stay where they are: another has a key of theirs in the archive "
                     f"({error.args[-1]})"
                 ) from error
-            ((equal_payments,),) = _execute(self._connection, archive_statements.COUNT_EQUAL_PAYMENTS, kept)
-            ((equal_refunds,),) = _execute(self._connection, archive_statements.COUNT_EQUAL_REFUNDS, kept)
-            refunds = _change(self._connection, archive_statements.DELETE_REFUNDS, kept)
-            payments = _change(self._connection, archive_statements.DELETE_PAYMENTS, kept)
+            ((equal_payments,),) = execute(self.connection, archive_statements.COUNT_EQUAL_PAYMENTS, kept)
+            ((equal_refunds,),) = execute(self.connection, archive_statements.COUNT_EQUAL_REFUNDS, kept)
+            refunds = _change(self.connection, archive_statements.DELETE_REFUNDS, kept)
+            payments = _change(self.connection, archive_statements.DELETE_PAYMENTS, kept)
             if (equal_payments, equal_refunds, payments) != (len(kept), refunds, len(kept)):
                 raise ArchiveError(f"payments {kept[0]} to {kept[-1]} stay: the copy in the archive differs from them")
-        self._payments += payments
-        self._refunds += refunds
+        self.payments += payments
+        self.refunds += refunds
         return in_use
 
     @contextmanager
     def _throttled(self) -> Iterator[None]:
         begun = time.monotonic()
         yield
-        time.sleep(time.monotonic() - begun if self._pause_seconds is None else self._pause_seconds)
+        time.sleep(time.monotonic() - begun if self.pause_seconds is None else self.pause_seconds)
 
 
-def unarchive(settings: Settings, payment_ids: Sequence[int], say: Callable[[str], None]) -> None:
+def unarchive(settings: DatabaseSettings, payment_ids: Sequence[int], say: Callable[[str], None]) -> None:
     """Bring payments back into the live tables, with their refunds; those that are live stay as they are.
 
     Raises:
         ArchiveError: one is not in the archive; those before it are brought back.
-        MigrationError, DatabaseConnectionError: the database is not migrated, or there is no connection.
-        pymysql.err.MySQLError: the database failed.
+        SchemaOutdated: the database is not migrated.
     """
-    with closing(connect(settings)) as connection:
-        check_migrated(connection)
-        with _alone(connection, settings.mysql_db):
-            for payment_id in payment_ids:
-                say(f"{payment_id}: {_bring_back(connection, payment_id)}")
+    with open_migrated(settings) as connection, _archive_lock(connection, settings.mysql_db):
+        for payment_id in payment_ids:
+            say(f"{payment_id}: {_bring_back(connection, payment_id)}")
 
 
 def _bring_back(connection: DatabaseConnection, payment_id: int) -> str:
-    with _transaction(connection):
-        if _execute(connection, "SELECT 1 FROM payments WHERE payment_id = %s", payment_id):
+    with transaction(connection):
+        if execute(connection, "SELECT 1 FROM payments WHERE payment_id = %s", payment_id):
             return "is live"
         if not _change(connection, archive_statements.BRING_BACK_PAYMENT, payment_id):
             raise ArchiveError(f"{payment_id} is not in the archive")
@@ -294,86 +272,15 @@ def _bring_back(connection: DatabaseConnection, payment_id: int) -> str:
 
 
 @contextmanager
-def _alone(connection: DatabaseConnection, database: str) -> Iterator[None]:
-    """Let one at a time move payments."""
+def _archive_lock(connection: DatabaseConnection, database: str) -> Iterator[None]:
+    """Hold the lock of those that move payments."""
     with lock_if_free(connection, lock_name("archive", database)) as is_taken:
         if not is_taken:
             raise ArchiveError(f"another moves payments of {database} at this moment")
         yield
 
 
-@contextmanager
-def _transaction(connection: DatabaseConnection) -> Iterator[None]:
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
-
-
-def _execute(connection: DatabaseConnection, text: str, *values: object) -> tuple[tuple[Any, ...], ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(text, values or None)
-        return tuple(cursor.fetchall())
-
-
 def _change(connection: DatabaseConnection, text: str, *values: object) -> int:
     """Execute a statement, and return how many rows it changed."""
     with connection.cursor() as cursor:
         return cursor.execute(text, values)
-
-
-def command(
-    *,
-    before: Annotated[
-        str,
-        typer.Option(
-            metavar="TIME",
-            help="Payments made before this: 2025-02-07 (the start of that day in UTC), or 400d, which is days ago.",
-        ),
-    ],
-    batch_size: Annotated[
-        int, typer.Option(min=1, max=5_000, help="Payments in one transaction.")
-    ] = DEFAULT_BATCH_PAYMENTS,
-    pause_seconds: Annotated[
-        float | None,
-        typer.Option(min=0, help="After each transaction; else as long as it took.", show_default=False),
-    ] = None,
-) -> None:
-    """Move payments out of the live tables that are old, settled, and have not changed since; services may run."""
-    now = datetime.now(UTC)
-    time_before = options.time("--before", before, now)
-    assert time_before is not None
-    if time_before > now - _LEAST_AGE:
-        raise typer.BadParameter(f"must be at least {_LEAST_AGE.days} days ago", param_hint="--before")
-    try:
-        settings = load_tool_settings()
-        with meter("archive", None) as show:
-            moved = archive(settings, time_before, batch_payments=batch_size, pause_seconds=pause_seconds, show=show)
-    except (SettingsError, DatabaseConnectionError, MigrationError, ArchiveError) as error:
-        sys.exit(str(error))
-    except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {explain(error)}; what was moved is moved, run it again for the rest")
-    except KeyboardInterrupt:
-        print("stopped; what was moved is moved, run it again for the rest", file=sys.stderr)
-        raise typer.Exit(130) from None
-    in_use = f"; {moved.in_use:,} payments were in use and stay until the next run" if moved.in_use else ""
-    print(f"archived: {moved.payments:,} payments, {moved.refunds:,} refunds, {moved.events:,} events{in_use}")
-
-
-def unarchive_command(
-    payment_id: Annotated[list[int], typer.Argument(help="As many as there are to bring back.")],
-) -> None:
-    """Bring archived payments back into the live tables, so that they are listed and can be refunded again."""
-    try:
-        unarchive(load_tool_settings(), payment_id, print)
-    except (SettingsError, DatabaseConnectionError, MigrationError, ArchiveError) as error:
-        sys.exit(str(error))
-    except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {explain(error)}")
-
-
-if __name__ == "__main__":
-    typer.run(command)

@@ -1,4 +1,4 @@
-"""Fill the database with plausible payments: ``payments sample --count 400``.
+"""Fill the database with plausible payments.
 
 Amounts are skewed as real ones are, times cover some months up to now with the rhythm of days, about two in five
 payments failed, an order whose payment failed is often paid again, and some payments were refunded, wholly or in part.
@@ -8,29 +8,22 @@ The same seed and the same ``now`` give the same rows.
 import itertools
 import math
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
-from typing import Annotated
 
-import pymysql
-import typer
+from pymysql.cursors import Cursor
 
-from server.config.settings import SettingsError
+from server.config.settings import Settings
 from server.domain.events import EventKind
 from server.domain.money import MINOR_DIGITS
 from server.storage import outbox
-from server.storage.database.access import explain
-from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, print_line
-from tools.database.migration_files import MigrationError
-from tools.database.migrations import check_migrated
-from tools.database.stored_payments import TableNotEmpty, refuse_payments
-from tools.database.tool_settings import load_tool_settings
+from tools.database.connection import DatabaseConnection, print_line, transaction
+from tools.database.empty_tables import TablesNotEmpty, require_empty_tables
+from tools.database.migration_records import open_migrated
 
 DEFAULT_COUNT = 400
 DEFAULT_MONTHS = 6
@@ -166,7 +159,7 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
     Each batch of payments is one transaction with its refunds. ``say`` gets a line every five seconds.
 
     Raises:
-        TableNotEmpty: there are payments, live or archived, and ``only_if_empty``; nothing was inserted.
+        TablesNotEmpty: there are payments, live or archived, and ``only_if_empty``; nothing was inserted.
         pymysql.err.IntegrityError: the same ``seed`` and ``now`` were inserted before.
     """
     digits = MINOR_DIGITS[currency]
@@ -174,72 +167,60 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
     inserted = 0
     said_at = time.monotonic()
     while batch := list(itertools.islice(payments, _BATCH_ROWS)):
-        connection.begin()
-        try:
+        with transaction(connection), connection.cursor() as cursor:
             if only_if_empty and not inserted:
-                with connection.cursor() as cursor:
-                    refuse_payments(cursor)
-            _insert_batch(connection, batch, currency, digits)
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.commit()
+                require_empty_tables(cursor)
+            _insert_batch(cursor, batch, currency, digits)
         inserted += len(batch)
         if time.monotonic() - said_at > _PROGRESS_EVERY_SECONDS:
             say(f"{inserted:,} of {count:,} sample payments")
             said_at = time.monotonic()
 
 
-def _insert_batch(connection: DatabaseConnection, batch: list[SamplePayment], currency: str, digits: int) -> None:
+def _insert_batch(cursor: Cursor, batch: list[SamplePayment], currency: str, digits: int) -> None:
     def amount(minor: int) -> Decimal:
         return Decimal(minor).scaleb(-digits)
 
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            _INSERT_PAYMENT,
-            [
-                (
-                    payment.order_id,
-                    amount(payment.amount_minor),
-                    currency,
-                    payment.method,
-                    payment.has_succeeded,
-                    payment.reference,
-                    payment.create_time,
-                    payment.refunded_minor == payment.amount_minor,
-                    amount(payment.refunded_minor),
-                    CALLER,
-                    payment.request_id,
-                )
-                for payment in batch
-            ],
+    payments = [
+        (
+            payment.order_id,
+            amount(payment.amount_minor),
+            currency,
+            payment.method,
+            payment.has_succeeded,
+            payment.reference,
+            payment.create_time,
+            payment.refunded_minor == payment.amount_minor,
+            amount(payment.refunded_minor),
+            CALLER,
+            payment.request_id,
         )
-        cursor.execute(_SELECT_IDS, [CALLER, [payment.request_id for payment in batch]])
-        payment_ids = dict(cursor.fetchall())
-        refunded = [payment for payment in batch if payment.refunds]
-        refund_ids: dict[bytes, int] = {}
-        if refunded:
-            cursor.executemany(
-                _INSERT_REFUND,
-                [
-                    (
-                        payment_ids[payment.request_id],
-                        amount(refund.amount_minor),
-                        None if refund.is_rest else amount(refund.amount_minor),
-                        refund.reason,
-                        CALLER,
-                        refund.request_id,
-                        refund.create_time,
-                    )
-                    for payment in refunded
-                    for refund in payment.refunds
-                ],
-            )
-            made = [refund.request_id for payment in refunded for refund in payment.refunds]
-            cursor.execute(_SELECT_REFUND_IDS, [CALLER, made])
-            refund_ids = dict(cursor.fetchall())
-        changes = [change for payment in batch for change in _changes(payment, payment_ids, refund_ids, digits)]
-        cursor.execute(outbox.TELL, [outbox.made_up(sorted(changes, key=itemgetter(-1)))])
+        for payment in batch
+    ]
+    cursor.executemany(_INSERT_PAYMENT, payments)
+    cursor.execute(_SELECT_IDS, [CALLER, [payment.request_id for payment in batch]])
+    payment_ids = dict(cursor.fetchall())
+    refunds = [
+        (
+            payment_ids[payment.request_id],
+            amount(refund.amount_minor),
+            None if refund.is_rest else amount(refund.amount_minor),
+            refund.reason,
+            CALLER,
+            refund.request_id,
+            refund.create_time,
+        )
+        for payment in batch
+        for refund in payment.refunds
+    ]
+    refund_ids: dict[bytes, int] = {}
+    if refunds:
+        cursor.executemany(_INSERT_REFUND, refunds)
+        request_ids = [refund.request_id for payment in batch for refund in payment.refunds]
+        cursor.execute(_SELECT_REFUND_IDS, [CALLER, request_ids])
+        refund_ids = dict(cursor.fetchall())
+    changes = [change for payment in batch for change in _changes(payment, payment_ids, refund_ids, digits)]
+    cursor.execute(outbox.TELL, [outbox.made_up(sorted(changes, key=itemgetter(-1)))])
 
 
 def _changes(
@@ -308,52 +289,34 @@ def _request_id(chance: random.Random) -> bytes:
     return b"%032x" % chance.getrandbits(128)
 
 
-def load_sample_payments(
-    *, count: int, seed: int = DEFAULT_SEED, months: int = DEFAULT_MONTHS, only_if_empty: bool = False
+def load_sample_payments(  # noqa: PLR0913 - all but the first are named
+    settings: Settings,
+    *,
+    count: int,
+    seed: int = DEFAULT_SEED,
+    months: int = DEFAULT_MONTHS,
+    only_if_empty: bool = False,
+    say: Callable[[str], None] = print_line,
 ) -> None:
     """Insert ``count`` payments up to now into the database that the settings name, in their default currency.
 
     Raises:
-        MigrationError: the database is not migrated.
-        DatabaseConnectionError: no connection.
-        SettingsError: as ``load_tool_settings``.
+        SchemaOutdated: the database is not migrated.
     """
-    settings = load_tool_settings()
-    with closing(connect(settings)) as connection:
-        check_migrated(connection)
+    with open_migrated(settings, say=say) as connection:
         start = time.monotonic()
-        now = datetime.now(UTC)
         try:
             insert_sample_payments(
                 connection,
                 count,
                 seed,
-                now,
+                datetime.now(UTC),
                 months=months,
                 currency=settings.default_currency,
                 only_if_empty=only_if_empty,
+                say=say,
             )
-        except TableNotEmpty:
-            print_line("there are payments already: no sample payments made")
-            return
-        print_line(f"{count:,} sample payments made in {time.monotonic() - start:.1f} s")
-
-
-def command(
-    *,
-    count: Annotated[int, typer.Option(min=1, help="how many payments")] = DEFAULT_COUNT,
-    seed: Annotated[int, typer.Option(help="start of the chance")] = DEFAULT_SEED,
-    months: Annotated[int, typer.Option(min=1, help="how far back")] = DEFAULT_MONTHS,
-    if_empty: Annotated[bool, typer.Option("--if-empty", help="do nothing if there are payments")] = False,
-) -> None:
-    """Add plausible payments, as for a try-out."""
-    try:
-        load_sample_payments(count=count, seed=seed, months=months, only_if_empty=if_empty)
-    except (MigrationError, DatabaseConnectionError, SettingsError) as error:
-        sys.exit(str(error))
-    except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {explain(error)}")
-
-
-if __name__ == "__main__":
-    typer.run(command)
+        except TablesNotEmpty:
+            say("there are payments already: no sample payments made")
+        else:
+            say(f"{count:,} sample payments made in {time.monotonic() - start:.1f} s")

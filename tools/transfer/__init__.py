@@ -1,4 +1,4 @@
-"""Payments and refunds in and out of files: CSV and Parquet, records, and how they become rows of tables.
+"""The import and export of payments and refunds. ``files`` knows CSV and Parquet, ``tables`` the database.
 
-It serves ``payments import`` and ``payments export``; the service never uses it.
+Only ``payments import`` and ``payments export`` use it, never the service.
 """

@@ -13,12 +13,6 @@ SELECT_CHARGE_BY_REQUEST = f"""
 SELECT_PAYMENT = f"SELECT {PAYMENT} FROM payments_archive p WHERE p.payment_id = %s"
 """By the primary key."""
 
-SELECT_REFUND_BY_REQUEST = f"""
-    SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
-    WHERE r.caller = %s AND r.request_id = %s
-"""
-"""refunds_archive_by_request, at most one row."""
-
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
     WHERE r.payment_id = %s AND r.status <> 0 ORDER BY r.refund_id DESC LIMIT 1

@@ -7,8 +7,8 @@ from tests.support.databases import settings_of
 from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
-from tools.operations.doctor import examine
-from tools.operations.findings import Level
+from tools.operations.doctor.check_result import Level
+from tools.operations.doctor.examination import examine
 
 
 def test_both_name_the_setting_and_what_to_do(tmp_path: Path) -> None:

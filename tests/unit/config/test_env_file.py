@@ -10,7 +10,7 @@ from server.config import env_file
 from server.config.settings import Settings, SettingsError, load_settings
 from tests.support import programs
 from tests.support.programs import ROOT
-from tools.database.tool_settings import named_settings
+from tools.database.settings import named_settings
 
 NAMES = [name.upper() for name in Settings.model_fields]
 

@@ -1,0 +1,28 @@
+"""How times in options are read."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tools.cli import options
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2025-02-07", "2025-02-07T00:00:00", "2025-02-07T23:59:59.999999"),
+        (" 2025-02-07 ", "2025-02-07T00:00:00", "2025-02-07T23:59:59.999999"),
+        ("9999-12-31", "9999-12-31T00:00:00", "9999-12-31T23:59:59.999999"),
+        ("2025-02-07T05:28", "2025-02-07T05:28:00", "2025-02-07T05:28:00"),
+        ("2025-02-07 00:00:00", "2025-02-07T00:00:00", "2025-02-07T00:00:00"),
+        ("2025-02-07T05:28:54.25Z", "2025-02-07T05:28:54.250000", "2025-02-07T05:28:54.250000"),
+        ("2025-02-07T05:28:54+05:30", "2025-02-06T23:58:54", "2025-02-06T23:58:54"),
+        ("7d", "2026-02-25T12:00:00", "2026-02-25T12:00:00"),
+    ],
+)
+def test_a_date_is_a_whole_day_and_a_time_is_exact(text: str, first: str, last: str) -> None:
+    found = (options.time("--since", text, NOW), options.last_time("--until", text, NOW))
+
+    assert found == (datetime.fromisoformat(first + "+00:00"), datetime.fromisoformat(last + "+00:00"))

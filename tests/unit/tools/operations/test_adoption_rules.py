@@ -1,0 +1,13 @@
+"""The rules for adopted payments, and the document that has them."""
+
+from pathlib import Path
+
+from tools.operations.doctor.adoption_rules import ADOPTION_RULES
+
+
+def test_the_document_has_the_rules() -> None:
+    text = Path("docs/adoption.md").read_text()
+
+    for rule in ADOPTION_RULES:
+        assert f"| {rule.name} | `{rule.condition}` | {rule.served} | {rule.advice} |\n" in text
+    assert text.count("\n| ") == len(ADOPTION_RULES) + 2

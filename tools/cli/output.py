@@ -1,0 +1,106 @@
+"""Payments, refunds and other rows on standard output: as tables for people, as JSON for programs."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from payments import Payment, PaymentDetails, Refund, RefundResult
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_UNFITTED_COLUMNS = 200
+"""The width of a table that no terminal shows, such as one in a file: enough for every column."""
+
+_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "PENDING": "yellow"}
+
+
+def print_json(shown: Payment | RefundResult | PaymentDetails | Mapping[str, object]) -> None:
+    """Print an object on one line: amounts as exact strings, times in UTC in the format of RFC 3339."""
+    values = shown if isinstance(shown, Mapping) else dataclasses.asdict(shown)
+    print(json.dumps(values, default=_json_value, ensure_ascii=False))
+
+
+def print_payments(payments: Iterable[Payment]) -> None:
+    """Print payments as a table."""
+    table = _table("payment", "order", "amount", "method", "status", "refunded", "reference", "time (UTC)")
+    for it in payments:
+        table.add_row(
+            _text(it.payment_id),
+            _text(it.order_id),
+            _amount(it.amount, it.currency),
+            _text(it.other_method or it.method),
+            Text(it.status, _STYLES.get(it.status, "")),
+            _amount(it.refunded_amount, None) if it.refunded_amount else Text(""),
+            _text(it.reference),
+            _text(shown_time(it.create_time)),
+        )
+    _print(table)
+
+
+def print_refunds(refunds: Iterable[Refund]) -> None:
+    """Print refunds as a table, if there are any."""
+    table = _table("refund", "of payment", "amount", "status", "reason", "time (UTC)")
+    for it in refunds:
+        table.add_row(
+            _text(it.refund_id),
+            _text(it.payment_id),
+            _amount(it.amount, it.currency),
+            Text(it.status, _STYLES.get(it.status, "")),
+            _text(it.reason),
+            _text(shown_time(it.create_time)),
+        )
+    if table.row_count:
+        _print(table)
+
+
+def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print texts as a table."""
+    table = _table(*names)
+    for row in rows:
+        table.add_row(*map(_text, row))
+    _print(table)
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in {"amount", "refunded"} else "left", no_wrap=name != "reason")
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=_UNFITTED_COLUMNS)
+    console.print(table)
+
+
+def _text(value: object) -> Text:
+    """Return a value without control characters, which text of earlier systems may hold, for a terminal."""
+    return Text(
+        "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
+    )
+
+
+def _amount(amount: Decimal | None, currency: str | None) -> Text:
+    return _text("" if amount is None else f"{amount:,f} {currency or ''}".rstrip())
+
+
+def shown_time(time: datetime | None) -> str:
+    """Return a time in UTC for people; an empty text for None."""
+    return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _json_value(value: object) -> str:
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    msg = f"no JSON for {type(value).__name__}"
+    raise TypeError(msg)

@@ -1,0 +1,86 @@
+"""Copy the database to a file while it is in use.
+
+The copy is of one moment: the database's own program reads every table in one snapshot, and nobody waits for it. What
+was acknowledged before it began is in it. ``docs/backup.md`` has the whole of it; ``restore`` is the way back.
+"""
+
+from contextlib import closing
+from pathlib import Path
+
+from server.config.database import DatabaseSettings
+from tools.database.connection import DatabaseConnection, connect, execute, is_mariadb
+from tools.database.locks import BACKUP_LOCK, lock_if_free, lock_name
+from tools.database.migration_records import applied_version
+from tools.operations.backup.backup_file import (
+    Backup,
+    BackupError,
+    Origin,
+    new_backup_file,
+    read_backup,
+    write_backup,
+)
+from tools.operations.backup.client_programs import DUMP, ClientProgram, find_program, login_options, reading_from
+
+_DUMP_OPTIONS = (
+    "--single-transaction",
+    "--skip-lock-tables",
+    "--quick",
+    "--hex-blob",
+    "--default-character-set=utf8mb4",
+    "--no-tablespaces",
+    "--skip-triggers",
+    # A copy that is loaded by hand into a database with tables fails, rather than to drop them.
+    "--skip-add-drop-table",
+    # These need rights that the account of a restore need not have.
+    "--skip-add-locks",
+    "--skip-disable-keys",
+    "--no-autocommit",
+)
+_MYSQL_DUMP_OPTIONS = (
+    "--column-statistics=0",  # MariaDB has no such table
+    "--set-gtid-purged=OFF",  # or all tables are locked for a moment, and only an administrator can load the copy
+)
+
+_NEEDED_TABLES = frozenset({"payments", "refunds", "schema_migrations"})
+
+
+def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = False) -> Backup:
+    """Write the database to a new file, read the file again, and return what is in it.
+
+    ``with_position`` notes in it where the binary log was at its moment; the account needs more rights for that.
+
+    There is no new file when this raises.
+
+    Raises:
+        BackupError: the database is not this service's, this account may not read it, or the copy is not whole.
+        ClientProgramError: the database's client program is not there, or failed.
+    """
+    with closing(connect(settings)) as connection:
+        origin = _origin(connection, settings.mysql_db)
+        program = find_program(DUMP, for_mariadb=is_mariadb(origin.server))
+        # `payments archive` waits for it; a second backup does no harm, and goes without.
+        with lock_if_free(connection, lock_name(BACKUP_LOCK, settings.mysql_db)), new_backup_file(path) as (file, part):
+            with login_options(settings, program) as login:
+                options = _options(program, with_position=with_position)
+                with reading_from([str(program.path), login, *options, settings.mysql_db]) as lines:
+                    written = write_backup(file, lines, origin)
+            file.flush()
+            if read_backup(part) != written:
+                raise BackupError(f"{path} cannot be read as it was written: look at the disk")
+    return written
+
+
+def _origin(connection: DatabaseConnection, database: str) -> Origin:
+    tables = {str(table) for (table,) in execute(connection, "SHOW TABLES")}
+    missing = ", ".join(sorted(_NEEDED_TABLES - tables))
+    if missing:
+        raise BackupError(f"{database} has no {missing} that this account may read: nothing to back up")
+    ((version, begun_at),) = execute(connection, "SELECT VERSION(), CAST(UTC_TIMESTAMP(6) AS CHAR)")
+    return Origin(database, version, applied_version(connection), begun_at)
+
+
+def _options(program: ClientProgram, *, with_position: bool) -> list[str]:
+    options = [*_DUMP_OPTIONS, *(() if program.is_mariadb else _MYSQL_DUMP_OPTIONS)]
+    if with_position:
+        options.append("--master-data=2" if program.is_mariadb else "--source-data=2")
+    return options

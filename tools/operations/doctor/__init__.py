@@ -1,0 +1,1 @@
+"""The checks of ``payments doctor``. They change nothing, and each result says what to do about a problem."""

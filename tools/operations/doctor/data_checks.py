@@ -1,0 +1,179 @@
+"""Checks of what is in the database: migrations, indexes, the event stream, pending payments, and rows."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from server.storage import schema_check
+from tools.database.connection import DatabaseConnection, execute
+from tools.database.migration_files import MigrationError, load_migrations
+from tools.database.migration_records import applied_version, check_records, read_records
+from tools.operations.doctor.adoption_rules import count_adopted
+from tools.operations.doctor.check_result import CheckResult, Level
+
+_LONG_LAG_SECONDS = 10.0
+"""A working relay numbers a change within a second."""
+
+_LONG_PENDING_SECONDS = 900.0
+
+_INDEXES = """
+    SELECT table_name, index_name, MIN(non_unique), GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', ')
+    FROM information_schema.statistics WHERE table_schema = DATABASE() GROUP BY table_name, index_name
+"""
+_NAMED_INDEXES = {
+    ("payments", "payments_by_request"): "caller, request_id",
+    ("payments", "payments_by_time"): "created_at, payment_id",
+    ("payments", "payments_by_order"): "order_id, created_at, payment_id",
+    ("payments", "payments_by_method"): "method, created_at, payment_id, status",
+    ("payments", "payments_by_status"): "status, created_at, payment_id, method",
+    ("refunds", "refunds_by_request"): "caller, request_id",
+    ("refunds", "refunds_by_payment"): "payment_id, refund_id",
+    ("payments_archive", "payments_archive_by_request"): "caller, request_id",
+    ("refunds_archive", "refunds_archive_by_request"): "caller, request_id",
+}
+"""The queries name these; an index may have more columns."""
+
+_UNIQUE_INDEXES = (
+    ("payments", "payment_id"),
+    ("payments", "reference"),
+    ("payments", "caller, request_id"),
+    ("refunds", "caller, request_id"),
+    ("payments_archive", "payment_id"),
+    ("payments_archive", "caller, request_id"),
+    ("refunds_archive", "caller, request_id"),
+)
+"""These reject duplicates, under any name."""
+
+_REFUND_SUMS = """
+    (SELECT payment_id, SUM(amount) AS sum FROM refunds WHERE status IS NULL OR status <> 0 GROUP BY payment_id) r
+    ON r.payment_id = p.payment_id
+"""
+_OVER_REFUNDED = f"""
+    SELECT COUNT(*), MIN(p.payment_id) FROM payments p JOIN {_REFUND_SUMS}
+    WHERE r.sum > IF(p.refunded <> 0, COALESCE(p.amount, 0), p.refunded_amount)
+"""  # noqa: S608 - constants
+_UNRECORDED_REFUNDS = f"""
+    SELECT COUNT(*), MIN(p.payment_id) FROM payments p LEFT JOIN {_REFUND_SUMS}
+    WHERE p.refunded_amount > COALESCE(r.sum, 0)
+"""  # noqa: S608 - constants
+_OLDEST_IN_OUTBOX = """
+    SELECT TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) / 1000000 FROM payment_outbox
+    ORDER BY outbox_id LIMIT 1
+"""
+_PENDING_REQUESTS = """
+    SELECT kind, COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(created_at), UTC_TIMESTAMP(6)) / 1000000, MAX(attempts)
+    FROM processor_requests GROUP BY kind
+"""
+_PENDING_PAYMENTS = """
+    SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(p.created_at), UTC_TIMESTAMP(6)) / 1000000 FROM payments p
+    WHERE p.status IS NULL AND NOT EXISTS (SELECT 1 FROM processor_requests q WHERE q.payment_id = p.payment_id)
+"""
+"""Pending payments whose outcome nobody asks the processor for."""
+
+
+def migrations(connection: DatabaseConnection) -> CheckResult:
+    """Compare the applied migrations with the files."""
+    subject = "migrations"
+    try:
+        files, records = load_migrations(), read_records(connection)
+        check_records(files, records)
+        schema_check.require_version(applied_version(connection))
+    except (MigrationError, schema_check.SchemaOutdated) as error:
+        return CheckResult(Level.PROBLEM, subject, str(error))
+    waiting = [(record.version, record.name) for record in records.values() if record.applied_at is None]
+    waiting += [(migration.version, migration.name) for migration in files if migration.version not in records]
+    if waiting:
+        names = ", ".join(sorted({f"{version:04d}_{name}" for version, name in waiting}))
+        return CheckResult(
+            Level.WARNING, subject, f"not applied, or not known to be: {names}", "Run `payments migrate`."
+        )
+    return CheckResult(Level.OK, subject, f"all {len(files)} are applied")
+
+
+def stream(connection: DatabaseConnection) -> Iterator[CheckResult]:
+    """Measure the lag of the event stream: the committed changes that the relay has not numbered."""
+    ((waiting,),) = execute(connection, "SELECT COUNT(*) FROM payment_outbox")
+    oldest = execute(connection, _OLDEST_IN_OUTBOX)
+    lag_seconds = max(0.0, float(oldest[0][0])) if oldest else 0.0
+    values = {"outbox_rows": int(waiting), "lag_seconds": round(lag_seconds, 3)}
+    if lag_seconds > _LONG_LAG_SECONDS:
+        text = f"{waiting:,} changes wait to be told, the oldest for {lag_seconds:.0f} s"
+        advice = "A running service moves them on: does its log say relay_failed, or database_unavailable?"
+        yield CheckResult(Level.WARNING, "stream", text, advice, values)
+    else:
+        yield CheckResult(Level.OK, "stream", f"{waiting:,} changes wait to be told", values=values)
+
+
+def pending(connection: DatabaseConnection) -> Iterator[CheckResult]:
+    """Look for payments and refunds that have been pending for long."""
+    values: dict[str, float | str]
+    ((lost, lost_seconds),) = execute(connection, _PENDING_PAYMENTS)
+    if lost:
+        text = f"{lost:,} payments that nobody asks about, the oldest for {_duration(lost_seconds)}"
+        values = {"payments": int(lost), "oldest_seconds": float(lost_seconds or 0)}
+        yield CheckResult(Level.NOTE, "pending", text, "Find out at the processor what became of them.", values)
+    rows = execute(connection, _PENDING_REQUESTS)
+    for kind, count, age_seconds, attempts in rows:
+        text = f"{count:,} {kind}s at the processor, the oldest for {_duration(age_seconds)}, tried {attempts} times"
+        values = {"kind": str(kind), "requests": int(count), "oldest_seconds": float(age_seconds)}
+        if age_seconds > _LONG_PENDING_SECONDS:
+            advice = "A service asks again about them: what does its log say of the processor?"
+            yield CheckResult(Level.WARNING, "pending", text, advice, values)
+        else:
+            yield CheckResult(Level.OK, "pending", text, values=values)
+    if not rows:
+        yield CheckResult(Level.OK, "pending", "nothing is at the processor", values={"requests": 0})
+
+
+def indexes(connection: DatabaseConnection) -> Iterator[CheckResult]:
+    """Check that the tables have the indexes that the queries and the rules need."""
+    rows = execute(connection, _INDEXES)
+    named = {(table, name): columns for table, name, _, columns in rows}
+    unique = {(table, columns) for table, _, non_unique, columns in rows if not non_unique}
+    missing = [
+        f"{name} ON {table} ({needed})"
+        for (table, name), needed in _NAMED_INDEXES.items()
+        if not named.get((table, name), "").startswith(needed)
+    ]
+    missing += [
+        f"a unique one ON {table} ({columns})" for table, columns in _UNIQUE_INDEXES if (table, columns) not in unique
+    ]
+    if missing:
+        advice = "Create them as the files in migrations/ do; without them calls fail, or are slow, or let doubles in."
+        yield CheckResult(Level.PROBLEM, "indexes", f"missing: {'; '.join(missing)}", advice)
+    else:
+        yield CheckResult(Level.OK, "indexes", "all are there")
+
+
+def refunds(connection: DatabaseConnection) -> Iterator[CheckResult]:
+    """Compare the refunds with what their payments count as refunded. Scans both tables."""
+    ((over, first_over),) = execute(connection, _OVER_REFUNDED)
+    ((unrecorded, first_unrecorded),) = execute(connection, _UNRECORDED_REFUNDS)
+    if over:
+        text = f"{over:,} payments, the first {first_over}, have refunds of more than counts as refunded"
+        yield CheckResult(
+            Level.PROBLEM, "refunds", text, "Somebody changed the tables by hand; compare with the processor."
+        )
+    if unrecorded:
+        text = f"{unrecorded:,} payments, the first {first_unrecorded}, count as more refunded than their refunds are"
+        yield CheckResult(Level.WARNING, "refunds", text, "Import the refunds that are missing (`payments import`).")
+    if not over and not unrecorded:
+        yield CheckResult(Level.OK, "refunds", "they add up")
+
+
+def payments(connection: DatabaseConnection) -> Iterator[CheckResult]:
+    """Count the adopted payments that this service would not have written. Scans the table."""
+    found = [(rule, count) for rule, count in count_adopted(connection) if count]
+    for rule, count in found:
+        yield CheckResult(Level.NOTE, "payments", f"{count:,} with {rule.name}. {rule.served}", rule.advice)
+    if not found:
+        yield CheckResult(Level.OK, "payments", "none that this service would not have written")
+
+
+def _duration(seconds: Decimal | None) -> str:
+    """Return an age for people; None is that of a payment without a time."""
+    if seconds is None:
+        return "no known time"
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} s"

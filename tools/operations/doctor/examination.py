@@ -1,0 +1,79 @@
+"""Run the checks of ``payments doctor`` that need the settings and the database."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pymysql
+from pymysql.constants import ER
+
+from server.config.exposure import check_exposure
+from server.config.settings import Settings, SettingsError
+from server.storage.database.access import address
+from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute
+from tools.operations.doctor import data_checks, server_checks
+from tools.operations.doctor.check_result import CheckResult, Level
+
+_CONNECT_TIMEOUT_SECONDS = 5.0
+"""Shorter than the service's, because whoever runs the doctor waits for it."""
+
+_LOCK_TIMEOUT_SECONDS = 2
+
+
+def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckResult]:
+    """Check the settings and the database that they name; without ``with_rows``, don't scan whole tables."""
+    yield CheckResult(
+        Level.OK, "settings", f"{settings.mysql_user} at {address(settings)}, database {settings.mysql_db}"
+    )
+    yield _callers(settings)
+    wait_seconds = min(_CONNECT_TIMEOUT_SECONDS, settings.mysql_startup_timeout_seconds)
+    try:
+        connection = connect(
+            settings.model_copy(update={"mysql_startup_timeout_seconds": wait_seconds}), say=lambda _: None
+        )
+    except DatabaseConnectionError as error:
+        advice = "Start the database, or set MYSQL_HOST, MYSQL_PORT, MYSQL_USER, MYSQL_PASSWORD and MYSQL_DB to it."
+        yield CheckResult(Level.PROBLEM, "database", str(error), advice)
+        return
+    with closing(connection):
+        execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_TIMEOUT_SECONDS}")
+        yield server_checks.version(connection)
+        migrations = data_checks.migrations(connection)
+        yield migrations
+        yield from _server_results(connection, settings)
+        if migrations.level is not Level.PROBLEM:
+            yield from _data_results(connection, with_rows=with_rows)
+
+
+def _callers(settings: Settings) -> CheckResult:
+    subject = "callers"
+    try:
+        check_exposure(settings)
+    except SettingsError as error:
+        return CheckResult(Level.PROBLEM, subject, str(error), "`payments serve` does not start before.")
+    roles = ", ".join(sorted(settings.anonymous_roles)) or "nothing"
+    return CheckResult(Level.OK, subject, f"those who do not say who they are may do: {roles}")
+
+
+def _server_results(connection: DatabaseConnection, settings: Settings) -> Iterator[CheckResult]:
+    yield server_checks.clock(connection)
+    yield server_checks.pool(connection, settings.mysql_pool_max)
+    yield server_checks.durability(connection)
+    yield from server_checks.locks(connection)
+    yield server_checks.replication(connection)
+    yield server_checks.transactions(connection)
+    yield server_checks.sizes(connection, is_local=settings.mysql_socket is not None)
+
+
+def _data_results(connection: DatabaseConnection, *, with_rows: bool) -> Iterator[CheckResult]:
+    checks = [data_checks.indexes, data_checks.stream, data_checks.pending]
+    if with_rows:
+        checks += [data_checks.refunds, data_checks.payments]
+    for check in checks:
+        try:
+            yield from check(connection)
+        except pymysql.err.OperationalError as error:
+            if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
+                raise
+            text = f"waited for more than {_LOCK_TIMEOUT_SECONDS} s for a lock on a table that it reads"
+            advice = "SHOW FULL PROCESSLIST says who alters or locks it, or holds it up with a transaction."
+            yield CheckResult(Level.PROBLEM, check.__name__, text, advice)

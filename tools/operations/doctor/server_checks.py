@@ -1,0 +1,168 @@
+"""Checks of the database server: its version, clock, settings, sessions and disk. Each is a few small queries."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.constants import ER
+from pymysql.cursors import DictCursor
+
+from server.storage.database.server_settings import SELECT_SERVER_SETTINGS, risky_settings
+from tools.database.connection import DatabaseConnection, execute, is_mariadb
+from tools.operations.doctor.check_result import CheckResult, Level
+
+_MIN_VERSIONS = {"MariaDB": (10, 6), "MySQL": (8, 0)}
+
+_MAX_CLOCK_DIFFERENCE_SECONDS = 2.0
+"""The service sets the times of payments, the database those of migrations and of the replaced service's payments."""
+
+_LONG_TRANSACTION_SECONDS = 60.0
+_MIN_FREE_SHARE = 0.1
+_SHOWN_TABLES = 4
+_MEBIBYTE = 1 << 20
+
+_DENIED = frozenset({ER.SPECIFIC_ACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR})
+
+_TRANSACTIONS = """
+    SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.innodb_trx
+    WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) ORDER BY trx_started
+"""
+_SIZES = """
+    SELECT table_name, data_length + index_length, table_rows FROM information_schema.tables
+    WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY 2 DESC
+"""
+
+
+def version(connection: DatabaseConnection) -> CheckResult:
+    """Check that the server's version is supported."""
+    ((text,),) = execute(connection, "SELECT VERSION()")
+    product = "MariaDB" if is_mariadb(text) else "MySQL"
+    found = re.search(r"(\d+)\.(\d+)", text)
+    assert found is not None
+    if (int(found[1]), int(found[2])) < _MIN_VERSIONS[product]:
+        advice = "Upgrade it to MariaDB 10.6 or MySQL 8.0, or later."
+        return CheckResult(Level.PROBLEM, "database", f"{product} {text} is too old", advice)
+    return CheckResult(Level.OK, "database", f"{product} {text}")
+
+
+def clock(connection: DatabaseConnection) -> CheckResult:
+    """Compare the server's clock with this machine's."""
+    before = datetime.now(UTC)
+    ((database_time,),) = execute(connection, "SELECT UTC_TIMESTAMP(6)")
+    database_time = database_time.replace(tzinfo=UTC)
+    after = datetime.now(UTC)
+    # The server read its clock at some moment between these two.
+    difference_seconds = max((database_time - after).total_seconds(), (before - database_time).total_seconds(), 0.0)
+    values = {"difference_seconds": round(difference_seconds, 6)}
+    if difference_seconds > _MAX_CLOCK_DIFFERENCE_SECONDS:
+        text = f"the database's differs from this machine's by {difference_seconds:.1f} s"
+        return CheckResult(Level.WARNING, "clock", text, "Have both follow the same time servers (NTP).", values)
+    return CheckResult(Level.OK, "clock", "the database's and this machine's agree", values=values)
+
+
+def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
+    """Check that the server accepts as many connections as a replica may open."""
+    ((connections, user_connections),) = execute(connection, "SELECT @@max_connections, @@max_user_connections")
+    most = min(int(connections), int(user_connections) or int(connections))
+    if pool_max >= most:
+        text = f"MYSQL_POOL_MAX is {pool_max}, the database lets in {most}"
+        advice = "Lower MYSQL_POOL_MAX, or raise the database's max_connections (or max_user_connections)."
+        return CheckResult(Level.PROBLEM, "pool", text, advice)
+    # One more than the pool has, for health; and one is left for tools and people.
+    replica = pool_max + 1
+    text = f"{replica} connections a replica at most; the database lets in {most}"
+    return CheckResult(Level.OK, "pool", f"{text}: enough for {(most - 1) // replica} replicas")
+
+
+def durability(connection: DatabaseConnection) -> CheckResult:
+    """Check that a commit is on disk before it is acknowledged."""
+    ((flush, sync, log),) = execute(connection, "SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@log_bin")
+    loose = [] if flush == 1 else [f"innodb_flush_log_at_trx_commit is {flush}"]
+    if log and sync != 1:
+        loose.append(f"sync_binlog is {sync}")
+    if loose:
+        text = f"{' and '.join(loose)}: a crash of its machine can lose payments that were answered"
+        advice = "Set both to 1, unless the storage makes up for it."
+        return CheckResult(Level.WARNING, "durability", text, advice)
+    return CheckResult(Level.OK, "durability", "a commit is on disk when it is answered")
+
+
+def locks(connection: DatabaseConnection) -> Iterator[CheckResult]:
+    """Check the settings with which one locked row holds up more than those who need it."""
+    risky = list(risky_settings(execute(connection, SELECT_SERVER_SETTINGS)))
+    for setting in risky:
+        text = f"{setting.name} is {setting.value}: {setting.effect}"
+        yield CheckResult(Level.WARNING, "locks", text, setting.advice)
+    if not risky:
+        yield CheckResult(Level.OK, "locks", "a locked row holds up only those who need it")
+
+
+def replication(connection: DatabaseConnection) -> CheckResult:
+    """Check that the server takes writes and is not a replica."""
+    ((read_only,),) = execute(connection, "SELECT @@read_only")
+    is_read_only = str(read_only).upper() not in {"0", "OFF"}
+    status = _replica_status(connection)
+    values: dict[str, float | str] = {"read_only": int(is_read_only), "is_replica": int(status is not None)}
+    if is_read_only:
+        text = "the database is read-only: charges and refunds are refused"
+        advice = "Set MYSQL_HOST to the one that is written to, or SET GLOBAL read_only = 0 where this is to be it."
+        return CheckResult(Level.PROBLEM, "replication", text, advice, values)
+    if status is not None:
+        behind = status.get("Seconds_Behind_Master", status.get("Seconds_Behind_Source"))
+        values["behind_seconds"] = -1 if behind is None else int(behind)
+        text = f"the database is a replica, {'stopped' if behind is None else f'{behind} s behind'}, and takes writes"
+        return CheckResult(
+            Level.WARNING, "replication", text, "Two that are written to part ways: write to one.", values
+        )
+    return CheckResult(Level.OK, "replication", "the database takes writes, and follows no other", values=values)
+
+
+def _replica_status(connection: DatabaseConnection) -> dict[str, Any] | None:
+    try:
+        with connection.cursor(DictCursor) as cursor:
+            cursor.execute("SHOW REPLICA STATUS")
+            return cursor.fetchone()
+    except pymysql.err.MySQLError as error:
+        if error.args[0] not in _DENIED | {ER.PARSE_ERROR}:
+            raise
+        return None
+
+
+def transactions(connection: DatabaseConnection) -> CheckResult:
+    """Look for transactions that have been open for long, because everybody waits for the rows that they locked."""
+    try:
+        ages = dict(execute(connection, _TRANSACTIONS))
+    except pymysql.err.MySQLError as error:
+        if error.args[0] not in _DENIED:
+            raise
+        return CheckResult(Level.NOTE, "transactions", "this account may not see those of others: that takes PROCESS")
+    values = {"transactions": len(ages), "oldest_seconds": int(max(ages.values(), default=0))}
+    long = [f"{session} ({age} s)" for session, age in ages.items() if age > _LONG_TRANSACTION_SECONDS]
+    if long:
+        text = f"sessions with a transaction open for more than {_LONG_TRANSACTION_SECONDS:.0f} s: {', '.join(long)}"
+        advice = (
+            "SHOW FULL PROCESSLIST says whose they are; KILL with the number ends one. A backup is one, and harmless."
+        )
+        return CheckResult(Level.WARNING, "transactions", text, advice, values)
+    return CheckResult(Level.OK, "transactions", f"{len(ages)} are open, none for long", values=values)
+
+
+def sizes(connection: DatabaseConnection, *, is_local: bool) -> CheckResult:
+    """Measure the tables and, for a server on this machine, the free space on its disk."""
+    rows = [(str(name), int(size or 0)) for name, size, _ in execute(connection, _SIZES)]
+    largest = ", ".join(f"{name} {size / _MEBIBYTE:,.0f} MiB" for name, size in rows[:_SHOWN_TABLES])
+    values: dict[str, float | str] = {f"{name}_bytes": size for name, size in rows}
+    text = f"{sum(size for _, size in rows) / _MEBIBYTE:,.0f} MiB in all: {largest}"
+    ((data_folder,),) = execute(connection, "SELECT @@datadir")
+    if is_local and Path(data_folder).is_dir():
+        disk = shutil.disk_usage(data_folder)
+        values |= {"disk_free_bytes": disk.free, "disk_bytes": disk.total}
+        text += f"; {disk.free / _MEBIBYTE:,.0f} MiB free on its disk"
+        if disk.free < _MIN_FREE_SHARE * disk.total:
+            advice = "A full disk stops every write: make room (docs/retention.md), or a larger disk."
+            return CheckResult(Level.WARNING, "sizes", text, advice, values)
+    return CheckResult(Level.OK, "sizes", text, values=values)

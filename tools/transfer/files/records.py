@@ -1,0 +1,304 @@
+"""Payments and refunds as CSV records: their columns, and how a record becomes a row of a table.
+
+The legacy CSV has the first seven columns of ``PAYMENT_COLUMNS``; an export has all of them. In an export, a payment
+without a caller is an adopted one, and may be as odd as an adopted table lets it be: everything else must be a payment
+that could have been made.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+from decimal import Decimal
+
+from server.domain.errors import InvalidValue
+from server.domain.identifiers import MAX_REQUEST_ID_LENGTH, RequestKey
+from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money, positive
+from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH, identifier, reason
+from tools.transfer.files import csv_values as values
+from tools.transfer.files.csv_records import CsvError
+from tools.transfer.files.csv_values import Read, Value
+
+Row = dict[str, Value]
+"""Values by the columns of a table."""
+
+Problem = tuple[str, str]
+"""A field, and what is allowed in it."""
+
+PAYMENT_COLUMNS = (
+    "payment_id",
+    "order_id",
+    "amount",
+    "method",
+    "status",
+    "reference",
+    "created_at",
+    "refunded",
+    "currency",
+    "refunded_amount",
+    "requested_method",
+    "caller",
+    "request_id",
+)
+REFUND_COLUMNS = (
+    "refund_id",
+    "payment_id",
+    "amount",
+    "requested_amount",
+    "status",
+    "reason",
+    "caller",
+    "request_id",
+    "created_at",
+)
+
+REJECT_COLUMNS = ("reject_line", "reject_field", "reject_reason", "reject_text")
+"""What a reject file has besides; passed over, so that a reject file can be mended and imported."""
+
+_NEEDED_OF_PAYMENTS = ("order_id", "amount", "method", "status", "created_at")
+_MAX_ROW_ID = 2**62
+"""Leaves ids for the rows to come: the database numbers them from the largest one on, and has none beyond 2**63 - 1."""
+
+_MAX_METHOD_LENGTH = 255
+_MAX_CALLER_BYTES = 255
+
+
+class InvalidRecord(Exception):
+    """A record breaks rules."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the problems, at least one."""
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+
+class RecordForm:
+    """Reads the records of a file: each field by the reader of its column, then a check of the whole row.
+
+    ``columns`` are those of the table that the file has, in the file's order.
+    """
+
+    def __init__(
+        self, header: Sequence[str], readers: Mapping[str, Read], check: Callable[[Row], list[Problem]]
+    ) -> None:
+        """Read fields under ``header`` by ``readers``, then ``check`` the row."""
+        self.columns = tuple(column for column in header if column not in REJECT_COLUMNS)
+        self._fields = tuple(
+            (place, column, readers[column]) for place, column in enumerate(header) if column not in REJECT_COLUMNS
+        )
+        self._check = check
+
+    def row(self, fields: Sequence[str]) -> Row:
+        """Return the row that a record is, from as many fields as there are columns.
+
+        Raises:
+            InvalidRecord: it breaks rules.
+        """
+        try:
+            row = {column: read(fields[place]) for place, column, read in self._fields}
+        except InvalidValue:
+            raise InvalidRecord(self._problems(fields)) from None
+        if problems := self._check(row):
+            raise InvalidRecord(problems)
+        return row
+
+    def _problems(self, fields: Sequence[str]) -> list[Problem]:
+        problems = []
+        for place, column, read in self._fields:
+            try:
+                read(fields[place])
+            except InvalidValue as error:
+                problems.append((column, error.description))
+        return problems
+
+
+def is_refunds(header: Sequence[str]) -> bool:
+    """Tell whether a file with this header has refunds, not payments."""
+    return "refund_id" in header
+
+
+def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> RecordForm:
+    """Return how payments under ``header`` are read.
+
+    ``default_currency`` is for payments without a currency, ``zone`` for times without an offset.
+
+    Raises:
+        CsvError: the header lacks a column, has one twice, or one that is unknown.
+    """
+    _check_header(header, PAYMENT_COLUMNS, _NEEDED_OF_PAYMENTS)
+    if not {"payment_id", "reference"}.intersection(header):
+        raise CsvError("the header must have the column payment_id or reference, by which a payment is known")
+    if len({"caller", "request_id"}.intersection(header)) == 1:
+        raise CsvError("the header must have both of the columns caller and request_id, or neither")
+    is_export = "caller" in header
+    optional = values.optional
+    time = values.time_in(zone)
+    is_in_default_currency = not {"currency", "refunded_amount", "caller"}.intersection(header)
+    amount: Read = _charged_amount_reader(default_currency) if is_in_default_currency else values.decimal
+    method: Read = values.exact_text(_MAX_METHOD_LENGTH) if is_export else values.printable_text(_MAX_METHOD_LENGTH)
+    reference: Read = (
+        values.exact_text(MAX_REFERENCE_LENGTH) if is_export else values.printable_text(MAX_REFERENCE_LENGTH)
+    )
+    readers: dict[str, Read] = {
+        "payment_id": optional(_row_id),
+        "order_id": values.integer if is_export else _identifier,
+        "amount": optional(amount) if is_export else amount,
+        "method": method,
+        "status": values.status,
+        "reference": optional(reference),
+        "created_at": optional(time) if is_export else time,
+        "refunded": values.flag,
+        "currency": _currency_reader(default_currency),
+        "refunded_amount": values.decimal,
+        "requested_method": optional(values.chargeable_method),
+        "caller": optional(values.key(_MAX_CALLER_BYTES)),
+        "request_id": optional(values.key(MAX_REQUEST_ID_LENGTH)),
+    }
+
+    def check(row: Row) -> list[Problem]:
+        currency = row.setdefault("currency", default_currency)
+        assert isinstance(currency, str)
+        is_adopted = is_export and row["caller"] is None
+        problems = []
+        if row.get("payment_id") is None and row.get("reference") is None:
+            problems.append(("payment_id", "must be there, or a reference must be"))
+        if not is_in_default_currency:
+            problems += _money_problems(row, currency, is_adopted=is_adopted)
+        if row.get("refunded") and row["status"] != 1 and not is_adopted:
+            problems.append(("refunded", "must be 0 unless the payment's status is SUCCESS"))
+        if is_export and not is_adopted:
+            problems += _new_payment_problems(row)
+        return problems
+
+    return RecordForm(header, readers, check)
+
+
+def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
+    """Return how refunds under ``header`` are read; ``zone`` is for times without an offset.
+
+    Raises:
+        CsvError: the header lacks a column, has one twice, or one that is unknown.
+    """
+    _check_header(header, REFUND_COLUMNS, REFUND_COLUMNS)
+    readers: dict[str, Read] = {
+        "refund_id": _row_id,
+        "payment_id": _row_id,
+        "amount": values.decimal,
+        "requested_amount": values.optional(values.decimal),
+        "status": values.status,
+        "reason": values.exact_text(MAX_REASON_LENGTH),
+        "caller": values.key(_MAX_CALLER_BYTES),
+        "request_id": values.key(MAX_REQUEST_ID_LENGTH),
+        "created_at": values.time_in(zone),
+    }
+
+    def check(row: Row) -> list[Problem]:
+        problems = []
+        for column in ("amount", "requested_amount"):
+            value = row[column]
+            assert isinstance(value, Decimal | None)
+            if value is not None and value <= 0:
+                problems.append((column, "must be more than zero"))
+        problems += _problem("reason", reason, row["reason"])
+        problems += _request_id_problems(row)
+        return problems
+
+    return RecordForm(header, readers, check)
+
+
+def _check_header(header: Sequence[str], columns: Sequence[str], needed: Sequence[str]) -> None:
+    unknown = [name for name in header if name not in columns and name not in REJECT_COLUMNS]
+    if unknown:
+        raise CsvError(
+            f"the header has unknown columns ({', '.join(map(repr, unknown))}); known are {', '.join(columns)}"
+        )
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise CsvError(f"the header has columns twice: {', '.join(twice)}")
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise CsvError(f"the header lacks columns: {', '.join(missing)}")
+
+
+def _currency_reader(default_currency: str) -> Read:
+    def currency(text: str) -> str:
+        code = text.strip() or default_currency
+        digits = MINOR_DIGITS.get(code)
+        if digits is None or digits > AMOUNT_DIGITS:
+            raise InvalidValue(f"must be an ISO 4217 code such as INR, of at most {AMOUNT_DIGITS} decimals")
+        return code
+
+    return currency
+
+
+def _charged_amount_reader(currency: str) -> Read:
+    def charged_amount(text: str) -> Decimal:
+        amount = values.decimal(text)
+        positive(Money.from_amount(currency, amount))
+        return amount
+
+    return charged_amount
+
+
+def _identifier(text: str) -> int:
+    return identifier(values.integer(text))
+
+
+def _row_id(text: str) -> int:
+    row_id = _identifier(text)
+    if row_id > _MAX_ROW_ID:
+        raise InvalidValue(f"must be at most {_MAX_ROW_ID}")
+    return row_id
+
+
+def _new_payment_problems(row: Row) -> list[Problem]:
+    """Return what keeps a payment from being one that this service could have made."""
+    problems = _problem("order_id", identifier, row["order_id"])
+    if row["amount"] is None:
+        problems.append(("amount", "must be a number such as 561.00"))
+    if not row["method"]:
+        problems.append(("method", f"must be 1 to {_MAX_METHOD_LENGTH} characters"))
+    if row["created_at"] is None:
+        problems.append(("created_at", "must be a time such as 2025-02-07 05:28:54"))
+    return problems + _request_id_problems(row)
+
+
+def _money_problems(row: Row, currency: str, *, is_adopted: bool) -> list[Problem]:
+    column = "amount"
+    try:
+        money = _money(currency, row["amount"])
+        if money is not None and not is_adopted:
+            positive(money)
+        column = "refunded_amount"
+        back = _money(currency, row.get("refunded_amount"))
+    except InvalidValue as error:
+        return [(column, error.description)]
+    if back is None or not back.amount_minor:
+        return []
+    if not 0 < back.amount_minor <= (0 if money is None else money.amount_minor):
+        return [(column, "must be 0 to the payment's amount")]
+    if row["status"] != 1 and not is_adopted:
+        return [(column, "must be 0 unless the payment's status is SUCCESS")]
+    if back == money and "refunded" in row and not row["refunded"]:
+        return [("refunded", "must be 1, as refunded_amount is the whole amount")]
+    return []
+
+
+def _request_id_problems(row: Row) -> list[Problem]:
+    caller, request_id = row["caller"], row["request_id"]
+    if not isinstance(caller, bytes) or not isinstance(request_id, bytes):
+        return [("request_id", "must be there where a caller is, and only there")]
+    return _problem("request_id", lambda text: RequestKey.of(caller.decode(), text), request_id.decode())
+
+
+def _problem(column: str, rule: Callable[..., object], value: Value) -> list[Problem]:
+    try:
+        rule(value)
+    except InvalidValue as error:
+        return [(column, error.description)]
+    return []
+
+
+def _money(currency: str, amount: Value) -> Money | None:
+    if amount is None:
+        return None
+    assert isinstance(amount, Decimal)
+    return Money.from_amount(currency, amount)

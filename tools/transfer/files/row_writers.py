@@ -1,0 +1,138 @@
+"""Writers of rows to CSV and Parquet files."""
+
+import csv
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any, Protocol, TextIO
+
+from tools.transfer.files.csv_records import CsvError
+
+Fields = Sequence[str | None]
+"""A row: the text of each column, None where there is no value."""
+
+STANDARD_OUTPUT = Path("-")
+
+
+class FileFormat(StrEnum):
+    """The format of a file."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class RowWriter(Protocol):
+    """Writes rows to a file."""
+
+    def write(self, rows: Sequence[Fields]) -> None:
+        """Write some rows."""
+
+    def close(self) -> None:
+        """Write what is buffered."""
+
+
+@contextmanager
+def row_writer(path: Path, file_format: FileFormat, columns: Sequence[str]) -> Iterator[RowWriter]:
+    """Write rows of ``columns`` to a file, which gets its name only once all of them are written.
+
+    ``STANDARD_OUTPUT`` is written to at once.
+
+    Raises:
+        CsvError: Parquet is asked for without pyarrow, or on standard output.
+        OSError: the file cannot be written.
+    """
+    is_parquet = file_format is FileFormat.PARQUET
+    if path == STANDARD_OUTPUT:
+        if is_parquet:
+            raise CsvError("Parquet is not for standard output; name a file")
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+        yield _Csv(sys.stdout, columns)
+        sys.stdout.flush()
+        return
+    with _replaced(path) as file:
+        writer = _Parquet(file, columns) if is_parquet else _Csv(_text(file), columns)
+        yield writer
+        writer.close()
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file beside ``path``, which takes its place at the end, if all went well."""
+    with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+    Path(file.name).replace(path)
+
+
+def _text(file: IO[bytes]) -> TextIO:
+    return open(file.fileno(), "w", encoding="utf-8", newline="", closefd=False)
+
+
+class _Csv:
+    """RFC 4180: lines end in CRLF, and a field that needs quotes has them. No value is an empty field."""
+
+    def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
+        self._file = file
+        self._rows = csv.writer(file)
+        self._rows.writerow(columns)
+
+    def write(self, rows: Sequence[Fields]) -> None:
+        self._rows.writerows(rows)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+_PARQUET_TYPES: Mapping[str, tuple[str, ...]] = {
+    "int64": ("payment_id", "order_id", "refund_id"),
+    "decimal": ("amount", "refunded_amount", "requested_amount"),
+    "time": ("created_at",),
+    "bool": ("refunded",),
+}
+"""All other columns are text."""
+
+
+class _Parquet:
+    """Apache Parquet: whole numbers, decimals of two places, times in UTC to the microsecond, text."""
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str]) -> None:
+        try:
+            self._arrow: Any = importlib.import_module("pyarrow")
+            self._compute: Any = importlib.import_module("pyarrow.compute")
+            parquet: Any = importlib.import_module("pyarrow.parquet")
+        except ImportError as error:
+            raise CsvError("Parquet needs pyarrow: install the extra `parquet`") from error
+        arrow = self._arrow
+        types = {
+            "int64": arrow.int64(),
+            "decimal": arrow.decimal128(10, 2),
+            "time": arrow.timestamp("us", tz="UTC"),
+            "bool": arrow.bool_(),
+        }
+        type_of = {column: types[kind] for kind, names in _PARQUET_TYPES.items() for column in names}
+        self._schema = arrow.schema([(column, type_of.get(column, arrow.string())) for column in columns])
+        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
+
+    def write(self, rows: Sequence[Fields]) -> None:
+        columns = zip(*rows, strict=True)
+        arrays = [self._array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
+        self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _array(self, column: Fields, kind: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+        text = self._arrow.array(column, self._arrow.string())
+        if self._arrow.types.is_timestamp(kind):
+            return self._compute.assume_timezone(text.cast(self._arrow.timestamp("us")), "UTC")
+        return text.cast(kind)

@@ -1,0 +1,147 @@
+"""Import payments and refunds from CSV files.
+
+A file is read as a stream and loaded in batches, each in one transaction, while the next batch is read. A second run
+therefore finishes one that was stopped, because it recognizes the stored rows. Rejected rows are written to a reject
+file with their line number, field and reason; the others are loaded.
+"""
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import BinaryIO
+
+from server.config.settings import Settings
+from tools.database.empty_tables import require_empty_tables
+from tools.database.migration_records import open_migrated
+from tools.progress import Meter
+from tools.transfer.files.csv_records import BrokenRecord, Record, RecordReader
+from tools.transfer.files.records import (
+    PAYMENT_COLUMNS,
+    REFUND_COLUMNS,
+    InvalidRecord,
+    RecordForm,
+    is_refunds,
+    payment_form,
+    refund_form,
+)
+from tools.transfer.files.reject_file import RejectFile
+from tools.transfer.tables.batches import BatchResult, Line, Outcome, TableLoader
+from tools.transfer.tables.payment_loader import PaymentLoader
+from tools.transfer.tables.refund_loader import RefundLoader
+from tools.transfer.tables.transactions import RetriedTransactions
+
+DEFAULT_BATCH_ROWS = 5_000
+MAX_BATCH_ROWS = 5_000
+"""Larger batches are no faster, and hold locks for longer."""
+
+_MAX_BATCH_CHARACTERS = 1 << 20
+"""Well under any ``max_allowed_packet``, even if every character is escaped and of four bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How to import files. Without a ``delimiter``, the header tells it; ``zone`` is that of times without an offset.
+
+    ``if_empty`` imports only into a database without payments.
+    """
+
+    delimiter: str | None = None
+    batch_rows: int = DEFAULT_BATCH_ROWS
+    zone: tzinfo = UTC
+    overwrite: bool = False
+    dry_run: bool = False
+    if_empty: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """How many records a file had, and how many of them had each outcome, were rejected or overwritten."""
+
+    read: int = 0
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    overwritten: int = 0
+    rejected: int = 0
+
+
+def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: ImportOptions, *, show: Meter) -> Report:
+    """Import a file of payments or of refunds, whichever its header names.
+
+    Rejected lines are written to ``rejects``, which is only made if there are any. After DatabaseConnectionError,
+    DatabaseBusy, MySQLError or OSError, the batches before it are loaded. After any other error, nothing is.
+
+    Raises:
+        CsvError: the file or its header is not what it should be.
+        TablesNotEmpty: there are payments, and ``options.if_empty``.
+        SchemaOutdated: the database is not migrated.
+    """
+    reader = RecordReader(file, (*PAYMENT_COLUMNS, *REFUND_COLUMNS), options.delimiter)
+    if has_refunds := is_refunds(reader.header):
+        form = refund_form(reader.header, options.zone)
+    else:
+        form = payment_form(reader.header, settings.default_currency, options.zone)
+    with open_migrated(settings, say=show.say) as connection, connection.cursor() as cursor:
+        if options.if_empty:
+            require_empty_tables(cursor)
+    report = Report()
+    with (
+        closing(RetriedTransactions(settings, show.say, only_if_empty=options.if_empty)) as transactions,
+        closing(RejectFile(rejects, reader.header, reader.delimiter)) as reject_file,
+    ):
+        loader: TableLoader
+        if has_refunds:
+            loader = RefundLoader(transactions, dry_run=options.dry_run)
+        else:
+            loader = PaymentLoader(transactions, form.columns, overwrite=options.overwrite, dry_run=options.dry_run)
+        batches = _batches(reader, form, reject_file, report, options.batch_rows)
+        # Closed first, even after an interrupt: that waits for the batch in progress.
+        with closing(_load(batches, loader)) as results:
+            for result in results:
+                report.counts += result.counts
+                report.overwritten += result.overwritten
+                for line, problems in result.rejects:
+                    reject_file.line(line.number, line.fields, problems)
+                show.show(report.read, reader.bytes_read)
+        report.rejected = reject_file.count
+    return report
+
+
+def _load(batches: Iterable[list[Line]], loader: TableLoader) -> Generator[BatchResult, None, None]:
+    """Load each batch while the next one is read; yield their results in order."""
+    with ThreadPoolExecutor(1, "load") as thread:
+        loading: Future[BatchResult] | None = None
+        for lines in batches:
+            prepared = loader.prepare(lines)
+            if loading is not None:
+                yield loading.result()
+            loading = thread.submit(loader.load, lines, prepared)
+        if loading is not None:
+            yield loading.result()
+
+
+def _batches(
+    records: Iterable[Record | BrokenRecord], form: RecordForm, rejects: RejectFile, report: Report, batch_rows: int
+) -> Iterator[list[Line]]:
+    lines: list[Line] = []
+    characters = 0
+    for record in records:
+        report.read += 1
+        if isinstance(record, BrokenRecord):
+            rejects.broken(record)
+            continue
+        try:
+            row = form.row(record.fields)
+        except InvalidRecord as error:
+            rejects.line(record.line, record.fields, error.problems)
+            continue
+        lines.append(Line(record.line, record.fields, row))
+        characters += sum(map(len, record.fields))
+        if len(lines) >= batch_rows or characters > _MAX_BATCH_CHARACTERS:
+            yield lines
+            lines = []
+            characters = 0
+    if lines:
+        yield lines

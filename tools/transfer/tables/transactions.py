@@ -1,0 +1,103 @@
+"""Transactions that are retried after a deadlock, a lock timeout or a broken connection."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import pymysql
+from pymysql.constants import ER
+from pymysql.cursors import Cursor
+
+from server.config.database import DatabaseSettings
+from tools.database.connection import DatabaseBusy, DatabaseConnection, connect, is_unreachable
+from tools.database.empty_tables import require_empty_tables
+
+Result = TypeVar("Result")
+
+_CHECK_CODES = frozenset({3819, 4025})
+"""A check of the table does not hold, in MySQL and in MariaDB; the driver does not class it."""
+
+_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
+
+
+class RowsRefused(Exception):
+    """The database refuses rows: another row has one of their keys, or they break a rule of the table."""
+
+
+class RetriedTransactions:
+    """Runs transactions on a connection of its own, for one thread at a time.
+
+    It reconnects when the connection breaks, and runs the work again even if its commit may have happened. The work
+    must therefore be idempotent.
+    """
+
+    def __init__(self, settings: DatabaseSettings, say: Callable[[str], None], *, only_if_empty: bool = False) -> None:
+        """Connect. With ``only_if_empty``, the first transaction fails if there are payments.
+
+        Raises:
+            DatabaseConnectionError: no connection.
+        """
+        self._settings = settings
+        self._say = say
+        self._must_be_empty = only_if_empty
+        self._connection = self._connect()
+
+    def run(self, work: Callable[[Cursor], Result]) -> Result:
+        """Run ``work`` in a READ COMMITTED transaction and return its result.
+
+        Raises:
+            RowsRefused, TablesNotEmpty: after a rollback.
+            DatabaseBusy: another session is in the way for too long, or connections break again and again.
+        """
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                return self._transaction(work)
+            except DatabaseBusy as error:
+                self._say(f"{error}; the batch is begun again")
+                time.sleep(pause_seconds)
+        return self._transaction(work)
+
+    def close(self) -> None:
+        """Close the connection, whatever its state."""
+        with suppress(pymysql.err.MySQLError):
+            self._connection.close()
+
+    def _connect(self) -> DatabaseConnection:
+        connection = connect(self._settings, say=self._say)
+        with connection.cursor() as cursor:
+            # No gaps between rows are locked, so that charges go on beside it.
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        return connection
+
+    def _transaction(self, work: Callable[[Cursor], Result]) -> Result:
+        try:
+            self._connection.begin()
+            with self._connection.cursor() as cursor:
+                if self._must_be_empty:
+                    require_empty_tables(cursor)
+                result = work(cursor)
+            self._connection.commit()
+            self._must_be_empty = False
+        except BaseException as error:
+            if isinstance(error, pymysql.err.MySQLError) and is_unreachable(error):
+                self._connection = self._connect()
+                raise DatabaseBusy("the connection to the database broke") from error
+            with suppress(pymysql.err.MySQLError):
+                self._connection.rollback()
+            if isinstance(error, pymysql.err.MySQLError):
+                raise _classified(error) from error
+            raise
+        return result
+
+
+def _classified(error: pymysql.err.MySQLError) -> Exception:
+    code = error.args[0]
+    if code == ER.DUP_ENTRY:
+        return RowsRefused("its keys belong to others")
+    if isinstance(error, pymysql.err.DataError | pymysql.err.IntegrityError) or code in _CHECK_CODES:
+        # The database's own words may hold values, or names of its own.
+        return RowsRefused(f"the database does not take it (error {code})")
+    if code in {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}:
+        return DatabaseBusy("another session was in the way")
+    return error
