@@ -9,8 +9,6 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-_LINE_EVERY_SECONDS = 5.0
-
 
 class Meter(Protocol):
     """Shows the progress of a run."""
@@ -23,11 +21,14 @@ class Meter(Protocol):
 
 
 @contextmanager
-def meter(name: str, whole: int | None) -> Iterator[Meter]:
-    """Show the progress of ``name`` until the end of the context. ``whole`` is the total, if it is known."""
+def meter(name: str, whole: int | None, *, line_interval_seconds: float = 5.0) -> Iterator[Meter]:
+    """Show the progress of ``name`` until the end of the context. ``whole`` is the total, if it is known.
+
+    ``line_interval_seconds`` is the least time between two plain lines.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(name, whole)
+        yield _Lines(name, whole, line_interval_seconds)
         return
     columns = (
         SpinnerColumn(),
@@ -57,14 +58,15 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self, name: str, whole: int | None) -> None:
+    def __init__(self, name: str, whole: int | None, interval_seconds: float) -> None:
+        self._interval_seconds = interval_seconds
         self._name = name
         self._whole = whole
         self._begin = self._last = time.monotonic()
 
     def show(self, rows: int, done: int) -> None:
         now = time.monotonic()
-        if now - self._last < _LINE_EVERY_SECONDS:
+        if now - self._last < self._interval_seconds:
             return
         self._last = now
         parts = [f"{rows:,} rows", f"{rows / (now - self._begin):,.0f} rows/s"]

@@ -47,7 +47,7 @@ def restore_command(
         with failures_reported():
             print(f"{file} is whole: {read_backup(file).summary()}")
         return
-    with failures_reported("the database is not wholly restored"):
+    with failures_reported("what was restored so far is not whole"):
         settings = load_tool_settings()
         backup = restore(settings, file, overwrite=overwrite)
         print(f"{settings.mysql_db} has {file}: {backup.summary()}\n{_advice(settings)}")

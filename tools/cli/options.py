@@ -36,11 +36,9 @@ def amount(option: str, text: str) -> Decimal:
         typer.BadParameter: it is no number.
     """
     try:
-        value = csv_values.decimal(text)
+        return csv_values.decimal(text)
     except InvalidValue as error:
         raise typer.BadParameter(error.description, param_hint=option) from None
-    assert isinstance(value, Decimal)
-    return value
 
 
 def time(option: str, text: str | None, now: datetime) -> datetime | None:
@@ -101,6 +99,4 @@ def _time(text: str, now: datetime, direction: int) -> datetime:
     distance = _DISTANCE.fullmatch(text)
     if distance is not None:
         return now + direction * timedelta(**{_UNITS[distance[2]]: int(distance[1])})
-    value = csv_values.time_in(UTC)(text)
-    assert isinstance(value, datetime)
-    return value.replace(tzinfo=UTC)
+    return csv_values.time_in(UTC)(text).replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""The file of a backup: SQL text in gzip, with a last line that says what the text before it must hold.
+"""The format of a backup: SQL text in gzip, whose last line says what the text before it must contain.
 
-The text is what the database's own program writes, and can be given to the database's own client (``zcat``). The last
-line is a comment of SQL. A file without it is not whole.
+The text is the output of the database's own dump program, and its client can execute it (``zcat``). The last line is an
+SQL comment. A file without it is not whole.
 """
 
 import gzip
@@ -39,7 +39,7 @@ class BackupError(ToolError):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is in a backup: how many rows of each table, and the digest of its text."""
+    """The rows of each table in a backup, and the digest of its text."""
 
     rows: dict[str, int]
     sha256: str
@@ -47,7 +47,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a backup comes from. ``begun_at`` is in UTC: what was committed before is in it."""
+    """Where a backup comes from. ``begun_at`` is in UTC; the backup has everything that was committed before."""
 
     database: str
     server: str
@@ -57,20 +57,20 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A whole backup."""
+    """The last line of a backup: where it comes from, and what it contains."""
 
     origin: Origin
     contents: Contents
 
     def summary(self) -> str:
-        """Return what it is, for people."""
+        """Describe it for people."""
         rows = ", ".join(f"{count:,} {table}" for table, count in sorted(self.contents.rows.items()))
         origin = self.origin
         return f"{origin.database} on {origin.server} at {origin.begun_at} UTC, migration {origin.migration}: {rows}"
 
 
-class _Reading:
-    """Counts what is in the text of a dump, which is given line by line."""
+class _DumpCounter:
+    """Counts the rows of each table in a dump, line by line, and computes its digest."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -109,9 +109,9 @@ def _name(found: re.Match[bytes]) -> str:
 
 @contextmanager
 def new_backup_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """Give a new file to write to, that only this user can read, and its path until the context ends.
+    """Give a new file that only this user can read, and its path until the context ends.
 
-    It is on the disk and has its name only once the context ends well.
+    It gets its name once the context ends without an error and the file is on the disk.
 
     Raises:
         FileExistsError: there is one of that name.
@@ -137,45 +137,45 @@ def new_backup_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def write_backup(file: BinaryIO, lines: Iterable[bytes], origin: Origin) -> Backup:
-    """Write a dump, and what is in it, and return that.
+    """Write a dump and its last line, and return that.
 
     Raises:
         BackupError: the dump is not whole.
         OSError: the file cannot be written.
     """
-    reading = _Reading()
+    counter = _DumpCounter()
     with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_COMPRESSION_LEVEL, filename="") as packed:
         for line in lines:
             if not line.startswith(_SANDBOX):
-                reading.take(line)
+                counter.take(line)
                 packed.write(line)
-        backup = Backup(origin, reading.contents())
-        if not reading.is_completed:
+        backup = Backup(origin, counter.contents())
+        if not counter.is_completed:
             raise BackupError("what the database's program wrote has no end")
         packed.write(_MARK + json.dumps(asdict(backup)).encode() + b"\n")
     return backup
 
 
 def read_backup(path: Path) -> Backup:
-    """Read a whole file, and return what is in it.
+    """Read a file to its end, check it against its last line, and return that.
 
     Raises:
         BackupError: it is not a whole backup, or was changed.
         OSError: it cannot be read.
     """
-    reading = _Reading()
+    counter = _DumpCounter()
     expected: Backup | None = None
     with closing(_lines(path)) as lines:
         for line in lines:
             if expected is not None:
                 raise BackupError(f"{path} goes on after its end")
             if line.startswith(_MARK):
-                expected = _parsed(path, line)
+                expected = _parse_last_line(path, line)
             else:
-                reading.take(line)
+                counter.take(line)
     if expected is None:
         raise BackupError(f"{path} has no last line of a backup: it is not whole, or none of `payments backup`")
-    if expected.contents != reading.contents():
+    if expected.contents != counter.contents():
         raise BackupError(f"{path} does not hold what its last line says: it was changed")
     return expected
 
@@ -195,7 +195,7 @@ def _lines(path: Path) -> Generator[bytes, None, None]:
         raise BackupError(f"{path} is not whole: {error}") from None
 
 
-def _parsed(path: Path, line: bytes) -> Backup:
+def _parse_last_line(path: Path, line: bytes) -> Backup:
     try:
         value = cast("dict[str, dict[str, object]]", json.loads(line.removeprefix(_MARK)))
         return Backup(Origin(**value["origin"]), Contents(**value["contents"]))  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def status(text: str) -> int | None:
     raise InvalidValue("must be SUCCESS, FAILED or PENDING")
 
 
-def time_in(zone: tzinfo) -> Read:
+def time_in(zone: tzinfo) -> Callable[[str], datetime]:
     """Return a reader of times, whose values are in UTC and have no time zone, as the columns do.
 
     Times without an offset are in ``zone``. A date alone is the first moment of that day.

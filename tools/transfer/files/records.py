@@ -8,6 +8,7 @@ that could have been made.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
+from typing import Any
 
 from server.domain.errors import InvalidValue
 from server.domain.identifiers import MAX_REQUEST_ID_LENGTH, RequestKey
@@ -15,10 +16,10 @@ from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money, positive
 from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH, identifier, reason
 from tools.transfer.files import csv_values as values
 from tools.transfer.files.csv_records import CsvError
-from tools.transfer.files.csv_values import Read, Value
+from tools.transfer.files.csv_values import Read
 
-Row = dict[str, Value]
-"""Values by the columns of a table."""
+Row = dict[str, Any]
+"""Values by the columns of a table, each of the type that the driver gives the column."""
 
 Problem = tuple[str, str]
 """A field, and what is allowed in it."""
@@ -155,7 +156,6 @@ def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> 
 
     def check(row: Row) -> list[Problem]:
         currency = row.setdefault("currency", default_currency)
-        assert isinstance(currency, str)
         is_adopted = is_export and row["caller"] is None
         problems = []
         if row.get("payment_id") is None and row.get("reference") is None:
@@ -194,7 +194,6 @@ def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
         problems = []
         for column in ("amount", "requested_amount"):
             value = row[column]
-            assert isinstance(value, Decimal | None)
             if value is not None and value <= 0:
                 problems.append((column, "must be more than zero"))
         problems += _problem("reason", reason, row["reason"])
@@ -289,7 +288,7 @@ def _request_id_problems(row: Row) -> list[Problem]:
     return _problem("request_id", lambda text: RequestKey.of(caller.decode(), text), request_id.decode())
 
 
-def _problem(column: str, rule: Callable[..., object], value: Value) -> list[Problem]:
+def _problem(column: str, rule: Callable[..., object], value: object) -> list[Problem]:
     try:
         rule(value)
     except InvalidValue as error:
@@ -297,8 +296,7 @@ def _problem(column: str, rule: Callable[..., object], value: Value) -> list[Pro
     return []
 
 
-def _money(currency: str, amount: Value) -> Money | None:
+def _money(currency: str, amount: Decimal | None) -> Money | None:
     if amount is None:
         return None
-    assert isinstance(amount, Decimal)
     return Money.from_amount(currency, amount)

@@ -19,11 +19,10 @@ None of this depends on the order in which the two programs take table locks, or
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from pymysql.cursors import Cursor
 
-from tools.transfer.files.csv_values import Value
 from tools.transfer.files.records import Row
 
 _BY_ID: Final = "SELECT {0} FROM {1} WHERE {0} IN %s"
@@ -40,9 +39,7 @@ class ArchivedKeys:
         self._id_column = id_column
         ids = [row[id_column] for row in rows if row.get(id_column) is not None]
         requests = [request_of(row) for row in rows if row.get("caller") is not None]
-        references: list[Value] = []
-        if table == "payments":
-            references = [row["reference"] for row in rows if row.get("reference") is not None]
+        references = [row["reference"] for row in rows if row.get("reference") is not None]
         archive = f"{table}_archive"
         self._ids = {key for (key,) in _found(cursor, _BY_ID.format(id_column, archive), ids)}
         self._references = {reference_key(key) for (key,) in _found(cursor, _BY_REFERENCE, references)}
@@ -74,23 +71,22 @@ def archived_refunds(cursor: Cursor, rows: Sequence[Row]) -> ArchivedKeys:
     return ArchivedKeys(cursor, "refunds", "refund_id", rows)
 
 
-def archived_payment_ids(cursor: Cursor, payment_ids: Sequence[Value]) -> set[Value]:
+def archived_payment_ids(cursor: Cursor, payment_ids: Sequence[int]) -> set[int]:
     """Return which of these ids are in the archive of payments."""
     return {key for (key,) in _found(cursor, _PAYMENTS, payment_ids)}
 
 
-def reference_key(reference: Value) -> str:
+def reference_key(reference: str) -> str:
     """Return the reference as the unique key of the column compares it: without spaces at its end."""
-    assert isinstance(reference, str)
     return reference.rstrip(" ")
 
 
-def request_of(row: Row) -> tuple[Value, Value]:
+def request_of(row: Row) -> tuple[bytes, bytes]:
     """Return what identifies the request that a row records."""
     return row["caller"], row["request_id"]
 
 
-def _found(cursor: Cursor, text: str, keys: Sequence[Value | tuple[Value, Value]]) -> Sequence[tuple[Value, ...]]:
+def _found(cursor: Cursor, text: str, keys: Sequence[object]) -> Sequence[tuple[Any, ...]]:
     if not keys:
         return ()
     cursor.execute(text, (keys,))

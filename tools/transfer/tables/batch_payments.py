@@ -7,7 +7,6 @@ from typing import Final
 
 from pymysql.cursors import Cursor
 
-from tools.transfer.files.csv_values import Value
 from tools.transfer.files.records import PAYMENT_COLUMNS, Problem, Row
 from tools.transfer.tables.archived_keys import reference_key, request_of
 
@@ -35,7 +34,8 @@ class BatchPayment:
     @property
     def payment_id(self) -> int | None:
         """Its id; None if the database is still to assign one."""
-        return payment_id_of(self.row)
+        payment_id: int | None = self.row["payment_id"]
+        return payment_id
 
     @property
     def is_refunded(self) -> bool:
@@ -60,11 +60,11 @@ class BatchPayments:
         """Read them, and ``lock`` them until the end of the transaction."""
         self._cursor = cursor
         self._tail = " FOR UPDATE" if lock else ""
-        self._by_id: dict[Value, BatchPayment] = {}
+        self._by_id: dict[int, BatchPayment] = {}
         self._by_reference: dict[str, BatchPayment] = {}
-        self._by_request: dict[tuple[Value, Value], BatchPayment] = {}
+        self._by_request: dict[tuple[bytes, bytes], BatchPayment] = {}
         # In the order of the ids, so that of two imports at once one waits for the other, instead of a deadlock.
-        ids = {key for row in rows if (key := payment_id_of(row)) is not None}
+        ids = {key for row in rows if (key := row.get("payment_id")) is not None}
         self._read("payment_id IN %s ORDER BY payment_id", sorted(ids))
         references = {reference for row in rows if (reference := row.get("reference")) is not None}
         self._read("reference IN %s", sorted(references - {p.row["reference"] for p in self._by_id.values()}, key=str))
@@ -96,12 +96,12 @@ class BatchPayments:
         self._index(payment)
         return payment
 
-    def sums_of_refunds(self) -> dict[Value, Decimal]:
+    def sums_of_refunds(self) -> dict[int, Decimal]:
         """Return the sums of the stored refunds, by the ids of their payments."""
-        ids = [payment.payment_id for payment in self._by_id.values() if payment.is_refunded]
+        ids = [payment_id for payment_id, payment in self._by_id.items() if payment.is_refunded]
         return sums_of_refunds(self._cursor, ids)
 
-    def _read(self, condition: str, keys: Sequence[Value | tuple[Value, Value]]) -> None:
+    def _read(self, condition: str, keys: Sequence[object]) -> None:
         if not keys:
             return
         self._cursor.execute(f"{_SELECT}{condition}{self._tail}", (keys,))
@@ -118,16 +118,9 @@ class BatchPayments:
             self._by_request[request_of(row)] = payment
 
 
-def sums_of_refunds(cursor: Cursor, payment_ids: Sequence[Value]) -> dict[Value, Decimal]:
+def sums_of_refunds(cursor: Cursor, payment_ids: Sequence[int]) -> dict[int, Decimal]:
     """Return the sums of the stored refunds that did not fail, by the ids of their payments."""
     if not payment_ids:
         return {}
     cursor.execute(_SUM_OF_REFUNDS, (payment_ids,))
     return dict(cursor.fetchall())
-
-
-def payment_id_of(row: Row) -> int | None:
-    """Return the id that a row gives its payment, if it does."""
-    payment_id = row.get("payment_id")
-    assert isinstance(payment_id, int | None)
-    return payment_id

@@ -7,10 +7,10 @@ other payment. What happened to it may be corrected.
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from server.domain.errors import InvalidValue
 from server.domain.money import Money
-from tools.transfer.files.csv_values import Value
 from tools.transfer.files.records import Problem, Row
 from tools.transfer.tables.archived_keys import reference_key
 from tools.transfer.tables.batch_payments import BatchPayment
@@ -18,12 +18,12 @@ from tools.transfer.tables.batch_payments import BatchPayment
 CHANGEABLE_COLUMNS = ("method", "status", "created_at", "refunded", "refunded_amount", "requested_method")
 """Of adopted and imported payments; all other columns identify a payment."""
 
-_Compare = Callable[[Value, Value], bool]
+_Compare = Callable[[Any, Any], bool]
 
 _IS_EARLIER: Mapping[str, _Compare] = {
     "status": lambda value, _: value is None,
     "refunded": lambda value, _: value == 0,
-    "refunded_amount": lambda value, stored: _decimal(value) < _decimal(stored),
+    "refunded_amount": lambda value, stored: value < stored,
 }
 """Whether a row's value is one that a payment had before its stored one: before its outcome, or before a refund."""
 
@@ -64,10 +64,10 @@ def forbidden_change(
 
 def refunded_of(row: Row) -> Decimal:
     """Return how much of a payment was refunded: all of it where only the flag of the replaced service says so."""
-    return _decimal(row["amount"] or Decimal()) if row["refunded"] else _decimal(row["refunded_amount"])
+    return (row["amount"] or Decimal()) if row["refunded"] else row["refunded_amount"]
 
 
-def _means_same(column: str, value: Value, stored: Value) -> bool:
+def _means_same(column: str, value: Any, stored: Any) -> bool:  # noqa: ANN401 - values of any column
     """Whether a differing value means the stored one: no id at all, or a reference with trailing spaces."""
     if column == "payment_id":
         return value is None
@@ -78,9 +78,9 @@ def _means_same(column: str, value: Value, stored: Value) -> bool:
 
 def _inconsistency(row: Row, changed: Sequence[str], refunds: Decimal | None) -> Problem | None:
     """Return the field, and why, if the values of a payment contradict one another or its refunds."""
-    amount, refunded_amount = _decimal(row["amount"] or Decimal()), _decimal(row["refunded_amount"])
+    amount, refunded_amount = row["amount"] or Decimal(), row["refunded_amount"]
     try:
-        Money.from_amount(str(row["currency"]), amount)
+        Money.from_amount(row["currency"], amount)
     except InvalidValue as error:
         return "amount", error.description
     if refunded_amount > amount:
@@ -94,12 +94,7 @@ def _inconsistency(row: Row, changed: Sequence[str], refunds: Decimal | None) ->
     return None
 
 
-def _decimal(value: Value) -> Decimal:
-    assert isinstance(value, Decimal)
-    return value
-
-
-def _shown(value: Value) -> str:
+def _shown(value: object) -> str:
     match value:
         case None:
             return "none"

@@ -19,7 +19,7 @@ from tools.database.connection import DatabaseBusy
 from tools.transfer.files.csv_values import Value
 from tools.transfer.files.records import PAYMENT_COLUMNS, Problem, Row
 from tools.transfer.tables.archived_keys import ArchivedKeys, archived_payments
-from tools.transfer.tables.batch_payments import DEFAULTS, BatchPayment, BatchPayments, payment_id_of
+from tools.transfer.tables.batch_payments import DEFAULTS, BatchPayment, BatchPayments
 from tools.transfer.tables.batches import BatchResult, Line, Outcome, merge_or_halve
 from tools.transfer.tables.id_set import IdSet
 from tools.transfer.tables.payment_changes import (
@@ -128,14 +128,14 @@ class PaymentLoader:
             result.payment_ids = _ids(cursor, [payment.row for payment in named])
         return result
 
-    def _outcome_of_known(self, row: Row, payment: BatchPayment, refunds: Mapping[Value, Decimal]) -> Outcome | Problem:
+    def _outcome_of_known(self, row: Row, payment: BatchPayment, refunds: Mapping[int, Decimal]) -> Outcome | Problem:
         changed = changed_columns(row, payment, self._columns)
         if not changed:
             return Outcome.UNCHANGED
         if is_kept(row, payment, changed, overwrite=self._overwrite):
             return Outcome.KEPT
         payment_id = payment.payment_id
-        if payment.is_in_batch or (payment_id is not None and payment_id in self._seen):
+        if payment.is_in_batch or payment_id is None or payment_id in self._seen:
             return changed[0], "an earlier line of this file has the same payment with another value"
         return forbidden_change(row, payment, changed, refunds.get(payment_id)) or Outcome.UPDATED
 
@@ -165,8 +165,8 @@ def _outcome_of_new(row: Row, archived: ArchivedKeys) -> Outcome | Problem:
 
 def _ids(cursor: Cursor, rows: Sequence[Row]) -> list[int]:
     """Return the ids of stored payments; those that a row does not name are found by their references."""
-    ids = [payment_id for row in rows if (payment_id := payment_id_of(row)) is not None]
-    references = [row["reference"] for row in rows if payment_id_of(row) is None]
+    ids = [payment_id for row in rows if (payment_id := row.get("payment_id")) is not None]
+    references = [row["reference"] for row in rows if row.get("payment_id") is None]
     if references:
         cursor.execute(_SELECT_IDS, (references,))
         ids += (row[0] for row in cursor.fetchall())
@@ -175,7 +175,7 @@ def _ids(cursor: Cursor, rows: Sequence[Row]) -> list[int]:
 
 def _add_events(cursor: Cursor, rows: Iterable[Row]) -> None:
     """Add an event for each payment to the outbox, in the transaction that writes the payments."""
-    imported = [(payment_id_of(row) or str(row["reference"]), refunded_of(row)) for row in rows]
+    imported = [(row.get("payment_id") or row["reference"], refunded_of(row)) for row in rows]
     if imported:
         cursor.execute(outbox.TELL, (outbox.imported(imported, datetime.now(UTC)),))
 

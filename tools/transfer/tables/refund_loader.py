@@ -4,7 +4,7 @@ A batch locks its payments, so that neither a refund nor the archive gets in bet
 is in ``archived_keys``: the archive moves a refund in one transaction, with its payment.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -13,9 +13,8 @@ from pymysql.cursors import Cursor
 
 from server.storage import outbox
 from tools.database.connection import DatabaseBusy
-from tools.transfer.files.csv_values import Value
 from tools.transfer.files.records import REFUND_COLUMNS, Problem, Row
-from tools.transfer.tables.archived_keys import archived_payment_ids, archived_refunds
+from tools.transfer.tables.archived_keys import archived_payment_ids, archived_refunds, request_of
 from tools.transfer.tables.batch_payments import sums_of_refunds
 from tools.transfer.tables.batches import BatchResult, Line, Outcome, merge_or_halve
 from tools.transfer.tables.transactions import RetriedTransactions
@@ -87,7 +86,7 @@ class RefundLoader:
             cursor.execute(_INSERT + ", ".join([_PLACES] * len(new)), values)
             if archived_refunds(cursor, new):
                 raise DatabaseBusy("a refund of the batch was archived meanwhile")
-            taken = [(_id(row), int(str(row["payment_id"])), stored.refundable[row["payment_id"]][1]) for row in new]
+            taken = [(row["refund_id"], row["payment_id"], stored.refundable[row["payment_id"]][1]) for row in new]
             cursor.execute(outbox.TELL, (outbox.imported_refunds(taken, datetime.now(UTC)),))
         return result
 
@@ -96,14 +95,16 @@ class _Stored:
     """What is stored of the payments and refunds that a batch names, and the refunds that it adds."""
 
     def __init__(self, cursor: Cursor, rows: Sequence[Row], *, lock: bool) -> None:
-        payment_ids = sorted({row["payment_id"] for row in rows}, key=int)  # type: ignore[arg-type]
+        payment_ids = sorted({row["payment_id"] for row in rows}, key=int)
         cursor.execute(_SELECT_REFUNDABLE + (" FOR UPDATE" if lock else ""), (payment_ids,))
         self.refundable = {payment_id: (currency, most) for payment_id, currency, most in cursor.fetchall()}
         self._sums = sums_of_refunds(cursor, payment_ids)
         cursor.execute(_SELECT_MADE_BY_SERVICE, (payment_ids, payment_ids))
         self._made_by_service = {payment_id for (payment_id,) in cursor.fetchall()}
-        self.by_id = _by_id(cursor, rows)
-        self._by_request = _by_request(cursor, rows)
+        by_id = _refunds(cursor, _SELECT_BY_ID, [row["refund_id"] for row in rows])
+        self.by_id = {refund["refund_id"]: refund for refund in by_id}
+        by_request = _refunds(cursor, _SELECT_BY_REQUEST, [request_of(row) for row in rows])
+        self._by_request = {request_of(refund): refund for refund in by_request}
         self._archived = archived_refunds(cursor, rows)
         missing = [payment_id for payment_id in payment_ids if payment_id not in self.refundable]
         self._archived_payments = archived_payment_ids(cursor, missing)
@@ -111,7 +112,7 @@ class _Stored:
     def problem(self, row: Row) -> Problem | None:
         """Return the field, and why, if a refund that is not stored cannot be added."""
         payment_id, known = row["payment_id"], self.by_id.get(row["refund_id"])
-        problem = _conflict(row, known, self._by_request.get((row["caller"], row["request_id"])))
+        problem = _conflict(row, known, self._by_request.get(request_of(row)))
         if problem is not None:
             return problem
         if payment_id in self._archived_payments:
@@ -119,7 +120,7 @@ class _Stored:
         if payment_id not in self.refundable:
             return "payment_id", "there is no such payment; import the payments first"
         if payment_id in self._made_by_service:
-            return "payment_id", f"this service made payment {int(str(payment_id))}, and an import adds no refund to it"
+            return "payment_id", f"this service made payment {payment_id}, and an import adds no refund to it"
         field = self._archived.field_of(row)
         if field is not None:
             return field, "is that of an archived refund"
@@ -128,44 +129,26 @@ class _Stored:
     def add(self, row: Row) -> None:
         """Count a refund that is to be inserted."""
         if row["status"] != 0:
-            self._sums[row["payment_id"]] = self._sums.get(row["payment_id"], Decimal()) + _amount(row)
-        self.by_id[row["refund_id"]] = self._by_request[row["caller"], row["request_id"]] = row
+            self._sums[row["payment_id"]] = self._sums.get(row["payment_id"], Decimal()) + row["amount"]
+        self.by_id[row["refund_id"]] = self._by_request[request_of(row)] = row
 
 
-def _by_id(cursor: Cursor, rows: Iterable[Row]) -> dict[Value, Row]:
-    cursor.execute(_SELECT_BY_ID, ([row["refund_id"] for row in rows],))
-    return {values[0]: dict(zip(REFUND_COLUMNS, values, strict=True)) for values in cursor.fetchall()}
-
-
-def _by_request(cursor: Cursor, rows: Iterable[Row]) -> dict[tuple[Value, Value], Row]:
-    cursor.execute(_SELECT_BY_REQUEST, ([(row["caller"], row["request_id"]) for row in rows],))
-    refunds = (dict(zip(REFUND_COLUMNS, values, strict=True)) for values in cursor.fetchall())
-    return {(row["caller"], row["request_id"]): row for row in refunds}
+def _refunds(cursor: Cursor, text: str, keys: Sequence[object]) -> list[Row]:
+    cursor.execute(text, (keys,))
+    return [dict(zip(REFUND_COLUMNS, values, strict=True)) for values in cursor.fetchall()]
 
 
 def _conflict(row: Row, known: Row | None, other: Row | None) -> Problem | None:
     if known is not None:
         column = next(column for column in REFUND_COLUMNS if known[column] != row[column])
-        return column, f"refund {_id(row)} is there with another value, and a refund does not change"
+        return column, f"refund {row['refund_id']} is there with another value, and a refund does not change"
     if other is not None:
-        return "request_id", f"refund {_id(other)} has this caller and request_id"
+        return "request_id", f"refund {other['refund_id']} has this caller and request_id"
     return None
 
 
 def _excess(row: Row, given_back: Decimal, currency: str, most: Decimal) -> Problem | None:
     """Return the field, and why, if the refund is more than its payment counts as refunded."""
-    if row["status"] == 0 or given_back + _amount(row) <= most:
+    if row["status"] == 0 or given_back + row["amount"] <= most:
         return None
     return "amount", f"must be at most {most - given_back} {currency}: {most} of the payment count as refunded in all"
-
-
-def _amount(row: Row) -> Decimal:
-    amount = row["amount"]
-    assert isinstance(amount, Decimal)
-    return amount
-
-
-def _id(row: Row) -> int:
-    refund_id = row["refund_id"]
-    assert isinstance(refund_id, int)
-    return refund_id
