@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a call, named by meaning; ``transport.boundary`` turns each into a status."""
+"""Errors of calls, named by meaning. ``transport.pipeline.errors`` translates each into a status."""
 
 from server.domain.value import value
 
