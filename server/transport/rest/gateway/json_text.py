@@ -8,8 +8,8 @@ from typing import Any, NoReturn, cast
 from server.domain.card_number import without_card_numbers
 from server.domain.errors import FieldViolation, InvalidRequest
 
-TOO_DEEP = "the body must be nested at most 100 deep"
-"""For bodies that exceed Python's recursion limit, which is far more. Protobuf's own parsers go as deep as this."""
+MAX_NESTING = 100
+"""As deep as protobuf's own parsers go. Here Python's recursion limit stops deeper ones, somewhat later."""
 
 _MAX_DIGITS = 400
 """More than any field can hold, and few enough to parse fast."""
@@ -37,7 +37,7 @@ def read_json(body: bytes) -> object:
     except UnicodeDecodeError as error:
         _reject(f"the body must be UTF-8; byte {error.start} is not")
     except RecursionError:
-        _reject(TOO_DEEP)
+        _reject(f"the body must be nested at most {MAX_NESTING} deep")
     except ValueError as error:
         _reject(f"the body must be JSON: {error}")
     return value

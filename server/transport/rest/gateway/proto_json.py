@@ -25,7 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.domain.card_number import without_card_numbers
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.transport.rest.gateway.json_text import TOO_DEEP, NumberText
+from server.transport.rest.gateway.json_text import MAX_NESTING, NumberText
 
 _MAX_VALUES = 10_000
 """More than any list of a request may have: to read more would only take time."""
@@ -97,7 +97,7 @@ def message_of_json(descriptor: Descriptor, value: object) -> Message:
         path = "".join(step if step.startswith("[") else f".{step}" for step in error.path)
         reject(path.removeprefix("."), error.description)
     except RecursionError:
-        reject("", TOO_DEEP)
+        reject("", f"the body must be nested at most {MAX_NESTING} deep")
 
 
 def fill_from_text(message: Message, path: Iterable[FieldDescriptor], text: str) -> None:
@@ -319,11 +319,13 @@ def _whole_number(value: object) -> int | None:
     """Parse a whole number exactly; return None for any other value."""
     if not (isinstance(value, str) and len(value) <= _MAX_DIGITS and _NUMBER.fullmatch(value)):
         return None
+    if not re.split("[eE]", value)[0].strip("-0."):
+        return 0
     try:
         number = Decimal(value)
     except InvalidOperation:
         return None  # an exponent of more digits than any decimal can have
-    if number and not 0 <= number.adjusted() < _MAX_INTEGER_DIGITS:
+    if not 0 <= number.adjusted() < _MAX_INTEGER_DIGITS:
         return None
     whole = int(number)
     return whole if whole == number else None

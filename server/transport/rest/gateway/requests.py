@@ -16,8 +16,6 @@ from server.transport.rest.gateway.proto_json import fill_from_text, message_of_
 from server.transport.rest.gateway.rules import WHOLE_BODY, HttpRule, fields_along
 from server.transport.rest.replies import JSON
 
-_NO_PARAMETER = "is no parameter of this request"
-
 
 def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
     """Return the message that a request sends to the RPC of ``rule``.
@@ -33,7 +31,7 @@ def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
     parameters = read_query(scope["query_string"])
     if rule.body == WHOLE_BODY:
         if parameters:
-            reject(parameters[0][0], f"{_NO_PARAMETER}: the body holds its fields")
+            reject(parameters[0][0], "is no parameter of this request: the body holds its fields")
     else:
         taken = [*rule.template.variables, *([(rule.body,)] if rule.body else [])]
         fill_from_parameters(message, parameters, taken=taken)
@@ -108,13 +106,13 @@ def _parameter_fields(message: Descriptor, name: str, taken: Sequence[tuple[str,
     try:
         *outer, last = fields = fields_along(message, steps)
     except KeyError:
-        reject(name, _NO_PARAMETER)
+        reject(name, "is no parameter of this request")
     names = tuple(field.name for field in fields)
     if any(names[: len(other)] == other for other in taken):
-        reject(name, f"{_NO_PARAMETER}: the path or the body holds it")
+        reject(name, "is no parameter of this request: the path or the body holds it")
     for length, field in enumerate(outer, start=1):
         if field.is_repeated or _has_json_of_its_own(field):
-            reject(name, f"{_NO_PARAMETER}: {'.'.join(steps[:length])} is not set by parts")
+            reject(name, f"is no parameter of this request: {'.'.join(steps[:length])} is not set by parts")
     if last.message_type is not None and not _has_json_of_its_own(last):
         reject(name, "must name one field of the message, after a dot")
     return fields
