@@ -41,6 +41,11 @@ class _Request:
     due_at: float
     attempts: int = 0
 
+    def age(self, seconds: float, attempts: int) -> None:
+        """Make it older, and asked about as often."""
+        self.made_at -= seconds
+        self.attempts = attempts
+
 
 @dataclass
 class Memory:
@@ -60,10 +65,18 @@ class Memory:
     last_sequence: int = 0
 
     def add(self, payment: Payment) -> None:
-        """Hold a payment of an earlier system: without a request key."""
+        """Hold a payment, and its request when it is pending."""
         self.payments[payment.payment_id] = payment
         if payment.reference is not None:
             self.references.add(payment.reference)
+        if payment.status is Status.PENDING:
+            self._begin(payment.payment_id, None)
+
+    def add_refund(self, refund: Refund) -> None:
+        """Hold a refund, which its payment has in its amount already, and its request when it is pending."""
+        self.refunds[refund.refund_id] = refund
+        if refund.status is Status.PENDING:
+            self._begin(refund.payment_id, refund.refund_id)
 
     def payment(self, key: int | str) -> Payment:
         """Return the payment with this id or reference."""
@@ -76,8 +89,7 @@ class Memory:
         """Return the refunds of a payment, the oldest first."""
         return [refund for refund in self.refunds.values() if refund.payment_id == payment_id]
 
-    def begin(self, payment_id: int, refund_id: int | None) -> None:
-        """Hold a pending request."""
+    def _begin(self, payment_id: int, refund_id: int | None) -> None:
         now = self.now_seconds()
         self.requests.append(_Request(payment_id, refund_id, now, now + self.due_seconds))
 
@@ -93,7 +105,7 @@ class Memory:
             if refund_id is None
             else {number: key for key, (_, number) in self.refund_keys.items()}
         )
-        caller, request_id = keys[payment_id if refund_id is None else refund_id]
+        caller, request_id = keys.get(payment_id if refund_id is None else refund_id, ("", ""))
         refund = None if refund_id is None else self.refunds[refund_id]
         self.events.append(
             PaymentEvent(self.last_sequence, kind, occurred_at, self.payments[payment_id], refund, caller, request_id)
@@ -104,8 +116,9 @@ class MemoryPaymentStore:
     """A ``PaymentStore``."""
 
     def __init__(self, memory: Memory) -> None:
-        """Keep what it works on."""
+        """Keep what it works on; ``batches`` are the payments of each call."""
         self._memory = memory
+        self.batches: list[list[NewPayment]] = []
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
         """Store a payment: see ``PaymentStore``."""
@@ -117,6 +130,7 @@ class MemoryPaymentStore:
     async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
         """Store many payments: see ``PaymentStore``."""
         deadline.check()
+        self.batches.append(list(payments))
         return [self._insert(payment) for payment in payments]
 
     def _insert(self, new: NewPayment) -> ChargeOutcome | Exception:
@@ -145,8 +159,6 @@ class MemoryPaymentStore:
         )
         memory.add(payment)
         memory.charge_keys[key] = charge, payment.payment_id
-        if new.status is Status.PENDING:
-            memory.begin(payment.payment_id, None)
         memory.tell(OF_CHARGE[new.status], new.create_time, payment.payment_id, None)
         return ChargeOutcome(payment, replayed=False)
 
@@ -171,11 +183,9 @@ class MemoryPaymentStore:
         if payment.payment_id in memory.archived:
             raise PaymentArchived("payment is archived; it can be refunded once it has been brought back")
         new = Refund(len(memory.refunds) + 1, payment.payment_id, amount, status, refund.reason, create_time)
-        memory.refunds[new.refund_id] = new
+        memory.add_refund(new)
         memory.refund_keys[key] = refund, new.refund_id
         memory.payments[payment.payment_id] = after = payment.after_refund_of(amount)
-        if status is Status.PENDING:
-            memory.begin(payment.payment_id, new.refund_id)
         memory.tell(OF_REFUND[status], create_time, payment.payment_id, new.refund_id)
         return RefundOutcome(new, after, replayed=False, is_new=True)
 

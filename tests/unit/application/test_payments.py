@@ -19,6 +19,7 @@ from server.domain.errors import (
     ProcessorUnavailable,
     ReferenceTaken,
 )
+from server.domain.events import EventKind
 from server.domain.listing import NumberedPage, NumberedPageQuery, Order, Page, PageQuery, PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import (
@@ -32,14 +33,13 @@ from server.domain.payment import (
 )
 from tests.support.fakes import (
     NOW,
-    FakePaymentStore,
     FakeProcessor,
-    FakeSettlementStore,
     counted,
     new_charge,
     new_refund,
     stored,
 )
+from tests.support.memory import Memory, MemoryPaymentStore, MemorySettlementStore
 
 pytestmark = pytest.mark.asyncio
 
@@ -62,11 +62,16 @@ class Deciding:
         return Decision(charge.method or PaymentMethod.CARD, status)
 
 
+def store_with(*references: str) -> MemoryPaymentStore:
+    """Return a store where other payments have these references."""
+    return MemoryPaymentStore(Memory(references=set(references)))
+
+
 def immediate() -> ImmediateFlow:
     return ImmediateFlow(Deciding())
 
 
-def over(store: FakePaymentStore, flow: ChargeFlow) -> Payments:
+def over(store: MemoryPaymentStore, flow: ChargeFlow) -> Payments:
     """Return the use cases, whose references are R1, R2 and so on, each with the year of its payment."""
     numbers = itertools.count(1)
 
@@ -77,7 +82,7 @@ def over(store: FakePaymentStore, flow: ChargeFlow) -> Payments:
 
 
 async def test_a_charge_is_stored_as_the_processor_decided_with_a_reference_of_its_time() -> None:
-    store = FakePaymentStore()
+    store = MemoryPaymentStore(Memory())
     charge = new_charge(method=None)
     outcome = await over(store, immediate()).charge(charge, Deadline())
     payment = outcome.payment
@@ -94,7 +99,7 @@ async def test_a_charge_is_stored_as_the_processor_decided_with_a_reference_of_i
 
 
 async def test_a_reference_that_is_taken_is_replaced_without_deciding_again() -> None:
-    store, processor = FakePaymentStore(["R1-2026", "R2-2026"]), Deciding()
+    store, processor = store_with("R1-2026", "R2-2026"), Deciding()
     outcome = await over(store, ImmediateFlow(processor)).charge(new_charge(), Deadline())
     assert outcome.payment.reference == "R3-2026"
     assert len(processor.decided) == 1
@@ -102,21 +107,21 @@ async def test_a_reference_that_is_taken_is_replaced_without_deciding_again() ->
 
 async def test_a_fifth_reference_is_tried_and_no_sixth() -> None:
     taken = [f"R{number}-2026" for number in range(1, 5)]
-    assert (await over(FakePaymentStore(taken), immediate()).charge(new_charge(), Deadline())).payment
-    store = FakePaymentStore([*taken, "R5-2026"])
+    assert (await over(store_with(*taken), immediate()).charge(new_charge(), Deadline())).payment
+    store = store_with(*taken, "R5-2026")
     with pytest.raises(ReferenceTaken):
         await over(store, immediate()).charge(new_charge(), Deadline())
     assert len(store.batches) == 5
-    (outcome,) = await over(FakePaymentStore(taken), immediate()).charge_many([new_charge()], Deadline())
+    (outcome,) = await over(store_with(*taken), immediate()).charge_many([new_charge()], Deadline())
     assert isinstance(outcome, ChargeOutcome)
-    store = FakePaymentStore([*taken, "R5-2026"])
+    store = store_with(*taken, "R5-2026")
     (outcome,) = await over(store, immediate()).charge_many([new_charge()], Deadline())
     assert isinstance(outcome, ReferenceTaken)
     assert len(store.batches) == 5
 
 
 async def test_a_deadline_reaches_the_store() -> None:
-    payments = over(FakePaymentStore(), immediate())
+    payments = over(MemoryPaymentStore(Memory()), immediate())
     passed = Deadline.after(-1)
     with pytest.raises(DeadlinePassed):
         await payments.charge(new_charge(), passed)
@@ -127,7 +132,7 @@ async def test_a_deadline_reaches_the_store() -> None:
 
 
 async def test_a_charge_is_counted_once_however_often_it_is_repeated() -> None:
-    payments = over(FakePaymentStore(), immediate())
+    payments = over(MemoryPaymentStore(Memory()), immediate())
     labels = {"method": "COD", "status": "FAILED"}
     before = counted("payments_charges", **labels)
     charge = new_charge("again", PaymentMethod.COD)
@@ -140,7 +145,7 @@ async def test_a_charge_is_counted_once_however_often_it_is_repeated() -> None:
 
 
 async def test_each_of_many_charges_has_the_outcome_of_its_place() -> None:
-    store = FakePaymentStore(["R2-2026"])
+    store = store_with("R2-2026")
     charges: list[NewCharge | InvalidRequest] = [
         new_charge(order_id=1),
         UNREADABLE,
@@ -158,7 +163,7 @@ async def test_each_of_many_charges_has_the_outcome_of_its_place() -> None:
 
 
 async def test_the_store_is_not_asked_for_charges_that_are_all_refused() -> None:
-    store = FakePaymentStore()
+    store = MemoryPaymentStore(Memory())
     outcomes = await over(store, immediate()).charge_many([UNREADABLE, new_charge(order_id=13)], Deadline())
     assert [isinstance(one, PaymentsError) for one in outcomes] == [True, True]
     assert not store.batches
@@ -166,8 +171,9 @@ async def test_the_store_is_not_asked_for_charges_that_are_all_refused() -> None
 
 @pytest.mark.parametrize(("amount", "kind"), [(None, "full"), (100, "partial")])
 async def test_a_refund_is_made_once_now_and_counted_once(amount: int | None, kind: str) -> None:
-    store = FakePaymentStore()
-    store.add(stored(1, Status.SUCCEEDED))
+    memory = Memory()
+    store = MemoryPaymentStore(memory)
+    memory.add(stored(1, Status.SUCCEEDED))
     payments = over(store, immediate())
     before = counted("payments_refunds", kind=kind)
     refund = new_refund(1, amount, "again")
@@ -177,21 +183,23 @@ async def test_a_refund_is_made_once_now_and_counted_once(amount: int | None, ki
     assert counted("payments_refunds", kind=kind) == before + 1
     again = await payments.refund(refund, Deadline())
     assert again.refund == first.refund
-    assert store.refund_times == [NOW]
+    assert [made.create_time for made in memory.refunds.values()] == [NOW]
     assert counted("payments_refunds", kind=kind) == before + 1
 
 
 async def test_a_refund_that_is_not_possible_is_the_callers_to_know() -> None:
-    store = FakePaymentStore()
-    store.add(stored(1, Status.FAILED))
+    memory = Memory()
+    store = MemoryPaymentStore(memory)
+    memory.add(stored(1, Status.FAILED))
     with pytest.raises(PaymentFailed):
         await over(store, immediate()).refund(new_refund(1), Deadline())
 
 
 async def test_what_is_read_is_what_the_store_has() -> None:
-    store = FakePaymentStore()
+    memory = Memory()
+    store = MemoryPaymentStore(memory)
     payment = stored(1)
-    store.add(payment)
+    memory.add(payment)
     payments = over(store, immediate())
     details = PaymentDetails(payment, (), has_more=False)
     assert await payments.get_payment("R1", Deadline()) == details
@@ -202,27 +210,28 @@ async def test_what_is_read_is_what_the_store_has() -> None:
     assert await payments.list_numbered_page(numbered, Deadline()) == NumberedPage((payment,), 1)
 
 
-def with_remote(store: FakePaymentStore, processor: FakeProcessor, outcomes: FakeSettlementStore) -> Payments:
+def with_remote(memory: Memory, processor: FakeProcessor) -> Payments:
     limits = TwoPhaseLimits(
         margin_seconds=0, call_seconds=60, max_requests=10, turn_seconds=60, key_lifetime_seconds=86_400
     )
+    outcomes = MemorySettlementStore(memory)
     flow = TwoPhaseFlow(outcomes, processor, limits, default_method=PaymentMethod.CARD, now=lambda: NOW)
-    return over(store, flow)
+    return over(MemoryPaymentStore(memory), flow)
 
 
 async def test_a_charge_is_reserved_before_a_remote_processor_is_asked_and_then_settled() -> None:
-    store, processor, outcomes = FakePaymentStore(), FakeProcessor(), FakeSettlementStore()
-    payments = with_remote(store, processor, outcomes)
+    memory, processor = Memory(), FakeProcessor()
+    payments = with_remote(memory, processor)
     outcome = await payments.charge(new_charge(method=None), Deadline())
-    ((reserved,),) = store.batches
-    assert (reserved.status, reserved.method) == (Status.PENDING, PaymentMethod.CARD)
+    assert [event.kind for event in memory.events] == [EventKind.PENDING, EventKind.CHARGED]
+    assert outcome.payment.method is PaymentMethod.CARD
     assert [asked.reference for asked in processor.asked] == ["R1-2026"]
     assert outcome.payment.status is Status.SUCCEEDED
 
 
 async def test_many_charges_are_each_settled_and_those_refused_stay_in_their_places() -> None:
-    store, processor, outcomes = FakePaymentStore(), FakeProcessor(), FakeSettlementStore()
-    payments = with_remote(store, processor, outcomes)
+    memory, processor = Memory(), FakeProcessor()
+    payments = with_remote(memory, processor)
     charges: list[NewCharge | InvalidRequest] = [
         UNREADABLE,
         new_charge(order_id=1),
@@ -239,50 +248,50 @@ async def test_many_charges_are_each_settled_and_those_refused_stay_in_their_pla
 
 
 async def test_nothing_is_reserved_while_a_remote_processor_is_away() -> None:
-    store, processor = FakePaymentStore(), FakeProcessor()
-    store.add(stored(1, Status.SUCCEEDED))
+    memory, processor = Memory(), FakeProcessor()
+    memory.add(stored(1, Status.SUCCEEDED))
     processor.may_be_asked = False
-    payments = with_remote(store, processor, FakeSettlementStore())
+    payments = with_remote(memory, processor)
     with pytest.raises(ProcessorUnavailable):
         await payments.charge(new_charge(), Deadline())
     with pytest.raises(ProcessorUnavailable):
         await payments.refund(new_refund(1), Deadline())
-    assert not store.batches
-    assert not store.refund_times
+    assert len(memory.payments) == 1
+    assert not memory.refunds
 
 
 async def test_a_refund_is_reserved_before_a_remote_processor_is_asked_and_then_settled() -> None:
-    store, processor, outcomes = FakePaymentStore(), FakeProcessor(), FakeSettlementStore()
-    store.add(stored(1, Status.SUCCEEDED))
-    outcomes.processor_ids[1] = "pi_7"
-    outcome = await with_remote(store, processor, outcomes).refund(new_refund(1), Deadline())
-    assert store.refund_times == [NOW]
+    memory, processor = Memory(), FakeProcessor()
+    memory.add(stored(1, Status.SUCCEEDED))
+    memory.processor_ids[1] = "pi_7"
+    outcome = await with_remote(memory, processor).refund(new_refund(1), Deadline())
+    assert [event.kind for event in memory.events] == [EventKind.REFUND_PENDING, EventKind.REFUNDED]
     assert [asked.reference for asked in processor.asked] == ["R1"]
     assert outcome.refund is not None
     assert outcome.refund.status is Status.SUCCEEDED
 
 
 async def test_a_refund_of_an_amount_that_a_remote_processor_cannot_give_back_is_not_reserved() -> None:
-    store, processor = FakePaymentStore(), FakeProcessor()
-    store.add(stored(1, Status.SUCCEEDED))
+    memory, processor = Memory(), FakeProcessor()
+    memory.add(stored(1, Status.SUCCEEDED))
     processor.refused_amount = Money("INR", 100)
-    payments = with_remote(store, processor, FakeSettlementStore())
+    payments = with_remote(memory, processor)
     with pytest.raises(InvalidRequest) as refused:
         await payments.refund(new_refund(1, 100), Deadline())
     assert refused.value.violations == (FieldViolation("amount", "must be another amount"),)
-    assert not store.refund_times
+    assert not memory.refunds
     # A whole refund names no amount to check: what was charged can be given back.
     assert (await payments.refund(new_refund(1), Deadline())).is_new
 
 
 async def test_a_deadline_bounds_the_wait_for_a_remote_processor() -> None:
-    store, processor, outcomes = FakePaymentStore(), FakeProcessor(), FakeSettlementStore()
+    memory, processor = Memory(), FakeProcessor()
     processor.may_answer.clear()
-    payments = with_remote(store, processor, outcomes)
+    payments = with_remote(memory, processor)
     outcome = await payments.charge(new_charge(), Deadline.after(0.01))
     assert outcome.payment.status is Status.PENDING
     refunded = stored(5, Status.SUCCEEDED)
-    store.add(refunded)
+    memory.add(refunded)
     refund = await payments.refund(new_refund(5), Deadline.after(0.01))
     assert refund.refund is not None
     assert refund.refund.status is Status.PENDING

@@ -18,7 +18,6 @@ from tests.support.fakes import (
     NOW,
     UNKNOWN,
     FakeProcessor,
-    FakeSettlementStore,
     counted,
     new_charge,
     new_refund,
@@ -26,6 +25,7 @@ from tests.support.fakes import (
     stored_refund,
     until,
 )
+from tests.support.memory import Memory, MemorySettlementStore
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,17 +41,38 @@ def processor() -> FakeProcessor:
 
 
 @pytest.fixture
-def store() -> FakeSettlementStore:
-    return FakeSettlementStore()
+def memory() -> Memory:
+    """Hold charges 0 to 5, and refunds 1 and 2 of payment 9: all are reserved."""
+    memory = Memory()
+    for number in range(6):
+        memory.add(stored(number))
+    memory.add(stored(9, Status.SUCCEEDED, 56_100))
+    for number in (1, 2):
+        memory.add_refund(stored_refund(number, 9))
+    return memory
+
+
+def charges(memory: Memory) -> dict[int, Outcome]:
+    """Return the outcomes of the charges that were reserved."""
+    return {
+        number: Outcome(payment.status, memory.processor_ids.get(number))
+        for number, payment in memory.payments.items()
+        if payment.status is not Status.PENDING and number != 9
+    }
+
+
+def refunds(memory: Memory) -> dict[int, Status]:
+    """Return the outcomes of the refunds that were reserved."""
+    return {number: one.status for number, one in memory.refunds.items() if one.status is not Status.PENDING}
 
 
 @pytest.fixture
-def flow_with(processor: FakeProcessor, store: FakeSettlementStore) -> Callable[..., TwoPhaseFlow]:
+def flow_with(processor: FakeProcessor, memory: Memory) -> Callable[..., TwoPhaseFlow]:
     """Make one with limits of the test's own."""
 
     def make(**limits: float) -> TwoPhaseFlow:
         return TwoPhaseFlow(
-            store,
+            MemorySettlementStore(memory),
             processor,
             replace(LIMITS, **limits),  # type: ignore[arg-type]
             default_method=PaymentMethod.CARD,
@@ -127,7 +148,7 @@ async def test_nothing_is_admitted_while_the_processor_is_away(flow: TwoPhaseFlo
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED])
 async def test_a_charge_becomes_what_the_processor_says_and_is_counted(
-    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore, status: Status
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory, status: Status
 ) -> None:
     payments = {"method": "UPI", "status": status.name}
     by_call = {"kind": "charge", "by": "call", "outcome": status.name}
@@ -136,8 +157,8 @@ async def test_a_charge_becomes_what_the_processor_says_and_is_counted(
     outcome = await flow.finish_charge(reserved(), Deadline())
     assert outcome == ChargeOutcome(stored(1, status), replayed=False)
     assert processor.asked == [Capture.of(stored(1))]
-    assert store.charges == {1: Outcome(status, "pi_1")}
-    assert store.times == [NOW]
+    assert charges(memory) == {1: Outcome(status, "pi_1")}
+    assert [event.occurred_at for event in memory.events] == [NOW]
     after = counted("payments_charges", **payments), counted("payments_settled", **by_call)
     assert after == (before[0] + 1, before[1] + 1)
 
@@ -178,7 +199,7 @@ async def test_a_repeated_charge_that_another_replica_asks_for_is_pending(
 async def test_a_caller_is_told_before_its_time_is_up_and_the_outcome_is_kept_all_the_same(
     flow_with: Callable[..., TwoPhaseFlow],
     processor: FakeProcessor,
-    store: FakeSettlementStore,
+    memory: Memory,
     limits: dict[str, float],
     deadline_seconds: float | None,
 ) -> None:
@@ -188,15 +209,15 @@ async def test_a_caller_is_told_before_its_time_is_up_and_the_outcome_is_kept_al
     assert outcome == reserved()
     refund = await flow.finish_refund(reserved_refund(), Deadline.after(deadline_seconds))
     assert refund == reserved_refund()
-    assert not store.charges
+    assert not charges(memory)
     processor.may_answer.set()
     await flow.close(Deadline())
-    assert store.charges == {1: Outcome(Status.SUCCEEDED, "pi_1")}
-    assert store.refunds == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert refunds(memory) == {1: Status.SUCCEEDED}
 
 
 async def test_a_caller_that_goes_away_leaves_its_charge_with_the_processor(
-    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
     processor.may_answer.clear()
     call = asyncio.create_task(flow.finish_charge(reserved(), Deadline()))
@@ -205,16 +226,16 @@ async def test_a_caller_that_goes_away_leaves_its_charge_with_the_processor(
     await asyncio.gather(call, return_exceptions=True)
     processor.may_answer.set()
     await flow.close(Deadline())
-    assert store.charges == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
 
 
 @pytest.mark.parametrize("error", [UNKNOWN, ProcessorUnavailable("not now", 1)])
 async def test_a_charge_whose_outcome_is_unknown_is_left_pending(
-    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore, log: list[Any], error: Exception
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory, log: list[Any], error: Exception
 ) -> None:
     processor.answer = error
     assert await flow.finish_charge(reserved(), Deadline()) == reserved()
-    assert not store.charges
+    assert not charges(memory)
     assert log == [{"event": "left_pending", "log_level": "warning", "reason": str(error), "payment_id": 1}]
 
 
@@ -228,7 +249,7 @@ async def test_a_fault_of_our_own_leaves_a_refund_pending_and_is_logged(
 
 
 async def test_the_processor_is_asked_for_no_more_at_a_time_than_is_allowed(
-    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory
 ) -> None:
     flow = flow_with(max_requests=2)
     processor.answer = UNKNOWN
@@ -242,11 +263,11 @@ async def test_the_processor_is_asked_for_no_more_at_a_time_than_is_allowed(
     processor.may_answer.set()
     await asyncio.gather(*again)
     assert processor.most_in_progress == 2
-    assert len(store.charges) == 5
+    assert len(charges(memory)) == 5
 
 
 async def test_a_charge_that_waits_too_long_for_its_turn_is_left_pending(
-    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, log: list[Any]
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory, log: list[Any]
 ) -> None:
     flow = flow_with(max_requests=1, turn_seconds=0.01)
     processor.may_answer.clear()
@@ -256,24 +277,24 @@ async def test_a_charge_that_waits_too_long_for_its_turn_is_left_pending(
     assert [event["payment_id"] for event in log] == [2]
     processor.may_answer.set()
     assert (await first).payment.status is Status.SUCCEEDED
-    assert list(store.charges) == [1]
+    assert list(charges(memory)) == [1]
 
 
 @pytest.mark.parametrize(("status", "refunded"), [(Status.SUCCEEDED, 56_100), (Status.FAILED, 0)])
 async def test_a_refund_becomes_what_the_processor_says_of_its_payment(
-    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore, status: Status, refunded: int
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory, status: Status, refunded: int
 ) -> None:
     by_call = {"kind": "refund", "by": "call", "outcome": status.name}
     before = counted("payments_refunds", kind="full"), counted("payments_settled", **by_call)
-    store.processor_ids[9] = "pi_9"
+    memory.processor_ids[9] = "pi_9"
     processor.answer = Outcome(status, "re_1")
     outcome = await flow.finish_refund(reserved_refund(), Deadline())
     assert outcome == RefundOutcome(
         stored_refund(1, 9, status), stored(9, Status.SUCCEEDED, refunded), replayed=False, is_new=True
     )
     assert processor.asked == [GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
-    assert store.refunds == {1: Outcome(status, "re_1")}
-    assert store.times == [NOW]
+    assert refunds(memory) == {1: status}
+    assert [event.occurred_at for event in memory.events] == [NOW]
     after = counted("payments_refunds", kind="full"), counted("payments_settled", **by_call)
     assert after == (before[0] + (status is Status.SUCCEEDED), before[1] + 1)
 
@@ -321,7 +342,7 @@ LIFETIME = 1000.0
 
 @pytest.mark.parametrize("age_seconds", [0.0, 749.9])
 async def test_what_is_pending_is_asked_again_while_its_key_is_remembered(
-    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory, age_seconds: float
 ) -> None:
     flow = flow_with(key_lifetime_seconds=LIFETIME)
     labels = {"by": "janitor", "outcome": "SUCCEEDED"}
@@ -330,7 +351,8 @@ async def test_what_is_pending_is_asked_again_while_its_key_is_remembered(
     await flow.settle(pending_refund(age_seconds))
     assert processor.asked == [Capture.of(stored(1)), GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
     assert not processor.looked_up
-    assert store.charges == store.refunds == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert refunds(memory) == {1: Status.SUCCEEDED}
     assert [counted("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")] == [
         count + 1 for count in before
     ]
@@ -338,7 +360,7 @@ async def test_what_is_pending_is_asked_again_while_its_key_is_remembered(
 
 @pytest.mark.parametrize("age_seconds", [750.0, 999.9, 1000.0, 5000.0])
 async def test_what_is_older_is_only_looked_up(
-    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory, age_seconds: float
 ) -> None:
     flow = flow_with(key_lifetime_seconds=LIFETIME)
     processor.found = DECLINED
@@ -346,51 +368,52 @@ async def test_what_is_older_is_only_looked_up(
     await flow.settle(pending_refund(age_seconds))
     assert not processor.asked
     assert processor.looked_up == [Capture.of(stored(1)), GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
-    assert store.charges == store.refunds == {1: DECLINED}
+    assert charges(memory) == {1: DECLINED}
+    assert refunds(memory) == {1: Status.FAILED}
 
 
 @pytest.mark.parametrize("age_seconds", [0.0, 749.9])
 async def test_what_is_asked_again_without_an_answer_is_looked_up(
-    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, store: FakeSettlementStore, age_seconds: float
+    flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory, age_seconds: float
 ) -> None:
     flow = flow_with(key_lifetime_seconds=LIFETIME)
     processor.answer = UNKNOWN
     processor.found = Outcome(Status.SUCCEEDED, "pi_2")
     await flow.settle(pending(age_seconds))
-    assert store.charges == {1: Outcome(Status.SUCCEEDED, "pi_2")}
+    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_2")}
     processor.found = None
     with pytest.raises(OutcomeUnknown) as unknown:
         await flow.settle(pending_refund(age_seconds))
     assert unknown.value is UNKNOWN
-    assert not store.refunds
+    assert not refunds(memory)
 
 
 async def test_what_the_processor_does_not_know_stays_pending_while_its_key_is_remembered_and_fails_then(
-    flow_with: Callable[..., TwoPhaseFlow], store: FakeSettlementStore, log: list[Any]
+    flow_with: Callable[..., TwoPhaseFlow], memory: Memory, log: list[Any]
 ) -> None:
     flow = flow_with(key_lifetime_seconds=LIFETIME)
     told = "the processor is no longer asked for it, and does not show it yet"
     with pytest.raises(OutcomeUnknown, match=f"^{told}$"):
         await flow.settle(pending(999.9))
-    assert not store.charges
+    assert not charges(memory)
     before = counted("payments_processor_problems", problem="never_did")
     await flow.settle(pending(1000.0))
-    assert store.charges == {1: DECLINED}
+    assert charges(memory) == {1: DECLINED}
     assert counted("payments_processor_problems", problem="never_did") == before + 1
     assert log == [{"event": "processor_never_did", "log_level": "error", "reference": "R1", "kind": "Capture"}]
 
 
 async def test_what_cannot_be_looked_up_stays_pending_however_old_it_is(
-    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
     processor.found = UNKNOWN
     with pytest.raises(OutcomeUnknown):
         await flow.settle(pending(1_000_000))
-    assert not store.charges
+    assert not charges(memory)
 
 
 async def test_what_a_call_of_this_replica_asks_is_left_to_it(
-    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
     processor.may_answer.clear()
     await flow.finish_charge(reserved(), Deadline.after(0))
@@ -401,7 +424,7 @@ async def test_what_a_call_of_this_replica_asks_is_left_to_it(
     assert len(processor.asked) == 2
     processor.may_answer.set()
     await flow.close(Deadline())
-    assert len(store.charges) + len(store.refunds) == 2
+    assert len(charges(memory)) + len(refunds(memory)) == 2
     await flow.settle(pending(0))
     assert len(processor.asked) == 3, "it is in progress no longer"
 
@@ -420,9 +443,10 @@ async def test_an_outcome_that_was_told_twice_is_counted_once(
 
 
 async def test_an_outcome_that_contradicts_the_one_that_is_kept_is_shown_to_people(
-    flow: TwoPhaseFlow, store: FakeSettlementStore, log: list[Any]
+    flow: TwoPhaseFlow, memory: Memory, log: list[Any]
 ) -> None:
-    store.charges[1] = store.refunds[1] = DECLINED
+    memory.payments[1] = stored(1, Status.FAILED)
+    memory.refunds[1] = stored_refund(1, 9, Status.FAILED)
     await flow.settle(pending(0))
     await flow.settle(pending_refund(0))
     same = {"event": "processor_disagrees", "log_level": "error", "kept": "FAILED", "told": "SUCCEEDED"}
@@ -430,7 +454,7 @@ async def test_an_outcome_that_contradicts_the_one_that_is_kept_is_shown_to_peop
 
 
 async def test_at_the_end_what_is_in_progress_is_waited_for_until_the_deadline(
-    flow: TwoPhaseFlow, processor: FakeProcessor, store: FakeSettlementStore
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
     processor.may_answer.clear()
     call = asyncio.create_task(flow.finish_charge(reserved(), Deadline()))
@@ -440,5 +464,5 @@ async def test_at_the_end_what_is_in_progress_is_waited_for_until_the_deadline(
     assert processor.in_progress == 0
     assert await call == reserved()
     assert await refund == reserved_refund()
-    assert not store.charges
+    assert not charges(memory)
     await flow.close(Deadline())
