@@ -20,8 +20,13 @@ class Deadline:
         return cls(None if seconds is None else time.monotonic() + seconds)
 
     def check(self) -> None:
-        """Raise ``DeadlinePassed`` when there is nothing left to wait."""
-        self.remaining_seconds(at_most=0)
+        """Check that there is time left.
+
+        Raises:
+            DeadlinePassed: there is none.
+        """
+        if self.seconds_left() <= 0:
+            raise deadline_passed()
 
     def remaining_seconds(self, at_most: float) -> float:
         """Return how long there is still to wait, in seconds, and not more than ``at_most``.

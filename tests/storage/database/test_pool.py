@@ -95,3 +95,48 @@ async def test_a_wait_that_ends_with_its_calls_deadline_is_told_as_that(empty_da
         finally:
             released.set()
             await holding
+
+
+@pytest.mark.asyncio
+async def test_work_in_the_task_of_its_caller_gives_its_connection_back_whatever_becomes_of_it(
+    empty_database: dict[str, str],
+) -> None:
+    async def fail(_session: Session) -> None:
+        raise KeyError("given up")
+
+    async def read(session: Session) -> list[object]:
+        return list(await session.rows("SELECT 1", ()))
+
+    async with on(empty_database, connections=1) as database:
+        for _ in range(3):
+            with pytest.raises(KeyError):
+                await database.run_in_this_task(fail)
+            assert await database.run_in_this_task(read) == [(1,)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_in_time", [True, False])
+async def test_at_the_end_work_in_the_task_of_its_caller_is_waited_for_until_the_deadline(
+    empty_database: dict[str, str],
+    is_in_time: bool,  # noqa: FBT001
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def work(session: Session) -> int:
+        begun.set()
+        await may_end.wait()
+        ((number,),) = await session.rows("SELECT 7", ())
+        return int(number)
+
+    async with on(empty_database, connections=2) as database:
+        working = asyncio.create_task(database.run_in_this_task(work))
+        await begun.wait()
+        closing = asyncio.create_task(database.close(Deadline.after(60 if is_in_time else 0)))
+        if is_in_time:
+            await asyncio.sleep(0)
+            assert not closing.done()
+            may_end.set()
+        await closing
+        assert working.done()
+        assert working.cancelled() is not is_in_time
+        assert not is_in_time or working.result() == 7
