@@ -155,22 +155,28 @@ class Calls:
             self._overload = failure_of(self._overloaded(), call_id="")
         return self._overload
 
-    @contextmanager
-    def one(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
-        """Be around one call of ``rpc``, for as long as it lasts, and log it at its end.
-
-        A stream may take as long as its caller likes; so it is not among the calls of which there may be so many, and
-        which tell how long calls take. Whoever gives its responses asks ``call.check`` now and then whether to go on: a
-        key may end before its stream does.
+    def admit(self) -> None:
+        """Return when another call may come in: what a transport asks before ``one``, if not ``refusal``.
 
         Raises:
-            CallFailed: what is inside raised an error, or the call was not let in.
+            CallFailed: too many calls are in progress.
+        """
+        if failure := self.refusal():
+            raise CallFailed(failure)
+
+    @contextmanager
+    def one(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
+        """Authenticate one call of ``rpc`` that was admitted, enforce its time limit, and log its outcome.
+
+        A stream may last as long as its caller likes. It is not counted among the calls in progress, whose durations
+        show how loaded the service is. Its producer calls ``call.check`` periodically, because an API key can expire
+        during a stream.
+
+        Raises:
+            CallFailed: the call failed, or its caller may not make it.
         """
         log_context.set({"request_id": call.call_id, "rpc": rpc})
         self._observer.begin(call)
-        if refused := self.refusal():
-            self._observer.end(refused.code.name, refused.reason)
-            raise CallFailed(refused)
         started_seconds = time.perf_counter()
         code, reason = _CANCELLED, None
         if is_stream:

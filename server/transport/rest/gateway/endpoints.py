@@ -64,6 +64,7 @@ class HttpGateway:
     async def _unary(self, rule: HttpRule, handler: Any, request: Request) -> Response:  # noqa: ANN401 - of any RPC
         call = call_of(request)
         try:
+            self._calls.admit()
             with self._calls.one(rule.method.name, peer_of(request), call):
                 message = await self._read(rule, request)
                 answer: Message = await handler(message, call)
@@ -87,6 +88,7 @@ class HttpGateway:
 
         stream = self._calls.stream(rule.method.name, peer_of(request), call, responses)
         try:
+            self._calls.admit()
             return await stream_response(stream, request, response_body=rule.response_body)
         except CallFailed as failed:
             return error_response(failed.failure)

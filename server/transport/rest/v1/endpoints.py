@@ -72,6 +72,7 @@ class LegacyRest:
         async def answer(request: Request) -> Response:
             call = call_of(request)
             try:
+                self._calls.admit()
                 with self._calls.one(rpc, peer_of(request), call):
                     body = await respond(request, call)
             except CallFailed as failed:
