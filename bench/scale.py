@@ -8,7 +8,6 @@ counts is the ratio of the largest to the smallest.
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from bench.load import BenchError, obtain_h2load, post_load
 from bench.machine import database_version, description
+from bench.systems import free_port
 from server.config.settings import Settings
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
@@ -252,7 +252,7 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
     started = time.monotonic()
     _fill(database, name, rows)
     print(f"{rows:,} payments filled in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    grpc_port, rest_port = _free_port(), _free_port()
+    grpc_port, rest_port = free_port(), free_port()
     environment |= {
         "GRPC_PORT": str(grpc_port),
         "REST_PORT": str(rest_port),
@@ -279,11 +279,6 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
     finally:
         process.terminate()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _fill(database: PrivateDatabase, name: str, rows: int) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -28,7 +29,7 @@ _PEER = str(ROOT / ".bin" / "peer-go")
 _START_TIMEOUT_SECONDS = 30
 _WARM_UP_AT_MOST_SECONDS = 1
 _POLL_SECONDS = 0.005
-_PORTS = iter(range(18_100, 30_000))
+_PORTS = range(18_100, 30_000)
 _FILL = """
     INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, caller, request_id)
     SELECT k, MOD(k * 7919, 500000) / 100 + 1, ELT(1 + MOD(k, 3), 'UPI', 'CARD', 'COD'), 1,
@@ -181,7 +182,8 @@ def _accepts(port: int) -> bool:
 
 def free_port() -> int:
     """Return a port that nobody listens on, below those that the system gives to outgoing connections."""
-    for port in _PORTS:
+    # At random, so that two benches that start at once choose different ones.
+    for port in random.sample(_PORTS, len(_PORTS)):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise BenchError("no port is free")

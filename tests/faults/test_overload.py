@@ -110,7 +110,7 @@ def test_at_five_times_its_capacity_the_service_does_what_it_can_and_refuses_the
         report = load(service, connections=_CLIENTS, in_flight=4 * _CLIENTS, rate=rate, seconds=6, warm_up=5)
     memory_after_kib = memory_kib(service)
     # A service that broke down under the load would do next to nothing.
-    assert report["calls_per_second"] >= 0.2 * peak
+    assert report["calls_per_second"] >= 0.05 * peak
     # On a busy machine calls also wait in grpcio for Python, and it ends those beyond its own bound so.
     beside = {"CANCELLED"} if engine is Engine.GRPCIO else set()
     # What the network did not deliver in time is no answer of the service's.

@@ -19,6 +19,7 @@ from tests.support.databases import DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import FAILING, SUCCEEDING, charge, money, new_request_id, refund
 from tests.support.running_service import RunningService
+from tests.support.waiting import wait_until
 from tools.operations.archive import archive
 from tools.progress import meter
 
@@ -344,6 +345,7 @@ def test_two_janitors_ask_about_each_pending_payment_but_once_a_round(
     with processor.failing(Fault(error_before=503)):
         batch = pb.BatchChargeRequest(charges=[charge() for _ in range(60)])
         payments = [result.payment for result in api.batch_charge(batch).results]
+        wait_until(lambda: sum(event["event"] == "left_pending" for event in start.services[0].events) == len(payments))
     assert {payment.status for payment in payments} == {pb.PAYMENT_STATUS_PENDING}
     with processor._lock:
         processor.requests.clear()

@@ -28,6 +28,7 @@ from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.faults.ports import free_port
 from tests.support.databases import DatabaseServer, settings_of
+from tests.support.waiting import wait_until
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 
@@ -37,6 +38,14 @@ _WAIT_SECONDS = 60
 def new_payment(reference: str, status: Status) -> NewPayment:
     charge = NewCharge(1, Money("INR", 100), PaymentMethod.UPI, RequestKey.of("anyone", None))
     return NewPayment(charge, PaymentMethod.UPI, status, reference, datetime.now(UTC))
+
+
+def all_threads_are_stopped(process_id: int) -> bool:
+    """Whether SIGSTOP has reached each thread of a process, which takes a moment on a busy machine."""
+    states = [
+        path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{process_id}/task").glob("*/stat")
+    ]
+    return set(states) == {"T"}
 
 
 def test_a_script_of_a_client_that_is_gone_is_done_wholly_or_not_at_all(tmp_path: Path) -> None:
@@ -72,6 +81,7 @@ def test_a_script_of_a_client_that_is_gone_is_done_wholly_or_not_at_all(tmp_path
             # Every connection is open and prepared, so that what is sent is the script alone.
             await asyncio.gather(*(settling.processor_id(1) for _ in range(16)))
             os.kill(process_id, signal.SIGSTOP)
+            wait_until(lambda: all_threads_are_stopped(process_id))
             try:
                 outcome = Outcome(Status.SUCCEEDED, "pi_1")
                 reserved = [new_payment(f"after-{it}", Status.PENDING) for it in range(6)]
