@@ -63,9 +63,9 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
         InvalidHttpRule: an RPC's ``google.api.http`` option is wrong.
     """
     limits = BodyLimits(settings.rest_max_body_bytes, settings.rest_body_timeout_seconds)
-    gateway = HttpGateway(services, calls, limits, long_work)
     legacy = LegacyRest(payments, currencies, calls, limits, long_work)
-    endpoints = [trace(endpoint) for endpoint in (*legacy.endpoints(), *gateway.endpoints())]
+    gateway = HttpGateway(calls, limits, long_work)
+    endpoints = [trace(endpoint) for endpoint in (*legacy.endpoints(), *gateway.endpoints(services))]
     endpoints += health_endpoints(monitor)
     if settings.rest_docs:
         endpoints += docs_endpoints()

@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests: read whole, within a size and a time."""
+"""Read the bodies of HTTP requests, within a size and a time."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ class BodyLimits:
         self._time = TimeLimit(timeout_seconds)
 
     def check_announced(self, scope: Scope) -> None:
-        """Refuse a body by the length that its request announces, before any of it is read.
+        """Check the Content-Length of a request, before any of its body is read.
 
         Raises:
             BodyTooLarge: it is over the limit.
@@ -29,11 +29,11 @@ class BodyLimits:
             raise self._too_large()
 
     async def read(self, request: Request) -> bytes:
-        """Return the body of ``request``, whose announced length was checked.
+        """Return the body of ``request``, whose Content-Length was checked.
 
         Raises:
             BodyTooLarge, BodyTooSlow: it is over a limit; the rest of it was not read.
-            ClientGone: it did not come whole.
+            ClientGone: the client closed the connection before the end of it.
         """
         task = self._time.start()
         try:

@@ -19,17 +19,17 @@ from server.transport.pipeline.calls import CallFailed
 from server.transport.rest.replies import json_text, to_json
 
 LINES = "application/x-ndjson"
-EVENTS = "text/event-stream"
+_EVENTS = "text/event-stream"
 
-RESUME_TOKEN_FIELD = "resume_token"  # noqa: S105 - the name of a field
-LAST_EVENT_ID = b"last-event-id"
+_RESUME_TOKEN_FIELD = "resume_token"  # noqa: S105 - the name of a field
+_LAST_EVENT_ID = b"last-event-id"
 """The header in which an EventSource sends the id of the last event that it has."""
 
 
-def wants_events(request: Request) -> bool:
+def _wants_events(request: Request) -> bool:
     """Tell whether the client accepts server-sent events."""
     accepted = ",".join(headers(request.scope, b"accept"))
-    return any(part.partition(";")[0].strip(" \t").lower() == EVENTS for part in accepted.split(","))
+    return any(part.partition(";")[0].strip(" \t").lower() == _EVENTS for part in accepted.split(","))
 
 
 def fill_last_event_id(message: Message, request: Request) -> None:
@@ -37,9 +37,9 @@ def fill_last_event_id(message: Message, request: Request) -> None:
 
     The header is newer than the parameter: an EventSource that reconnects sends the URL of its first request.
     """
-    token = header(request.scope, LAST_EVENT_ID)
-    if token and wants_events(request) and RESUME_TOKEN_FIELD in message.DESCRIPTOR.fields_by_name:
-        setattr(message, RESUME_TOKEN_FIELD, token)
+    token = header(request.scope, _LAST_EVENT_ID)
+    if token and _wants_events(request) and _RESUME_TOKEN_FIELD in message.DESCRIPTOR.fields_by_name:
+        setattr(message, _RESUME_TOKEN_FIELD, token)
 
 
 async def stream_response(
@@ -50,7 +50,7 @@ async def stream_response(
     Raises:
         CallFailed: the call failed before there was a response.
     """
-    write, media_type = (_event, EVENTS) if wants_events(request) else (_line, LINES)
+    write, media_type = (_event, _EVENTS) if _wants_events(request) else (_line, LINES)
     first = await anext(responses, None)
 
     async def parts() -> AsyncGenerator[bytes, None]:
@@ -83,6 +83,6 @@ def _line(kind: str, message: Message, field: str) -> bytes:
 
 
 def _event(kind: str, message: Message, field: str) -> bytes:
-    token = getattr(message, RESUME_TOKEN_FIELD, "")
+    token = getattr(message, _RESUME_TOKEN_FIELD, "")
     head = f"id: {token}\n" if token else "event: error\n" if kind == "error" else ""
     return b"%bdata: %b\n\n" % (head.encode(), json_text(to_json(message, field)))

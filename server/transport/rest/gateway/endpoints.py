@@ -4,7 +4,7 @@ The routes come from the descriptors, so a new RPC with an option is served with
 have the JSON and the status codes of grpc-gateway; an error's body is a google.rpc.Status with its details.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -26,34 +26,24 @@ from server.transport.rest.streams import LINES, fill_last_event_id, stream_resp
 
 
 class HttpGateway:
-    """Serves the RPCs of some services.
+    """Serves RPCs."""
 
-    Each service comes with its servicer: an object with a method for each RPC, of the RPC's name, that takes the
-    request and the ``Call`` and returns the response; for a streaming RPC, an asynchronous generator of responses.
-    """
-
-    def __init__(
-        self,
-        services: Sequence[tuple[ServiceDescriptor, object]],
-        calls: Calls,
-        limits: BodyLimits,
-        long_work: LongWork,
-    ) -> None:
-        """Read the rules of the services; ``long_work`` handles large requests and responses.
-
-        Raises:
-            InvalidHttpRule: one of them is wrong.
-        """
+    def __init__(self, calls: Calls, limits: BodyLimits, long_work: LongWork) -> None:
+        """Serve RPCs with these; ``long_work`` handles large requests and responses."""
         self._calls = calls
         self._limits = limits
         self._long_work = long_work
-        self._services = services
-        self.rules = http_rules([service for service, _ in services])
 
-    def endpoints(self) -> list[Endpoint]:
-        """Return an endpoint for each rule."""
-        servicers = {service.full_name: servicer for service, servicer in self._services}
-        return [self._endpoint(rule, servicers[rule.method.containing_service.full_name]) for rule in self.rules]
+    def endpoints(self, services: Iterable[tuple[ServiceDescriptor, object]]) -> list[Endpoint]:
+        """Return an endpoint for each rule of some services.
+
+        Each service comes with its servicer: an object with a method for each RPC, of the RPC's name, that takes the
+        request and the ``Call`` and returns the response; for a streaming RPC, an asynchronous generator of responses.
+
+        Raises:
+            InvalidHttpRule: a rule is wrong.
+        """
+        return [self._endpoint(rule, servicer) for service, servicer in services for rule in http_rules([service])]
 
     def _endpoint(self, rule: HttpRule, servicer: object) -> Endpoint:
         rpc, is_stream = rule.method.name, rule.method.server_streaming
