@@ -117,9 +117,9 @@ def _routes() -> dict[str, list[_Route]]:
 
 
 def _endpoints(router: HttpRouter) -> Iterator[_Route]:
-    """Yield the routes that are not in the contract."""
+    """Yield the routes that no RPC has by its rules."""
     for one, _ in router.routes:
-        if not one.is_in_contract:
+        if not one.is_transcoded:
             yield _Route(one.verb, one.path, one.rpc)
 
 

@@ -29,8 +29,8 @@ from server.transport.rest.router import Endpoint, HttpRouter
 from server.transport.rest.streams import LINES
 from server.transport.rest.v1.endpoints import LegacyRest
 
-_OPTIONAL_WORK = frozenset({b"origin", b"accept-encoding"})
-"""The headers that ask for CORS or compression."""
+_FOR_CORS_OR_GZIP = frozenset({b"origin", b"accept-encoding"})
+"""The headers that ask for CORS or for compression."""
 
 _CALL_ID_HEADER = CALL_ID_KEY.encode()
 
@@ -75,10 +75,10 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
 
 
 class HttpApp:
-    """Names every request, and refuses those that need no look at their body.
+    """Names every request, and refuses some before their body is read.
 
-    These are requests that a web page of another origin must not send, with repeated headers, or with a body that is
-    too large by its Content-Length. It also compresses responses, and allows the pages of ``origins``.
+    It refuses requests that a web page of another origin must not send, that repeat a header, or whose Content-Length
+    is too large. It compresses responses, and lets the pages of ``origins`` call.
     """
 
     def __init__(self, router: HttpRouter, limits: BodyLimits, origins: list[str]) -> None:
@@ -86,15 +86,15 @@ class HttpApp:
         self.router = router
         self._limits = limits
         self._cross_site = CrossSiteRule(origins)
-        self._with_optional_work: ASGIApp = GZipMiddleware(
+        self._with_cors_and_gzip: ASGIApp = GZipMiddleware(
             self._checked,
             minimum_size=_GZIP_FROM_BYTES,
             compresslevel=_GZIP_LEVEL,
             exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, LINES),
         )
         if origins:
-            self._with_optional_work = CORSMiddleware(
-                self._with_optional_work,
+            self._with_cors_and_gzip = CORSMiddleware(
+                self._with_cors_and_gzip,
                 allow_origins=origins,
                 allow_methods=["*"],
                 allow_headers=["*"],
@@ -117,8 +117,8 @@ class HttpApp:
             await self._refuse_page(error, scope)(scope, receive, send_named)
             return
         # Most callers ask for neither, and those layers cost as much as the rest of the way.
-        has_optional_work = any(key in _OPTIONAL_WORK for key, _ in scope["headers"])
-        await (self._with_optional_work if has_optional_work else self._checked)(scope, receive, send_named)
+        asks_for_more = any(key in _FOR_CORS_OR_GZIP for key, _ in scope["headers"])
+        await (self._with_cors_and_gzip if asks_for_more else self._checked)(scope, receive, send_named)
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request unless its headers are wrong; inside CORS, so that allowed pages see what is wrong."""

@@ -26,7 +26,7 @@ def json_text(value: object) -> bytes:
 
 
 def large_json_text(value: object) -> bytes:
-    """Return the same, made in Python and not in C: it takes longer, but other threads can interrupt it."""
+    """Return the same, but encoded in Python, not in C: it takes longer, but other threads can interrupt it."""
     return "".join(_ENCODER.iterencode(value)).encode(errors="replace")
 
 
@@ -52,7 +52,7 @@ def error_response(failure: Failure) -> Response:
 
 
 def failure_headers(failure: Failure) -> dict[str, str]:
-    """Return the header that says when to try again, in whole seconds, or how to say who calls, where there is one."""
+    """Return WWW-Authenticate, or Retry-After in whole seconds, if the failure has one."""
     if failure.challenge is not None:
         return {"WWW-Authenticate": failure.challenge}
     if failure.retry_after_seconds is None:
@@ -61,5 +61,5 @@ def failure_headers(failure: Failure) -> dict[str, str]:
 
 
 def replay_headers(call: Call) -> dict[str, str]:
-    """Return the header that says that an earlier call did what was asked, when one did."""
+    """Return Idempotency-Replayed if the response repeats the outcome of an earlier call."""
     return {REPLAYED_KEY: "true"} if call.replayed else {}

@@ -26,7 +26,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 class Endpoint:
     """A verb and a path template (``/v1/payments/{payment_id}/refund``), and the function that answers them.
 
-    ``rpc`` names the RPC that the endpoint calls, if any. ``is_in_contract`` tells that the path is from a
+    ``rpc`` names the RPC that the endpoint calls, if any. ``is_transcoded`` says that the path is from a
     ``google.api.http`` option: it is then matched while still percent-encoded, so that an encoded slash does not end a
     segment.
     """
@@ -36,7 +36,7 @@ class Endpoint:
     answer: Answer
     rpc: str = ""
     is_stream: bool = False
-    is_in_contract: bool = False
+    is_transcoded: bool = False
 
 
 class HttpRouter:
@@ -46,7 +46,7 @@ class HttpRouter:
         """Route to ``endpoints``; a path that differs from one of them by a final slash is redirected there."""
         routes = [(endpoint, PathTemplate.parse(endpoint.path)) for endpoint in endpoints]
         self.routes = sorted(routes, key=lambda route: route[1].specificity)
-        self._contract_roots = {_root(endpoint.path) for endpoint, _ in routes if endpoint.is_in_contract}
+        self._transcoded_roots = {_root(endpoint.path) for endpoint, _ in routes if endpoint.is_transcoded}
         self._redirects_slashes = redirects_slashes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +61,7 @@ class HttpRouter:
     def find(self, verb: str, scope: Scope) -> tuple[Endpoint, Mapping[tuple[str, ...], str]] | None:
         """Return the endpoint for a verb and the path of a request, and the values of the path's variables."""
         path: str = scope["path"]
-        if self._is_in_contract(scope):
+        if self._is_transcoded(scope):
             path = _encoded_path(scope)
             verb = "GET" if verb == "HEAD" else verb
         for endpoint, template in self.routes:
@@ -71,7 +71,7 @@ class HttpRouter:
 
     def error_response(self, failure: Failure, scope: Scope) -> Response:
         """Return ``failure`` in the form that callers of this path expect."""
-        if self._is_in_contract(scope):
+        if self._is_transcoded(scope):
             return error_response(failure)
         return json_response({"detail": failure.message}, failure.http_status)
 
@@ -84,7 +84,7 @@ class HttpRouter:
 
     def _no_endpoint(self, scope: Scope) -> Response:
         path: str = scope["path"]
-        if self._is_in_contract(scope):
+        if self._is_transcoded(scope):
             verbs = self._verbs(_encoded_path(scope))
             error = OtherVerb(f"this path takes {' or '.join(verbs)}") if verbs else NoSuchPath("no RPC has this path")
             response = error_response(failure_of(error, scope["call_id"]))
@@ -102,8 +102,8 @@ class HttpRouter:
     def _verbs(self, path: str) -> list[str]:
         return sorted({endpoint.verb for endpoint, template in self.routes if template.match(path) is not None})
 
-    def _is_in_contract(self, scope: Scope) -> bool:
-        return _root(scope["path"]) in self._contract_roots
+    def _is_transcoded(self, scope: Scope) -> bool:
+        return _root(scope["path"]) in self._transcoded_roots
 
 
 def _encoded_path(scope: Scope) -> str:

@@ -24,8 +24,8 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/items", show_variables),
     Endpoint("POST", "/v1/items/{id}/refund", show_variables, "Refund"),
     Endpoint("GET", "/v1/broken", fail),
-    Endpoint("GET", "/v2/items/{id}", show_variables, "GetItem", is_in_contract=True),
-    Endpoint("POST", "/v2/items/{id}:cancel", show_variables, "CancelItem", is_in_contract=True),
+    Endpoint("GET", "/v2/items/{id}", show_variables, "GetItem", is_transcoded=True),
+    Endpoint("POST", "/v2/items/{id}:cancel", show_variables, "CancelItem", is_transcoded=True),
 ]
 
 

@@ -49,7 +49,7 @@ class HttpGateway:
         rpc, is_stream = rule.method.name, rule.method.server_streaming
         handler = getattr(servicer, rpc)
         answer: Answer = partial(self._stream if is_stream else self._unary, rule, handler)
-        return Endpoint(rule.verb, rule.template.text, answer, rpc, is_stream=is_stream, is_in_contract=True)
+        return Endpoint(rule.verb, rule.template.text, answer, rpc, is_stream=is_stream, is_transcoded=True)
 
     async def _unary(self, rule: HttpRule, handler: Any, request: Request) -> Response:  # noqa: ANN401 - of any RPC
         call = call_of(request)
