@@ -1,4 +1,4 @@
-"""Whether the database has the tables that this version of the service needs, and lets it use them."""
+"""The check that the database has the tables that this version of the service needs, and lets it use them."""
 
 import pymysql.err
 from pymysql.constants import ER
@@ -29,7 +29,7 @@ _NEEDED_RIGHTS = tuple(
     for statement in map(str.strip, text.split(";"))
     if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
 )
-"""Statements that the database explains only to who has the rights to execute them; none of them changes anything."""
+"""The database explains a statement only to an account with the rights to execute it; explaining changes nothing."""
 
 
 class SchemaOutdated(Exception):
@@ -54,7 +54,7 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
 
     Raises:
         SchemaOutdated: it has not.
-        StoreUnavailable: it cannot be reached, or its user may not read which it has.
+        StoreUnavailable: it cannot be reached, or its user may not read its version.
     """
 
     async def work(session: Session) -> int:
@@ -73,7 +73,7 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
 
 
 async def check_rights(database: Database, deadline: Deadline) -> None:
-    """Return when the database lets its user do what the service does; it must have the tables.
+    """Check that the database lets its user do everything that the service does; it must have the tables.
 
     Raises:
         StoreUnavailable: it does not, or it cannot be reached.

@@ -1,7 +1,7 @@
-"""Reading the values of a query of one column, many rows at a time: the fast way through the driver, for pages.
+"""Fast reads: the values of a one-column query, parsed as whole chunks of the reply.
 
-The driver awaits the head and the body of every row, and makes objects of both: for a page of payments that is more
-work than all that is done with them. Here whatever has arrived is taken apart at once. The protocol is that of MySQL's
+The driver awaits the header and the body of every row, and makes objects of both, which costs a page of payments more
+than everything else that happens to it. Here each chunk that arrives is parsed at once. The protocol is that of MySQL's
 documentation, "Text Resultset", without CLIENT_DEPRECATE_EOF, which the driver never asks for.
 """
 
@@ -24,10 +24,10 @@ _VALUE_STARTS = {0xFC: 3, 0xFD: 4, 0xFE: 9}
 async def read_values(connection: aiomysql.Connection, query: str) -> list[bytes]:
     """Execute a query of one column that is never NULL, and return its values as the database sent them, in UTF-8.
 
-    When it raises, what the connection has still to say is not known: it must be closed.
+    After an error the rest of the reply is unknown, so the connection must be closed.
 
     Raises:
-        pymysql.err.MySQLError: as the driver's own way would.
+        pymysql.err.MySQLError: as the driver itself would.
     """
     await connection._execute_command(COMMAND.COM_QUERY, query)  # noqa: SLF001 - what its query() does first
     reply = _Reply()
@@ -37,7 +37,7 @@ async def read_values(connection: aiomysql.Connection, query: str) -> list[bytes
 
 
 class _Reply:
-    """A reply that comes in pieces: the number of columns, the column, an end, a value in each packet, and an end."""
+    """A reply that arrives in chunks: the number of columns, the column, an end, a value in each packet, and an end."""
 
     def __init__(self) -> None:
         self.values: list[bytes] = []
@@ -47,7 +47,7 @@ class _Reply:
         self._rest = b""
 
     def take(self, piece: bytes) -> None:
-        """Take the packets that are whole with this piece."""
+        """Parse the packets that this chunk completes."""
         received = self._rest + piece
         place, size = 0, len(received)
         while size - place > _HEAD_BYTES:
@@ -69,7 +69,7 @@ class _Reply:
             raise InternalError("the reply goes on after its end")
 
     def _take_other(self, packet: bytes) -> None:
-        """Take a packet that is not a short value."""
+        """Parse a packet that is not a short value."""
         first = packet[0]
         if first == _ERROR:
             MysqlPacket(packet, "utf8").raise_for_error()

@@ -1,4 +1,4 @@
-"""The log of a database that is unavailable: every kind of error at once, and then now and then."""
+"""The log of an unavailable database: each kind of error when it first occurs, and then every few seconds."""
 
 import time
 from collections.abc import Callable
@@ -9,42 +9,42 @@ import structlog
 from server.storage.database import driver_errors
 
 _INTERVAL_SECONDS = 10.0
-"""Every call, the relay and the health check fail again and again until the database is back."""
+"""Calls, the relay and the health check keep failing until the database is back."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Told:
-    """When an error was logged last, and how often it came since."""
+class _Logged:
+    """When an error was last logged, and how often it has occurred since."""
 
     at_seconds: float
     repeated: int = 0
 
 
 class OutageLog:
-    """Logs ``database_unavailable``: an error when it first comes, and then every 10 s at most."""
+    """Logs ``database_unavailable`` when an error first occurs, and then at most every 10 s."""
 
     def __init__(self, now_seconds: Callable[[], float] = time.monotonic) -> None:
         """Log nothing before ``open``."""
         self._now_seconds = now_seconds
         self._is_open = False
-        self._told: dict[tuple[str, int], _Told] = {}
+        self._errors: dict[tuple[str, int], _Logged] = {}
 
     def open(self) -> None:
         """Log from now on."""
         self._is_open = True
 
     def add(self, error: Exception) -> None:
-        """Log an error, or count it; ``repeated`` in the next event is how many were only counted."""
+        """Log an error, or count it; ``repeated`` in the next event is the number of those counted."""
         if not self._is_open:
             return
         name, code = type(error).__name__, driver_errors.code(error)
-        told = self._told.get((name, code))
+        logged = self._errors.get((name, code))
         now_seconds = self._now_seconds()
-        if told is not None and now_seconds - told.at_seconds < _INTERVAL_SECONDS:
-            told.repeated += 1
+        if logged is not None and now_seconds - logged.at_seconds < _INTERVAL_SECONDS:
+            logged.repeated += 1
             return
-        repeated = 0 if told is None else told.repeated
-        self._told[name, code] = _Told(now_seconds)
+        repeated = 0 if logged is None else logged.repeated
+        self._errors[name, code] = _Logged(now_seconds)
         _log.warning("database_unavailable", error=name, code=code, detail=str(error), repeated=repeated)

@@ -1,4 +1,4 @@
-"""Settings of the database server with which one locked row holds up more than those who need it."""
+"""Settings of the database server with which one locked row delays more calls than those that need it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

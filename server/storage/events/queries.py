@@ -1,4 +1,4 @@
-"""The SQL texts of the stream, each with the index that it uses: see ``queries``."""
+"""The SQL texts of the stream and the outbox, each with the index that it uses."""
 
 from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.payments.queries import PAYMENT, REFUND
@@ -7,7 +7,7 @@ SELECT_OUTBOX = """
     SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
     ORDER BY outbox_id LIMIT %s
 """
-"""By the primary key: the rows that come first, how long each is in bytes, and how many microseconds ago it came."""
+"""By the primary key: the oldest rows, the size of each in bytes, and its age in microseconds."""
 
 RELAY = f"""
     {BEGIN};
@@ -54,14 +54,15 @@ RELAY = f"""
     SELECT kind, COUNT(*) FROM payment_events
     WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind
 """
-"""Makes events of rows of the outbox, numbered from the last one on, and deletes the rows; does nothing while another
-relay is at it. By the primary keys; payments that have been charged by the unique key of their reference. Then tells
-how many events it made of each kind.
+"""Turns rows of the outbox into events, numbered from the last one on, and deletes the rows; does nothing while another
+relay is at work. By the primary keys; new charges by the unique key of their reference. The last answer is the number
+of events of each kind.
 
-The fence is a row of the outbox that nobody else sees (``queries.BEGIN``). Without it, nothing is locked.
+The fence is a row of the outbox that no other transaction sees (``transactions.BEGIN``). It exists only while this
+transaction holds the lock.
 
-It is one message, so that the lock never waits for the network: of a relay whose machine is gone, the database would
-keep the connection, and the lock, for hours.
+It is one message, so that the lock never waits for the network. If the machine of a relay were lost in between, the
+database would keep its connection, and the lock, for hours.
 """
 
 LAST_SEQUENCE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"
@@ -71,7 +72,7 @@ FIRST_SEQUENCE = """
     SELECT COALESCE((SELECT MIN(sequence) FROM payment_events), last_sequence + 1) FROM payment_stream
     WHERE stream_id = 1
 """
-"""The first entry of the primary key; by the primary key."""
+"""The first entry of the primary key of each."""
 
 _COLUMNS = f"""
     SELECT CONCAT('[', JSON_ARRAY(e.sequence, e.kind, CAST(e.refunded_amount AS CHAR), CAST(e.occurred_at AS CHAR),
@@ -93,12 +94,12 @@ EVENTS_OF_PAYMENT = tuple(
     f"{_COLUMNS} FROM {events} e {_LIVE} WHERE e.payment_id = %s ORDER BY e.sequence"
     for events in ("payment_events_archive", "payment_events")
 )
-"""One after the other: first those that were archived. By payment; then by the primary keys."""
+"""Two queries: first the archived events. By payment; then by the primary keys."""
 
 EVENTS_OF_ARCHIVED_PAYMENT = (
     f"{_COLUMNS} FROM payment_events_archive e {_ARCHIVED} WHERE e.payment_id = %s ORDER BY e.sequence",
 )
-"""Likewise, of a payment that was archived: so have all of its events been."""
+"""The same of an archived payment, whose events are all archived."""
 
 STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER)
-"""What needs, together, all the rights that the statements here need."""
+"""Statements that together need every right that the statements of this module need."""

@@ -1,4 +1,4 @@
-"""Payments and refunds in their tables: the statements, who executes them, and the rows as domain types.
+"""Payments and refunds in their tables: the statements, the functions that execute them, and rows as domain types.
 
-Events belong in ``storage.events``, and what a remote processor was asked in ``storage.settlement``.
+Events belong in ``storage.events``, and the requests of a remote processor in ``storage.settlement``.
 """

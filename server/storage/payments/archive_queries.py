@@ -1,6 +1,6 @@
-"""The SQL texts that read what ``payments archive`` has moved out of the live tables, each with the index that it uses.
+"""The SQL texts that read archived payments and refunds, each with the index that it uses.
 
-Asked only when the live tables have nothing: a row that is in both is live.
+They run only when the live tables have nothing: a row that is in both is live.
 """
 
 from server.storage.payments.queries import PAYMENT, REFUND, by_reference, details, details_of_many
@@ -17,16 +17,16 @@ SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
     WHERE r.payment_id = %s AND r.status <> 0 ORDER BY r.refund_id DESC LIMIT 1
 """
-"""refunds_archive_by_payment, read backwards, past those that failed."""
+"""refunds_archive_by_payment, read backwards, without failed refunds."""
 
 SELECT_DETAILS_OF_MANY = details_of_many("payments_archive", "refunds_archive")
 """The primary key; then refunds_archive_by_payment."""
 
 SELECT_DETAILS_BY_ID = details("payments_archive", "refunds_archive")
-"""Likewise."""
+"""The primary key; then refunds_archive_by_payment."""
 
 SELECT_DETAILS_BY_REFERENCE = details("payments_archive", "refunds_archive", by_reference("payments_archive"))
-"""payments_archive_by_reference; then likewise."""
+"""payments_archive_by_reference; then refunds_archive_by_payment."""
 
 STATEMENTS = (SELECT_DETAILS_BY_REFERENCE,)
-"""What needs, together, all the rights that the statements here need."""
+"""Statements that together need every right that the statements of this module need."""

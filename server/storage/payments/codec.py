@@ -1,6 +1,6 @@
-"""Payments and refunds as the database gives them, one value in JSON each (``queries``), to domain types and back.
+"""From the JSON values that ``queries`` read to payments, refunds and events.
 
-This is the reading side's hot path: a list is little else. So each value is converted by what is known of its column.
+This is the hot path of reads, so each value is converted by what is known of its column.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, P
 from server.domain.processing import PendingRequest
 
 STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
-"""How the status columns hold each status."""
+"""Each status as the status columns store it."""
 
 _METHODS = {method.value: method for method in CHARGEABLE_METHODS}
 _NOTHING = "0.00"
@@ -32,14 +32,14 @@ def payment_from_json(value: str | bytes) -> Payment:
 
 
 def payments_from_json(values: Iterable[bytes]) -> list[Payment]:
-    """Return the payments in many values: the same, but taken apart at once."""
+    """Return the payments in many values, parsed together."""
     return [_payment(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values))]
 
 
 def details_from_json(values: Iterable[bytes], at_most: int) -> PaymentDetails | None:
-    """Return the payment in as many values with ``at_most`` of their refunds; None where there is no value.
+    """Return the payment with at most ``at_most`` refunds; None when there is no value.
 
-    The values are those of ``queries.details``: one more than ``at_most`` tells that there are others.
+    The values are those of ``queries.details``: one more than ``at_most`` shows that there are more refunds.
     """
     parts = orjson.loads(b"[%b]" % b",".join(values))
     if not parts:
@@ -49,7 +49,7 @@ def details_from_json(values: Iterable[bytes], at_most: int) -> PaymentDetails |
 
 
 def many_details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails | None]:
-    """Return the payments with all their refunds, by id; None stands for one that has too many to be read with others.
+    """Return the payments with all their refunds, by id; None stands for a payment with too many to read with others.
 
     The values are those of ``queries.details_of_many``.
     """
@@ -65,22 +65,22 @@ def many_details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails 
 
 
 def _sorted_refunds(columns: Iterable[list[Any] | None]) -> tuple[Refund, ...]:
-    """Return the refunds that there are, oldest first."""
+    """Return the refunds, the oldest first."""
     return tuple(_refund(*one)[0] for one in sorted(filter(None, columns)))
 
 
 def refund_from_json(value: str) -> tuple[Refund, Money | None]:
-    """Return the refund in one value, and the amount that its caller asked for; None asked for all that remained."""
+    """Return the refund in one value, and the amount that its caller requested; None requested all that remained."""
     return _refund(*orjson.loads(value))
 
 
 def events_from_json(values: Iterable[bytes]) -> list[PaymentEvent]:
-    """Return the events in as many values; each payment and refund is as its event left it."""
+    """Return the events in many values; each payment and refund is as its event left it."""
     return [_event(*event) for event in orjson.loads(b"[%b]" % b",".join(values))]
 
 
 def pending_from_json(values: Iterable[bytes]) -> list[PendingRequest]:
-    """Return what a remote processor has not told the outcome of, in as many values."""
+    """Return the pending requests in many values."""
     return [
         PendingRequest(
             _payment(*payment),
@@ -93,8 +93,8 @@ def pending_from_json(values: Iterable[bytes]) -> list[PendingRequest]:
     ]
 
 
-def _event(told: list[Any], payment_columns: list[Any], refund_columns: list[Any] | None) -> PaymentEvent:
-    sequence, kind_name, refunded_amount, occurred_at, caller, request_id = told
+def _event(columns: list[Any], payment_columns: list[Any], refund_columns: list[Any] | None) -> PaymentEvent:
+    sequence, kind_name, refunded_amount, occurred_at, caller, request_id = columns
     kind = EventKind(kind_name)
     now = _payment(*payment_columns)
     payment = now
@@ -168,7 +168,7 @@ def _payment(  # noqa: PLR0913, PLR0917 - the columns of the table
         _status(status),
         reference,
         None if created_at is None else _time(created_at),
-        # A row that only the replaced service refunded has its flag set and no amount: all of it went back.
+        # The replaced service set the flag of a refunded row and stored no amount: all of it was refunded.
         money if is_refunded or money is None else _money(currency, refunded_amount),
         bool(is_refunded),
         bool(is_adopted),
@@ -191,7 +191,7 @@ def _status(value: int | None) -> Status:
 
 
 def _time(text: str) -> datetime | None:
-    """Return the time in a DATETIME column, which holds UTC; None for one that is none, such as 0000-00-00."""
+    """Return the time in a DATETIME column, which is in UTC; None for a value that is no time, such as 0000-00-00."""
     try:
         return datetime.fromisoformat(text + _UTC)
     except ValueError:

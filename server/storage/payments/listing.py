@@ -1,6 +1,6 @@
-"""The SQL texts of lists, counts and exports, put together from what a filter says. Values are bound, never formatted.
+"""The SQL texts of lists, counts and exports, composed from a filter. Values are bound, never formatted.
 
-Where a list could go by several indexes, the text names one: so the plan does not change with the optimizer's guesses.
+A text names its index where several would do, so that the plan does not depend on the optimizer's estimates.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ class Query:
 
 
 def count(payment_filter: PaymentFilter) -> Query:
-    """Count the payments that match; reads the entries of the filter's index, and rows where that is not enough."""
+    """Count the payments that match; read the entries of the filter's index, and rows where those are not enough."""
     return _select("COUNT(*)", payment_filter, _Conditions())
 
 
@@ -45,7 +45,7 @@ _EXPORTED_STATUS = "CASE WHEN {0}.status IS NULL THEN 'PENDING' WHEN {0}.status 
 def export_payments(payment_filter: PaymentFilter) -> Query:
     """Read the payments that match, by payment_id, each column as it is exported; the keys are text in UTF-8.
 
-    Names no index: all that match are read, so that the optimizer's guess can cost no page of a caller.
+    It names no index, because all payments that match are read, and no caller waits for a page.
     """
     conditions = _Conditions()
     _match(payment_filter, conditions)
@@ -58,7 +58,7 @@ def export_payments(payment_filter: PaymentFilter) -> Query:
 
 
 def export_refunds(payment_filter: PaymentFilter) -> Query:
-    """Read the refunds of the payments that match, by refund_id, likewise."""
+    """Read the refunds of the payments that match, by refund_id: see ``export_payments``."""
     conditions = _Conditions()
     _match(payment_filter, conditions)
     columns = (
@@ -70,11 +70,11 @@ def export_refunds(payment_filter: PaymentFilter) -> Query:
 
 
 def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | None) -> tuple[Query, ...]:
-    """Return the queries that, one after the other, give the rest of a list; each wants a LIMIT bound last.
+    """Return the queries that read the rest of a list, one after the other; each binds its LIMIT last.
 
-    There are two where payments without a time can match: those come before all others in time, and are a list of their
-    own, by payment_id. Each is read from one of the ``payments_by_*`` indexes in its order, from the position on, with
-    no sort: page 1,000 costs what page 1 does.
+    There are two when payments without a time can match: those are older than all others, and are listed by
+    payment_id. Each query reads one of the ``payments_by_*`` indexes in its order from the position on, without a sort,
+    so page 1,000 costs as much as page 1.
     """
     after_undated = after is not None and after.create_time is None
     after_dated = after is not None and not after_undated
@@ -100,7 +100,7 @@ def method_spellings(method: str) -> Query:
 
 
 def numbered_count(query: NumberedPageQuery, spellings: Sequence[str] = ()) -> Query:
-    """Count the payments of all pages; reads entries of the conditions' index, and rows where that is not enough.
+    """Count the payments of all pages; read entries of the conditions' index, and rows where those are not enough.
 
     ``spellings`` are the stored spellings of the query's method; by default, the query's own.
     """
@@ -108,12 +108,12 @@ def numbered_count(query: NumberedPageQuery, spellings: Sequence[str] = ()) -> Q
 
 
 def numbered_page(query: NumberedPageQuery, total: int, spellings: Sequence[str] = ()) -> Query:
-    """Read a page by its number, of ``total`` payments, of which it must hold some.
+    """Read a page by its number, of ``total`` payments; it must not be empty.
 
-    Its ids come from the conditions' index, from that end which is nearer, and then no other rows than its own. The
-    index holds payments without a time before all others, as the order of lists has them. The
-    entries of one spelling of a method come in that order. Those of several are sorted, which costs about as much as
-    counting them. ``spellings`` are as in ``numbered_count``.
+    Its ids come from the conditions' index, read from the nearer end, and then only its own rows are read. The index
+    holds payments without a time before all others, in the order of lists. The entries of one spelling of a method are
+    in that order. Those of several are sorted, which costs about as much as counting them. ``spellings`` are as in
+    ``numbered_count``.
     """
     size = min(query.size, total - query.skip)
     beyond = total - query.skip - size
@@ -148,7 +148,7 @@ def _dated(payment_filter: PaymentFilter, order: Order, after: Position | None) 
     place = _Conditions()
     place.add("p.created_at IS NOT NULL")
     if after is not None:
-        # The first half is what the index is entered by: neither database reads (a, b) < (%s, %s) as a range.
+        # The index is entered by the first half, because neither database reads (a, b) < (%s, %s) as a range.
         place.add(
             f"p.created_at {comparison}= %s AND (p.created_at {comparison} %s OR p.payment_id {comparison} %s)",
             _utc(after.create_time),
@@ -169,7 +169,7 @@ def _undated(payment_filter: PaymentFilter, order: Order, after: Position | None
 
 def _select(columns: str, payment_filter: PaymentFilter, place: _Conditions, tail: str = "") -> Query:
     _match(payment_filter, place)
-    # The unique key of reference gives one row; an adopted table may have named it otherwise.
+    # The unique key of reference finds one row; in an adopted table it may have another name.
     hint = (
         ""
         if payment_filter.reference is not None

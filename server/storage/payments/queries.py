@@ -1,6 +1,6 @@
-"""The SQL texts of the service, each with the index that it uses; those of lists are in ``list_queries``.
+"""The SQL texts of payments and refunds, each with the index that it uses; those of lists are in ``listing``.
 
-Values are bound, never formatted. All of it runs alike on MySQL 8.0, 8.4, 9 and MariaDB 10.6 or later.
+Values are bound, never formatted. All texts run on MySQL 8.0, 8.4 and 9, and on MariaDB 10.6 and later.
 """
 
 from server.domain.payment import MAX_REFUNDS_SHOWN
@@ -11,16 +11,16 @@ PAYMENT = (
     "JSON_ARRAY(p.payment_id, p.order_id, CAST(p.amount AS CHAR), p.currency, p.method, p.status, p.reference, "
     "CAST(p.created_at AS CHAR), CAST(p.refunded_amount AS CHAR), p.refunded, p.caller IS NULL)"
 )
-"""A payment as one value, in JSON: the driver takes several times as long for a row of as many columns.
+"""A payment as one JSON value, because the driver takes several times as long for a row of as many columns.
 
-Amounts and times go as text, which all databases write alike, and exactly.
+Amounts and times are text, which all databases write exactly, and alike.
 """
 
 REFUND = (
     "JSON_ARRAY(r.refund_id, r.payment_id, CAST(r.amount AS CHAR), p.currency, r.status, r.reason, "
     "CAST(r.created_at AS CHAR), CAST(r.requested_amount AS CHAR))"
 )
-"""A refund likewise."""
+"""A refund as one JSON value."""
 
 _READ_PAYMENT = """
     SELECT payment_id FROM payments WHERE caller = %s AND request_id = %s AND reference = %s
@@ -38,19 +38,19 @@ INSERT_PAYMENT = f"""
 
     {COMMIT};
 {_READ_PAYMENT}"""
-"""payments_by_request and the unique key of reference settle what is a duplicate, at which the rest is not executed.
+"""A duplicate, by payments_by_request or the unique key of reference, is an error that ends the script.
 
-Where payments_archive_by_request has its key (bound once more) nothing is inserted, and what the stream is told is of
-no payment: `payments archive` sees to it that a key is always in one of the two. The answer comes last: the payment_id
-under that key, if its payment has this reference.
+When payments_archive_by_request has the key (bound once more), nothing is inserted, and the row of the outbox is about
+no payment: `payments archive` keeps a key always in one of the two tables. The answer comes last: the payment_id under
+the key, if its payment has this reference.
 """
 
 _UNLESS_ALONE = "IF(ROW_COUNT() < 0, NULL, {})"
-"""A value for a column that is never NULL, in a statement that depends on what the one before it changed.
+"""A value for a NOT NULL column, in a statement that depends on what the statement before it changed.
 
-That is not known (-1) where the client is gone, so that the answer to the one before could not be sent: the database
-goes on with a script all the same. Then this is an error, which ends the script and takes back what it did: as if it
-had not been sent.
+When the client is gone, the database goes on with the script, but the row count is unknown (-1), because the previous
+answer could not be sent. Then this value is an error, which ends the script and rolls it back: as if it had never been
+sent.
 """
 
 _DUE = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
@@ -71,7 +71,7 @@ RESERVE_PAYMENT = f"""
 
     {COMMIT};
 {_READ_PAYMENT}"""
-"""The same for a payment that is pending: it has a row of what the processor is asked."""
+"""INSERT_PAYMENT for a pending payment, with a row of processor_requests."""
 
 _NEW_PAYMENTS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
@@ -122,15 +122,15 @@ _READ_PAYMENTS = f"""
 """
 
 INSERT_PAYMENTS = _WRITE_PAYMENTS + _READ_PAYMENTS
-"""Inserts many payments, and tells what is stored then under their request keys.
+"""Inserts many payments, and returns what is stored under their request keys then.
 
-They are bound as a JSON value: a list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
-payments_by_request or the unique key of reference, is left out: what it updates is a column that the service may, to
-what it was. So is one whose key payments_archive_by_request has. What the stream is told is bound next (``outbox``),
-and left out where nothing was inserted: so it is when this is repeated because its answer was lost, and the stream was
-told before. Both go in hexadecimal: to escape text full of quotation marks takes the driver ten times as long. The
-answer comes last, and is one value, read by payments_by_request once all is committed: for each key that is there, its
-place in the list, counted from 1, the payment_id, and whether it has that reference.
+The payments are bound as a JSON list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
+payments_by_request or the unique key of reference, is left out: the column that it updates is one that the service may
+update, and keeps its value. A payment whose key payments_archive_by_request has is left out too. The changes for the
+outbox are bound next, and left out when nothing was inserted: so it is when the script is retried because its answer
+was lost. Both are bound in hexadecimal, because the driver escapes quotation marks ten times slower. The answer comes
+last, and is one value, read by payments_by_request once all is committed: for each key that is stored, its place in the
+list, counted from 1, the payment_id, and whether it has that reference.
 """
 
 RESERVE_PAYMENTS = f"""{_WRITE_PAYMENTS}
@@ -142,9 +142,9 @@ RESERVE_PAYMENTS = f"""{_WRITE_PAYMENTS}
         AND p.reference = n.reference
     WHERE ROW_COUNT() <> 0;
 {_READ_PAYMENTS}"""
-"""The same for payments that are pending: each that was inserted has a row of what the processor is asked.
+"""INSERT_PAYMENTS for pending payments, with a row of processor_requests for each that was inserted.
 
-When they are due, in microseconds, is bound after what the stream is told.
+The microseconds until they are due are bound after the changes for the outbox.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
@@ -194,11 +194,11 @@ _READ_REFUND = f"""
 STORE_REFUND = _REFUND + _READ_REFUND
 """Refunds a payment, if the refund fits and its request key is new.
 
-Answers with the payment as it was, by the primary key: its lock makes the refunds of one payment wait for one another.
-Then with the refund of the request key, if there is one, by refunds_by_request or refunds_archive_by_request: it is
-read after the lock, because what held it may have been this very refund, called twice. The INSERT settles whether the
-refund fits, as ``Payment.refundable`` has it, and the UPDATE once more. refunds_by_request settles what is a duplicate
-of a refund of another payment, at which the rest is not executed. The last answer is the refund with its payment, once
+The first answer is the payment as it was, by the primary key; its lock serializes the refunds of one payment. The next
+is the refund of the request key, if there is one, by refunds_by_request or refunds_archive_by_request. It is read under
+the lock, because its holder may have been this very refund, called twice. The INSERT checks that the refund fits, by
+the rules of ``Payment.refundable``, and the UPDATE checks the amount again. A duplicate of the refund of another
+payment, by refunds_by_request, is an error that ends the script. The last answer is the refund with its payment, once
 both are committed, or nothing.
 """
 
@@ -206,13 +206,13 @@ RESERVE_REFUND = f"""{_REFUND}
     INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
     SELECT 'refund', r.payment_id, r.refund_id, {_DUE} FROM refunds r WHERE r.refund_id = @refund_id;
 {_READ_REFUND}"""
-"""The same for a refund that is pending: it has a row of what the processor is asked."""
+"""STORE_REFUND for a pending refund, with a row of processor_requests."""
 
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
     WHERE r.payment_id = %s ORDER BY r.refund_id DESC LIMIT 1
 """
-"""refunds_by_payment, read backwards. Of a payment that is wholly refunded, the last one did not fail."""
+"""refunds_by_payment, read backwards. The last refund of a fully refunded payment did not fail."""
 
 _REFUND_OR_NULL = f"CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END"
 
@@ -222,8 +222,8 @@ def details_of_many(payments: str, refunds: str) -> str:
 
     It binds a tuple of at most a thousand ids. The answer has a value for each refund, or one for a payment without
     any: a JSON list of the payment, the refund or null, and whether the payment has more than ``MAX_REFUNDS_SHOWN``, in
-    which case none is read. One statement, so that payment and refunds agree. They come in no order: to sort them costs
-    the database as much again.
+    which case none is read. It is one statement, so that payment and refunds agree. The values are not sorted, because
+    that would cost the database as much again.
     """
     return f"""
     SELECT CONCAT('[', {PAYMENT}, ',', {_REFUND_OR_NULL}, ',', IF(k.beyond IS NULL, 'false', 'true'), ']')
@@ -242,8 +242,8 @@ def details_of_many(payments: str, refunds: str) -> str:
 def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
     """Return the text that reads one payment and a page of its refunds from these tables, by their indexes.
 
-    It binds what ``payment_id`` does, the refund_id after which the page begins, how many refunds it has at most, and
-    once more what ``payment_id`` does. The answer is that of ``details_of_many`` without the last part of each list.
+    It binds the values of ``payment_id``, the refund_id after which the page begins, the size of the page, and the
+    values of ``payment_id`` again. The answer is that of ``details_of_many`` without the last part of each list.
     """
     return f"""
     SELECT CONCAT('[', {PAYMENT}, ',', {_REFUND_OR_NULL}, ']')
@@ -259,9 +259,9 @@ def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
 
 
 def by_reference(payments: str) -> str:
-    """Return what stands for the id of a payment whose reference is bound, with its length in bytes.
+    """Return the subquery for the id of the payment whose reference is bound, with its length in bytes.
 
-    The length, because to the column's collation spaces at the end are nothing.
+    The length is compared because the column's collation ignores trailing spaces.
     """
     return f"(SELECT q.payment_id FROM {payments} q WHERE q.reference = %s AND LENGTH(q.reference) = %s)"
 
@@ -270,10 +270,10 @@ SELECT_DETAILS_OF_MANY = details_of_many("payments", "refunds")
 """The primary key; then refunds_by_payment."""
 
 SELECT_DETAILS_BY_ID = details("payments", "refunds")
-"""Likewise."""
+"""The primary key; then refunds_by_payment."""
 
 SELECT_DETAILS_BY_REFERENCE = details("payments", "refunds", by_reference("payments"))
-"""The unique key of reference; then likewise."""
+"""The unique key of reference; then refunds_by_payment."""
 
 STATEMENTS = (
     INSERT_PAYMENT,
@@ -283,4 +283,4 @@ STATEMENTS = (
     RESERVE_REFUND,
     SELECT_DETAILS_BY_REFERENCE,
 )
-"""What needs, together, all the rights that the statements here need."""
+"""Statements that together need every right that the statements of this module need."""

@@ -1,4 +1,4 @@
-"""What a remote processor was asked and has not answered yet: claimed, counted, and given its outcome once.
+"""The pending requests of a remote processor: claimed, counted, and settled once.
 
-When to ask again is up to ``application.reconciler``.
+When to ask the processor again is up to ``application.reconciler``.
 """

@@ -1,4 +1,4 @@
-"""The SQL texts of what a remote processor is asked, each with the index that it uses: see ``queries``."""
+"""The SQL texts of pending requests and their outcomes, each with the index that it uses."""
 
 from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.payments.queries import PAYMENT, REFUND
@@ -26,8 +26,8 @@ SETTLE_CHARGE = f"""
 
     SELECT {PAYMENT}, @outbox_id <> 0 FROM payments p WHERE p.payment_id = %s
 """
-"""Gives a payment that is pending its outcome; where it has one, nothing is changed. Returns it as it is then, and
-whether this gave it the outcome. By the primary keys; processor_requests_by_payment.
+"""Stores the outcome of a pending payment; changes nothing when it has one. Returns the payment as it is then, and
+whether this stored the outcome. By the primary keys; processor_requests_by_payment.
 """
 
 SETTLE_REFUND = f"""
@@ -58,8 +58,8 @@ SETTLE_REFUND = f"""
     SELECT {PAYMENT}, {REFUND}, @outbox_id <> 0 FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.payment_id = %s AND r.refund_id = %s
 """
-"""Gives a refund that is pending its outcome, as SETTLE_CHARGE does for a payment, and takes one that failed off its
-payment again. Returns both as they are then, and whether this gave the refund its outcome.
+"""Stores the outcome of a pending refund, as SETTLE_CHARGE does for a payment, and subtracts a failed refund from its
+payment again. Returns both as they are then, and whether this stored the outcome.
 
 By the primary keys; processor_requests_by_payment. The payment is locked before the refund, as by a new refund.
 """
@@ -73,7 +73,7 @@ CLAIM = """
     SET r.claimed_by = %s, r.attempts = r.attempts + 1,
         r.due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(r.attempts, 30))) MICROSECOND
 """
-"""Claims what is due, and puts off when it is due again: each time twice as long, up to a most.
+"""Claims requests that are due, and postpones them: each time twice as long, up to a limit.
 
 By processor_requests_by_due; rows that another reconciler is claiming are left out. One statement, committed by itself:
 no lock waits for the network, or for the processor.
@@ -88,7 +88,7 @@ SELECT_CLAIMED = f"""
     LEFT JOIN processor_payments n ON n.payment_id = r.payment_id
     WHERE r.claimed_by = %s
 """
-"""What a round claimed, one JSON value each. processor_requests_by_claim; then the primary keys."""
+"""The requests that a round claimed, one JSON value each. processor_requests_by_claim; then the primary keys."""
 
 SELECT_PROCESSOR_ID = "SELECT processor_id FROM processor_payments WHERE payment_id = %s"
 """By the primary key."""
@@ -97,7 +97,7 @@ COUNT_PENDING = """
     SELECT kind, COUNT(*), MAX(TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)))
     FROM processor_requests GROUP BY kind
 """
-"""Reads all of a table that has only what is not settled."""
+"""Reads all of a table that has pending requests only."""
 
 STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
-"""What needs, together, all the rights that the statements here need."""
+"""Statements that together need every right that the statements of this module need."""
