@@ -1,8 +1,7 @@
-"""API keys: all that are in force, kept in the process and read anew every few seconds.
+"""API keys: all valid keys, cached in the process and reloaded every few seconds.
 
-So no call waits for the database to know who calls, somebody who guesses keys never reaches it, and a database that is
-away changes nothing for those who have keys. What it costs is that a key that is made, or revoked, is known here only
-when the keys are read the next time.
+So authentication never waits for the database, guessed keys never reach it, and callers with keys are not affected by
+an outage. The price is that a new or revoked key is noticed only at the next reload.
 """
 
 from collections.abc import Mapping
@@ -22,21 +21,21 @@ SELECT_KEYS_IN_FORCE = """
     FROM api_keys k
     WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))
 """
-"""Reads all of a small table: a row for each API key that was ever made. One value in JSON for each key in force."""
+"""Reads all of a small table, which has a row for every API key ever made. One JSON value for each valid key."""
 
 INSERT_KEY = """
     INSERT INTO api_keys (key_id, digest, caller, roles, created_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s)
 """
-"""The primary key settles that no two have an id."""
+"""The primary key keeps ids unique."""
 
 LIST_KEYS = """
     SELECT key_id, CONVERT(caller USING utf8mb4), roles, created_at, expires_at, revoked_at FROM api_keys
     ORDER BY created_at, key_id
 """
-"""Reads all of that table, without the digests."""
+"""Reads all of the table, without the digests."""
 
 REVOKE_KEY = "UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s AND revoked_at IS NULL"
-"""By the primary key; changes no row that was revoked before."""
+"""By the primary key; changes no row that is revoked already."""
 
 SELECT_KEY_REVOKED = "SELECT revoked_at FROM api_keys WHERE key_id = %s"
 """By the primary key."""
@@ -50,13 +49,13 @@ class MysqlKeyStore:
     """The API keys of a database."""
 
     def __init__(self, database: Database) -> None:
-        """Keep the database; no key is known before ``load``."""
+        """Keep the database; there are no keys before ``load``."""
         self._database = database
         self._keys: Mapping[str, ApiKey] = {}
         self._is_fresh = True
 
     def caller_of(self, text: str) -> Caller | None:
-        """Return the caller whose key ``text`` is; None when it is none, or one that is no longer in force."""
+        """Return the caller whose key ``text`` is; None when it is not a valid key."""
         key = self._keys.get(key_id_of(text) or "")
         return key.caller if key is not None and key.opens_for(text) else None
 
@@ -90,7 +89,7 @@ class MysqlKeyStore:
 
 
 def _key(key_id: str, digest: str, caller: str, roles: str, expires_at: str | None) -> ApiKey:
-    # A role that only a later version knows is none here.
+    # A role that only a later version knows is ignored here.
     known = frozenset(_ROLES[role] for role in roles.split() if role in _ROLES)
     expire_time = None if expires_at is None else datetime.fromisoformat(expires_at).replace(tzinfo=UTC)
     return ApiKey(key_id, bytes.fromhex(digest), Caller(caller, known), expire_time)

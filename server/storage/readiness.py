@@ -1,4 +1,4 @@
-"""The start: wait for a database that is not there yet, and say at once what is wrong with one that is."""
+"""Startup: wait for a database that cannot be reached yet, and report at once what is wrong with one that can."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from server.storage.schema_check import SchemaOutdated, check_rights, check_sche
 
 _RETRY_SECONDS = 1.0
 _REPEAT_SECONDS = 10.0
-"""How often the log repeats that the database is still not there."""
+"""How often the log repeats that the database is still unreachable."""
 
 _log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ class DatabaseUnusable(Exception):
 
 
 async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: DatabaseSettings) -> None:
-    """Return once the database has the tables, the account its rights, and the API keys are read.
+    """Return once the database has the tables and the account its rights, and the API keys are loaded.
 
     A database that cannot be reached is waited for, for ``mysql_startup_timeout_seconds``. One that refuses the account
     is not: the same login would be refused again, and wrong passwords, one each second, lock accounts
@@ -61,7 +61,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
 
 
 class _Waiting:
-    """How long the database has been waited for, and what the log was told of it."""
+    """The time that the startup has waited for the database, and the reason that it logged last."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._where = address(settings)
@@ -71,10 +71,10 @@ class _Waiting:
         self._logged_at_seconds = 0.0
 
     def check(self, error: BaseException) -> None:
-        """Log why the database is waited for: at first, when that changes, and now and then.
+        """Log why the database cannot be reached: at first, when the reason changes, and every few seconds.
 
         Raises:
-            DatabaseUnusable: it has been waited for long enough.
+            DatabaseUnusable: the startup has waited long enough.
         """
         why, now_seconds = reason(error), time.monotonic()
         if now_seconds + _RETRY_SECONDS > self._deadline_seconds:

@@ -1,4 +1,4 @@
-"""What to say when the database answers and refuses: who was refused, where, why, and what to do about it."""
+"""Messages about a database that refuses the account: which account, where, why, and what to do about it."""
 
 from collections.abc import Mapping
 
@@ -46,14 +46,14 @@ _ADVICE: Mapping[int, str] = {
 
 
 def address(settings: DatabaseSettings) -> str:
-    """Return where the database is, for people."""
+    """Return the address of the database, for people."""
     if settings.mysql_socket is not None:
         return str(settings.mysql_socket)
     return host_and_port(settings.mysql_host or "", settings.mysql_port)
 
 
 def reason(error: BaseException) -> str:
-    """Return what an error says, in one line."""
+    """Return the text of an error, in one line."""
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
     text = str(error.args[1] if isinstance(error, pymysql.err.MySQLError) and len(error.args) > 1 else error)
@@ -64,13 +64,13 @@ def reason(error: BaseException) -> str:
 
 
 def explain(error: BaseException) -> str:
-    """Return what an error of the database says, and what to do where it refuses the account."""
+    """Return the text of an error, and what to do when the database refuses the account."""
     advice = _ADVICE.get(driver_errors.code(error))
     return reason(error) if advice is None else f"{reason(error).rstrip('.')}. {advice} (docs/database-accounts.md)"
 
 
 def refusal(error: BaseException, settings: DatabaseSettings) -> str | None:
-    """Return a line about a database that refuses the account, its login or its rights; None for other errors.
+    """Return a line about a database that refuses the login or a right of the account; None for other errors.
 
     No password is in it: neither the server's messages nor the settings that it names hold one.
     """

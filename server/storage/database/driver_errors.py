@@ -1,4 +1,4 @@
-"""The database driver's errors by their meaning: which may pass, which of those to retry, and what each counts as.
+"""The database driver's errors by their meaning: which are transient, which of those to retry, and how each is counted.
 
 The numbers are those of the servers' own lists: MySQL's "Server Error Message Reference" and "Client Error Message
 Reference", and MariaDB's "Error Codes" (1900 to 1999 and 4000 to 4999 differ between the two).
@@ -26,12 +26,12 @@ _CHANGED_MEANWHILE = frozenset(
         3101,  # rolled back during its commit by group replication, which certified another first
     }
 )
-"""The transaction was rolled back, or its statement did nothing, because of something that has passed already."""
+"""The transaction was rolled back, or its statement did nothing, for a reason that no longer holds."""
 
 _RETRIED = _CONNECTION_LOST | _CHANGED_MEANWHILE | _LOCKED - {LOCK_WAIT_TIMEOUT}
-"""The same work, begun anew, may well succeed at once.
+"""Errors after which an immediate retry is likely to succeed.
 
-A lock wait timeout is not among them, because whoever holds the lock has held it for seconds: each retry would occupy a
+A lock wait timeout is not among them, because the lock has been held for seconds, and each retry would occupy a
 connection for as long again.
 """
 
@@ -49,9 +49,9 @@ _ACCESS_DENIED = frozenset(
         *(1251, 1524, 2059, 3159),  # how the account logs in is not supported: its plugin, or only with encryption
     }
 )
-"""An administrator has taken it away, and can give it back: nothing is wrong with the request.
+"""An administrator has revoked access, and can grant it again: nothing is wrong with the request.
 
-``access`` says for each what to do.
+``access`` has advice for each.
 """
 
 _READ_ONLY = frozenset({1036, 1207, 1223, 1290, 1792, 1836, 3100})
@@ -80,36 +80,36 @@ _KINDS = {
     **dict.fromkeys(_ACCESS_DENIED, "access_denied"),
     **dict.fromkeys(_READ_ONLY, "read_only"),
 }
-"""The metric's label for an error; "unavailable" is any other that may pass, "refused" any other at all."""
+"""The metric's label of an error; "unavailable" is any other transient error, "refused" any other error."""
 
 KINDS = frozenset({*_KINDS.values(), _TIMEOUT_KIND, _UNAVAILABLE_KIND, _REFUSED_KIND})
 
 
 def aborted() -> pymysql.err.OperationalError:
-    """Return the error of a transaction that the database aborted between two statements without a word."""
+    """Return the error of a transaction that the database aborted silently between two statements."""
     return pymysql.err.OperationalError(_DEADLOCK, "the transaction was aborted before its commit")
 
 
 def code(error: BaseException) -> int:
     """Return the server's or the client's number of an error, or -1 when it has none."""
     if isinstance(error, pymysql.err.MySQLError) and error.args and isinstance(error.args[0], int):
-        # InterfaceError(0, ...) is the driver's word for a connection that is closed.
+        # The driver raises InterfaceError(0, ...) for a closed connection.
         return error.args[0] or CR.CR_SERVER_GONE_ERROR
     return -1
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the database refuses what it was given, so that asking again would end the same."""
+    """Whether the database refuses the statement, so that a retry would fail too."""
     return isinstance(error, pymysql.err.MySQLError) and code(error) not in _UNAVAILABLE
 
 
 def may_retry_at_once(error: Exception) -> bool:
-    """Whether the same work, begun anew, may well succeed at once."""
+    """Whether an immediate retry is likely to succeed."""
     return code(error) in _RETRIED
 
 
 def kind(error: Exception) -> str:
-    """Return what an error is counted as: one of ``KINDS``."""
+    """Return the kind that an error is counted as, one of ``KINDS``."""
     if isinstance(error, TimeoutError):
         return _TIMEOUT_KIND
     number = code(error)

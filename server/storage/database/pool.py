@@ -44,22 +44,22 @@ _SESSION = """
 
     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
 """
-"""Prepares a connection, with limits that hold when this process is stopped or gone.
+"""Prepares a connection, with limits that hold even when this process is stopped or gone.
 
-MariaDB alone executes ``/*M!``, MySQL alone ``/*!80000``. MySQL limits the time of a SELECT only, and of no transaction
-that its client left open: there the connection is ended once it is idle, with its transaction. READ COMMITTED takes no
-gap locks, so that a refund of an unknown payment makes no charge wait. One value of GROUP_CONCAT holds what became of a
-whole batch of payments.
+Only MariaDB executes ``/*M!``, and only MySQL ``/*!80000``. MySQL limits the time of SELECTs only, and not that of a
+transaction that its client left open; there an idle connection is closed, and its transaction rolled back. READ
+COMMITTED takes no gap locks, so a refund of an unknown payment delays no charge. GROUP_CONCAT returns the outcomes of a
+whole batch in one value.
 """
 
 _IDLE_TRANSACTION_SECONDS = 5
-"""Far more than is needed: no transaction waits for this process, but for the rollback of one that failed."""
+"""Far more than is needed: a transaction waits for this process only when it failed and is to be rolled back."""
 
 _IDLE_CONNECTION_SECONDS = 60
 
 _ANSWER_SECONDS = 1.0
-"""How much longer than the server's own limit to wait for an answer, so that it is the server that ends a statement:
-one whose connection is closed goes on there.
+"""How much longer than the server's own limit to wait for an answer, so that the server ends a statement first: a
+statement goes on there when its connection is closed.
 """
 
 
@@ -144,10 +144,10 @@ class Database:
         self._outages.open()
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life, over a connection kept for that.
+        """Check that the database answers, on a connection of its own.
 
         Raises:
-            StoreUnavailable: there was none in time.
+            StoreUnavailable: it does not answer in time.
         """
         try:
             async with asyncio.timeout(self._settings.mysql_connect_timeout_seconds):
@@ -186,8 +186,8 @@ class Database:
             "db": settings.mysql_db,
             "charset": "utf8mb4",
             "autocommit": True,
-            # Connecting is bounded from outside, whole. The driver's own bound covers only opening the socket, and by
-            # asyncio.wait_for, which in Python 3.11 can swallow the outer bound's cancellation: then it waits for ever.
+            # ``_once`` limits the time to connect as a whole. The driver's own timeout covers opening the socket only,
+            # by asyncio.wait_for, which in Python 3.11 can swallow an outer cancellation and then waits for ever.
             "connect_timeout": None,
         }
 
@@ -206,7 +206,7 @@ class Database:
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._working.discard(task)
         self._slots.release()
-        # The caller may be gone; asking for the exception keeps asyncio from reporting it as never retrieved.
+        # The caller may be gone. Retrieving the exception keeps asyncio from reporting it as never retrieved.
         if not task.cancelled():
             task.exception()
 
@@ -237,12 +237,12 @@ class Database:
         except (PaymentsError, DuplicateKey):
             raise
         except BaseException:
-            # In which state the connection is, is not known.
+            # The state of the connection is unknown.
             connection.close()
             raise
         finally:
-            # Given back at once; what it returns only wakes those who wait in the pool, and nobody does. Waiting for
-            # that would keep a finished call behind the connections that are being opened.
+            # Not awaited, because the pool only wakes tasks that wait in it, and there are none. Waiting would keep a
+            # finished call behind connections that are being opened.
             self._pool.release(connection)
 
     async def _prepare(self, session: Session) -> None:
