@@ -22,7 +22,7 @@ from server.transport.pipeline.errors import BodyTooLarge, OriginNotAllowed, fai
 from server.transport.pipeline.worker_thread import LongWork
 from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import peer_of
-from server.transport.rest.docs.pages import docs_endpoints
+from server.transport.rest.docs.pages import COMPRESSED_TYPES, docs_endpoints
 from server.transport.rest.gateway.endpoints import HttpGateway
 from server.transport.rest.monitoring import health_endpoints, metrics_endpoint
 from server.transport.rest.router import Endpoint, HttpRouter
@@ -90,7 +90,7 @@ class HttpApp:
             self._checked,
             minimum_size=_GZIP_FROM_BYTES,
             compresslevel=_GZIP_LEVEL,
-            exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, LINES),
+            exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *COMPRESSED_TYPES, LINES),
         )
         if origins:
             self._with_cors_and_gzip = CORSMiddleware(

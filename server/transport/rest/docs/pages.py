@@ -21,6 +21,9 @@ from server.transport.headers import header
 from server.transport.rest.replies import JSON
 from server.transport.rest.router import Answer, Endpoint
 
+COMPRESSED_TYPES = frozenset({"text/html", "text/css", "text/javascript", "image/png"})
+"""What is compressed here, once, because the large files take long. The compression middleware leaves these alone."""
+
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _DISTRIBUTION = "drf-spectacular-sidecar"
 _FOLDER = "drf_spectacular_sidecar/static/drf_spectacular_sidecar"
@@ -43,7 +46,6 @@ _POLICY = (
     " worker-src blob:"  # in which ReDoc searches
 )
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-_VARIES = {"Vary": "Accept-Encoding"}
 _REVALIDATED = "no-cache"
 _KEPT_FOR_A_DAY = "public, max-age=86400"
 
@@ -88,10 +90,10 @@ Redoc.init(
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a path serves, compressed once, because compression takes long enough to delay other calls."""
+    """What a path serves; ``compressed`` is None where the compression middleware does that."""
 
     plain: bytes
-    compressed: bytes
+    compressed: bytes | None
     media_type: str
     tag: str
     headers: Mapping[str, str]
@@ -100,19 +102,19 @@ class _Content:
     def of(cls, data: bytes, media_type: str, **headers: str) -> "_Content":
         tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return cls(data, gzip.compress(data, mtime=0), media_type, tag, {**_HEADERS, **named, "ETag": tag})
+        common = {**_HEADERS, **named, "ETag": tag}
+        if media_type not in COMPRESSED_TYPES:
+            return cls(data, None, media_type, tag, common)
+        return cls(data, gzip.compress(data, mtime=0), media_type, tag, {**common, "Vary": "Accept-Encoding"})
 
     def response(self, request: Request) -> Response:
         """Return the content in an encoding that the request accepts."""
-        encodings = header(request.scope, b"accept-encoding")
         if self.tag in (header(request.scope, b"if-none-match") or ""):
-            return Response(status_code=304, headers={**self.headers, **_VARIES})
-        if "gzip" in (encodings or ""):
-            headers = {**self.headers, **_VARIES, "Content-Encoding": "gzip"}
+            return Response(status_code=304, headers=self.headers)
+        if self.compressed is not None and "gzip" in (header(request.scope, b"accept-encoding") or ""):
+            headers = {**self.headers, "Content-Encoding": "gzip"}
             return Response(self.compressed, headers=headers, media_type=self.media_type)
-        # The compression middleware adds Vary to plain responses, but sees only requests with Accept-Encoding.
-        varies = _VARIES if encodings is None else {}
-        return Response(self.plain, headers={**self.headers, **varies}, media_type=self.media_type)
+        return Response(self.plain, headers=self.headers, media_type=self.media_type)
 
 
 def docs_endpoints() -> list[Endpoint]:
