@@ -11,11 +11,8 @@ from server.config.settings import Settings
 from server.storage.schema_check import SchemaOutdated
 from tests.support.databases import settings_of
 from tools.database.connection import DatabaseConnection, connect
-from tools.operations.sample_data import (
-    insert_sample_payments,
-    load_sample_payments,
-    sample_payments,
-)
+from tools.operations.sample_data import insert_sample_payments, load_sample_payments
+from tools.operations.sample_payments import sample_payments
 
 NOW = datetime.fromisoformat("2026-03-04 15:16:17.181920")
 

@@ -6,7 +6,8 @@ import typer
 
 from tools.cli.failures import failures_reported
 from tools.database.settings import load_tool_settings
-from tools.operations.sample_data import DEFAULT_COUNT, DEFAULT_MONTHS, DEFAULT_SEED, load_sample_payments
+from tools.operations.sample_data import DEFAULT_COUNT, DEFAULT_SEED, load_sample_payments
+from tools.operations.sample_payments import DEFAULT_MONTHS
 
 
 def command(

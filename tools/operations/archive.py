@@ -1,14 +1,13 @@
 """Move old payments out of the live tables, and back.
 
-They go with their refunds into tables of the same columns, where the service finds them when the live ones have
-nothing: so a request_id that is repeated has its first outcome, and a payment can be read. ``docs/retention.md`` has
-what is so and what is not.
+Payments move with their refunds into tables of the same columns. The service looks there when the live tables have
+nothing, so a retried request_id gets its first outcome, and archived payments can be read (``docs/retention.md``).
 
-How no charge slips through between the two tables. A charge is inserted unless a key of the archive's is its own, which
-the database looks up in the same statement; what is live stops it by the unique key of the live table. One that looked
-before a payment was in the archive, and inserts after that is gone from the live table, would be made a second time. So
-a payment is copied first, and its live row is deleted only after all statements that were running by then have ended:
-a lock on the archive's table, held for no time, waits for them, as each holds the table until its end.
+How no charge is made twice. The statement that inserts a charge looks its keys up in the archive, and the unique keys
+of the live table stop what is live. A statement that looked before the copy was in the archive, and inserts after the
+live row is gone, would insert the payment a second time. So a payment is copied first, and its live row is deleted only
+after all statements that were running at that time have ended. To wait for them, this locks the archive's table, which
+each of them holds until its end, and unlocks it at once.
 """
 
 import time
@@ -68,13 +67,13 @@ def archive(
     pause_seconds: float | None = None,
     show: Meter,
 ) -> Archived:
-    """Move the payments out that were made before a time, and nothing has happened to since; return how much was.
+    """Move the payments that were made before a time and have not changed since; return how much was moved.
 
-    In small transactions, with ``pause_seconds`` after each; None: as long as it took, so that at most half of the time
-    is spent here. It may be stopped at any moment, and begun again. Services may run meanwhile.
+    It moves them in small transactions, and pauses ``pause_seconds`` after each, or as long as the transaction took. It
+    can be stopped at any moment and started again. Services may run meanwhile.
 
     Raises:
-        ArchiveError: another archives, the stream is behind, or statements that never end are in the way.
+        ArchiveError: another process archives, the event stream is behind, or a statement does not end.
         SchemaOutdated: the database is not migrated.
     """
     # For the barrier, which locks and unlocks a table in one message.
@@ -111,7 +110,7 @@ class _Archiver:
             self._move_round(batches)
 
     def _move_events(self) -> int:
-        """Move the beginning of the stream out, up to the first event that is not old."""
+        """Move the oldest events, up to the first that is not old."""
         count = 0
         while True:
             rows = execute(self.connection, archive_statements.OLD_EVENTS, self.batch_payments)
@@ -129,7 +128,7 @@ class _Archiver:
             count += copied
 
     def _copy_round(self, place: tuple[datetime, int]) -> tuple[list[list[int]], tuple[datetime, int]]:
-        """Copy the next payments, and return their ids in batches, and the place of the last."""
+        """Copy the next payments; return their ids in batches, and the place of the last."""
         batches: list[list[int]] = []
         while len(batches) < _BATCHES_OF_ROUND:
             created_at, payment_id = place
@@ -145,7 +144,7 @@ class _Archiver:
         return batches, place
 
     def _wait_for_stream(self) -> None:
-        """Wait until what happened to payments until now is in the stream: then it is seen that something did."""
+        """Wait until the relay has numbered all changes until now, so that the payments that changed are known."""
         ((now,),) = execute(self.connection, "SELECT UTC_TIMESTAMP(6)")
         deadline = time.monotonic() + _OUTBOX_TIMEOUT_SECONDS
         while execute(self.connection, archive_statements.IS_BEHIND, now):
@@ -157,14 +156,14 @@ class _Archiver:
             time.sleep(_OUTBOX_POLL_SECONDS)
 
     def _wait_for_charges(self) -> None:
-        """Wait until every statement that may have looked before the copies were there has ended."""
+        """Wait until every statement that may have looked at the archive before the copies were there has ended."""
         execute(self.connection, f"SET SESSION lock_wait_timeout = {_BARRIER_WAIT_SECONDS}")
         for _ in range(_BARRIER_ATTEMPTS):
             while not execute(self.connection, "SELECT IS_FREE_LOCK(%s)", lock_name(BACKUP_LOCK, self.database))[0][0]:
-                # A backup holds the table for as long as it reads it: waiting for that, charges would wait too.
+                # A backup holds the table while it reads it, and charges would wait behind this wait for the lock.
                 time.sleep(_BACKUP_POLL_SECONDS)
             try:
-                # One message: stopped between the two, this process would hold up every charge.
+                # One message, because a process that is stopped between two would hold up every charge.
                 with self.connection.cursor() as cursor:
                     cursor.execute("LOCK TABLES payments_archive WRITE; UNLOCK TABLES")
                     cursor.nextset()
@@ -180,7 +179,7 @@ class _Archiver:
         )
 
     def _move_round(self, batches: Sequence[Sequence[int]]) -> None:
-        """Move payments that are copied; those that somebody has locked are tried a few times."""
+        """Move copied payments; try those that others have locked a few times."""
         in_use: list[int] = []
         for _ in range(_USE_ATTEMPTS):
             in_use = []
@@ -195,7 +194,7 @@ class _Archiver:
         self.in_use += len(in_use)
 
     def _move_again(self, batch: Sequence[int]) -> list[int]:
-        """Move payments, and try again when the database chose this to give way to others."""
+        """Move payments; try again after a deadlock or a lock timeout."""
         for _ in range(_MOVE_ATTEMPTS - 1):
             try:
                 return self._move(batch)
@@ -205,41 +204,43 @@ class _Archiver:
         return self._move(batch)
 
     def _move(self, batch: Sequence[int]) -> list[int]:
-        """Move payments that are copied, with their refunds, but for those that something has happened to since.
-
-        Returns those that somebody has locked.
-        """
+        """Move copied payments that did not change since, with their refunds; return those that others have locked."""
+        payments = refunds = 0
         with transaction(self.connection):
             locked = {int(row[0]) for row in execute(self.connection, archive_statements.LOCK_PAYMENTS, batch)}
-            in_use = [payment_id for payment_id in batch if payment_id not in locked]
-            if not locked:
-                return in_use
-            changed = execute(
-                self.connection, archive_statements.CHANGED_PAYMENTS, sorted(locked), self.before, sorted(locked)
-            )
-            kept = sorted(locked - {int(row[0]) for row in changed})
-            if not kept:
-                return in_use
-            # Anew, now that nobody can refund them: what was copied may have been refunded in part since.
-            _change(self.connection, archive_statements.DELETE_REFUND_COPIES, kept)
-            _change(self.connection, archive_statements.DELETE_PAYMENT_COPIES, kept)
-            try:
-                _change(self.connection, archive_statements.COPY_PAYMENTS, kept)
-                _change(self.connection, archive_statements.COPY_REFUNDS, kept)
-            except pymysql.err.IntegrityError as error:
-                raise ArchiveError(
-                    f"payments {kept[0]} to {kept[-1]} stay where they are: another has a key of theirs in the archive "
-                    f"({error.args[-1]})"
-                ) from error
-            ((equal_payments,),) = execute(self.connection, archive_statements.COUNT_EQUAL_PAYMENTS, kept)
-            ((equal_refunds,),) = execute(self.connection, archive_statements.COUNT_EQUAL_REFUNDS, kept)
-            refunds = _change(self.connection, archive_statements.DELETE_REFUNDS, kept)
-            payments = _change(self.connection, archive_statements.DELETE_PAYMENTS, kept)
-            if (equal_payments, equal_refunds, payments) != (len(kept), refunds, len(kept)):
-                raise ArchiveError(f"payments {kept[0]} to {kept[-1]} stay: the copy in the archive differs from them")
+            if unchanged := self._unchanged(locked):
+                payments, refunds = self._move_locked(unchanged)
         self.payments += payments
         self.refunds += refunds
-        return in_use
+        return [payment_id for payment_id in batch if payment_id not in locked]
+
+    def _unchanged(self, locked: set[int]) -> list[int]:
+        if not locked:
+            return []
+        ids = sorted(locked)
+        changed = execute(self.connection, archive_statements.CHANGED_PAYMENTS, ids, self.before, ids)
+        return sorted(locked - {int(row[0]) for row in changed})
+
+    def _move_locked(self, ids: list[int]) -> tuple[int, int]:
+        """Move payments that are locked and unchanged; return how many payments and refunds those are."""
+        # Copied again, now that nobody can refund them: a payment may have been refunded in part since the first copy.
+        _change(self.connection, archive_statements.DELETE_REFUND_COPIES, ids)
+        _change(self.connection, archive_statements.DELETE_PAYMENT_COPIES, ids)
+        try:
+            _change(self.connection, archive_statements.COPY_PAYMENTS, ids)
+            _change(self.connection, archive_statements.COPY_REFUNDS, ids)
+        except pymysql.err.IntegrityError as error:
+            raise ArchiveError(
+                f"payments {ids[0]} to {ids[-1]} stay where they are: another has a key of theirs in the archive "
+                f"({error.args[-1]})"
+            ) from error
+        ((equal_payments,),) = execute(self.connection, archive_statements.COUNT_EQUAL_PAYMENTS, ids)
+        ((equal_refunds,),) = execute(self.connection, archive_statements.COUNT_EQUAL_REFUNDS, ids)
+        refunds = _change(self.connection, archive_statements.DELETE_REFUNDS, ids)
+        payments = _change(self.connection, archive_statements.DELETE_PAYMENTS, ids)
+        if (equal_payments, equal_refunds, payments) != (len(ids), refunds, len(ids)):
+            raise ArchiveError(f"payments {ids[0]} to {ids[-1]} stay: the copy in the archive differs from them")
+        return payments, refunds
 
     @contextmanager
     def _throttled(self) -> Iterator[None]:
@@ -266,7 +267,7 @@ def _bring_back(connection: DatabaseConnection, payment_id: int) -> str:
             return "is live"
         if not _change(connection, archive_statements.BRING_BACK_PAYMENT, payment_id):
             raise ArchiveError(f"{payment_id} is not in the archive")
-        # Its copy stays there, and counts for nothing while it is live: so that at no moment it is in neither.
+        # The copy stays, and is ignored while the payment is live, so that the payment is always in one of the tables.
         refunds = _change(connection, archive_statements.BRING_BACK_REFUNDS, payment_id)
     return f"brought back, with {refunds} refunds"
 
@@ -281,6 +282,6 @@ def _archive_lock(connection: DatabaseConnection, database: str) -> Iterator[Non
 
 
 def _change(connection: DatabaseConnection, text: str, *values: object) -> int:
-    """Execute a statement, and return how many rows it changed."""
+    """Execute a statement; return how many rows it changed."""
     with connection.cursor() as cursor:
         return cursor.execute(text, values)

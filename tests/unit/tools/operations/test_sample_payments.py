@@ -6,7 +6,7 @@ from statistics import mean, median
 
 import pytest
 
-from tools.operations.sample_data import SamplePayment, sample_payments
+from tools.operations.sample_payments import SamplePayment, sample_payments
 
 NOW = datetime.fromisoformat("2026-03-04 15:16:17.181920")
 
