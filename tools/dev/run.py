@@ -16,11 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import grpc
 import pymysql
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.config.exposure import check_exposure
 from server.config.settings import Settings, SettingsError, load_settings
@@ -34,7 +31,7 @@ from tools.dev.database_program import PrivateDatabaseError
 from tools.dev.devdb import PrivateDatabase
 from tools.errors import ToolError
 from tools.operations.addresses import in_url, reachable
-from tools.operations.health_probe import health_over_http
+from tools.operations.health_probe import health, health_over_http
 from tools.operations.sample_data import DEFAULT_COUNT, load_sample_payments
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -122,26 +119,13 @@ def _can_be_asked(settings: Settings) -> bool:
 
 def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     """Wait until the service says that it serves; False when it ended instead."""
-    if settings.tls_cert_file is not None:
-        return _is_serving_tls(server, settings)
-    with grpc.insecure_channel(in_url(settings.grpc_host, settings.grpc_port)) as channel:
-        health: Any = health_pb2_grpc.HealthStub(channel)  # whose type stubs leave out its methods
-        while server.poll() is None:
-            try:
-                reply = health.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_TIMEOUT_SECONDS)
-            except grpc.RpcError:
-                reply = None
-            if reply is not None and reply.status == health_pb2.HealthCheckResponse.SERVING:
-                return True
-            time.sleep(_POLL_SECONDS)
-    return False
-
-
-def _is_serving_tls(server: subprocess.Popen[bytes], settings: Settings) -> bool:
-    """Wait likewise for a service with TLS, which tells its health over REST to those without a certificate too."""
     while server.poll() is None:
-        url = f"https://{in_url(settings.rest_host, settings.rest_port)}"
-        is_serving, _ = health_over_http(url, "", _HEALTH_TIMEOUT_SECONDS)
+        if settings.tls_cert_file is None:
+            is_serving, _ = health(in_url(settings.grpc_host, settings.grpc_port), "", _HEALTH_TIMEOUT_SECONDS)
+        else:
+            # REST reports the health to clients without a certificate, too.
+            url = f"https://{in_url(settings.rest_host, settings.rest_port)}"
+            is_serving, _ = health_over_http(url, "", _HEALTH_TIMEOUT_SECONDS)
         if is_serving:
             return True
         time.sleep(_POLL_SECONDS)
