@@ -1,4 +1,7 @@
-"""What the documents name is there: paths, links, tests, and in ``docs/architecture.md`` the classes and functions."""
+"""What documents and comments name is there: paths, links and tests.
+
+In ``docs/architecture.md``, classes and functions are too.
+"""
 
 import ast
 import re
@@ -17,6 +20,7 @@ DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.
 FOLDERS = "bench|clients|data|deploy|docs|migrations|proto|server|tests|tools"
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./*-]*)`")
+MODULE = re.compile(r"\b(?:docs/[a-z-]+\.md|(?:bench|server|tests|tools)/[a-z_/]+\.py)\b")
 LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 TEST = re.compile(r"`(test_\w+)`")
 NAME = re.compile(r"`([A-Z]\w*[a-z]\w*|[A-Z]?\w+\.\w+|[a-z]+_[a-z_]+)`")
@@ -27,6 +31,15 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 def test_every_path_that_a_document_names_is_there(document: Path) -> None:
     named = PATH.findall(document.read_text(encoding="utf-8"))
     assert [path for path in named if not any(ROOT.glob(path.rstrip("/")))] == []
+
+
+def test_every_module_and_document_that_code_and_settings_name_is_there() -> None:
+    files = [ROOT / "Makefile", ROOT / "pyproject.toml"]
+    # Not migrations: one that was applied must stay as it is, with its comments.
+    for folder in ("bench", "deploy", "server", "tests", "tools"):
+        files += (file for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".sql", ".yaml", ".yml"})
+    named = {(path, file.name) for file in files for path in MODULE.findall(file.read_text(encoding="utf-8"))}
+    assert [(path, file) for path, file in named if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
