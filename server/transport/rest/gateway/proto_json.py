@@ -33,7 +33,7 @@ _MAX_VALUES = 10_000
 _MAX_DIGITS = 400
 _MAX_INTEGER_DIGITS = 20
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BASE64 = re.compile("|".join(f"({c}{{4}})*({c}{{2}}(==)?|{c}{{3}}=?)?" for c in ("[A-Za-z0-9+/]", "[A-Za-z0-9_-]")))
 _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]"
 _OFFSET = "Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -81,6 +81,10 @@ class _Invalid(Exception):
         super().__init__(description)
         self.description = description
         self.path: list[str] = []
+
+
+def _invalid(description: str) -> NoReturn:
+    raise _Invalid(description)
 
 
 def message_of_json(descriptor: Descriptor, value: object) -> Message:
@@ -136,8 +140,8 @@ class _Field:
 
     def check_choice(self, names: Iterable[str]) -> None:
         """Raise ``_Invalid`` if ``names``, the fields that are set, has another field of the same oneof."""
-        if self.choices and any(name in self.choices and name != self.name for name in names):
-            raise _Invalid(f"must have only one of {', '.join(self.choices.values())}")
+        if any(name in self.choices and name != self.name for name in names):
+            _invalid(f"must have only one of {', '.join(self.choices.values())}")
 
 
 @cache
@@ -234,26 +238,19 @@ def _read_message(descriptor: Descriptor, value: object) -> dict[str, Any]:
     name = ""
     try:
         for name, item in value.items():
-            field = _existing_field(fields, name)
-            _check_once(written.setdefault(field.name, name), name)
+            field = fields.get(name)
+            if field is None:
+                _invalid("is no field of this request")
+            if written.setdefault(field.name, name) != name:
+                _invalid(f"must come once: {written[field.name]} is the same field")
             if item is not None or field.takes_null:
-                field.check_choice(found)
+                if field.choices:
+                    field.check_choice(found)
                 found[field.name] = field.read(item)
     except _Invalid as error:
         error.path.insert(0, name)
         raise
     return found
-
-
-def _existing_field(fields: dict[str, _Field], name: str) -> _Field:
-    if name not in fields:
-        raise _Invalid("is no field of this request")
-    return fields[name]
-
-
-def _check_once(first_name: str, name: str) -> None:
-    if first_name != name:
-        raise _Invalid(f"must come once: {first_name} is the same field")
 
 
 def _list_reader(read_one: _Read) -> _Read:
@@ -281,12 +278,12 @@ def _map_reader(entry: Descriptor) -> _Read:
         if not isinstance(value, dict):
             raise _Invalid("must be a JSON object")
         items: dict[Any, Any] = {}
-        written: dict[Any, str] = {}
         name = ""
         try:
             for name, one in value.items():
                 found = read_key(_value_of_text(key, name))
-                _check_once(written.setdefault(found, name), name)
+                if found in items:
+                    _invalid("must come once")
                 items[found] = read_item(one)
         except _Invalid as error:
             error.path.insert(0, name)
@@ -315,10 +312,13 @@ def _integer_reader(least: int, most: int, description: str) -> _Read:
     return read
 
 
-def _whole_number(value: object) -> int | None:
+def _whole_number(value: Any) -> int | None:  # noqa: ANN401 - JSON
     """Parse a whole number exactly; return None for any other value."""
-    if not (isinstance(value, str) and len(value) <= _MAX_DIGITS and _NUMBER.fullmatch(value)):
+    found = _NUMBER.fullmatch(value) if isinstance(value, str) and len(value) <= _MAX_DIGITS else None
+    if found is None:
         return None
+    if found.lastindex is None:
+        return int(value)
     if not re.split("[eE]", value)[0].strip("-0."):
         return 0
     try:
