@@ -48,7 +48,7 @@ from server.transport.pipeline.calls import NOT_OBSERVED, Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import REASONS
 from server.transport.pipeline.rate_limit import CallerRates
-from server.transport.pipeline.worker_thread import LongWork
+from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app, untraced_endpoint
 from server.transport.rest.monitoring import monitoring_app
 from server.transport.rest.server import HttpServer
@@ -80,7 +80,7 @@ class Application:
     event_feed: EventFeed
     relay: Relay
     calls: Calls
-    worker_thread: LongWork
+    worker_thread: WorkerThread
     health: HealthService
     monitor: HealthMonitor
     grpc: grpc.aio.Server
@@ -130,7 +130,7 @@ def build(
     )
     calls = _calls(settings, keys)
     currencies = Currencies(settings.default_currency, settings.currencies)
-    worker_thread = LongWork()
+    worker_thread = WorkerThread()
     servicer = PaymentServicer(payments, event_feed, currencies, worker_thread)
     server, health_service = _grpc(settings, servicer, calls, worker_thread)
     monitor = HealthMonitor(database.ping, health_service)
@@ -243,7 +243,7 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
 
 
 def _grpc(
-    settings: Settings, servicer: PaymentServicer, calls: Calls, worker_thread: LongWork
+    settings: Settings, servicer: PaymentServicer, calls: Calls, worker_thread: WorkerThread
 ) -> tuple[grpc.aio.Server, HealthService]:
     """Return the gRPC server with all its services, and the one for health."""
     engine = new_server(settings, settings.drain_timeout_seconds)

@@ -19,7 +19,6 @@ NODE_MODULES = ROOT / "clients" / "typescript" / "node_modules"
 PYTHON = ROOT / ".cache" / "openapi-python-client" / "bin" / "python"
 MYPY_CACHE = ROOT / ".cache" / "openapi-mypy"
 
-pytestmark = pytest.mark.timeout(300)  # Go compiles the client and what it imports
 
 Command = Sequence[str | Path]
 

@@ -17,7 +17,7 @@ from server.domain.errors import PaymentNotFound
 from server.domain.money import Currencies
 from server.transport.pipeline.auth import ROLES, Gate, Keys
 from server.transport.pipeline.calls import Calls
-from server.transport.pipeline.worker_thread import LongWork
+from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app
 from server.transport.rest.monitoring import monitoring_app
 from server.transport.service.servicer import SERVICE, PaymentServicer
@@ -53,16 +53,16 @@ class WithoutDatabase:
 @contextmanager
 def service_without_database() -> Iterator[WithoutDatabase]:
     """Build the service with every optional route enabled."""
-    long_work = LongWork()
+    worker_thread = WorkerThread()
     gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
     payments = cast("Payments", _NoPayments())
-    servicer = PaymentServicer(payments, cast("EventFeed", _NoPayments()), _CURRENCIES, long_work)
+    servicer = PaymentServicer(payments, cast("EventFeed", _NoPayments()), _CURRENCIES, worker_thread)
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     settings = settings_of({"MYSQL_HOST": "none", "REST_DOCS": "true", "REST_METRICS": "true"})
     services = [(SERVICE, servicer)]
-    rest = http_app(settings, services, payments, _CURRENCIES, Calls(100, gate), monitor, long_work)
+    rest = http_app(settings, services, payments, _CURRENCIES, Calls(100, gate), monitor, worker_thread)
     yield WithoutDatabase(servicer, rest, monitoring_app(monitor))
-    long_work.close()
+    worker_thread.close()
 
 
 def client_of(app: ASGIApp) -> httpx.AsyncClient:

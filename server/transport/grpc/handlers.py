@@ -21,7 +21,7 @@ from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Call, Cal
 from server.transport.pipeline.certificates import certificate_of_grpc_peer
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import Failure, OriginNotAllowed
-from server.transport.pipeline.worker_thread import MANY_BYTES, LongWork
+from server.transport.pipeline.worker_thread import MANY_BYTES, WorkerThread
 
 _MAX_FIELDS = 10_000
 """More than any request may have."""
@@ -46,7 +46,7 @@ class RpcHandlers:
         self,
         calls: Calls,
         writes: StreamWrites,
-        worker_thread: LongWork,
+        worker_thread: WorkerThread,
         *,
         has_pushback: bool,
         has_certificates: bool,

@@ -19,7 +19,7 @@ from server.transport.headers import InvalidHeader, check_repeated, header
 from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
 from server.transport.pipeline.cross_site import CrossSiteRule, asked_method
 from server.transport.pipeline.errors import BodyTooLarge, OriginNotAllowed, failure_of
-from server.transport.pipeline.worker_thread import LongWork
+from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import peer_of
 from server.transport.rest.docs.pages import COMPRESSED_TYPES, docs_endpoints
@@ -53,7 +53,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
     currencies: Currencies,
     calls: Calls,
     monitor: HealthMonitor,
-    long_work: LongWork,
+    worker_thread: WorkerThread,
     *,
     trace: Callable[[Endpoint], Endpoint] = untraced_endpoint,
 ) -> ASGIApp:
@@ -63,8 +63,8 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
         InvalidHttpRule: an RPC's ``google.api.http`` option is wrong.
     """
     limits = BodyLimits(settings.rest_max_body_bytes, settings.rest_body_timeout_seconds)
-    legacy = LegacyRest(payments, currencies, calls, limits, long_work)
-    gateway = HttpGateway(calls, limits, long_work)
+    legacy = LegacyRest(payments, currencies, calls, limits, worker_thread)
+    gateway = HttpGateway(calls, limits, worker_thread)
     endpoints = [trace(endpoint) for endpoint in (*legacy.endpoints(), *gateway.endpoints(services))]
     endpoints += health_endpoints(monitor)
     if settings.rest_docs:

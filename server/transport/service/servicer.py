@@ -11,7 +11,7 @@ from server.application.payments import Payments
 from server.domain.money import Currencies
 from server.transport.pipeline.calls import Call
 from server.transport.pipeline.errors import failure_of
-from server.transport.pipeline.worker_thread import MANY_ITEMS, LongWork
+from server.transport.pipeline.worker_thread import MANY_ITEMS, WorkerThread
 from server.transport.service import codec, event_codec
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
@@ -20,10 +20,12 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
 class PaymentServicer:
     """``payments.v1.PaymentService``: a method for each RPC, with its name."""
 
-    def __init__(self, payments: Payments, feed: EventFeed, currencies: Currencies, long_work: LongWork) -> None:
-        """Keep the use cases, the currencies by which amounts are read, and where large requests are worked on."""
+    def __init__(
+        self, payments: Payments, feed: EventFeed, currencies: Currencies, worker_thread: WorkerThread
+    ) -> None:
+        """Serve the use cases. Amounts are read in ``currencies``; ``worker_thread`` handles large requests."""
         self._payments = payments
-        self._long_work = long_work
+        self._worker_thread = worker_thread
         self._feed = feed
         self._currencies = currencies
 
@@ -37,14 +39,16 @@ class PaymentServicer:
     async def BatchCharge(self, request: pb.BatchChargeRequest, call: Call) -> pb.BatchChargeResponse:
         """Make many charges."""
         is_long = len(request.charges) > MANY_ITEMS
-        charges = await self._long_work.run(is_long, codec.batch_charge_request, request, call.caller, self._currencies)
+        charges = await self._worker_thread.run(
+            is_long, codec.batch_charge_request, request, call.caller, self._currencies
+        )
         call.count(len(charges))
         outcomes = await self._payments.charge_many(charges, call.deadline)
 
         def status_of(error: Exception) -> status_pb2.Status:
             return failure_of(error, call.call_id).status
 
-        return await self._long_work.run(is_long, codec.batch_charge_response, outcomes, status_of)
+        return await self._worker_thread.run(is_long, codec.batch_charge_response, outcomes, status_of)
 
     async def Refund(self, request: pb.RefundRequest, call: Call) -> pb.RefundResponse:
         """Refund a payment."""
@@ -62,13 +66,13 @@ class PaymentServicer:
         """List the refunds of a payment."""
         query = codec.refunds_request(request)
         details = await self._payments.list_refunds(query, call.deadline)
-        return await self._long_work.run(len(details.refunds) > MANY_ITEMS, codec.refunds_response, details)
+        return await self._worker_thread.run(len(details.refunds) > MANY_ITEMS, codec.refunds_response, details)
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, call: Call) -> pb.ListPaymentsResponse:
         """List payments."""
         query = codec.list_request(request, self._currencies)
         page = await self._payments.list_payments(query, call.deadline)
-        return await self._long_work.run(len(page.payments) > MANY_ITEMS, codec.list_response, page, query)
+        return await self._worker_thread.run(len(page.payments) > MANY_ITEMS, codec.list_response, page, query)
 
     async def WatchPayments(
         self, request: pb.WatchPaymentsRequest, call: Call

@@ -21,7 +21,7 @@ from server.domain.errors import PaymentNotFound, StoreUnavailable
 from server.domain.money import Currencies
 from server.transport.pipeline.auth import Gate, Keys
 from server.transport.pipeline.calls import Call, Calls
-from server.transport.pipeline.worker_thread import LongWork
+from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app
 from server.transport.rest.gateway.rules import InvalidHttpRule, PathTemplate, http_rules
 from server.transport.rest.server import HttpServer
@@ -90,7 +90,7 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
         payments = cast("Payments", None)  # nothing here charges
         currencies = Currencies("INR", frozenset({"INR"}))
         calls = Calls(100, open_gate(library))
-        app = http_app(settings, [(library, LibraryServicer())], payments, currencies, calls, monitor, LongWork())
+        app = http_app(settings, [(library, LibraryServicer())], payments, currencies, calls, monitor, WorkerThread())
         server = HttpServer(app, settings)
         port.append(server.listen("127.0.0.1", 0))
         await server.start()

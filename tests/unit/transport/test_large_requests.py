@@ -38,7 +38,7 @@ from server.transport.grpc.stream_writes import StreamWrites
 from server.transport.pipeline.auth import ROLES, Gate, Keys
 from server.transport.pipeline.calls import Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
-from server.transport.pipeline.worker_thread import MANY_BYTES, MANY_ITEMS, LongWork
+from server.transport.pipeline.worker_thread import MANY_BYTES, MANY_ITEMS, WorkerThread
 from server.transport.rest.application import http_app
 from server.transport.rest.server import HttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
@@ -67,7 +67,7 @@ CHARGE = pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), method=pb.PA
 CHARGE_JSON = {"orderId": "7", "amount": {"units": "1"}}
 
 
-class Held(LongWork):
+class Held(WorkerThread):
     """Begins no long work before it is told to."""
 
     def __init__(self) -> None:
@@ -105,26 +105,26 @@ class Served:
 
     http: httpx.Client
     stub: PaymentServiceStub
-    long_work: Held
+    worker_thread: Held
 
 
-async def serve(long_work: Held, tell: Callable[[int, int], None], stopping: asyncio.Event) -> None:
+async def serve(worker_thread: Held, tell: Callable[[int, int], None], stopping: asyncio.Event) -> None:
     """Serve REST and gRPC over the use cases above, and tell on which ports."""
     gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
     calls = Calls(100, gate)
     currencies = Currencies("INR", frozenset({"INR"}))
     payments = cast("Payments", ManyPayments())
-    servicer = PaymentServicer(payments, cast("EventFeed", None), currencies, long_work)
+    servicer = PaymentServicer(payments, cast("EventFeed", None), currencies, worker_thread)
     settings = Settings(mysql_host="none")
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     rest = HttpServer(
-        http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, long_work), settings
+        http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread), settings
     )
     server = grpc.aio.server()
     handlers = RpcHandlers(
         calls,
         StreamWrites(TIMEOUT_SECONDS),
-        long_work,
+        worker_thread,
         has_pushback=True,
         has_certificates=False,
         cross_site=CrossSiteRule(frozenset()),
@@ -140,10 +140,10 @@ async def serve(long_work: Held, tell: Callable[[int, int], None], stopping: asy
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    long_work = Held()
+    worker_thread = Held()
     ports: Future[tuple[int, int]] = Future()
     loop, stopping = asyncio.new_event_loop(), asyncio.Event()
-    serving = serve(long_work, lambda *told: ports.set_result(told), stopping)
+    serving = serve(worker_thread, lambda *told: ports.set_result(told), stopping)
     thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
     thread.start()
     rest_port, grpc_port = ports.result(TIMEOUT_SECONDS)
@@ -151,12 +151,12 @@ def served() -> Iterator[Served]:
         httpx.Client(base_url=f"http://127.0.0.1:{rest_port}", timeout=TIMEOUT_SECONDS) as http,
         grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel,
     ):
-        yield Served(http, PaymentServiceStub(channel), long_work)
-    long_work.may_begin.set()
+        yield Served(http, PaymentServiceStub(channel), worker_thread)
+    worker_thread.may_begin.set()
     loop.call_soon_threadsafe(stopping.set)
     thread.join(TIMEOUT_SECONDS)
     loop.close()
-    long_work.close()
+    worker_thread.close()
 
 
 def rest(verb: str, path: str, **parts: Any) -> Callable[[Served], int]:
@@ -199,7 +199,7 @@ def test_others_are_answered_while_a_large_request_is_worked_on(served: Served, 
             small(served)
         with pytest.raises(TimeoutError):
             waiting.result(0.2)
-        served.long_work.may_begin.set()
+        served.worker_thread.may_begin.set()
         try:
             waiting.result(TIMEOUT_SECONDS)
         except grpc.RpcError as error:

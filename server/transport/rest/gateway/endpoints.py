@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.transport.pipeline.calls import CallFailed, Calls
-from server.transport.pipeline.worker_thread import MANY_BYTES, LongWork
+from server.transport.pipeline.worker_thread import MANY_BYTES, WorkerThread
 from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import call_of, peer_of
 from server.transport.rest.gateway.requests import read_message
@@ -28,11 +28,11 @@ from server.transport.rest.streams import LINES, fill_last_event_id, stream_resp
 class HttpGateway:
     """Serves RPCs."""
 
-    def __init__(self, calls: Calls, limits: BodyLimits, long_work: LongWork) -> None:
-        """Serve RPCs with these; ``long_work`` handles large requests and responses."""
+    def __init__(self, calls: Calls, limits: BodyLimits, worker_thread: WorkerThread) -> None:
+        """Serve RPCs with these; ``worker_thread`` handles large requests and responses."""
         self._calls = calls
         self._limits = limits
-        self._long_work = long_work
+        self._worker_thread = worker_thread
 
     def endpoints(self, services: Iterable[tuple[ServiceDescriptor, object]]) -> list[Endpoint]:
         """Return an endpoint for each rule of some services.
@@ -59,7 +59,7 @@ class HttpGateway:
                 message = await self._read(rule, request)
                 answer: Message = await handler(message, call)
                 is_long = answer.ByteSize() > MANY_BYTES
-                text = await self._long_work.run(is_long, message_text, answer, rule.response_body)
+                text = await self._worker_thread.run(is_long, message_text, answer, rule.response_body)
         except CallFailed as failed:
             return error_response(failed.failure)
         return Response(text, headers=replay_headers(call), media_type=JSON)
@@ -85,4 +85,4 @@ class HttpGateway:
 
     async def _read(self, rule: HttpRule, request: Request) -> Message:
         body = await self._limits.read(request)
-        return await self._long_work.run(len(body) > MANY_BYTES, read_message, rule, request.scope, body)
+        return await self._worker_thread.run(len(body) > MANY_BYTES, read_message, rule, request.scope, body)

@@ -17,7 +17,7 @@ from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, 
 from server.transport.headers import InvalidHeader, header, idempotency_key
 from server.transport.pipeline.calls import Call, CallFailed, Calls
 from server.transport.pipeline.errors import Failure, RefundRefused
-from server.transport.pipeline.worker_thread import MANY_BYTES, LongWork
+from server.transport.pipeline.worker_thread import MANY_BYTES, WorkerThread
 from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import call_of, peer_of
 from server.transport.rest.replies import JSON, failure_headers, json_response, large_json_text, replay_headers
@@ -49,14 +49,14 @@ class LegacyRest:
     """Serves the ``/v1`` paths."""
 
     def __init__(
-        self, payments: Payments, currencies: Currencies, calls: Calls, limits: BodyLimits, long_work: LongWork
+        self, payments: Payments, currencies: Currencies, calls: Calls, limits: BodyLimits, worker_thread: WorkerThread
     ) -> None:
-        """Serve the paths with these; ``long_work`` reads large bodies."""
+        """Serve the paths with these; ``worker_thread`` reads large bodies."""
         self._payments = payments
         self._currencies = currencies
         self._calls = calls
         self._limits = limits
-        self._long_work = long_work
+        self._worker_thread = worker_thread
 
     def endpoints(self) -> list[Endpoint]:
         """Return the paths with the functions that answer them."""
@@ -78,7 +78,7 @@ class LegacyRest:
             except CallFailed as failed:
                 # The response shows the wrong input, which may be large.
                 is_long = isinstance(failed.failure.error, InvalidParameters)
-                return await self._long_work.run(is_long, _error_response, failed.failure, request)
+                return await self._worker_thread.run(is_long, _error_response, failed.failure, request)
             return json_response(body, status, replay_headers(call))
 
         return Endpoint(verb, path, answer, rpc)
@@ -86,7 +86,7 @@ class LegacyRest:
     async def _charge(self, request: Request, call: Call) -> _Body:
         text = await self._limits.read(request)
         content_type = header(request.scope, b"content-type") or ""
-        body = await self._long_work.run(len(text) > MANY_BYTES, read_body, text, content_type)
+        body = await self._worker_thread.run(len(text) > MANY_BYTES, read_body, text, content_type)
         key = read_key(call.caller, idempotency_key(request.scope))
         amount = default_money(self._currencies.default, body.amount)
         outcome = await self._payments.charge(NewCharge(body.order_id, amount, None, key), call.deadline)
