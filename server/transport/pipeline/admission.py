@@ -7,6 +7,7 @@ section 4), and grows when they do not. A refused call costs next to nothing, so
 """
 
 import time
+from collections.abc import Callable
 
 _FLOOR = 64
 """Fewer would leave batches half empty: see ``storage.batching``."""
@@ -31,7 +32,7 @@ class Admission:
     when a window ends: a time in which enough calls began and ended to tell how long they take.
     """
 
-    def __init__(self, at_most: int, target_seconds: float) -> None:
+    def __init__(self, at_most: int, target_seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
         """Let in ``at_most`` calls at the same time, and fewer while they take longer than ``target_seconds``."""
         self._at_most = at_most
         self._floor = min(_FLOOR, at_most)
@@ -39,7 +40,7 @@ class Admission:
         self.limit = at_most
         self.in_progress = 0
         self.retry_after_seconds = _MIN_RETRY_SECONDS
-        self._begin_window(time.perf_counter())
+        self._begin_window(clock())
 
     def refuses(self) -> bool:
         """Tell whether there is no place for another call, which is then counted as refused."""

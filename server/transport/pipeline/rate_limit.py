@@ -8,6 +8,7 @@ import functools
 import ipaddress
 import re
 import time
+from collections.abc import Callable
 
 from server.domain.errors import RateLimited
 
@@ -23,8 +24,16 @@ _IPV6_NETWORK_BITS = 64
 class CallerRates:
     """Buckets of ``burst_calls`` calls, which fill by ``calls_per_second``."""
 
-    def __init__(self, calls_per_second: float, burst_calls: int, max_callers: int = _MAX_CALLERS) -> None:
-        """Give every caller a full bucket."""
+    def __init__(
+        self,
+        calls_per_second: float,
+        burst_calls: int,
+        max_callers: int = _MAX_CALLERS,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Give every caller a full bucket. ``clock`` returns a time in seconds that never goes back."""
+        self._clock = clock
         self._calls_per_second = calls_per_second
         self._bucket_seconds = burst_calls / calls_per_second
         self._max_callers = max_callers
@@ -44,7 +53,7 @@ class CallerRates:
 
     def wait_seconds(self, caller: str) -> float:
         """Return when there is a call in the caller's bucket again; 0 when there is one."""
-        now_seconds = time.monotonic()
+        now_seconds = self._clock()
         room_seconds = now_seconds + self._bucket_seconds - 1 / self._calls_per_second
         wait_seconds = self._full_at_seconds.get(caller, now_seconds) - room_seconds
         return wait_seconds if wait_seconds > 1e-9 else 0  # noqa: PLR2004 - what adding and taking away in floats leaves
@@ -54,7 +63,7 @@ class CallerRates:
 
         For a batch, whose size is known only once it is let in, and which may be larger than a bucket.
         """
-        now_seconds = time.monotonic()
+        now_seconds = self._clock()
         full_at_seconds = max(self._full_at_seconds.get(caller, now_seconds), now_seconds)
         self._full_at_seconds[caller] = full_at_seconds + calls / self._calls_per_second
         if len(self._full_at_seconds) > self._max_callers:

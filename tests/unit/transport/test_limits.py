@@ -15,16 +15,16 @@ TARGET_SECONDS = 0.1
 class Clock:
     """A clock that stands still until it is moved."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Stand in for the clocks of the modules that are tested."""
-        self.now_seconds = 1000.0
-        monkeypatch.setattr("time.monotonic", lambda: self.now_seconds)
-        monkeypatch.setattr("time.perf_counter", lambda: self.now_seconds)
+    now_seconds = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now_seconds
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def clock() -> Clock:
+    return Clock()
 
 
 def serve(admission: Admission, clock: Clock, *, seconds: float, count: int = 50, refused: int = 50) -> None:
@@ -42,8 +42,7 @@ def serve(admission: Admission, clock: Clock, *, seconds: float, count: int = 50
 
 
 def test_a_call_is_refused_when_as_many_are_in_progress_as_may_be(clock: Clock) -> None:
-    del clock
-    admission = Admission(2, TARGET_SECONDS)
+    admission = Admission(2, TARGET_SECONDS, clock)
     for _ in range(2):
         assert not admission.refuses()
         admission.enter()
@@ -53,7 +52,7 @@ def test_a_call_is_refused_when_as_many_are_in_progress_as_may_be(clock: Clock) 
 
 
 def test_while_all_calls_take_long_fewer_are_let_in_but_not_too_few(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS)
+    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
     limits = []
     for _ in range(10):
         serve(admission, clock, seconds=0.4)
@@ -63,14 +62,14 @@ def test_while_all_calls_take_long_fewer_are_let_in_but_not_too_few(clock: Clock
 
 
 def test_slow_calls_alone_let_in_no_fewer(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS)
+    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
     for _ in range(10):
         serve(admission, clock, seconds=0.4, refused=0)
     assert admission.limit == AT_MOST
 
 
 def test_when_calls_are_quick_again_more_are_let_in_up_to_the_most(clock: Clock) -> None:
-    admission = Admission(AT_MOST, 1)
+    admission = Admission(AT_MOST, 1, clock)
     for _ in range(10):
         serve(admission, clock, seconds=4)
     assert admission.limit == 64
@@ -80,7 +79,7 @@ def test_when_calls_are_quick_again_more_are_let_in_up_to_the_most(clock: Clock)
 
 
 def test_calls_that_fail_at_once_do_not_hide_that_others_wait(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS)
+    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
     for _ in range(10):
         for _ in range(50):
             admission.enter()
@@ -90,7 +89,7 @@ def test_calls_that_fail_at_once_do_not_hide_that_others_wait(clock: Clock) -> N
 
 
 def test_many_refusals_tell_callers_to_stay_away_for_longer_within_a_second(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS)
+    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
     first = admission.retry_after_seconds
     for _ in range(20):
         serve(admission, clock, seconds=0.4)
@@ -110,7 +109,7 @@ def refused(rates: CallerRates, caller: str) -> float | None:
 
 
 def test_a_caller_has_its_burst_and_then_its_rate_and_is_told_when(clock: Clock) -> None:
-    rates = CallerRates(10, 5)
+    rates = CallerRates(10, 5, clock=clock)
     assert [refused(rates, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
     clock.now_seconds += 0.1
     assert [refused(rates, "a") for _ in range(2)] == [None, pytest.approx(0.1)]
@@ -119,13 +118,12 @@ def test_a_caller_has_its_burst_and_then_its_rate_and_is_told_when(clock: Clock)
 
 
 def test_callers_have_buckets_of_their_own(clock: Clock) -> None:
-    del clock
-    rates = CallerRates(1, 1)
+    rates = CallerRates(1, 1, clock=clock)
     assert [refused(rates, caller) is None for caller in ("a", "a", "b", "b")] == [True, False, True, False]
 
 
 def test_a_batch_is_paid_for_by_its_caller_afterwards_even_when_larger_than_a_bucket(clock: Clock) -> None:
-    rates = CallerRates(10, 5)
+    rates = CallerRates(10, 5, clock=clock)
     assert refused(rates, "a") is None
     rates.owe("a", 99)
     assert refused(rates, "a") == pytest.approx(9.6)
@@ -134,7 +132,7 @@ def test_a_batch_is_paid_for_by_its_caller_afterwards_even_when_larger_than_a_bu
 
 
 def test_callers_without_number_take_a_bounded_memory(clock: Clock) -> None:
-    rates = CallerRates(1, 5, max_callers=100)
+    rates = CallerRates(1, 5, max_callers=100, clock=clock)
     for number in range(10_000):
         clock.now_seconds += 0.0001
         assert refused(rates, f"caller {number}") is None
@@ -142,7 +140,7 @@ def test_callers_without_number_take_a_bounded_memory(clock: Clock) -> None:
 
 
 def test_whoever_makes_up_callers_does_not_lend_a_full_bucket_to_one_that_calls_on(clock: Clock) -> None:
-    rates = CallerRates(1, 3, max_callers=100)
+    rates = CallerRates(1, 3, max_callers=100, clock=clock)
     outcomes = []
     for number in itertools.count():
         clock.now_seconds += 0.0001
