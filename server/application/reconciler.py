@@ -53,16 +53,19 @@ class Reconciler:
         return len(requests)
 
     async def _settle(self, request: PendingRequest) -> None:
+        payment_id = request.payment.payment_id
+        refund_id = None if request.refund is None else request.refund.refund_id
         try:
             self._processor.check()
             await self._flow.settle(request)
         except (OutcomeUnknown, PaymentsError) as error:
-            refund_id = None if request.refund is None else request.refund.refund_id
             _log.warning(
                 "still_pending",
-                payment_id=request.payment.payment_id,
+                payment_id=payment_id,
                 refund_id=refund_id,
                 age_seconds=round(request.age_seconds, 1),
                 attempts=request.attempts,
                 reason=str(error),
             )
+        except Exception:  # noqa: BLE001 - one request that cannot be settled must not stop the others
+            _log.exception("settling_failed", payment_id=payment_id, refund_id=refund_id)

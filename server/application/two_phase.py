@@ -38,6 +38,9 @@ from server.observability import metrics
 _RETRIED_PART = 0.75
 """For which part of the lifetime of its idempotency key a request is repeated; after that it is only looked up."""
 
+_CANNOT_BE_REFUNDED = Outcome(Status.FAILED, None)
+"""The refund of an adopted payment without a reference: the processor did not charge that, and cannot find it."""
+
 Asked = TypeVar("Asked", Capture, GiveBack)
 
 _log = structlog.get_logger(__name__)
@@ -151,8 +154,12 @@ class TwoPhaseFlow:
                 outcome = await self._find_outcome(self._processor.capture, self._processor.find_capture, capture, age)
                 await self._settle_charge(payment, outcome, "janitor")
         elif refund.refund_id not in self._refunds:
-            asked = GiveBack.of(refund, payment, request.processor_id)
-            outcome = await self._find_outcome(self._processor.give_back, self._processor.find_give_back, asked, age)
+            outcome = _CANNOT_BE_REFUNDED
+            if payment.reference is not None:
+                asked = GiveBack.of(refund, payment, request.processor_id)
+                outcome = await self._find_outcome(
+                    self._processor.give_back, self._processor.find_give_back, asked, age
+                )
             await self._settle_refund(refund, outcome, "janitor")
 
     async def close(self, deadline: Deadline) -> None:
@@ -187,8 +194,10 @@ class TwoPhaseFlow:
         return await self._settle_charge(payment, outcome, "call")
 
     async def _refund(self, refund: Refund, payment: Payment) -> tuple[Refund, Payment]:
-        processor_id = await self._store.processor_id(refund.payment_id)
-        outcome = await self._in_turn(self._processor.give_back, GiveBack.of(refund, payment, processor_id))
+        outcome = _CANNOT_BE_REFUNDED
+        if payment.reference is not None:
+            processor_id = await self._store.processor_id(refund.payment_id)
+            outcome = await self._in_turn(self._processor.give_back, GiveBack.of(refund, payment, processor_id))
         return await self._settle_refund(refund, outcome, "call")
 
     async def _in_turn(self, ask: Callable[[Asked], Awaitable[Outcome]], asked: Asked) -> Outcome:

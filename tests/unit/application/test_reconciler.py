@@ -148,6 +148,17 @@ async def test_what_cannot_be_settled_is_logged_and_keeps_nothing_else_from_it(
     ]
 
 
+async def test_a_fault_of_our_own_with_one_request_is_logged_and_keeps_the_others_from_nothing(
+    reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
+) -> None:
+    processor.answer = ZeroDivisionError()
+    store.add_charges(1)
+    store.add_refund()
+    assert await reconciler.settle_due() == 2
+    same = {"event": "settling_failed", "log_level": "error", "exc_info": True}
+    assert log == [{**same, "payment_id": 1, "refund_id": None}, {**same, "payment_id": 9, "refund_id": 4}]
+
+
 async def test_a_processor_that_is_away_by_then_is_not_asked_for_what_was_claimed(
     reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
 ) -> None:

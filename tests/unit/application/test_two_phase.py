@@ -299,6 +299,28 @@ async def test_a_refund_becomes_what_the_processor_says_of_its_payment(
     assert after == (before[0] + (status is Status.SUCCEEDED), before[1] + 1)
 
 
+async def test_a_refund_of_a_payment_without_a_reference_fails_because_the_processor_cannot_know_it(
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
+) -> None:
+    adopted = replace(stored(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
+    memory.add(adopted)
+    asked = replace(reserved_refund(), payment=adopted)
+    outcome = await flow.finish_refund(asked, Deadline())
+    assert outcome.refund is not None
+    assert (outcome.refund.status, outcome.payment.refunded_amount) == (Status.FAILED, Money("INR", 0))
+    assert not processor.asked
+
+
+async def test_a_pending_refund_of_a_payment_without_a_reference_fails_too(
+    flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
+) -> None:
+    adopted = replace(stored(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
+    memory.add(adopted)
+    await flow.settle(replace(pending_refund(0), payment=adopted, processor_id=None))
+    assert not processor.asked
+    assert refunds(memory) == {1: Status.FAILED}
+
+
 async def test_a_refund_that_has_its_outcome_or_no_record_is_not_asked(
     flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
