@@ -109,25 +109,16 @@ def build(
     keys = MysqlKeyStore(database)
     is_remote = processor is None and settings.processor is not ProcessorKind.SIMULATED
     remote = _remote(settings, database, now) if is_remote else None
+    flow = remote.flow if remote is not None else ImmediateFlow(processor or _simulated(settings))
     payments = Payments(
-        store
-        or MysqlPaymentStore(
-            database,
-            settings.processor_janitor_after_seconds,
-            make_batcher=TracedBatcher if is_traced else Batcher,
-        ),
-        remote.flow if remote is not None else ImmediateFlow(processor or _simulated(settings)),
+        store or _store(settings, database),
+        flow,
         new_reference=reference_maker(settings.reference_prefix),
         now=now,
     )
     if is_traced:
         payments = traced(payments)
-    event_feed = EventFeed(
-        MysqlEventStore(database),
-        interval_seconds=settings.event_relay_interval_seconds,
-        heartbeat_seconds=settings.event_heartbeat_interval_seconds,
-        limit=StreamLimit(settings.max_watches, settings.max_watches_per_caller),
-    )
+    event_feed = _event_feed(settings, database)
     calls = _calls(settings, keys)
     currencies = Currencies(settings.default_currency, settings.currencies)
     worker_thread = WorkerThread()
@@ -175,6 +166,23 @@ def _tracing(settings: Settings) -> Tracing | None:
     if settings.tracing_endpoint is None:
         return None
     return Tracing(settings.tracing_endpoint, settings.tracing_header_values, settings.tracing_sample_ratio)
+
+
+def _store(settings: Settings, database: Database) -> MysqlPaymentStore:
+    return MysqlPaymentStore(
+        database,
+        settings.processor_janitor_after_seconds,
+        make_batcher=Batcher if settings.tracing_endpoint is None else TracedBatcher,
+    )
+
+
+def _event_feed(settings: Settings, database: Database) -> EventFeed:
+    return EventFeed(
+        MysqlEventStore(database),
+        interval_seconds=settings.event_relay_interval_seconds,
+        heartbeat_seconds=settings.event_heartbeat_interval_seconds,
+        limit=StreamLimit(settings.max_watches, settings.max_watches_per_caller),
+    )
 
 
 def _simulated(settings: ProcessorSettings) -> SimulatedProcessor:

@@ -50,18 +50,18 @@ async def run(application: Application, stop: asyncio.Event) -> None:
     Raises:
         StartupError: the database cannot be used, or an address cannot be listened on.
     """
-    drain = _Drain(application.settings.drain_timeout_seconds)
+    drain_deadline = _DrainDeadline(application.settings.drain_timeout_seconds)
     # Monitoring is closed last, so that /readyz tells that this replica is not ready until the process ends.
     async with contextlib.AsyncExitStack() as monitoring, contextlib.AsyncExitStack() as opened:
         if application.tracing is not None:
             opened.push_async_callback(application.tracing.close)
-        opened.push_async_callback(drain.close, application.database.close)
+        opened.push_async_callback(drain_deadline.close, application.database.close)
         await _unless(stop, _wait_for_database(application))
         if stop.is_set():
             return
         if application.remote is not None:
             opened.push_async_callback(application.remote.processor.close)
-            opened.push_async_callback(drain.close, application.remote.flow.close)
+            opened.push_async_callback(drain_deadline.close, application.remote.flow.close)
         opened.callback(application.worker_thread.close)
         await _start_servers(application, opened, monitoring)
         async with asyncio.TaskGroup() as background:
@@ -73,13 +73,13 @@ async def run(application: Application, stop: asyncio.Event) -> None:
             for task in tasks:
                 task.cancel()
         application.monitor.stop_serving()
-        drain.begin()
+        drain_deadline.begin()
         application.event_feed.close()
-        await _drain(application.calls, application.settings.drain_timeout_seconds)
+        await _drain_calls(application.calls, application.settings.drain_timeout_seconds)
         application.health.end_watches()
 
 
-class _Drain:
+class _DrainDeadline:
     """How long the work that is in progress at shutdown may still take; none when the start fails."""
 
     def __init__(self, timeout_seconds: float) -> None:
@@ -149,7 +149,7 @@ def _background(application: Application) -> Iterator[Coroutine[Any, Any, None]]
         )
 
 
-async def _drain(calls: Calls, timeout_seconds: float) -> None:
+async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
     """Refuse new calls, and let those in progress end; the servers can stop afterwards.
 
     In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which does not tell a
