@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tools.dev.system_package import ProgramFailed, has_apt, install
+from tools.dev.system_package import ProgramFailed, obtain
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PACKAGE = "chromium"
@@ -31,14 +31,7 @@ def obtain_program() -> Path:
     Raises:
         NoBrowser: there is none and it cannot be installed; the message says how to get one.
     """
-    program = find_program()
-    if program is None and has_apt():
-        try:
-            install(_PACKAGE, "for the tests of pages")
-        except ProgramFailed as error:
-            msg = f"{error}\n{_HOW_TO_GET_ONE}"
-            raise NoBrowser(msg) from None
-        program = find_program()
-    if program is None:
-        raise NoBrowser(_HOW_TO_GET_ONE)
-    return program
+    try:
+        return obtain(find_program, _PACKAGE, "for the tests of pages", _HOW_TO_GET_ONE)
+    except ProgramFailed as error:
+        raise NoBrowser(str(error)) from None

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.dev.system_package import ProgramFailed, has_apt, install, run
+from tools.dev.system_package import ProgramFailed, obtain, run
 
 _NAMES = ("mariadbd", "mysqld")
 _FOLDERS_OFF_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin")
@@ -106,17 +106,10 @@ def obtain_program() -> DatabaseProgram:
     Raises:
         PrivateDatabaseError: there is none and it cannot be installed; the message says how to get one.
     """
-    program = find_program()
-    if program is None and has_apt():
-        try:
-            install(_PACKAGE, "the programs only, no system service")
-        except ProgramFailed as error:
-            msg = f"{error}\n{_HOW_TO_GET_ONE}"
-            raise PrivateDatabaseError(msg) from None
-        program = find_program()
-    if program is None:
-        raise PrivateDatabaseError(_HOW_TO_GET_ONE)
-    return program
+    try:
+        return obtain(find_program, _PACKAGE, "the programs only, no system service", _HOW_TO_GET_ONE)
+    except ProgramFailed as error:
+        raise PrivateDatabaseError(str(error)) from None
 
 
 def _run(command: list[str], standard_input: str) -> None:

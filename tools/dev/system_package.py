@@ -3,6 +3,10 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 _INSTALL_TIMEOUT_SECONDS = 900
 _QUOTED_LINES = 10
@@ -15,6 +19,25 @@ class ProgramFailed(Exception):
 def has_apt() -> bool:
     """Tell whether this system has apt: Debian, Ubuntu and their kin."""
     return shutil.which("apt-get") is not None
+
+
+def obtain(find: Callable[[], Found | None], package: str, scope: str, advice: str) -> Found:
+    """Return the program that ``find`` finds; install ``package`` first if there is none and apt can install it.
+
+    Raises:
+        ProgramFailed: there is none and it cannot be installed; the message ends with ``advice``.
+    """
+    program = find()
+    if program is None and has_apt():
+        try:
+            install(package, scope)
+        except ProgramFailed as error:
+            msg = f"{error}\n{advice}"
+            raise ProgramFailed(msg) from None
+        program = find()
+    if program is None:
+        raise ProgramFailed(advice)
+    return program
 
 
 def install(package: str, scope: str) -> None:
