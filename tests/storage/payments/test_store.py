@@ -1,10 +1,8 @@
 """Payments and refunds in the database: what is written besides them, and how calls wait for one another."""
 
 import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,31 +13,24 @@ from server.domain.deadline import Deadline
 from server.domain.errors import (
     RequestIdReused,
 )
-from server.domain.identifiers import RequestKey
-from server.domain.money import Money
 from server.domain.payment import (
     ChargeOutcome,
-    NewCharge,
     NewPayment,
     NewRefund,
     Payment,
-    PaymentMethod,
     RefundOutcome,
     Status,
 )
 from server.storage.database.pool import Database
 from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.conftest import Execute
+from tests.storage.payments.new_payments import NOW, new_payment, new_refund, own_key
 from tests.support.databases import DatabaseServer, settings_of
 
 pytestmark = pytest.mark.asyncio
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
-AMOUNT = Money("INR", 10_050)
 DUE_SECONDS = 5_000_000.0
 """When what is pending is due: far from the default, and from how long a test takes."""
-
-_numbers = itertools.count(1)
 
 
 @pytest_asyncio.fixture
@@ -47,28 +38,6 @@ async def store(environment: dict[str, str]) -> AsyncIterator[MysqlPaymentStore]
     database = Database(settings_of(environment))
     yield MysqlPaymentStore(database, DUE_SECONDS)
     await database.close(Deadline.after(10))
-
-
-def new_payment(
-    request_id: str | None = None,
-    status: Status = Status.SUCCEEDED,
-    requested: PaymentMethod | None = PaymentMethod.UPI,
-    amount: Money = AMOUNT,
-    order_id: int = 7,
-) -> NewPayment:
-    charge = NewCharge(order_id, amount, requested, RequestKey.of("shop", request_id))
-    return NewPayment(charge, requested or PaymentMethod.COD, status, f"S{next(_numbers)}", NOW)
-
-
-def new_refund(
-    payment: Payment, amount: int | None = None, request_id: str | None = None, reason: str = "damaged"
-) -> NewRefund:
-    money = None if amount is None else Money("INR", amount)
-    return NewRefund(payment.payment_id, money, reason, RequestKey.of("shop", request_id))
-
-
-def own_key() -> str:
-    return f"key-{next(_numbers)}"
 
 
 async def charged(store: MysqlPaymentStore, new: NewPayment | None = None) -> Payment:

@@ -1,10 +1,9 @@
 """What every ``PaymentStore`` promises, of the one in memory and of the one on MySQL."""
 
 import asyncio
-import itertools
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,12 +21,10 @@ from server.domain.errors import (
     RefundExceedsPayment,
     RequestIdReused,
 )
-from server.domain.identifiers import RequestKey
 from server.domain.listing import NumberedPage, NumberedPageQuery, Order, PageQuery, PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import (
     ChargeOutcome,
-    NewCharge,
     NewPayment,
     NewRefund,
     Payment,
@@ -40,39 +37,13 @@ from server.domain.payment import (
     Status,
 )
 from tests.storage.conftest import Stores
+from tests.storage.payments.new_payments import NOW, new_payment, new_refund, numbers, own_key
 
 pytestmark = pytest.mark.asyncio
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
-AMOUNT = Money("INR", 10_050)
-
-_numbers = itertools.count(1)
-
-
-def new_payment(
-    request_id: str | None = None,
-    status: Status = Status.SUCCEEDED,
-    requested: PaymentMethod | None = PaymentMethod.UPI,
-    amount: Money = AMOUNT,
-    order_id: int = 7,
-) -> NewPayment:
-    charge = NewCharge(order_id, amount, requested, RequestKey.of("shop", request_id))
-    return NewPayment(charge, requested or PaymentMethod.COD, status, f"S{next(_numbers)}", NOW)
-
-
-def new_refund(
-    payment: Payment, amount: int | None = None, request_id: str | None = None, reason: str = "damaged"
-) -> NewRefund:
-    money = None if amount is None else Money("INR", amount)
-    return NewRefund(payment.payment_id, money, reason, RequestKey.of("shop", request_id))
-
-
-def own_key() -> str:
-    return f"key-{next(_numbers)}"
-
 
 def own_order() -> int:
-    return 1000 + next(_numbers)
+    return 1000 + next(numbers)
 
 
 async def charged(stores: Stores, new: NewPayment | None = None) -> Payment:
@@ -343,7 +314,7 @@ async def test_a_payment_is_shown_with_its_first_hundred_refunds(stores: Stores)
 
 
 async def test_a_reference_names_a_payment_to_the_letter(stores: Stores) -> None:
-    new = replace(new_payment(), reference=f"भुगतान-{next(_numbers)}")
+    new = replace(new_payment(), reference=f"भुगतान-{next(numbers)}")
     payment = await charged(stores, new)
     assert (await stores.payments.get(new.reference, Deadline())).payment == payment
     for other in (f"{new.reference} ", new.reference.replace("भु", "भ")):
