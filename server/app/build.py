@@ -1,4 +1,4 @@
-"""Build: the settings become a wired application, in which tests, benches and tools may replace parts."""
+"""Build: wire an application from the settings. Tests, benches and tools may pass parts of their own."""
 
 import random
 from collections.abc import Awaitable, Callable

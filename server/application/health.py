@@ -1,4 +1,4 @@
-"""Whether this replica can serve: asked of its database again and again."""
+"""Health: whether this replica can serve, which depends on its database."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -11,32 +11,32 @@ _log = structlog.get_logger(__name__)
 
 
 class HealthListener(Protocol):
-    """Is told whenever the answer changes."""
+    """Learns when the replica begins or stops to serve."""
 
     def set_serving(self, *, serving: bool) -> None:
-        """Take note of it."""
+        """Publish whether it serves."""
 
 
 class HealthMonitor:
-    """Asks the database how it is."""
+    """Pings the database, and reports whether this replica can serve."""
 
     def __init__(self, ping: Callable[[], Awaitable[None]], listener: HealthListener) -> None:
-        """Ask with ``ping``, which raises ``StoreUnavailable``."""
+        """Use ``ping``, which raises ``StoreUnavailable``, and report changes to ``listener``."""
         self._ping = ping
         self._listener = listener
         self._serving: bool | None = None
 
     @property
     def is_serving(self) -> bool:
-        """Whether the database answered when it was asked last."""
+        """Whether the database answered the last ping."""
         return bool(self._serving)
 
     def stop_serving(self) -> None:
-        """Serve no more, whatever the database does."""
+        """Report that this replica no longer serves, whatever the database does."""
         self._serving = False
 
     async def check(self) -> None:
-        """Ask once, and tell."""
+        """Ping once, and report a change."""
         try:
             await self._ping()
             serving = True

@@ -55,7 +55,7 @@ class RpcHandlers:
     ) -> None:
         """Admit calls by ``calls``, decode large requests in ``worker_thread``, and stream responses by ``writes``.
 
-        ``has_pushback`` tells whether errors that pass have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
+        ``has_pushback`` tells whether retryable errors have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
         ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
         ``around`` decorates each handler of a unary RPC.
         """

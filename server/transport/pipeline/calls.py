@@ -86,10 +86,10 @@ class CallObserver(Protocol):
     """Follows calls, for traces."""
 
     def begin(self, call: Call) -> None:
-        """Note that a call begins; the log's context may be extended."""
+        """Record the start of a call; this may add to the context of its log."""
 
     def end(self, code: str, reason: str | None) -> None:
-        """Note that the call in this context ended with a status, and for which reason if it failed."""
+        """Record the status of the call in this context, and the reason if it failed."""
 
 
 class _NotObserved:
@@ -120,11 +120,11 @@ class Calls:
         failed_authentications: CallerRates | None = None,
         observer: CallObserver = NOT_OBSERVED,
     ) -> None:
-        """Let in ``at_most`` calls at the same time, of those whom ``gate`` lets in.
+        """Admit at most ``at_most`` calls at the same time, from callers that ``gate`` accepts.
 
-        They are fewer while they take longer than ``target_seconds``. Each may take ``timeout_seconds``, and come as
-        often as the ``rates`` of its caller allow. Of those that do not say who calls, each address may make as many as
-        ``failed_authentications`` allows; further ones are rate-limited. ``observer`` follows each call.
+        Admit fewer while calls take longer than ``target_seconds``. A call may last ``timeout_seconds``. ``rates``
+        limits the calls of each caller, and ``failed_authentications`` the failed authentications from each address.
+        ``observer`` follows each call.
         """
         self._observer = observer
         self._gate = gate
@@ -143,9 +143,9 @@ class Calls:
         metrics.watch_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
 
     def refusal(self) -> Failure | None:
-        """Return what a call that comes now is to be told at once, without a look at it; None when it may come in.
+        """Return the failure of a call that arrives now, before any work is done for it; None when it is admitted.
 
-        The log is told how many there were, once a second.
+        The log has the number of rejected calls once a second.
         """
         if self._closed or not self._admission.refuses():
             return None
@@ -156,7 +156,7 @@ class Calls:
         return self._overload
 
     def admit(self) -> None:
-        """Return when another call may come in: what a transport asks before ``one``, if not ``refusal``.
+        """Admit a call that arrives now. A transport asks this, or ``refusal``, before ``one``.
 
         Raises:
             CallFailed: too many calls are in progress.
