@@ -1,5 +1,5 @@
 -- The accounts of a deployment, and what those that do not serve may do. As the database's administrator, in the
--- database of the payments, before the first `payments migrate` (docs/database-accounts.md has the whole order):
+-- database of the payments, before the first `payments migrate` (docs/operations/database-accounts.md has the whole order):
 --
 --   mysql --user=root --password ecommerce < deploy/sql/accounts.sql
 --

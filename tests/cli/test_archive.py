@@ -1,4 +1,4 @@
-"""``payments archive``: what is moved, and that callers notice nothing but what ``docs/retention.md`` says."""
+"""``payments archive``: what is moved, and that callers notice nothing but what ``docs/operations/retention.md`` says."""
 
 import threading
 import time

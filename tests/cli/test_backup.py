@@ -404,7 +404,7 @@ def test_without_the_programs_it_says_how_to_get_them(payments: Payments, tmp_pa
 
 
 def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tmp_path: Path) -> None:
-    """As ``docs/backup.md`` has it."""
+    """As ``docs/operations/backup.md`` has it."""
     options = ("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=1")
     with PrivateDatabase(tmp_path / "logged", options=options) as private:
         environment = private.environment() | {"MYSQL_USER": "root", "MYSQL_PASSWORD": ""}
@@ -449,7 +449,7 @@ def test_after_a_restore_whose_counters_were_lifted_nobody_misses_an_event_by_an
     make_database: Callable[[], dict[str, str]],
     database_server: DatabaseServer,
 ) -> None:
-    """As ``docs/backup.md`` has it."""
+    """As ``docs/operations/backup.md`` has it."""
 
     def charge(api: GrpcDriver) -> int:
         return api.charge(charge_request()).payment.payment_id

@@ -1,4 +1,4 @@
-"""``docs/cutover.md``: its commands, run in their order against a database that the replaced service made."""
+"""``docs/operations/cutover.md``: its commands, run in their order against a database that the replaced service made."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.support.databases import DatabaseServer
 from tests.support.drivers.peer import running_peer
 from tests.support.running_service import RunningService
 
-DOCUMENT = Path("docs/cutover.md")
+DOCUMENT = Path("docs/operations/cutover.md")
 ROWS = (
     "INSERT INTO payments (order_id, amount, method, status, reference, created_at) VALUES "
     "(1, 10, 'UPI', 1, 'ECI20250910-000001', '2025-02-07 05:28:54'), (2, 20, 'cheque', 0, NULL, '2025-02-07 05:28:55')"

@@ -15,19 +15,19 @@ import pytest
 from tests.support.programs import ROOT
 
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
-    (ROOT / "docs").glob("*.md")
+    (ROOT / "docs").rglob("*.md")
 )
 FOLDERS = "bench|clients|data|deploy|docs|migrations|proto|server|tests|tools"
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./*-]*)`")
-MODULE = re.compile(r"\b(?:docs/[a-z-]+\.md|(?:bench|server|tests|tools)/[a-z_/]+\.py)\b")
+MODULE = re.compile(r"\b(?:docs/[a-z/-]+\.md|(?:bench|server|tests|tools)/[a-z_/]+\.py)\b")
 LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 TEST = re.compile(r"`(test_\w+)`")
 NAME = re.compile(r"`([A-Z]\w*[a-z]\w*|[A-Z]?\w+\.\w+|[a-z]+_[a-z_]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_every_path_that_a_document_names_is_there(document: Path) -> None:
     named = PATH.findall(document.read_text(encoding="utf-8"))
     assert [path for path in named if not any(ROOT.glob(path.rstrip("/")))] == []
@@ -42,7 +42,7 @@ def test_every_module_and_document_that_code_and_settings_name_is_there() -> Non
     assert [(path, file) for path, file in named if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_every_link_of_a_document_leads_to_a_file_and_a_heading_of_it(document: Path) -> None:
     broken = []
     for link in LINK.findall(BLOCK.sub("", document.read_text(encoding="utf-8"))):
@@ -53,7 +53,7 @@ def test_every_link_of_a_document_leads_to_a_file_and_a_heading_of_it(document: 
     assert broken == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_every_test_that_a_document_names_is_there(document: Path) -> None:
     named = set(TEST.findall(document.read_text(encoding="utf-8")))
     assert named - names("tests") == set()

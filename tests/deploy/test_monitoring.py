@@ -33,7 +33,7 @@ PROMETHEUS = ROOT / "deploy/prometheus"
 RULE_FILES = ("slo.yml", "alerts.yml")
 DASHBOARD = ROOT / "deploy/grafana/payments.json"
 CASES = ROOT / "tests/deploy/prometheus_rules.yml"
-SLO = ROOT / "docs/slo.md"
+SLO = ROOT / "docs/operations/slo.md"
 
 GIVEN_BY_PROMETHEUS = {"job", "instance"}
 OF_ALERTS = {"alertname", "alertstate"}
@@ -257,7 +257,7 @@ def test_every_alert_says_what_it_means_and_where_to_look() -> None:
     for alert in alerts():
         assert alert["labels"]["severity"] in {"page", "ticket"}
         assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
-        assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{alert['alert'].lower()}"
+        assert alert["annotations"]["runbook_url"] == f"docs/operations/runbook.md#{alert['alert'].lower()}"
 
 
 def test_every_reason_of_an_error_is_said_to_be_a_fault_of_the_service_or_not() -> None:

@@ -1,4 +1,4 @@
-"""``docs/runbook.md`` has a section for each alert, and what it names is there."""
+"""``docs/operations/runbook.md`` has a section for each alert, and what it names is there."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ from server.transport.pipeline import errors
 from tests.support.programs import ROOT
 from tools.cli.main import app
 
-RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+RUNBOOK = (ROOT / "docs/operations/runbook.md").read_text(encoding="utf-8")
 RULES = [*(ROOT / "deploy" / "prometheus").glob("*.yml")]
 CODE = re.compile(r"```sh\n(.*?)```|`([^`]+)`", re.DOTALL)
 SECTION = re.compile(r"^### (\S+)\n(.*?)(?=^##)", re.MULTILINE | re.DOTALL)
@@ -37,7 +37,7 @@ def test_each_alert_has_its_section_where_it_says_and_no_section_is_of_none() ->
 
     assert sections.keys() == alerts().keys()
     for name, url in alerts().items():
-        assert url == f"docs/runbook.md#{name.lower()}"
+        assert url == f"docs/operations/runbook.md#{name.lower()}"
         for part in ("**Means.**", "**Look.**", "**Do.**"):
             assert part in sections[name], (name, part)
 
@@ -108,6 +108,6 @@ def test_each_setting_is_one() -> None:
 
 def test_each_page_and_file_is_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", RUNBOOK):
-        assert (ROOT / "docs" / target).resolve().exists(), target
+        assert (ROOT / "docs/operations" / target).resolve().exists(), target
     for target in re.findall(r"\b(?:docs|deploy)/[\w./-]+\w", RUNBOOK):
         assert Path(ROOT / target).exists(), target

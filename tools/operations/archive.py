@@ -1,7 +1,7 @@
 """Move old payments out of the live tables, and back.
 
 Payments move with their refunds into tables of the same columns. The service looks there when the live tables have
-nothing, so a retried request_id gets its first outcome, and archived payments can be read (``docs/retention.md``).
+nothing, so a retried request_id gets its first outcome, and archived payments can be read (``docs/operations/retention.md``).
 
 How no charge is made twice. The statement that inserts a charge looks its keys up in the archive, and the unique keys
 of the live table stop what is live. A statement that looked before the copy was in the archive, and inserts after the

@@ -117,7 +117,7 @@ def test_the_service_says_so_in_one_line_and_ends(refused: Refused) -> None:
     assert line.startswith(refused.beginning)
     assert refused.words in line
     assert refused.advice in line
-    assert "docs/database-accounts.md" in line
+    assert "docs/operations/database-accounts.md" in line
     assert "hunter2" not in line
 
 

@@ -1,7 +1,7 @@
 """Copy the database to a file while it is in use.
 
 The copy is of one moment: the database's own program reads every table in one snapshot, and nobody waits for it. What
-was acknowledged before it began is in it. ``docs/backup.md`` has the whole of it; ``restore`` is the way back.
+was acknowledged before it began is in it. ``docs/operations/backup.md`` has the whole of it; ``restore`` is the way back.
 """
 
 from contextlib import closing

@@ -1,6 +1,6 @@
 """Rows that the replaced service's table could hold and that this service would not write: how each kind is served.
 
-One list, from which ``payments doctor`` counts them, and which ``docs/adoption.md`` repeats for people.
+One list, from which ``payments doctor`` counts them, and which ``docs/operations/adoption.md`` repeats for people.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ ADOPTION_RULES = (
         "a time to come",
         f"created_at > UTC_TIMESTAMP() + INTERVAL {CLOCK_TOLERANCE_MINUTES} MINUTE",
         "As it is: before all others in a list of the newest.",
-        "Find out the zone of the clock that wrote it (docs/cutover.md).",
+        "Find out the zone of the clock that wrote it (docs/operations/cutover.md).",
     ),
     AdoptionRule(
         "another method",

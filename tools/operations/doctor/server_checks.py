@@ -163,6 +163,6 @@ def sizes(connection: DatabaseConnection, *, is_local: bool) -> CheckResult:
         values |= {"disk_free_bytes": disk.free, "disk_bytes": disk.total}
         text += f"; {disk.free / _MEBIBYTE:,.0f} MiB free on its disk"
         if disk.free < _MIN_FREE_SHARE * disk.total:
-            advice = "A full disk stops every write: make room (docs/retention.md), or a larger disk."
+            advice = "A full disk stops every write: make room (docs/operations/retention.md), or a larger disk."
             return CheckResult(Level.WARNING, "sizes", text, advice, values)
     return CheckResult(Level.OK, "sizes", text, values=values)

@@ -95,7 +95,7 @@ def _calls(samples: Mapping[tuple[str, _Labels], float]) -> CheckResult:
     waiting = ", ".join(f"{count:.0f} {name}" for name, count in groups.items())
     text = f"{in_progress:.0f} of {limit:.0f} in progress, waiting for a statement: {waiting}; {refused:,.0f} refused"
     if in_progress >= limit:
-        advice = "More is asked than it takes on: docs/limits.md, docs/scaling.md."
+        advice = "More is asked than it takes on: docs/operations/limits.md, docs/design/scaling.md."
         return CheckResult(Level.WARNING, "calls of the service", text, advice, values)
     return CheckResult(Level.OK, "calls of the service", text, values=values)
 

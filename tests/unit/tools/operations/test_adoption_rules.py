@@ -6,7 +6,7 @@ from tools.operations.doctor.adoption_rules import ADOPTION_RULES
 
 
 def test_the_document_has_the_rules() -> None:
-    text = Path("docs/adoption.md").read_text()
+    text = Path("docs/operations/adoption.md").read_text()
 
     for rule in ADOPTION_RULES:
         assert f"| {rule.name} | `{rule.condition}` | {rule.served} | {rule.advice} |\n" in text
