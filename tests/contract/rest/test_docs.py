@@ -75,7 +75,7 @@ def test_swagger_ui_shows_the_operations_and_asks_nothing_of_other_hosts(service
     visit.page.goto(f"{service.rest_url}/docs")
     for operation in OPERATIONS:
         expect(visit.page.locator(f'[data-path="{operation}"]')).to_be_visible(timeout=TIMEOUT_MILLISECONDS)
-    expect(visit.page.get_by_text("Takes charges, refunds them, and finds them again.")).to_be_visible()
+    expect(visit.page.get_by_text("Charges orders, refunds payments, and looks them up.")).to_be_visible()
     visit.page.wait_for_load_state("networkidle")
     assert (visit.elsewhere, visit.complaints) == ([], [])
 

@@ -131,12 +131,12 @@ def test_every_example_is_valid(document: Schema) -> None:
 def test_the_contract_is_described_with_its_comments(document: Schema) -> None:
     charge = document["paths"]["/v2/payments:charge"]["post"]
     assert charge["operationId"] == "PaymentService_Charge"
-    assert charge["summary"].startswith("Charges an order: asks the payment processor")
-    assert "A charge that the processor declines is no error" in charge["description"]
+    assert charge["summary"].startswith("Charges an order: submits the charge to the payment processor")
+    assert "A declined charge is not an error" in charge["description"]
     schemas = document["components"]["schemas"]
-    assert schemas["Payment"]["properties"]["orderId"]["description"] == "The caller's order that was charged."
+    assert schemas["Payment"]["properties"]["orderId"]["description"] == "The caller's order."
     assert "- `PAYMENT_METHOD_COD`: Cash on delivery." in schemas["PaymentMethod"]["description"]
-    assert {"name": "PaymentService", "description": "Takes charges, refunds them, and finds them again."} in (
+    assert {"name": "PaymentService", "description": "Charges orders, refunds payments, and looks them up."} in (
         document["tags"]
     )
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PaymentServiceStub:
-    """Takes charges, refunds them, and finds them again.
+    """Charges orders, refunds payments, and looks them up.
     """
 
     def __init__(self, channel):
@@ -73,64 +73,63 @@ class PaymentServiceStub:
 
 
 class PaymentServiceServicer:
-    """Takes charges, refunds them, and finds them again.
+    """Charges orders, refunds payments, and looks them up.
     """
 
     def Charge(self, request, context):
-        """Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+        """Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
 
-        A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-        answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-        FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+        A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+        before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+        later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
         `request_id`.
 
-        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-        with other parameters).
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+        `request_id` with other parameters).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchCharge(self, request, context):
-        """Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+        """Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
 
-        Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-        and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-        its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+        The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+        the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+        the same request_ids returns their outcomes and makes the remaining charges.
 
-        Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-        and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-        charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-        Charge.
+        Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+        charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+        `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
 
-        Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-        its result: the same as of Charge, with the fields of that charge.
+        Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+        in its result: the same as for Charge, with field names relative to that charge.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Refund(self, request, context):
-        """Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+        """Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
 
-        Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-        and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-        refuses is FAILED, and what it was to give back can be refunded again.
+        If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+        becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+        FAILED and its amount can be refunded again.
 
-        Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-        refunded returns the last refund again.
+        Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+        refunded returns the last refund.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-        (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-        `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-        must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+        (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+        `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+        unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """Gets one payment, by its id or by its reference, with its first refunds.
+        """Gets one payment by its id or its reference, with its oldest refunds.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
         """
@@ -139,9 +138,9 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRefunds(self, request, context):
-        """Lists the refunds of a payment, a page at a time, oldest first.
+        """Lists the refunds of a payment, one page at a time, oldest first.
 
-        Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+        Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
         """
@@ -150,10 +149,10 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPayments(self, request, context):
-        """Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+        """Lists the payments that match a filter, one page at a time, newest first by default.
 
-        Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-        while charges go on.
+        Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+        once, even while charges are being made.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
         """
@@ -162,19 +161,19 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchPayments(self, request, context):
-        """Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+        """Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
 
-        Every change that is committed is told at least once, those of one payment in the order in which they were
-        committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-        after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-        nothing before it comes again.
+        Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+        response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+        resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+        resumes from a token misses no later event and repeats no earlier one.
 
-        Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-        events, whose id is the resume token.
+        Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+        server-sent events whose id is the resume token.
 
-        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-        is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-        may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+        Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+        have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+        streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,7 +226,7 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
-    """Takes charges, refunds them, and finds them again.
+    """Charges orders, refunds payments, and looks them up.
     """
 
     @staticmethod

@@ -27,46 +27,50 @@ import { Money } from "../../google/type/money.js";
 export const protobufPackage = "payments.v1";
 
 /**
- * The contract of the payment service. Everything generated (stubs, clients, REST routes) comes from this file.
+ * The contract of the payment service. All generated code (stubs, clients, REST routes) comes from this file.
  *
- * Conventions, once for all RPCs:
+ * Conventions for all RPCs:
  *
- * - Money is `google.type.Money`: exact, never a float. An empty `currency_code` means the deployment's default
- *   currency. An amount finer than the currency's minor unit (paise, cents) is refused, not rounded.
- * - Times are UTC, to the microsecond.
- * - Every error of the service has a `google.rpc.ErrorInfo` detail, its domain `payments` and its reason a stable
- *   upper-case word that programs can switch on. (Those that gRPC itself makes have none: a message over the size limit
- *   is RESOURCE_EXHAUSTED, an unknown RPC UNIMPLEMENTED, a cut connection UNAVAILABLE or CANCELLED.) INVALID_ARGUMENT
- *   also has a `google.rpc.BadRequest` that names each wrong field (20 at most). Where trying again makes sense there is
- *   a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
- * - Any RPC may answer UNAVAILABLE (`STORE_UNAVAILABLE`: the database cannot be reached; `SHUTTING_DOWN`: this replica
- *   takes no more calls, or ends before this one did; those that move money also `PROCESSOR_UNAVAILABLE`: the payment
- *   processor does not answer, and nothing was begun), RESOURCE_EXHAUSTED (`OVERLOADED`, or `RATE_LIMITED`, of this
- *   caller: nothing was begun),
- *   DEADLINE_EXCEEDED (`DEADLINE_EXCEEDED`: nothing was begun; `CALL_TOO_LONG`: it took longer than any call may),
- *   UNAUTHENTICATED (`CREDENTIALS_MISSING`, `API_KEY_INVALID`, `CERTIFICATE_INVALID`), PERMISSION_DENIED
- *   (`ROLE_MISSING`; `ORIGIN_NOT_ALLOWED`: a browser calls for a web page of another origin) or INTERNAL (`INTERNAL`,
- *   with a `call_id` in the metadata of its ErrorInfo, to be looked up in the service's log).
- * - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error that the client's own side made (a
- *   broken connection, a deadline that passed there) it is not known whether a charge or refund was done: repeat it with
- *   the same `request_id`.
- * - The trailer `idempotency-replayed: true` says that an earlier call with the same `request_id` did what was asked.
- * - The trailer `x-request-id` names the call in the service's log; a caller may send one of its own.
+ * - Money is a `google.type.Money`: exact, never a float. An empty `currency_code` means the deployment's default
+ *   currency. An amount with more decimals than the currency's minor unit (paise, cents) is rejected, not rounded.
+ * - Times are in UTC, with microsecond precision.
+ * - Every error that the service returns carries a `google.rpc.ErrorInfo` with the domain `payments` and a stable
+ *   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
+ *   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
+ * - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
+ * - An error that is worth a retry carries a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
+ * - Any RPC may return one of these errors:
+ *   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
+ *     down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
+ *     started).
+ *   - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls) or `RATE_LIMITED` (this caller makes too many).
+ *     Nothing was started.
+ *   - DEADLINE_EXCEEDED: `DEADLINE_EXCEEDED` (the deadline passed before anything was started) or `CALL_TOO_LONG` (the
+ *     call exceeded the service's own time limit).
+ *   - UNAUTHENTICATED: `CREDENTIALS_MISSING`, `API_KEY_INVALID` or `CERTIFICATE_INVALID`.
+ *   - PERMISSION_DENIED: `ROLE_MISSING`, or `ORIGIN_NOT_ALLOWED` (a browser sent the call for a web page whose origin
+ *     is not allowed).
+ *   - INTERNAL: `INTERNAL`. The `call_id` in the ErrorInfo's metadata identifies the call in the service's log.
+ * - After `STORE_UNAVAILABLE`, `SHUTTING_DOWN`, `CALL_TOO_LONG`, INTERNAL, or an error raised on the client's side (a
+ *   lost connection, an expired deadline), the outcome of a charge or refund is unknown. Retry it with the same
+ *   `request_id`.
+ * - The trailer `idempotency-replayed: true` means that an earlier call with the same `request_id` did the work.
+ * - The trailer `x-request-id` identifies the call in the service's log. A caller may send its own.
  */
 
-/** How a payment was made. */
+/** How a payment is made. */
 export enum PaymentMethod {
-  /** UNSPECIFIED - On a charge: the processor picks one. Never on a stored payment. */
+  /** UNSPECIFIED - In a charge: the processor chooses. Never on a stored payment. */
   UNSPECIFIED = 0,
-  /** UPI - Unified Payments Interface: a transfer from bank to bank. */
+  /** UPI - Unified Payments Interface: a bank-to-bank transfer. */
   UPI = 1,
   /** CARD - A debit or credit card. */
   CARD = 2,
   /** COD - Cash on delivery. */
   COD = 3,
   /**
-   * OTHER - Another method, named in `Payment.other_method`: only on payments adopted from an earlier system, never accepted on
-   * a charge.
+   * OTHER - Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
+   * charge.
    */
   OTHER = 4,
   UNRECOGNIZED = -1,
@@ -114,15 +118,18 @@ export function paymentMethodToJSON(object: PaymentMethod): string {
   }
 }
 
-/** What became of a charge. */
+/** The outcome of a charge. */
 export enum PaymentStatus {
   /** UNSPECIFIED - Never on a stored payment. */
   UNSPECIFIED = 0,
-  /** PENDING - The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then. */
+  /**
+   * PENDING - The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
+   * until then.
+   */
   PENDING = 1,
   /** SUCCEEDED - The amount was charged. */
   SUCCEEDED = 2,
-  /** FAILED - The processor declined; nothing was charged. */
+  /** FAILED - The processor declined the charge. Nothing was charged. */
   FAILED = 3,
   UNRECOGNIZED = -1,
 }
@@ -164,15 +171,15 @@ export function paymentStatusToJSON(object: PaymentStatus): string {
   }
 }
 
-/** How much of a payment was given back. */
+/** How much of a payment has been refunded. */
 export enum RefundState {
   /** UNSPECIFIED - Never on a stored payment. */
   UNSPECIFIED = 0,
   /** NONE - Nothing. */
   NONE = 1,
-  /** PARTIAL - Some of it. */
+  /** PARTIAL - A part of the amount. */
   PARTIAL = 2,
-  /** FULL - All of it. */
+  /** FULL - The full amount. */
   FULL = 3,
   UNRECOGNIZED = -1,
 }
@@ -214,15 +221,15 @@ export function refundStateToJSON(object: RefundState): string {
   }
 }
 
-/** What became of a refund. */
+/** The outcome of a refund. */
 export enum RefundStatus {
   /** UNSPECIFIED - Never on a stored refund. */
   UNSPECIFIED = 0,
-  /** PENDING - The processor has not confirmed it yet. It already counts towards `Payment.refunded_amount`. */
+  /** PENDING - The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`. */
   PENDING = 1,
-  /** SUCCEEDED - The amount was given back. */
+  /** SUCCEEDED - The amount was refunded. */
   SUCCEEDED = 2,
-  /** FAILED - The processor refused it; nothing was given back. */
+  /** FAILED - The processor rejected the refund. Nothing was refunded. */
   FAILED = 3,
   UNRECOGNIZED = -1,
 }
@@ -268,19 +275,19 @@ export function refundStatusToJSON(object: RefundStatus): string {
 export enum PaymentEventType {
   /** UNSPECIFIED - Never in an event. */
   UNSPECIFIED = 0,
-  /** PENDING - It was asked for; the processor has not answered yet. */
+  /** PENDING - A charge was requested. The processor has not answered yet. */
   PENDING = 1,
   /** CHARGED - The amount was charged. */
   CHARGED = 2,
-  /** FAILED - The processor declined; nothing was charged. */
+  /** FAILED - The processor declined the charge. Nothing was charged. */
   FAILED = 3,
-  /** REFUND_PENDING - A refund was asked for; the processor has not answered yet. */
+  /** REFUND_PENDING - A refund was requested. The processor has not answered yet. */
   REFUND_PENDING = 4,
-  /** REFUNDED - Some of it, or all, was given back. */
+  /** REFUNDED - The payment was refunded in full or in part. */
   REFUNDED = 5,
-  /** REFUND_FAILED - The processor refused a refund; nothing was given back. */
+  /** REFUND_FAILED - The processor rejected a refund. Nothing was refunded. */
   REFUND_FAILED = 6,
-  /** IMPORTED - It was taken over from an earlier system, as it was there. */
+  /** IMPORTED - The payment or refund was imported. */
   IMPORTED = 7,
   UNRECOGNIZED = -1,
 }
@@ -342,301 +349,314 @@ export function paymentEventTypeToJSON(object: PaymentEventType): string {
   }
 }
 
-/** One charge of an order, and what was refunded of it. */
+/** A charge of an order, and how much of it has been refunded. */
 export interface Payment {
-  /** Identifies the payment. 1 or more, given by the service. */
+  /** The payment's id, 1 or more. Assigned by the service. */
   paymentId: bigint;
-  /** The caller's order that was charged. */
+  /** The caller's order. */
   orderId: bigint;
-  /** What was charged, or was to be. Unset only on adopted payments that have none. */
+  /** The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount. */
   amount:
     | Money
     | undefined;
-  /** How it was paid. */
+  /** How the payment was made. */
   method: PaymentMethod;
-  /** The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER. */
+  /** The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER. */
   otherMethod: string;
-  /** What became of the charge. */
+  /** The outcome of the charge. */
   status: PaymentStatus;
   /**
-   * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-   * that have none.
+   * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+   * one.
    */
   reference: string;
-  /** When it was charged. Unset only on adopted payments that have no time. */
+  /** When the charge was made. Unset only on adopted payments without a time. */
   createTime:
     | Timestamp
     | undefined;
-  /** The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset. */
+  /**
+   * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+   * unset if `amount` is unset.
+   */
   refundedAmount:
     | Money
     | undefined;
-  /** `refunded_amount` in a word. */
+  /** Whether `refunded_amount` is none, a part, or all of `amount`. */
   refundState: RefundState;
 }
 
-/** Money of a payment given back. */
+/** A refund of a payment. */
 export interface Refund {
-  /** Identifies the refund. 1 or more, given by the service. */
+  /** The refund's id, 1 or more. Assigned by the service. */
   refundId: bigint;
-  /** The payment that it gives back. */
+  /** The refunded payment. */
   paymentId: bigint;
-  /** How much of it. */
+  /** The refunded amount. */
   amount:
     | Money
     | undefined;
-  /** What became of the refund. */
+  /** The outcome of the refund. */
   status: RefundStatus;
-  /** Why, in the caller's words; may be empty. */
+  /** The reason in the caller's words. May be empty. */
   reason: string;
-  /** When it was made. */
+  /** When the refund was made. */
   createTime: Timestamp | undefined;
 }
 
-/** Asks for a charge. */
+/** The request for Charge. */
 export interface ChargeRequest {
-  /** The caller's order to charge. 1 or more. An order may be charged more than once. */
+  /** The caller's order, 1 or more. An order may be charged more than once. */
   orderId: bigint;
   /**
-   * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-   * that the deployment allows.
+   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+   * `currency_code` must be empty or one that the deployment allows.
    */
   amount:
     | Money
     | undefined;
-  /** How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused. */
+  /** The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected. */
   method: PaymentMethod;
   /**
-   * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-   * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-   * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-   * `Idempotency-Key` stands for it; where both are given, they must be the same.
+   * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
    */
   requestId?: string | undefined;
 }
 
-/** The outcome of a charge. */
+/** The response of Charge. */
 export interface ChargeResponse {
-  /** The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet. */
+  /** The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet. */
   payment: Payment | undefined;
 }
 
-/** Asks for many charges. */
+/** The request for BatchCharge. */
 export interface BatchChargeRequest {
   /**
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    */
   charges: ChargeRequest[];
 }
 
-/** What became of many charges. */
+/** The response of BatchCharge. */
 export interface BatchChargeResponse {
-  /** One for each charge of the request, in their order. */
+  /** One result for each charge, in the order of the request. */
   results: BatchChargeResult[];
 }
 
-/** What became of one charge of many. */
+/** The result of one charge in a batch. */
 export interface BatchChargeResult {
   /** The payment, as Charge returns it. */
   payment?:
     | Payment
     | undefined;
-  /** Why there is none, as the status of Charge would be, with its details. */
+  /** The error that Charge would return, with its details. */
   error?:
     | Status
     | undefined;
   /**
-   * Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
-   * call.
+   * Whether the payment was made by an earlier charge with the same `request_id`, in an earlier call or earlier in this
+   * batch.
    */
   replayed: boolean;
 }
 
-/** Asks for a refund. */
+/** The request for Refund. */
 export interface RefundRequest {
-  /** The payment to refund. 1 or more. */
+  /** The payment to refund, 1 or more. */
   paymentId: bigint;
-  /** How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains. */
+  /**
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+   * of that.
+   */
   amount:
     | Money
     | undefined;
-  /** Why, for the record: at most 255 characters, without control characters. */
+  /** A reason to store with the refund: at most 255 characters, no control characters. */
   reason: string;
   /**
-   * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-   * `reason`.
+   * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+   * only an unset one) and `reason`.
    */
   requestId?: string | undefined;
 }
 
-/** The outcome of a refund. */
+/** The response of Refund. */
 export interface RefundResponse {
-  /** The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it. */
+  /** The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds. */
   refund:
     | Refund
     | undefined;
-  /** The payment after it, as it is now. */
+  /** The payment in its current state, after the refund. */
   payment: Payment | undefined;
 }
 
-/** Asks for one payment. */
+/** The request for GetPayment. */
 export interface GetPaymentRequest {
-  /** By its id. 1 or more. */
+  /** The payment's id, 1 or more. */
   paymentId?:
     | bigint
     | undefined;
-  /** By its reference: 1 to 100 characters. */
+  /** The payment's reference, 1 to 100 characters. */
   reference?: string | undefined;
 }
 
-/** One payment. */
+/** The response of GetPayment. */
 export interface GetPaymentResponse {
   /** The payment. */
   payment:
     | Payment
     | undefined;
-  /** Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record. */
+  /**
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
+   */
   refunds: Refund[];
-  /** Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all. */
+  /** The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete. */
   nextRefundsPageToken: string;
 }
 
-/** Asks for a page of the refunds of a payment. */
+/** The request for ListRefunds. */
 export interface ListRefundsRequest {
-  /** The payment. 1 or more. */
+  /** The payment, 1 or more. */
   paymentId: bigint;
   /**
-   * How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-   * an empty `next_page_token` says that it was the last.
+   * The maximum number of refunds to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+   * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
    */
   pageSize: number;
   /**
-   * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-   * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+   * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+   * payment is rejected.
    */
   pageToken: string;
 }
 
-/** A page of the refunds of a payment. */
+/** The response of ListRefunds. */
 export interface ListRefundsResponse {
   /** The refunds of this page, oldest first. */
   refunds: Refund[];
-  /** Pass it as `page_token` to get the next page; empty on the last. Opaque. */
+  /** An opaque token: pass it as `page_token` to get the next page. Empty on the last page. */
   nextPageToken: string;
 }
 
-/** Which payments to list. All the conditions that are set must hold; an empty filter matches every payment. */
+/** Selects payments. A payment must satisfy all conditions that are set; an empty filter matches every payment. */
 export interface PaymentFilter {
-  /** Payments of this order. Any number is allowed: adopted payments may have zero or a negative one. */
+  /** Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less. */
   orderId?:
     | bigint
     | undefined;
-  /** Payments made by one of these methods; empty means any. At most 20 values. */
+  /** Payments made by one of these methods. Empty means any. At most 20 values. */
   methods: PaymentMethod[];
-  /** Payments with one of these statuses; empty means any. At most 20 values. */
+  /** Payments with one of these statuses. Empty means any. At most 20 values. */
   statuses: PaymentStatus[];
-  /** Payments in one of these refund states; empty means any. At most 20 values. */
+  /** Payments in one of these refund states. Empty means any. At most 20 values. */
   refundStates: RefundState[];
-  /** The payment with this reference, exactly: 1 to 100 characters. */
+  /** The payment with exactly this reference, 1 to 100 characters. */
   reference?:
     | string
     | undefined;
-  /** Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative. */
+  /** Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative. */
   minAmount:
     | Money
     | undefined;
-  /** Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given. */
+  /** Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal. */
   maxAmount:
     | Money
     | undefined;
-  /** Payments made at this time or later. */
+  /** Payments made at or after this time. */
   minCreateTime:
     | Timestamp
     | undefined;
-  /** Payments made at this time or earlier; not before `min_create_time`. */
+  /** Payments made at or before this time, which must not be before `min_create_time`. */
   maxCreateTime: Timestamp | undefined;
 }
 
-/** Asks for a page of payments. */
+/** The request for ListPayments. */
 export interface ListPaymentsRequest {
-  /** Which payments. */
+  /** Which payments to list. By default, all. */
   filter:
     | PaymentFilter
     | undefined;
   /**
-   * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-   * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+   * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+   * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
    */
   orderBy: string;
   /**
-   * How many payments at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-   * an empty `next_page_token` says that it was the last.
+   * The maximum number of payments to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+   * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
    */
   pageSize: number;
   /**
-   * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-   * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+   * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
    */
   pageToken: string;
-  /** Whether to count all the payments that match, over all pages. Costs more the more match: ask once, not on each page. */
+  /**
+   * Whether to count all matching payments. The cost grows with the number of matches, so request it once, not for
+   * every page.
+   */
   includeTotalSize: boolean;
 }
 
-/** A page of payments. */
+/** The response of ListPayments. */
 export interface ListPaymentsResponse {
-  /** The payments of this page, in order. */
+  /** The payments of this page, in the requested order. */
   payments: Payment[];
-  /** Pass it as `page_token` to get the next page; empty on the last. Opaque. */
+  /** An opaque token: pass it as `page_token` to get the next page. Empty on the last page. */
   nextPageToken: string;
-  /** How many payments match the filter now, over all pages. Set only when `include_total_size` was. */
+  /** The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set. */
   totalSize?: bigint | undefined;
 }
 
-/** Asks for a stream of events. */
+/** The request for WatchPayments. */
 export interface WatchPaymentsRequest {
   /**
-   * Empty for what happens from now on; or the `resume_token` of an earlier response, for all that happened after it. A
-   * token that was altered is an error.
+   * Empty to stream events from now on, or the `resume_token` of an earlier response to stream all events after it. An
+   * altered token is rejected.
    */
   resumeToken: string;
 }
 
-/** What happened next, or that nothing did. */
+/** One response of the stream: an event, or only a newer resume token. */
 export interface WatchPaymentsResponse {
   /**
-   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+   * service sends one after every few seconds without an event, so that clients can detect a dead connection.
    */
   event:
     | PaymentEvent
     | undefined;
-  /** Pass it as `resume_token` to go on after this response. Opaque. */
+  /** An opaque token: pass it as `resume_token` to resume after this response. */
   resumeToken: string;
 }
 
-/** Something that happened to a payment. */
+/** A change of a payment. */
 export interface PaymentEvent {
   /** What happened. */
   type: PaymentEventType;
-  /** When. Of what was imported: when it was imported. */
+  /** When it happened. For an import, the time of the import. */
   eventTime:
     | Timestamp
     | undefined;
-  /** The payment as this left it; it may have changed since. */
+  /** The payment as it was after this event. It may have changed since. */
   payment:
     | Payment
     | undefined;
-  /** The refund as this left it. Unset where the event is not about one. */
+  /** The refund as it was after this event. Unset if the event is not about a refund. */
   refund:
     | Refund
     | undefined;
-  /** Who asked for it: the caller's name. Empty where an earlier system made the payment. */
+  /** The name of the caller that requested the change. Empty if an earlier system made the payment. */
   caller: string;
   /**
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-   * earlier system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+   * system made the payment.
    */
   requestId: string;
 }
@@ -2838,19 +2858,19 @@ export const PaymentEvent: MessageFns<PaymentEvent> = {
   },
 };
 
-/** Takes charges, refunds them, and finds them again. */
+/** Charges orders, refunds payments, and looks them up. */
 export type PaymentServiceService = typeof PaymentServiceService;
 export const PaymentServiceService = {
   /**
-   * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+   * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
    *
-   * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-   * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-   * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+   * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+   * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+   * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
    * `request_id`.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-   * with other parameters).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+   * `request_id` with other parameters).
    */
   charge: {
     path: "/payments.v1.PaymentService/Charge" as const,
@@ -2862,19 +2882,18 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ChargeResponse => ChargeResponse.decode(value),
   },
   /**
-   * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+   * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
    *
-   * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-   * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-   * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+   * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+   * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+   * the same request_ids returns their outcomes and makes the remaining charges.
    *
-   * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-   * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-   * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-   * Charge.
+   * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+   * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+   * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
    *
-   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-   * its result: the same as of Charge, with the fields of that charge.
+   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+   * in its result: the same as for Charge, with field names relative to that charge.
    */
   batchCharge: {
     path: "/payments.v1.PaymentService/BatchCharge" as const,
@@ -2886,19 +2905,19 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): BatchChargeResponse => BatchChargeResponse.decode(value),
   },
   /**
-   * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+   * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
    *
-   * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-   * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-   * refuses is FAILED, and what it was to give back can be refunded again.
+   * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+   * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+   * FAILED and its amount can be refunded again.
    *
-   * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-   * refunded returns the last refund again.
+   * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+   * refunded returns the last refund.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-   * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-   * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+   * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: {
     path: "/payments.v1.PaymentService/Refund" as const,
@@ -2910,7 +2929,7 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): RefundResponse => RefundResponse.decode(value),
   },
   /**
-   * Gets one payment, by its id or by its reference, with its first refunds.
+   * Gets one payment by its id or its reference, with its oldest refunds.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -2924,9 +2943,9 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): GetPaymentResponse => GetPaymentResponse.decode(value),
   },
   /**
-   * Lists the refunds of a payment, a page at a time, oldest first.
+   * Lists the refunds of a payment, one page at a time, oldest first.
    *
-   * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+   * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -2940,10 +2959,10 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ListRefundsResponse => ListRefundsResponse.decode(value),
   },
   /**
-   * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+   * Lists the payments that match a filter, one page at a time, newest first by default.
    *
-   * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-   * while charges go on.
+   * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+   * once, even while charges are being made.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
@@ -2958,19 +2977,19 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ListPaymentsResponse => ListPaymentsResponse.decode(value),
   },
   /**
-   * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+   * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
    *
-   * Every change that is committed is told at least once, those of one payment in the order in which they were
-   * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-   * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-   * nothing before it comes again.
+   * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+   * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+   * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+   * resumes from a token misses no later event and repeats no earlier one.
    *
-   * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-   * events, whose id is the resume token.
+   * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+   * server-sent events whose id is the resume token.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-   * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+   * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+   * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
    */
   watchPayments: {
     path: "/payments.v1.PaymentService/WatchPayments" as const,
@@ -2986,101 +3005,100 @@ export const PaymentServiceService = {
 
 export interface PaymentServiceServer extends UntypedServiceImplementation {
   /**
-   * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+   * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
    *
-   * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-   * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-   * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+   * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+   * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+   * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
    * `request_id`.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-   * with other parameters).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+   * `request_id` with other parameters).
    */
   charge: handleUnaryCall<ChargeRequest, ChargeResponse>;
   /**
-   * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+   * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
    *
-   * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-   * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-   * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+   * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+   * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+   * the same request_ids returns their outcomes and makes the remaining charges.
    *
-   * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-   * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-   * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-   * Charge.
+   * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+   * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+   * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
    *
-   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-   * its result: the same as of Charge, with the fields of that charge.
+   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+   * in its result: the same as for Charge, with field names relative to that charge.
    */
   batchCharge: handleUnaryCall<BatchChargeRequest, BatchChargeResponse>;
   /**
-   * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+   * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
    *
-   * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-   * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-   * refuses is FAILED, and what it was to give back can be refunded again.
+   * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+   * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+   * FAILED and its amount can be refunded again.
    *
-   * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-   * refunded returns the last refund again.
+   * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+   * refunded returns the last refund.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-   * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-   * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+   * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: handleUnaryCall<RefundRequest, RefundResponse>;
   /**
-   * Gets one payment, by its id or by its reference, with its first refunds.
+   * Gets one payment by its id or its reference, with its oldest refunds.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
   getPayment: handleUnaryCall<GetPaymentRequest, GetPaymentResponse>;
   /**
-   * Lists the refunds of a payment, a page at a time, oldest first.
+   * Lists the refunds of a payment, one page at a time, oldest first.
    *
-   * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+   * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
   listRefunds: handleUnaryCall<ListRefundsRequest, ListRefundsResponse>;
   /**
-   * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+   * Lists the payments that match a filter, one page at a time, newest first by default.
    *
-   * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-   * while charges go on.
+   * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+   * once, even while charges are being made.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
   listPayments: handleUnaryCall<ListPaymentsRequest, ListPaymentsResponse>;
   /**
-   * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+   * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
    *
-   * Every change that is committed is told at least once, those of one payment in the order in which they were
-   * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-   * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-   * nothing before it comes again.
+   * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+   * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+   * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+   * resumes from a token misses no later event and repeats no earlier one.
    *
-   * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-   * events, whose id is the resume token.
+   * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+   * server-sent events whose id is the resume token.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-   * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+   * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+   * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
    */
   watchPayments: handleServerStreamingCall<WatchPaymentsRequest, WatchPaymentsResponse>;
 }
 
 export interface PaymentServiceClient extends Client {
   /**
-   * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
+   * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
    *
-   * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-   * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-   * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+   * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+   * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+   * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
    * `request_id`.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-   * with other parameters).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+   * `request_id` with other parameters).
    */
   charge(
     request: ChargeRequest,
@@ -3098,19 +3116,18 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: ChargeResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
+   * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
    *
-   * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-   * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-   * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
+   * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+   * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+   * the same request_ids returns their outcomes and makes the remaining charges.
    *
-   * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-   * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-   * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-   * Charge.
+   * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+   * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+   * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
    *
-   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-   * its result: the same as of Charge, with the fields of that charge.
+   * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+   * in its result: the same as for Charge, with field names relative to that charge.
    */
   batchCharge(
     request: BatchChargeRequest,
@@ -3128,19 +3145,19 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: BatchChargeResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
+   * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
    *
-   * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-   * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-   * refuses is FAILED, and what it was to give back can be refunded again.
+   * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+   * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+   * FAILED and its amount can be refunded again.
    *
-   * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-   * refunded returns the last refund again.
+   * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+   * refunded returns the last refund.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-   * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-   * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-   * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+   * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund(
     request: RefundRequest,
@@ -3158,7 +3175,7 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: RefundResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Gets one payment, by its id or by its reference, with its first refunds.
+   * Gets one payment by its id or its reference, with its oldest refunds.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -3178,9 +3195,9 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: GetPaymentResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lists the refunds of a payment, a page at a time, oldest first.
+   * Lists the refunds of a payment, one page at a time, oldest first.
    *
-   * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+   * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -3200,10 +3217,10 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListRefundsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
+   * Lists the payments that match a filter, one page at a time, newest first by default.
    *
-   * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-   * while charges go on.
+   * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+   * once, even while charges are being made.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
@@ -3223,19 +3240,19 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListPaymentsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
+   * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
    *
-   * Every change that is committed is told at least once, those of one payment in the order in which they were
-   * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-   * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-   * nothing before it comes again.
+   * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+   * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+   * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+   * resumes from a token misses no later event and repeats no earlier one.
    *
-   * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-   * events, whose id is the resume token.
+   * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+   * server-sent events whose id is the resume token.
    *
-   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-   * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-   * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+   * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+   * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+   * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
    */
   watchPayments(
     request: WatchPaymentsRequest,

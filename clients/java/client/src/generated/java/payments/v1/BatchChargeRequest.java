@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Asks for many charges.
+ * The request for BatchCharge.
  * </pre>
  *
  * Protobuf type {@code payments.v1.BatchChargeRequest}
@@ -58,8 +58,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<payments.v1.ChargeRequest> charges_;
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -70,8 +70,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -83,8 +83,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -95,8 +95,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -107,8 +107,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -289,7 +289,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Asks for many charges.
+   * The request for BatchCharge.
    * </pre>
    *
    * Protobuf type {@code payments.v1.BatchChargeRequest}
@@ -488,8 +488,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -503,8 +503,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -518,8 +518,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -533,8 +533,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -555,8 +555,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -574,8 +574,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -595,8 +595,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -617,8 +617,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -636,8 +636,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -655,8 +655,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -675,8 +675,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -693,8 +693,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -711,8 +711,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -723,8 +723,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -738,8 +738,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -754,8 +754,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -766,8 +766,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -779,8 +779,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-     * that got no answer cannot be repeated safely.
+     * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+     * cannot be retried safely.
      * </pre>
      *
      * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>

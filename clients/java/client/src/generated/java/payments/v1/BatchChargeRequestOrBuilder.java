@@ -12,8 +12,8 @@ public interface BatchChargeRequestOrBuilder extends
 
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,8 +22,8 @@ public interface BatchChargeRequestOrBuilder extends
       getChargesList();
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -31,8 +31,8 @@ public interface BatchChargeRequestOrBuilder extends
   payments.v1.ChargeRequest getCharges(int index);
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -40,8 +40,8 @@ public interface BatchChargeRequestOrBuilder extends
   int getChargesCount();
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>
@@ -50,8 +50,8 @@ public interface BatchChargeRequestOrBuilder extends
       getChargesOrBuilderList();
   /**
    * <pre>
-   * The charges: 1 to 1000. Give each a `request_id`, or over REST the call an `Idempotency-Key`: without either, a call
-   * that got no answer cannot be repeated safely.
+   * 1 to 1000 charges. Give each a `request_id`, or over REST give the call an `Idempotency-Key`; otherwise the call
+   * cannot be retried safely.
    * </pre>
    *
    * <code>repeated .payments.v1.ChargeRequest charges = 1 [json_name = "charges", (.google.api.field_behavior) = REQUIRED];</code>

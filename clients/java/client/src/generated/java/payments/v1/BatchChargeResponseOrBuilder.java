@@ -12,7 +12,7 @@ public interface BatchChargeResponseOrBuilder extends
 
   /**
    * <pre>
-   * One for each charge of the request, in their order.
+   * One result for each charge, in the order of the request.
    * </pre>
    *
    * <code>repeated .payments.v1.BatchChargeResult results = 1 [json_name = "results"];</code>
@@ -21,7 +21,7 @@ public interface BatchChargeResponseOrBuilder extends
       getResultsList();
   /**
    * <pre>
-   * One for each charge of the request, in their order.
+   * One result for each charge, in the order of the request.
    * </pre>
    *
    * <code>repeated .payments.v1.BatchChargeResult results = 1 [json_name = "results"];</code>
@@ -29,7 +29,7 @@ public interface BatchChargeResponseOrBuilder extends
   payments.v1.BatchChargeResult getResults(int index);
   /**
    * <pre>
-   * One for each charge of the request, in their order.
+   * One result for each charge, in the order of the request.
    * </pre>
    *
    * <code>repeated .payments.v1.BatchChargeResult results = 1 [json_name = "results"];</code>
@@ -37,7 +37,7 @@ public interface BatchChargeResponseOrBuilder extends
   int getResultsCount();
   /**
    * <pre>
-   * One for each charge of the request, in their order.
+   * One result for each charge, in the order of the request.
    * </pre>
    *
    * <code>repeated .payments.v1.BatchChargeResult results = 1 [json_name = "results"];</code>
@@ -46,7 +46,7 @@ public interface BatchChargeResponseOrBuilder extends
       getResultsOrBuilderList();
   /**
    * <pre>
-   * One for each charge of the request, in their order.
+   * One result for each charge, in the order of the request.
    * </pre>
    *
    * <code>repeated .payments.v1.BatchChargeResult results = 1 [json_name = "results"];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * What became of one charge of many.
+ * The result of one charge in a batch.
  * </pre>
  *
  * Protobuf type {@code payments.v1.BatchChargeResult}
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   public static final int ERROR_FIELD_NUMBER = 2;
   /**
    * <pre>
-   * Why there is none, as the status of Charge would be, with its details.
+   * The error that Charge would return, with its details.
    * </pre>
    *
    * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -152,7 +152,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why there is none, as the status of Charge would be, with its details.
+   * The error that Charge would return, with its details.
    * </pre>
    *
    * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -167,7 +167,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why there is none, as the status of Charge would be, with its details.
+   * The error that Charge would return, with its details.
    * </pre>
    *
    * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -184,8 +184,8 @@ private static final long serialVersionUID = 0L;
   private boolean replayed_ = false;
   /**
    * <pre>
-   * Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
-   * call.
+   * Whether the payment was made by an earlier charge with the same `request_id`, in an earlier call or earlier in this
+   * batch.
    * </pre>
    *
    * <code>bool replayed = 3 [json_name = "replayed"];</code>
@@ -399,7 +399,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of one charge of many.
+   * The result of one charge in a batch.
    * </pre>
    *
    * Protobuf type {@code payments.v1.BatchChargeResult}
@@ -783,7 +783,7 @@ private static final long serialVersionUID = 0L;
         com.google.rpc.Status, com.google.rpc.Status.Builder, com.google.rpc.StatusOrBuilder> errorBuilder_;
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -795,7 +795,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -817,7 +817,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -837,7 +837,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -855,7 +855,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -882,7 +882,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -905,7 +905,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -915,7 +915,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -933,7 +933,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why there is none, as the status of Charge would be, with its details.
+     * The error that Charge would return, with its details.
      * </pre>
      *
      * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -960,8 +960,8 @@ private static final long serialVersionUID = 0L;
     private boolean replayed_ ;
     /**
      * <pre>
-     * Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
-     * call.
+     * Whether the payment was made by an earlier charge with the same `request_id`, in an earlier call or earlier in this
+     * batch.
      * </pre>
      *
      * <code>bool replayed = 3 [json_name = "replayed"];</code>
@@ -973,8 +973,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
-     * call.
+     * Whether the payment was made by an earlier charge with the same `request_id`, in an earlier call or earlier in this
+     * batch.
      * </pre>
      *
      * <code>bool replayed = 3 [json_name = "replayed"];</code>
@@ -990,8 +990,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
-     * call.
+     * Whether the payment was made by an earlier charge with the same `request_id`, in an earlier call or earlier in this
+     * batch.
      * </pre>
      *
      * <code>bool replayed = 3 [json_name = "replayed"];</code>

@@ -39,7 +39,7 @@ public interface BatchChargeResultOrBuilder extends
 
   /**
    * <pre>
-   * Why there is none, as the status of Charge would be, with its details.
+   * The error that Charge would return, with its details.
    * </pre>
    *
    * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -48,7 +48,7 @@ public interface BatchChargeResultOrBuilder extends
   boolean hasError();
   /**
    * <pre>
-   * Why there is none, as the status of Charge would be, with its details.
+   * The error that Charge would return, with its details.
    * </pre>
    *
    * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -57,7 +57,7 @@ public interface BatchChargeResultOrBuilder extends
   com.google.rpc.Status getError();
   /**
    * <pre>
-   * Why there is none, as the status of Charge would be, with its details.
+   * The error that Charge would return, with its details.
    * </pre>
    *
    * <code>.google.rpc.Status error = 2 [json_name = "error"];</code>
@@ -66,8 +66,8 @@ public interface BatchChargeResultOrBuilder extends
 
   /**
    * <pre>
-   * Whether an earlier charge with the same `request_id` made the payment: an earlier call's, or one before in this
-   * call.
+   * Whether the payment was made by an earlier charge with the same `request_id`, in an earlier call or earlier in this
+   * batch.
    * </pre>
    *
    * <code>bool replayed = 3 [json_name = "replayed"];</code>

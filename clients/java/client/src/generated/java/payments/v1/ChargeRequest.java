@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Asks for a charge.
+ * The request for Charge.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ChargeRequest}
@@ -59,7 +59,7 @@ private static final long serialVersionUID = 0L;
   private long orderId_ = 0L;
   /**
    * <pre>
-   * The caller's order to charge. 1 or more. An order may be charged more than once.
+   * The caller's order, 1 or more. An order may be charged more than once.
    * </pre>
    *
    * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -74,8 +74,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-   * that the deployment allows.
+   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+   * `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -87,8 +87,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-   * that the deployment allows.
+   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+   * `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -100,8 +100,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-   * that the deployment allows.
+   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+   * `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   private int method_ = 0;
   /**
    * <pre>
-   * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+   * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -126,7 +126,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+   * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -142,11 +142,11 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-   * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-   * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-   * `Idempotency-Key` stands for it; where both are given, they must be the same.
+   * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -158,11 +158,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-   * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-   * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-   * `Idempotency-Key` stands for it; where both are given, they must be the same.
+   * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -183,11 +183,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-   * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-   * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-   * `Idempotency-Key` stands for it; where both are given, they must be the same.
+   * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -413,7 +413,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Asks for a charge.
+   * The request for Charge.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ChargeRequest}
@@ -610,7 +610,7 @@ private static final long serialVersionUID = 0L;
     private long orderId_ ;
     /**
      * <pre>
-     * The caller's order to charge. 1 or more. An order may be charged more than once.
+     * The caller's order, 1 or more. An order may be charged more than once.
      * </pre>
      *
      * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -622,7 +622,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order to charge. 1 or more. An order may be charged more than once.
+     * The caller's order, 1 or more. An order may be charged more than once.
      * </pre>
      *
      * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -638,7 +638,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order to charge. 1 or more. An order may be charged more than once.
+     * The caller's order, 1 or more. An order may be charged more than once.
      * </pre>
      *
      * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -656,8 +656,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -668,8 +668,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -684,8 +684,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -705,8 +705,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -724,8 +724,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -750,8 +750,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -768,8 +768,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -781,8 +781,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -797,8 +797,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-     * that the deployment allows.
+     * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+     * `currency_code` must be empty or one that the deployment allows.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -820,7 +820,7 @@ private static final long serialVersionUID = 0L;
     private int method_ = 0;
     /**
      * <pre>
-     * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+     * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -831,7 +831,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+     * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -846,7 +846,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+     * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -859,7 +859,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+     * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -876,7 +876,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+     * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -892,11 +892,11 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-     * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-     * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-     * `Idempotency-Key` stands for it; where both are given, they must be the same.
+     * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -907,11 +907,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-     * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-     * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-     * `Idempotency-Key` stands for it; where both are given, they must be the same.
+     * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -931,11 +931,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-     * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-     * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-     * `Idempotency-Key` stands for it; where both are given, they must be the same.
+     * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -956,11 +956,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-     * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-     * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-     * `Idempotency-Key` stands for it; where both are given, they must be the same.
+     * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -977,11 +977,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-     * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-     * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-     * `Idempotency-Key` stands for it; where both are given, they must be the same.
+     * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -995,11 +995,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-     * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-     * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-     * `Idempotency-Key` stands for it; where both are given, they must be the same.
+     * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

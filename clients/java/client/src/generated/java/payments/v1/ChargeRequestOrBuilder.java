@@ -12,7 +12,7 @@ public interface ChargeRequestOrBuilder extends
 
   /**
    * <pre>
-   * The caller's order to charge. 1 or more. An order may be charged more than once.
+   * The caller's order, 1 or more. An order may be charged more than once.
    * </pre>
    *
    * <code>int64 order_id = 1 [json_name = "orderId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,8 +22,8 @@ public interface ChargeRequestOrBuilder extends
 
   /**
    * <pre>
-   * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-   * that the deployment allows.
+   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+   * `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -32,8 +32,8 @@ public interface ChargeRequestOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-   * that the deployment allows.
+   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+   * `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -42,8 +42,8 @@ public interface ChargeRequestOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * How much: more than zero, at most 99999999.99, no finer than the currency's minor unit. `currency_code` empty or one
-   * that the deployment allows.
+   * The amount to charge: more than zero, at most 99999999.99, with no more decimals than the currency's minor unit.
+   * `currency_code` must be empty or one that the deployment allows.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = REQUIRED];</code>
@@ -52,7 +52,7 @@ public interface ChargeRequestOrBuilder extends
 
   /**
    * <pre>
-   * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+   * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -61,7 +61,7 @@ public interface ChargeRequestOrBuilder extends
   int getMethodValue();
   /**
    * <pre>
-   * How. Unspecified lets the processor pick; PAYMENT_METHOD_OTHER is refused.
+   * The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 3 [json_name = "method", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -71,11 +71,11 @@ public interface ChargeRequestOrBuilder extends
 
   /**
    * <pre>
-   * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-   * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-   * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-   * `Idempotency-Key` stands for it; where both are given, they must be the same.
+   * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -84,11 +84,11 @@ public interface ChargeRequestOrBuilder extends
   boolean hasRequestId();
   /**
    * <pre>
-   * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-   * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-   * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-   * `Idempotency-Key` stands for it; where both are given, they must be the same.
+   * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -97,11 +97,11 @@ public interface ChargeRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Makes the call safe to repeat (AIP-155): 1 to 255 printable ASCII characters, new for each charge that is meant; a
-   * UUID will do. Kept for ever, per caller and RPC, compared byte for byte. The same request_id with the same
-   * parameters returns the first call's payment, as it is now, and charges nothing more; with other parameters it is
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). Unset, each call is a charge of its own. Over REST, the header
-   * `Idempotency-Key` stands for it; where both are given, they must be the same.
+   * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
+   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
+   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
+   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
+   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The outcome of a charge.
+ * The response of Charge.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ChargeResponse}
@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private payments.v1.Payment payment_;
   /**
    * <pre>
-   * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+   * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+   * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+   * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -259,7 +259,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The outcome of a charge.
+   * The response of Charge.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ChargeResponse}
@@ -419,7 +419,7 @@ private static final long serialVersionUID = 0L;
         payments.v1.Payment, payments.v1.Payment.Builder, payments.v1.PaymentOrBuilder> paymentBuilder_;
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -430,7 +430,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -445,7 +445,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -465,7 +465,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -483,7 +483,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -508,7 +508,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -525,7 +525,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -537,7 +537,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -552,7 +552,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+     * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>

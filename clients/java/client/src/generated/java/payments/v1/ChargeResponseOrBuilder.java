@@ -12,7 +12,7 @@ public interface ChargeResponseOrBuilder extends
 
   /**
    * <pre>
-   * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+   * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -21,7 +21,7 @@ public interface ChargeResponseOrBuilder extends
   boolean hasPayment();
   /**
    * <pre>
-   * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+   * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>
@@ -30,7 +30,7 @@ public interface ChargeResponseOrBuilder extends
   payments.v1.Payment getPayment();
   /**
    * <pre>
-   * The payment: status SUCCEEDED or FAILED, or PENDING where the processor has not answered yet.
+   * The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 1 [json_name = "payment"];</code>

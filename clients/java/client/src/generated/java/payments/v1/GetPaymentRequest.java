@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Asks for one payment.
+ * The request for GetPayment.
  * </pre>
  *
  * Protobuf type {@code payments.v1.GetPaymentRequest}
@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   public static final int PAYMENT_ID_FIELD_NUMBER = 1;
   /**
    * <pre>
-   * By its id. 1 or more.
+   * The payment's id, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -109,7 +109,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * By its id. 1 or more.
+   * The payment's id, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -126,7 +126,7 @@ private static final long serialVersionUID = 0L;
   public static final int REFERENCE_FIELD_NUMBER = 2;
   /**
    * <pre>
-   * By its reference: 1 to 100 characters.
+   * The payment's reference, 1 to 100 characters.
    * </pre>
    *
    * <code>string reference = 2 [json_name = "reference"];</code>
@@ -137,7 +137,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * By its reference: 1 to 100 characters.
+   * The payment's reference, 1 to 100 characters.
    * </pre>
    *
    * <code>string reference = 2 [json_name = "reference"];</code>
@@ -160,7 +160,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * By its reference: 1 to 100 characters.
+   * The payment's reference, 1 to 100 characters.
    * </pre>
    *
    * <code>string reference = 2 [json_name = "reference"];</code>
@@ -376,7 +376,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Asks for one payment.
+   * The request for GetPayment.
    * </pre>
    *
    * Protobuf type {@code payments.v1.GetPaymentRequest}
@@ -552,7 +552,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * By its id. 1 or more.
+     * The payment's id, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -563,7 +563,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its id. 1 or more.
+     * The payment's id, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -577,7 +577,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its id. 1 or more.
+     * The payment's id, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -593,7 +593,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its id. 1 or more.
+     * The payment's id, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -610,7 +610,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * By its reference: 1 to 100 characters.
+     * The payment's reference, 1 to 100 characters.
      * </pre>
      *
      * <code>string reference = 2 [json_name = "reference"];</code>
@@ -622,7 +622,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its reference: 1 to 100 characters.
+     * The payment's reference, 1 to 100 characters.
      * </pre>
      *
      * <code>string reference = 2 [json_name = "reference"];</code>
@@ -646,7 +646,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its reference: 1 to 100 characters.
+     * The payment's reference, 1 to 100 characters.
      * </pre>
      *
      * <code>string reference = 2 [json_name = "reference"];</code>
@@ -671,7 +671,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its reference: 1 to 100 characters.
+     * The payment's reference, 1 to 100 characters.
      * </pre>
      *
      * <code>string reference = 2 [json_name = "reference"];</code>
@@ -688,7 +688,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its reference: 1 to 100 characters.
+     * The payment's reference, 1 to 100 characters.
      * </pre>
      *
      * <code>string reference = 2 [json_name = "reference"];</code>
@@ -704,7 +704,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * By its reference: 1 to 100 characters.
+     * The payment's reference, 1 to 100 characters.
      * </pre>
      *
      * <code>string reference = 2 [json_name = "reference"];</code>

@@ -12,7 +12,7 @@ public interface GetPaymentRequestOrBuilder extends
 
   /**
    * <pre>
-   * By its id. 1 or more.
+   * The payment's id, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -21,7 +21,7 @@ public interface GetPaymentRequestOrBuilder extends
   boolean hasPaymentId();
   /**
    * <pre>
-   * By its id. 1 or more.
+   * The payment's id, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -31,7 +31,7 @@ public interface GetPaymentRequestOrBuilder extends
 
   /**
    * <pre>
-   * By its reference: 1 to 100 characters.
+   * The payment's reference, 1 to 100 characters.
    * </pre>
    *
    * <code>string reference = 2 [json_name = "reference"];</code>
@@ -40,7 +40,7 @@ public interface GetPaymentRequestOrBuilder extends
   boolean hasReference();
   /**
    * <pre>
-   * By its reference: 1 to 100 characters.
+   * The payment's reference, 1 to 100 characters.
    * </pre>
    *
    * <code>string reference = 2 [json_name = "reference"];</code>
@@ -49,7 +49,7 @@ public interface GetPaymentRequestOrBuilder extends
   java.lang.String getReference();
   /**
    * <pre>
-   * By its reference: 1 to 100 characters.
+   * The payment's reference, 1 to 100 characters.
    * </pre>
    *
    * <code>string reference = 2 [json_name = "reference"];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * One payment.
+ * The response of GetPayment.
  * </pre>
  *
  * Protobuf type {@code payments.v1.GetPaymentResponse}
@@ -98,7 +98,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<payments.v1.Refund> refunds_;
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -109,7 +110,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -121,7 +123,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -132,7 +135,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -143,7 +147,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -159,7 +164,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object nextRefundsPageToken_ = "";
   /**
    * <pre>
-   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
    * </pre>
    *
    * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
@@ -180,7 +185,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
    * </pre>
    *
    * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
@@ -397,7 +402,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One payment.
+   * The response of GetPayment.
    * </pre>
    *
    * Protobuf type {@code payments.v1.GetPaymentResponse}
@@ -797,7 +802,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -811,7 +817,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -825,7 +832,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -839,7 +847,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -860,7 +869,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -878,7 +888,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -898,7 +909,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -919,7 +931,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -937,7 +950,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -955,7 +969,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -974,7 +989,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -991,7 +1007,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1008,7 +1025,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1019,7 +1037,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1033,7 +1052,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1048,7 +1068,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1059,7 +1080,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1071,7 +1093,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * refunds.
      * </pre>
      *
      * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -1098,7 +1121,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object nextRefundsPageToken_ = "";
     /**
      * <pre>
-     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
      * </pre>
      *
      * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
@@ -1118,7 +1141,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
      * </pre>
      *
      * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
@@ -1139,7 +1162,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
      * </pre>
      *
      * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
@@ -1156,7 +1179,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
      * </pre>
      *
      * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
@@ -1170,7 +1193,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+     * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
      * </pre>
      *
      * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>

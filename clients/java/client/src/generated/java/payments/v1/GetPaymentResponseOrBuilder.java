@@ -39,7 +39,8 @@ public interface GetPaymentResponseOrBuilder extends
 
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -48,7 +49,8 @@ public interface GetPaymentResponseOrBuilder extends
       getRefundsList();
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -56,7 +58,8 @@ public interface GetPaymentResponseOrBuilder extends
   payments.v1.Refund getRefunds(int index);
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -64,7 +67,8 @@ public interface GetPaymentResponseOrBuilder extends
   int getRefundsCount();
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -73,7 +77,8 @@ public interface GetPaymentResponseOrBuilder extends
       getRefundsOrBuilderList();
   /**
    * <pre>
-   * Its refunds, oldest first, at most 100. Empty for a payment that an earlier system refunded, which kept no record.
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * refunds.
    * </pre>
    *
    * <code>repeated .payments.v1.Refund refunds = 2 [json_name = "refunds"];</code>
@@ -83,7 +88,7 @@ public interface GetPaymentResponseOrBuilder extends
 
   /**
    * <pre>
-   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
    * </pre>
    *
    * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>
@@ -92,7 +97,7 @@ public interface GetPaymentResponseOrBuilder extends
   java.lang.String getNextRefundsPageToken();
   /**
    * <pre>
-   * Pass it as `page_token` to ListRefunds to get the refunds that follow; empty when `refunds` has them all.
+   * The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
    * </pre>
    *
    * <code>string next_refunds_page_token = 3 [json_name = "nextRefundsPageToken"];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Asks for a page of payments.
+ * The request for ListPayments.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ListPaymentsRequest}
@@ -59,7 +59,7 @@ private static final long serialVersionUID = 0L;
   private payments.v1.PaymentFilter filter_;
   /**
    * <pre>
-   * Which payments.
+   * Which payments to list. By default, all.
    * </pre>
    *
    * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -71,7 +71,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which payments.
+   * Which payments to list. By default, all.
    * </pre>
    *
    * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which payments.
+   * Which payments to list. By default, all.
    * </pre>
    *
    * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -98,8 +98,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object orderBy_ = "";
   /**
    * <pre>
-   * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-   * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+   * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+   * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
    * </pre>
    *
    * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -120,8 +120,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-   * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+   * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+   * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
    * </pre>
    *
    * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -146,8 +146,8 @@ private static final long serialVersionUID = 0L;
   private int pageSize_ = 0;
   /**
    * <pre>
-   * How many payments at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-   * an empty `next_page_token` says that it was the last.
+   * The maximum number of payments to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+   * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
    * </pre>
    *
    * <code>int32 page_size = 3 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -163,8 +163,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pageToken_ = "";
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-   * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+   * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
    * </pre>
    *
    * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -185,8 +185,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-   * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+   * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
    * </pre>
    *
    * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -211,7 +211,8 @@ private static final long serialVersionUID = 0L;
   private boolean includeTotalSize_ = false;
   /**
    * <pre>
-   * Whether to count all the payments that match, over all pages. Costs more the more match: ask once, not on each page.
+   * Whether to count all matching payments. The cost grows with the number of matches, so request it once, not for
+   * every page.
    * </pre>
    *
    * <code>bool include_total_size = 5 [json_name = "includeTotalSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -433,7 +434,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Asks for a page of payments.
+   * The request for ListPayments.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ListPaymentsRequest}
@@ -645,7 +646,7 @@ private static final long serialVersionUID = 0L;
         payments.v1.PaymentFilter, payments.v1.PaymentFilter.Builder, payments.v1.PaymentFilterOrBuilder> filterBuilder_;
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -656,7 +657,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -671,7 +672,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -691,7 +692,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -709,7 +710,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -734,7 +735,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -751,7 +752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -763,7 +764,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -778,7 +779,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which payments.
+     * Which payments to list. By default, all.
      * </pre>
      *
      * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -800,8 +801,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object orderBy_ = "";
     /**
      * <pre>
-     * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-     * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+     * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+     * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
      * </pre>
      *
      * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -821,8 +822,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-     * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+     * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+     * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
      * </pre>
      *
      * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -843,8 +844,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-     * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+     * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+     * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
      * </pre>
      *
      * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -861,8 +862,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-     * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+     * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+     * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
      * </pre>
      *
      * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -876,8 +877,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-     * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+     * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+     * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
      * </pre>
      *
      * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -897,8 +898,8 @@ private static final long serialVersionUID = 0L;
     private int pageSize_ ;
     /**
      * <pre>
-     * How many payments at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-     * an empty `next_page_token` says that it was the last.
+     * The maximum number of payments to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+     * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
      * </pre>
      *
      * <code>int32 page_size = 3 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -910,8 +911,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many payments at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-     * an empty `next_page_token` says that it was the last.
+     * The maximum number of payments to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+     * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
      * </pre>
      *
      * <code>int32 page_size = 3 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -927,8 +928,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many payments at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-     * an empty `next_page_token` says that it was the last.
+     * The maximum number of payments to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+     * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
      * </pre>
      *
      * <code>int32 page_size = 3 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -944,8 +945,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pageToken_ = "";
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-     * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+     * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
      * </pre>
      *
      * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -965,8 +966,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-     * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+     * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
      * </pre>
      *
      * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -987,8 +988,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-     * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+     * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
      * </pre>
      *
      * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1005,8 +1006,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-     * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+     * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
      * </pre>
      *
      * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1020,8 +1021,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-     * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+     * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
      * </pre>
      *
      * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1041,7 +1042,8 @@ private static final long serialVersionUID = 0L;
     private boolean includeTotalSize_ ;
     /**
      * <pre>
-     * Whether to count all the payments that match, over all pages. Costs more the more match: ask once, not on each page.
+     * Whether to count all matching payments. The cost grows with the number of matches, so request it once, not for
+     * every page.
      * </pre>
      *
      * <code>bool include_total_size = 5 [json_name = "includeTotalSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1053,7 +1055,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to count all the payments that match, over all pages. Costs more the more match: ask once, not on each page.
+     * Whether to count all matching payments. The cost grows with the number of matches, so request it once, not for
+     * every page.
      * </pre>
      *
      * <code>bool include_total_size = 5 [json_name = "includeTotalSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1069,7 +1072,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether to count all the payments that match, over all pages. Costs more the more match: ask once, not on each page.
+     * Whether to count all matching payments. The cost grows with the number of matches, so request it once, not for
+     * every page.
      * </pre>
      *
      * <code>bool include_total_size = 5 [json_name = "includeTotalSize", (.google.api.field_behavior) = OPTIONAL];</code>

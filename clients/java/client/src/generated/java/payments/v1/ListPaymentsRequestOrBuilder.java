@@ -12,7 +12,7 @@ public interface ListPaymentsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Which payments.
+   * Which payments to list. By default, all.
    * </pre>
    *
    * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -21,7 +21,7 @@ public interface ListPaymentsRequestOrBuilder extends
   boolean hasFilter();
   /**
    * <pre>
-   * Which payments.
+   * Which payments to list. By default, all.
    * </pre>
    *
    * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -30,7 +30,7 @@ public interface ListPaymentsRequestOrBuilder extends
   payments.v1.PaymentFilter getFilter();
   /**
    * <pre>
-   * Which payments.
+   * Which payments to list. By default, all.
    * </pre>
    *
    * <code>.payments.v1.PaymentFilter filter = 1 [json_name = "filter", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -39,8 +39,8 @@ public interface ListPaymentsRequestOrBuilder extends
 
   /**
    * <pre>
-   * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-   * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+   * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+   * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
    * </pre>
    *
    * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -49,8 +49,8 @@ public interface ListPaymentsRequestOrBuilder extends
   java.lang.String getOrderBy();
   /**
    * <pre>
-   * `create_time desc` (also when empty) or `create_time asc` (also `create_time`), as in AIP-132. Payments of the same
-   * time are ordered by payment_id, in the same direction; those without a time count as the oldest.
+   * `create_time desc` (the default) or `create_time asc` (also `create_time`), as in AIP-132. Payments with the same
+   * time are ordered by payment_id in the same direction. Payments without a time sort as the oldest.
    * </pre>
    *
    * <code>string order_by = 2 [json_name = "orderBy", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -61,8 +61,8 @@ public interface ListPaymentsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How many payments at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-   * an empty `next_page_token` says that it was the last.
+   * The maximum number of payments to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+   * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
    * </pre>
    *
    * <code>int32 page_size = 3 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -72,8 +72,8 @@ public interface ListPaymentsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-   * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+   * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
    * </pre>
    *
    * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -82,8 +82,8 @@ public interface ListPaymentsRequestOrBuilder extends
   java.lang.String getPageToken();
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, with the same `filter` and `order_by`;
-   * `page_size` may change. A token that was altered, or that another filter or order made, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page, with the same `filter` and `order_by`.
+   * `page_size` may change. A token that was altered or belongs to another filter or order is rejected.
    * </pre>
    *
    * <code>string page_token = 4 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -94,7 +94,8 @@ public interface ListPaymentsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Whether to count all the payments that match, over all pages. Costs more the more match: ask once, not on each page.
+   * Whether to count all matching payments. The cost grows with the number of matches, so request it once, not for
+   * every page.
    * </pre>
    *
    * <code>bool include_total_size = 5 [json_name = "includeTotalSize", (.google.api.field_behavior) = OPTIONAL];</code>

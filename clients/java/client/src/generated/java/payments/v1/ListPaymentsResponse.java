@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * A page of payments.
+ * The response of ListPayments.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ListPaymentsResponse}
@@ -60,7 +60,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<payments.v1.Payment> payments_;
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -71,7 +71,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -105,7 +105,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object nextPageToken_ = "";
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -142,7 +142,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -167,7 +167,7 @@ private static final long serialVersionUID = 0L;
   private long totalSize_ = 0L;
   /**
    * <pre>
-   * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+   * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
    * </pre>
    *
    * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>
@@ -179,7 +179,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+   * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
    * </pre>
    *
    * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>
@@ -387,7 +387,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A page of payments.
+   * The response of ListPayments.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ListPaymentsResponse}
@@ -615,7 +615,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -629,7 +629,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -643,7 +643,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -657,7 +657,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -678,7 +678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -696,7 +696,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -716,7 +716,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -737,7 +737,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -755,7 +755,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -773,7 +773,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -792,7 +792,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -809,7 +809,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -826,7 +826,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -837,7 +837,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -851,7 +851,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -866,7 +866,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -877,7 +877,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -889,7 +889,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payments of this page, in order.
+     * The payments of this page, in the requested order.
      * </pre>
      *
      * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -916,7 +916,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object nextPageToken_ = "";
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -936,7 +936,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -957,7 +957,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -974,7 +974,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -988,7 +988,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -1008,7 +1008,7 @@ private static final long serialVersionUID = 0L;
     private long totalSize_ ;
     /**
      * <pre>
-     * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+     * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
      * </pre>
      *
      * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>
@@ -1020,7 +1020,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+     * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
      * </pre>
      *
      * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>
@@ -1032,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+     * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
      * </pre>
      *
      * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>
@@ -1048,7 +1048,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+     * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
      * </pre>
      *
      * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>

@@ -12,7 +12,7 @@ public interface ListPaymentsResponseOrBuilder extends
 
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -21,7 +21,7 @@ public interface ListPaymentsResponseOrBuilder extends
       getPaymentsList();
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -29,7 +29,7 @@ public interface ListPaymentsResponseOrBuilder extends
   payments.v1.Payment getPayments(int index);
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -37,7 +37,7 @@ public interface ListPaymentsResponseOrBuilder extends
   int getPaymentsCount();
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -46,7 +46,7 @@ public interface ListPaymentsResponseOrBuilder extends
       getPaymentsOrBuilderList();
   /**
    * <pre>
-   * The payments of this page, in order.
+   * The payments of this page, in the requested order.
    * </pre>
    *
    * <code>repeated .payments.v1.Payment payments = 1 [json_name = "payments"];</code>
@@ -56,7 +56,7 @@ public interface ListPaymentsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -65,7 +65,7 @@ public interface ListPaymentsResponseOrBuilder extends
   java.lang.String getNextPageToken();
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -76,7 +76,7 @@ public interface ListPaymentsResponseOrBuilder extends
 
   /**
    * <pre>
-   * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+   * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
    * </pre>
    *
    * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>
@@ -85,7 +85,7 @@ public interface ListPaymentsResponseOrBuilder extends
   boolean hasTotalSize();
   /**
    * <pre>
-   * How many payments match the filter now, over all pages. Set only when `include_total_size` was.
+   * The number of payments that match the filter now, over all pages. Set only if `include_total_size` was set.
    * </pre>
    *
    * <code>optional int64 total_size = 3 [json_name = "totalSize"];</code>

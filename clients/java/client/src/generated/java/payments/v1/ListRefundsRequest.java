@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Asks for a page of the refunds of a payment.
+ * The request for ListRefunds.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ListRefundsRequest}
@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private long paymentId_ = 0L;
   /**
    * <pre>
-   * The payment. 1 or more.
+   * The payment, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -72,8 +72,8 @@ private static final long serialVersionUID = 0L;
   private int pageSize_ = 0;
   /**
    * <pre>
-   * How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-   * an empty `next_page_token` says that it was the last.
+   * The maximum number of refunds to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+   * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
    * </pre>
    *
    * <code>int32 page_size = 2 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -89,8 +89,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pageToken_ = "";
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-   * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+   * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+   * payment is rejected.
    * </pre>
    *
    * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -111,8 +112,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-   * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+   * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+   * payment is rejected.
    * </pre>
    *
    * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -318,7 +320,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Asks for a page of the refunds of a payment.
+   * The request for ListRefunds.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ListRefundsRequest}
@@ -485,7 +487,7 @@ private static final long serialVersionUID = 0L;
     private long paymentId_ ;
     /**
      * <pre>
-     * The payment. 1 or more.
+     * The payment, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -497,7 +499,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment. 1 or more.
+     * The payment, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -513,7 +515,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment. 1 or more.
+     * The payment, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -529,8 +531,8 @@ private static final long serialVersionUID = 0L;
     private int pageSize_ ;
     /**
      * <pre>
-     * How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-     * an empty `next_page_token` says that it was the last.
+     * The maximum number of refunds to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+     * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
      * </pre>
      *
      * <code>int32 page_size = 2 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -542,8 +544,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-     * an empty `next_page_token` says that it was the last.
+     * The maximum number of refunds to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+     * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
      * </pre>
      *
      * <code>int32 page_size = 2 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -559,8 +561,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-     * an empty `next_page_token` says that it was the last.
+     * The maximum number of refunds to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+     * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
      * </pre>
      *
      * <code>int32 page_size = 2 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -576,8 +578,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pageToken_ = "";
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-     * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+     * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+     * payment is rejected.
      * </pre>
      *
      * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -597,8 +600,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-     * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+     * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+     * payment is rejected.
      * </pre>
      *
      * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -619,8 +623,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-     * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+     * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+     * payment is rejected.
      * </pre>
      *
      * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -637,8 +642,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-     * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+     * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+     * payment is rejected.
      * </pre>
      *
      * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -652,8 +658,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-     * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+     * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+     * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+     * payment is rejected.
      * </pre>
      *
      * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>

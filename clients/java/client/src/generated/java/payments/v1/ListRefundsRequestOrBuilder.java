@@ -12,7 +12,7 @@ public interface ListRefundsRequestOrBuilder extends
 
   /**
    * <pre>
-   * The payment. 1 or more.
+   * The payment, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,8 +22,8 @@ public interface ListRefundsRequestOrBuilder extends
 
   /**
    * <pre>
-   * How many refunds at most. 0 means 50; more than 1000 means 1000; negative is an error. A page may hold fewer; only
-   * an empty `next_page_token` says that it was the last.
+   * The maximum number of refunds to return. 0 means 50; values above 1000 are reduced to 1000; negative values are
+   * rejected. A page may hold fewer; only an empty `next_page_token` marks the last page.
    * </pre>
    *
    * <code>int32 page_size = 2 [json_name = "pageSize", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -33,8 +33,9 @@ public interface ListRefundsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-   * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+   * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+   * payment is rejected.
    * </pre>
    *
    * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -43,8 +44,9 @@ public interface ListRefundsRequestOrBuilder extends
   java.lang.String getPageToken();
   /**
    * <pre>
-   * Empty for the first page, then `next_page_token` of the page before, or `next_refunds_page_token` of GetPayment, with
-   * the same `payment_id`; `page_size` may change. A token that was altered, or is of another payment, is an error.
+   * Empty for the first page, then the `next_page_token` of the previous page or the `next_refunds_page_token` of
+   * GetPayment, with the same `payment_id`. `page_size` may change. A token that was altered or belongs to another
+   * payment is rejected.
    * </pre>
    *
    * <code>string page_token = 3 [json_name = "pageToken", (.google.api.field_behavior) = OPTIONAL];</code>

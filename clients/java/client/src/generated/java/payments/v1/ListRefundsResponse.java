@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * A page of the refunds of a payment.
+ * The response of ListRefunds.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ListRefundsResponse}
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object nextPageToken_ = "";
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -141,7 +141,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -342,7 +342,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A page of the refunds of a payment.
+   * The response of ListRefunds.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ListRefundsResponse}
@@ -856,7 +856,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object nextPageToken_ = "";
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -876,7 +876,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -897,7 +897,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -914,7 +914,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -928,7 +928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+     * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

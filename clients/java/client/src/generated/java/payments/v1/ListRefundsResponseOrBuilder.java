@@ -56,7 +56,7 @@ public interface ListRefundsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -65,7 +65,7 @@ public interface ListRefundsResponseOrBuilder extends
   java.lang.String getNextPageToken();
   /**
    * <pre>
-   * Pass it as `page_token` to get the next page; empty on the last. Opaque.
+   * An opaque token: pass it as `page_token` to get the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

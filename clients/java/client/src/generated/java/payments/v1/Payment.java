@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * One charge of an order, and what was refunded of it.
+ * A charge of an order, and how much of it has been refunded.
  * </pre>
  *
  * Protobuf type {@code payments.v1.Payment}
@@ -62,7 +62,7 @@ private static final long serialVersionUID = 0L;
   private long paymentId_ = 0L;
   /**
    * <pre>
-   * Identifies the payment. 1 or more, given by the service.
+   * The payment's id, 1 or more. Assigned by the service.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   private long orderId_ = 0L;
   /**
    * <pre>
-   * The caller's order that was charged.
+   * The caller's order.
    * </pre>
    *
    * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -92,7 +92,7 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * What was charged, or was to be. Unset only on adopted payments that have none.
+   * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -104,7 +104,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was charged, or was to be. Unset only on adopted payments that have none.
+   * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -116,7 +116,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was charged, or was to be. Unset only on adopted payments that have none.
+   * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -130,7 +130,7 @@ private static final long serialVersionUID = 0L;
   private int method_ = 0;
   /**
    * <pre>
-   * How it was paid.
+   * How the payment was made.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -141,7 +141,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How it was paid.
+   * How the payment was made.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -157,7 +157,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object otherMethod_ = "";
   /**
    * <pre>
-   * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -178,7 +178,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -203,7 +203,7 @@ private static final long serialVersionUID = 0L;
   private int status_ = 0;
   /**
    * <pre>
-   * What became of the charge.
+   * The outcome of the charge.
    * </pre>
    *
    * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -214,7 +214,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of the charge.
+   * The outcome of the charge.
    * </pre>
    *
    * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -230,8 +230,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reference_ = "";
   /**
    * <pre>
-   * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-   * that have none.
+   * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+   * one.
    * </pre>
    *
    * <code>string reference = 7 [json_name = "reference"];</code>
@@ -252,8 +252,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-   * that have none.
+   * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+   * one.
    * </pre>
    *
    * <code>string reference = 7 [json_name = "reference"];</code>
@@ -278,7 +278,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp createTime_;
   /**
    * <pre>
-   * When it was charged. Unset only on adopted payments that have no time.
+   * When the charge was made. Unset only on adopted payments without a time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -290,7 +290,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was charged. Unset only on adopted payments that have no time.
+   * When the charge was made. Unset only on adopted payments without a time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -302,7 +302,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was charged. Unset only on adopted payments that have no time.
+   * When the charge was made. Unset only on adopted payments without a time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -316,7 +316,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money refundedAmount_;
   /**
    * <pre>
-   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+   * unset if `amount` is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -328,7 +329,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+   * unset if `amount` is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -340,7 +342,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+   * unset if `amount` is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -354,7 +357,7 @@ private static final long serialVersionUID = 0L;
   private int refundState_ = 0;
   /**
    * <pre>
-   * `refunded_amount` in a word.
+   * Whether `refunded_amount` is none, a part, or all of `amount`.
    * </pre>
    *
    * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>
@@ -365,7 +368,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * `refunded_amount` in a word.
+   * Whether `refunded_amount` is none, a part, or all of `amount`.
    * </pre>
    *
    * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>
@@ -650,7 +653,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One charge of an order, and what was refunded of it.
+   * A charge of an order, and how much of it has been refunded.
    * </pre>
    *
    * Protobuf type {@code payments.v1.Payment}
@@ -940,7 +943,7 @@ private static final long serialVersionUID = 0L;
     private long paymentId_ ;
     /**
      * <pre>
-     * Identifies the payment. 1 or more, given by the service.
+     * The payment's id, 1 or more. Assigned by the service.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -952,7 +955,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the payment. 1 or more, given by the service.
+     * The payment's id, 1 or more. Assigned by the service.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -968,7 +971,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the payment. 1 or more, given by the service.
+     * The payment's id, 1 or more. Assigned by the service.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -984,7 +987,7 @@ private static final long serialVersionUID = 0L;
     private long orderId_ ;
     /**
      * <pre>
-     * The caller's order that was charged.
+     * The caller's order.
      * </pre>
      *
      * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -996,7 +999,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order that was charged.
+     * The caller's order.
      * </pre>
      *
      * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -1012,7 +1015,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The caller's order that was charged.
+     * The caller's order.
      * </pre>
      *
      * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -1030,7 +1033,7 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1041,7 +1044,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1056,7 +1059,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1076,7 +1079,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1094,7 +1097,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1119,7 +1122,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1136,7 +1139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1148,7 +1151,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1163,7 +1166,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was charged, or was to be. Unset only on adopted payments that have none.
+     * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -1185,7 +1188,7 @@ private static final long serialVersionUID = 0L;
     private int method_ = 0;
     /**
      * <pre>
-     * How it was paid.
+     * How the payment was made.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -1196,7 +1199,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it was paid.
+     * How the payment was made.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -1211,7 +1214,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it was paid.
+     * How the payment was made.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -1224,7 +1227,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it was paid.
+     * How the payment was made.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -1241,7 +1244,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How it was paid.
+     * How the payment was made.
      * </pre>
      *
      * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -1257,7 +1260,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object otherMethod_ = "";
     /**
      * <pre>
-     * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1277,7 +1280,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1298,7 +1301,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1315,7 +1318,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1329,7 +1332,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1349,7 +1352,7 @@ private static final long serialVersionUID = 0L;
     private int status_ = 0;
     /**
      * <pre>
-     * What became of the charge.
+     * The outcome of the charge.
      * </pre>
      *
      * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -1360,7 +1363,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the charge.
+     * The outcome of the charge.
      * </pre>
      *
      * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -1375,7 +1378,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the charge.
+     * The outcome of the charge.
      * </pre>
      *
      * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -1388,7 +1391,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the charge.
+     * The outcome of the charge.
      * </pre>
      *
      * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -1405,7 +1408,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the charge.
+     * The outcome of the charge.
      * </pre>
      *
      * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -1421,8 +1424,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reference_ = "";
     /**
      * <pre>
-     * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-     * that have none.
+     * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+     * one.
      * </pre>
      *
      * <code>string reference = 7 [json_name = "reference"];</code>
@@ -1442,8 +1445,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-     * that have none.
+     * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+     * one.
      * </pre>
      *
      * <code>string reference = 7 [json_name = "reference"];</code>
@@ -1464,8 +1467,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-     * that have none.
+     * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+     * one.
      * </pre>
      *
      * <code>string reference = 7 [json_name = "reference"];</code>
@@ -1482,8 +1485,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-     * that have none.
+     * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+     * one.
      * </pre>
      *
      * <code>string reference = 7 [json_name = "reference"];</code>
@@ -1497,8 +1500,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-     * that have none.
+     * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+     * one.
      * </pre>
      *
      * <code>string reference = 7 [json_name = "reference"];</code>
@@ -1520,7 +1523,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> createTimeBuilder_;
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1531,7 +1534,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1546,7 +1549,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1566,7 +1569,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1584,7 +1587,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1609,7 +1612,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1626,7 +1629,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1638,7 +1641,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1653,7 +1656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was charged. Unset only on adopted payments that have no time.
+     * When the charge was made. Unset only on adopted payments without a time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -1677,7 +1680,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> refundedAmountBuilder_;
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1688,7 +1692,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1703,7 +1708,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1723,7 +1729,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1741,7 +1748,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1766,7 +1774,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1783,7 +1792,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1795,7 +1805,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1810,7 +1821,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+     * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+     * unset if `amount` is unset.
      * </pre>
      *
      * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -1832,7 +1844,7 @@ private static final long serialVersionUID = 0L;
     private int refundState_ = 0;
     /**
      * <pre>
-     * `refunded_amount` in a word.
+     * Whether `refunded_amount` is none, a part, or all of `amount`.
      * </pre>
      *
      * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>
@@ -1843,7 +1855,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `refunded_amount` in a word.
+     * Whether `refunded_amount` is none, a part, or all of `amount`.
      * </pre>
      *
      * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>
@@ -1858,7 +1870,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `refunded_amount` in a word.
+     * Whether `refunded_amount` is none, a part, or all of `amount`.
      * </pre>
      *
      * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>
@@ -1871,7 +1883,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `refunded_amount` in a word.
+     * Whether `refunded_amount` is none, a part, or all of `amount`.
      * </pre>
      *
      * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>
@@ -1888,7 +1900,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * `refunded_amount` in a word.
+     * Whether `refunded_amount` is none, a part, or all of `amount`.
      * </pre>
      *
      * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>

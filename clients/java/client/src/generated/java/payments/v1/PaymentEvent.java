@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Something that happened to a payment.
+ * A change of a payment.
  * </pre>
  *
  * Protobuf type {@code payments.v1.PaymentEvent}
@@ -86,7 +86,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp eventTime_;
   /**
    * <pre>
-   * When. Of what was imported: when it was imported.
+   * When it happened. For an import, the time of the import.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When. Of what was imported: when it was imported.
+   * When it happened. For an import, the time of the import.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When. Of what was imported: when it was imported.
+   * When it happened. For an import, the time of the import.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -124,7 +124,7 @@ private static final long serialVersionUID = 0L;
   private payments.v1.Payment payment_;
   /**
    * <pre>
-   * The payment as this left it; it may have changed since.
+   * The payment as it was after this event. It may have changed since.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -136,7 +136,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment as this left it; it may have changed since.
+   * The payment as it was after this event. It may have changed since.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -148,7 +148,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment as this left it; it may have changed since.
+   * The payment as it was after this event. It may have changed since.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
   private payments.v1.Refund refund_;
   /**
    * <pre>
-   * The refund as this left it. Unset where the event is not about one.
+   * The refund as it was after this event. Unset if the event is not about a refund.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -174,7 +174,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The refund as this left it. Unset where the event is not about one.
+   * The refund as it was after this event. Unset if the event is not about a refund.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -186,7 +186,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The refund as this left it. Unset where the event is not about one.
+   * The refund as it was after this event. Unset if the event is not about a refund.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object caller_ = "";
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -222,7 +222,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -248,8 +248,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-   * earlier system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+   * system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -270,8 +270,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-   * earlier system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+   * system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -522,7 +522,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Something that happened to a payment.
+   * A change of a payment.
    * </pre>
    *
    * Protobuf type {@code payments.v1.PaymentEvent}
@@ -838,7 +838,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> eventTimeBuilder_;
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -849,7 +849,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -864,7 +864,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -884,7 +884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -902,7 +902,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -927,7 +927,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -944,7 +944,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -956,7 +956,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -971,7 +971,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When. Of what was imported: when it was imported.
+     * When it happened. For an import, the time of the import.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -995,7 +995,7 @@ private static final long serialVersionUID = 0L;
         payments.v1.Payment, payments.v1.Payment.Builder, payments.v1.PaymentOrBuilder> paymentBuilder_;
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1006,7 +1006,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1021,7 +1021,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1041,7 +1041,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1059,7 +1059,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1084,7 +1084,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1101,7 +1101,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1113,7 +1113,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1128,7 +1128,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment as this left it; it may have changed since.
+     * The payment as it was after this event. It may have changed since.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -1152,7 +1152,7 @@ private static final long serialVersionUID = 0L;
         payments.v1.Refund, payments.v1.Refund.Builder, payments.v1.RefundOrBuilder> refundBuilder_;
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1163,7 +1163,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1178,7 +1178,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1198,7 +1198,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1216,7 +1216,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1241,7 +1241,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1258,7 +1258,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1270,7 +1270,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1285,7 +1285,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund as this left it. Unset where the event is not about one.
+     * The refund as it was after this event. Unset if the event is not about a refund.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -1307,7 +1307,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object caller_ = "";
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1327,7 +1327,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1348,7 +1348,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1365,7 +1365,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1379,7 +1379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if an earlier system made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1399,8 +1399,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-     * earlier system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+     * system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1420,8 +1420,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-     * earlier system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+     * system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1442,8 +1442,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-     * earlier system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+     * system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1460,8 +1460,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-     * earlier system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+     * system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1475,8 +1475,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-     * earlier system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+     * system made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>

@@ -31,7 +31,7 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * When. Of what was imported: when it was imported.
+   * When it happened. For an import, the time of the import.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -40,7 +40,7 @@ public interface PaymentEventOrBuilder extends
   boolean hasEventTime();
   /**
    * <pre>
-   * When. Of what was imported: when it was imported.
+   * When it happened. For an import, the time of the import.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -49,7 +49,7 @@ public interface PaymentEventOrBuilder extends
   com.google.protobuf.Timestamp getEventTime();
   /**
    * <pre>
-   * When. Of what was imported: when it was imported.
+   * When it happened. For an import, the time of the import.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp event_time = 2 [json_name = "eventTime"];</code>
@@ -58,7 +58,7 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The payment as this left it; it may have changed since.
+   * The payment as it was after this event. It may have changed since.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -67,7 +67,7 @@ public interface PaymentEventOrBuilder extends
   boolean hasPayment();
   /**
    * <pre>
-   * The payment as this left it; it may have changed since.
+   * The payment as it was after this event. It may have changed since.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -76,7 +76,7 @@ public interface PaymentEventOrBuilder extends
   payments.v1.Payment getPayment();
   /**
    * <pre>
-   * The payment as this left it; it may have changed since.
+   * The payment as it was after this event. It may have changed since.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 3 [json_name = "payment"];</code>
@@ -85,7 +85,7 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The refund as this left it. Unset where the event is not about one.
+   * The refund as it was after this event. Unset if the event is not about a refund.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -94,7 +94,7 @@ public interface PaymentEventOrBuilder extends
   boolean hasRefund();
   /**
    * <pre>
-   * The refund as this left it. Unset where the event is not about one.
+   * The refund as it was after this event. Unset if the event is not about a refund.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -103,7 +103,7 @@ public interface PaymentEventOrBuilder extends
   payments.v1.Refund getRefund();
   /**
    * <pre>
-   * The refund as this left it. Unset where the event is not about one.
+   * The refund as it was after this event. Unset if the event is not about a refund.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 4 [json_name = "refund"];</code>
@@ -112,7 +112,7 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -121,7 +121,7 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getCaller();
   /**
    * <pre>
-   * Who asked for it: the caller's name. Empty where an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if an earlier system made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -132,8 +132,8 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-   * earlier system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+   * system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -142,8 +142,8 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The `request_id` with which it was asked for, or the one that the service made where there was none. Empty where an
-   * earlier system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
+   * system made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>

@@ -25,7 +25,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_UNSPECIFIED(0),
   /**
    * <pre>
-   * It was asked for; the processor has not answered yet.
+   * A charge was requested. The processor has not answered yet.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_PENDING = 1;</code>
@@ -41,7 +41,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_CHARGED(2),
   /**
    * <pre>
-   * The processor declined; nothing was charged.
+   * The processor declined the charge. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_FAILED = 3;</code>
@@ -49,7 +49,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_FAILED(3),
   /**
    * <pre>
-   * A refund was asked for; the processor has not answered yet.
+   * A refund was requested. The processor has not answered yet.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUND_PENDING = 4;</code>
@@ -57,7 +57,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_REFUND_PENDING(4),
   /**
    * <pre>
-   * Some of it, or all, was given back.
+   * The payment was refunded in full or in part.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUNDED = 5;</code>
@@ -65,7 +65,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_REFUNDED(5),
   /**
    * <pre>
-   * The processor refused a refund; nothing was given back.
+   * The processor rejected a refund. Nothing was refunded.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUND_FAILED = 6;</code>
@@ -73,7 +73,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_REFUND_FAILED(6),
   /**
    * <pre>
-   * It was taken over from an earlier system, as it was there.
+   * The payment or refund was imported.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_IMPORTED = 7;</code>
@@ -101,7 +101,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * It was asked for; the processor has not answered yet.
+   * A charge was requested. The processor has not answered yet.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_PENDING = 1;</code>
@@ -117,7 +117,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_CHARGED_VALUE = 2;
   /**
    * <pre>
-   * The processor declined; nothing was charged.
+   * The processor declined the charge. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_FAILED = 3;</code>
@@ -125,7 +125,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_FAILED_VALUE = 3;
   /**
    * <pre>
-   * A refund was asked for; the processor has not answered yet.
+   * A refund was requested. The processor has not answered yet.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUND_PENDING = 4;</code>
@@ -133,7 +133,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_REFUND_PENDING_VALUE = 4;
   /**
    * <pre>
-   * Some of it, or all, was given back.
+   * The payment was refunded in full or in part.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUNDED = 5;</code>
@@ -141,7 +141,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_REFUNDED_VALUE = 5;
   /**
    * <pre>
-   * The processor refused a refund; nothing was given back.
+   * The processor rejected a refund. Nothing was refunded.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_REFUND_FAILED = 6;</code>
@@ -149,7 +149,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_REFUND_FAILED_VALUE = 6;
   /**
    * <pre>
-   * It was taken over from an earlier system, as it was there.
+   * The payment or refund was imported.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_IMPORTED = 7;</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Which payments to list. All the conditions that are set must hold; an empty filter matches every payment.
+ * Selects payments. A payment must satisfy all conditions that are set; an empty filter matches every payment.
  * </pre>
  *
  * Protobuf type {@code payments.v1.PaymentFilter}
@@ -61,7 +61,7 @@ private static final long serialVersionUID = 0L;
   private long orderId_ = 0L;
   /**
    * <pre>
-   * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+   * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
    * </pre>
    *
    * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -73,7 +73,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+   * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
    * </pre>
    *
    * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -112,7 +112,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -124,7 +124,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -137,7 +137,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -150,7 +150,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -178,7 +178,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -191,7 +191,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -203,7 +203,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -216,7 +216,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -229,7 +229,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -257,7 +257,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -270,7 +270,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -282,7 +282,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -295,7 +295,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -308,7 +308,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -326,7 +326,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reference_ = "";
   /**
    * <pre>
-   * The payment with this reference, exactly: 1 to 100 characters.
+   * The payment with exactly this reference, 1 to 100 characters.
    * </pre>
    *
    * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -338,7 +338,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment with this reference, exactly: 1 to 100 characters.
+   * The payment with exactly this reference, 1 to 100 characters.
    * </pre>
    *
    * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -359,7 +359,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment with this reference, exactly: 1 to 100 characters.
+   * The payment with exactly this reference, 1 to 100 characters.
    * </pre>
    *
    * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -384,7 +384,7 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money minAmount_;
   /**
    * <pre>
-   * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+   * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
    * </pre>
    *
    * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -396,7 +396,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+   * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
    * </pre>
    *
    * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -408,7 +408,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+   * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
    * </pre>
    *
    * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -422,7 +422,7 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money maxAmount_;
   /**
    * <pre>
-   * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+   * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
    * </pre>
    *
    * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -434,7 +434,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+   * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
    * </pre>
    *
    * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -446,7 +446,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+   * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
    * </pre>
    *
    * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -460,7 +460,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp minCreateTime_;
   /**
    * <pre>
-   * Payments made at this time or later.
+   * Payments made at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -472,7 +472,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made at this time or later.
+   * Payments made at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -484,7 +484,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made at this time or later.
+   * Payments made at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -498,7 +498,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp maxCreateTime_;
   /**
    * <pre>
-   * Payments made at this time or earlier; not before `min_create_time`.
+   * Payments made at or before this time, which must not be before `min_create_time`.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -510,7 +510,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made at this time or earlier; not before `min_create_time`.
+   * Payments made at or before this time, which must not be before `min_create_time`.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -522,7 +522,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made at this time or earlier; not before `min_create_time`.
+   * Payments made at or before this time, which must not be before `min_create_time`.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -853,7 +853,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which payments to list. All the conditions that are set must hold; an empty filter matches every payment.
+   * Selects payments. A payment must satisfy all conditions that are set; an empty filter matches every payment.
    * </pre>
    *
    * Protobuf type {@code payments.v1.PaymentFilter}
@@ -1201,7 +1201,7 @@ private static final long serialVersionUID = 0L;
     private long orderId_ ;
     /**
      * <pre>
-     * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+     * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
      * </pre>
      *
      * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -1213,7 +1213,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+     * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
      * </pre>
      *
      * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -1225,7 +1225,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+     * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
      * </pre>
      *
      * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -1241,7 +1241,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+     * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
      * </pre>
      *
      * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -1263,7 +1263,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1275,7 +1275,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1286,7 +1286,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1298,7 +1298,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1317,7 +1317,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1333,7 +1333,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1352,7 +1352,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1366,7 +1366,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1379,7 +1379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1391,7 +1391,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1408,7 +1408,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1423,7 +1423,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods; empty means any. At most 20 values.
+     * Payments made by one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1449,7 +1449,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1461,7 +1461,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1472,7 +1472,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1484,7 +1484,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1503,7 +1503,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1519,7 +1519,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1538,7 +1538,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1552,7 +1552,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1565,7 +1565,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1577,7 +1577,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1594,7 +1594,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1609,7 +1609,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments with one of these statuses; empty means any. At most 20 values.
+     * Payments with one of these statuses. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -1635,7 +1635,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1647,7 +1647,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1658,7 +1658,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1670,7 +1670,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1689,7 +1689,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1705,7 +1705,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1724,7 +1724,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1738,7 +1738,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1751,7 +1751,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1763,7 +1763,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1780,7 +1780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1795,7 +1795,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments in one of these refund states; empty means any. At most 20 values.
+     * Payments in one of these refund states. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -1815,7 +1815,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reference_ = "";
     /**
      * <pre>
-     * The payment with this reference, exactly: 1 to 100 characters.
+     * The payment with exactly this reference, 1 to 100 characters.
      * </pre>
      *
      * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -1826,7 +1826,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment with this reference, exactly: 1 to 100 characters.
+     * The payment with exactly this reference, 1 to 100 characters.
      * </pre>
      *
      * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -1846,7 +1846,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment with this reference, exactly: 1 to 100 characters.
+     * The payment with exactly this reference, 1 to 100 characters.
      * </pre>
      *
      * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -1867,7 +1867,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment with this reference, exactly: 1 to 100 characters.
+     * The payment with exactly this reference, 1 to 100 characters.
      * </pre>
      *
      * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -1884,7 +1884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment with this reference, exactly: 1 to 100 characters.
+     * The payment with exactly this reference, 1 to 100 characters.
      * </pre>
      *
      * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -1898,7 +1898,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment with this reference, exactly: 1 to 100 characters.
+     * The payment with exactly this reference, 1 to 100 characters.
      * </pre>
      *
      * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -1920,7 +1920,7 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> minAmountBuilder_;
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -1931,7 +1931,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -1946,7 +1946,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -1966,7 +1966,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -1984,7 +1984,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -2009,7 +2009,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -2026,7 +2026,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -2038,7 +2038,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -2053,7 +2053,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+     * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
      * </pre>
      *
      * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -2077,7 +2077,7 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> maxAmountBuilder_;
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2088,7 +2088,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2103,7 +2103,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2123,7 +2123,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2141,7 +2141,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2166,7 +2166,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2183,7 +2183,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2195,7 +2195,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2210,7 +2210,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+     * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
      * </pre>
      *
      * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -2234,7 +2234,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> minCreateTimeBuilder_;
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2245,7 +2245,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2260,7 +2260,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2280,7 +2280,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2298,7 +2298,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2323,7 +2323,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2340,7 +2340,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2352,7 +2352,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2367,7 +2367,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or later.
+     * Payments made at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -2391,7 +2391,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> maxCreateTimeBuilder_;
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2402,7 +2402,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2417,7 +2417,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2437,7 +2437,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2455,7 +2455,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2480,7 +2480,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2497,7 +2497,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2509,7 +2509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -2524,7 +2524,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made at this time or earlier; not before `min_create_time`.
+     * Payments made at or before this time, which must not be before `min_create_time`.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>

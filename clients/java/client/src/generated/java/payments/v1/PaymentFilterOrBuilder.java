@@ -12,7 +12,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+   * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
    * </pre>
    *
    * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -21,7 +21,7 @@ public interface PaymentFilterOrBuilder extends
   boolean hasOrderId();
   /**
    * <pre>
-   * Payments of this order. Any number is allowed: adopted payments may have zero or a negative one.
+   * Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
    * </pre>
    *
    * <code>optional int64 order_id = 1 [json_name = "orderId"];</code>
@@ -31,7 +31,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -40,7 +40,7 @@ public interface PaymentFilterOrBuilder extends
   java.util.List<payments.v1.PaymentMethod> getMethodsList();
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -49,7 +49,7 @@ public interface PaymentFilterOrBuilder extends
   int getMethodsCount();
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -59,7 +59,7 @@ public interface PaymentFilterOrBuilder extends
   payments.v1.PaymentMethod getMethods(int index);
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -69,7 +69,7 @@ public interface PaymentFilterOrBuilder extends
   getMethodsValueList();
   /**
    * <pre>
-   * Payments made by one of these methods; empty means any. At most 20 values.
+   * Payments made by one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -80,7 +80,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -89,7 +89,7 @@ public interface PaymentFilterOrBuilder extends
   java.util.List<payments.v1.PaymentStatus> getStatusesList();
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -98,7 +98,7 @@ public interface PaymentFilterOrBuilder extends
   int getStatusesCount();
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -108,7 +108,7 @@ public interface PaymentFilterOrBuilder extends
   payments.v1.PaymentStatus getStatuses(int index);
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -118,7 +118,7 @@ public interface PaymentFilterOrBuilder extends
   getStatusesValueList();
   /**
    * <pre>
-   * Payments with one of these statuses; empty means any. At most 20 values.
+   * Payments with one of these statuses. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentStatus statuses = 3 [json_name = "statuses"];</code>
@@ -129,7 +129,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -138,7 +138,7 @@ public interface PaymentFilterOrBuilder extends
   java.util.List<payments.v1.RefundState> getRefundStatesList();
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -147,7 +147,7 @@ public interface PaymentFilterOrBuilder extends
   int getRefundStatesCount();
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -157,7 +157,7 @@ public interface PaymentFilterOrBuilder extends
   payments.v1.RefundState getRefundStates(int index);
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -167,7 +167,7 @@ public interface PaymentFilterOrBuilder extends
   getRefundStatesValueList();
   /**
    * <pre>
-   * Payments in one of these refund states; empty means any. At most 20 values.
+   * Payments in one of these refund states. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.RefundState refund_states = 4 [json_name = "refundStates"];</code>
@@ -178,7 +178,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * The payment with this reference, exactly: 1 to 100 characters.
+   * The payment with exactly this reference, 1 to 100 characters.
    * </pre>
    *
    * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -187,7 +187,7 @@ public interface PaymentFilterOrBuilder extends
   boolean hasReference();
   /**
    * <pre>
-   * The payment with this reference, exactly: 1 to 100 characters.
+   * The payment with exactly this reference, 1 to 100 characters.
    * </pre>
    *
    * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -196,7 +196,7 @@ public interface PaymentFilterOrBuilder extends
   java.lang.String getReference();
   /**
    * <pre>
-   * The payment with this reference, exactly: 1 to 100 characters.
+   * The payment with exactly this reference, 1 to 100 characters.
    * </pre>
    *
    * <code>optional string reference = 5 [json_name = "reference"];</code>
@@ -207,7 +207,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+   * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
    * </pre>
    *
    * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -216,7 +216,7 @@ public interface PaymentFilterOrBuilder extends
   boolean hasMinAmount();
   /**
    * <pre>
-   * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+   * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
    * </pre>
    *
    * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -225,7 +225,7 @@ public interface PaymentFilterOrBuilder extends
   com.google.type.Money getMinAmount();
   /**
    * <pre>
-   * Payments of this amount or more, in this currency (empty: the deployment's default). May be zero or negative.
+   * Payments of at least this amount, in this currency (empty: the deployment's default). May be zero or negative.
    * </pre>
    *
    * <code>.google.type.Money min_amount = 6 [json_name = "minAmount"];</code>
@@ -234,7 +234,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+   * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
    * </pre>
    *
    * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -243,7 +243,7 @@ public interface PaymentFilterOrBuilder extends
   boolean hasMaxAmount();
   /**
    * <pre>
-   * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+   * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
    * </pre>
    *
    * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -252,7 +252,7 @@ public interface PaymentFilterOrBuilder extends
   com.google.type.Money getMaxAmount();
   /**
    * <pre>
-   * Payments of this amount or less, in this currency, which must be that of `min_amount` where both are given.
+   * Payments of at most this amount, in this currency. If `min_amount` is set too, the currencies must be equal.
    * </pre>
    *
    * <code>.google.type.Money max_amount = 7 [json_name = "maxAmount"];</code>
@@ -261,7 +261,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments made at this time or later.
+   * Payments made at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -270,7 +270,7 @@ public interface PaymentFilterOrBuilder extends
   boolean hasMinCreateTime();
   /**
    * <pre>
-   * Payments made at this time or later.
+   * Payments made at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -279,7 +279,7 @@ public interface PaymentFilterOrBuilder extends
   com.google.protobuf.Timestamp getMinCreateTime();
   /**
    * <pre>
-   * Payments made at this time or later.
+   * Payments made at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp min_create_time = 8 [json_name = "minCreateTime"];</code>
@@ -288,7 +288,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments made at this time or earlier; not before `min_create_time`.
+   * Payments made at or before this time, which must not be before `min_create_time`.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -297,7 +297,7 @@ public interface PaymentFilterOrBuilder extends
   boolean hasMaxCreateTime();
   /**
    * <pre>
-   * Payments made at this time or earlier; not before `min_create_time`.
+   * Payments made at or before this time, which must not be before `min_create_time`.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>
@@ -306,7 +306,7 @@ public interface PaymentFilterOrBuilder extends
   com.google.protobuf.Timestamp getMaxCreateTime();
   /**
    * <pre>
-   * Payments made at this time or earlier; not before `min_create_time`.
+   * Payments made at or before this time, which must not be before `min_create_time`.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp max_create_time = 9 [json_name = "maxCreateTime"];</code>

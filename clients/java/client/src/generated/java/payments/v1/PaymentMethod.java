@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * How a payment was made.
+ * How a payment is made.
  * </pre>
  *
  * Protobuf enum {@code payments.v1.PaymentMethod}
@@ -17,7 +17,7 @@ public enum PaymentMethod
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * On a charge: the processor picks one. Never on a stored payment.
+   * In a charge: the processor chooses. Never on a stored payment.
    * </pre>
    *
    * <code>PAYMENT_METHOD_UNSPECIFIED = 0;</code>
@@ -25,7 +25,7 @@ public enum PaymentMethod
   PAYMENT_METHOD_UNSPECIFIED(0),
   /**
    * <pre>
-   * Unified Payments Interface: a transfer from bank to bank.
+   * Unified Payments Interface: a bank-to-bank transfer.
    * </pre>
    *
    * <code>PAYMENT_METHOD_UPI = 1;</code>
@@ -49,8 +49,8 @@ public enum PaymentMethod
   PAYMENT_METHOD_COD(3),
   /**
    * <pre>
-   * Another method, named in `Payment.other_method`: only on payments adopted from an earlier system, never accepted on
-   * a charge.
+   * Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
+   * charge.
    * </pre>
    *
    * <code>PAYMENT_METHOD_OTHER = 4;</code>
@@ -70,7 +70,7 @@ public enum PaymentMethod
   }
   /**
    * <pre>
-   * On a charge: the processor picks one. Never on a stored payment.
+   * In a charge: the processor chooses. Never on a stored payment.
    * </pre>
    *
    * <code>PAYMENT_METHOD_UNSPECIFIED = 0;</code>
@@ -78,7 +78,7 @@ public enum PaymentMethod
   public static final int PAYMENT_METHOD_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * Unified Payments Interface: a transfer from bank to bank.
+   * Unified Payments Interface: a bank-to-bank transfer.
    * </pre>
    *
    * <code>PAYMENT_METHOD_UPI = 1;</code>
@@ -102,8 +102,8 @@ public enum PaymentMethod
   public static final int PAYMENT_METHOD_COD_VALUE = 3;
   /**
    * <pre>
-   * Another method, named in `Payment.other_method`: only on payments adopted from an earlier system, never accepted on
-   * a charge.
+   * Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
+   * charge.
    * </pre>
    *
    * <code>PAYMENT_METHOD_OTHER = 4;</code>

@@ -12,7 +12,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * Identifies the payment. 1 or more, given by the service.
+   * The payment's id, 1 or more. Assigned by the service.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId"];</code>
@@ -22,7 +22,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * The caller's order that was charged.
+   * The caller's order.
    * </pre>
    *
    * <code>int64 order_id = 2 [json_name = "orderId"];</code>
@@ -32,7 +32,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * What was charged, or was to be. Unset only on adopted payments that have none.
+   * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -41,7 +41,7 @@ public interface PaymentOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * What was charged, or was to be. Unset only on adopted payments that have none.
+   * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -50,7 +50,7 @@ public interface PaymentOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * What was charged, or was to be. Unset only on adopted payments that have none.
+   * The amount of the charge, whether it succeeded or not. Unset only on adopted payments without an amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -59,7 +59,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * How it was paid.
+   * How the payment was made.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -68,7 +68,7 @@ public interface PaymentOrBuilder extends
   int getMethodValue();
   /**
    * <pre>
-   * How it was paid.
+   * How the payment was made.
    * </pre>
    *
    * <code>.payments.v1.PaymentMethod method = 4 [json_name = "method"];</code>
@@ -78,7 +78,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -87,7 +87,7 @@ public interface PaymentOrBuilder extends
   java.lang.String getOtherMethod();
   /**
    * <pre>
-   * The method's name as an earlier system wrote it; empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -98,7 +98,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * What became of the charge.
+   * The outcome of the charge.
    * </pre>
    *
    * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -107,7 +107,7 @@ public interface PaymentOrBuilder extends
   int getStatusValue();
   /**
    * <pre>
-   * What became of the charge.
+   * The outcome of the charge.
    * </pre>
    *
    * <code>.payments.v1.PaymentStatus status = 6 [json_name = "status"];</code>
@@ -117,8 +117,8 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-   * that have none.
+   * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+   * one.
    * </pre>
    *
    * <code>string reference = 7 [json_name = "reference"];</code>
@@ -127,8 +127,8 @@ public interface PaymentOrBuilder extends
   java.lang.String getReference();
   /**
    * <pre>
-   * Identifies the payment to people, as in `ECI20250910-1A2B3C4D5E6F708192A3`; unique. Empty only on adopted payments
-   * that have none.
+   * A unique identifier for people, such as `ECI20250910-1A2B3C4D5E6F708192A3`. Empty only on adopted payments without
+   * one.
    * </pre>
    *
    * <code>string reference = 7 [json_name = "reference"];</code>
@@ -139,7 +139,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * When it was charged. Unset only on adopted payments that have no time.
+   * When the charge was made. Unset only on adopted payments without a time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -148,7 +148,7 @@ public interface PaymentOrBuilder extends
   boolean hasCreateTime();
   /**
    * <pre>
-   * When it was charged. Unset only on adopted payments that have no time.
+   * When the charge was made. Unset only on adopted payments without a time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -157,7 +157,7 @@ public interface PaymentOrBuilder extends
   com.google.protobuf.Timestamp getCreateTime();
   /**
    * <pre>
-   * When it was charged. Unset only on adopted payments that have no time.
+   * When the charge was made. Unset only on adopted payments without a time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 8 [json_name = "createTime"];</code>
@@ -166,7 +166,8 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+   * unset if `amount` is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -175,7 +176,8 @@ public interface PaymentOrBuilder extends
   boolean hasRefundedAmount();
   /**
    * <pre>
-   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+   * unset if `amount` is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -184,7 +186,8 @@ public interface PaymentOrBuilder extends
   com.google.type.Money getRefundedAmount();
   /**
    * <pre>
-   * The sum of its refunds, but for those that FAILED; zero when there are none. Has the currency of `amount`, and is unset where that is unset.
+   * The sum of the payment's refunds, except FAILED ones; zero if there are none. In the currency of `amount`, and
+   * unset if `amount` is unset.
    * </pre>
    *
    * <code>.google.type.Money refunded_amount = 9 [json_name = "refundedAmount"];</code>
@@ -193,7 +196,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * `refunded_amount` in a word.
+   * Whether `refunded_amount` is none, a part, or all of `amount`.
    * </pre>
    *
    * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>
@@ -202,7 +205,7 @@ public interface PaymentOrBuilder extends
   int getRefundStateValue();
   /**
    * <pre>
-   * `refunded_amount` in a word.
+   * Whether `refunded_amount` is none, a part, or all of `amount`.
    * </pre>
    *
    * <code>.payments.v1.RefundState refund_state = 10 [json_name = "refundState"];</code>

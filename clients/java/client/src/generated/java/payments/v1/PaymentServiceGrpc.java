@@ -4,7 +4,7 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 
 /**
  * <pre>
- * Takes charges, refunds them, and finds them again.
+ * Charges orders, refunds payments, and looks them up.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -293,20 +293,20 @@ public final class PaymentServiceGrpc {
 
   /**
    * <pre>
-   * Takes charges, refunds them, and finds them again.
+   * Charges orders, refunds payments, and looks them up.
    * </pre>
    */
   public interface AsyncService {
 
     /**
      * <pre>
-     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
-     * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-     * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-     * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+     * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
+     * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-     * with other parameters).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+     * `request_id` with other parameters).
      * </pre>
      */
     default void charge(payments.v1.ChargeRequest request,
@@ -316,16 +316,15 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
-     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
-     * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-     * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-     * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-     * Charge.
-     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-     * its result: the same as of Charge, with the fields of that charge.
+     * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
+     * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+     * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+     * the same request_ids returns their outcomes and makes the remaining charges.
+     * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+     * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+     * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+     * in its result: the same as for Charge, with field names relative to that charge.
      * </pre>
      */
     default void batchCharge(payments.v1.BatchChargeRequest request,
@@ -335,16 +334,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
-     * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-     * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-     * refuses is FAILED, and what it was to give back can be refunded again.
-     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-     * refunded returns the last refund again.
+     * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
+     * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+     * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+     * FAILED and its amount can be refunded again.
+     * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+     * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     default void refund(payments.v1.RefundRequest request,
@@ -354,7 +353,7 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its first refunds.
+     * Gets one payment by its id or its reference, with its oldest refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -365,8 +364,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the refunds of a payment, a page at a time, oldest first.
-     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Lists the refunds of a payment, one page at a time, oldest first.
+     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -377,9 +376,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
-     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-     * while charges go on.
+     * Lists the payments that match a filter, one page at a time, newest first by default.
+     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+     * once, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -390,16 +389,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
-     * Every change that is committed is told at least once, those of one payment in the order in which they were
-     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-     * nothing before it comes again.
-     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-     * events, whose id is the resume token.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+     * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+     * resumes from a token misses no later event and repeats no earlier one.
+     * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+     * server-sent events whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
      * </pre>
      */
     default void watchPayments(payments.v1.WatchPaymentsRequest request,
@@ -411,7 +410,7 @@ public final class PaymentServiceGrpc {
   /**
    * Base class for the server implementation of the service PaymentService.
    * <pre>
-   * Takes charges, refunds them, and finds them again.
+   * Charges orders, refunds payments, and looks them up.
    * </pre>
    */
   public static abstract class PaymentServiceImplBase
@@ -425,7 +424,7 @@ public final class PaymentServiceGrpc {
   /**
    * A stub to allow clients to do asynchronous rpc calls to service PaymentService.
    * <pre>
-   * Takes charges, refunds them, and finds them again.
+   * Charges orders, refunds payments, and looks them up.
    * </pre>
    */
   public static final class PaymentServiceStub
@@ -443,13 +442,13 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
-     * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-     * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-     * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+     * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
+     * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-     * with other parameters).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+     * `request_id` with other parameters).
      * </pre>
      */
     public void charge(payments.v1.ChargeRequest request,
@@ -460,16 +459,15 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
-     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
-     * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-     * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-     * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-     * Charge.
-     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-     * its result: the same as of Charge, with the fields of that charge.
+     * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
+     * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+     * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+     * the same request_ids returns their outcomes and makes the remaining charges.
+     * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+     * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+     * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+     * in its result: the same as for Charge, with field names relative to that charge.
      * </pre>
      */
     public void batchCharge(payments.v1.BatchChargeRequest request,
@@ -480,16 +478,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
-     * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-     * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-     * refuses is FAILED, and what it was to give back can be refunded again.
-     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-     * refunded returns the last refund again.
+     * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
+     * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+     * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+     * FAILED and its amount can be refunded again.
+     * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+     * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public void refund(payments.v1.RefundRequest request,
@@ -500,7 +498,7 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its first refunds.
+     * Gets one payment by its id or its reference, with its oldest refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -512,8 +510,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the refunds of a payment, a page at a time, oldest first.
-     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Lists the refunds of a payment, one page at a time, oldest first.
+     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -525,9 +523,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
-     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-     * while charges go on.
+     * Lists the payments that match a filter, one page at a time, newest first by default.
+     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+     * once, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -539,16 +537,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
-     * Every change that is committed is told at least once, those of one payment in the order in which they were
-     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-     * nothing before it comes again.
-     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-     * events, whose id is the resume token.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+     * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+     * resumes from a token misses no later event and repeats no earlier one.
+     * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+     * server-sent events whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
      * </pre>
      */
     public void watchPayments(payments.v1.WatchPaymentsRequest request,
@@ -561,7 +559,7 @@ public final class PaymentServiceGrpc {
   /**
    * A stub to allow clients to do synchronous rpc calls to service PaymentService.
    * <pre>
-   * Takes charges, refunds them, and finds them again.
+   * Charges orders, refunds payments, and looks them up.
    * </pre>
    */
   public static final class PaymentServiceBlockingV2Stub
@@ -579,13 +577,13 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
-     * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-     * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-     * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+     * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
+     * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-     * with other parameters).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+     * `request_id` with other parameters).
      * </pre>
      */
     public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) throws io.grpc.StatusException {
@@ -595,16 +593,15 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
-     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
-     * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-     * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-     * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-     * Charge.
-     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-     * its result: the same as of Charge, with the fields of that charge.
+     * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
+     * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+     * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+     * the same request_ids returns their outcomes and makes the remaining charges.
+     * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+     * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+     * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+     * in its result: the same as for Charge, with field names relative to that charge.
      * </pre>
      */
     public payments.v1.BatchChargeResponse batchCharge(payments.v1.BatchChargeRequest request) throws io.grpc.StatusException {
@@ -614,16 +611,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
-     * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-     * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-     * refuses is FAILED, and what it was to give back can be refunded again.
-     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-     * refunded returns the last refund again.
+     * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
+     * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+     * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+     * FAILED and its amount can be refunded again.
+     * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+     * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) throws io.grpc.StatusException {
@@ -633,7 +630,7 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its first refunds.
+     * Gets one payment by its id or its reference, with its oldest refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -644,8 +641,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the refunds of a payment, a page at a time, oldest first.
-     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Lists the refunds of a payment, one page at a time, oldest first.
+     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -656,9 +653,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
-     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-     * while charges go on.
+     * Lists the payments that match a filter, one page at a time, newest first by default.
+     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+     * once, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -669,16 +666,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
-     * Every change that is committed is told at least once, those of one payment in the order in which they were
-     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-     * nothing before it comes again.
-     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-     * events, whose id is the resume token.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+     * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+     * resumes from a token misses no later event and repeats no earlier one.
+     * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+     * server-sent events whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -692,7 +689,7 @@ public final class PaymentServiceGrpc {
   /**
    * A stub to allow clients to do limited synchronous rpc calls to service PaymentService.
    * <pre>
-   * Takes charges, refunds them, and finds them again.
+   * Charges orders, refunds payments, and looks them up.
    * </pre>
    */
   public static final class PaymentServiceBlockingStub
@@ -710,13 +707,13 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
-     * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-     * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-     * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+     * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
+     * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-     * with other parameters).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+     * `request_id` with other parameters).
      * </pre>
      */
     public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) {
@@ -726,16 +723,15 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
-     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
-     * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-     * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-     * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-     * Charge.
-     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-     * its result: the same as of Charge, with the fields of that charge.
+     * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
+     * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+     * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+     * the same request_ids returns their outcomes and makes the remaining charges.
+     * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+     * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+     * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+     * in its result: the same as for Charge, with field names relative to that charge.
      * </pre>
      */
     public payments.v1.BatchChargeResponse batchCharge(payments.v1.BatchChargeRequest request) {
@@ -745,16 +741,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
-     * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-     * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-     * refuses is FAILED, and what it was to give back can be refunded again.
-     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-     * refunded returns the last refund again.
+     * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
+     * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+     * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+     * FAILED and its amount can be refunded again.
+     * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+     * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) {
@@ -764,7 +760,7 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its first refunds.
+     * Gets one payment by its id or its reference, with its oldest refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -775,8 +771,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the refunds of a payment, a page at a time, oldest first.
-     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Lists the refunds of a payment, one page at a time, oldest first.
+     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -787,9 +783,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
-     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-     * while charges go on.
+     * Lists the payments that match a filter, one page at a time, newest first by default.
+     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+     * once, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -800,16 +796,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Watches payments: streams what becomes of each, from now on or from a resume token, until its caller has enough.
-     * Every change that is committed is told at least once, those of one payment in the order in which they were
-     * committed. Each response has a `resume_token`: keep that of the last one whose event is dealt with, and begin with it
-     * after whatever ended the stream (a restart of the service ends it with UNAVAILABLE). Nothing is left out then, and
-     * nothing before it comes again.
-     * Over REST, responses are lines of JSON, each `{"result": ...}`; with `Accept: text/event-stream` they are server-sent
-     * events, whose id is the resume token.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: what came after the token
-     * is no longer kept), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica, or this caller, has as many streams as it
-     * may), UNAVAILABLE (`READER_TOO_SLOW`: the client took nothing of the stream for too long; go on from the last token).
+     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
+     * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
+     * resumes from a token misses no later event and repeats no earlier one.
+     * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
+     * server-sent events whose id is the resume token.
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
+     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
+     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
      * </pre>
      */
     public java.util.Iterator<payments.v1.WatchPaymentsResponse> watchPayments(
@@ -822,7 +818,7 @@ public final class PaymentServiceGrpc {
   /**
    * A stub to allow clients to do ListenableFuture-style rpc calls to service PaymentService.
    * <pre>
-   * Takes charges, refunds them, and finds them again.
+   * Charges orders, refunds payments, and looks them up.
    * </pre>
    */
   public static final class PaymentServiceFutureStub
@@ -840,13 +836,13 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Charges an order: asks the payment processor, keeps the outcome as a payment, and returns it.
-     * A charge that the processor declines is no error: it is a payment with status FAILED. Where the processor has not
-     * answered shortly before the call's deadline, the payment is returned with status PENDING: it will be SUCCEEDED or
-     * FAILED, which GetPayment and WatchPayments tell then, and so does the same call again. Safe to repeat with the same
+     * Charges an order: submits the charge to the payment processor, stores the outcome as a payment, and returns it.
+     * A declined charge is not an error: it is a payment with status FAILED. If the processor has not answered shortly
+     * before the deadline, the call returns the payment with status PENDING. The payment becomes SUCCEEDED or FAILED
+     * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
-     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: the same request_id came before
-     * with other parameters).
+     * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
+     * `request_id` with other parameters).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.ChargeResponse> charge(
@@ -857,16 +853,15 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Makes many charges, at a small part of the cost of as many calls of Charge, and returns what became of each.
-     * Each charge is one of its own, as if it came alone: it has its own `request_id`, its own outcome and its own error,
-     * and one that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of
-     * its charges may have been made. Repeating it with the same request_ids tells, and makes the rest.
-     * Over REST, the header `Idempotency-Key` gives each charge that has no `request_id` one that is derived from the key
-     * and the charge's position in the batch, so a batch is safe to repeat with the same charges in the same order. A
-     * charge with a `request_id` keeps it. The key of a batch never names the charge that the same key names in a call of
-     * Charge.
-     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: no charge at all, or too many). Those of a charge are in
-     * its result: the same as of Charge, with the fields of that charge.
+     * Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
+     * The charges are independent: each has its own `request_id`, outcome and error, and one that fails does not affect
+     * the others. The batch is not atomic: if the call itself fails, some of its charges may have been made. A retry with
+     * the same request_ids returns their outcomes and makes the remaining charges.
+     * Over REST, each charge without a `request_id` gets one that is derived from the header `Idempotency-Key` and the
+     * charge's position in the batch, so a retry with the same charges in the same order is safe. A charge with a
+     * `request_id` keeps it. A key used for a batch never collides with the same key used for Charge.
+     * Errors of the call: INVALID_ARGUMENT (`INVALID_REQUEST`: the batch is empty or too large). Errors of a charge are
+     * in its result: the same as for Charge, with field names relative to that charge.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.BatchChargeResponse> batchCharge(
@@ -877,16 +872,16 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Refunds a payment, wholly or in part. All refunds of a payment together never exceed what was charged.
-     * Where the processor has not answered shortly before the call's deadline, the refund is returned with status PENDING,
-     * and becomes SUCCEEDED or FAILED later, as a payment does. Until then it counts as made; one that the processor
-     * refuses is FAILED, and what it was to give back can be refunded again.
-     * Safe to repeat with the same `request_id`. Without one, asking for the whole of a payment that is already wholly
-     * refunded returns the last refund again.
+     * Refunds a payment in full or in part. The refunds of a payment never exceed the amount that was charged.
+     * If the processor has not answered shortly before the deadline, the call returns the refund with status PENDING. It
+     * becomes SUCCEEDED or FAILED later. A pending refund counts as refunded; if the processor rejects it, it becomes
+     * FAILED and its amount can be refunded again.
+     * Safe to retry with the same `request_id`. Without a `request_id`, a full refund of a payment that is already fully
+     * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
-     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: not known yet whether it was;
-     * `REFUND_EXCEEDS_PAYMENT`: more than what remains, or nothing remains; `PAYMENT_ARCHIVED`: so old that an operator
-     * must bring it back first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
+     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.RefundResponse> refund(
@@ -897,7 +892,7 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Gets one payment, by its id or by its reference, with its first refunds.
+     * Gets one payment by its id or its reference, with its oldest refunds.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -909,8 +904,8 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists the refunds of a payment, a page at a time, oldest first.
-     * Following `next_page_token` to its end shows each refund that existed when the last page was read exactly once.
+     * Lists the refunds of a payment, one page at a time, oldest first.
+     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -922,9 +917,9 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Lists payments that match a filter, a page at a time, newest first unless asked otherwise.
-     * Following `next_page_token` to its end shows each payment that existed when the first page was read exactly once,
-     * while charges go on.
+     * Lists the payments that match a filter, one page at a time, newest first by default.
+     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
+     * once, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */

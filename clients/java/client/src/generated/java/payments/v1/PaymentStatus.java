@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * What became of a charge.
+ * The outcome of a charge.
  * </pre>
  *
  * Protobuf enum {@code payments.v1.PaymentStatus}
@@ -25,7 +25,8 @@ public enum PaymentStatus
   PAYMENT_STATUS_UNSPECIFIED(0),
   /**
    * <pre>
-   * The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then.
+   * The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
+   * until then.
    * </pre>
    *
    * <code>PAYMENT_STATUS_PENDING = 1;</code>
@@ -41,7 +42,7 @@ public enum PaymentStatus
   PAYMENT_STATUS_SUCCEEDED(2),
   /**
    * <pre>
-   * The processor declined; nothing was charged.
+   * The processor declined the charge. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_STATUS_FAILED = 3;</code>
@@ -69,7 +70,8 @@ public enum PaymentStatus
   public static final int PAYMENT_STATUS_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The processor has not told the outcome yet; it will be one of the others. It cannot be refunded until then.
+   * The processor has not reported an outcome yet. The payment will become SUCCEEDED or FAILED, and cannot be refunded
+   * until then.
    * </pre>
    *
    * <code>PAYMENT_STATUS_PENDING = 1;</code>
@@ -85,7 +87,7 @@ public enum PaymentStatus
   public static final int PAYMENT_STATUS_SUCCEEDED_VALUE = 2;
   /**
    * <pre>
-   * The processor declined; nothing was charged.
+   * The processor declined the charge. Nothing was charged.
    * </pre>
    *
    * <code>PAYMENT_STATUS_FAILED = 3;</code>

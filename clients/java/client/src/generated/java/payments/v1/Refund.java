@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Money of a payment given back.
+ * A refund of a payment.
  * </pre>
  *
  * Protobuf type {@code payments.v1.Refund}
@@ -59,7 +59,7 @@ private static final long serialVersionUID = 0L;
   private long refundId_ = 0L;
   /**
    * <pre>
-   * Identifies the refund. 1 or more, given by the service.
+   * The refund's id, 1 or more. Assigned by the service.
    * </pre>
    *
    * <code>int64 refund_id = 1 [json_name = "refundId"];</code>
@@ -74,7 +74,7 @@ private static final long serialVersionUID = 0L;
   private long paymentId_ = 0L;
   /**
    * <pre>
-   * The payment that it gives back.
+   * The refunded payment.
    * </pre>
    *
    * <code>int64 payment_id = 2 [json_name = "paymentId"];</code>
@@ -89,7 +89,7 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * How much of it.
+   * The refunded amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much of it.
+   * The refunded amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -113,7 +113,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much of it.
+   * The refunded amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -127,7 +127,7 @@ private static final long serialVersionUID = 0L;
   private int status_ = 0;
   /**
    * <pre>
-   * What became of the refund.
+   * The outcome of the refund.
    * </pre>
    *
    * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -138,7 +138,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What became of the refund.
+   * The outcome of the refund.
    * </pre>
    *
    * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -154,7 +154,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, in the caller's words; may be empty.
+   * The reason in the caller's words. May be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -175,7 +175,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, in the caller's words; may be empty.
+   * The reason in the caller's words. May be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -200,7 +200,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp createTime_;
   /**
    * <pre>
-   * When it was made.
+   * When the refund was made.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -212,7 +212,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was made.
+   * When the refund was made.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -224,7 +224,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When it was made.
+   * When the refund was made.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -462,7 +462,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Money of a payment given back.
+   * A refund of a payment.
    * </pre>
    *
    * Protobuf type {@code payments.v1.Refund}
@@ -692,7 +692,7 @@ private static final long serialVersionUID = 0L;
     private long refundId_ ;
     /**
      * <pre>
-     * Identifies the refund. 1 or more, given by the service.
+     * The refund's id, 1 or more. Assigned by the service.
      * </pre>
      *
      * <code>int64 refund_id = 1 [json_name = "refundId"];</code>
@@ -704,7 +704,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the refund. 1 or more, given by the service.
+     * The refund's id, 1 or more. Assigned by the service.
      * </pre>
      *
      * <code>int64 refund_id = 1 [json_name = "refundId"];</code>
@@ -720,7 +720,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identifies the refund. 1 or more, given by the service.
+     * The refund's id, 1 or more. Assigned by the service.
      * </pre>
      *
      * <code>int64 refund_id = 1 [json_name = "refundId"];</code>
@@ -736,7 +736,7 @@ private static final long serialVersionUID = 0L;
     private long paymentId_ ;
     /**
      * <pre>
-     * The payment that it gives back.
+     * The refunded payment.
      * </pre>
      *
      * <code>int64 payment_id = 2 [json_name = "paymentId"];</code>
@@ -748,7 +748,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment that it gives back.
+     * The refunded payment.
      * </pre>
      *
      * <code>int64 payment_id = 2 [json_name = "paymentId"];</code>
@@ -764,7 +764,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment that it gives back.
+     * The refunded payment.
      * </pre>
      *
      * <code>int64 payment_id = 2 [json_name = "paymentId"];</code>
@@ -782,7 +782,7 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -793,7 +793,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -808,7 +808,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -828,7 +828,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -846,7 +846,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -871,7 +871,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -888,7 +888,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -900,7 +900,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -915,7 +915,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much of it.
+     * The refunded amount.
      * </pre>
      *
      * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -937,7 +937,7 @@ private static final long serialVersionUID = 0L;
     private int status_ = 0;
     /**
      * <pre>
-     * What became of the refund.
+     * The outcome of the refund.
      * </pre>
      *
      * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -948,7 +948,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the refund.
+     * The outcome of the refund.
      * </pre>
      *
      * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -963,7 +963,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the refund.
+     * The outcome of the refund.
      * </pre>
      *
      * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -976,7 +976,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the refund.
+     * The outcome of the refund.
      * </pre>
      *
      * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -993,7 +993,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What became of the refund.
+     * The outcome of the refund.
      * </pre>
      *
      * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -1009,7 +1009,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, in the caller's words; may be empty.
+     * The reason in the caller's words. May be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1029,7 +1029,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, in the caller's words; may be empty.
+     * The reason in the caller's words. May be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1050,7 +1050,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, in the caller's words; may be empty.
+     * The reason in the caller's words. May be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1067,7 +1067,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, in the caller's words; may be empty.
+     * The reason in the caller's words. May be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1081,7 +1081,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, in the caller's words; may be empty.
+     * The reason in the caller's words. May be empty.
      * </pre>
      *
      * <code>string reason = 5 [json_name = "reason"];</code>
@@ -1103,7 +1103,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> createTimeBuilder_;
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1114,7 +1114,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1129,7 +1129,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1149,7 +1149,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1167,7 +1167,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1192,7 +1192,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1209,7 +1209,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1221,7 +1221,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -1236,7 +1236,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When it was made.
+     * When the refund was made.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>

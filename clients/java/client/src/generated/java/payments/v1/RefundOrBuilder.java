@@ -12,7 +12,7 @@ public interface RefundOrBuilder extends
 
   /**
    * <pre>
-   * Identifies the refund. 1 or more, given by the service.
+   * The refund's id, 1 or more. Assigned by the service.
    * </pre>
    *
    * <code>int64 refund_id = 1 [json_name = "refundId"];</code>
@@ -22,7 +22,7 @@ public interface RefundOrBuilder extends
 
   /**
    * <pre>
-   * The payment that it gives back.
+   * The refunded payment.
    * </pre>
    *
    * <code>int64 payment_id = 2 [json_name = "paymentId"];</code>
@@ -32,7 +32,7 @@ public interface RefundOrBuilder extends
 
   /**
    * <pre>
-   * How much of it.
+   * The refunded amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -41,7 +41,7 @@ public interface RefundOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * How much of it.
+   * The refunded amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -50,7 +50,7 @@ public interface RefundOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * How much of it.
+   * The refunded amount.
    * </pre>
    *
    * <code>.google.type.Money amount = 3 [json_name = "amount"];</code>
@@ -59,7 +59,7 @@ public interface RefundOrBuilder extends
 
   /**
    * <pre>
-   * What became of the refund.
+   * The outcome of the refund.
    * </pre>
    *
    * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -68,7 +68,7 @@ public interface RefundOrBuilder extends
   int getStatusValue();
   /**
    * <pre>
-   * What became of the refund.
+   * The outcome of the refund.
    * </pre>
    *
    * <code>.payments.v1.RefundStatus status = 4 [json_name = "status"];</code>
@@ -78,7 +78,7 @@ public interface RefundOrBuilder extends
 
   /**
    * <pre>
-   * Why, in the caller's words; may be empty.
+   * The reason in the caller's words. May be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -87,7 +87,7 @@ public interface RefundOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why, in the caller's words; may be empty.
+   * The reason in the caller's words. May be empty.
    * </pre>
    *
    * <code>string reason = 5 [json_name = "reason"];</code>
@@ -98,7 +98,7 @@ public interface RefundOrBuilder extends
 
   /**
    * <pre>
-   * When it was made.
+   * When the refund was made.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -107,7 +107,7 @@ public interface RefundOrBuilder extends
   boolean hasCreateTime();
   /**
    * <pre>
-   * When it was made.
+   * When the refund was made.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>
@@ -116,7 +116,7 @@ public interface RefundOrBuilder extends
   com.google.protobuf.Timestamp getCreateTime();
   /**
    * <pre>
-   * When it was made.
+   * When the refund was made.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp create_time = 6 [json_name = "createTime"];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * Asks for a refund.
+ * The request for Refund.
  * </pre>
  *
  * Protobuf type {@code payments.v1.RefundRequest}
@@ -59,7 +59,7 @@ private static final long serialVersionUID = 0L;
   private long paymentId_ = 0L;
   /**
    * <pre>
-   * The payment to refund. 1 or more.
+   * The payment to refund, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -74,7 +74,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+   * of that.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -86,7 +87,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+   * of that.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -98,7 +100,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+   * of that.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -113,7 +116,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object reason_ = "";
   /**
    * <pre>
-   * Why, for the record: at most 255 characters, without control characters.
+   * A reason to store with the refund: at most 255 characters, no control characters.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -134,7 +137,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Why, for the record: at most 255 characters, without control characters.
+   * A reason to store with the refund: at most 255 characters, no control characters.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -160,8 +163,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-   * `reason`.
+   * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+   * only an unset one) and `reason`.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -173,8 +176,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-   * `reason`.
+   * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+   * only an unset one) and `reason`.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -195,8 +198,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-   * `reason`.
+   * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+   * only an unset one) and `reason`.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -422,7 +425,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Asks for a refund.
+   * The request for Refund.
    * </pre>
    *
    * Protobuf type {@code payments.v1.RefundRequest}
@@ -621,7 +624,7 @@ private static final long serialVersionUID = 0L;
     private long paymentId_ ;
     /**
      * <pre>
-     * The payment to refund. 1 or more.
+     * The payment to refund, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -633,7 +636,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment to refund. 1 or more.
+     * The payment to refund, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -649,7 +652,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment to refund. 1 or more.
+     * The payment to refund, 1 or more.
      * </pre>
      *
      * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -667,7 +670,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -678,7 +682,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -693,7 +698,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -713,7 +719,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -731,7 +738,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -756,7 +764,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -773,7 +782,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -785,7 +795,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -800,7 +811,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+     * of that.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -822,7 +834,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object reason_ = "";
     /**
      * <pre>
-     * Why, for the record: at most 255 characters, without control characters.
+     * A reason to store with the refund: at most 255 characters, no control characters.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -842,7 +854,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for the record: at most 255 characters, without control characters.
+     * A reason to store with the refund: at most 255 characters, no control characters.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -863,7 +875,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for the record: at most 255 characters, without control characters.
+     * A reason to store with the refund: at most 255 characters, no control characters.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -880,7 +892,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for the record: at most 255 characters, without control characters.
+     * A reason to store with the refund: at most 255 characters, no control characters.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -894,7 +906,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Why, for the record: at most 255 characters, without control characters.
+     * A reason to store with the refund: at most 255 characters, no control characters.
      * </pre>
      *
      * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -914,8 +926,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-     * `reason`.
+     * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+     * only an unset one) and `reason`.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -926,8 +938,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-     * `reason`.
+     * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+     * only an unset one) and `reason`.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -947,8 +959,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-     * `reason`.
+     * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+     * only an unset one) and `reason`.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -969,8 +981,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-     * `reason`.
+     * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+     * only an unset one) and `reason`.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -987,8 +999,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-     * `reason`.
+     * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+     * only an unset one) and `reason`.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1002,8 +1014,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-     * `reason`.
+     * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+     * only an unset one) and `reason`.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

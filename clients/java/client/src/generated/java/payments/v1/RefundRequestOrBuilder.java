@@ -12,7 +12,7 @@ public interface RefundRequestOrBuilder extends
 
   /**
    * <pre>
-   * The payment to refund. 1 or more.
+   * The payment to refund, 1 or more.
    * </pre>
    *
    * <code>int64 payment_id = 1 [json_name = "paymentId", (.google.api.field_behavior) = REQUIRED];</code>
@@ -22,7 +22,8 @@ public interface RefundRequestOrBuilder extends
 
   /**
    * <pre>
-   * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+   * of that.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -31,7 +32,8 @@ public interface RefundRequestOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+   * of that.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -40,7 +42,8 @@ public interface RefundRequestOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * How much: more than zero, in the payment's currency, at most what remains of it. Unset means all that remains.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
+   * of that.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -49,7 +52,7 @@ public interface RefundRequestOrBuilder extends
 
   /**
    * <pre>
-   * Why, for the record: at most 255 characters, without control characters.
+   * A reason to store with the refund: at most 255 characters, no control characters.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -58,7 +61,7 @@ public interface RefundRequestOrBuilder extends
   java.lang.String getReason();
   /**
    * <pre>
-   * Why, for the record: at most 255 characters, without control characters.
+   * A reason to store with the refund: at most 255 characters, no control characters.
    * </pre>
    *
    * <code>string reason = 3 [json_name = "reason", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -69,8 +72,8 @@ public interface RefundRequestOrBuilder extends
 
   /**
    * <pre>
-   * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-   * `reason`.
+   * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+   * only an unset one) and `reason`.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -79,8 +82,8 @@ public interface RefundRequestOrBuilder extends
   boolean hasRequestId();
   /**
    * <pre>
-   * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-   * `reason`.
+   * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+   * only an unset one) and `reason`.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -89,8 +92,8 @@ public interface RefundRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Makes the call safe to repeat: as in ChargeRequest. Parameters are `payment_id`, `amount` (unset stays unset) and
-   * `reason`.
+   * An idempotency key, as in ChargeRequest. The compared parameters are `payment_id`, `amount` (an unset amount equals
+   * only an unset one) and `reason`.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The outcome of a refund.
+ * The response of Refund.
  * </pre>
  *
  * Protobuf type {@code payments.v1.RefundResponse}
@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private payments.v1.Refund refund_;
   /**
    * <pre>
-   * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -95,7 +95,7 @@ private static final long serialVersionUID = 0L;
   private payments.v1.Payment payment_;
   /**
    * <pre>
-   * The payment after it, as it is now.
+   * The payment in its current state, after the refund.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -107,7 +107,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment after it, as it is now.
+   * The payment in its current state, after the refund.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment after it, as it is now.
+   * The payment in its current state, after the refund.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -313,7 +313,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The outcome of a refund.
+   * The response of Refund.
    * </pre>
    *
    * Protobuf type {@code payments.v1.RefundResponse}
@@ -495,7 +495,7 @@ private static final long serialVersionUID = 0L;
         payments.v1.Refund, payments.v1.Refund.Builder, payments.v1.RefundOrBuilder> refundBuilder_;
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -506,7 +506,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -521,7 +521,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -541,7 +541,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -559,7 +559,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -584,7 +584,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -601,7 +601,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -613,7 +613,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -628,7 +628,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -652,7 +652,7 @@ private static final long serialVersionUID = 0L;
         payments.v1.Payment, payments.v1.Payment.Builder, payments.v1.PaymentOrBuilder> paymentBuilder_;
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -678,7 +678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -698,7 +698,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -716,7 +716,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -741,7 +741,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -758,7 +758,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -770,7 +770,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -785,7 +785,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment after it, as it is now.
+     * The payment in its current state, after the refund.
      * </pre>
      *
      * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>

@@ -12,7 +12,7 @@ public interface RefundResponseOrBuilder extends
 
   /**
    * <pre>
-   * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -21,7 +21,7 @@ public interface RefundResponseOrBuilder extends
   boolean hasRefund();
   /**
    * <pre>
-   * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -30,7 +30,7 @@ public interface RefundResponseOrBuilder extends
   payments.v1.Refund getRefund();
   /**
    * <pre>
-   * The refund. Unset only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -39,7 +39,7 @@ public interface RefundResponseOrBuilder extends
 
   /**
    * <pre>
-   * The payment after it, as it is now.
+   * The payment in its current state, after the refund.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -48,7 +48,7 @@ public interface RefundResponseOrBuilder extends
   boolean hasPayment();
   /**
    * <pre>
-   * The payment after it, as it is now.
+   * The payment in its current state, after the refund.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>
@@ -57,7 +57,7 @@ public interface RefundResponseOrBuilder extends
   payments.v1.Payment getPayment();
   /**
    * <pre>
-   * The payment after it, as it is now.
+   * The payment in its current state, after the refund.
    * </pre>
    *
    * <code>.payments.v1.Payment payment = 2 [json_name = "payment"];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * How much of a payment was given back.
+ * How much of a payment has been refunded.
  * </pre>
  *
  * Protobuf enum {@code payments.v1.RefundState}
@@ -33,7 +33,7 @@ public enum RefundState
   REFUND_STATE_NONE(1),
   /**
    * <pre>
-   * Some of it.
+   * A part of the amount.
    * </pre>
    *
    * <code>REFUND_STATE_PARTIAL = 2;</code>
@@ -41,7 +41,7 @@ public enum RefundState
   REFUND_STATE_PARTIAL(2),
   /**
    * <pre>
-   * All of it.
+   * The full amount.
    * </pre>
    *
    * <code>REFUND_STATE_FULL = 3;</code>
@@ -77,7 +77,7 @@ public enum RefundState
   public static final int REFUND_STATE_NONE_VALUE = 1;
   /**
    * <pre>
-   * Some of it.
+   * A part of the amount.
    * </pre>
    *
    * <code>REFUND_STATE_PARTIAL = 2;</code>
@@ -85,7 +85,7 @@ public enum RefundState
   public static final int REFUND_STATE_PARTIAL_VALUE = 2;
   /**
    * <pre>
-   * All of it.
+   * The full amount.
    * </pre>
    *
    * <code>REFUND_STATE_FULL = 3;</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * What became of a refund.
+ * The outcome of a refund.
  * </pre>
  *
  * Protobuf enum {@code payments.v1.RefundStatus}
@@ -25,7 +25,7 @@ public enum RefundStatus
   REFUND_STATUS_UNSPECIFIED(0),
   /**
    * <pre>
-   * The processor has not confirmed it yet. It already counts towards `Payment.refunded_amount`.
+   * The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`.
    * </pre>
    *
    * <code>REFUND_STATUS_PENDING = 1;</code>
@@ -33,7 +33,7 @@ public enum RefundStatus
   REFUND_STATUS_PENDING(1),
   /**
    * <pre>
-   * The amount was given back.
+   * The amount was refunded.
    * </pre>
    *
    * <code>REFUND_STATUS_SUCCEEDED = 2;</code>
@@ -41,7 +41,7 @@ public enum RefundStatus
   REFUND_STATUS_SUCCEEDED(2),
   /**
    * <pre>
-   * The processor refused it; nothing was given back.
+   * The processor rejected the refund. Nothing was refunded.
    * </pre>
    *
    * <code>REFUND_STATUS_FAILED = 3;</code>
@@ -69,7 +69,7 @@ public enum RefundStatus
   public static final int REFUND_STATUS_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The processor has not confirmed it yet. It already counts towards `Payment.refunded_amount`.
+   * The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`.
    * </pre>
    *
    * <code>REFUND_STATUS_PENDING = 1;</code>
@@ -77,7 +77,7 @@ public enum RefundStatus
   public static final int REFUND_STATUS_PENDING_VALUE = 1;
   /**
    * <pre>
-   * The amount was given back.
+   * The amount was refunded.
    * </pre>
    *
    * <code>REFUND_STATUS_SUCCEEDED = 2;</code>
@@ -85,7 +85,7 @@ public enum RefundStatus
   public static final int REFUND_STATUS_SUCCEEDED_VALUE = 2;
   /**
    * <pre>
-   * The processor refused it; nothing was given back.
+   * The processor rejected the refund. Nothing was refunded.
    * </pre>
    *
    * <code>REFUND_STATUS_FAILED = 3;</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * What happened next, or that nothing did.
+ * One response of the stream: an event, or only a newer resume token.
  * </pre>
  *
  * Protobuf type {@code payments.v1.WatchPaymentsResponse}
@@ -58,8 +58,8 @@ private static final long serialVersionUID = 0L;
   private payments.v1.PaymentEvent event_;
   /**
    * <pre>
-   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+   * service sends one after every few seconds without an event, so that clients can detect a dead connection.
    * </pre>
    *
    * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -71,8 +71,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+   * service sends one after every few seconds without an event, so that clients can detect a dead connection.
    * </pre>
    *
    * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -84,8 +84,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+   * service sends one after every few seconds without an event, so that clients can detect a dead connection.
    * </pre>
    *
    * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -100,7 +100,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object resumeToken_ = "";
   /**
    * <pre>
-   * Pass it as `resume_token` to go on after this response. Opaque.
+   * An opaque token: pass it as `resume_token` to resume after this response.
    * </pre>
    *
    * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Pass it as `resume_token` to go on after this response. Opaque.
+   * An opaque token: pass it as `resume_token` to resume after this response.
    * </pre>
    *
    * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
@@ -320,7 +320,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What happened next, or that nothing did.
+   * One response of the stream: an event, or only a newer resume token.
    * </pre>
    *
    * Protobuf type {@code payments.v1.WatchPaymentsResponse}
@@ -494,8 +494,8 @@ private static final long serialVersionUID = 0L;
         payments.v1.PaymentEvent, payments.v1.PaymentEvent.Builder, payments.v1.PaymentEventOrBuilder> eventBuilder_;
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -506,8 +506,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -522,8 +522,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -543,8 +543,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -562,8 +562,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -588,8 +588,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -606,8 +606,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -619,8 +619,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -635,8 +635,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-     * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+     * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+     * service sends one after every few seconds without an event, so that clients can detect a dead connection.
      * </pre>
      *
      * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -658,7 +658,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object resumeToken_ = "";
     /**
      * <pre>
-     * Pass it as `resume_token` to go on after this response. Opaque.
+     * An opaque token: pass it as `resume_token` to resume after this response.
      * </pre>
      *
      * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
@@ -678,7 +678,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `resume_token` to go on after this response. Opaque.
+     * An opaque token: pass it as `resume_token` to resume after this response.
      * </pre>
      *
      * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
@@ -699,7 +699,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `resume_token` to go on after this response. Opaque.
+     * An opaque token: pass it as `resume_token` to resume after this response.
      * </pre>
      *
      * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
@@ -716,7 +716,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `resume_token` to go on after this response. Opaque.
+     * An opaque token: pass it as `resume_token` to resume after this response.
      * </pre>
      *
      * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
@@ -730,7 +730,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Pass it as `resume_token` to go on after this response. Opaque.
+     * An opaque token: pass it as `resume_token` to resume after this response.
      * </pre>
      *
      * <code>string resume_token = 2 [json_name = "resumeToken"];</code>

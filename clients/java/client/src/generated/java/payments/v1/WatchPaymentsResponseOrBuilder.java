@@ -12,8 +12,8 @@ public interface WatchPaymentsResponseOrBuilder extends
 
   /**
    * <pre>
-   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+   * service sends one after every few seconds without an event, so that clients can detect a dead connection.
    * </pre>
    *
    * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -22,8 +22,8 @@ public interface WatchPaymentsResponseOrBuilder extends
   boolean hasEvent();
   /**
    * <pre>
-   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+   * service sends one after every few seconds without an event, so that clients can detect a dead connection.
    * </pre>
    *
    * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -32,8 +32,8 @@ public interface WatchPaymentsResponseOrBuilder extends
   payments.v1.PaymentEvent getEvent();
   /**
    * <pre>
-   * What happened. Unset in a response that only brings a newer token: there is one at once, when the stream begins, and
-   * one whenever nothing has happened for some seconds, which also tells that the stream is alive.
+   * The event. Unset in a response that only updates the token. The first response of a stream is one of these, and the
+   * service sends one after every few seconds without an event, so that clients can detect a dead connection.
    * </pre>
    *
    * <code>.payments.v1.PaymentEvent event = 1 [json_name = "event"];</code>
@@ -42,7 +42,7 @@ public interface WatchPaymentsResponseOrBuilder extends
 
   /**
    * <pre>
-   * Pass it as `resume_token` to go on after this response. Opaque.
+   * An opaque token: pass it as `resume_token` to resume after this response.
    * </pre>
    *
    * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
@@ -51,7 +51,7 @@ public interface WatchPaymentsResponseOrBuilder extends
   java.lang.String getResumeToken();
   /**
    * <pre>
-   * Pass it as `resume_token` to go on after this response. Opaque.
+   * An opaque token: pass it as `resume_token` to resume after this response.
    * </pre>
    *
    * <code>string resume_token = 2 [json_name = "resumeToken"];</code>
