@@ -1,4 +1,4 @@
-"""``payments archive``: what is moved, and that callers notice nothing but what ``docs/operations/retention.md`` says."""
+"""Tests of ``payments archive``: what it moves, and that callers notice only what its document says."""
 
 import threading
 import time

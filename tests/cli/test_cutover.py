@@ -1,4 +1,4 @@
-"""``docs/operations/cutover.md``: its commands, run in their order against a database that the replaced service made."""
+"""Run the commands of ``docs/operations/cutover.md`` in order, against a database that the legacy service created."""
 
 import json
 import os

@@ -66,7 +66,11 @@ def reason(error: BaseException) -> str:
 def explain(error: BaseException) -> str:
     """Return the text of an error, and what to do when the database refuses the account."""
     advice = _ADVICE.get(driver_errors.code(error))
-    return reason(error) if advice is None else f"{reason(error).rstrip('.')}. {advice} (docs/operations/database-accounts.md)"
+    return (
+        reason(error)
+        if advice is None
+        else f"{reason(error).rstrip('.')}. {advice} (docs/operations/database-accounts.md)"
+    )
 
 
 def refusal(error: BaseException, settings: DatabaseSettings) -> str | None:

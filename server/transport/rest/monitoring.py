@@ -42,7 +42,5 @@ def metrics_endpoint() -> Endpoint:
 
 
 def monitoring_app(monitor: HealthMonitor) -> ASGIApp:
-    """Return the application of the port of their own: GET and HEAD of three paths, and nothing else."""
-    endpoints = [*health_endpoints(monitor), metrics_endpoint()]
-    heads = [Endpoint("HEAD", endpoint.path, endpoint.answer) for endpoint in endpoints]
-    return HttpRouter([*endpoints, *heads], redirects_slashes=False)
+    """Return the application of the monitoring port, which serves these three paths and nothing else."""
+    return HttpRouter([*health_endpoints(monitor), metrics_endpoint()], redirects_slashes=False)

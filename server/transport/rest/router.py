@@ -66,13 +66,16 @@ class HttpRouter:
         await response(scope, receive, send)
 
     def find(self, verb: str, scope: Scope) -> tuple[Endpoint, Mapping[tuple[str, ...], str]] | None:
-        """Return the endpoint for a verb and the path of a request, and the values of the path's variables."""
+        """Return the endpoint for a verb and the path of a request, and the values of the path's variables.
+
+        HEAD finds the endpoint of GET (RFC 9110, section 9.3.2); the HTTP server omits the body of the response.
+        """
+        verb = "GET" if verb == "HEAD" else verb
         path: str = scope["path"]
         if plain := self._plain.get((verb, path)):
             return plain, {}
         if self._is_transcoded(scope):
             path = _encoded_path(scope)
-            verb = "GET" if verb == "HEAD" else verb
         for endpoint, template in self._others:
             if endpoint.verb == verb and (variables := template.match(path)) is not None:
                 return endpoint, variables
@@ -109,7 +112,8 @@ class HttpRouter:
         return response
 
     def _verbs(self, path: str) -> list[str]:
-        return sorted({endpoint.verb for endpoint, template in self.routes if template.match(path) is not None})
+        verbs = {endpoint.verb for endpoint, template in self.routes if template.match(path) is not None}
+        return sorted(verbs | {"HEAD"} if "GET" in verbs else verbs)
 
     def _is_transcoded(self, scope: Scope) -> bool:
         return _root(scope["path"]) in self._transcoded_roots

@@ -27,7 +27,7 @@ _LAST_EVENT_ID = b"last-event-id"
 
 
 def _wants_events(request: Request) -> bool:
-    """Tell whether the client accepts server-sent events."""
+    """Return whether the client accepts server-sent events."""
     accepted = ",".join(headers(request.scope, b"accept"))
     return any(part.partition(";")[0].strip(" \t").lower() == _EVENTS for part in accepted.split(","))
 
@@ -52,6 +52,11 @@ async def stream_response(
     """
     write, media_type = (_event, _EVENTS) if _wants_events(request) else (_line, LINES)
     first = await anext(responses, None)
+    # No proxy may buffer the stream, because each part is useful as soon as it arrives.
+    stream_headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if request.method == "HEAD":
+        await responses.aclose()  # because a stream that nobody reads would never end
+        return Response(headers=stream_headers, media_type=media_type)
 
     async def parts() -> AsyncGenerator[bytes, None]:
         async with aclosing(responses):
@@ -65,8 +70,7 @@ async def stream_response(
             except CallFailed as failed:
                 yield write("error", failed.failure.status, "")
 
-    # Each part is of use when it comes, so that no proxy may wait for more.
-    return _Stream(parts(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type=media_type)
+    return _Stream(parts(), headers=stream_headers, media_type=media_type)
 
 
 class _Stream(StreamingResponse):

@@ -50,6 +50,33 @@ def test_the_replaced_services_examples_work_as_printed(rest: httpx.Client) -> N
     assert {item["method"] for item in listed.json()["items"]} <= {"UPI"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/docs", "/redoc", "/docs/assets/swagger-ui.css", "/openapi.json", "/healthz", "/readyz", "/metrics"),
+        *("/v1/payments?per_page=1", "/v1/payments?per_page=x", "/v1/payments/", "/nothing"),
+        *("/v2/payments?page_size=1", "/v2/payments/999999999", "/v2/payments:watch?resume_token=x", "/v2/nothing"),
+    ],
+)
+def test_head_returns_the_status_and_headers_of_get_and_no_body(rest: httpx.Client, path: str) -> None:
+    head, get = rest.head(path), rest.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    for headers in (head.headers, get.headers):
+        for differs_by_call in ("x-request-id", "date", "content-length"):
+            headers.pop(differs_by_call, None)
+    assert head.headers == get.headers
+
+
+def test_head_of_a_stream_does_not_start_it(rest: httpx.Client) -> None:
+    head = rest.head("/v2/payments:watch", headers={"Accept": "text/event-stream"})
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"].startswith("text/event-stream")
+
+
+def test_the_root_leads_to_the_documentation(rest: httpx.Client) -> None:
+    assert rest.get("/", follow_redirects=True).url.path == "/docs"
+
+
 def test_health_tells_of_the_process_and_readiness_of_the_database(rest: httpx.Client) -> None:
     for path in ("/healthz", "/readyz"):
         assert (rest.get(path).status_code, rest.get(path).json()) == (200, {"status": "ok"})

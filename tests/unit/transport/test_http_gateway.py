@@ -219,7 +219,7 @@ def test_every_verb_reaches_its_rpc(http: httpx.Client) -> None:
 def test_another_verb_is_405_and_tells_which_there_are(http: httpx.Client) -> None:
     response = http.post("/lib/books/7", json={})
     assert response.status_code == 405
-    assert response.headers["allow"] == "CHECK, DELETE, GET"
+    assert response.headers["allow"] == "CHECK, DELETE, GET, HEAD"
     assert response.json()["code"] == 12
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from server.transport.headers import header
 from server.transport.rest.replies import JSON
@@ -118,7 +118,7 @@ class _Content:
 
 
 def docs_endpoints() -> list[Endpoint]:
-    """Return ``/openapi.json``, ``/docs`` and ``/redoc``, and the assets that these pages load.
+    """Return ``/openapi.json``, ``/docs`` and ``/redoc``, the assets that these pages load, and ``/``, which redirects.
 
     Raises:
         FileNotFoundError: the package lacks an asset.
@@ -131,7 +131,12 @@ def docs_endpoints() -> list[Endpoint]:
         **{f"/docs/assets/{name}": functools.partial(_script, code) for name, code in start.items()},
         **{f"/docs/assets/{name}": functools.partial(_file, _path(*file)) for name, file in _FILES.items()},
     }
-    return [Endpoint("GET", path, _answer(functools.cache(make))) for path, make in contents.items()]
+    pages = [Endpoint("GET", path, _answer(functools.cache(make))) for path, make in contents.items()]
+    return [Endpoint("GET", "/", _redirect_to_docs), *pages]
+
+
+async def _redirect_to_docs(_request: Request) -> Response:
+    return RedirectResponse("docs")
 
 
 def _answer(make: Callable[[], _Content]) -> Answer:

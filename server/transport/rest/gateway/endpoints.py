@@ -22,7 +22,7 @@ from server.transport.rest.gateway.requests import read_message
 from server.transport.rest.gateway.rules import HttpRule, http_rules
 from server.transport.rest.replies import JSON, error_response, message_text, replay_headers
 from server.transport.rest.router import Answer, Endpoint
-from server.transport.rest.streams import LINES, fill_last_event_id, stream_response
+from server.transport.rest.streams import fill_last_event_id, stream_response
 
 
 class HttpGateway:
@@ -65,8 +65,6 @@ class HttpGateway:
         return Response(text, headers=replay_headers(call), media_type=JSON)
 
     async def _stream(self, rule: HttpRule, handler: Any, request: Request) -> Response:  # noqa: ANN401 - of any RPC
-        if request.method == "HEAD":
-            return Response(media_type=LINES)  # a stream of which nobody reads a part would never end
         call = call_of(request)
 
         async def responses() -> AsyncGenerator[Message, None]:

@@ -20,7 +20,7 @@ WHOLE_BODY = "*"
 _SEGMENT = r"(?:\*\*?|[^/{}*:]+)"
 _FIELD_PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 _VARIABLE = rf"\{{({_FIELD_PATH})(?:=({_SEGMENT}(?:/{_SEGMENT})*))?\}}"
-_TEMPLATE = re.compile(rf"(?P<path>(?:/(?:{_SEGMENT}|{_VARIABLE}))+)(?P<verb>:[^/{{}}*:]+)?")
+_TEMPLATE = re.compile(rf"(?P<path>/|(?:/(?:{_SEGMENT}|{_VARIABLE}))+)(?P<verb>:[^/{{}}*:]+)?")
 _PART = re.compile(rf"{_VARIABLE}|{_SEGMENT}")
 _ENCODED_SLASH = re.compile("%(?=2[Ff])")
 
@@ -66,7 +66,7 @@ class PathTemplate:
             tuple(tuple(variable.split(".")) for variable, _ in parts if variable),
             (0 if verb else 1, *(["*", "**"].index(one) + 1 if one in _WILDCARDS else 0 for one in segments)),
             tuple("/" in pattern or pattern == "**" for variable, pattern in parts if variable),
-            re.compile("".join(f"/{_expression(*part)}" for part in parts) + re.escape(verb)),
+            re.compile(("".join(f"/{_expression(*part)}" for part in parts) or "/") + re.escape(verb)),
         )
 
     def match(self, path: str) -> dict[tuple[str, ...], str] | None:
