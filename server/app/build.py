@@ -127,8 +127,8 @@ def build(
     monitor = HealthMonitor(database.ping, health_service)
     trace = traced_endpoint if is_traced else untraced_endpoint
     app = http_app(settings, [(SERVICE, servicer)], payments, currencies, calls, monitor, worker_thread, trace=trace)
-    metrics.watch_health(lambda: monitor.is_serving)
-    metrics.expect_errors([method.name for method in SERVICE.methods], REASONS)
+    metrics.track_health(lambda: monitor.is_serving)
+    metrics.initialize_call_errors([method.name for method in SERVICE.methods], REASONS)
     return Application(
         settings=settings,
         tls=tls,

@@ -44,7 +44,7 @@ class EventFeed:
         self._news = asyncio.Event()
         self._poke = asyncio.Event()
         self._closed = False
-        metrics.watch_watches(lambda: limit.open_streams)
+        metrics.track_watches(lambda: limit.open_streams)
 
     async def poll(self) -> bool:
         """Read new events if anyone consumes them, and return whether there may be more right away.

@@ -40,10 +40,10 @@ class ImmediateFlow:
     async def finish_refund(self, stored: RefundOutcome, _deadline: Deadline) -> RefundOutcome:
         """Count a refund."""
         if stored.is_new:
-            metrics.refunded(is_full=stored.payment.is_refunded)()
+            metrics.count_refund(is_full=stored.payment.is_refunded)
         return stored
 
 
 def _count(stored: ChargeOutcome) -> None:
     if not stored.replayed:
-        metrics.charged(stored.payment.method, stored.payment.status)()
+        metrics.count_charge(stored.payment.method, stored.payment.status)

@@ -45,7 +45,7 @@ class Reconciler:
             StoreUnavailable: the database cannot be reached.
         """
         counts, oldest_seconds = await self._store.pending()
-        metrics.pending(_KINDS | counts, oldest_seconds)
+        metrics.set_pending(_KINDS | counts, oldest_seconds)
         if not counts or not self._processor.may_be_asked:
             return 0
         requests = await self._store.claim(_CLAIMED_AT_ONCE if self._processor.is_answering else 1)

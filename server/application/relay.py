@@ -47,7 +47,7 @@ class Relay:
         # Every row here is committed, with all that it builds on, and in order. So it does not matter when another
         # relay takes some of the rows first.
         waiting = await self._outbox.head(_MAX_ROWS)
-        metrics.event_lag(waiting[0].age_seconds if waiting else 0.0)
+        metrics.set_event_lag(waiting[0].age_seconds if waiting else 0.0)
         if not waiting:
             return 0, False
         outbox_ids = _first_ids(waiting)
@@ -55,7 +55,7 @@ class Relay:
         if not events:
             return 0, False  # another relay is at work
         for kind, count in events.items():
-            metrics.events_relayed(kind, count)
+            metrics.count_relayed_events(kind, count)
         return len(outbox_ids), len(outbox_ids) < len(waiting) or len(waiting) == _MAX_ROWS
 
 

@@ -238,21 +238,21 @@ class TwoPhaseFlow:
     async def _settle_charge(self, payment: Payment, outcome: Outcome, by: str) -> Payment:
         settled, is_new = await self._store.settle_charge(payment, outcome, self._now())
         if is_new:
-            metrics.charged(settled.method, settled.status)()
+            metrics.count_charge(settled.method, settled.status)
         _report("charge", by, outcome, settled.status, is_new=is_new, payment_id=payment.payment_id)
         return settled
 
     async def _settle_refund(self, refund: Refund, outcome: Outcome, by: str) -> tuple[Refund, Payment]:
         settled, payment, is_new = await self._store.settle_refund(refund, outcome, self._now())
         if is_new and settled.status is Status.SUCCEEDED:
-            metrics.refunded(is_full=payment.is_refunded)()
+            metrics.count_refund(is_full=payment.is_refunded)
         _report("refund", by, outcome, settled.status, is_new=is_new, refund_id=refund.refund_id)
         return settled, payment
 
 
 def _report(kind: str, by: str, outcome: Outcome, status: Status, *, is_new: bool, **named: int) -> None:
     if is_new:
-        metrics.settled(kind, by, status.name)()
+        metrics.count_settlement(kind, by, status.name)
     elif status is not outcome.status:
         # The stored outcome and the processor's differ on whether money moved: people must look.
         _log.error("processor_disagrees", kind=kind, kept=status.name, told=outcome.status.name, **named)

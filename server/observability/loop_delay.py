@@ -11,4 +11,4 @@ async def watch_loop_delay(interval_seconds: float) -> None:
     while True:
         due_seconds = loop.time() + interval_seconds
         await asyncio.sleep(interval_seconds)
-        metrics.loop_delayed(max(0.0, loop.time() - due_seconds))
+        metrics.observe_loop_delay(max(0.0, loop.time() - due_seconds))

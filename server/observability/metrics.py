@@ -1,7 +1,8 @@
-"""What is counted and timed, for Prometheus: every name, and what it means.
+"""The Prometheus metrics of the service: their names and help texts, and a function to record each.
 
-Names and units follow Prometheus' conventions (prometheus.io/docs/practices/naming). What changes with each call is
-counted where it happens; what is so at a moment, such as how many calls wait, is looked at when somebody asks.
+Names and units follow Prometheus' conventions (prometheus.io/docs/practices/naming). Counters and histograms are
+updated where the event happens. Gauges of the current state, such as queue lengths, are read at each scrape: the
+``track_...`` functions register where to read them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from server.domain.payment import PaymentMethod, Status
 
 REGISTRY = CollectorRegistry()
-"""All metrics of the service, with those of its process (memory, processor time, open files)."""
+"""All metrics of the service and of its process (memory, CPU time, open files)."""
 
 ProcessCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
@@ -25,63 +26,65 @@ _ITEMS = (1, 2, 4, 8, 16, 32, 64)
 
 _calls = Histogram(
     "payments_call_duration_seconds",
-    "Calls that have ended, over gRPC and REST: how long each took.",
+    "Duration of completed calls, over gRPC and REST.",
     ["rpc", "code"],
     buckets=_SECONDS,
     registry=REGISTRY,
 )
 _call_errors = Counter(
     "payments_call_errors",
-    "Calls that ended in an error that the service told them of, by its reason (ErrorInfo).",
+    "Calls that the service answered with an error, by the reason in its ErrorInfo.",
     ["rpc", "reason"],
     registry=REGISTRY,
 )
-_calls_in_progress = Gauge("payments_calls_in_progress", "Calls that are being answered.", registry=REGISTRY)
+_calls_in_progress = Gauge("payments_calls_in_progress", "Calls in progress.", registry=REGISTRY)
 _calls_limit = Gauge(
-    "payments_calls_limit", "Calls that are let in at the same time now; more are refused.", registry=REGISTRY
+    "payments_calls_limit",
+    "Current limit of concurrent calls; admission control rejects calls above it.",
+    registry=REGISTRY,
 )
-_calls_refused = Counter(
-    "payments_calls_refused", "Calls refused unseen, as many as are let in being in progress.", registry=REGISTRY
+_rejected_calls = Counter(
+    "payments_calls_refused", "Calls rejected by admission control before any work was done.", registry=REGISTRY
 )
-_failed_authentications_limited = Counter(
+_limited_authentications = Counter(
     "payments_failed_authentications_limited",
-    "Calls without valid credentials that were answered RATE_LIMITED, after too many others from their address.",
+    "Calls without valid credentials that were rejected as RATE_LIMITED, after too many others from their address.",
     registry=REGISTRY,
 )
 _grpc_streams = Gauge(
-    "payments_grpc_streams", "Streams of gRPC's own services that are open, by kind.", ["kind"], registry=REGISTRY
+    "payments_grpc_streams", "Open streams of gRPC's own services, by kind.", ["kind"], registry=REGISTRY
 )
-_grpc_streams_refused = Counter(
+_rejected_grpc_streams = Counter(
     "payments_grpc_streams_refused",
-    "Streams of gRPC's own services that were refused, because as many were open as may be.",
+    "Streams of gRPC's own services that were rejected because too many were open, by kind.",
     ["kind"],
     registry=REGISTRY,
 )
-_serving = Gauge("payments_serving", "1 while health says SERVING, else 0.", registry=REGISTRY)
+_serving = Gauge("payments_serving", "1 while the health service reports SERVING, otherwise 0.", registry=REGISTRY)
 
 _loop_delay = Histogram(
     "payments_event_loop_delay_seconds",
-    "By how much the event loop was late, measured again and again: so long all callers waited for one.",
+    "How late the event loop ran a periodic timer; every call waits that long.",
     buckets=_SECONDS,
     registry=REGISTRY,
 )
 
-_payments = Counter(
+_charges = Counter(
     "payments_charges",
-    "Payments made, by their method and what became of them; a charge that is repeated is not counted again.",
+    "Charges with an outcome, by method and status; a replay is not counted again.",
     ["method", "status"],
     registry=REGISTRY,
 )
 _refunds = Counter(
     "payments_refunds",
-    "Refunds made; full when nothing of the payment is left, else partial.",
+    "Refunds that succeeded: full if nothing of the payment is left, otherwise partial.",
     ["kind"],
     registry=REGISTRY,
 )
 
-_processor = Histogram(
+_processor_requests = Histogram(
     "payments_processor_duration_seconds",
-    "Requests to the remote processor that have ended: how long each took.",
+    "Duration of completed requests to the remote processor.",
     ["operation", "outcome"],
     buckets=_SECONDS,
     registry=REGISTRY,
@@ -90,237 +93,235 @@ PROCESSOR_PROBLEMS = ("refused", "wrong_answer", "never_did")
 
 _processor_problems = Counter(
     "payments_processor_problems",
-    "Answers of the remote processor that an operator should look at: refusals that are no decline, answers that do "
-    "not match the request, and requests that it never carried out.",
+    "Problems with the remote processor that need an operator: requests that it rejected rather than declined, "
+    "responses that do not match the request, and requests that it never carried out.",
     ["problem"],
     registry=REGISTRY,
 )
 _breaker = Gauge(
     "payments_processor_breaker_open",
-    "1 while the remote processor is left alone because it does not answer, else 0.",
+    "1 while the circuit breaker keeps requests from the remote processor, otherwise 0.",
     registry=REGISTRY,
 )
-_settled = Counter(
+_settlements = Counter(
     "payments_settled",
-    "Charges and refunds whose outcome the remote processor told: to the call itself, or to the janitor.",
+    "Charges and refunds settled with the outcome from the remote processor, by the call or by the reconciler "
+    "(janitor).",
     ["kind", "by", "outcome"],
     registry=REGISTRY,
 )
 _pending = Gauge(
     "payments_pending",
-    "Charges and refunds that the remote processor has not told the outcome of.",
+    "Charges and refunds without an outcome from the remote processor.",
     ["kind"],
     registry=REGISTRY,
 )
 _pending_oldest = Gauge(
     "payments_pending_oldest_seconds",
-    "How long ago the oldest of those was made; 0 when there is none.",
+    "Age of the oldest pending charge or refund; 0 if there is none.",
     registry=REGISTRY,
 )
 
-_connections = Gauge(
-    "payments_database_connections", "Connections to the database, by what they do.", ["state"], registry=REGISTRY
-)
-_connections_at_most = Gauge(
-    "payments_database_connections_max", "Connections to the database that there may be.", registry=REGISTRY
+_connections = Gauge("payments_database_connections", "Database connections, by state.", ["state"], registry=REGISTRY)
+_max_connections = Gauge(
+    "payments_database_connections_max", "Maximum number of database connections in the pool.", registry=REGISTRY
 )
 _connection_waits = Histogram(
     "payments_database_connection_wait_seconds",
-    "Work that found all connections in use: how long it waited for one.",
+    "Time spent waiting for a database connection when all were in use.",
     buckets=_SECONDS,
     registry=REGISTRY,
 )
 _database_errors = Counter(
     "payments_database_errors",
-    "Errors of the database, by kind; what is tried again and then succeeds is counted too.",
+    "Database errors, by kind, including those whose retry succeeded.",
     ["kind"],
     registry=REGISTRY,
 )
-_group_items = Histogram(
+_batch_sizes = Histogram(
     "payments_group_items",
-    "Statements that serve many calls: how many each served.",
+    "Number of calls served by a batch, by kind of batch.",
     ["group"],
     buckets=_ITEMS,
     registry=REGISTRY,
 )
-_group_waiting = Gauge(
-    "payments_group_waiting", "Calls that wait for the next such statement.", ["group"], registry=REGISTRY
-)
+_batch_queues = Gauge("payments_group_waiting", "Calls waiting for the next batch.", ["group"], registry=REGISTRY)
 
 _events = Counter(
     "payments_events_relayed",
-    "Events that this replica gave their place in the stream, by what happened.",
+    "Events that this replica moved from the outbox into the event stream, by kind.",
     ["kind"],
     registry=REGISTRY,
 )
 _event_lag = Gauge(
     "payments_event_lag_seconds",
-    "How long the oldest change that has no place in the stream had waited when this replica last looked.",
+    "Age of the oldest change in the outbox when this replica last looked; 0 if there was none.",
     registry=REGISTRY,
 )
-_watches = Gauge("payments_watches", "Streams of events that are open.", registry=REGISTRY)
+_watches = Gauge("payments_watches", "Open event streams.", registry=REGISTRY)
 
 
-_spans = Counter(
-    "payments_spans", "Spans of traces, by what became of them: sent or lost.", ["outcome"], registry=REGISTRY
-)
+_spans = Counter("payments_spans", "Trace spans, by whether they were sent or lost.", ["outcome"], registry=REGISTRY)
+
+# Cached, because ``labels`` takes several times as long as the update.
+_calls_with = cache(_calls.labels)
+_call_errors_with = cache(_call_errors.labels)
+_batch_sizes_with = cache(_batch_sizes.labels)
 
 
-@cache
-def call_ended(rpc: str, code: str) -> Callable[[float], None]:
-    """Return what counts a call of ``rpc`` that ended with ``code``, given how long it took in seconds."""
-    return _calls.labels(rpc, code).observe
+def observe_call(rpc: str, code: str, seconds: float) -> None:
+    """Record the duration of a call of ``rpc`` that ended with ``code``."""
+    _calls_with(rpc, code).observe(seconds)
 
 
-@cache
-def call_failed(rpc: str, reason: str) -> Callable[[], None]:
-    """Return what counts a call of ``rpc`` that ended in an error of this ``reason``."""
-    return _call_errors.labels(rpc, reason).inc
+def count_call_error(rpc: str, reason: str) -> None:
+    """Count a call of ``rpc`` that was answered with an error of this ``reason``."""
+    _call_errors_with(rpc, reason).inc()
 
 
-def expect_errors(rpcs: Iterable[str], reasons: Iterable[str]) -> None:
-    """Show every error that calls can end in, though none did yet: else Prometheus would miss the first of each."""
+def initialize_call_errors(rpcs: Iterable[str], reasons: Iterable[str]) -> None:
+    """Export a zero for every error that calls can end with; otherwise Prometheus would miss the first of each."""
     for rpc, reason in product(rpcs, reasons):
-        call_failed(rpc, reason)
+        _call_errors.labels(rpc, reason)
+
+
+def count_charge(method: PaymentMethod, status: Status) -> None:
+    """Count a charge that has its outcome."""
+    _charges_with(method, status).inc()
 
 
 @cache
-def charged(method: PaymentMethod, status: Status) -> Callable[[], None]:
-    """Return what counts a payment that was made."""
-    return _payments.labels(method.name, status.name).inc
+def _charges_with(method: PaymentMethod, status: Status) -> Counter:
+    return _charges.labels(method.name, status.name)
 
 
-@cache
-def refunded(*, is_full: bool) -> Callable[[], None]:
-    """Return what counts a refund that was made."""
-    return _refunds.labels("full" if is_full else "partial").inc
+def count_refund(*, is_full: bool) -> None:
+    """Count a refund that succeeded."""
+    _refunds.labels("full" if is_full else "partial").inc()
 
 
-@cache
-def processor_asked(operation: str, outcome: str) -> Callable[[float], None]:
-    """Return what counts a request to the remote processor, given how long it took in seconds."""
-    return _processor.labels(operation, outcome).observe
+def observe_processor_request(operation: str, outcome: str, seconds: float) -> None:
+    """Record the duration of a request to the remote processor."""
+    _processor_requests.labels(operation, outcome).observe(seconds)
 
 
 def count_processor_problem(problem: str) -> None:
-    """Count an answer that an operator should look at: see ``PROCESSOR_PROBLEMS``."""
+    """Count one of the ``PROCESSOR_PROBLEMS``."""
     _processor_problems.labels(problem).inc()
 
 
-@cache
-def settled(kind: str, by: str, outcome: str) -> Callable[[], None]:
-    """Return what counts a charge or a refund that came to its outcome."""
-    return _settled.labels(kind, by, outcome).inc
+def count_settlement(kind: str, by: str, outcome: str) -> None:
+    """Count a charge or a refund whose outcome was stored."""
+    _settlements.labels(kind, by, outcome).inc()
 
 
-def pending(counts: Mapping[str, int], oldest_seconds: float) -> None:
-    """Tell how many charges and refunds have no outcome, by kind, and how old the oldest is."""
+def set_pending(counts: Mapping[str, int], oldest_seconds: float) -> None:
+    """Set the number of pending charges and refunds, by kind, and the age of the oldest."""
     for kind, count in counts.items():
         _pending.labels(kind).set(count)
     _pending_oldest.set(oldest_seconds)
 
 
-def watch_breaker(is_open: Callable[[], bool]) -> None:
-    """Ask ``is_open`` whether the remote processor is left alone."""
+def track_breaker(is_open: Callable[[], bool]) -> None:
+    """Read from ``is_open`` whether the processor's circuit breaker is open."""
     _breaker.set_function(is_open)
 
 
-@cache
-def group_worked(group: str) -> Callable[[int], None]:
-    """Return what counts a statement that served as many calls."""
-    return _group_items.labels(group).observe
+def observe_batch_size(batch: str, size: int) -> None:
+    """Record how many calls a batch serves."""
+    _batch_sizes_with(batch).observe(size)
 
 
-def spans_exported(count: int, *, were_sent: bool) -> None:
-    """Count spans that were sent, or could not be."""
+def count_spans(count: int, *, were_sent: bool) -> None:
+    """Count spans that were sent, or that could not be."""
     _spans.labels("sent" if were_sent else "lost").inc(count)
 
 
-def waited_for_connection(seconds: float) -> None:
-    """Count work that waited for a connection."""
+def observe_connection_wait(seconds: float) -> None:
+    """Record how long work waited for a database connection."""
     _connection_waits.observe(seconds)
 
 
-def database_failed(kind: str) -> None:
-    """Count an error of the database."""
+def count_database_error(kind: str) -> None:
+    """Count a database error."""
     _database_errors.labels(kind).inc()
 
 
-def events_relayed(kind: str, count: int) -> None:
-    """Count events of a kind that were given their place in the stream."""
-    _events.labels(kind).inc(count)
-
-
-def event_lag(seconds: float) -> None:
-    """Keep how long the oldest change that has no place in the stream has waited."""
-    _event_lag.set(seconds)
-
-
-def watch_watches(are_open: Callable[[], int]) -> None:
-    """Ask how many streams of events are open."""
-    _watches.set_function(are_open)
-
-
-def expect_database_errors(kinds: Iterable[str]) -> None:
-    """Show every kind of error that the database can have: see ``expect_errors``."""
+def initialize_database_errors(kinds: Iterable[str]) -> None:
+    """Export a zero for every kind of database error: see ``initialize_call_errors``."""
     for kind in kinds:
         _database_errors.labels(kind)
 
 
-def loop_delayed(seconds: float) -> None:
-    """Count by how much the event loop was late."""
+def count_relayed_events(kind: str, count: int) -> None:
+    """Count events of a kind that were moved into the event stream."""
+    _events.labels(kind).inc(count)
+
+
+def set_event_lag(seconds: float) -> None:
+    """Set the age of the oldest change in the outbox."""
+    _event_lag.set(seconds)
+
+
+def track_watches(open_streams: Callable[[], int]) -> None:
+    """Read the number of open event streams from ``open_streams``."""
+    _watches.set_function(open_streams)
+
+
+def observe_loop_delay(seconds: float) -> None:
+    """Record by how much the event loop was late."""
     _loop_delay.observe(seconds)
 
 
-def call_refused() -> None:
-    """Count a call that was refused unseen."""
-    _calls_refused.inc()
+def count_rejected_call() -> None:
+    """Count a call that admission control rejected."""
+    _rejected_calls.inc()
 
 
-def failed_authentication_limited() -> None:
-    """Count a call without valid credentials that was one too many from its address."""
-    _failed_authentications_limited.inc()
+def count_limited_authentication() -> None:
+    """Count a call without valid credentials that was rejected because of too many others from its address."""
+    _limited_authentications.inc()
 
 
-def watch_grpc_streams(kind: str, are_open: Callable[[], int]) -> None:
-    """Ask how many streams of a kind are open, and show that none was refused yet."""
-    _grpc_streams.labels(kind).set_function(are_open)
-    _grpc_streams_refused.labels(kind)
+def track_grpc_streams(kind: str, open_streams: Callable[[], int]) -> None:
+    """Read the number of open streams of a kind from ``open_streams``, and export a zero for those rejected."""
+    _grpc_streams.labels(kind).set_function(open_streams)
+    _rejected_grpc_streams.labels(kind)
 
 
-def grpc_stream_refused(kind: str) -> None:
-    """Count a stream of a kind that was refused."""
-    _grpc_streams_refused.labels(kind).inc()
+def count_rejected_grpc_stream(kind: str) -> None:
+    """Count a stream of a kind that was rejected."""
+    _rejected_grpc_streams.labels(kind).inc()
 
 
-def watch_calls(in_progress: Callable[[], int], limit: Callable[[], int]) -> None:
-    """Ask how many calls are being answered, and how many are let in."""
+def track_calls(in_progress: Callable[[], int], limit: Callable[[], int]) -> None:
+    """Read the number of calls in progress, and the limit of them, from these functions."""
     _calls_in_progress.set_function(in_progress)
     _calls_limit.set_function(limit)
 
 
-def watch_health(is_serving: Callable[[], bool]) -> None:
-    """Ask ``is_serving`` what health says."""
+def track_health(is_serving: Callable[[], bool]) -> None:
+    """Read from ``is_serving`` whether the health service reports SERVING."""
     _serving.set_function(is_serving)
 
 
-def watch_connections(in_use: Callable[[], int], idle: Callable[[], int], at_most: int) -> None:
-    """Ask how many connections to the database are in use, and how many are not, of ``at_most``."""
+def track_connections(in_use: Callable[[], int], idle: Callable[[], int], maximum: int) -> None:
+    """Read the numbers of database connections in use and idle from these functions; there may be ``maximum``."""
     _connections.labels("in_use").set_function(in_use)
     _connections.labels("idle").set_function(idle)
-    _connections_at_most.set(at_most)
+    _max_connections.set(maximum)
 
 
-def watch_group(group: str, waiting: Callable[[], int]) -> None:
-    """Ask how many calls wait for the next statement of a group."""
-    _group_waiting.labels(group).set_function(waiting)
+def track_batch_queue(batch: str, length: Callable[[], int]) -> None:
+    """Read how many calls wait for the next batch from ``length``."""
+    _batch_queues.labels(batch).set_function(length)
 
 
 for were_sent in (False, True):
-    spans_exported(0, were_sent=were_sent)
-for is_full in (False, True):
-    refunded(is_full=is_full)
+    count_spans(0, were_sent=were_sent)
+for kind in ("full", "partial"):
+    _refunds.labels(kind)
 for method, status in product(set(PaymentMethod) - {PaymentMethod.OTHER}, (Status.SUCCEEDED, Status.FAILED)):
-    charged(method, status)
+    _charges_with(method, status)
 for problem in PROCESSOR_PROBLEMS:
     _processor_problems.labels(problem)

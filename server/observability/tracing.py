@@ -95,7 +95,7 @@ class _CountingExporter(OTLPSpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = super().export(spans)
-        metrics.spans_exported(len(spans), were_sent=result is SpanExportResult.SUCCESS)
+        metrics.count_spans(len(spans), were_sent=result is SpanExportResult.SUCCESS)
         return result
 
 

@@ -29,7 +29,7 @@ class Breaker:
         self._seconds = seconds
         self._next_trial_seconds = 0.0
         self._state = pybreaker.CircuitBreaker(fail_max=failures, throw_new_error_on_trip=False)
-        metrics.watch_breaker(lambda: self.is_open)
+        metrics.track_breaker(lambda: self.is_open)
 
     @property
     def is_open(self) -> bool:

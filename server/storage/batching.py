@@ -94,8 +94,8 @@ class Batcher(Generic[Item, Outcome]):
         self._limits = limits
         self._queue: deque[_Request[Item, Outcome]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._count = metrics.group_worked(name)
-        metrics.watch_group(name, lambda: len(self._queue))
+        self._name = name
+        metrics.track_batch_queue(name, lambda: len(self._queue))
 
     async def add(self, item: Item, deadline: Deadline) -> Outcome:
         """Add an item to the next batch, and return its outcome: see ``Batches``."""
@@ -141,7 +141,7 @@ class Batcher(Generic[Item, Outcome]):
             batch += (request for request in self._take(self._limits.max_items) if request.is_wanted())
         if not batch:
             return ()
-        self._count(len(batch))
+        metrics.observe_batch_size(self._name, len(batch))
         return await self._work(session, [request.item for request in batch])
 
     def _take(self, at_most: int) -> list[_Request[Item, Outcome]]:

@@ -9,6 +9,6 @@ def _count_nothing(*_arguments: object) -> None:
 
 
 if __name__ == "__main__":
-    for name in ("call_ended", "charged", "group_worked"):
-        setattr(metrics, name, lambda *_labels: _count_nothing)
+    for name in ("observe_call", "count_charge", "observe_batch_size"):
+        setattr(metrics, name, _count_nothing)
     main()

@@ -155,7 +155,7 @@ class StripeApi:
             self._breaker.not_answered()
             raise _AskAgain(f"{request.operation}: {error.kind}") from error
         finally:
-            metrics.processor_asked(request.operation, outcome)(time.perf_counter() - started_seconds)
+            metrics.observe_processor_request(request.operation, outcome, time.perf_counter() - started_seconds)
 
     async def _send(self, request: Request) -> httpx.Response:
         try:

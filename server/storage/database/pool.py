@@ -86,9 +86,9 @@ class Database:
         self._working: set[asyncio.Task[Any]] = set()
         self._probe: aiomysql.Connection | None = None
         self._outages = OutageLog()
-        metrics.expect_database_errors(driver_errors.KINDS)
-        metrics.watch_connections(
-            lambda: len(self._working), lambda: self._pool.freesize, at_most=settings.mysql_pool_max
+        metrics.initialize_database_errors(driver_errors.KINDS)
+        metrics.track_connections(
+            lambda: len(self._working), lambda: self._pool.freesize, maximum=settings.mysql_pool_max
         )
 
     async def run(
@@ -201,7 +201,7 @@ class Database:
         except TimeoutError as error:
             raise self._unavailable(error) from error
         finally:
-            metrics.waited_for_connection(time.perf_counter() - started_seconds)
+            metrics.observe_connection_wait(time.perf_counter() - started_seconds)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._working.discard(task)
@@ -215,7 +215,7 @@ class Database:
             try:
                 return await self._once(work)
             except (pymysql.err.MySQLError, OSError, TimeoutError) as error:
-                metrics.database_failed(driver_errors.kind(error))
+                metrics.count_database_error(driver_errors.kind(error))
                 if attempt < _ATTEMPTS and driver_errors.may_retry_at_once(error):
                     await asyncio.sleep(random.uniform(0.5, 1) * _BACKOFF_SECONDS * 2**attempt)
                 elif driver_errors.is_refusal(error):

@@ -27,7 +27,7 @@ class ServiceStreams:
         self._limit = StreamLimit(at_most)
         self._writes = writes
         self._refused = RepeatedWarning("grpc_streams_refused")
-        metrics.watch_grpc_streams(kind, lambda: self._limit.open_streams)
+        metrics.track_grpc_streams(kind, lambda: self._limit.open_streams)
 
     async def serve(self, context: _Context, responses: AsyncGenerator[Any, None]) -> None:
         """Write ``responses`` until they end; a stream that is one too many ends in an error at once."""
@@ -38,7 +38,7 @@ class ServiceStreams:
                     async for response in responses:
                         await self._writes.write(context, response)
         except TooManyWatches as error:
-            metrics.grpc_stream_refused(self._kind)
+            metrics.count_rejected_grpc_stream(self._kind)
             self._refused.count(kind=self._kind, address=address, limit=self._at_most)
             await self._abort(context, error)
         except ReaderTooSlow as error:

@@ -140,7 +140,7 @@ class Calls:
         self._is_over = False
         self._none = asyncio.Event()
         self._none.set()
-        metrics.watch_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
+        metrics.track_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
 
     def refusal(self) -> Failure | None:
         """Return the failure of a call that arrives now, before any work is done for it; None when it is admitted.
@@ -150,7 +150,7 @@ class Calls:
         if self._closed or not self._admission.refuses():
             return None
         self._refused.count(limit=self._admission.limit)
-        metrics.call_refused()
+        metrics.count_rejected_call()
         if self._overload is None or self._overload.retry_after_seconds != self._admission.retry_after_seconds:
             self._overload = failure_of(self._overloaded(), call_id="")
         return self._overload
@@ -192,7 +192,7 @@ class Calls:
         except (Exception, asyncio.CancelledError) as error:
             failure = failure_of(self._meaning_of(error, task), call.call_id)
             code, reason = failure.code.name, failure.reason
-            metrics.call_failed(rpc, reason)()
+            metrics.count_call_error(rpc, reason)
             raise CallFailed(failure) from error
         finally:
             if self._time is not None and task is not None:
@@ -203,7 +203,7 @@ class Calls:
                 if not self._admission.in_progress:
                     self._none.set()
             seconds = ended_seconds - started_seconds
-            metrics.call_ended(rpc, code)(seconds)
+            metrics.observe_call(rpc, code, seconds)
             if call.is_logged:
                 self._log_call(code, round(seconds * 1000, 2), call.caller, peer)
             self._observer.end(code, reason)
@@ -263,7 +263,7 @@ class Calls:
             return
         call.is_logged = False
         self._failures_limited.count(address=address)
-        metrics.failed_authentication_limited()
+        metrics.count_limited_authentication()
         message = f"{error}; too many calls from this address failed to say who calls: try again later"
         raise RateLimited(message, wait_seconds)
 

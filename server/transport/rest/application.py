@@ -144,5 +144,5 @@ class HttpApp:
             sec_fetch_site=error.site,
         )
         if rpc:
-            metrics.call_failed(rpc, failure.reason)()
+            metrics.count_call_error(rpc, failure.reason)
         return self.router.error_response(failure, scope)
