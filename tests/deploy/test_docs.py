@@ -1,6 +1,6 @@
-"""What documents and comments name is there: paths, links and tests.
+"""Documents and comments name only files, links and tests that exist; the contract guide and the index are complete.
 
-In ``docs/architecture.md``, classes and functions are too.
+``docs/architecture.md`` also names only classes and functions that exist.
 """
 
 import ast
@@ -12,30 +12,34 @@ from pathlib import Path
 
 import pytest
 
+from server.transport.pipeline.errors import REASONS
 from tests.support.programs import ROOT
+from tests.surface.errors import errors
 
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(
-    (ROOT / "docs").rglob("*.md")
-)
+DOCS = ROOT / "docs"
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(DOCS.rglob("*.md"))
+INDEX = DOCS / "README.md"
+
 FOLDERS = "bench|clients|data|deploy|docs|migrations|proto|server|tests|tools"
-BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./*-]*)`")
 MODULE = re.compile(r"\b(?:docs/[a-z/-]+\.md|(?:bench|server|tests|tools)/[a-z_/]+\.py)\b")
 LINK = re.compile(r"\]\((?!https?:)([^)\s]+)\)")
 TEST = re.compile(r"`(test_\w+)`")
 NAME = re.compile(r"`([A-Z]\w*[a-z]\w*|[A-Z]?\w+\.\w+|[a-z]+_[a-z_]+)`")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+ERROR_ROW = re.compile(r"^\| `([A-Z_]+)` \| ([A-Z_]+) \| (\d{3}) \| .* \| (no|yes|same key) \|$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
-def test_every_path_that_a_document_names_is_there(document: Path) -> None:
-    named = PATH.findall(document.read_text(encoding="utf-8"))
-    assert [path for path in named if not any(ROOT.glob(path.rstrip("/")))] == []
+def test_every_path_in_a_document_exists(document: Path) -> None:
+    paths = PATH.findall(document.read_text(encoding="utf-8"))
+    assert [path for path in paths if not any(ROOT.glob(path.rstrip("/")))] == []
 
 
-def test_every_module_and_document_that_code_and_settings_name_is_there() -> None:
+def test_every_module_and_document_named_in_code_and_configuration_exists() -> None:
     files = [ROOT / "Makefile", ROOT / "pyproject.toml"]
-    # Not migrations: one that was applied must stay as it is, with its comments.
+    # Not migrations: an applied migration must not change, not even its comments.
     for folder in ("bench", "deploy", "server", "tests", "tools"):
         files += (file for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".sql", ".yaml", ".yml"})
     named = {(path, file.name) for file in files for path in MODULE.findall(file.read_text(encoding="utf-8"))}
@@ -43,9 +47,9 @@ def test_every_module_and_document_that_code_and_settings_name_is_there() -> Non
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
-def test_every_link_of_a_document_leads_to_a_file_and_a_heading_of_it(document: Path) -> None:
+def test_every_link_in_a_document_leads_to_an_existing_file_and_heading(document: Path) -> None:
     broken = []
-    for link in LINK.findall(BLOCK.sub("", document.read_text(encoding="utf-8"))):
+    for link in links(document):
         path, _, anchor = link.partition("#")
         target = document.parent / path if path else document
         if not target.exists() or (anchor and anchor not in anchors(target)):
@@ -54,17 +58,33 @@ def test_every_link_of_a_document_leads_to_a_file_and_a_heading_of_it(document: 
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
-def test_every_test_that_a_document_names_is_there(document: Path) -> None:
-    named = set(TEST.findall(document.read_text(encoding="utf-8")))
-    assert named - names("tests") == set()
+def test_every_test_named_in_a_document_exists(document: Path) -> None:
+    tests = set(TEST.findall(document.read_text(encoding="utf-8")))
+    assert tests - names("tests") == set()
 
 
-def test_every_class_and_function_in_the_architecture_is_there() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+def test_the_index_has_every_page() -> None:
+    indexed = {(INDEX.parent / link.partition("#")[0]).resolve() for link in links(INDEX)}
+    assert [page for page in DOCS.rglob("*.md") if page != INDEX and page not in indexed] == []
+
+
+def test_the_contract_guide_has_every_error_with_its_statuses() -> None:
+    statuses = {reason: (error["grpc"], str(error["http"])) for reason, error in errors().items()}
+    assert statuses.keys() == REASONS
+    assert sorted((reason, (code, status)) for reason, code, status, _ in error_rows()) == sorted(statuses.items())
+
+
+def test_the_contract_guide_advises_a_retry_after_every_error_with_a_retry_delay() -> None:
+    delayed = {reason for reason, error in errors().items() if "retry after" in error}
+    assert delayed & {reason for reason, _, _, retry in error_rows() if retry == "no"} == set()
+
+
+def test_every_class_and_function_named_in_the_architecture_exists() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     architecture, _, packages = text.partition("## Written here, and why")
     assert packages, "the last section is about packages, which have names of their own"
     participants = re.findall(r"participant \w+ as ([A-Za-z]\w+)$", architecture, re.MULTILINE)
-    named = {*NAME.findall(BLOCK.sub("", architecture)), *participants}
+    named = {*NAME.findall(CODE_BLOCK.sub("", architecture)), *participants}
     known = names("server") | OTHER_NAMES
     assert {name for name in named if name not in known} == set()
 
@@ -83,7 +103,17 @@ OTHER_NAMES = {
     "request_id",
     "structlog.get_logger",
 }
-"""What is named besides: files by their last name, tables, and others' functions."""
+"""Names in the architecture that `server` does not define: files, tables, participants, names of packages."""
+
+
+def links(document: Path) -> list[str]:
+    """Return the targets of a document's links, except those to other sites."""
+    return LINK.findall(CODE_BLOCK.sub("", document.read_text(encoding="utf-8")))
+
+
+def error_rows() -> list[tuple[str, str, str, str]]:
+    """Return the reason, gRPC code, HTTP status and retry advice of each error in the contract guide."""
+    return ERROR_ROW.findall((DOCS / "contract.md").read_text(encoding="utf-8"))
 
 
 @cache
@@ -108,6 +138,6 @@ def defined(module: ast.Module) -> Iterator[str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """Return the anchors that GitHub gives the headings of a document."""
-    headings = HEADING.findall(BLOCK.sub("", document.read_text(encoding="utf-8")))
+    """Return the anchors that GitHub creates for the headings of a document."""
+    headings = HEADING.findall(CODE_BLOCK.sub("", document.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
