@@ -9,7 +9,8 @@
 //   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
 //   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
 // - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
-// - An error that is worth a retry carries a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
+// - An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
+//   `grpc-retry-pushback-ms`.
 // - Any RPC may return one of these errors:
 //   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
 //     down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
@@ -593,10 +594,11 @@ type ChargeRequest struct {
 	// The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
 	Method PaymentMethod `protobuf:"varint,3,opt,name=method,proto3,enum=payments.v1.PaymentMethod" json:"method,omitempty"`
 	// An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-	// Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-	// returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-	// ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-	// `Idempotency-Key` may be used instead; if both are given, they must be equal.
+	// Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+	// BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+	// current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+	// unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+	// they must be equal.
 	RequestId     *string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -902,7 +904,7 @@ type RefundRequest struct {
 	// The payment to refund, 1 or more.
 	PaymentId int64 `protobuf:"varint,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
 	// The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-	// of that.
+	// of that. An empty `currency_code` means the deployment's default currency, not the payment's.
 	Amount *money.Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	// A reason to store with the refund: at most 255 characters, no control characters.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`

@@ -12,7 +12,8 @@ Conventions for all RPCs:
   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
 - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
-- An error that is worth a retry carries a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
+- An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
+  `grpc-retry-pushback-ms`.
 - Any RPC may return one of these errors:
   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
     down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was

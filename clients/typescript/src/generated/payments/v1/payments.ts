@@ -38,7 +38,8 @@ export const protobufPackage = "payments.v1";
  *   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
  *   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
  * - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
- * - An error that is worth a retry carries a `google.rpc.RetryInfo`, and the trailer `grpc-retry-pushback-ms`.
+ * - An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
+ *   `grpc-retry-pushback-ms`.
  * - Any RPC may return one of these errors:
  *   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
  *     down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
@@ -418,10 +419,11 @@ export interface ChargeRequest {
   method: PaymentMethod;
   /**
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+   * they must be equal.
    */
   requestId?: string | undefined;
 }
@@ -470,7 +472,7 @@ export interface RefundRequest {
   paymentId: bigint;
   /**
    * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that.
+   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
    */
   amount:
     | Money

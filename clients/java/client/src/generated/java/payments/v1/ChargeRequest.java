@@ -143,10 +143,11 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+   * they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -159,10 +160,11 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+   * they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -184,10 +186,11 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-   * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-   * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-   * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+   * they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -893,10 +896,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+     * they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -908,10 +912,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+     * they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -932,10 +937,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+     * they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -957,10 +963,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+     * they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -978,10 +985,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+     * they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -996,10 +1004,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever, scoped to the caller and the RPC, and compared byte for byte. A retry with the same parameters
-     * returns the first call's payment in its current state and charges nothing; with other parameters, it fails with
-     * ALREADY_EXISTS (`REQUEST_ID_REUSED`). If unset, each call makes a new charge. Over REST, the header
-     * `Idempotency-Key` may be used instead; if both are given, they must be equal.
+     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
+     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
+     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
+     * they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that.
+   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that.
+   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that.
+   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -671,7 +671,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -683,7 +683,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -699,7 +699,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -720,7 +720,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -739,7 +739,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -765,7 +765,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -783,7 +783,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -796,7 +796,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -812,7 +812,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that.
+     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>

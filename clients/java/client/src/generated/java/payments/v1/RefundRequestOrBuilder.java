@@ -23,7 +23,7 @@ public interface RefundRequestOrBuilder extends
   /**
    * <pre>
    * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that.
+   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -33,7 +33,7 @@ public interface RefundRequestOrBuilder extends
   /**
    * <pre>
    * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that.
+   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -43,7 +43,7 @@ public interface RefundRequestOrBuilder extends
   /**
    * <pre>
    * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that.
+   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
