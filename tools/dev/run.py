@@ -50,6 +50,7 @@ def main() -> None:
         signal.signal(number, _leave)
     try:
         with _database() as private:
+            _approve_upi_charges()
             settings = load_settings()
             check_exposure(settings)
             _refuse_taken_ports(settings)
@@ -63,6 +64,15 @@ def main() -> None:
     except pymysql.err.MySQLError as error:
         sys.exit(f"the database failed: {explain(error)}")
     sys.exit(exit_code)
+
+
+def _approve_upi_charges() -> None:
+    """Let the simulated processor approve every UPI charge, so that the README's examples replay as printed.
+
+    A success probability that is set for UPI, or for all methods, takes precedence.
+    """
+    if named_settings().keys().isdisjoint({"SUCCESS_PROBABILITY", "SUCCESS_PROBABILITY_UPI"}):
+        os.environ["SUCCESS_PROBABILITY_UPI"] = "1"
 
 
 @contextmanager
