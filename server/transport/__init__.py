@@ -1,4 +1,4 @@
-"""How calls reach the use cases, and answers leave: gRPC and REST.
+"""The transports, gRPC and REST, through which callers reach the use cases.
 
-``pipeline`` is around every call of both, ``service`` has the RPCs, and ``grpc`` and ``rest`` speak their protocols.
+``pipeline`` wraps every call of both, ``service`` implements the RPCs, and ``grpc`` and ``rest`` speak the protocols.
 """

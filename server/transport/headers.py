@@ -1,6 +1,6 @@
-"""Read the headers of HTTP requests: single-valued ones, lists, and the idempotency key.
+"""Read HTTP request headers: single values, lists, and the idempotency key.
 
-``BoundedConnection`` has removed the whitespace around each value (RFC 9110, section 5.5).
+``BoundedConnection`` has already removed the whitespace around each value (RFC 9110, section 5.5).
 """
 
 import re
@@ -11,30 +11,30 @@ from starlette.types import Scope
 from server.domain.errors import FieldViolation, InvalidRequest
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
-"""The header that stands for a request_id (draft-ietf-httpapi-idempotency-key-header)."""
+"""The header that carries the request_id over HTTP (draft-ietf-httpapi-idempotency-key-header)."""
 
 _IDEMPOTENCY_KEY = IDEMPOTENCY_KEY.lower().encode()
-_AT_MOST_ONCE = {
+_UNIQUE_HEADERS = {
     name.lower().encode(): name for name in (IDEMPOTENCY_KEY, "Authorization", "X-Api-Key", "Last-Event-ID")
 }
-"""Headers that identify the caller or the call. Two values would be ambiguous."""
+"""Headers that identify the caller or the call, where two values would be ambiguous."""
 
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-"""A string as in RFC 8941, section 3.3.3."""
+"""A string as defined in RFC 8941, section 3.3.3."""
 
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
 class InvalidHeader(InvalidRequest):
-    """A header is malformed, or is repeated though it must not be."""
+    """A header is malformed, or is repeated although it must be unique."""
 
     def __init__(self, name: str, description: str) -> None:
-        """Name the header and say what is allowed."""
+        """Report that the header ``name`` breaks the rule in ``description``."""
         super().__init__((FieldViolation(name, description),))
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return the first header of this name (in lower case) of a request, or None."""
+    """Return the value of the first header with this lower-case name, or None."""
     for key, value in scope["headers"]:
         if key == name:
             text: str = value.decode("latin-1")
@@ -43,30 +43,30 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def headers(scope: Scope, name: bytes) -> Iterator[str]:
-    """Yield the value of every header of this name (in lower case)."""
+    """Yield the value of every header with this lower-case name."""
     for key, value in scope["headers"]:
         if key == name:
             yield value.decode("latin-1")
 
 
 def check_repeated(scope: Scope) -> None:
-    """Check that no header that must be sent at most once is repeated.
+    """Check that no header that must be unique is repeated.
 
     Raises:
-        InvalidHeader: one is.
+        InvalidHeader: one of them is repeated.
     """
-    names = [name for name, _ in scope["headers"] if name in _AT_MOST_ONCE]
+    names = [name for name, _ in scope["headers"] if name in _UNIQUE_HEADERS]
     if len(names) > 1:
         for name in names:
             if names.count(name) > 1:
-                raise InvalidHeader(_AT_MOST_ONCE[name], "must be sent at most once")
+                raise InvalidHeader(_UNIQUE_HEADERS[name], "must be sent at most once")
 
 
 def idempotency_key(scope: Scope) -> str | None:
     """Return the key in the Idempotency-Key header, unquoted, or None.
 
     Raises:
-        InvalidHeader: the value starts with a quotation mark but is not a quoted string.
+        InvalidHeader: the value starts with a quotation mark but is not a valid quoted string.
     """
     text = header(scope, _IDEMPOTENCY_KEY)
     if text is None or not text.startswith('"'):

@@ -1,4 +1,4 @@
-"""Listen on every address that a host has: ``localhost`` has one of IPv4 and one of IPv6."""
+"""Listen on every address that a host name resolves to, such as the IPv4 and the IPv6 address of ``localhost``."""
 
 import errno
 import socket
@@ -6,38 +6,38 @@ from collections.abc import Mapping
 from typing import Any
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
-"""A family, and an address of it as the socket module has it."""
+"""An address family, and an address of it in the form of the socket module."""
 
-_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""The machine has no such address, or no addresses of the family: of several that a name has, the others do."""
+_NOT_AVAILABLE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""The machine does not have the address, or the family. The other addresses of the name are then enough."""
 
 _REASONS: Mapping[int | None, str] = {
-    errno.EADDRINUSE: "something else listens there; does the service run already?",
-    errno.EADDRNOTAVAIL: "that is not an address of this machine",
-    errno.EACCES: "this user may not; ports from 1024 on are for everybody",
+    errno.EADDRINUSE: "another process is listening there; is the service already running?",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+    errno.EACCES: "permission denied; use a port of 1024 or above",
 }
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Return a socket for each address of ``host`` that this machine has, bound to the same port; 0 is any free one.
+    """Listen on each address of ``host`` that this machine has, all on one port (0 means any free one).
 
     Raises:
-        OSError: there is none, or one cannot be bound, because something else listens there, for example.
+        OSError: the machine has none of the addresses, or one cannot be bound, for example because it is in use.
     """
     sockets: list[socket.socket] = []
-    absent: OSError | None = None
+    unavailable: OSError | None = None
     try:
         for address in _addresses(host, port):
             try:
                 sockets.append(_bind(address, port))
             except OSError as error:
-                if error.errno not in _ABSENT:
+                if error.errno not in _NOT_AVAILABLE:
                     raise
-                absent = error
+                unavailable = error
             else:
                 port = sockets[-1].getsockname()[1]
-        if absent is not None and not sockets:
-            raise absent
+        if unavailable is not None and not sockets:
+            raise unavailable
     except OSError:
         for one in sockets:
             one.close()
@@ -46,22 +46,22 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 
 def hosts(host: str, port: int) -> list[str]:
-    """Return the addresses that ``bind`` would bind, once that was tried, for an engine that binds itself.
+    """Return the addresses of ``host`` that can be bound, for an engine that binds them itself.
 
     Raises:
-        OSError: as ``bind``.
+        OSError: as for ``bind``.
     """
     sockets = bind(host, port)
-    names = [one.getsockname()[0] for one in sockets]
+    addresses = [one.getsockname()[0] for one in sockets]
     for one in sockets:
         one.close()
-    return names
+    return addresses
 
 
 def reason(error: Exception) -> str:
-    """Return why something cannot be listened on, for people."""
+    """Return why listening on an address failed, as a message for an operator."""
     if isinstance(error, socket.gaierror):
-        return f"the name has no address ({error.strerror})"
+        return f"the host name does not resolve ({error.strerror})"
     if isinstance(error, OSError):
         return _REASONS.get(error.errno, error.strerror or str(error))
     return str(error)
@@ -78,10 +78,10 @@ def _bind(address: Address, port: int) -> socket.socket:
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is socket.AF_INET6:
-            # `::` is every address, also those of IPv4, as it is to gRPC.
+            # `::` means every address, IPv4 included, as it does in gRPC.
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         one.bind((host, port, *scope))
-        # Two sockets that do not listen yet may be bound to one port.
+        # Listen now, because two sockets can be bound to one port while neither listens.
         one.listen()
     except OSError:
         one.close()

@@ -1,7 +1,7 @@
-"""TLS: the files of certificates and keys, for gRPC and REST alike, read anew when they change.
+"""TLS: load the certificate and key files for both gRPC and REST, and reload them when they change.
 
-Connections that are there stay as they are; new ones get what the files have now. Files that cannot be used change
-nothing, and are told of in the log.
+Existing connections are not affected; new ones use the current files. If changed files are invalid, the error is
+logged, and the last valid ones stay in use.
 """
 
 import ssl
@@ -18,14 +18,15 @@ _log = structlog.get_logger(__name__)
 
 
 class TlsFilesWrong(Exception):
-    """The files cannot be used; the message names the setting and says what is wrong, and holds nothing of a key."""
+    """The TLS files are invalid. The message names the setting and the problem, and contains no part of a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where they are: the service's certificates, in PEM and its own first, and its key.
+    """The paths of the service's certificate chain, in PEM with its own certificate first, and of its key.
 
-    ``client_authorities`` are those by which clients' certificates are verified; None asks clients for none.
+    ``client_authorities`` has the CA certificates that verify client certificates; with None, clients are not asked for
+    a certificate.
     """
 
     certificates: Path
@@ -34,8 +35,8 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    """What was read, and is known to fit together."""
+class _LoadedFiles:
+    """The contents of the files, which have been checked and match each other."""
 
     certificates: bytes
     key: bytes
@@ -50,46 +51,46 @@ class _Loaded:
 
 
 class Tls:
-    """What connections are encrypted with."""
+    """The TLS configuration of the servers."""
 
     def __init__(self, files: TlsFiles) -> None:
-        """Read the files.
+        """Load the files.
 
         Raises:
-            TlsFilesWrong: they cannot be used.
+            TlsFilesWrong: the files are invalid.
         """
         self._files = files
-        self._seen = _state(files)
+        self._file_states = _states(files)
         self._loaded = _load(files)
-        self._told_grpc = self._loaded
+        self._loaded_in_grpc = self._loaded
         self._log_loaded()
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
-        """Return what a gRPC server listens with. Clients need certificates when there are authorities for these."""
+        """Return the credentials of a gRPC server, which requires client certificates if it has CAs to verify them."""
         return grpc.dynamic_ssl_server_credentials(
             self._loaded.grpc_configuration(),
-            self._changed_for_grpc,  # type: ignore[arg-type] # None is no change: grpc's type leaves it out
+            self._new_grpc_configuration,  # type: ignore[arg-type] # may return None, which grpc's type omits
             require_client_authentication=self._files.client_authorities is not None,
         )
 
     def http_context(self) -> ssl.SSLContext:
-        """Return what an HTTP server listens with. Clients may leave out their certificate: see ``auth.Gate``."""
+        """Return the context of an HTTP server. It does not require client certificates; ``auth.Gate`` does."""
         context = _context(self._files.client_authorities is not None)
 
         def use_latest(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = self._loaded.context
 
-        # OpenSSL asks it of every handshake, whether the client names a server or not.
+        # OpenSSL calls this in every handshake, even if the client sends no server name.
         context.sni_callback = use_latest
         return context
 
     async def reload(self) -> None:
-        """Load the files if they have changed since they were last looked at, and log when they cannot be used."""
-        state = _state(self._files)
-        if state == self._seen:
+        """Load the files if they have changed since the last check, and log an error if they are invalid."""
+        states = _states(self._files)
+        if states == self._file_states:
             return
-        # Also when they are wrong, so that this is logged once, and they are loaded again when they change again.
-        self._seen = state
+        # Set this even if the files are invalid, so that the error is logged once, and the next change is loaded.
+        self._file_states = states
         try:
             self._loaded = _load(self._files)
         except TlsFilesWrong as error:
@@ -97,24 +98,25 @@ class Tls:
         else:
             self._log_loaded()
 
-    def _changed_for_grpc(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return what to use from now on, if it is other than before; gRPC asks at every handshake, in its threads.
+    def _new_grpc_configuration(self) -> grpc.ServerCertificateConfiguration | None:
+        """Return the configuration to use from now on, or None if unchanged. gRPC calls this in every handshake.
 
-        A new configuration also ends all sessions. One for each handshake would end resumption altogether, but grpcio
-        1.85.1 frees the old one while another handshake may still read it, and so crashes within seconds under load.
+        The calls come from gRPC's own threads. A new configuration also invalidates all TLS sessions. Returning one in
+        every handshake would turn off session resumption, but grpcio 1.85.1 frees the old configuration while another
+        handshake may still read it, and so crashes within seconds under load.
         """
         loaded = self._loaded
-        if loaded is self._told_grpc:
+        if loaded is self._loaded_in_grpc:
             return None
         configuration = loaded.grpc_configuration()
-        self._told_grpc = loaded
+        self._loaded_in_grpc = loaded
         return configuration
 
     def _log_loaded(self) -> None:
         _log.info("tls_files_loaded", expires=self._loaded.expire_time.isoformat())
 
 
-def _load(files: TlsFiles) -> _Loaded:
+def _load(files: TlsFiles) -> _LoadedFiles:
     certificates = _read("TLS_CERT_FILE", files.certificates)
     key = _read("TLS_KEY_FILE", files.key)
     own = _certificates("TLS_CERT_FILE", files.certificates, certificates)[0]
@@ -130,7 +132,7 @@ def _load(files: TlsFiles) -> _Loaded:
         raise _wrong("TLS_CERT_FILE", files.certificates, f"cannot be used: {error.args[-1]}") from None
     if authorities is not None:
         context.load_verify_locations(cadata=authorities.decode())
-    return _Loaded(certificates, key, authorities, context, own.not_valid_after_utc)
+    return _LoadedFiles(certificates, key, authorities, context, own.not_valid_after_utc)
 
 
 def _read(setting: str, path: Path) -> bytes:
@@ -144,15 +146,15 @@ def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise _wrong(setting, path, "must have certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
+        raise _wrong(setting, path, "must contain certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
 
 
 def _authorities(path: Path) -> bytes:
-    """Return the authorities in a file, those that are valid now, in PEM with nothing between."""
+    """Return the CA certificates in a file that are valid now, as PEM without any text between them."""
     found = _certificates("TLS_CLIENT_CA_FILE", path, _read("TLS_CLIENT_CA_FILE", path))
     valid = [certificate.public_bytes(Encoding.PEM) for certificate in found if _is_valid(certificate)]
     if not valid:
-        raise _wrong("TLS_CLIENT_CA_FILE", path, "has no certificate that is valid now")
+        raise _wrong("TLS_CLIENT_CA_FILE", path, "contains no certificate that is valid now")
     return b"".join(valid)
 
 
@@ -166,37 +168,37 @@ def _check_key(files: TlsFiles, pem: bytes, certificate: x509.Certificate) -> No
     except TypeError:
         raise _wrong("TLS_KEY_FILE", files.key, "must not be encrypted with a password") from None
     except ValueError:
-        raise _wrong("TLS_KEY_FILE", files.key, "must have a private key in PEM") from None
+        raise _wrong("TLS_KEY_FILE", files.key, "must contain a private key in PEM") from None
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
         raise _wrong("TLS_KEY_FILE", files.key, "is not the key of the first certificate in TLS_CERT_FILE")
 
 
 def _context(verifies: bool) -> ssl.SSLContext:  # noqa: FBT001
-    """Return a context without certificates, the same for new connections as for what they are switched to.
+    """Return a context without certificates, for new connections and for the context that they are switched to.
 
-    OpenSSL takes the versions, tickets and session cache from the context in which a handshake began, and switches
-    only the certificates.
+    Both need the same options: OpenSSL takes the versions, tickets and session cache from the context in which a
+    handshake began, and switches only the certificates.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if verifies:
         context.verify_mode = ssl.CERT_OPTIONAL
-        # A resumed session is not verified again, so it would outlive its client's authority. TLS 1.2 also resumes
-        # sessions by id, from a cache that Python cannot turn off; TLS 1.3 resumes them by ticket alone.
+        # A resumed session is not verified again, so it could outlive the CA of the client's certificate. TLS 1.2 also
+        # resumes sessions by ID, from a cache that Python cannot turn off; TLS 1.3 resumes them only by ticket.
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.num_tickets = 0
     return context
 
 
 def _no_password() -> str:
-    # So that OpenSSL never asks for one on the terminal.
+    # Keeps OpenSSL from asking for a password on the terminal.
     return ""
 
 
-def _state(files: TlsFiles) -> tuple[object, ...]:
-    """Return what tells that a file was changed, or replaced by another, through links too."""
+def _states(files: TlsFiles) -> tuple[object, ...]:
+    """Return values that differ once a file is changed or replaced, also behind a symbolic link."""
     return tuple(map(_state_of, (files.certificates, files.key, files.client_authorities)))
 
 

@@ -1,4 +1,4 @@
-"""Calls with a span around each, for gRPC and REST, in the place of those without where there is tracing."""
+"""Spans for calls over gRPC and REST. With tracing on, ``build`` uses these in place of their untraced counterparts."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -14,17 +14,19 @@ from server.transport.grpc.handlers import Serve
 from server.transport.pipeline.calls import Call
 from server.transport.rest.router import Endpoint
 
-_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
-"""The codes that are a server's error, by the semantic conventions for gRPC; others are their caller's."""
+_SERVER_ERROR_CODES = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""The codes that the semantic conventions for gRPC count as server errors; the others are client errors."""
 
-_FIRST_HTTP_FAULT = 500
+_FIRST_HTTP_SERVER_ERROR = 500
 
 
 class CallSpans:
-    """Records on the current span how a call went, and in its log which trace it belongs to."""
+    """Records the outcome of a call on the current span, and its trace ID in the log context."""
 
     def begin(self, call: Call) -> None:
-        """Record that a call begins: see ``CallObserver``."""
+        """Record the start of a call: see ``CallObserver``."""
         span = tracing.current_span()
         span.set_attribute("payments.request_id", call.call_id)
         trace_id = tracing.trace_id_of(span)
@@ -32,15 +34,15 @@ class CallSpans:
             log_context.set({**log_context.get(), "trace_id": trace_id})
 
     def end(self, code: str, reason: str | None) -> None:
-        """Record how the call ended: see ``CallObserver``."""
+        """Record the status of the call: see ``CallObserver``."""
         span = tracing.current_span()
         span.set_attribute("rpc.response.status_code", code)
-        if reason is not None and code in _FAULTS:
+        if reason is not None and code in _SERVER_ERROR_CODES:
             tracing.tell_fault(span, reason)
 
 
 def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:
-    """Return a handler of gRPC that does as ``serve`` does, inside a span."""
+    """Return ``serve``, run inside a span."""
     name = f"{method.containing_service.full_name}/{method.name}"
     attributes = {"rpc.system.name": "grpc", "rpc.method": name}
 
@@ -56,9 +58,9 @@ def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:
 
 
 def traced_endpoint(endpoint: Endpoint) -> Endpoint:
-    """Return an endpoint of REST with a span around each call of an RPC.
+    """Return a REST endpoint that runs inside a span.
 
-    Health, metrics and documents are not calls, and a stream has no end to speak of: they have no spans.
+    Health, metrics and documents get none because they are not calls, and streams because they may never end.
     """
     if not endpoint.rpc or endpoint.is_stream:
         return endpoint
@@ -74,7 +76,7 @@ def traced_endpoint(endpoint: Endpoint) -> Endpoint:
         with tracing.server_span(f"{request.method} {endpoint.path}", headers, attributes) as span:
             response = await endpoint.answer(request)
             span.set_attribute("http.response.status_code", response.status_code)
-            if response.status_code >= _FIRST_HTTP_FAULT:
+            if response.status_code >= _FIRST_HTTP_SERVER_ERROR:
                 tracing.tell_fault(span, str(response.status_code))
             return response
 

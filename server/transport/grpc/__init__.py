@@ -1,4 +1,4 @@
 """The gRPC server: its engines, the handlers of RPCs and streams, and the services for health and reflection.
 
-Whatever REST needs too belongs in ``transport.pipeline``.
+Code that REST needs too belongs in ``transport.pipeline``.
 """

@@ -1,4 +1,4 @@
-"""The engines that can serve gRPC, behind one setting: the only place that knows pygrpc-native."""
+"""The engines that can serve gRPC: grpcio, or pygrpc-native, which only this module knows. A setting selects one."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,17 +11,18 @@ from pygrpc_native._native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL
 
 from server.config.grpc import Engine, GrpcSettings
 
-_FIRST_FULL_SECONDS = 0.0005
-_MOST_FULL_SECONDS = 0.05
-"""How soon, and then how seldom, it is looked whether a client that is behind has room again.
+_MIN_BACKOFF_SECONDS = 0.0005
+_MAX_BACKOFF_SECONDS = 0.05
+"""The interval at which a full stream is polled, at first and at most.
 
-The package takes few messages ahead: who reads has room again within a moment, and who does not costs next to nothing.
+The package buffers few messages, so a client that reads makes room within a moment, and the backoff keeps the cost of
+one that does not read next to nothing.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a call is told that is refused unseen."""
+class Rejection:
+    """The status of a call that is rejected before any work is done for it."""
 
     code: grpc.StatusCode
     message: str
@@ -30,75 +31,78 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class EngineServer:
-    """A gRPC server that serves nothing and listens nowhere yet, and what it can do of what not every engine can.
+    """A gRPC server without services or addresses yet, and the features that only some engines have.
 
-    ``has_pushback`` tells whether it lets the trailer ``grpc-retry-pushback-ms`` (gRFC A6) out.
+    ``has_pushback`` says whether the engine can send the trailer ``grpc-retry-pushback-ms`` (gRFC A6).
     """
 
     server: grpc.aio.Server
     has_pushback: bool
 
-    def refuse_early(self, service: str, refusal: Callable[[], Refusal | None]) -> None:
-        """Ask ``refusal`` of each call of ``service`` before it is taken on, where the engine allows that.
+    def refuse_early(self, service: str, rejection: Callable[[], Rejection | None]) -> None:
+        """Reject each call of ``service`` for which ``rejection`` returns one, before the engine starts a task for it.
 
-        The handlers must ask as well, for the engine that does not.
+        Only one engine can do that, so the handlers must call ``rejection`` too.
         """
         if isinstance(self.server, _NativeServer):
-            self.server.refuse_early(f"/{service}/", refusal)
+            self.server.reject_early(f"/{service}/", rejection)
 
 
 class _NativeServer(pygrpc_native.aio.Server):
-    """The native server, which can refuse a call before there is a task for it: a tenth of what it costs a handler.
+    """The native server, extended to reject a call before it has a task, at a tenth of what that costs in a handler.
 
-    What it overrides is private to the package, which is pinned exactly.
+    It overrides private methods of the package, which is therefore pinned to an exact version.
     """
 
     _prefix = ""
 
-    def refuse_early(self, prefix: str, refusal: Callable[[], Refusal | None]) -> None:
-        """Ask ``refusal`` of each call whose path begins with ``prefix``."""
+    def reject_early(self, prefix: str, rejection: Callable[[], Rejection | None]) -> None:
+        """Reject each call whose path begins with ``prefix`` and for which ``rejection`` returns one."""
         self._prefix = prefix
-        self._refusal = refusal
+        self._rejection = rejection
 
-    async def _send(self, call: Any, context: Any, response: Any) -> bool:  # noqa: ANN401 - as the package has it
-        """Send a response of a stream, once its client has room for it, and tell whether it is still there.
+    async def _send(self, call: Any, context: Any, response: Any) -> bool:  # noqa: ANN401 - as in the base class
+        """Send a response of a stream once there is room for it, and return whether the client is still connected.
 
-        The package would wait in a thread of the loop's default executor, of which a few clients that read nothing
-        would take all.
+        The package itself would wait in the event loop's default executor, where a few clients that read nothing would
+        block all threads.
         """
-        assert self._front is not None, "there are calls"
+        assert self._front is not None, "the server was started"
         data = self._encode(call, context, response)
         if data is None:
             return False
         context._initial_sent = True  # noqa: SLF001
-        wait_seconds = _FIRST_FULL_SECONDS
+        wait_seconds = _MIN_BACKOFF_SECONDS
         while (sent := self._front.stream_try_send(call.call_id, data)) == STREAM_FULL:
-            await asyncio.sleep(wait_seconds)  # the package tells nobody when there is room
-            wait_seconds = min(2 * wait_seconds, _MOST_FULL_SECONDS)
+            await asyncio.sleep(wait_seconds)  # the package does not report when there is room
+            wait_seconds = min(2 * wait_seconds, _MAX_BACKOFF_SECONDS)
         return bool(sent != STREAM_CLOSED)
 
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
         if self._prefix and not self._stopping:
-            events = [event for event in events if not self._is_refused(event)]
+            events = [event for event in events if not self._reject(event)]
         super()._on_events(events)
 
-    def _is_refused(self, event: tuple[Any, ...]) -> bool:
+    def _reject(self, event: tuple[Any, ...]) -> bool:
+        """Reject the call of an event if there is a rejection for it, and return whether that was done."""
         kind, call_id, method_id, *_ = event
         if kind == EVENT_CANCEL or not self._table[method_id][0].startswith(self._prefix):
             return False
-        refusal = self._refusal()
-        if refusal is None:
+        rejection = self._rejection()
+        if rejection is None:
             return False
-        assert self._front is not None, "there are calls"
-        self._front.fail(call_id, refusal.code.value[0], refusal.message, trailing_metadata=list(refusal.trailers))
+        assert self._front is not None, "the server was started"
+        code, message, trailers = rejection.code.value[0], rejection.message, list(rejection.trailers)
+        self._front.fail(call_id, code, message, trailing_metadata=trailers)
         return True
 
 
 def new_server(settings: GrpcSettings, drain_timeout_seconds: float) -> EngineServer:
-    """Return a server of the engine that the settings name; calls may take ``drain_timeout_seconds`` to end.
+    """Return a server of the engine that the settings select.
 
-    All engines have the same interface and serve the same handlers. ``NATIVE`` does the work of HTTP/2 and gRPC in
-    Rust, outside the GIL, except for reflection, which it leaves to a server of grpcio behind it.
+    All engines have the same interface and serve the same handlers. ``NATIVE`` implements HTTP/2 and gRPC in Rust,
+    outside the GIL, except for reflection, which it forwards to a grpcio server. When grpcio closes a connection of
+    age, its calls have ``drain_timeout_seconds`` to finish.
     """
     if settings.grpc_engine is Engine.NATIVE:
         return EngineServer(_NativeServer(options=_options(settings)), has_pushback=False)
@@ -107,41 +111,41 @@ def new_server(settings: GrpcSettings, drain_timeout_seconds: float) -> EngineSe
 
 
 def _options(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
-    """Return the options that all engines have."""
+    """Return the options that all engines support."""
     return (
         ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
-        # grpcio refuses at random between the two; the same twice is one clear limit.
+        # Between these two limits grpcio rejects at random, so set both to one value.
         ("grpc.max_metadata_size", settings.grpc_max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", settings.grpc_max_metadata_bytes),
         ("grpc.max_concurrent_streams", settings.grpc_max_concurrent_streams),
-        # Two servers on one port would each get some of the calls: the second should fail to start.
+        # Two servers on one port would each get some of the calls, so the second must fail to start.
         ("grpc.so_reuseport", 0),
-        # Peers that are gone without a word are found out, also those without calls; and clients may ask likewise.
+        # Detect peers that disappeared, even without calls, and let clients send such pings too.
         ("grpc.keepalive_time_ms", _milliseconds(settings.grpc_keepalive_seconds)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
-        # Where grpcio looks for the same.
+        # The name that grpcio also uses for the same timeout.
         ("grpc.http2.ping_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
     )
 
 
 def _connection_limits(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
-    """Return the options by which grpcio gets rid of connections that cost without use."""
+    """Return the options by which grpcio limits connections, and closes idle ones and those that misuse pings."""
     return (
         ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.grpc_max_connection_idle_seconds)),
         ("grpc.server_handshake_timeout_ms", _milliseconds(settings.grpc_handshake_timeout_seconds)),
-        # Clients may keep idle connections alive with a ping every 10 s, and are not taken for attackers.
+        # Let clients ping idle connections this often to keep them alive, without being taken for attackers.
         ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(settings.grpc_min_ping_interval_seconds)),
         ("grpc.http2.max_ping_strikes", settings.grpc_max_ping_strikes),
     )
 
 
 def _connection_age(settings: GrpcSettings, drain_timeout_seconds: float) -> tuple[tuple[str, int], ...]:
-    """Return the options that end connections of age: their clients look up the addresses of the replicas anew then.
+    """Return the options that close old connections, so that clients resolve the addresses of the replicas again.
 
-    Without that, clients that balance over replicas never learn of one that came later. gRPC spreads the ends by a
-    tenth of the age. No call is lost by it: those in progress may take as long as at shutdown.
+    Otherwise, clients that balance over replicas never find those that were added later. gRPC varies the age by a
+    tenth. No call is lost: calls in progress may take as long as at shutdown.
     """
     if settings.grpc_max_connection_age_seconds is None:
         return ()

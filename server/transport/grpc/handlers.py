@@ -1,4 +1,4 @@
-"""gRPC: how a call reaches its servicer, and its answer leaves."""
+"""The gRPC handlers: pass each call through the pipeline to its servicer, and send back its response or error."""
 
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -13,36 +13,36 @@ from google.protobuf.message_factory import GetMessageClass
 
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
-from server.transport.grpc.engines import Refusal
+from server.transport.grpc.engines import Rejection
 from server.transport.grpc.stream_writes import StreamWrites
-from server.transport.grpc.wire_fields import has_more_fields
+from server.transport.grpc.wire_fields import has_more_fields_than
 from server.transport.pipeline.auth import API_KEY, AUTHORIZATION, credentials_of
-from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id
+from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id_for
 from server.transport.pipeline.certificates import certificate_of_grpc_peer
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import Failure, OriginNotAllowed
 from server.transport.pipeline.worker_thread import MANY_BYTES, WorkerThread
 
 _MAX_FIELDS = 10_000
-"""More than any request may have."""
+"""More fields than any valid request has."""
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 Serve = Callable[[bytes, _Context], Awaitable[bytes]]
-"""What answers a call: takes its request, and returns its response, both serialized."""
+"""Serves a unary call: takes the serialized request, and returns the serialized response."""
 
 _log = structlog.get_logger(__name__)
 
 
 def untraced(_method: MethodDescriptor, serve: Serve) -> Serve:
-    """Return ``serve``, with nothing around it."""
+    """Return ``serve`` unchanged."""
     return serve
 
 
 class RpcHandlers:
-    """Connects the methods of servicers to gRPC: decodes requests, encodes responses, and answers errors."""
+    """Connects servicers to gRPC: decodes requests, encodes responses, and reports errors as statuses."""
 
-    def __init__(  # noqa: PLR0913 - each is a part of its own
+    def __init__(  # noqa: PLR0913 - each is a separate part
         self,
         calls: Calls,
         writes: StreamWrites,
@@ -53,10 +53,10 @@ class RpcHandlers:
         cross_site: CrossSiteRule,
         around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
     ) -> None:
-        """Admit calls by ``calls``, decode large requests in ``worker_thread``, and stream responses by ``writes``.
+        """Run calls through ``calls``, decode large requests in ``worker_thread``, and write streams with ``writes``.
 
-        ``has_pushback`` tells whether retryable errors have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
-        ``has_certificates`` whether clients have certificates. ``cross_site`` is the rule for calls of web pages.
+        ``has_pushback`` says whether retryable errors have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
+        ``has_certificates`` whether clients may have certificates. ``cross_site`` is the rule for calls from web pages.
         ``around`` decorates each handler of a unary RPC.
         """
         self._calls = calls
@@ -66,22 +66,22 @@ class RpcHandlers:
         self._has_certificates = has_certificates
         self._cross_site = cross_site
         self._around = around
-        self._refusal: tuple[Failure, Refusal] | None = None
+        self._rejection: tuple[Failure, Rejection] | None = None
 
     def of(self, service: ServiceDescriptor, servicer: object) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
-        """Return the handler of each RPC of ``service``, served by the method of ``servicer`` with its name."""
+        """Return a handler for each RPC of ``service``, which calls the method of ``servicer`` with the RPC's name."""
         return {method.name: self._handler(method, getattr(servicer, method.name)) for method in service.methods}
 
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> Rejection | None:
         """Return how to reject a call that arrives now, before any work is done for it; None when it is admitted."""
         failure = self._calls.refusal()
         if failure is None:
             return None
-        # The failure is the same until it changes, and so is what is made of it.
-        if self._refusal is None or self._refusal[0] is not failure:
+        # The failure is the same object until it changes, so its encoding is cached.
+        if self._rejection is None or self._rejection[0] is not failure:
             trailers = _error_trailers((), failure, has_pushback=self._has_pushback)
-            self._refusal = failure, Refusal(failure.code, failure.message, trailers)
-        return self._refusal[1]
+            self._rejection = failure, Rejection(failure.code, failure.message, trailers)
+        return self._rejection[1]
 
     def _handler(self, method: MethodDescriptor, serve: Callable[..., Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
         if method.server_streaming:
@@ -92,14 +92,14 @@ class RpcHandlers:
         request_type = GetMessageClass(method.input_type)
 
         async def answer(payload: bytes, context: _Context) -> bytes:
-            if refused := self.refusal():
-                # Before anything else, so that rejecting a call costs next to nothing.
-                await context.abort(refused.code, refused.message, refused.trailers)
+            if rejection := self.refusal():
+                # Check this first, so that rejecting a call costs next to nothing.
+                await context.abort(rejection.code, rejection.message, rejection.trailers)
             metadata, repeated_key = _metadata_of(context)
             call = self._call(context, metadata, repeated_key)
             try:
                 with self._calls.one(method.name, context.peer(), call):
-                    self._check_page(context, metadata)
+                    self._check_cross_site(context, metadata)
                     request = await self._worker_thread.run(len(payload) > MANY_BYTES, _parse, request_type, payload)
                     response = await serve(request, call)
             except CallFailed as failed:
@@ -115,13 +115,13 @@ class RpcHandlers:
         request_type = GetMessageClass(method.input_type)
 
         async def answer(payload: bytes, context: _Context) -> None:
-            if refused := self.refusal():
-                await context.abort(refused.code, refused.message, refused.trailers)
+            if rejection := self.refusal():
+                await context.abort(rejection.code, rejection.message, rejection.trailers)
             metadata, repeated_key = _metadata_of(context)
             call = self._call(context, metadata, repeated_key)
             try:
                 with self._calls.one(method.name, context.peer(), call, is_stream=True):
-                    self._check_page(context, metadata)
+                    self._check_cross_site(context, metadata)
                     async with aclosing(serve(_parse(request_type, payload), call)) as responses:
                         async for response in responses:
                             await self._writes.write(context, response.SerializeToString())
@@ -132,11 +132,11 @@ class RpcHandlers:
 
         return answer
 
-    def _check_page(self, context: _Context, metadata: Mapping[str, Any]) -> None:
-        """Check that no web page of an origin that is not allowed makes a call, and log it if one does.
+    def _check_cross_site(self, context: _Context, metadata: Mapping[str, Any]) -> None:
+        """Check that a call does not come from a web page whose origin is not allowed; log it if it does.
 
         Raises:
-            OriginNotAllowed: one does.
+            OriginNotAllowed: it does.
         """
         try:
             self._cross_site.check_call(metadata)
@@ -147,7 +147,7 @@ class RpcHandlers:
     def _call(self, context: _Context, metadata: Mapping[str, Any], repeated_key: str | None) -> Call:
         certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_certificates else None
         credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated_key)
-        return Call(call_id(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
+        return Call(call_id_for(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
     async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
         await context.abort(failure.code, failure.message, self._trailers_of(call, failure))
@@ -158,10 +158,10 @@ class RpcHandlers:
 
 
 def _parse(request_type: type[Message], payload: bytes) -> Message:
-    if has_more_fields(payload, _MAX_FIELDS):
-        description = f"the request must have at most {_MAX_FIELDS:,} fields, items of lists included"
+    if has_more_fields_than(payload, _MAX_FIELDS):
+        description = f"the request must have at most {_MAX_FIELDS:,} fields, counting each item of a repeated field"
         raise InvalidRequest((FieldViolation("", description),))
-    # Here, and not in gRPC's own deserializer, which calls bytes that are no such message an internal error.
+    # gRPC's own deserialization would report malformed bytes as an internal error.
     try:
         return request_type.FromString(payload)
     except DecodeError as error:
@@ -170,21 +170,21 @@ def _parse(request_type: type[Message], payload: bytes) -> Message:
 
 
 def _metadata_of(context: _Context) -> tuple[dict[str, Any], str | None]:
-    """Return the metadata of a call by name, and the name of the entry with a key that it has more than once."""
+    """Return the metadata of a call as a dictionary, and the name of a repeated entry with an API key, or None."""
     entries = context.invocation_metadata() or ()
     metadata: dict[str, Any] = dict(entries)
     return metadata, None if len(metadata) == len(entries) else _repeated_key(entries)
 
 
 def _repeated_key(metadata: Iterable[tuple[str, object]]) -> str | None:
-    """Return the name of the entry with a key that the caller sent more than once, or None."""
+    """Return the name of an entry with an API key that the caller sent more than once, or None."""
     names = [name for name, _ in metadata]
     return next((name for name in (AUTHORIZATION, API_KEY) if names.count(name) > 1), None)
 
 
 def _trailers(call: Call) -> tuple[tuple[str, str | bytes], ...]:
-    named = (CALL_ID_KEY, call.call_id)
-    return (named, (REPLAYED_KEY, "true")) if call.replayed else (named,)
+    call_id_trailer = (CALL_ID_KEY, call.call_id)
+    return (call_id_trailer, (REPLAYED_KEY, "true")) if call.replayed else (call_id_trailer,)
 
 
 def _error_trailers(

@@ -1,6 +1,6 @@
-"""grpc.health.v1: SERVING while the database answers, NOT_SERVING without it and while draining.
+"""grpc.health.v1: SERVING while the database answers, NOT_SERVING while it does not and while the service drains.
 
-The name ``liveness`` is the exception: it tells of the process alone.
+The service name ``liveness`` is the exception: its status is that of the process alone.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from server.transport.grpc.service_streams import ServiceStreams
 _Context: TypeAlias = "grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckResponse]"
 
 OVERALL = ""
-"""The name that stands for the server as a whole."""
+"""The service name that means the server as a whole."""
 
 LIVENESS = "liveness"
-"""The name that stands for the process: SERVING until it drains, for those who restart one that does not answer.
+"""The service name that means the process: SERVING until it drains, for orchestrators that restart dead processes.
 
-No restart brings a database back; asked for the others, they would end every replica of the service along with it.
+They must not use the other names: a restart does not bring back a database, and would take down every replica with it.
 """
 
 _MAX_NAME_LENGTH = 1000
@@ -30,70 +30,70 @@ _MAX_NAME_LENGTH = 1000
 class HealthService(HealthServicer):
     """The health service.
 
-    The package's own has two tasks and a lock for each watch, and no end of watches: those left open when gRPC stops
-    would each be logged as an error.
+    The one in grpcio-health-checking has two tasks and a lock for each watch, and cannot end watches: each one that is
+    open when gRPC stops would be logged as an error.
     """
 
     def __init__(self, streams: ServiceStreams, services: Sequence[str]) -> None:
-        """Tell of ``services``, of none of which anything is known yet; as many may watch as there are ``streams``."""
+        """Report the status of ``services``, unknown at first, and serve watches over ``streams``."""
         self._streams = streams
         self._services = services
         self._statuses: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._is_draining = False
-        self._is_over = False
+        self._has_ended = False
 
     async def Check(self, request: HealthCheckRequest, context: _Context) -> HealthCheckResponse:
-        """Return the status."""
+        """Return the status of a service."""
         status = self._statuses.get(request.service)
         if status is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no service has this name")
         return HealthCheckResponse(status=status)
 
     async def Watch(self, request: HealthCheckRequest, context: _Context) -> None:
-        """Tell the status, and tell it again whenever it changes, until watches end."""
+        """Send the status of a service, and send it again whenever it changes, until watches end."""
         if len(request.service) > _MAX_NAME_LENGTH:
-            # Unknown names are watched too, as the protocol has it, and stay in memory meanwhile.
+            # The protocol lets clients watch unknown names too, which are held in memory meanwhile.
             message = f"service: must be at most {_MAX_NAME_LENGTH} characters"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
         await self._streams.serve(context, self._changes(request.service))
 
     async def _changes(self, name: str) -> AsyncGenerator[HealthCheckResponse, None]:
-        told = None
-        while not self._is_over:
-            changed = self._changed  # before the look, so that no change goes unnoticed in between
+        sent = None
+        while not self._has_ended:
+            changed = self._changed  # read this first, so that no later change is missed
             status = self._statuses.get(name, HealthCheckResponse.SERVICE_UNKNOWN)
-            if status != told:
+            if status != sent:
                 yield HealthCheckResponse(status=status)
-                told = status
+                sent = status
             await changed.wait()
 
     def set(self, name: str, status: int) -> None:
-        """Serve a status from now on; while the service drains, nothing changes any more."""
+        """Set the status of a name. While the service drains, this has no effect."""
         if not self._is_draining and self._statuses.get(name) != status:
             self._statuses[name] = status
-            self._tell()
+            self._wake_watches()
 
     def set_serving(self, *, serving: bool) -> None:
-        """Serve SERVING, or NOT_SERVING, from now on, for the server as a whole and for each service."""
+        """Set the status of the server as a whole and of each service to SERVING or NOT_SERVING."""
         for name in (OVERALL, *self._services):
             self.set(name, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
 
     def tell_alive(self) -> None:
-        """Serve ``LIVENESS`` from now on."""
+        """Set the status of ``LIVENESS`` to SERVING."""
         self.set(LIVENESS, HealthCheckResponse.SERVING)
 
     def drain(self) -> None:
-        """Serve NOT_SERVING for every name, to the end."""
+        """Set the status of every name to NOT_SERVING, for good."""
         self._is_draining = True
         self._statuses = dict.fromkeys(self._statuses, HealthCheckResponse.NOT_SERVING)
-        self._tell()
+        self._wake_watches()
 
     def end_watches(self) -> None:
         """End every watch."""
-        self._is_over = True
-        self._tell()
+        self._has_ended = True
+        self._wake_watches()
 
-    def _tell(self) -> None:
+    def _wake_watches(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

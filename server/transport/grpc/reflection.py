@@ -1,7 +1,7 @@
-"""Server reflection, in both of its versions: newer tools ask for v1, older ones for v1alpha.
+"""Server reflection in both versions, v1 for newer tools and v1alpha for older ones.
 
-grpcio-reflection has v1alpha only. The messages of v1 are the same to the byte, so its servicer serves both, and the
-descriptors of v1 are made from those of v1alpha.
+grpcio-reflection has only v1alpha. The wire format of v1 is identical, so one servicer serves both, and the descriptors
+of v1 are derived from those of v1alpha.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -18,15 +18,15 @@ _V1_SERVICE = "grpc.reflection.v1.ServerReflection"
 
 
 class _Pool:
-    """The default pool of descriptors; unlike it, it finds the file of an RPC by the RPC's name, as a tool may ask."""
+    """The default descriptor pool, extended to find the file of an RPC by the RPC's name, which tools may ask for."""
 
     def __init__(self) -> None:
         self._pool = descriptor_pool.Default()
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - all else is the pool's own
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - attributes of the pool
         return getattr(self._pool, name)
 
-    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802 - the pool's name for it
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802 - named as in the pool
         try:
             return self._pool.FindFileContainingSymbol(symbol)
         except KeyError:
@@ -34,7 +34,7 @@ class _Pool:
 
 
 def add_reflection(services: Sequence[str], server: grpc.aio.Server, streams: ServiceStreams) -> None:
-    """Let tools such as grpcurl list and describe ``services`` and reflection itself, over as many ``streams``."""
+    """Let tools such as grpcurl list and describe ``services`` and reflection itself, over bounded ``streams``."""
     _add_v1_descriptors()
     names = (*services, reflection.SERVICE_NAME, _V1_SERVICE)
     pool = cast("descriptor_pool.DescriptorPool", _Pool())

@@ -1,4 +1,4 @@
-"""The streams of gRPC's own services, health and reflection: how many may be open, and how they are written."""
+"""Bounded streams for gRPC's own services, health and reflection."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -18,19 +18,19 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class ServiceStreams:
-    """The streams of one kind. Nobody says who calls these services, so a caller is an address."""
+    """The streams of one service. Its callers do not authenticate, so each address counts as one caller."""
 
-    def __init__(self, kind: str, at_most: int, writes: StreamWrites) -> None:
-        """Let ``at_most`` be open, a quarter of them from one address."""
+    def __init__(self, kind: str, max_streams: int, writes: StreamWrites) -> None:
+        """Allow ``max_streams`` open streams, and a quarter of them from one address."""
         self._kind = kind
-        self._at_most = at_most
-        self._limit = StreamLimit(at_most)
+        self._max_streams = max_streams
+        self._limit = StreamLimit(max_streams)
         self._writes = writes
-        self._refused = RepeatedWarning("grpc_streams_refused")
+        self._rejected = RepeatedWarning("grpc_streams_refused")
         metrics.track_grpc_streams(kind, lambda: self._limit.open_streams)
 
     async def serve(self, context: _Context, responses: AsyncGenerator[Any, None]) -> None:
-        """Write ``responses`` until they end; a stream that is one too many ends in an error at once."""
+        """Write ``responses`` until they end. Beyond a limit, end the stream at once with an error."""
         address = address_of(context.peer())
         try:
             async with aclosing(responses):
@@ -39,12 +39,12 @@ class ServiceStreams:
                         await self._writes.write(context, response)
         except TooManyWatches as error:
             metrics.count_rejected_grpc_stream(self._kind)
-            self._refused.count(kind=self._kind, address=address, limit=self._at_most)
+            self._rejected.count(kind=self._kind, address=address, limit=self._max_streams)
             await self._abort(context, error)
         except ReaderTooSlow as error:
             await self._abort(context, error)
 
     async def _abort(self, context: _Context, error: Exception) -> None:
         failure = failure_of(error, call_id="")
-        details = (("grpc-status-details-bin", failure.status.SerializeToString()),)
-        await self._writes.abort(context, failure.code, failure.message, details)
+        trailers = (("grpc-status-details-bin", failure.status.SerializeToString()),)
+        await self._writes.abort(context, failure.code, failure.message, trailers)

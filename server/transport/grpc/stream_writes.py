@@ -1,7 +1,7 @@
-"""Responses of gRPC streams, each written within a time.
+"""Write the responses of gRPC streams, each within a time limit.
 
-While a client takes nothing, HTTP/2 has its stream wait, and a stream that waits holds a place, whatever became of the
-key that it began with.
+While a client reads nothing, HTTP/2 flow control blocks its stream. A blocked stream would count towards the limit of
+streams forever, even after its API key has expired.
 """
 
 import asyncio
@@ -16,30 +16,28 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class StreamWrites:
-    """Writes for all streams, as their clients take what is written."""
+    """Writes to streams, at the pace of their clients but within a time limit."""
 
-    def __init__(self, seconds: float) -> None:
-        """Wait ``seconds`` for a client at most."""
-        self._time = TimeLimit(seconds)
+    def __init__(self, timeout_seconds: float) -> None:
+        """Wait at most ``timeout_seconds`` for a client to read."""
+        self._time_limit = TimeLimit(timeout_seconds)
 
     async def write(self, context: _Context, response: object) -> None:
         """Write one response.
 
         Raises:
-            ReaderTooSlow: the client took nothing for too long.
+            ReaderTooSlow: the client read nothing for too long.
         """
-        task = self._time.start()
+        task = self._time_limit.start()
         try:
             await context.write(response)
         except asyncio.CancelledError:
-            if not self._time.has_run_out(task):
+            if not self._time_limit.timed_out(task):
                 raise
-            message = (
-                f"the client took nothing of the stream for {self._time.seconds:g} seconds; go on from the last token"
-            )
-            raise ReaderTooSlow(message) from None
+            seconds = f"{self._time_limit.seconds:g} seconds"
+            raise ReaderTooSlow(f"the client read nothing for {seconds}; resume from the last token") from None
         finally:
-            self._time.stop(task)
+            self._time_limit.stop(task)
 
     async def abort(
         self,
@@ -48,14 +46,14 @@ class StreamWrites:
         message: str,
         trailers: tuple[tuple[str, str | bytes], ...],
     ) -> NoReturn:
-        """End a stream in an error.
+        """End a stream with an error.
 
-        grpcio waits until the client has taken the error too. After the time, the task ends without that: what is
-        left for the client stays in gRPC.
+        grpcio waits until the client has read the error too. After the time limit, the task ends without waiting, and
+        gRPC still has the error to send.
         """
-        task = self._time.start()
+        task = self._time_limit.start()
         try:
             await context.abort(code, message, trailers)
         finally:
-            self._time.stop(task)
+            self._time_limit.stop(task)
         raise AssertionError("unreachable: abort raises")

@@ -1,4 +1,4 @@
-"""What happens around every call, by whichever transport it comes: admission, limits, authentication, log, errors.
+"""What every call goes through, over either transport: admission, limits, authentication, logging, error translation.
 
-It knows no RPC by name. Each error is translated to a status here, once.
+Nothing here knows an RPC by name, except the table of roles. One table translates errors to statuses.
 """

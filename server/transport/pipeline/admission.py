@@ -1,90 +1,91 @@
-"""How many calls are let in at the same time: as many as are served soon, never more than a setting says.
+"""Admission control: a limit on concurrent calls that adapts to how long calls take, up to a configured maximum.
 
-What is let in beyond what the service gets done only waits, and makes everyone wait. So the number follows the time
-that calls take (as TCP's window does, and the limiters of Netflix and Envoy): while calls are refused, it shrinks when
-even the quickest calls of an RPC take longer than a target, which is the mark of a queue that never empties (RFC 8289,
-section 4), and grows when they do not. A refused call costs next to nothing, so that those let in are served as ever.
+Calls beyond what the service can process only queue, and delay every other call. So the limit follows latency, as TCP's
+congestion window and Netflix's and Envoy's adaptive limiters do. While calls are being rejected, it shrinks if even the
+fastest calls of an RPC take longer than a target, which is the sign of a queue that never empties (RFC 8289, section
+4); otherwise it grows. Rejecting a call costs next to nothing, so that load beyond the limit does not slow down the
+admitted calls.
 """
 
 import time
 from collections.abc import Callable
 
-_FLOOR = 64
-"""Fewer would leave batches half empty: see ``storage.batching``."""
+_MIN_LIMIT = 64
+"""A lower limit would leave batches half empty: see ``storage.batching``."""
 
 _WINDOW_SECONDS = 0.1
-_ENOUGH_CALLS = 10
-"""Of one RPC, from which its quickest tells of the queue; RPCs that come rarely may be slow by nature."""
+_MIN_SAMPLES = 10
+"""Successful calls of one RPC before its fastest one counts as a sign of queueing: a rare RPC may be slow by nature."""
 
-_GROWTH = 1.05
-_MOST_SHRINKING = 0.5
+_GROWTH_FACTOR = 1.05
+_MAX_SHRINK_FACTOR = 0.5
 
 _MIN_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 1.0
-_FEW_REFUSALS = 0.25
-"""Refusals to a call let in, which cost little; with more than that, those refused are told to stay away for longer."""
+_HIGH_REJECTION_RATIO = 0.25
+"""Rejected calls per completed call. Fewer cost little; above this ratio, rejected callers are asked to wait longer."""
 
 
 class Admission:
-    """Counts the calls in progress, and tells whether another one is let in.
+    """Counts the calls in progress, and decides whether to admit another one.
 
-    ``limit`` is how many may be in progress now, and ``retry_after_seconds`` what those refused are told. They change
-    when a window ends: a time in which enough calls began and ended to tell how long they take.
+    ``limit`` is how many calls may be in progress now, and ``retry_after_seconds`` how long rejected callers should
+    wait. Both change at the end of a window: a period in which enough calls began and ended to measure their latency.
     """
 
-    def __init__(self, at_most: int, target_seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Let in ``at_most`` calls at the same time, and fewer while they take longer than ``target_seconds``."""
-        self._at_most = at_most
-        self._floor = min(_FLOOR, at_most)
+    def __init__(self, max_calls: int, target_seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Admit up to ``max_calls`` concurrent calls, and fewer while they take longer than ``target_seconds``."""
+        self._max_calls = max_calls
+        self._min_limit = min(_MIN_LIMIT, max_calls)
         self._target_seconds = target_seconds
-        self.limit = at_most
+        self.limit = max_calls
         self.in_progress = 0
         self.retry_after_seconds = _MIN_RETRY_SECONDS
         self._begin_window(clock())
 
-    def refuses(self) -> bool:
-        """Tell whether there is no place for another call, which is then counted as refused."""
+    def reject_if_full(self) -> bool:
+        """Return whether the limit is reached; if so, count the call that just arrived as rejected."""
         if self.in_progress < self.limit:
             return False
-        self._refused += 1
+        self._rejected += 1
         return True
 
-    def enter(self) -> None:
-        """Count a call in."""
+    def begin_call(self) -> None:
+        """Count a call as in progress."""
         self.in_progress += 1
 
-    def leave(self, rpc: str, started_seconds: float, ended_seconds: float, *, succeeded: bool) -> None:
-        """Count a call of ``rpc`` out that lasted from one time to another, of ``time.perf_counter``.
+    def end_call(self, rpc: str, started_seconds: float, ended_seconds: float, *, succeeded: bool) -> None:
+        """Record that a call of ``rpc`` ended. Both times are those of ``time.perf_counter``.
 
-        One that failed is not asked how long calls take: what is refused for its contents is quick at any load.
+        The duration of a failed call is ignored: rejecting an invalid request is fast under any load.
         """
         self.in_progress -= 1
-        self._ended += 1
-        if succeeded and started_seconds >= self._since_seconds:
+        self._completed += 1
+        if succeeded and started_seconds >= self._window_start_seconds:
             count, shortest = self._shortest.get(rpc, (0, ended_seconds))
             self._shortest[rpc] = count + 1, min(shortest, ended_seconds - started_seconds)
-        if ended_seconds - self._since_seconds >= _WINDOW_SECONDS:
+        if ended_seconds - self._window_start_seconds >= _WINDOW_SECONDS:
             self._end_window(ended_seconds)
 
     def _begin_window(self, now_seconds: float) -> None:
-        self._since_seconds = now_seconds
-        self._refused = 0
-        self._ended = 0
+        self._window_start_seconds = now_seconds
+        self._rejected = 0
+        self._completed = 0
         self._shortest: dict[str, tuple[int, float]] = {}
 
     def _end_window(self, now_seconds: float) -> None:
         longest_seconds = self._target_seconds
-        if self._refused:
-            times = [shortest for count, shortest in self._shortest.values() if count >= _ENOUGH_CALLS]
+        if self._rejected:
+            times = [shortest for count, shortest in self._shortest.values() if count >= _MIN_SAMPLES]
             if not times:
-                return  # it goes on until there is something to tell by
+                return  # extend the window until there are enough samples
             longest_seconds = max(times)
         if longest_seconds > self._target_seconds:
-            kept = max(self._target_seconds / longest_seconds, _MOST_SHRINKING)
-            self.limit = max(int(self.limit * kept), self._floor)
+            factor = max(self._target_seconds / longest_seconds, _MAX_SHRINK_FACTOR)
+            self.limit = max(int(self.limit * factor), self._min_limit)
         else:
-            self.limit = min(int(self.limit * _GROWTH) + 1, self._at_most)
-        if self._refused > self._ended * _FEW_REFUSALS:
+            self.limit = min(int(self.limit * _GROWTH_FACTOR) + 1, self._max_calls)
+        if self._rejected > self._completed * _HIGH_REJECTION_RATIO:
             self.retry_after_seconds = min(self.retry_after_seconds * 1.25, _MAX_RETRY_SECONDS)
         else:
             self.retry_after_seconds = max(self.retry_after_seconds * 0.9, _MIN_RETRY_SECONDS)

@@ -1,7 +1,7 @@
-"""Who calls, and whether they may: the one table from RPC to role, and the one place where it is applied.
+"""Authentication and authorization: the table of the roles that RPCs need, and the one place that enforces it.
 
-A caller says who they are with an API key, or with the certificate of their connection. A key that is wrong is refused,
-never taken for none; of a key and a certificate, the key says who calls.
+Callers authenticate with an API key, or with the client certificate of their connection. A call with an invalid key is
+rejected, never treated as anonymous. If a call has both a key and a certificate, the key identifies the caller.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,13 +23,13 @@ from server.domain.value import value
 from server.transport.pipeline.certificates import ClientCertificate, check_not_expired, name_of_certificate
 
 AUTHORIZATION = "authorization"
-"""The metadata, or header, with ``Bearer KEY`` (RFC 6750)."""
+"""The metadata key or header that holds ``Bearer KEY`` (RFC 6750)."""
 
 API_KEY = "x-api-key"
-"""The metadata, or header, with a key alone; the other one wins."""
+"""The metadata key or header that holds the API key alone. ``authorization`` takes precedence."""
 
-EVERY_OTHER = "*"
-"""The name that stands for every certificate whose own name has no roles of its own."""
+DEFAULT_CERTIFICATE = "*"
+"""The certificate name whose roles apply to every certificate that is not listed by its own name."""
 
 ROLES: Mapping[str, Role] = {
     "Charge": Role.CHARGE,
@@ -40,17 +40,17 @@ ROLES: Mapping[str, Role] = {
     "ListPayments": Role.READ,
     "WatchPayments": Role.READ,
 }
-"""The role that each RPC needs. The paths of ``/v1`` need that of the RPC that they map to."""
+"""The role that each RPC needs. A path of ``/v1`` needs the role of the RPC that it maps to."""
 
 _SCHEME = "bearer"
 
 
 @value()
 class Credentials:
-    """What a call brings to say who makes it, of which nothing is checked yet; None is what it does not bring.
+    """The credentials of a call, not yet verified; None for each that the call does not have.
 
-    ``authorization`` and ``api_key`` are the values of those headers. ``certificate`` is that of its connection.
-    ``repeated`` names the header, of those two, that was sent more than once.
+    ``authorization`` and ``api_key`` are the values of the headers, and ``certificate`` is that of the connection.
+    ``repeated`` names the header, of the two, that was sent more than once.
     """
 
     authorization: str | None
@@ -59,27 +59,27 @@ class Credentials:
     repeated: str | None = None
 
     def __repr__(self) -> str:
-        """Return it without any key."""
+        """Leave out the keys."""
         return f"Credentials(certificate={self.certificate!r})"
 
 
 NO_CREDENTIALS = Credentials(None, None, None)
-"""The only one that brings nothing."""
+"""The credentials of every call that has none: compare by identity."""
 
 
 class Keys(Protocol):
     """The API keys."""
 
     def caller_of(self, text: str) -> Caller | None:
-        """Return the caller whose key ``text`` is; None when it is none, or one that is no longer in force."""
+        """Return the caller with this key, or None if the key is unknown, revoked or expired."""
 
 
-class RolesIncomplete(Exception):
-    """An RPC has no role, or a role is for an RPC that is not there: a fault of the program, found at its start."""
+class InvalidRoleTable(Exception):
+    """An RPC has no role, or a role is for an RPC that does not exist. This is a bug, found at startup."""
 
 
 class Gate:
-    """Lets calls in."""
+    """Authenticates callers, and checks that they have the role that an RPC needs."""
 
     def __init__(
         self,
@@ -90,10 +90,11 @@ class Gate:
         certificates: Mapping[str, frozenset[Role]],
         certificate_needed: bool,
     ) -> None:
-        """Let in by ``roles``, which has that of each RPC.
+        """Authorize calls by ``roles``, the role that each RPC needs.
 
-        ``anonymous`` are the roles of those who bring nothing; ``certificates`` those of verified certificates, by
-        their names, with ``EVERY_OTHER`` for the rest. ``certificate_needed`` lets in nobody without one.
+        ``anonymous`` has the roles of callers without credentials. ``certificates`` has the roles of verified
+        certificates by name, with ``DEFAULT_CERTIFICATE`` for certificates that are not listed. With
+        ``certificate_needed``, every caller needs a certificate.
         """
         self._roles = roles
         self._keys = keys
@@ -102,21 +103,23 @@ class Gate:
         self._certificate_needed = certificate_needed
 
     def check(self, services: Iterable[ServiceDescriptor]) -> None:
-        """Check that the RPCs of ``services``, and no others, have roles.
+        """Check that each RPC of ``services`` has a role, and that no other name has one.
 
         Raises:
-            RolesIncomplete: they have not.
+            InvalidRoleTable: an RPC or a role has no counterpart.
         """
-        odd = {method.name for service in services for method in service.methods} ^ self._roles.keys()
-        if odd:
-            raise RolesIncomplete(f"an RPC without a role, or a role without its RPC: {', '.join(sorted(odd))}")
+        unmatched = {method.name for service in services for method in service.methods} ^ self._roles.keys()
+        if unmatched:
+            names = ", ".join(sorted(unmatched))
+            raise InvalidRoleTable(f"RPCs without a role, or roles for RPCs that do not exist: {names}")
 
     def caller(self, credentials: Credentials) -> Caller:
-        """Return who calls.
+        """Return the caller that the credentials identify.
 
         Raises:
-            CredentialsMissing, ApiKeyInvalid, CertificateInvalid: they do not say it, or not in a way that is believed.
-            InvalidRequest: they say it twice.
+            CredentialsMissing, ApiKeyInvalid, CertificateInvalid: a needed certificate is missing, or a key or
+                certificate is not accepted.
+            InvalidRequest: a header with a key is repeated.
         """
         if credentials.repeated is not None:
             raise InvalidRequest((FieldViolation(credentials.repeated, "must be sent at most once"),))
@@ -124,7 +127,7 @@ class Gate:
         if certificate is not None:
             check_not_expired(certificate)
         elif self._certificate_needed:
-            raise CredentialsMissing("a client certificate is needed")
+            raise CredentialsMissing("a client certificate is required")
         if credentials is NO_CREDENTIALS:
             return self._anonymous
         key = _key(credentials)
@@ -137,17 +140,17 @@ class Gate:
         return caller
 
     def check_role(self, rpc: str, caller: Caller) -> None:
-        """Return when ``caller`` may call ``rpc``.
+        """Check that ``caller`` has the role that ``rpc`` needs.
 
         Raises:
-            RoleMissing: they may not.
-            CredentialsMissing: they may not, and did not say who they are.
+            RoleMissing: an authenticated caller does not have it.
+            CredentialsMissing: an anonymous caller does not have it.
         """
         role = self._roles[rpc]
         if role in caller.roles:
             return
         if caller is self._anonymous:
-            raise CredentialsMissing(f"{rpc} needs the role {role}: say who calls, with an API key")
+            raise CredentialsMissing(f"{rpc} needs the role {role}; authenticate with an API key")
         raise RoleMissing(f"{rpc} needs the role {role}, which the caller does not have")
 
     def _certificate_caller(self, certificate: ClientCertificate) -> Caller:
@@ -156,13 +159,13 @@ class Gate:
         except InvalidValue as error:
             raise CertificateInvalid(f"the name in the certificate {error.description}") from None
         roles = self._certificates.get(name)
-        return Caller(name, self._certificates.get(EVERY_OTHER, frozenset()) if roles is None else roles)
+        return Caller(name, self._certificates.get(DEFAULT_CERTIFICATE, frozenset()) if roles is None else roles)
 
 
 def credentials_of(
     authorization: str | None, api_key: str | None, certificate: ClientCertificate | None, repeated: str | None = None
 ) -> Credentials:
-    """Return what a call brings."""
+    """Return the credentials of a call: ``NO_CREDENTIALS`` if it has none."""
     if authorization is None and api_key is None and certificate is None:
         return NO_CREDENTIALS
     return Credentials(authorization, api_key, certificate, repeated)
@@ -173,5 +176,5 @@ def _key(credentials: Credentials) -> str | None:
         return credentials.api_key
     scheme, _, key = credentials.authorization.partition(" ")
     if scheme.lower() != _SCHEME:
-        raise ApiKeyInvalid("the authorization must be `Bearer`, a space, and an API key")
+        raise ApiKeyInvalid("the authorization must be `Bearer`, a space and an API key")
     return key.strip(" \t")

@@ -1,4 +1,4 @@
-"""What is done around every call, by whichever transport it comes: it is named, bounded, logged, and its error told."""
+"""The call pipeline: admit each call, authenticate it, enforce its limits, and log its outcome, over any transport."""
 
 import asyncio
 import math
@@ -31,10 +31,10 @@ from server.transport.pipeline.rate_limit import CallerRates, address_of
 from server.transport.pipeline.time_limit import TimeLimit
 
 CALL_ID_KEY = "x-request-id"
-"""The metadata, or header, in which a caller may name its call, and is told the name that the log has."""
+"""The metadata key or header with the call ID: callers may send one, and the response has the one that is logged."""
 
 REPLAYED_KEY = "idempotency-replayed"
-"""The metadata, or header, that tells that an earlier call of the same request_id did what was asked."""
+"""The metadata key or header of a replay: a response that repeats the outcome of an earlier call (same request_id)."""
 
 _OK = grpc.StatusCode.OK.name
 _CANCELLED = grpc.StatusCode.CANCELLED.name
@@ -48,13 +48,12 @@ Response = TypeVar("Response")
 
 @dataclass(slots=True)
 class Call:
-    """One call of an RPC: its name in the log, what says who calls, and how long they wait.
+    """One call of an RPC, with its ID in the log, its credentials and its deadline.
 
-    ``caller`` is who calls; it is there once that is known. ``replayed`` is what the reply says besides its message: an
-    earlier call had done what this one asks. ``caller_key`` is what the caller's rate and share of streams go by: the
-    caller, or the address of one without a name. ``rates`` has its bucket, where there are such. ``check`` raises, of a
-    stream that goes on, when its caller may no longer have it. ``is_logged`` is false where the log has one line for
-    many such calls.
+    ``caller`` is the name of the authenticated caller, empty until then. ``caller_key`` identifies the caller for rate
+    limits and shares of streams: their name, or their address if they are anonymous. ``rates`` has their bucket, if
+    rates are limited. ``replayed`` says that the response repeats the outcome of an earlier call. ``check`` raises if
+    the caller of a stream may no longer receive it. ``is_logged`` is false if one log line counts many such calls.
     """
 
     call_id: str
@@ -68,28 +67,28 @@ class Call:
     is_logged: bool = True
 
     def count(self, items: int) -> None:
-        """Count this call as ``items`` calls of its caller: see ``CallerRates.owe``."""
+        """Count this call as ``items`` calls against the caller's rate: see ``CallerRates.deduct``."""
         if self.rates is not None and items > 1:
-            self.rates.owe(self.caller_key, items - 1)
+            self.rates.deduct(self.caller_key, items - 1)
 
 
 class CallFailed(Exception):
-    """A call ended in an error; ``failure`` is what its caller is told."""
+    """A call ended in an error, which ``failure`` describes to its caller."""
 
     def __init__(self, failure: Failure) -> None:
-        """Keep the failure."""
+        """Store the failure."""
         super().__init__(failure.message)
         self.failure = failure
 
 
 class CallObserver(Protocol):
-    """Follows calls, for traces."""
+    """Observes calls, for tracing."""
 
     def begin(self, call: Call) -> None:
-        """Record the start of a call; this may add to the context of its log."""
+        """Record the start of a call. May add to the log context."""
 
     def end(self, code: str, reason: str | None) -> None:
-        """Record the status of the call in this context, and the reason if it failed."""
+        """Record the status of the call in the current context, and the reason if it failed."""
 
 
 class _NotObserved:
@@ -104,14 +103,14 @@ NOT_OBSERVED = _NotObserved()
 
 
 class Calls:
-    """The calls in progress: how many there may be, how long each may take, and when all have ended.
+    """Admits calls, limits their number, rate and duration, and waits for their end at shutdown.
 
-    A caller without a name shares its rate with all who call from its address.
+    Anonymous callers from one address share one rate.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a limit of its own
+    def __init__(  # noqa: PLR0913 - one argument for each limit
         self,
-        at_most: int,
+        max_calls: int,
         gate: Gate,
         *,
         target_seconds: float = _NO_TARGET_SECONDS,
@@ -120,43 +119,44 @@ class Calls:
         failed_authentications: CallerRates | None = None,
         observer: CallObserver = NOT_OBSERVED,
     ) -> None:
-        """Admit at most ``at_most`` calls at the same time, from callers that ``gate`` accepts.
+        """Admit at most ``max_calls`` concurrent calls, from callers that ``gate`` accepts.
 
-        Admit fewer while calls take longer than ``target_seconds``. A call may last ``timeout_seconds``. ``rates``
-        limits the calls of each caller, and ``failed_authentications`` the failed authentications from each address.
-        ``observer`` follows each call.
+        Admit fewer while calls take longer than ``target_seconds``. A unary call may last ``timeout_seconds``.
+        ``rates`` limits the calls of each caller, and ``failed_authentications`` the failed authentications from each
+        address. ``observer`` observes each call.
         """
         self._observer = observer
         self._gate = gate
-        self._admission = Admission(at_most, target_seconds)
-        self._time = None if timeout_seconds is None else TimeLimit(timeout_seconds)
+        self._admission = Admission(max_calls, target_seconds)
+        self._time_limit = None if timeout_seconds is None else TimeLimit(timeout_seconds)
         self._rates = rates
         self._failed_authentications = failed_authentications
         self._log_call = call_log()
-        self._refused = RepeatedWarning("calls_refused")
-        self._failures_limited = RepeatedWarning("failed_authentications_limited")
-        self._overload: Failure | None = None
+        self._rejected = RepeatedWarning("calls_refused")
+        self._limited_failures = RepeatedWarning("failed_authentications_limited")
+        self._overload_failure: Failure | None = None
         self._closed = False
-        self._is_over = False
-        self._none = asyncio.Event()
-        self._none.set()
+        self._has_ended = False
+        self._idle = asyncio.Event()
+        self._idle.set()
         metrics.track_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
 
     def refusal(self) -> Failure | None:
         """Return the failure of a call that arrives now, before any work is done for it; None when it is admitted.
 
-        The log has the number of rejected calls once a second.
+        The number of rejected calls is logged once a second.
         """
-        if self._closed or not self._admission.refuses():
+        if self._closed or not self._admission.reject_if_full():
             return None
-        self._refused.count(limit=self._admission.limit)
+        self._rejected.count(limit=self._admission.limit)
         metrics.count_rejected_call()
-        if self._overload is None or self._overload.retry_after_seconds != self._admission.retry_after_seconds:
-            self._overload = failure_of(self._overloaded(), call_id="")
-        return self._overload
+        failure = self._overload_failure
+        if failure is None or failure.retry_after_seconds != self._admission.retry_after_seconds:
+            failure = self._overload_failure = failure_of(self._overloaded(), call_id="")
+        return failure
 
     def admit(self) -> None:
-        """Admit a call that arrives now. A transport asks this, or ``refusal``, before ``one``.
+        """Admit a call that arrives now. A transport calls this, or ``refusal``, before ``one``.
 
         Raises:
             CallFailed: too many calls are in progress.
@@ -168,12 +168,12 @@ class Calls:
     def one(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
         """Authenticate one call of ``rpc`` that was admitted, enforce its time limit, and log its outcome.
 
-        A stream may last as long as its caller likes. It is not counted among the calls in progress, whose durations
-        show how loaded the service is. Its producer calls ``call.check`` periodically, because an API key can expire
-        during a stream.
+        A stream has no time limit. It is not counted among the calls in progress, because their durations show how
+        loaded the service is. Its producer calls ``call.check`` periodically, because an API key can expire during a
+        stream.
 
         Raises:
-            CallFailed: the call failed, or its caller may not make it.
+            CallFailed: the call failed, or the caller is not authorized.
         """
         log_context.set({"request_id": call.call_id, "rpc": rpc})
         self._observer.begin(call)
@@ -182,26 +182,26 @@ class Calls:
         if is_stream:
             call.check = lambda: self._gate.check_role(rpc, self._gate.caller(call.credentials))
         else:
-            self._admission.enter()
-            self._none.clear()
-        task = None if self._time is None or is_stream else self._time.start()
+            self._admission.begin_call()
+            self._idle.clear()
+        task = None if self._time_limit is None or is_stream else self._time_limit.start()
         try:
-            self._let_in(rpc, call, peer)
+            self._authorize(rpc, call, peer)
             yield
             code = _OK
         except (Exception, asyncio.CancelledError) as error:
-            failure = failure_of(self._meaning_of(error, task), call.call_id)
+            failure = failure_of(self._error_to_report(error, task), call.call_id)
             code, reason = failure.code.name, failure.reason
             metrics.count_call_error(rpc, reason)
             raise CallFailed(failure) from error
         finally:
-            if self._time is not None and task is not None:
-                self._time.stop(task)
+            if self._time_limit is not None and task is not None:
+                self._time_limit.stop(task)
             ended_seconds = time.perf_counter()
             if not is_stream:
-                self._admission.leave(rpc, started_seconds, ended_seconds, succeeded=code is _OK)
+                self._admission.end_call(rpc, started_seconds, ended_seconds, succeeded=code is _OK)
                 if not self._admission.in_progress:
-                    self._none.set()
+                    self._idle.set()
             seconds = ended_seconds - started_seconds
             metrics.observe_call(rpc, code, seconds)
             if call.is_logged:
@@ -211,30 +211,30 @@ class Calls:
     async def stream(
         self, rpc: str, peer: str, call: Call, responses: Callable[[], AsyncGenerator[Response, None]]
     ) -> AsyncGenerator[Response, None]:
-        """Give the ``responses`` of one streaming call of ``rpc``: see ``one``."""
+        """Yield the ``responses`` of one streaming call of ``rpc``: see ``one``."""
         with self.one(rpc, peer, call, is_stream=True):
             async with aclosing(responses()) as stream:
                 async for response in stream:
                     yield response
 
     def close(self) -> None:
-        """Let in no more."""
+        """Reject new calls from now on."""
         self._closed = True
 
     def end(self) -> None:
-        """End the time of every call in progress, because the service ends; streams have none."""
-        self._is_over = True
-        if self._time is not None:
-            self._time.end()
+        """Cancel every unary call in progress, because the service stops."""
+        self._has_ended = True
+        if self._time_limit is not None:
+            self._time_limit.expire_all()
 
     async def ended(self) -> None:
-        """Wait until there is none; streams have no end of their own, and are not waited for."""
-        await self._none.wait()
+        """Wait until no unary call is in progress."""
+        await self._idle.wait()
 
-    def _let_in(self, rpc: str, call: Call, peer: str) -> None:
+    def _authorize(self, rpc: str, call: Call, peer: str) -> None:
         call.deadline.check()
         if self._closed:
-            raise ShuttingDown("the service is shutting down; try again, another replica may answer")
+            raise ShuttingDown("the service is shutting down; retry, and another replica may answer")
         try:
             caller = self._gate.caller(call.credentials)
             call.caller = caller.name
@@ -243,63 +243,65 @@ class Calls:
                 call.rates = self._rates
                 self._rates.take(call.caller_key)
             self._gate.check_role(rpc, caller)
-        except (AuthenticationFailed, InvalidRequest) as error:  # credentials that are sent twice are no valid request
+        except (AuthenticationFailed, InvalidRequest) as error:  # InvalidRequest: a key was sent twice
             self._limit_failed_authentication(error, call, address_of(peer))
             raise
 
     def _limit_failed_authentication(self, error: PaymentsError, call: Call, address: str) -> None:
-        """Count a call that did not say who calls.
+        """Count a failed authentication from an address.
 
-        Valid credentials are never held up by it: many callers may share an address with one that has a wrong key.
+        Calls with valid credentials are not affected: many callers may share an address with one whose key is invalid.
 
         Raises:
-            RateLimited: too many came from this address.
+            RateLimited: too many authentications from this address failed.
         """
         if self._failed_authentications is None:
             return
         wait_seconds = self._failed_authentications.wait_seconds(address)
         if not wait_seconds:
-            self._failed_authentications.owe(address, 1)
+            self._failed_authentications.deduct(address, 1)
             return
         call.is_logged = False
-        self._failures_limited.count(address=address)
+        self._limited_failures.count(address=address)
         metrics.count_limited_authentication()
-        message = f"{error}; too many calls from this address failed to say who calls: try again later"
+        message = f"{error}; too many authentications from this address failed, so wait before you retry"
         raise RateLimited(message, wait_seconds)
 
-    def _meaning_of(self, error: BaseException, task: "asyncio.Task[Any] | None") -> Exception:
-        """Return the error that an error is to be told as.
+    def _error_to_report(self, error: BaseException, task: "asyncio.Task[Any] | None") -> Exception:
+        """Return the error to report to the caller: a cancellation may be due to the time limit or a shutdown.
 
         Raises:
-            CancelledError: the call was cancelled by its caller.
+            CancelledError: the caller cancelled the call.
         """
         if isinstance(error, Exception):
             return error
-        if self._time is None or task is None or not self._time.has_run_out(task):
+        if self._time_limit is None or task is None or not self._time_limit.timed_out(task):
             raise error
-        if self._is_over:
+        if self._has_ended:
             return ShuttingDown(
-                "the service ends before the call did, so its outcome is not known; repeat it with the same "
-                "request_id, another replica may answer"
+                "the service stopped before the call was done, so its outcome is unknown; retry it with the same "
+                "request_id, and another replica may answer"
             )
-        return CallTooLong(f"the call took longer than {self._time.seconds:g} seconds; what it had begun is finished")
+        return CallTooLong(
+            f"the call took longer than {self._time_limit.seconds:g} seconds; the service completes work that has begun"
+        )
 
     def _overloaded(self) -> Overloaded:
-        message = f"{self._admission.limit} calls are in progress, as many as are taken on at once; try again soon"
+        message = f"too many concurrent calls (the limit is now {self._admission.limit}); retry soon"
         return Overloaded(message, self._admission.retry_after_seconds)
 
 
-def call_id(wanted: object) -> str:
-    """Return the name of a call: the one that its caller wants, when that is fit for a log, else a new one.
+def call_id_for(requested: object) -> str:
+    """Return the ID that the caller ``requested`` for a call, or a new one if that is not fit for the log.
 
-    Fit is what has at most 128 printable ASCII characters, of which none are a card number.
+    It is fit if it has 1 to 128 printable ASCII characters and contains no card number.
     """
     if (
-        isinstance(wanted, str)
-        and 0 < len(wanted) <= _MAX_CALL_ID_LENGTH
-        and wanted.isascii()
-        and wanted.isprintable()
-        and not has_card_number(wanted)
+        isinstance(requested, str)
+        and 0 < len(requested) <= _MAX_CALL_ID_LENGTH
+        and requested.isascii()
+        and requested.isprintable()
+        and not has_card_number(requested)
     ):
-        return wanted
+        return requested
     return f"{random.getrandbits(_CALL_ID_BITS):032x}"

@@ -1,4 +1,4 @@
-"""Clients' certificates: the one of a connection, and the name in it, by one rule for gRPC and REST."""
+"""Client certificates: read the one of a connection, and the caller's name in it, by one rule for gRPC and REST."""
 
 import asyncio
 import ssl
@@ -12,19 +12,19 @@ from cryptography.x509.oid import NameOID
 from server.domain.errors import CertificateInvalid
 from server.domain.value import value
 
-_REMEMBERED = 512
-"""How many certificates keep their names in memory: parsing one takes 30 us, and gRPC needs the name at every call."""
+_CACHED_CERTIFICATES = 512
+"""How many certificates' names are cached, because parsing one takes 30 us, and gRPC needs the name in every call."""
 
 _MALFORMED = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-"""What ``cryptography`` raises for a malformed certificate."""
+"""The errors that ``cryptography`` raises for a malformed certificate."""
 
 
 @value()
 class ClientCertificate:
     """A client's verified certificate, in PEM.
 
-    ``session_resumed`` tells whether its connection resumed a TLS session: then the certificate was verified for an
-    earlier connection, and not again.
+    ``session_resumed`` says that the connection resumed a TLS session, so that the certificate was verified for an
+    earlier connection and not again.
     """
 
     pem: bytes
@@ -34,7 +34,7 @@ class ClientCertificate:
 def certificate_of_grpc_peer(auth_context: Mapping[str, Iterable[bytes]]) -> ClientCertificate | None:
     """Return a gRPC client's certificate, or None.
 
-    gRPC also gives the names in it, but cuts them at a NUL byte.
+    The names in it are not taken from gRPC, which cuts them at a NUL byte.
     """
     for pem in auth_context.get("x509_pem_cert", ()):
         return ClientCertificate(pem, b"true" in auth_context.get("ssl_session_reused", ()))
@@ -51,22 +51,22 @@ def certificate_of_http_peer(transport: asyncio.BaseTransport) -> ClientCertific
 
 
 def check_not_expired(certificate: ClientCertificate) -> None:
-    """Check a certificate that was verified for an earlier connection.
+    """Check that a certificate has not expired, if its connection resumed a TLS session.
 
-    Any other was valid when its connection was made, which may outlast it.
+    Any other certificate was valid when its connection was made, and the connection may outlive it.
 
     Raises:
-        CertificateInvalid: it has expired since.
+        CertificateInvalid: the certificate has expired.
     """
     if certificate.session_resumed and _parse(certificate.pem).not_valid_after_utc < datetime.now(UTC):
         raise CertificateInvalid("the certificate has expired; connect with a new one, without resuming a TLS session")
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_CERTIFICATES)
 def name_of_certificate(pem: bytes) -> str:
-    """Return the name in a client's verified certificate exactly as it is there, empty when there is none.
+    """Return the name in a client's verified certificate exactly as it is written, or "" if there is none.
 
-    That is the first URI among its subject alternative names, else the first DNS name, else the common name.
+    It is the first URI among the subject alternative names, else the first DNS name, else the common name.
 
     Raises:
         CertificateInvalid: the certificate is malformed, or has several common names.
@@ -97,5 +97,7 @@ def _alternative_names(certificate: x509.Certificate) -> list[str]:
 def _common_names(certificate: x509.Certificate) -> list[str]:
     names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if len(names) > 1:
-        raise CertificateInvalid("the certificate has several common names; it must have one, or a URI or a DNS name")
+        raise CertificateInvalid(
+            "the certificate has several common names; it must have only one, or a URI or DNS name"
+        )
     return names

@@ -1,23 +1,25 @@
-"""Refuse requests that change something when a web page of another origin sent them.
+"""Reject state-changing requests that a web page from another origin sends (CSRF).
 
-CORS cannot: it hides the answer from the page after the request was carried out, and a form, or a fetch of a Blob
-without a type, is sent without asking first. Where a browser has access by its place in the network or its client
-certificate, any page that it shows could charge and refund.
+CORS cannot prevent them: it hides the response from the page after the request was carried out, and browsers send a
+form, or a fetch of a Blob without a type, without a preflight. If a browser has access through its place in the network
+or its client certificate, any page that it shows could charge and refund.
 
-The rule is that of Go's ``net/http.CrossOriginProtection``. GET, HEAD and OPTIONS change nothing and are let in. Of
-other requests, ``Sec-Fetch-Site`` decides if there is one, because no page can set it: ``same-origin`` and ``none`` are
-let in, ``same-site`` and ``cross-site`` are not. Old browsers never send it, and others do only to loopback or over
-TLS. Without it, the host of ``Origin`` must be the one that the request was sent to. A request with neither is not a
-browser's. The rule differs from Go's in these points:
+The rule is that of Go's ``net/http.CrossOriginProtection``. GET, HEAD and OPTIONS change nothing and are accepted. For
+other requests, ``Sec-Fetch-Site`` decides if it is present, because no page can set it: ``same-origin`` and ``none``
+are accepted, ``same-site`` and ``cross-site`` are rejected. Old browsers never send it, and newer ones only to loopback
+addresses or over TLS. Without it, the host in ``Origin`` must be the host that the request was sent to. A request with
+neither header does not come from a web page. The rule differs from Go's in these points:
 
-- ``*`` allows every origin, as it does in CORS.
-- A preflight is refused, whatever it asks for: its request never comes, and the log should have its origin.
-- A repeated or malformed header is refused, because no browser sends one.
-- The default port of the origin's scheme may be left out, because some proxies add it to ``Host``.
-- Where the request came over TLS, a page without TLS is foreign: somebody on the way may have changed it.
-- A page without TLS under a DNS name must be allowed by name, even where ``Origin`` and ``Host`` agree. The name may be
-  an attacker's that led to the page at first and leads to this service now (DNS rebinding). That cannot be done with
-  an IP address, with ``localhost``, or with TLS, because the service has no certificate for the attacker's name.
+- ``*`` allows every origin, as in CORS.
+- A preflight from a foreign origin is rejected, whatever it asks for. Its request never follows, so this is the only
+  chance to log its origin.
+- A repeated or malformed header is rejected, because no browser sends one.
+- The default port of the origin's scheme is ignored, because some proxies add it to ``Host``.
+- If the request came over TLS, a page without TLS is foreign, because it may have been tampered with on its way.
+- A page without TLS under a DNS name must be allowed explicitly, even if ``Origin`` and ``Host`` agree. The name may be
+  an attacker's that first resolved to the page's server and now resolves to this service (DNS rebinding). That is
+  impossible with an IP address, with ``localhost``, or with TLS, because the service has no certificate for the
+  attacker's name.
 """
 
 import ipaddress
@@ -33,11 +35,11 @@ from server.transport.pipeline.errors import OriginNotAllowed
 
 _ORIGIN = b"origin"
 _SEC_FETCH_SITE = b"sec-fetch-site"
-_ASKED_METHOD = b"access-control-request-method"
+_REQUESTED_METHOD = b"access-control-request-method"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_MARKS = frozenset({_ORIGIN, _SEC_FETCH_SITE})
-_OWN_SITES = (["same-origin"], ["none"])
+_BROWSER_HEADERS = frozenset({_ORIGIN, _SEC_FETCH_SITE})
+_TRUSTED_SITES = (["same-origin"], ["none"])
 
 _ORIGIN_PARTS = re.compile(r"(?P<scheme>https?)://(?P<authority>(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -47,10 +49,10 @@ _MAX_SHOWN_LENGTH = 200
 
 
 class CrossSiteRule:
-    """Tells whose web pages may send requests that change something."""
+    """Decides which web pages may send requests that change something."""
 
     def __init__(self, allowed: Collection[str]) -> None:
-        """Allow the service's own origin, and those in ``allowed``; ``*`` is every origin."""
+        """Allow the service's own origin and those in ``allowed``, where ``*`` means every origin."""
         self._allowed = allowed
         self._allows_every_origin = "*" in allowed
 
@@ -58,71 +60,71 @@ class CrossSiteRule:
         """Check an HTTP request by its method and headers.
 
         Raises:
-            OriginNotAllowed: it may change something, and a page of an origin that is not allowed sent it.
+            OriginNotAllowed: the request may change something, and comes from a page whose origin is not allowed.
         """
         if self._allows_every_origin or (scope["method"] in _SAFE_METHODS and not _is_preflight(scope)):
             return
-        if any(key in _MARKS for key, _ in scope["headers"]):
+        if any(key in _BROWSER_HEADERS for key, _ in scope["headers"]):
             page = _Page(list(headers(scope, _ORIGIN)), list(headers(scope, _SEC_FETCH_SITE)))
-            if not (self._lets_in(page) or _is_own(page, scope)):
-                raise page.refusal()
+            if not (self._allows(page) or _is_own(page, scope)):
+                raise page.error()
 
     def check_call(self, metadata: Mapping[str, str]) -> None:
-        """Check a gRPC call by its metadata. A proxy with TLS may let browsers reach gRPC, also over HTTP/1.
+        """Check a gRPC call by its metadata: browsers can reach gRPC through a TLS proxy that accepts HTTP/1.
 
-        Browsers send Sec-Fetch-Site to it, so that an Origin alone need not be compared with a host.
+        They send Sec-Fetch-Site to such a proxy, so an Origin alone need not be compared with a host.
 
         Raises:
-            OriginNotAllowed: a page of an origin that is not allowed makes it.
+            OriginNotAllowed: the call comes from a page whose origin is not allowed.
         """
         if self._allows_every_origin or ("origin" not in metadata and "sec-fetch-site" not in metadata):
             return
         page = _Page(*([metadata[name]] if name in metadata else [] for name in ("origin", "sec-fetch-site")))
-        if not self._lets_in(page):
-            raise page.refusal()
+        if not self._allows(page):
+            raise page.error()
 
-    def _lets_in(self, page: "_Page") -> bool:
+    def _allows(self, page: "_Page") -> bool:
         if len(page.origins) > 1:
             return False
-        return page.sites in _OWN_SITES or any(origin in self._allowed for origin in page.origins)
+        return page.sites in _TRUSTED_SITES or any(origin in self._allowed for origin in page.origins)
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What a browser says of the page that sent a request: the values of Origin, and of Sec-Fetch-Site."""
+    """The page that sent a request, as its browser describes it: the values of Origin and of Sec-Fetch-Site."""
 
     origins: list[str]
     sites: list[str]
 
-    def refusal(self) -> OriginNotAllowed:
-        """Return the error of a request that it must not send."""
-        origin, site = _shown(self.origins), _shown(self.sites)
-        named = f"Origin: {origin}" if self.origins else f"Sec-Fetch-Site: {site}"
+    def error(self) -> OriginNotAllowed:
+        """Return the error that rejects a request of this page."""
+        origin, site = _for_log(self.origins), _for_log(self.sites)
+        shown = f"Origin: {origin}" if self.origins else f"Sec-Fetch-Site: {site}"
         return OriginNotAllowed(
-            f"a web page of an origin that is not allowed sent this request ({named}); if its pages may call, name the "
-            "origin in CORS_ALLOWED_ORIGINS",
+            f"a web page from an origin that is not allowed sent this request ({shown}); to allow the origin, add it "
+            "to CORS_ALLOWED_ORIGINS",
             origin,
             site,
         )
 
 
-def asked_method(scope: Scope) -> str:
-    """Return the method of a request, or of the one that it is the preflight of."""
+def requested_method(scope: Scope) -> str:
+    """Return the method of a request, or for a preflight the method that it asks for."""
     method: str = scope["method"]
-    return (header(scope, _ASKED_METHOD) or method) if method == "OPTIONS" else method
+    return (header(scope, _REQUESTED_METHOD) or method) if method == "OPTIONS" else method
 
 
-def _shown(values: list[str]) -> str:
-    """Return the values of a header, short and printable."""
+def _for_log(values: list[str]) -> str:
+    """Return the values of a header, shortened, printable, and without card numbers."""
     return without_card_numbers(_UNPRINTABLE.sub("?", ", ".join(values)))[:_MAX_SHOWN_LENGTH]
 
 
 def _is_preflight(scope: Scope) -> bool:
-    return scope["method"] == "OPTIONS" and header(scope, _ASKED_METHOD) is not None
+    return scope["method"] == "OPTIONS" and header(scope, _REQUESTED_METHOD) is not None
 
 
 def _is_own(page: _Page, scope: Scope) -> bool:
-    """Tell, of a page of which only the origin is known, whether it is of the host that the request was sent to."""
+    """Return whether a page that sent an Origin alone is from the host that the request was sent to."""
     hosts = list(headers(scope, b"host"))
     if page.sites or len(page.origins) != 1 or len(hosts) != 1:
         return False
@@ -136,7 +138,7 @@ def _is_own(page: _Page, scope: Scope) -> bool:
 
 
 def _can_be_rebound(host: str) -> bool:
-    """Tell whether a host is a name that its owner can have lead elsewhere at any time."""
+    """Return whether a host is a DNS name, which its owner can point elsewhere at any time."""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Where errors become statuses: the one table from what went wrong to code, reason and details, for every transport."""
+"""Translate errors to statuses: one table, for every transport, has the code, reason and HTTP status of each error."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DOMAIN = "payments"
 """The domain of every ErrorInfo (AIP-193)."""
 
 _MAX_VIOLATIONS = 20
-"""How many violations a status names at most: trailers are limited to 8 KiB."""
+"""The most violations that a status lists, because trailers are limited to 8 KiB."""
 
 _CHALLENGE = f'Bearer realm="{DOMAIN}"'
 
@@ -29,52 +29,52 @@ class _Rule:
     reason: str
     retry_after_seconds: float | None = None
     http_status: int | None = None
-    """Where it is another than the code's."""
+    """Overrides the HTTP status of the code."""
     challenge: str | None = None
-    """What HTTP's WWW-Authenticate says (RFC 9110, RFC 6750)."""
+    """The value of the WWW-Authenticate header (RFC 9110, RFC 6750)."""
 
 
 class CallTooLong(errors.PaymentsError):
-    """A call took longer than any may. Whether its work was done is not known: what was begun is finished."""
+    """A call exceeded the time limit of all calls. Its outcome is unknown, because work that has begun is completed."""
 
 
 class ReaderTooSlow(errors.PaymentsError):
-    """The client of a stream took nothing of it for too long."""
+    """The client of a stream read nothing from it for too long."""
 
 
 class BodyTooLarge(errors.PaymentsError):
-    """The body of an HTTP request is larger than is accepted."""
+    """The body of an HTTP request is over the size limit."""
 
 
 class BodyTooSlow(errors.PaymentsError):
-    """The body of an HTTP request took longer to arrive than is accepted."""
+    """The body of an HTTP request took too long to arrive."""
 
 
-class BodyOfOtherType(errors.PaymentsError):
-    """The body of an HTTP request is said not to be JSON."""
+class UnsupportedMediaType(errors.PaymentsError):
+    """The Content-Type of an HTTP request is not JSON."""
 
 
 class ClientGone(errors.PaymentsError):
-    """The body of an HTTP request did not come whole; nobody is left to be told."""
+    """The client disconnected before the body of its HTTP request was complete, so nobody receives this error."""
 
 
 class RefundRefused(errors.PaymentsError):
-    """The processor refused a refund: of those who call for the replaced service, which knew no such outcome."""
+    """The processor refused a refund over ``/v1``: an error there, because the legacy service had no such outcome."""
 
 
 class NoSuchPath(errors.PaymentsError):
-    """No HTTP request has this path."""
+    """No endpoint has the path of an HTTP request."""
 
 
-class OtherVerb(errors.PaymentsError):
-    """HTTP requests with this path have another verb."""
+class MethodNotAllowed(errors.PaymentsError):
+    """Endpoints with the path of an HTTP request have other verbs."""
 
 
 class OriginNotAllowed(errors.PaymentsError):
     """A web page of another origin sent a request that may change something."""
 
     def __init__(self, message: str, origin: str, site: str) -> None:
-        """Keep what the browser said of the page, for the log: its Origin and Sec-Fetch-Site, empty if not sent."""
+        """Store the request's Origin and Sec-Fetch-Site headers, empty if not sent, for the log."""
         super().__init__(message)
         self.origin = origin
         self.site = site
@@ -103,16 +103,16 @@ _RULES: dict[type[Exception], _Rule] = {
     errors.StoreUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after_seconds=0.5),
     errors.ProcessorUnavailable: _Rule(grpc.StatusCode.UNAVAILABLE, "PROCESSOR_UNAVAILABLE"),
     CallTooLong: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "CALL_TOO_LONG"),
-    # UNAVAILABLE, so that every client that watches goes on from its last token.
+    # UNAVAILABLE, so that every consumer resumes from its last token.
     ReaderTooSlow: _Rule(grpc.StatusCode.UNAVAILABLE, "READER_TOO_SLOW", retry_after_seconds=1.0),
     BodyTooLarge: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", http_status=413),
     BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
-    BodyOfOtherType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),
+    UnsupportedMediaType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),
     ClientGone: _Rule(grpc.StatusCode.CANCELLED, "CLIENT_GONE"),
     RefundRefused: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_FAILED"),
     NoSuchPath: _Rule(grpc.StatusCode.NOT_FOUND, "NO_SUCH_PATH"),
     OriginNotAllowed: _Rule(grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED"),
-    OtherVerb: _Rule(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", http_status=405),
+    MethodNotAllowed: _Rule(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", http_status=405),
 }
 _HTTP_STATUSES = {
     grpc.StatusCode.CANCELLED: 499,
@@ -129,17 +129,17 @@ _HTTP_STATUSES = {
     grpc.StatusCode.UNIMPLEMENTED: 501,
     grpc.StatusCode.UNAVAILABLE: 503,
 }
-"""As grpc-gateway has it (runtime.HTTPStatusFromCode); any other code is 500."""
+"""The same mapping as in grpc-gateway (runtime.HTTPStatusFromCode). Any other code is 500."""
 
 _INTERNAL = _Rule(grpc.StatusCode.INTERNAL, "INTERNAL")
 
 REASONS = frozenset(rule.reason for rule in (*_RULES.values(), _INTERNAL))
-"""Every reason that a caller can be told."""
+"""Every reason that an error of the service can have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a caller is told of ``error``: a code, a stable reason, a message, and the same with details."""
+    """``error`` as its caller sees it: code, stable reason and message, and a ``status`` that adds the details."""
 
     error: Exception
     code: grpc.StatusCode
@@ -152,27 +152,29 @@ class Failure:
 
 
 def failure_of(error: Exception, call_id: str) -> Failure:
-    """Return what the caller is told of ``error``, which it met in the call that ``call_id`` names.
+    """Return the failure to report for ``error``, which ended the call with this ID (empty for a call without one).
 
-    An error that is not in the table is a fault of this service: it is logged with its stack, and the caller is told
-    nothing of it but the call_id to ask about. An empty ``call_id`` stands for a call that was given no name.
+    An error that is not in the table is a bug in the service. It is logged with its stack, and the caller sees only the
+    call ID to ask about.
     """
     rule = next((_RULES[kind] for kind in type(error).__mro__ if kind in _RULES), None)
     if rule is None:
         _log.error("internal_error", exc_info=error)
-        message = f"internal error; the service's log has it as {call_id}"
+        message = f"internal error; the service's log has the details under the call ID {call_id}"
         return _failure(error, _INTERNAL, message, call_id, None)
-    own = error.retry_after_seconds if isinstance(error, errors.PaymentsError) else None
-    return _failure(error, rule, str(error), call_id, rule.retry_after_seconds if own is None else own)
+    retry_after_seconds = rule.retry_after_seconds
+    if isinstance(error, errors.PaymentsError) and error.retry_after_seconds is not None:
+        retry_after_seconds = error.retry_after_seconds
+    return _failure(error, rule, str(error), call_id, retry_after_seconds)
 
 
 def _failure(error: Exception, rule: _Rule, message: str, call_id: str, retry_after_seconds: float | None) -> Failure:
-    named = {"call_id": call_id} if call_id else {}
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata=named)]
+    metadata = {"call_id": call_id} if call_id else {}
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=rule.reason, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, errors.InvalidRequest):
         details.append(_bad_request(error))
     if retry_after_seconds is not None:
-        # Rounded up: a caller that comes back just then must not be too early.
+        # Rounded up so that a caller who retries right after the delay is not too early.
         milliseconds = math.ceil(retry_after_seconds * 1000)
         delay = Duration()
         delay.FromMilliseconds(milliseconds)

@@ -1,7 +1,8 @@
-"""How often each caller may call: a token bucket a caller, as one number each.
+"""Rate limits: a token bucket for each caller, stored as one number.
 
-The number is when the caller's bucket will be full again (the generic cell rate algorithm, ITU-T I.371): a call moves
-it on by what one call takes to come back, and there is room while it is less than a whole bucket away.
+The number is the time at which the bucket will be full again (the generic cell rate algorithm, ITU-T I.371). A call
+moves it forward by the time in which one token is refilled. The bucket has a token while that time is less than a whole
+bucket away.
 """
 
 import functools
@@ -13,16 +14,16 @@ from collections.abc import Callable
 from server.domain.errors import RateLimited
 
 _MAX_CALLERS = 10_000
-"""Whose rates are kept at most. Beyond, the one seen first is forgotten, and has a full bucket when it comes again."""
+"""How many buckets are stored. Beyond that, the oldest are dropped, and their callers start again with full ones."""
 
 _GRPC_PEER = re.compile(r"ipv[46]:(.*):\d+", re.DOTALL)
 _HTTP_PEER = re.compile(r"(.*):\d+", re.DOTALL)
 _IPV6_NETWORK_BITS = 64
-"""What one site is given at least (RFC 6177): addresses below it are its own to choose."""
+"""The smallest network that is assigned to one site (RFC 6177), which may use every address in it."""
 
 
 class CallerRates:
-    """Buckets of ``burst_calls`` calls, which fill by ``calls_per_second``."""
+    """Token buckets of ``burst_calls`` calls, refilled at ``calls_per_second``."""
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class CallerRates:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Give every caller a full bucket. ``clock`` returns a time in seconds that never goes back."""
+        """Start with a full bucket for every caller. ``clock`` returns a monotonic time in seconds."""
         self._clock = clock
         self._calls_per_second = calls_per_second
         self._bucket_seconds = burst_calls / calls_per_second
@@ -40,47 +41,48 @@ class CallerRates:
         self._full_at_seconds: dict[str, float] = {}
 
     def take(self, caller: str) -> None:
-        """Take one call out of the caller's bucket.
+        """Take one token from the caller's bucket.
 
         Raises:
-            RateLimited: it is empty; nothing was taken.
+            RateLimited: the bucket is empty.
         """
         wait_seconds = self.wait_seconds(caller)
         if wait_seconds:
-            message = f"{self._calls_per_second:g} calls a second are let in of one caller; try again later"
+            message = f"the caller exceeded the limit of {self._calls_per_second:g} calls a second; retry later"
             raise RateLimited(message, wait_seconds)
-        self.owe(caller, 1)
+        self.deduct(caller, 1)
 
     def wait_seconds(self, caller: str) -> float:
-        """Return when there is a call in the caller's bucket again; 0 when there is one."""
+        """Return how long it takes until the caller's bucket has a token; 0 if it has one now."""
         now_seconds = self._clock()
         room_seconds = now_seconds + self._bucket_seconds - 1 / self._calls_per_second
         wait_seconds = self._full_at_seconds.get(caller, now_seconds) - room_seconds
-        return wait_seconds if wait_seconds > 1e-9 else 0  # noqa: PLR2004 - what adding and taking away in floats leaves
+        return wait_seconds if wait_seconds > 1e-9 else 0  # noqa: PLR2004 - rounding errors of float arithmetic
 
-    def owe(self, caller: str, calls: int) -> None:
-        """Take ``calls`` out of the caller's bucket, even when it has fewer: the caller then waits for the rest first.
+    def deduct(self, caller: str, calls: int) -> None:
+        """Take ``calls`` tokens from the caller's bucket, even if it has fewer: the caller then waits longer.
 
-        For a batch, whose size is known only once it is let in, and which may be larger than a bucket.
+        This is for batches, whose size is known only once they are admitted, and may be larger than a bucket.
         """
         now_seconds = self._clock()
         full_at_seconds = max(self._full_at_seconds.get(caller, now_seconds), now_seconds)
         self._full_at_seconds[caller] = full_at_seconds + calls / self._calls_per_second
         if len(self._full_at_seconds) > self._max_callers:
-            self._forget(now_seconds)
+            self._drop_buckets(now_seconds)
 
-    def _forget(self, now_seconds: float) -> None:
-        """Forget those with full buckets, and as many besides as makes room for a while."""
-        kept = [(caller, full) for caller, full in self._full_at_seconds.items() if full > now_seconds]
-        self._full_at_seconds = dict(kept[-self._max_callers // 2 :])
+    def _drop_buckets(self, now_seconds: float) -> None:
+        """Drop the full buckets, and the oldest of the others, until half of the room is free."""
+        not_full = [(caller, full) for caller, full in self._full_at_seconds.items() if full > now_seconds]
+        self._full_at_seconds = dict(not_full[-self._max_callers // 2 :])
 
 
 @functools.lru_cache(maxsize=1024)
 def address_of(peer: str) -> str:
-    """Return the address in a peer's name, as gRPC (``ipv4:10.0.0.7:5000``) or HTTP (``10.0.0.7:5000``) has it.
+    """Return the address of a peer that gRPC (``ipv4:10.0.0.7:5000``) or HTTP (``10.0.0.7:5000``) names.
 
-    Of IPv6 it is the /64 network: who has one address of it may use them all. IPv4 within IPv6, as a socket for both
-    has it, is IPv4. What is no address is returned as it is.
+    For IPv6, return the /64 network, because one host may use every address in it. For an IPv4-mapped IPv6 address,
+    which a dual-stack socket reports, return the IPv4 address. A name that is not an address is returned as it is,
+    without its port.
     """
     found = _GRPC_PEER.fullmatch(peer) or _HTTP_PEER.fullmatch(peer)
     host = found[1].replace("%5B", "").replace("%5D", "").strip("[]") if found else peer

@@ -1,7 +1,7 @@
-"""One time for many tasks: each is cancelled that takes longer.
+"""A time limit that many tasks share: a task that takes longer is cancelled.
 
-All have the same time, so the one that began first runs out first: one timer, for that one, serves them all. A timer
-for each, as ``asyncio.timeout`` makes it, costs as much as a sixth of a charge.
+Because the limit is the same for all, the task that began first also times out first, so one timer serves them all. A
+timer for each task, as ``asyncio.timeout`` creates it, would cost as much as a sixth of a charge.
 """
 
 import asyncio
@@ -9,16 +9,16 @@ from typing import Any
 
 
 class TimeLimit:
-    """Cancels tasks that are longer at it than ``seconds``."""
+    """Cancels tasks that take longer than ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
-        """Watch no task yet."""
+        """Create a limit that applies to no task yet."""
         self.seconds = seconds
         self._running: dict[asyncio.Task[Any], float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> "asyncio.Task[Any]":
-        """Start the time of the current task, and return the task."""
+        """Start the clock for the current task, and return the task."""
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
@@ -28,21 +28,21 @@ class TimeLimit:
         return task
 
     def stop(self, task: "asyncio.Task[Any]") -> None:
-        """Stop the time of a task."""
+        """Stop the clock for a task."""
         self._running.pop(task, None)
 
-    def end(self) -> None:
-        """End the time of every task now."""
+    def expire_all(self) -> None:
+        """Time out every task now."""
         for task in tuple(self._running):
             self._cancel(task)
 
-    def has_run_out(self, task: "asyncio.Task[Any]") -> bool:
-        """Tell, of a task that was cancelled, whether it was for its time, which is thereby dealt with."""
-        # Still among those that run: somebody else cancelled it.
+    def timed_out(self, task: "asyncio.Task[Any]") -> bool:
+        """Return whether this limit, and nobody else, cancelled ``task``; if so, clear its cancellation request."""
+        # A task that is still running was cancelled by somebody else.
         return task not in self._running and not task.uncancel()
 
     def _cancel_late(self) -> None:
-        """Cancel the tasks whose time has run out, and come again when the next one's does."""
+        """Cancel the tasks that have timed out, and set the timer for the next one."""
         loop = asyncio.get_running_loop()
         self._timer = None
         for task, deadline in tuple(self._running.items()):

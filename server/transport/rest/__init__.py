@@ -1,5 +1,5 @@
-"""The HTTP server: connections, bodies, replies and streams, and its endpoints for health and metrics.
+"""The HTTP server: connections, bodies, replies and streams, and the endpoints for health and metrics.
 
-``gateway`` maps HTTP to the RPCs as the proto says, ``v1`` serves callers of the replaced service, and ``docs`` has the
-OpenAPI document and its pages.
+``gateway`` maps HTTP requests to RPCs by the proto's options, ``v1`` serves callers of the legacy service, and ``docs``
+has the OpenAPI document and the pages that show it.
 """

@@ -1,4 +1,4 @@
-"""The HTTP application: every endpoint, and the checks before them."""
+"""The HTTP application: all endpoints, and the checks that come before them."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,8 +16,8 @@ from server.config.rest import RestSettings
 from server.domain.money import Currencies
 from server.observability import metrics
 from server.transport.headers import InvalidHeader, check_repeated, header
-from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id
-from server.transport.pipeline.cross_site import CrossSiteRule, asked_method
+from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id_for
+from server.transport.pipeline.cross_site import CrossSiteRule, requested_method
 from server.transport.pipeline.errors import BodyTooLarge, OriginNotAllowed, failure_of
 from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.body import BodyLimits
@@ -29,24 +29,24 @@ from server.transport.rest.router import Endpoint, HttpRouter
 from server.transport.rest.streams import LINES
 from server.transport.rest.v1.endpoints import LegacyRest
 
-_FOR_CORS_OR_GZIP = frozenset({b"origin", b"accept-encoding"})
-"""The headers that ask for CORS or for compression."""
+_CORS_OR_GZIP_HEADERS = frozenset({b"origin", b"accept-encoding"})
+"""The headers of requests that need CORS or accept compression."""
 
 _CALL_ID_HEADER = CALL_ID_KEY.encode()
 
-_GZIP_FROM_BYTES = 1024
+_GZIP_MIN_BYTES = 1024
 _GZIP_LEVEL = 4
-"""Lists shrink to an eighth at it; higher levels take more time for little."""
+"""At this level, lists shrink to an eighth. Higher levels take longer and gain little."""
 
 _log = structlog.get_logger(__name__)
 
 
 def untraced_endpoint(endpoint: Endpoint) -> Endpoint:
-    """Return ``endpoint`` as it is: where there is no tracing."""
+    """Return ``endpoint`` unchanged."""
     return endpoint
 
 
-def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
+def http_app(  # noqa: PLR0913, PLR0917 - each is a separate part
     settings: RestSettings,
     services: Sequence[tuple[ServiceDescriptor, object]],
     payments: Payments,
@@ -60,7 +60,7 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
     """Return the application: the RPCs of ``services``, ``/v1``, health, metrics and documents.
 
     Raises:
-        InvalidHttpRule: an RPC's ``google.api.http`` option is wrong.
+        InvalidHttpRule: an RPC's ``google.api.http`` option is invalid.
     """
     limits = BodyLimits(settings.rest_max_body_bytes, settings.rest_body_timeout_seconds)
     legacy = LegacyRest(payments, currencies, calls, limits, worker_thread)
@@ -75,20 +75,20 @@ def http_app(  # noqa: PLR0913, PLR0917 - each is a part of its own
 
 
 class HttpApp:
-    """Names every request, and refuses some before their body is read.
+    """Gives every request a call ID, and rejects some requests before their body is read.
 
-    It refuses requests that a web page of another origin must not send, that repeat a header, or whose Content-Length
-    is too large. It compresses responses, and lets the pages of ``origins`` call.
+    It rejects requests that a web page from a foreign origin must not send, that repeat a unique header, or whose
+    Content-Length is too large. It also compresses responses, and applies CORS for the pages of ``origins``.
     """
 
     def __init__(self, router: HttpRouter, limits: BodyLimits, origins: list[str]) -> None:
-        """Let ``router`` answer the requests that are let in."""
+        """Pass accepted requests to ``router``."""
         self.router = router
         self._limits = limits
         self._cross_site = CrossSiteRule(origins)
         self._with_cors_and_gzip: ASGIApp = GZipMiddleware(
-            self._checked,
-            minimum_size=_GZIP_FROM_BYTES,
+            self._answer_if_valid,
+            minimum_size=_GZIP_MIN_BYTES,
             compresslevel=_GZIP_LEVEL,
             exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *COMPRESSED_TYPES, LINES),
         )
@@ -104,36 +104,38 @@ class HttpApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         assert scope["type"] == "http"
-        name = scope["call_id"] = call_id(header(scope, _CALL_ID_HEADER))
+        call_id = scope["call_id"] = call_id_for(header(scope, _CALL_ID_HEADER))
 
-        async def send_named(message: Message) -> None:
+        async def send_with_call_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (_CALL_ID_HEADER, name.encode())]
+                message["headers"] = [*message["headers"], (_CALL_ID_HEADER, call_id.encode())]
             await send(message)
 
         try:
             self._cross_site.check(scope)
         except OriginNotAllowed as error:
-            await self._refuse_page(error, scope)(scope, receive, send_named)
+            await self._reject_page(error, scope)(scope, receive, send_with_call_id)
             return
-        # Most callers ask for neither, and those layers cost as much as the rest of the way.
-        asks_for_more = any(key in _FOR_CORS_OR_GZIP for key, _ in scope["headers"])
-        await (self._with_cors_and_gzip if asks_for_more else self._checked)(scope, receive, send_named)
+        # Most callers need neither, and these layers would cost as much as all the others.
+        needs_cors_or_gzip = any(key in _CORS_OR_GZIP_HEADERS for key, _ in scope["headers"])
+        await (self._with_cors_and_gzip if needs_cors_or_gzip else self._answer_if_valid)(
+            scope, receive, send_with_call_id
+        )
 
-    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request unless its headers are wrong; inside CORS, so that allowed pages see what is wrong."""
+    async def _answer_if_valid(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, with an error if its headers are invalid. CORS lets allowed pages read that error too."""
         answer: ASGIApp = self.router
         try:
             check_repeated(scope)
-            self._limits.check_announced(scope)
+            self._limits.check_content_length(scope)
         except (InvalidHeader, BodyTooLarge) as error:
             answer = self.router.error_response(failure_of(error, scope["call_id"]), scope)
         await answer(scope, receive, send)
 
-    def _refuse_page(self, error: OriginNotAllowed, scope: Scope) -> Response:
-        """Log and count a request that a page of another origin sent, and return the response."""
+    def _reject_page(self, error: OriginNotAllowed, scope: Scope) -> Response:
+        """Log and count the request of a page from a foreign origin, and return the error response."""
         failure = failure_of(error, scope["call_id"])
-        found = self.router.find(asked_method(scope), scope)
+        found = self.router.find(requested_method(scope), scope)
         rpc = "" if found is None else found[0].rpc
         _log.warning(
             "cross_site_refused",

@@ -1,4 +1,4 @@
-"""Read the bodies of HTTP requests, within a size and a time."""
+"""Read the bodies of HTTP requests within limits of size and time."""
 
 import asyncio
 
@@ -11,39 +11,39 @@ from server.transport.pipeline.time_limit import TimeLimit
 
 
 class BodyLimits:
-    """How large a body may be, in bytes, and how long it may take to arrive, in seconds."""
+    """The limits of the size of a body and of the time it takes to arrive."""
 
     def __init__(self, max_bytes: int, timeout_seconds: float) -> None:
-        """Keep the limits."""
+        """Set the limits."""
         self._max_bytes = max_bytes
-        self._time = TimeLimit(timeout_seconds)
+        self._time_limit = TimeLimit(timeout_seconds)
 
-    def check_announced(self, scope: Scope) -> None:
+    def check_content_length(self, scope: Scope) -> None:
         """Check the Content-Length of a request, before any of its body is read.
 
         Raises:
-            BodyTooLarge: it is over the limit.
+            BodyTooLarge: it exceeds the limit.
         """
-        announced = header(scope, b"content-length")
-        if announced is not None and announced.isdigit() and int(announced[:20]) > self._max_bytes:
+        length = header(scope, b"content-length")
+        if length is not None and length.isdigit() and int(length[:20]) > self._max_bytes:
             raise self._too_large()
 
     async def read(self, request: Request) -> bytes:
-        """Return the body of ``request``, whose Content-Length was checked.
+        """Return the body of ``request``, whose Content-Length has been checked.
 
         Raises:
-            BodyTooLarge, BodyTooSlow: it is over a limit; the rest of it was not read.
-            ClientGone: the client closed the connection before the end of it.
+            BodyTooLarge, BodyTooSlow: the body exceeds a limit; the rest of it was not read.
+            ClientGone: the client closed the connection before the end of the body.
         """
-        task = self._time.start()
+        task = self._time_limit.start()
         try:
             return await self._read(request)
         except asyncio.CancelledError:
-            if not self._time.has_run_out(task):
+            if not self._time_limit.timed_out(task):
                 raise
-            raise BodyTooSlow(f"the body must arrive within {self._time.seconds:g} seconds") from None
+            raise BodyTooSlow(f"the body must arrive within {self._time_limit.seconds:g} seconds") from None
         finally:
-            self._time.stop(task)
+            self._time_limit.stop(task)
 
     async def _read(self, request: Request) -> bytes:
         body = b""

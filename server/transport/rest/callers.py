@@ -1,4 +1,4 @@
-"""Who sent an HTTP request: credentials and address."""
+"""Find the caller of an HTTP request: credentials and address."""
 
 import ipaddress
 
@@ -10,7 +10,7 @@ from server.transport.pipeline.auth import API_KEY, AUTHORIZATION, credentials_o
 from server.transport.pipeline.calls import Call
 
 CERTIFICATE = "certificate"
-"""The key in the state of a request's scope of its client's certificate (``ClientCertificate``), where there is one."""
+"""The key of the client's certificate (``ClientCertificate``), if it has one, in the state of a request's scope."""
 
 
 def call_of(request: Request) -> Call:
@@ -21,7 +21,7 @@ def call_of(request: Request) -> Call:
 
 
 def peer_of(request: Request) -> str:
-    """Return the address of the sender, for the log; empty if a proxy gave something that is not an address."""
+    """Return the address of the sender, for the log; empty if a proxy sent something that is not an address."""
     client = request.client
     if client is None or not (client.port or _is_address(client.host)):
         return ""

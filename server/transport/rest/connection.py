@@ -1,6 +1,6 @@
-"""HTTP/1.1 connections: how many there are, how large a head may be, and how long a client may take.
+"""HTTP/1.1 connections, bounded in number, in the size of request heads, and in the time that a client may take.
 
-The parser (llhttp) bounds none of it. Neither does uvicorn, which waits forever for the end of a head, and for a client
+Neither the parser (llhttp) nor uvicorn has such limits. uvicorn waits forever for the end of a head, and for a client
 that does not read its response.
 """
 
@@ -15,14 +15,14 @@ from server.config.rest import RestSettings
 from server.transport.pipeline.certificates import certificate_of_http_peer
 from server.transport.rest.callers import CERTIFICATE
 
-_AROUND_HEADER_BYTES = 4
+_HEADER_OVERHEAD_BYTES = 4
 """The colon, the space, and the end of the line."""
 
-_AROUND_VALUE = b" \t"
-"""The whitespace that may surround a header's value and is not part of it (RFC 9110, section 5.5)."""
+_OPTIONAL_WHITESPACE = b" \t"
+"""Whitespace that may surround the value of a header and is not part of it (RFC 9110, section 5.5)."""
 
-_CHUNK_COST = 16
-"""How many bytes one byte of a body may cost: a chunk of one byte has five around it, and may have an extension."""
+_MAX_CHUNK_OVERHEAD = 16
+"""The most bytes sent for each byte of a body: a one-byte chunk has five bytes of framing, and maybe an extension."""
 
 
 class HeadTooLarge(Exception):
@@ -32,13 +32,13 @@ class HeadTooLarge(Exception):
 class BoundedConnection(HttpToolsProtocol):
     """One connection within the limits of ``settings``."""
 
-    def __init__(self, settings: RestSettings, count_refused: Callable[[], None], **uvicorn: Any) -> None:  # noqa: ANN401 - the arguments of the base class
-        """Expect a connection; ``count_refused`` is called if it is one too many."""
+    def __init__(self, settings: RestSettings, count_rejected: Callable[[], None], **uvicorn: Any) -> None:  # noqa: ANN401 - arguments of the base class
+        """Create a connection within the limits of ``settings``. If there are too many, it calls ``count_rejected``."""
         super().__init__(**uvicorn)
         self._limits = settings
-        self._count_refused = count_refused
-        # Of the request being read: the bytes since its first part, and how many of them are its head and its body.
-        self._arrived_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
+        self._count_rejected = count_rejected
+        # For the request that is being read: all bytes received since it began, and those of its head and of its body.
+        self._received_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
         self._head_is_too_large = False
         self._head_is_complete = False
         self._is_complete = True
@@ -46,36 +46,36 @@ class BoundedConnection(HttpToolsProtocol):
         self._write_deadline_seconds: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Accept the connection, or refuse it if there are too many."""
+        """Accept the connection, or reject it if there are too many."""
         super().connection_made(transport)
         certificate = certificate_of_http_peer(transport)
         if certificate is not None:
             self.app_state = {**self.app_state, CERTIFICATE: certificate}
         self._read_deadline_seconds = time.monotonic() + self._limits.rest_header_timeout_seconds
         if len(self.connections) > self._limits.rest_max_connections:
-            self._count_refused()
+            self._count_rejected()
             self._close("503 Service Unavailable", "too many connections", "retry-after: 1\r\n")
 
     def data_received(self, data: bytes) -> None:
         """Parse ``data``, unless it makes the head too large."""
-        self._arrived_bytes += len(data)
+        self._received_bytes += len(data)
         super().data_received(data)
-        # Counted here too, because the parser keeps an unfinished line or header to itself.
-        beside_body = self._arrived_bytes - self._body_bytes * _CHUNK_COST
+        # Counted here as well, because the parser does not report an unfinished line or header.
+        bytes_outside_body = self._received_bytes - self._body_bytes * _MAX_CHUNK_OVERHEAD
         if (
-            beside_body > self._limits.rest_max_header_bytes
+            bytes_outside_body > self._limits.rest_max_header_bytes
             and not self._is_complete
             and not self.transport.is_closing()
         ):
             if self.cycle is None or self.cycle.response_complete:
-                self._refuse_head()
+                self._reject_head()
             else:
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Begin a request with its first byte."""
+        """Start the counters and the clock of a request at its first byte."""
         super().on_message_begin()
-        self._arrived_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
+        self._received_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
         self._head_is_complete = self._is_complete = False
         self._read_deadline_seconds = time.monotonic() + self._limits.rest_header_timeout_seconds
 
@@ -85,14 +85,14 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header without the whitespace around its value, some of which the parser leaves; drop a trailer."""
+        """Count a header, strip whitespace that the parser left around its value, and drop it if it is a trailer."""
         self._headers_count += 1
-        self._count_head(len(name) + len(value) + _AROUND_HEADER_BYTES)
+        self._count_head(len(name) + len(value) + _HEADER_OVERHEAD_BYTES)
         if not self._head_is_complete:
-            super().on_header(name, value.strip(_AROUND_VALUE))
+            super().on_header(name, value.strip(_OPTIONAL_WHITESPACE))
 
     def on_headers_complete(self) -> None:
-        """End the head: from now on the call has time limits of its own."""
+        """Stop the clock, because from the end of the head the call has its own time limits."""
         self._head_is_complete = True
         self._read_deadline_seconds = None
         super().on_headers_complete()
@@ -103,35 +103,35 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """Note that the request is complete."""
         self._is_complete = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """End the response; if it came before the end of the request, only this limits how long the rest may take."""
+        """End the response. If the request is not complete, limit the time for the rest, which nothing else does."""
         super().on_response_complete()
         if not self._is_complete:
             self._read_deadline_seconds = time.monotonic() + self._limits.rest_body_timeout_seconds
 
     def pause_writing(self) -> None:
-        """Wait until the client reads its response."""
+        """Limit the time until the client reads its response."""
         super().pause_writing()
         self._write_deadline_seconds = time.monotonic() + self._limits.rest_body_timeout_seconds
 
     def resume_writing(self) -> None:
-        """Go on, because it reads."""
+        """Stop the clock, because the client is reading."""
         super().resume_writing()
         self._write_deadline_seconds = None
 
     def send_400_response(self, msg: str) -> None:
-        """Respond to bytes that are no request, or to a head that is too large, and close the connection."""
+        """Respond to a malformed request or a head that is too large, and close the connection."""
         if self._head_is_too_large:
-            self._refuse_head()
+            self._reject_head()
         else:
             super().send_400_response(msg)
 
-    def end_if_late(self, now_seconds: float) -> None:
-        """End the connection if its client took too long to send its request or to read its response."""
+    def abort_if_late(self, now_seconds: float) -> None:
+        """Abort the connection if its client took too long to send its request or to read its response."""
         deadlines = (self._read_deadline_seconds, self._write_deadline_seconds)
         if any(deadline is not None and deadline <= now_seconds for deadline in deadlines):
             self.transport.abort()
@@ -148,7 +148,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._head_is_too_large = True
             raise HeadTooLarge
 
-    def _refuse_head(self) -> None:
+    def _reject_head(self) -> None:
         limits = self._limits
         text = f"the head must be at most {limits.rest_max_header_bytes} bytes and {limits.rest_max_headers} headers"
         self._close("431 Request Header Fields Too Large", text)

@@ -1,7 +1,7 @@
-"""Health and metrics over HTTP, for probes and Prometheus: on REST's port, and on a port of their own.
+"""Health and metrics over HTTP, for probes and Prometheus, on the REST port and on a separate monitoring port.
 
-The port of their own (``MONITORING_PORT``) needs neither TLS nor credentials, because it serves nothing else: no call
-can be made over it, and it shows no payment.
+The monitoring port (``MONITORING_PORT``) needs neither TLS nor credentials, because it serves nothing else: callers
+cannot reach an RPC or see a payment through it.
 """
 
 from prometheus_client.exposition import choose_encoder

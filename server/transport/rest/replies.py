@@ -21,17 +21,17 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
 
 
 def json_text(value: object) -> bytes:
-    """Return ``value`` as compact JSON; half a surrogate pair, for which UTF-8 has no bytes, becomes a ``?``."""
+    """Return ``value`` as compact JSON. Half a surrogate pair, which UTF-8 cannot encode, becomes a ``?``."""
     return _ENCODER.encode(value).encode(errors="replace")
 
 
 def large_json_text(value: object) -> bytes:
-    """Return the same, but encoded in Python, not in C: it takes longer, but other threads can interrupt it."""
+    """Do the same in Python rather than in C, which is slower but lets other threads run meanwhile."""
     return "".join(_ENCODER.iterencode(value)).encode(errors="replace")
 
 
 def to_json(message: Message, field: str = "") -> object:
-    """Return ``message``, or one field of it, as a JSON value: names in camelCase, enums by name, 64 bits in quotes."""
+    """Return ``message``, or one of its fields, as JSON: names in camelCase, enums by name, 64-bit integers quoted."""
     value = json_format.MessageToDict(message)
     if not field:
         return value
@@ -61,5 +61,5 @@ def failure_headers(failure: Failure) -> dict[str, str]:
 
 
 def replay_headers(call: Call) -> dict[str, str]:
-    """Return Idempotency-Replayed if the response repeats the outcome of an earlier call."""
+    """Return Idempotency-Replayed if the response is a replay."""
     return {REPLAYED_KEY: "true"} if call.replayed else {}

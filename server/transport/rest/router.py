@@ -1,7 +1,7 @@
 """Route each HTTP request to its endpoint by verb and path.
 
-Paths of RPCs have the rules and errors of grpc-gateway. All others have those of FastAPI, which callers of ``/v1``
-know.
+The paths of RPCs follow the rules of grpc-gateway, and have its errors. All other paths follow those of FastAPI, which
+callers of ``/v1`` rely on.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from server.transport.pipeline.errors import Failure, NoSuchPath, OtherVerb, failure_of
+from server.transport.pipeline.errors import Failure, MethodNotAllowed, NoSuchPath, failure_of
 from server.transport.rest.gateway.rules import PathTemplate
 from server.transport.rest.replies import error_response, json_response
 
@@ -26,9 +26,9 @@ Answer = Callable[[Request], Awaitable[Response]]
 class Endpoint:
     """A verb and a path template (``/v1/payments/{payment_id}/refund``), and the function that answers them.
 
-    ``rpc`` names the RPC that the endpoint calls, if any. ``is_transcoded`` says that the path is from a
-    ``google.api.http`` option: it is then matched while still percent-encoded, so that an encoded slash does not end a
-    segment.
+    ``rpc`` names the RPC that the endpoint calls, if any. ``is_transcoded`` says that the path comes from a
+    ``google.api.http`` option. Such a path is matched while still percent-encoded, so that an encoded slash does not
+    end a segment.
     """
 
     verb: str
@@ -47,12 +47,12 @@ class HttpRouter:
         routes = [(endpoint, PathTemplate.parse(endpoint.path)) for endpoint in endpoints]
         self.routes = sorted(routes, key=lambda route: route[1].specificity)
         # Most requests have a path without variables, which a dictionary finds faster.
-        self._plain = {
+        self._without_variables = {
             (endpoint.verb, endpoint.path): endpoint
             for endpoint, template in routes
             if not template.variables and not endpoint.is_transcoded
         }
-        self._others = [route for route in self.routes if route[0] not in self._plain.values()]
+        self._others = [route for route in self.routes if route[0] not in self._without_variables.values()]
         self._transcoded_roots = {_root(endpoint.path) for endpoint, _ in routes if endpoint.is_transcoded}
         self._redirects_slashes = redirects_slashes
 
@@ -60,7 +60,7 @@ class HttpRouter:
         """Answer one request."""
         try:
             response = await self._answer(Request(scope, receive))
-        except Exception as error:  # noqa: BLE001 - the caller gets an answer whatever happens, and the log its cause
+        except Exception as error:  # noqa: BLE001 - every error is logged and answered
             _log.error("internal_error", exc_info=error)
             response = json_response({"detail": "Internal Server Error"}, 500)
         await response(scope, receive, send)
@@ -72,8 +72,8 @@ class HttpRouter:
         """
         verb = "GET" if verb == "HEAD" else verb
         path: str = scope["path"]
-        if plain := self._plain.get((verb, path)):
-            return plain, {}
+        if endpoint := self._without_variables.get((verb, path)):
+            return endpoint, {}
         if self._is_transcoded(scope):
             path = _encoded_path(scope)
         for endpoint, template in self._others:
@@ -98,7 +98,11 @@ class HttpRouter:
         path: str = scope["path"]
         if self._is_transcoded(scope):
             verbs = self._verbs(_encoded_path(scope))
-            error = OtherVerb(f"this path takes {' or '.join(verbs)}") if verbs else NoSuchPath("no RPC has this path")
+            error = (
+                MethodNotAllowed(f"the verb must be {' or '.join(verbs)}")
+                if verbs
+                else NoSuchPath("no RPC has this path")
+            )
             response = error_response(failure_of(error, scope["call_id"]))
         elif verbs := self._verbs(path):
             response = json_response({"detail": "Method Not Allowed"}, 405)

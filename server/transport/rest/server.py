@@ -24,17 +24,17 @@ class HttpServer:
     def __init__(
         self, app: ASGIApp, settings: RestSettings, tls: ssl.SSLContext | None = None, *, transport: str = "rest"
     ) -> None:
-        """Serve ``app``, encrypted if there is a context; ``transport`` names the server in the log.
+        """Serve ``app``, over TLS if there is a context. ``transport`` names the server in the log.
 
-        Nothing listens yet.
+        The server does not listen yet.
         """
         self._transport = transport
         self._max_connections = settings.rest_max_connections
-        self._refused = RepeatedWarning("connections_refused")
+        self._rejected = RepeatedWarning("connections_refused")
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
-                http=partial(BoundedConnection, settings, self._count_refused),  # type: ignore[arg-type]
+                http=partial(BoundedConnection, settings, self._count_rejected),  # type: ignore[arg-type]
                 timeout_keep_alive=settings.rest_keepalive_seconds,  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
@@ -42,9 +42,9 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=bool(settings.trusted_proxies),
-                forwarded_allow_ips=_as_connected(settings.trusted_proxies),
+                forwarded_allow_ips=_with_mapped_ipv4(settings.trusted_proxies),
                 ssl_context_factory=None if tls is None else lambda _config, _default: tls,
-                callback_notify=self._end_late_connections,
+                callback_notify=self._abort_late_connections,
                 timeout_notify=0,  # as often as uvicorn can, once a second
             )
         )
@@ -52,14 +52,14 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     def listen(self, host: str, port: int) -> int:
-        """Listen on a port, 0 for any free one, of every address of ``host``, and return it.
+        """Listen on a port of every address of ``host``, where 0 means any free port, and return the port.
 
         Raises:
-            OSError: it cannot.
+            OSError: an address cannot be bound.
         """
         self._sockets = bind(host, port)
-        listening: int = self._sockets[0].getsockname()[1]
-        return listening
+        listening_port: int = self._sockets[0].getsockname()[1]
+        return listening_port
 
     async def start(self) -> None:
         """Accept connections from now on."""
@@ -68,25 +68,25 @@ class HttpServer:
         await self._server.accepting.wait()
 
     async def stop(self, timeout_seconds: float) -> None:
-        """Close the connections, those with a request in progress after ``timeout_seconds`` at most."""
+        """Close all connections. Requests in progress have ``timeout_seconds`` to finish."""
         if self._serving is None:
             return
         self._server.config.timeout_graceful_shutdown = timeout_seconds  # type: ignore[assignment]
         self._server.should_exit = True
         await self._serving
 
-    def _count_refused(self) -> None:
-        self._refused.count(transport=self._transport, limit=self._max_connections)
+    def _count_rejected(self) -> None:
+        self._rejected.count(transport=self._transport, limit=self._max_connections)
 
-    async def _end_late_connections(self) -> None:
+    async def _abort_late_connections(self) -> None:
         now_seconds = time.monotonic()
         for connection in tuple(self._server.server_state.connections):
             assert isinstance(connection, BoundedConnection)
-            connection.end_if_late(now_seconds)
+            connection.abort_if_late(now_seconds)
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn that leaves signals to its host, and says when it accepts connections."""
+    """A uvicorn server that leaves signals to the service, and sets an event when it accepts connections."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -98,16 +98,16 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signals."""
         yield
 
 
-def _as_connected(networks: Iterable[str]) -> list[str]:
-    """Return networks, and the IPv4 ones also as a socket for both IPv4 and IPv6 shows their addresses."""
-    found = [ipaddress.ip_network(network) for network in networks]
+def _with_mapped_ipv4(networks: Iterable[str]) -> list[str]:
+    """Return the networks, and the IPv4 ones also as the IPv4-mapped IPv6 networks that a dual-stack socket reports."""
+    parsed = [ipaddress.ip_network(network) for network in networks]
     mapped = [
         f"::ffff:{network.network_address}/{96 + network.prefixlen}"
-        for network in found
+        for network in parsed
         if network.version == 4  # noqa: PLR2004 - IPv4
     ]
-    return [*map(str, found), *mapped]
+    return [*map(str, parsed), *mapped]

@@ -1,8 +1,8 @@
 """Streams of responses over HTTP: lines of JSON, or server-sent events (WHATWG HTML, section 9.2) on request.
 
-A line is ``{"result": ...}``, as in grpc-gateway, or ``{"error": ...}`` with a google.rpc.Status, which is then the
-last. An event's data is the same without that wrapping, and an error has the event type ``error``. The ``resume_token``
-of a response is the event's id, so that a browser that lost its connection resumes there.
+As in grpc-gateway, a line is ``{"result": ...}``, or ``{"error": ...}`` with a google.rpc.Status, which ends the
+stream. The data of an event is the same without that wrapping, and an error has the event type ``error``. The
+``resume_token`` of a response is the event's ID, so that a browser that lost its connection resumes there.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _EVENTS = "text/event-stream"
 
 _RESUME_TOKEN_FIELD = "resume_token"  # noqa: S105 - the name of a field
 _LAST_EVENT_ID = b"last-event-id"
-"""The header in which an EventSource sends the id of the last event that it has."""
+"""The header in which an EventSource sends the ID of the last event that it received."""
 
 
 def _wants_events(request: Request) -> bool:
@@ -33,9 +33,9 @@ def _wants_events(request: Request) -> bool:
 
 
 def fill_last_event_id(message: Message, request: Request) -> None:
-    """Resume a stream of server-sent events after the last event that the client has.
+    """Resume a stream of server-sent events after the last event that the client received.
 
-    The header is newer than the parameter: an EventSource that reconnects sends the URL of its first request.
+    The header overrides the query parameter, because an EventSource reconnects with the URL of its first request.
     """
     token = header(request.scope, _LAST_EVENT_ID)
     if token and _wants_events(request) and _RESUME_TOKEN_FIELD in message.DESCRIPTOR.fields_by_name:
@@ -45,10 +45,10 @@ def fill_last_event_id(message: Message, request: Request) -> None:
 async def stream_response(
     responses: AsyncGenerator[Message, None], request: Request, *, response_body: str
 ) -> Response:
-    """Return a response that streams ``responses``. It awaits the first, so that an error before it has its status.
+    """Return a response that streams ``responses``. Await the first one, so that an earlier error sets the HTTP status.
 
     Raises:
-        CallFailed: the call failed before there was a response.
+        CallFailed: the call failed before the first response.
     """
     write, media_type = (_event, _EVENTS) if _wants_events(request) else (_line, LINES)
     first = await anext(responses, None)
@@ -65,7 +65,7 @@ async def stream_response(
                     yield write("result", first, response_body)
                 async for response in responses:
                     yield write("result", response, response_body)
-                    # A client that reads fast would otherwise never let others be served in between.
+                    # Yield to the event loop, because a client that reads fast would otherwise starve the others.
                     await asyncio.sleep(0)
             except CallFailed as failed:
                 yield write("error", failed.failure.status, "")
@@ -74,7 +74,7 @@ async def stream_response(
 
 
 class _Stream(StreamingResponse):
-    """Ends its stream when the client goes away, not when the garbage is collected."""
+    """Closes its stream when the client disconnects, rather than at garbage collection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert isinstance(self.body_iterator, AsyncGenerator)

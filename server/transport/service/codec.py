@@ -1,6 +1,6 @@
-"""Protobuf messages to domain types, and back.
+"""Convert protobuf messages to domain types, and back.
 
-A request is read whole: everything that is wrong with it is collected, then raised as one ``InvalidRequest``.
+A request is decoded as a whole: all its violations are collected and raised as one ``InvalidRequest``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -45,17 +45,17 @@ _OptionalField = Literal["reference", "min_amount", "max_amount", "min_create_ti
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799
-"""The years 1 to 9999, as google.protobuf.Timestamp has it."""
+"""The years 1 to 9999, the range of google.protobuf.Timestamp."""
 
 MAX_BATCH = 1000
-"""How many charges one call may make."""
+"""The most charges in one batch."""
 
 MAX_CHOICES = 20
-"""How many values one repeated field of a filter may hold."""
+"""The most values in one repeated field of a filter."""
 
 
 class _EnumTable(Generic[Member, Number]):
-    """The numbers of a protobuf enum for the members of a domain one: those with the same names, less the prefix."""
+    """Maps between the members of a domain enum and the protobuf enum values with the same names plus a prefix."""
 
     def __init__(self, prefix: str, number_of: Callable[[str], Number], members: Iterable[Member]) -> None:
         self.numbers = {member: number_of(prefix + member.name) for member in members}
@@ -81,13 +81,16 @@ _REFUND_STATES = _EnumTable("REFUND_STATE_", pb.RefundState.Value, RefundState)
 
 
 class _Reader:
-    """Reads the fields of one request, and keeps what is wrong with them."""
+    """Decodes the fields of one request, and collects their violations."""
 
     def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
 
     def read(self, field: str, parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return ``parse(*args)``. Where it refuses, keep why, and return a stand-in that ``done`` keeps from use."""
+        """Return ``parse(*args)``. If it raises, record the violation, and return None.
+
+        None is not of type ``T``, but ``raise_violations`` keeps it from being used.
+        """
         try:
             return parse(*args, **kwargs)
         except InvalidValue as error:
@@ -95,17 +98,17 @@ class _Reader:
             self._violations.append(FieldViolation(path, error.description))
             return cast("T", None)
 
-    def done(self) -> None:
-        """Raise ``InvalidRequest`` if anything was wrong."""
+    def raise_violations(self) -> None:
+        """Raise ``InvalidRequest`` if there are violations."""
         if self._violations:
             raise InvalidRequest(tuple(self._violations))
 
 
 def charge_request(message: pb.ChargeRequest, caller: str, currencies: Currencies) -> NewCharge:
-    """Read a charge.
+    """Decode a charge.
 
     Raises:
-        InvalidRequest: it breaks the contract.
+        InvalidRequest: the request is invalid.
     """
     reader = _Reader()
     charge = NewCharge(
@@ -114,17 +117,17 @@ def charge_request(message: pb.ChargeRequest, caller: str, currencies: Currencie
         method=reader.read("method", _charge_method, message.method),
         key=reader.read("request_id", RequestKey.of, caller, _request_id(message)),
     )
-    reader.done()
+    reader.raise_violations()
     return charge
 
 
 def batch_charge_request(
     message: pb.BatchChargeRequest, caller: str, currencies: Currencies
 ) -> list[NewCharge | InvalidRequest]:
-    """Read many charges; in the place of each that breaks the contract is what is wrong with it.
+    """Decode a batch of charges, with the error in place of each charge that is invalid.
 
     Raises:
-        InvalidRequest: there is none, or there are too many.
+        InvalidRequest: the batch is empty or too large.
     """
     if not 0 < len(message.charges) <= MAX_BATCH:
         raise InvalidRequest((FieldViolation("charges", f"must be 1 to {MAX_BATCH:,} charges"),))
@@ -139,10 +142,10 @@ def batch_charge_request(
 
 
 def refund_request(message: pb.RefundRequest, caller: str, currencies: Currencies) -> NewRefund:
-    """Read a refund.
+    """Decode a refund.
 
     Raises:
-        InvalidRequest: it breaks the contract.
+        InvalidRequest: the request is invalid.
     """
     reader = _Reader()
     refund = NewRefund(
@@ -151,15 +154,15 @@ def refund_request(message: pb.RefundRequest, caller: str, currencies: Currencie
         reason=reader.read("reason", reason, message.reason),
         key=reader.read("request_id", RequestKey.of, caller, _request_id(message)),
     )
-    reader.done()
+    reader.raise_violations()
     return refund
 
 
 def get_request(message: pb.GetPaymentRequest) -> int | str:
-    """Read which payment is wanted: an id, or a reference.
+    """Decode the key of the requested payment: an ID or a reference.
 
     Raises:
-        InvalidRequest: it breaks the contract.
+        InvalidRequest: the request is invalid.
     """
     reader = _Reader()
     key: int | str
@@ -170,56 +173,56 @@ def get_request(message: pb.GetPaymentRequest) -> int | str:
             key = reader.read("reference", reference, message.reference)
         case None:
             raise InvalidRequest((FieldViolation("key", "payment_id or reference is required"),))
-    reader.done()
+    reader.raise_violations()
     return key
 
 
 def refunds_request(message: pb.ListRefundsRequest) -> RefundsQuery:
-    """Read which refunds are wanted.
+    """Decode a query for a page of refunds.
 
     Raises:
-        InvalidRequest: it breaks the contract.
+        InvalidRequest: the request is invalid.
     """
     reader = _Reader()
     payment_id = reader.read("payment_id", identifier, message.payment_id)
     size = reader.read("page_size", listing.page_size, message.page_size)
-    reader.done()
-    # Only a payment_id that is right can tell whether the token is of its refunds.
+    reader.raise_violations()
+    # The token can be checked only against a valid payment_id.
     after = (
         reader.read("page_token", tokens.decode_refunds_token, message.page_token, payment_id)
         if message.page_token
         else None
     )
-    reader.done()
+    reader.raise_violations()
     return RefundsQuery(payment_id, size, after)
 
 
 def list_request(message: pb.ListPaymentsRequest, currencies: Currencies) -> PageQuery:
-    """Read which page is wanted.
+    """Decode a query for a page of payments.
 
     Raises:
-        InvalidRequest: it breaks the contract.
+        InvalidRequest: the request is invalid.
     """
     reader = _Reader()
     payment_filter = _filter(reader, message.filter, currencies)
     order = reader.read("order_by", listing.order, message.order_by)
     size = reader.read("page_size", listing.page_size, message.page_size)
-    reader.done()
-    # Only a filter and an order that are right can tell whether the token is theirs.
+    reader.raise_violations()
+    # The token can be checked only against a valid filter and order.
     after = reader.read("page_token", _position, message.page_token, payment_filter, order)
-    reader.done()
+    reader.raise_violations()
     return PageQuery(payment_filter, order, size, after, message.include_total_size)
 
 
 def charge_response(outcome: ChargeOutcome) -> pb.ChargeResponse:
-    """Render the outcome of a charge."""
+    """Encode the outcome of a charge."""
     return pb.ChargeResponse(payment=payment_message(outcome.payment))
 
 
 def batch_charge_response(
     outcomes: Iterable[ChargeOutcome | Exception], status_of: Callable[[Exception], status_pb2.Status]
 ) -> pb.BatchChargeResponse:
-    """Render what became of many charges; ``status_of`` gives the status of an error."""
+    """Encode the outcomes of a batch. ``status_of`` returns the status of an error."""
     response = pb.BatchChargeResponse()
     for outcome in outcomes:
         result = response.results.add()
@@ -232,7 +235,7 @@ def batch_charge_response(
 
 
 def refund_response(outcome: RefundOutcome) -> pb.RefundResponse:
-    """Render the outcome of a refund."""
+    """Encode the outcome of a refund."""
     return pb.RefundResponse(
         refund=None if outcome.refund is None else refund_message(outcome.refund),
         payment=payment_message(outcome.payment),
@@ -240,21 +243,23 @@ def refund_response(outcome: RefundOutcome) -> pb.RefundResponse:
 
 
 def get_response(details: PaymentDetails) -> pb.GetPaymentResponse:
-    """Render a payment with its first refunds, and the token of those that follow."""
+    """Encode a payment with its first page of refunds, and the token of the next page."""
     return pb.GetPaymentResponse(
         payment=payment_message(details.payment),
         refunds=map(refund_message, details.refunds),
-        next_refunds_page_token=_next_refunds(details),
+        next_refunds_page_token=_next_refunds_token(details),
     )
 
 
 def refunds_response(details: PaymentDetails) -> pb.ListRefundsResponse:
-    """Render a page of refunds, with the token of the one after it."""
-    return pb.ListRefundsResponse(refunds=map(refund_message, details.refunds), next_page_token=_next_refunds(details))
+    """Encode a page of refunds, with the token of the next page."""
+    return pb.ListRefundsResponse(
+        refunds=map(refund_message, details.refunds), next_page_token=_next_refunds_token(details)
+    )
 
 
 def list_response(page: Page, query: PageQuery) -> pb.ListPaymentsResponse:
-    """Render a page, with the token of the one after it."""
+    """Encode a page of payments, with the token of the next page."""
     response = pb.ListPaymentsResponse(
         next_page_token="" if page.next is None else tokens.encode_page_token(page.next, query.filter, query.order),
         total_size=page.total,
@@ -265,14 +270,14 @@ def list_response(page: Page, query: PageQuery) -> pb.ListPaymentsResponse:
 
 
 def payment_message(payment: Payment) -> pb.Payment:
-    """Render a payment."""
+    """Encode a payment."""
     message = pb.Payment()
     _fill_payment(message, payment)
     return message
 
 
 def _fill_payment(message: pb.Payment, payment: Payment) -> None:
-    """Render a payment into an empty message: a page's are filled where they stand, and none is copied."""
+    """Encode a payment into an empty message, so that the payments of a page need not be copied into it."""
     message.payment_id = payment.payment_id
     message.order_id = payment.order_id
     message.method = _METHODS.numbers[payment.method]
@@ -291,7 +296,7 @@ def _fill_payment(message: pb.Payment, payment: Payment) -> None:
 
 
 def refund_message(refund: Refund) -> pb.Refund:
-    """Render a refund."""
+    """Encode a refund."""
     message = pb.Refund(
         refund_id=refund.refund_id,
         payment_id=refund.payment_id,
@@ -344,17 +349,17 @@ def _filter(reader: _Reader, message: pb.PaymentFilter, currencies: Currencies) 
         reference=optional("reference", reference),
         min_amount=optional("min_amount", bound),
         max_amount=optional("max_amount", bound),
-        min_create_time=optional("min_create_time", _earliest),
-        max_create_time=optional("max_create_time", _latest),
+        min_create_time=optional("min_create_time", _min_time),
+        max_create_time=optional("max_create_time", _max_time),
     )
 
 
-def _earliest(message: Timestamp) -> datetime:
-    # Stored times are whole microseconds: a finer bound moves to the first one that it lets in.
+def _min_time(message: Timestamp) -> datetime:
+    # Stored times have whole microseconds, so a finer lower bound is rounded up.
     return _time(message, microseconds=-(-message.nanos // 1000))
 
 
-def _latest(message: Timestamp) -> datetime:
+def _max_time(message: Timestamp) -> datetime:
     return _time(message, microseconds=message.nanos // 1000)
 
 
@@ -369,7 +374,7 @@ def _time(message: Timestamp, microseconds: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def _next_refunds(details: PaymentDetails) -> str:
+def _next_refunds_token(details: PaymentDetails) -> str:
     if not details.has_more:
         return ""
     return tokens.encode_refunds_token(details.refunds[-1].refund_id, details.payment.payment_id)
@@ -387,7 +392,7 @@ def _fill_money(message: money_pb2.Money, money: Money) -> None:
 
 
 def fill_time(message: Timestamp, time: datetime) -> None:
-    """Render a time into an empty message."""
+    """Encode a time into an empty message."""
     since_epoch = time - _EPOCH
     message.seconds = since_epoch.days * 86_400 + since_epoch.seconds
     message.nanos = since_epoch.microseconds * 1000

@@ -1,4 +1,4 @@
-"""Protobuf messages of the stream of events to domain types, and back: see ``messages``."""
+"""Convert the messages of the event stream to domain types, and back."""
 
 from payments.v1 import payments_pb2 as pb
 
@@ -11,10 +11,10 @@ _TYPES = {kind: pb.PaymentEventType.Value(f"PAYMENT_EVENT_TYPE_{kind.name}") for
 
 
 def watch_request(message: pb.WatchPaymentsRequest) -> int | None:
-    """Read where a stream is to begin: after which place, or None for now.
+    """Return the position after which a stream starts, or None to start from now on.
 
     Raises:
-        InvalidRequest: its resume_token is none.
+        InvalidRequest: the resume_token is invalid.
     """
     if not message.resume_token:
         return None
@@ -24,10 +24,10 @@ def watch_request(message: pb.WatchPaymentsRequest) -> int | None:
         raise InvalidRequest((FieldViolation("resume_token", error.description),)) from None
 
 
-def watch_response(place: int, event: PaymentEvent | None) -> pb.WatchPaymentsResponse:
-    """Render an event, or that there was none, with the token of its place."""
+def watch_response(position: int, event: PaymentEvent | None) -> pb.WatchPaymentsResponse:
+    """Encode an event, or a heartbeat if it is None, with the resume token of its position."""
     return pb.WatchPaymentsResponse(
-        event=None if event is None else _event_message(event), resume_token=tokens.encode_resume_token(place)
+        event=None if event is None else _event_message(event), resume_token=tokens.encode_resume_token(position)
     )
 
 

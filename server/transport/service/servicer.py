@@ -1,4 +1,4 @@
-"""The RPCs, for every transport: each reads its request, runs its use case, and renders the outcome."""
+"""The RPCs, for every transport: each decodes its request, runs its use case, and encodes the outcome."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -18,12 +18,12 @@ SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
 
 
 class PaymentServicer:
-    """``payments.v1.PaymentService``: a method for each RPC, with its name."""
+    """``payments.v1.PaymentService``, with a method for each RPC, named like it."""
 
     def __init__(
         self, payments: Payments, feed: EventFeed, currencies: Currencies, worker_thread: WorkerThread
     ) -> None:
-        """Serve the use cases. Amounts are read in ``currencies``; ``worker_thread`` handles large requests."""
+        """Serve the use cases. Accept amounts in ``currencies``, and convert large messages in ``worker_thread``."""
         self._payments = payments
         self._worker_thread = worker_thread
         self._feed = feed
@@ -37,7 +37,7 @@ class PaymentServicer:
         return codec.charge_response(outcome)
 
     async def BatchCharge(self, request: pb.BatchChargeRequest, call: Call) -> pb.BatchChargeResponse:
-        """Make many charges."""
+        """Charge many orders."""
         is_long = len(request.charges) > MANY_ITEMS
         charges = await self._worker_thread.run(
             is_long, codec.batch_charge_request, request, call.caller, self._currencies
@@ -77,8 +77,8 @@ class PaymentServicer:
     async def WatchPayments(
         self, request: pb.WatchPaymentsRequest, call: Call
     ) -> AsyncGenerator[pb.WatchPaymentsResponse, None]:
-        """Stream what happens to payments."""
+        """Stream the events of payments."""
         after = event_codec.watch_request(request)
-        async with aclosing(self._feed.watch(after, call.caller_key, call.check)) as watched:
-            async for place, event in watched:
-                yield event_codec.watch_response(place, event)
+        async with aclosing(self._feed.watch(after, call.caller_key, call.check)) as events:
+            async for position, event in events:
+                yield event_codec.watch_response(position, event)

@@ -121,7 +121,7 @@ def test_calls_that_fail_to_say_who_calls_are_limited_by_address_and_valid_keys_
         two_keys = (("x-api-key", "a"), ("x-api-key", "b"))
         causes = (
             (wrong, "the API key is unknown"),
-            ((), "say who calls"),
+            ((), "authenticate with an API key"),
             (two_keys, "x-api-key: must be sent at most"),
         )
         for headers, cause in causes:

@@ -68,10 +68,10 @@ def taken() -> Iterator[int]:
         for engine in ("grpcio", "native")
         for transport in ("GRPC", "REST")
         for host, reason in (
-            ("127.0.0.1", "something else listens there"),
-            ("localhost", "something else listens there"),
-            ("203.0.113.7", "that is not an address of this machine"),
-            ("nowhere.invalid", "the name has no address"),
+            ("127.0.0.1", "another process is listening there"),
+            ("localhost", "another process is listening there"),
+            ("203.0.113.7", "this machine does not have that address"),
+            ("nowhere.invalid", "the host name does not resolve"),
         )
         if (engine, transport) != ("native", "GRPC") or host in {"127.0.0.1", "localhost"}
     ],
@@ -90,7 +90,7 @@ def test_it_says_in_one_line_why_it_cannot_listen(
 
 
 def test_a_port_that_the_user_may_not_have_is_told() -> None:
-    assert "ports from 1024 on" in listening.reason(PermissionError(errno.EACCES, "Permission denied"))
+    assert "port of 1024 or above" in listening.reason(PermissionError(errno.EACCES, "Permission denied"))
 
 
 def free_port() -> int:

@@ -162,7 +162,7 @@ def test_a_port_that_is_taken_stops_the_start_with_the_name_of_the_setting(
         running = RunningService(migrated_database | {"MONITORING_PORT": str(port)})
         running.spawn()
         assert running.wait() == 1
-    assert f"MONITORING_PORT={port}: something else listens there" in "".join(running.output)
+    assert f"MONITORING_PORT={port}: another process is listening there" in "".join(running.output)
 
 
 def test_a_port_that_rest_has_stops_the_start_with_the_name_of_the_setting(migrated_database: dict[str, str]) -> None:

@@ -307,12 +307,12 @@ def key_missing(files: Files) -> str:
 
 def certificate_not_pem(files: Files) -> str:
     (files.folder / "server.pem").write_bytes(b"\x30\x82 not PEM")
-    return "TLS_CERT_FILE={certificate}: must have certificates in PEM"
+    return "TLS_CERT_FILE={certificate}: must contain certificates in PEM"
 
 
 def key_not_pem(files: Files) -> str:
     (files.folder / "server.key.pem").write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
-    return "TLS_KEY_FILE={key}: must have a private key in PEM"
+    return "TLS_KEY_FILE={key}: must contain a private key in PEM"
 
 
 def key_of_another(files: Files) -> str:
@@ -332,12 +332,12 @@ def not_yet_valid(files: Files) -> str:
 
 def authorities_empty(files: Files) -> str:
     (files.folder / "clients.pem").write_bytes(b"")
-    return "TLS_CLIENT_CA_FILE={clients}: must have certificates in PEM"
+    return "TLS_CLIENT_CA_FILE={clients}: must contain certificates in PEM"
 
 
 def authorities_expired(files: Files) -> str:
     files.write_authorities(Authority(expired=True))
-    return "TLS_CLIENT_CA_FILE={clients}: has no certificate that is valid now"
+    return "TLS_CLIENT_CA_FILE={clients}: contains no certificate that is valid now"
 
 
 @pytest.mark.parametrize(

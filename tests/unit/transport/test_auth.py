@@ -1,4 +1,4 @@
-"""The gate: the table of roles is whole, and a key is what it should be."""
+"""Authentication: the table of roles, API keys, caller names, and expired certificates."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from server.domain.callers import ApiKey, Caller, NewApiKey, Role, caller_name, is_key_id, key_id_of
 from server.domain.errors import CertificateInvalid, InvalidValue
-from server.transport.pipeline.auth import NO_CREDENTIALS, ROLES, Credentials, Gate, RolesIncomplete
+from server.transport.pipeline.auth import NO_CREDENTIALS, ROLES, Credentials, Gate, InvalidRoleTable
 from server.transport.pipeline.certificates import ClientCertificate
 from server.transport.service.servicer import SERVICE
 from tests.protos import compiled
@@ -16,10 +16,10 @@ from tests.support.certificates import Authority
 
 
 class NoKeys:
-    """No key is known."""
+    """A key store without keys."""
 
     def caller_of(self, text: str) -> Caller | None:
-        """Return none."""
+        """Return None."""
         assert text
         return None
 
@@ -32,38 +32,38 @@ def library() -> ServiceDescriptor:
     return compiled("library.proto").services_by_name["Library"]
 
 
-def test_a_service_whose_rpcs_have_not_all_a_role_does_not_start() -> None:
+def test_a_role_table_that_does_not_match_the_rpcs_stops_the_startup() -> None:
     gate(dict(ROLES)).check([SERVICE])
     without_one = {name: role for name, role in ROLES.items() if name != "Refund"}
-    for wrong, odd in ((without_one, "Refund"), ({**ROLES, "Payout": Role.CHARGE}, "Payout")):
-        with pytest.raises(RolesIncomplete, match=odd):
+    for wrong, unmatched in ((without_one, "Refund"), ({**ROLES, "Payout": Role.CHARGE}, "Payout")):
+        with pytest.raises(InvalidRoleTable, match=unmatched):
             gate(wrong).check([SERVICE])
-    with pytest.raises(RolesIncomplete, match="GetBook"):
+    with pytest.raises(InvalidRoleTable, match="GetBook"):
         gate(dict(ROLES)).check([SERVICE, library()])
 
 
-def test_a_key_has_its_prefix_its_id_and_256_bits_and_none_is_like_another() -> None:
+def test_a_new_key_has_a_prefix_an_id_and_256_random_bits() -> None:
     keys = [NewApiKey.make() for _ in range(100)]
     assert all(re.fullmatch(r"paykey_[0-9a-f]{16}_[0-9a-f]{64}", key.text) for key in keys)
     assert all(key_id_of(key.text) == key.key_id and is_key_id(key.key_id) for key in keys)
     assert len({key.text[24:] for key in keys}) == 100
 
 
-def test_a_key_opens_only_as_a_whole_and_until_it_ends() -> None:
-    made, other = NewApiKey.make(), NewApiKey.make()
+def test_only_the_complete_key_is_accepted_and_only_until_it_expires() -> None:
+    key, other = NewApiKey.make(), NewApiKey.make()
     now = datetime.now(UTC)
 
-    def kept(expire_time: datetime | None) -> ApiKey:
-        return ApiKey(made.key_id, made.digest, Caller("shop", frozenset()), expire_time)
+    def stored(expire_time: datetime | None) -> ApiKey:
+        return ApiKey(key.key_id, key.digest, Caller("shop", frozenset()), expire_time)
 
-    assert kept(None).opens_for(made.text)
-    assert kept(now + timedelta(hours=1)).opens_for(made.text)
-    assert not kept(now - timedelta(seconds=1)).opens_for(made.text)
-    for wrong in (other.text, "", made.text[:-1], made.text + " ", made.digest.hex(), "\u20ac"):
-        assert not kept(None).opens_for(wrong)
+    assert stored(None).opens_for(key.text)
+    assert stored(now + timedelta(hours=1)).opens_for(key.text)
+    assert not stored(now - timedelta(seconds=1)).opens_for(key.text)
+    for wrong in (other.text, "", key.text[:-1], key.text + " ", key.digest.hex(), "\u20ac"):
+        assert not stored(None).opens_for(wrong)
 
 
-def test_what_holds_a_key_does_not_show_it() -> None:
+def test_the_repr_of_keys_and_credentials_does_not_show_the_key() -> None:
     key = NewApiKey.make()
     credentials = Credentials(f"Bearer {key.text}", key.text, ClientCertificate(b"PEM", session_resumed=False))
     for shown in (repr(key), str(key), repr(credentials), f"{credentials}"):
@@ -71,22 +71,22 @@ def test_what_holds_a_key_does_not_show_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["anonymous", "", " shop", "shop ", "sh\u00f6p", "shop\n", "\x00", "x" * 256])
-def test_nobody_can_have_a_name_that_is_taken_or_cannot_be_told_apart(name: str) -> None:
+def test_a_reserved_or_ambiguous_caller_name_is_invalid(name: str) -> None:
     with pytest.raises(InvalidValue):
         caller_name(name)
 
 
 @pytest.mark.parametrize("name", ["s", "shop", "The Shop", "spiffe://example.org/shop", "x" * 255])
-def test_other_names_are_kept_as_they_are(name: str) -> None:
+def test_any_other_caller_name_is_valid_and_unchanged(name: str) -> None:
     assert caller_name(name) == name
 
 
-def test_who_brings_nothing_is_anonymous() -> None:
+def test_a_caller_without_credentials_is_anonymous() -> None:
     assert gate(dict(ROLES)).caller(NO_CREDENTIALS).name == "anonymous"
 
 
 @pytest.mark.parametrize("api_key", [None, "paykey_1"])
-def test_a_resumed_tls_session_ends_with_the_certificate_and_any_other_connection_when_it_is_closed(
+def test_an_expired_certificate_is_rejected_only_on_a_resumed_tls_session(
     api_key: str | None,
 ) -> None:
     expired = Authority().issue(common_name="shop", not_after=datetime.now(UTC) - timedelta(seconds=1)).certificate

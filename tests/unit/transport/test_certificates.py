@@ -1,4 +1,4 @@
-"""The name in a client's certificate: which one it is, and what is refused instead of being read in part."""
+"""The name in a client certificate: which one is used, and which certificates are rejected rather than read in part."""
 
 from typing import Any
 
@@ -33,12 +33,12 @@ def test_the_first_uri_names_the_caller_else_the_first_dns_name_else_the_common_
 
 
 @pytest.mark.parametrize("name", ["shop\0.evil", "", "shop\n", "x" * 300])
-def test_a_name_is_neither_shortened_nor_passed_over_for_the_next(name: str) -> None:
+def test_an_unusual_name_is_neither_shortened_nor_skipped(name: str) -> None:
     assert name_of(uris=[name], dns=["shop"], common_name="shop") == name
     assert name_of(dns=[name], common_name="shop") == name
 
 
-def test_a_common_name_is_not_cut_at_a_nul() -> None:
+def test_a_common_name_is_not_cut_at_a_nul_byte() -> None:
     assert name_of(common_name="shop\0.evil") == "shop\0.evil"
 
 
@@ -55,19 +55,17 @@ SUBJECT_ALTERNATIVE_NAME, EXTENDED_KEY_USAGE = b"\x06\x03\x55\x1d\x11", b"\x06\x
         ({"dns": ["shop.example"], "common_name": "x"}, {b"\x82\x0cshop.example": b"\x82\x7fshop.example"}),
     ],
 )
-def test_a_certificate_whose_names_cannot_be_read_is_refused(
-    names: dict[str, Any], replaced: dict[bytes, bytes]
-) -> None:
+def test_a_certificate_with_malformed_names_is_rejected(names: dict[str, Any], replaced: dict[bytes, bytes]) -> None:
     with pytest.raises(CertificateInvalid, match="malformed"):
         name_of(**names, replaced=replaced)
 
 
 @pytest.mark.parametrize("pem", [b"", b"shop", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
-def test_what_is_no_certificate_is_refused(pem: bytes) -> None:
+def test_bytes_that_are_not_a_certificate_are_rejected(pem: bytes) -> None:
     with pytest.raises(CertificateInvalid, match="malformed"):
         name_of_certificate(pem)
 
 
-def test_of_several_common_names_none_is_chosen() -> None:
+def test_a_certificate_with_several_common_names_is_rejected() -> None:
     with pytest.raises(CertificateInvalid, match="several common names"):
         name_of(common_name="shop", other_common_names=["till"])

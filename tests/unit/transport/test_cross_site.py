@@ -1,4 +1,4 @@
-"""Which requests of web pages are refused: the rule, by what a browser says of the page that sends a request."""
+"""The rule that rejects requests from foreign web pages, by the headers with which a browser describes the page."""
 
 from collections.abc import Collection
 from typing import Any, cast
@@ -19,7 +19,7 @@ HOST = "payments.example.com"
 Headers = list[tuple[str, str]]
 
 
-def is_refused(
+def is_rejected(
     sent: Headers, *, allowed: Collection[str] = (), method: str = "POST", host: str = HOST, scheme: str = "http"
 ) -> bool:
     headers = [*([("host", host)] if host else []), *sent]
@@ -67,16 +67,16 @@ FOREIGN: list[Headers] = [
     site("cross-site") + origin(SHOP),
     site("cross-site") + origin(f"https://{HOST}"),
     site("same-origin") + origin(f"https://{HOST}", SHOP),
-    # Where the browser says nothing else: a page without TLS, by a name that its owner can point at this service.
+    # Without Sec-Fetch-Site: a page without TLS, under a name that its owner can point to this service.
     origin(f"http://{HOST}"),
 ]
-OWN: list[Headers] = [
+SAME_ORIGIN: list[Headers] = [
     [],
     origin(f"https://{HOST}"),
     site("none"),
     site("same-origin"),
     site("same-origin") + origin(f"https://{HOST}"),
-    # A proxy in between has given the request another Host.
+    # A proxy changed the Host of the request.
     site("same-origin") + origin(SHOP),
     # A form on a page with a Referrer-Policy of no-referrer.
     site("same-origin") + origin("null"),
@@ -84,24 +84,24 @@ OWN: list[Headers] = [
 
 
 @pytest.mark.parametrize("sent", FOREIGN, ids=repr)
-def test_a_page_of_another_origin_is_refused(sent: Headers) -> None:
-    assert is_refused(sent)
-    assert is_refused(sent, allowed={"https://desk.example.com"})
+def test_a_page_from_a_foreign_origin_is_rejected(sent: Headers) -> None:
+    assert is_rejected(sent)
+    assert is_rejected(sent, allowed={"https://desk.example.com"})
 
 
-@pytest.mark.parametrize("sent", OWN, ids=repr)
-def test_no_page_and_pages_of_the_own_origin_are_let_in(sent: Headers) -> None:
-    assert not is_refused(sent)
+@pytest.mark.parametrize("sent", SAME_ORIGIN, ids=repr)
+def test_requests_from_no_page_and_from_pages_of_the_same_origin_are_accepted(sent: Headers) -> None:
+    assert not is_rejected(sent)
 
 
-@pytest.mark.parametrize("sent", [*FOREIGN, *OWN], ids=repr)
-def test_every_page_is_let_in_where_every_origin_is_allowed(sent: Headers) -> None:
-    assert not is_refused(sent, allowed={"*"})
+@pytest.mark.parametrize("sent", [*FOREIGN, *SAME_ORIGIN], ids=repr)
+def test_every_page_is_accepted_if_every_origin_is_allowed(sent: Headers) -> None:
+    assert not is_rejected(sent, allowed={"*"})
 
 
 @pytest.mark.parametrize("sent", [origin(SHOP), origin(SHOP) + site("cross-site"), origin(SHOP) + site("same-site")])
-def test_a_page_of_an_allowed_origin_is_let_in(sent: Headers) -> None:
-    assert not is_refused(sent, allowed={SHOP, "https://desk.example.com"})
+def test_a_page_from_an_allowed_origin_is_accepted(sent: Headers) -> None:
+    assert not is_rejected(sent, allowed={SHOP, "https://desk.example.com"})
 
 
 @pytest.mark.parametrize(
@@ -115,25 +115,25 @@ def test_a_page_of_an_allowed_origin_is_let_in(sent: Headers) -> None:
         site("cross-site"),
     ],
 )
-def test_an_allowed_origin_is_meant_exactly(sent: Headers) -> None:
-    assert is_refused(sent, allowed={SHOP})
+def test_an_allowed_origin_must_match_exactly(sent: Headers) -> None:
+    assert is_rejected(sent, allowed={SHOP})
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("sent", FOREIGN, ids=repr)
-def test_what_changes_nothing_is_let_in(method: str, sent: Headers) -> None:
-    assert not is_refused(sent, method=method)
+def test_requests_with_a_safe_method_are_accepted(method: str, sent: Headers) -> None:
+    assert not is_rejected(sent, method=method)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "QUERY", "TRACE", "get", "ANYTHING"])
-def test_every_other_method_may_change_something(method: str) -> None:
-    assert is_refused(origin(SHOP), method=method)
+def test_requests_with_any_other_method_are_checked(method: str) -> None:
+    assert is_rejected(origin(SHOP), method=method)
 
 
-def test_a_preflight_is_what_it_asks_for() -> None:
-    asking = [("access-control-request-method", "POST")]
-    assert is_refused(origin(SHOP) + asking, method="OPTIONS")
-    assert not is_refused(origin(SHOP) + asking, method="OPTIONS", allowed={SHOP})
+def test_a_preflight_is_checked_even_though_options_is_a_safe_method() -> None:
+    asks_for_post = [("access-control-request-method", "POST")]
+    assert is_rejected(origin(SHOP) + asks_for_post, method="OPTIONS")
+    assert not is_rejected(origin(SHOP) + asks_for_post, method="OPTIONS", allowed={SHOP})
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_a_preflight_is_what_it_asks_for() -> None:
         ("https://payments.example.com:8443", "payments.example.com:8443", "https"),
     ],
 )
-def test_the_own_origin_is_the_address_that_the_request_went_to(page: str, host: str, scheme: str) -> None:
-    assert not is_refused(origin(page), host=host, scheme=scheme)
+def test_a_page_is_of_the_same_origin_if_its_host_is_the_host_of_the_request(page: str, host: str, scheme: str) -> None:
+    assert not is_rejected(origin(page), host=host, scheme=scheme)
 
 
 @pytest.mark.parametrize(
@@ -161,34 +161,34 @@ def test_the_own_origin_is_the_address_that_the_request_went_to(page: str, host:
         ("http://127.0.0.1:8001", "localhost:8001", "http"),
         ("http://[::1]:80", "[::1]:8001", "http"),
         ("http://localhost:8001", "", "http"),
-        # DNS rebinding: a name that leads here now, and led to the page before.
+        # DNS rebinding: a name that resolves to this service now, and resolved to the server of the page before.
         ("http://evil.example:8001", "evil.example:8001", "http"),
         ("http://127.0.0.1.evil.example:8001", "127.0.0.1.evil.example:8001", "http"),
         ("http://localhost.evil.example:8001", "localhost.evil.example:8001", "http"),
-        # A page without TLS, of a service with TLS: whoever is on the way to it may have written it.
+        # A page without TLS on the host of a service with TLS: an attacker on the network may have written it.
         ("http://payments.example.com", "payments.example.com", "https"),
         ("http://127.0.0.1:8001", "127.0.0.1:8001", "https"),
     ],
 )
-def test_another_origin_is_not_taken_for_the_own_one(page: str, host: str, scheme: str) -> None:
-    assert is_refused(origin(page), host=host, scheme=scheme)
+def test_a_similar_or_insecure_origin_is_not_the_same_origin(page: str, host: str, scheme: str) -> None:
+    assert is_rejected(origin(page), host=host, scheme=scheme)
 
 
-def test_a_request_with_two_hosts_has_no_origin_of_its_own() -> None:
-    assert is_refused([("host", "evil.example"), *origin(f"https://{HOST}")])
+def test_no_page_has_the_same_origin_as_a_request_with_two_hosts() -> None:
+    assert is_rejected([("host", "evil.example"), *origin(f"https://{HOST}")])
 
 
-def test_what_is_said_of_an_origin_is_short_and_printable() -> None:
+def test_the_error_message_shows_a_short_and_printable_origin() -> None:
     scope = {"method": "POST", "scheme": "http", "headers": [(b"origin", b"https://\x1b[31m\xe9\x7f" + b"x" * 5000)]}
-    with pytest.raises(OriginNotAllowed) as refused:
+    with pytest.raises(OriginNotAllowed) as rejected:
         CrossSiteRule(()).check(scope)
-    assert len(str(refused.value)) < 500
-    assert str(refused.value).isascii()
-    assert str(refused.value).isprintable()
+    assert len(str(rejected.value)) < 500
+    assert str(rejected.value).isascii()
+    assert str(rejected.value).isprintable()
 
 
-def test_no_safe_method_changes_anything() -> None:
-    """The rule lets in GET, HEAD and OPTIONS, so nothing that they reach may change a payment."""
+def test_no_endpoint_with_a_safe_method_changes_anything() -> None:
+    """The rule accepts GET, HEAD and OPTIONS, so their endpoints must not change a payment."""
     rules = http_rules([pb.DESCRIPTOR.services_by_name["PaymentService"]])
     reads = {rule.method.name for rule in rules if rule.verb in {"GET", "HEAD", "OPTIONS"}}
     assert reads

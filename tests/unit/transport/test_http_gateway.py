@@ -1,4 +1,4 @@
-"""The gateway, on a service of the tests' own: what google/api/http.proto says, over a real socket."""
+"""The gateway, with a service that only tests use, over a real socket: the rules of google/api/http.proto."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tests.protos import FOLDER, compiled
 
 
 class LibraryServicer:
-    """Answers with what it was asked, so that a test sees how the request was read."""
+    """Returns most requests unchanged, so that tests see how they were parsed."""
 
     async def GetBook(self, request: Any, _call: Call) -> Any:
         return request
@@ -72,13 +72,13 @@ class LibraryServicer:
 
 @pytest.fixture(scope="module")
 def library() -> ServiceDescriptor:
-    """The test's service."""
+    """Return the service that the tests use."""
     return compiled("library.proto").services_by_name["Library"]
 
 
 @pytest.fixture(scope="module")
 def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
-    """A client of the service, which a real server serves."""
+    """Yield a client of a real server of that service."""
     settings = Settings(mysql_host="none", rest_max_body_bytes=4096)
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     port: list[int] = []
@@ -87,7 +87,7 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
     stopping = asyncio.Event()
 
     async def serve() -> None:
-        payments = cast("Payments", None)  # nothing here charges
+        payments = cast("Payments", None)  # no test charges
         currencies = Currencies("INR", frozenset({"INR"}))
         calls = Calls(100, open_gate(library))
         app = http_app(settings, [(library, LibraryServicer())], payments, currencies, calls, monitor, WorkerThread())
@@ -109,7 +109,7 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
 
 
 def open_gate(service: ServiceDescriptor) -> Gate:
-    """Return a gate that lets everybody call everything."""
+    """Return a gate that lets every caller call every RPC."""
     roles = {method.name: Role.READ for method in service.methods}
     no_keys = cast("Keys", None)
     return Gate(roles, no_keys, anonymous=frozenset({Role.READ}), certificates={}, certificate_needed=False)
@@ -135,7 +135,7 @@ def open_gate(service: ServiceDescriptor) -> Gate:
         ("/lib/books/7?person=x", {"id": "7", "person": "x"}),
     ],
 )
-def test_paths_and_parameters_fill_fields(http: httpx.Client, path: str, expected: dict[str, Any]) -> None:
+def test_paths_and_parameters_set_fields(http: httpx.Client, path: str, expected: dict[str, Any]) -> None:
     response = http.get(path)
     assert response.status_code == 200, response.text
     assert response.json() == expected
@@ -143,35 +143,35 @@ def test_paths_and_parameters_fill_fields(http: httpx.Client, path: str, expecte
 
 
 @pytest.mark.parametrize(
-    ("path", "field", "said"),
+    ("path", "field", "description"),
     [
-        ("/lib/books/seven", "id", "whole number"),
-        ("/lib/books/7.5", "id", "whole number"),
-        ("/lib/books/9223372036854775808", "id", "64 bits"),
-        ("/lib/books/7?id=8", "id", "the path or the body holds it"),
-        ("/lib/books/7?colour=red", "colour", "is no parameter"),
-        ("/lib/books/7?shelf=x", "shelf", "one field of the message"),
-        ("/lib/books/7?shelf.colour=x", "shelf.colour", "is no parameter"),
-        ("/lib/books/7?shelf.place=x", "shelf.place", "32 bits"),
-        ("/lib/books/7?shelf.place=1&shelf.place=2", "shelf.place", "must come once"),
+        ("/lib/books/seven", "id", "64-bit integer"),
+        ("/lib/books/7.5", "id", "64-bit integer"),
+        ("/lib/books/9223372036854775808", "id", "64-bit integer"),
+        ("/lib/books/7?id=8", "id", "the path or the body sets it"),
+        ("/lib/books/7?colour=red", "colour", "is not a parameter"),
+        ("/lib/books/7?shelf=x", "shelf", "name one of its fields"),
+        ("/lib/books/7?shelf.colour=x", "shelf.colour", "is not a parameter"),
+        ("/lib/books/7?shelf.place=x", "shelf.place", "32-bit integer"),
+        ("/lib/books/7?shelf.place=1&shelf.place=2", "shelf.place", "must not be repeated"),
         ("/lib/books/7?isLent=yes", "is_lent", "true or false"),
         ("/lib/books/7?genres=GENRE_SONG", "genres", "GENRE_POEM"),
         ("/lib/books/7?printTime=yesterday", "print_time", "RFC 3339"),
-        ("/lib/books/7?printTime.seconds=1", "printTime.seconds", "is not set by parts"),
-        ("/lib/books/7?former_shelves.theme=x", "former_shelves.theme", "is not set by parts"),
+        ("/lib/books/7?printTime.seconds=1", "printTime.seconds", "cannot be set separately"),
+        ("/lib/books/7?former_shelves.theme=x", "former_shelves.theme", "cannot be set separately"),
         ("/lib/books/7?cover=A", "cover", "Base64"),
         ("/lib/books/7?person=x&company=y", "company", "one of person, company"),
         ("/lib/books/%FF", "", "UTF-8"),
     ],
 )
-def test_what_is_wrong_with_a_path_or_a_parameter_is_named(
-    http: httpx.Client, path: str, field: str, said: str
+def test_an_error_names_the_invalid_path_variable_or_parameter(
+    http: httpx.Client, path: str, field: str, description: str
 ) -> None:
     response = http.get(path)
     assert response.status_code == 400, response.text
     violation = violations(response)[0]
     assert violation.get("field", "") == field
-    assert said in violation["description"]
+    assert description in violation["description"]
 
 
 def violations(response: httpx.Response) -> list[dict[str, str]]:
@@ -181,29 +181,29 @@ def violations(response: httpx.Response) -> list[dict[str, str]]:
     return cast("list[dict[str, str]]", found)
 
 
-def test_a_whole_body_fills_what_the_path_does_not(http: httpx.Client) -> None:
+def test_a_whole_body_sets_the_fields_that_the_path_does_not(http: httpx.Client) -> None:
     response = http.post("/lib/books/2:cancel", json={"authors": ["x"], "shelf": {"theme": "y"}})
     assert response.json() == {"id": "2", "authors": ["x"], "shelf": {"theme": "y"}}
     assert http.post("/lib/books/3:cancel").json() == {"id": "3"}
-    refused = http.post("/lib/books/2:cancel?isLent=true", json={})
-    assert violations(refused)[0]["field"] == "isLent"
-    refused = http.post("/lib/books/2:cancel", json={"id": "9"})
-    assert violations(refused)[0] == {"field": "id", "description": "is in the path, so it must not be in the body"}
+    rejected = http.post("/lib/books/2:cancel?isLent=true", json={})
+    assert violations(rejected)[0]["field"] == "isLent"
+    rejected = http.post("/lib/books/2:cancel", json={"id": "9"})
+    assert violations(rejected)[0] == {"field": "id", "description": "is in the path, so it must not be in the body"}
 
 
-def test_a_body_may_hold_one_field_and_parameters_the_others(http: httpx.Client) -> None:
+def test_a_body_may_set_one_field_and_parameters_the_others(http: httpx.Client) -> None:
     response = http.put("/lib/shelves/1/books/2?id=5", json={"theme": "sea"})
     assert response.json() == {"name": "shelves/1/books/2", "id": "5", "shelf": {"theme": "sea"}}
-    refused = http.put("/lib/shelves/1/books/2?shelf.place=5", json={"theme": "sea"})
-    assert violations(refused)[0]["field"] == "shelf.place"
+    rejected = http.put("/lib/shelves/1/books/2?shelf.place=5", json={"theme": "sea"})
+    assert violations(rejected)[0]["field"] == "shelf.place"
 
 
-def test_a_response_body_is_one_field_and_two_stars_take_every_segment(http: httpx.Client) -> None:
+def test_a_response_body_may_be_one_field_and_two_stars_match_all_segments(http: httpx.Client) -> None:
     assert http.get("/lib/find/a/b%2Fc/d").json() == [{"name": "a/b%2Fc/d"}]
     assert http.get("/lib/find/").json() == [{}]
 
 
-def test_of_several_paths_that_fit_the_most_specific_counts(http: httpx.Client) -> None:
+def test_the_most_specific_of_several_matching_paths_wins(http: httpx.Client) -> None:
     assert http.get("/lib/books/newest").json() == {"books": [{}]}
     assert http.get("/lib/find/a/on/b").json() == {"books": [{"name": "a"}]}
     assert http.get("/lib/find/a/at/b").json() == [{"name": "a/at/b"}]
@@ -216,7 +216,7 @@ def test_every_verb_reaches_its_rpc(http: httpx.Client) -> None:
     assert http.patch("/lib/books/7").status_code == 405
 
 
-def test_another_verb_is_405_and_tells_which_there_are(http: httpx.Client) -> None:
+def test_another_verb_is_405_and_lists_the_allowed_ones(http: httpx.Client) -> None:
     response = http.post("/lib/books/7", json={})
     assert response.status_code == 405
     assert response.headers["allow"] == "CHECK, DELETE, GET, HEAD"
@@ -224,22 +224,22 @@ def test_another_verb_is_405_and_tells_which_there_are(http: httpx.Client) -> No
 
 
 @pytest.mark.parametrize("path", ["/lib", "/lib/", "/lib/nothing", "/lib/shelves/1/books", "/lib/books/7:return/x"])
-def test_an_unknown_path_is_404_as_a_status(http: httpx.Client, path: str) -> None:
+def test_an_unknown_path_is_404_with_a_status_as_its_body(http: httpx.Client, path: str) -> None:
     response = http.get(path)
     assert (response.status_code, response.json()["code"]) == (404, 5)
 
 
-def test_an_rpc_without_a_rule_has_no_path(http: httpx.Client) -> None:
+def test_an_rpc_without_a_rule_is_not_served(http: httpx.Client) -> None:
     assert http.post("/tests.library.Library/Hidden", json={}).status_code == 404
 
 
-def test_a_stream_is_a_line_for_each_response(http: httpx.Client) -> None:
+def test_a_stream_has_one_line_for_each_response(http: httpx.Client) -> None:
     response = http.get("/lib/books:stream")
     assert response.headers["content-type"].startswith("application/x-ndjson")
     assert [json.loads(line) for line in response.text.splitlines()] == [{"result": {"id": str(n)}} for n in (1, 2, 3)]
 
 
-def test_a_stream_that_fails_at_once_has_its_status_and_one_that_fails_later_says_so_in_its_last_line(
+def test_a_stream_reports_an_early_error_as_its_status_and_a_later_one_in_its_last_line(
     http: httpx.Client,
 ) -> None:
     assert http.get("/lib/books:stream?id=404").status_code == 404
@@ -251,7 +251,7 @@ def test_a_stream_that_fails_at_once_has_its_status_and_one_that_fails_later_say
     assert last["error"]["code"] == 14
 
 
-def test_errors_have_the_status_that_grpc_gateway_gives_them(http: httpx.Client) -> None:
+def test_errors_have_the_same_http_status_as_in_grpc_gateway(http: httpx.Client) -> None:
     assert http.post("/lib/books/404:cancel").status_code == 404
     unavailable = http.post("/lib/books/503:cancel")
     assert (unavailable.status_code, unavailable.headers["retry-after"]) == (503, "1")
@@ -260,44 +260,44 @@ def test_errors_have_the_status_that_grpc_gateway_gives_them(http: httpx.Client)
     assert "secret" not in internal.text
 
 
-BAD_BODIES = [
+INVALID_BODIES = [
     (b"{", "line 1, column 2"),
     (b'{"authors": ["x",\n ]}', "line 2, column 2"),
     (b"[]", "JSON object"),
     (b'"x"', "JSON object"),
     (b"null", "JSON object"),
-    (b'{"id": 1, "id": 2}', "must come once"),
-    (b'{"is_lent": true, "isLent": false}', "must come once"),
-    (b'{"weightKg": NaN}', "NaN is no JSON number"),
-    (b'{"weightKg": -Infinity}', "no JSON number"),
+    (b'{"id": 1, "id": 2}', "must not be repeated"),
+    (b'{"is_lent": true, "isLent": false}', "must not be repeated"),
+    (b'{"weightKg": NaN}', "NaN is not a JSON number"),
+    (b'{"weightKg": -Infinity}', "not a JSON number"),
     (b'{"weightKg": 1e400}', "too large"),
     (b'{"id": ' + b"9" * 1000 + b"}", "more than 400 digits"),
     (b'{"name": "\xff"}', "UTF-8"),
     (b"[" * 2000, "nested"),
     (b'{"shelf": ' * 200 + b"1" + b"}" * 200, ""),
-    (b'{"nothing": 1}', "is no field"),
-    (b'{"shelf": {"nothing": 1}}', "is no field"),
+    (b'{"nothing": 1}', "is not a field"),
+    (b'{"shelf": {"nothing": 1}}', "is not a field"),
     (b'{"genres": ["GENRE_SONG"]}', "GENRE_NOVEL"),
-    (b'{"name": 5}', "must be text"),
+    (b'{"name": 5}', "must be a string"),
     (b'{"name": "\\ud800"}', "surrogate"),
     (b'{"\\ud800": 1}', "surrogate"),
     (b'{"shelf": {"\\udfff": 1}}', "surrogate"),
     (b'{"genres": ["\\ud800"]}', "surrogate"),
     (b'{"authors": "x"}', "a list"),
     (b'{"isLent": "true"}', "true or false"),
-    (b'{"id": 1.5}', "whole number"),
+    (b'{"id": 1.5}', "64-bit integer"),
     (b'{"person": "a", "company": "b"}', ""),
 ]
 
 
-@pytest.mark.parametrize(("body", "said"), BAD_BODIES, ids=[str(body[:30]) for body, _ in BAD_BODIES])
-def test_a_bad_body_is_400_and_the_place_is_named(http: httpx.Client, body: bytes, said: str) -> None:
+@pytest.mark.parametrize(("body", "description"), INVALID_BODIES, ids=[str(body[:30]) for body, _ in INVALID_BODIES])
+def test_an_invalid_body_is_400_with_a_description(http: httpx.Client, body: bytes, description: str) -> None:
     response = http.post("/lib/books/7:cancel", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 400, response.text
-    assert said in violations(response)[0]["description"]
+    assert description in violations(response)[0]["description"]
 
 
-def test_a_body_of_another_type_is_415_and_one_that_is_too_large_413(http: httpx.Client) -> None:
+def test_a_body_with_another_type_is_415_and_one_that_is_too_large_is_413(http: httpx.Client) -> None:
     form = http.post("/lib/books/7:cancel", data={"name": "x"})
     assert (form.status_code, form.json()["code"]) == (415, 3)
     large = http.post("/lib/books/7:cancel", json={"name": "x" * 5000})
@@ -310,7 +310,7 @@ def test_a_body_of_another_type_is_415_and_one_that_is_too_large_413(http: httpx
     assert with_type.status_code == 200
 
 
-def test_the_idempotency_key_is_the_request_id(http: httpx.Client) -> None:
+def test_the_idempotency_key_sets_the_request_id(http: httpx.Client) -> None:
     response = http.post("/lib/books/2:cancel", json={}, headers={"Idempotency-Key": "k 1"})
     assert response.json() == {"id": "2", "requestId": "k 1"}
     assert response.headers["idempotency-replayed"] == "true"
@@ -323,31 +323,31 @@ def test_the_idempotency_key_is_the_request_id(http: httpx.Client) -> None:
     "template",
     ["", "lib", "/lib/{id", "/lib/{}", "/lib/**/x", "/lib/{id=**}/x", "/lib/x:", "/lib/{a={b}}", "/lib//{9}"],
 )
-def test_a_template_that_breaks_the_grammar_is_refused(template: str) -> None:
+def test_a_template_that_violates_the_grammar_is_rejected(template: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         PathTemplate.parse(template)
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "description"),
     [
         ('get: "/lib/{nothing}"', "has no field nothing"),
-        ('get: "/lib/{genres}"', "no path can hold it"),
-        ('get: "/lib/{shelf}"', "no path can hold it"),
+        ('get: "/lib/{genres}"', "cannot be in a path"),
+        ('get: "/lib/{shelf}"', "cannot be in a path"),
         ('post: "/lib" body: "nothing"', "has no field nothing"),
         ('get: "/lib" response_body: "nothing"', "has no field nothing"),
-        ('get: "lib"', "starts with a slash"),
+        ('get: "lib"', "must start with a slash"),
         ('additional_bindings: {get: "/lib"}', None),
     ],
 )
-def test_a_rule_that_fits_no_message_stops_the_start(tmp_path: Path, rule: str, said: str | None) -> None:
+def test_an_invalid_rule_stops_the_startup(tmp_path: Path, rule: str, description: str | None) -> None:
     proto = (FOLDER / "library.proto").read_text().split("service Library")[0]
     proto += f"service S {{ rpc R(Book) returns (Book) {{ option (google.api.http) = {{{rule}}}; }} }}\n"
     proto += "enum Genre" + (FOLDER / "library.proto").read_text().split("enum Genre", 1)[1]
     (tmp_path / "broken.proto").write_text(proto)
     service = compiled("broken.proto", tmp_path).services_by_name["S"]
-    if said is None:
+    if description is None:
         assert http_rules([service]) == []
         return
-    with pytest.raises(InvalidHttpRule, match=said):
+    with pytest.raises(InvalidHttpRule, match=description):
         http_rules([service])

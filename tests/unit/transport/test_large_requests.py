@@ -1,4 +1,4 @@
-"""What is long about a large request is done in the thread for it: until then, others are answered."""
+"""The slow work of a large request runs in the worker thread, so that other calls are answered meanwhile."""
 
 import asyncio
 import threading
@@ -67,24 +67,24 @@ CHARGE = pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), method=pb.PA
 CHARGE_JSON = {"orderId": "7", "amount": {"units": "1"}}
 
 
-class Held(WorkerThread):
-    """Begins no long work before it is told to."""
+class BlockedWorkerThread(WorkerThread):
+    """A worker thread that starts no long work until ``may_begin`` is set."""
 
     def __init__(self) -> None:
-        """Hold what comes."""
+        """Block long work."""
         super().__init__()
         self.may_begin = threading.Event()
 
-    async def run(self, is_long: bool, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:  # noqa: FBT001 - as in the class
-        def later() -> Result:
+    async def run(self, is_long: bool, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:  # noqa: FBT001 - as in the base class
+        def wait_and_work() -> Result:
             assert self.may_begin.wait(TIMEOUT_SECONDS)
             return work(*args, **kwargs)
 
-        return await super().run(is_long, later) if is_long else work(*args, **kwargs)
+        return await super().run(is_long, wait_and_work) if is_long else work(*args, **kwargs)
 
 
 class ManyPayments:
-    """Use cases that answer with as many payments and refunds as are asked for."""
+    """Use cases that return as many payments and refunds as a request asks for."""
 
     async def charge(self, _charge: object, _deadline: Deadline) -> ChargeOutcome:
         return ChargeOutcome(PAYMENT, replayed=False)
@@ -100,16 +100,18 @@ class ManyPayments:
 
 
 @dataclass(frozen=True)
-class Served:
-    """Where a service is, and what it does its long work with."""
+class RunningService:
+    """A running service, as clients reach it, and its worker thread."""
 
     http: httpx.Client
     stub: PaymentServiceStub
-    worker_thread: Held
+    worker_thread: BlockedWorkerThread
 
 
-async def serve(worker_thread: Held, tell: Callable[[int, int], None], stopping: asyncio.Event) -> None:
-    """Serve REST and gRPC over the use cases above, and tell on which ports."""
+async def serve(
+    worker_thread: BlockedWorkerThread, report_ports: Callable[[int, int], None], stopping: asyncio.Event
+) -> None:
+    """Serve the use cases above over REST and gRPC, and report the ports."""
     gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
     calls = Calls(100, gate)
     currencies = Currencies("INR", frozenset({"INR"}))
@@ -133,17 +135,17 @@ async def serve(worker_thread: Held, tell: Callable[[int, int], None], stopping:
     rest_port, grpc_port = rest.listen("127.0.0.1", 0), server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await rest.start()
-    tell(rest_port, grpc_port)
+    report_ports(rest_port, grpc_port)
     await stopping.wait()
     await asyncio.gather(rest.stop(1), server.stop(1))
 
 
 @pytest.fixture
-def served() -> Iterator[Served]:
-    worker_thread = Held()
+def running() -> Iterator[RunningService]:
+    worker_thread = BlockedWorkerThread()
     ports: Future[tuple[int, int]] = Future()
     loop, stopping = asyncio.new_event_loop(), asyncio.Event()
-    serving = serve(worker_thread, lambda *told: ports.set_result(told), stopping)
+    serving = serve(worker_thread, lambda *bound: ports.set_result(bound), stopping)
     thread = threading.Thread(target=loop.run_until_complete, args=(serving,))
     thread.start()
     rest_port, grpc_port = ports.result(TIMEOUT_SECONDS)
@@ -151,7 +153,7 @@ def served() -> Iterator[Served]:
         httpx.Client(base_url=f"http://127.0.0.1:{rest_port}", timeout=TIMEOUT_SECONDS) as http,
         grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel,
     ):
-        yield Served(http, PaymentServiceStub(channel), worker_thread)
+        yield RunningService(http, PaymentServiceStub(channel), worker_thread)
     worker_thread.may_begin.set()
     loop.call_soon_threadsafe(stopping.set)
     thread.join(TIMEOUT_SECONDS)
@@ -159,12 +161,12 @@ def served() -> Iterator[Served]:
     worker_thread.close()
 
 
-def rest(verb: str, path: str, **parts: Any) -> Callable[[Served], int]:
-    return lambda served: served.http.request(verb, path, **parts).status_code
+def rest(verb: str, path: str, **parts: Any) -> Callable[[RunningService], int]:
+    return lambda running: running.http.request(verb, path, **parts).status_code
 
 
-def call(rpc: str, request: Any) -> Callable[[Served], Any]:
-    return lambda served: getattr(served.stub, rpc)(request, timeout=TIMEOUT_SECONDS)
+def call(rpc: str, request: Any) -> Callable[[RunningService], Any]:
+    return lambda running: getattr(running.stub, rpc)(request, timeout=TIMEOUT_SECONDS)
 
 
 MANY = MANY_ITEMS + 1
@@ -192,14 +194,16 @@ LARGE = {
 
 
 @pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
-def test_others_are_answered_while_a_large_request_is_worked_on(served: Served, large: Callable[[Served], Any]) -> None:
+def test_other_calls_are_answered_while_a_large_request_is_processed(
+    running: RunningService, large: Callable[[RunningService], Any]
+) -> None:
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(large, served)
+        waiting = pool.submit(large, running)
         for small in SMALL:
-            small(served)
+            small(running)
         with pytest.raises(TimeoutError):
             waiting.result(0.2)
-        served.worker_thread.may_begin.set()
+        running.worker_thread.may_begin.set()
         try:
             waiting.result(TIMEOUT_SECONDS)
         except grpc.RpcError as error:

@@ -1,4 +1,4 @@
-"""How many calls are let in, and how often one caller may call."""
+"""Admission control and rate limits."""
 
 import itertools
 
@@ -8,12 +8,12 @@ from server.domain.errors import RateLimited
 from server.transport.pipeline.admission import Admission
 from server.transport.pipeline.rate_limit import CallerRates, address_of
 
-AT_MOST = 1000
+MAX_CALLS = 1000
 TARGET_SECONDS = 0.1
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that tests set."""
 
     now_seconds = 1000.0
 
@@ -27,80 +27,82 @@ def clock() -> Clock:
     return Clock()
 
 
-def serve(admission: Admission, clock: Clock, *, seconds: float, count: int = 50, refused: int = 50) -> None:
-    """Let calls in that all take some time, and refuse others meanwhile."""
+def serve(admission: Admission, clock: Clock, *, seconds: float, count: int = 50, rejected: int = 50) -> None:
+    """Admit calls that all take ``seconds``, and reject others meanwhile."""
     admission.in_progress = admission.limit
-    for _ in range(refused):
-        assert admission.refuses()
+    for _ in range(rejected):
+        assert admission.reject_if_full()
     admission.in_progress = 0
     for _ in range(count):
-        admission.enter()
+        admission.begin_call()
     started = clock.now_seconds
     clock.now_seconds += max(seconds, 0.11)
     for _ in range(count):
-        admission.leave("Charge", started, started + seconds if seconds > 0.11 else clock.now_seconds, succeeded=True)
+        admission.end_call(
+            "Charge", started, started + seconds if seconds > 0.11 else clock.now_seconds, succeeded=True
+        )
 
 
-def test_a_call_is_refused_when_as_many_are_in_progress_as_may_be(clock: Clock) -> None:
+def test_a_call_beyond_the_limit_is_rejected(clock: Clock) -> None:
     admission = Admission(2, TARGET_SECONDS, clock)
     for _ in range(2):
-        assert not admission.refuses()
-        admission.enter()
-    assert admission.refuses()
-    admission.leave("Charge", 0, 1, succeeded=False)
-    assert not admission.refuses()
+        assert not admission.reject_if_full()
+        admission.begin_call()
+    assert admission.reject_if_full()
+    admission.end_call("Charge", 0, 1, succeeded=False)
+    assert not admission.reject_if_full()
 
 
-def test_while_all_calls_take_long_fewer_are_let_in_but_not_too_few(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
+def test_the_limit_shrinks_to_a_minimum_while_all_calls_are_slow(clock: Clock) -> None:
+    admission = Admission(MAX_CALLS, TARGET_SECONDS, clock)
     limits = []
     for _ in range(10):
         serve(admission, clock, seconds=0.4)
         limits.append(admission.limit)
-    assert limits[0] == AT_MOST // 2
+    assert limits[0] == MAX_CALLS // 2
     assert limits[-1] == 64
 
 
-def test_slow_calls_alone_let_in_no_fewer(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
+def test_slow_calls_without_rejections_do_not_shrink_the_limit(clock: Clock) -> None:
+    admission = Admission(MAX_CALLS, TARGET_SECONDS, clock)
     for _ in range(10):
-        serve(admission, clock, seconds=0.4, refused=0)
-    assert admission.limit == AT_MOST
+        serve(admission, clock, seconds=0.4, rejected=0)
+    assert admission.limit == MAX_CALLS
 
 
-def test_when_calls_are_quick_again_more_are_let_in_up_to_the_most(clock: Clock) -> None:
-    admission = Admission(AT_MOST, 1, clock)
+def test_the_limit_grows_back_to_the_maximum_when_calls_are_fast_again(clock: Clock) -> None:
+    admission = Admission(MAX_CALLS, 1, clock)
     for _ in range(10):
         serve(admission, clock, seconds=4)
     assert admission.limit == 64
     for _ in range(200):
         serve(admission, clock, seconds=0.2)
-    assert admission.limit == AT_MOST
+    assert admission.limit == MAX_CALLS
 
 
-def test_calls_that_fail_at_once_do_not_hide_that_others_wait(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
+def test_calls_that_fail_fast_do_not_hide_that_others_are_slow(clock: Clock) -> None:
+    admission = Admission(MAX_CALLS, TARGET_SECONDS, clock)
     for _ in range(10):
         for _ in range(50):
-            admission.enter()
-            admission.leave("Charge", clock.now_seconds, clock.now_seconds, succeeded=False)
+            admission.begin_call()
+            admission.end_call("Charge", clock.now_seconds, clock.now_seconds, succeeded=False)
         serve(admission, clock, seconds=0.4)
     assert admission.limit == 64
 
 
-def test_many_refusals_tell_callers_to_stay_away_for_longer_within_a_second(clock: Clock) -> None:
-    admission = Admission(AT_MOST, TARGET_SECONDS, clock)
+def test_many_rejections_raise_the_retry_delay_up_to_a_second(clock: Clock) -> None:
+    admission = Admission(MAX_CALLS, TARGET_SECONDS, clock)
     first = admission.retry_after_seconds
     for _ in range(20):
         serve(admission, clock, seconds=0.4)
     assert admission.retry_after_seconds == 1.0
     for _ in range(40):
-        serve(admission, clock, seconds=0.4, refused=0)
+        serve(admission, clock, seconds=0.4, rejected=0)
     assert admission.retry_after_seconds == first
 
 
-def refused(rates: CallerRates, caller: str) -> float | None:
-    """Make a call, and return how long it is told to wait, or None when it is let in."""
+def retry_delay(rates: CallerRates, caller: str) -> float | None:
+    """Make a call, and return the delay before a retry if it is rejected, or None if it is admitted."""
     try:
         rates.take(caller)
     except RateLimited as error:
@@ -108,44 +110,44 @@ def refused(rates: CallerRates, caller: str) -> float | None:
     return None
 
 
-def test_a_caller_has_its_burst_and_then_its_rate_and_is_told_when(clock: Clock) -> None:
+def test_a_caller_has_a_burst_then_a_rate_and_learns_when_to_retry(clock: Clock) -> None:
     rates = CallerRates(10, 5, clock=clock)
-    assert [refused(rates, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
+    assert [retry_delay(rates, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
     clock.now_seconds += 0.1
-    assert [refused(rates, "a") for _ in range(2)] == [None, pytest.approx(0.1)]
+    assert [retry_delay(rates, "a") for _ in range(2)] == [None, pytest.approx(0.1)]
     clock.now_seconds += 1000
-    assert [refused(rates, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
+    assert [retry_delay(rates, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
 
 
-def test_callers_have_buckets_of_their_own(clock: Clock) -> None:
+def test_each_caller_has_its_own_bucket(clock: Clock) -> None:
     rates = CallerRates(1, 1, clock=clock)
-    assert [refused(rates, caller) is None for caller in ("a", "a", "b", "b")] == [True, False, True, False]
+    assert [retry_delay(rates, caller) is None for caller in ("a", "a", "b", "b")] == [True, False, True, False]
 
 
 def test_a_batch_is_paid_for_by_its_caller_afterwards_even_when_larger_than_a_bucket(clock: Clock) -> None:
     rates = CallerRates(10, 5, clock=clock)
-    assert refused(rates, "a") is None
-    rates.owe("a", 99)
-    assert refused(rates, "a") == pytest.approx(9.6)
+    assert retry_delay(rates, "a") is None
+    rates.deduct("a", 99)
+    assert retry_delay(rates, "a") == pytest.approx(9.6)
     clock.now_seconds += 9.6
-    assert refused(rates, "a") is None
+    assert retry_delay(rates, "a") is None
 
 
 def test_callers_without_number_take_a_bounded_memory(clock: Clock) -> None:
     rates = CallerRates(1, 5, max_callers=100, clock=clock)
     for number in range(10_000):
         clock.now_seconds += 0.0001
-        assert refused(rates, f"caller {number}") is None
+        assert retry_delay(rates, f"caller {number}") is None
         assert len(rates._full_at_seconds) <= 100
 
 
-def test_whoever_makes_up_callers_does_not_lend_a_full_bucket_to_one_that_calls_on(clock: Clock) -> None:
+def test_a_flood_of_new_callers_does_not_refill_the_bucket_of_a_busy_one(clock: Clock) -> None:
     rates = CallerRates(1, 3, max_callers=100, clock=clock)
     outcomes = []
     for number in itertools.count():
         clock.now_seconds += 0.0001
-        refused(rates, f"caller {number}")
-        outcomes.append(refused(rates, "busy"))
+        retry_delay(rates, f"caller {number}")
+        outcomes.append(retry_delay(rates, "busy"))
         if number == 40:
             break
     assert outcomes.count(None) == 3
@@ -165,5 +167,5 @@ def test_whoever_makes_up_callers_does_not_lend_a_full_bucket_to_one_that_calls_
         ("", ""),
     ],
 )
-def test_the_address_of_a_peer_is_found_as_each_transport_writes_it(peer: str, address: str) -> None:
+def test_the_address_of_a_peer_is_parsed_from_the_form_of_each_transport(peer: str, address: str) -> None:
     assert address_of(peer) == address

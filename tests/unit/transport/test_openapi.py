@@ -1,4 +1,4 @@
-"""The committed OpenAPI document: valid, complete, and in step with the code."""
+"""The committed OpenAPI document is valid and complete, and matches the code."""
 
 import json
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 @pytest.fixture(scope="module")
 def document() -> Schema:
-    read: Schema = json.loads((ROOT / DOCUMENT).read_text("utf-8"))
-    return read
+    loaded: Schema = json.loads((ROOT / DOCUMENT).read_text("utf-8"))
+    return loaded
 
 
 def parts(value: object) -> Iterator[Schema]:
-    """Yield every object in a document."""
+    """Yield every JSON object in a document."""
     if isinstance(value, dict):
         yield value
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
@@ -39,13 +39,13 @@ def parts(value: object) -> Iterator[Schema]:
 
 
 def resolved(document: Schema, part: Schema) -> Schema:
-    """Return what ``part`` refers to, or ``part`` itself."""
+    """Follow the reference in ``part``, or return ``part`` itself if it has none."""
     if "$ref" not in part:
         return part
-    place: Any = document
+    target: Any = document
     for step in part["$ref"].removeprefix("#/").split("/"):
-        place = place[step]
-    found: Schema = place
+        target = target[step]
+    found: Schema = target
     return found
 
 
@@ -75,20 +75,20 @@ def test_the_document_is_valid(document: Schema) -> None:
         jsonschema_rs.meta.validate({"$schema": DRAFT, **schema})
 
 
-def test_every_reference_leads_somewhere_and_every_component_is_used(document: Schema) -> None:
+def test_every_reference_resolves_and_every_component_is_used(document: Schema) -> None:
     used = {part["$ref"] for part in parts(document) if "$ref" in part}
     for reference in used:
         assert resolved(document, {"$ref": reference}), reference
-    there = {f"#/components/{kind}/{one}" for kind, ones in document["components"].items() for one in ones}
+    defined = {f"#/components/{kind}/{one}" for kind, ones in document["components"].items() for one in ones}
     schemes = {f"#/components/securitySchemes/{name}" for way in document["security"] for name in way}
-    assert there == used | schemes
+    assert defined == used | schemes
 
 
-def test_the_version_is_that_of_the_contract(document: Schema) -> None:
+def test_the_version_is_that_of_the_client_package(document: Schema) -> None:
     assert document["info"]["version"] == version("payments-client")
 
 
-def test_the_ways_to_authenticate_are_described_and_operators_need_none(document: Schema) -> None:
+def test_the_security_schemes_are_described_and_operator_paths_need_none(document: Schema) -> None:
     schemes = document["components"]["securitySchemes"]
     assert {(one["type"], one.get("scheme", one.get("name"))) for one in schemes.values()} == {
         ("http", "bearer"),
@@ -102,14 +102,14 @@ def test_the_ways_to_authenticate_are_described_and_operators_need_none(document
         assert is_for_operators or {"401", "403"} <= operation["responses"].keys()
 
 
-def test_what_changes_something_says_that_pages_of_other_origins_are_rejected(document: Schema) -> None:
+def test_every_post_says_that_pages_from_foreign_origins_are_rejected(document: Schema) -> None:
     for verb, path, operation in operations(document):
         if verb == "post":
             described = resolved(document, operation["responses"]["403"])
             assert "web page of an origin that is not allowed" in described["description"], path
 
 
-def test_operations_have_names_of_their_own(document: Schema) -> None:
+def test_operation_ids_are_unique(document: Schema) -> None:
     names = [operation["operationId"] for *_, operation in operations(document)]
     assert len(names) == len(set(names))
 
@@ -128,7 +128,7 @@ def test_every_example_is_valid(document: Schema) -> None:
     assert checked > 20
 
 
-def test_the_contract_is_described_with_its_comments(document: Schema) -> None:
+def test_descriptions_come_from_the_comments_of_the_proto(document: Schema) -> None:
     charge = document["paths"]["/v2/payments:charge"]["post"]
     assert charge["operationId"] == "PaymentService_Charge"
     assert charge["summary"].startswith("Charges an order: submits the charge to the payment processor")
@@ -141,7 +141,7 @@ def test_the_contract_is_described_with_its_comments(document: Schema) -> None:
     )
 
 
-def test_everything_in_the_contract_has_a_description(document: Schema) -> None:
+def test_every_schema_field_and_parameter_has_a_description(document: Schema) -> None:
     ours = {name: one for name, one in document["components"]["schemas"].items() if not name.startswith("Legacy")}
     for name in ("Health", "HTTPValidationError", "ValidationError"):
         del ours[name]
@@ -157,7 +157,7 @@ def test_everything_in_the_contract_has_a_description(document: Schema) -> None:
             assert one.get("description") or path.startswith("/v1"), f"{path} {one['name']}"
 
 
-def test_everything_that_is_served_is_described(document: Schema) -> None:
+def test_every_endpoint_is_described(document: Schema) -> None:
     assert {f"{verb.upper()} {path}" for verb, path, _ in operations(document)} == {
         "POST /v2/payments:charge",
         "GET /v2/payments/{payment_id}/refunds",
@@ -176,7 +176,7 @@ def test_everything_that_is_served_is_described(document: Schema) -> None:
     }
 
 
-def test_every_value_has_one_canonical_form_so_that_clients_can_be_generated(document: Schema) -> None:
+def test_every_value_has_one_type_so_that_clients_can_be_generated(document: Schema) -> None:
     for part in parts(document["components"]["schemas"]):
         types = part.get("type")
         assert not isinstance(types, list) or len(set(types) - {"null"}) == 1, part
@@ -223,7 +223,7 @@ def test_the_limits_of_a_charge_are_in_its_schema(document: Schema, charge: Sche
     assert jsonschema_rs.is_valid(schema, whole) is is_valid
 
 
-def test_a_batch_and_a_refund_have_their_limits_too(document: Schema) -> None:
+def test_the_limits_of_a_batch_and_a_refund_are_in_their_schemas(document: Schema) -> None:
     refund = body(document, REFUND)
     assert refund["additionalProperties"] is False
     assert refund["properties"]["amount"]["properties"]["units"] == {"pattern": "^[0-9]{1,8}$"}
@@ -232,7 +232,7 @@ def test_a_batch_and_a_refund_have_their_limits_too(document: Schema) -> None:
     assert charges["items"] == {"$ref": "#/components/schemas/ChargeRequest"}
 
 
-def test_the_limits_are_those_of_the_code(document: Schema) -> None:
+def test_the_limits_are_the_same_as_in_the_code(document: Schema) -> None:
     schemas = document["components"]["schemas"]
     money = schemas["Money"]["properties"]
     listed = parameters(document, "get", "/v2/payments")
@@ -276,7 +276,7 @@ def test_the_limits_are_those_of_the_code(document: Schema) -> None:
     }
 
 
-def test_a_post_can_be_repeated_with_an_idempotency_key_and_reports_a_replay(document: Schema) -> None:
+def test_every_post_accepts_an_idempotency_key_and_reports_a_replay(document: Schema) -> None:
     for verb, path, operation in operations(document):
         is_post = verb == "post"
         assert ("Idempotency-Key" in parameters(document, verb, path)) is is_post, path
@@ -285,7 +285,7 @@ def test_a_post_can_be_repeated_with_an_idempotency_key_and_reports_a_replay(doc
         assert ("409" in operation["responses"]) is (is_post and path.startswith("/v2")), path
 
 
-def test_every_response_names_its_call_and_v2_errors_are_statuses(document: Schema) -> None:
+def test_every_response_has_a_call_id_and_v2_errors_are_statuses(document: Schema) -> None:
     for verb, path, operation in operations(document):
         assert "X-Request-Id" in parameters(document, verb, path)
         for status, response in operation["responses"].items():
@@ -298,14 +298,14 @@ def test_every_response_names_its_call_and_v2_errors_are_statuses(document: Sche
                 assert schema == {"$ref": "#/components/schemas/Status"}
 
 
-def test_a_list_takes_its_filter_as_query_parameters(document: Schema) -> None:
+def test_the_filter_of_a_list_is_in_query_parameters(document: Schema) -> None:
     names = parameters(document, "get", "/v2/payments").keys()
     assert {"filter.orderId", "filter.methods", "filter.minAmount.units", "filter.maxCreateTime", "pageToken"} <= names
     assert "filter" not in names
     assert parameters(document, "get", "/v2/payments/{payment_id}").keys() == {"payment_id", "X-Request-Id"}
 
 
-def test_a_stream_is_lines_of_results_or_server_sent_events(document: Schema) -> None:
+def test_a_stream_has_lines_of_results_or_server_sent_events(document: Schema) -> None:
     watch = document["paths"]["/v2/payments:watch"]["get"]
     content = watch["responses"]["200"]["content"]
     assert content.keys() == {"application/x-ndjson", "text/event-stream"}

@@ -1,5 +1,8 @@
-# ruff: noqa: RUF001 - digits of other scripts are what is refused
-"""Reading ProtoJSON: each kind of field takes what https://protobuf.dev/programming-guides/json has, and no more."""
+# ruff: noqa: RUF001 - digits of other scripts, which are rejected
+"""Parsing ProtoJSON: each type of field accepts the values of the specification, and no others.
+
+The specification is https://protobuf.dev/programming-guides/json.
+"""
 
 import json
 import math
@@ -30,7 +33,7 @@ SIGNED, UNSIGNED = INT32 + INT64, UINT32 + UINT64
 FLOATS, DOUBLES = ("floatValue", "wrappedFloat"), ("doubleValue", "wrappedDouble")
 BOOLS, TEXTS, BYTES = ("boolValue", "wrappedBool"), ("stringValue", "wrappedString"), ("bytesValue", "wrappedBytes")
 
-NO_INTEGER = (
+NOT_INTEGERS = (
     *("1.5", "1e-1", "15e-1", "0.1", "1e400", "-1e30", "1e99999999999999999999", "1e-99999999999999999999"),
     *('""', '" 1"', '"1 "', '"\\t5\\n"', '"+1"', '"01"', '"-01"', '"1_000"', '"1,000"', '"1."', '".5"', '"0x10"'),
     *(
@@ -55,7 +58,7 @@ INTEGERS = (
     *(('"7"', 7), ('"0"', 0), ('"1.0"', 1), ('"1e2"', 100), ('"10e-1"', 1), ("0.0", 0), ("-0", 0), ('"-0"', 0)),
     *(("0e99999999", 0), ("0e99999999999999999999", 0), ('"\\u0037"', 7)),
 )
-NO_NUMBER = (
+NOT_NUMBERS = (
     *('""', '" 1"', '"1 "', '"+1"', '"01"', '"1_0"', '"1."', '".5"', '"１"', '"nan"', '"inf"', '"+Infinity"', '"-NaN"'),
     *('"infinity"', "1e400", '"1e400"', "-1e400", "true", "[]", "{}", '"0x1p3"', '"1e"'),
 )
@@ -73,7 +76,7 @@ TIMES = (
     ("9999-12-31T23:59:59.999999999Z", (253_402_300_799, 999_999_999)),
     ("1969-12-31T23:59:59.9Z", (-1, 900_000_000)),
 )
-NO_TIMES = (
+NOT_TIMES = (
     *("2025-2-7T5:8:4Z", "2025-02-07T05:28:54+25:99", "2025-02-07T05:28:54+24:00", "2025-02-07T05:28:54+05:60"),
     *("2025-02-07T05:28:54", "2025-02-07", "2025-02-07t05:28:54Z", "2025-02-07T05:28:54z", "2025-02-07 05:28:54Z"),
     *("2025-02-07T05:28Z", "2025-02-07T05:28:54.Z", "2025-02-07T05:28:54.1234567890Z", "2025-02-07T05:28:54,5Z"),
@@ -87,7 +90,7 @@ DURATIONS = (
     *(("0s", (0, 0)), ("1s", (1, 0)), ("1.5s", (1, 500_000_000)), ("-1.5s", (-1, -500_000_000))),
     *(("0.000000001s", (0, 1)), ("-0.5s", (0, -500_000_000)), ("315576000000s", (315_576_000_000, 0))),
 )
-NO_DURATIONS = (
+NOT_DURATIONS = (
     *(
         "",
         "s",
@@ -108,7 +111,7 @@ NO_DURATIONS = (
     ),
     *("315576000001s", "-315576000001s", "NaNs", "--1s"),
 )
-NO_BASE64 = (
+NOT_BASE64 = (
     "A",
     "AAAAA",
     "A===",
@@ -129,11 +132,11 @@ MASKS: tuple[tuple[str, list[str]], ...] = (
     ("amount", ["amount"]),
     ("amount,orderId.x", ["amount", "order_id.x"]),
 )
-NO_MASKS = ("order_id", "a,", ",a", "a,,b", "a b", "A", "a.", ".a", "a..b", "*", "é")
+NOT_MASKS = ("order_id", "a,", ",a", "a,,b", "a b", "A", "a.", ".a", "a..b", "*", "é")
 
 
 def accepted() -> Iterator[tuple[str, str, object]]:
-    """Yield fields, JSON values that they take, and what is in the field then."""
+    """Yield fields, JSON values that they accept, and the resulting values of the fields."""
     for name in SIGNED + UNSIGNED:
         yield from ((name, text, value) for text, value in INTEGERS)
     for names, low, high in (
@@ -168,9 +171,9 @@ def accepted() -> Iterator[tuple[str, str, object]]:
 
 
 def rejected() -> Iterator[tuple[str, str]]:
-    """Yield fields and JSON values that they do not take."""
+    """Yield fields, and JSON values that they reject."""
     for name in SIGNED + UNSIGNED:
-        yield from ((name, text) for text in NO_INTEGER)
+        yield from ((name, text) for text in NOT_INTEGERS)
     for names, low, high in (
         *((INT32, -(2**31), 2**31 - 1), (INT64, -(2**63), 2**63 - 1)),
         *((UINT32, 0, 2**32 - 1), (UINT64, 0, 2**64 - 1)),
@@ -179,21 +182,21 @@ def rejected() -> Iterator[tuple[str, str]]:
             for number in (low - 1, high + 1):
                 yield from ((name, text) for text in (f"{number}", f'"{number}"', f"{number}.0", f'"{number}.0"'))
     for name in FLOATS + DOUBLES:
-        yield from ((name, text) for text in NO_NUMBER)
+        yield from ((name, text) for text in NOT_NUMBERS)
     yield from ((name, text) for name in FLOATS for text in ("3.5e38", '"-3.5e38"', "1e39"))
     for name in BOOLS:
         yield from ((name, text) for text in ('"true"', '"false"', '""', "0", "1", '"TRUE"', "[]", "{}", "1.0"))
     for name in TEXTS:
         yield from ((name, text) for text in ("1", "1.5", "true", "[]", "{}"))
     for name in BYTES:
-        yield from ((name, json.dumps(text)) for text in NO_BASE64)
+        yield from ((name, json.dumps(text)) for text in NOT_BASE64)
         yield from ((name, text) for text in ("1", "1.5", "true", "[65]", "{}"))
     for text in ("true", "false", "1.5", '"3"', '"color_red"', '"RED"', '""', '" COLOR_RED"', "2147483648", "[]", "{}"):
         yield "color", text
     yield from (("null", text) for text in ("false", '"null"', "{}", '""'))
-    yield from (("time", json.dumps(text)) for text in NO_TIMES)
-    yield from (("duration", json.dumps(text)) for text in NO_DURATIONS)
-    yield from (("mask", json.dumps(text)) for text in NO_MASKS)
+    yield from (("time", json.dumps(text)) for text in NOT_TIMES)
+    yield from (("duration", json.dumps(text)) for text in NOT_DURATIONS)
+    yield from (("mask", json.dumps(text)) for text in NOT_MASKS)
     yield from ((name, text) for name in ("time", "duration", "mask") for text in ("1", "1.5", "true", "{}", "[]"))
     yield from (("strings", text) for text in ('"a"', "{}", "1", "true"))
     yield from (("part", text) for text in ('"x"', "1", "1.5", "[]", "true"))
@@ -215,7 +218,7 @@ def field_of(name: str) -> FieldDescriptor:
 
 
 def value_of(message: Any, name: str) -> object:
-    """Return what is in a field, without the message of its own that it may be."""
+    """Return the value of a field, as plain Python values even if it is a well-known message."""
     value = getattr(message, field_of(name).name)
     match getattr(value, "DESCRIPTOR", None) and value.DESCRIPTOR.full_name:
         case "google.protobuf.Timestamp" | "google.protobuf.Duration":
@@ -232,33 +235,33 @@ def read_body(text: str) -> Any:
     return message_of_json(THING, read_json(text.encode()))
 
 
-def refusal(text: str) -> tuple[str, str]:
-    """Return the field and the description with which a body is refused."""
+def violation(text: str) -> tuple[str, str]:
+    """Return the field and the description of the violation for which a body is rejected."""
     with pytest.raises(InvalidRequest) as caught:
         read_body(text)
-    (violation,) = caught.value.violations
-    return violation.field, violation.description
+    (found,) = caught.value.violations
+    return found.field, found.description
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), ACCEPTED)
-def test_a_body_takes_what_protojson_has(name: str, text: str, expected: object) -> None:
+def test_a_value_that_protojson_allows_is_accepted(name: str, text: str, expected: object) -> None:
     assert value_of(read_body(f'{{"{name}": {text}}}'), name) == expected
     assert value_of(read_body(f'{{"{field_of(name).name}": {text}}}'), name) == expected
 
 
 @pytest.mark.parametrize(("name", "text"), REJECTED)
 def test_a_body_takes_nothing_else_and_the_field_is_named(name: str, text: str) -> None:
-    field, description = refusal(f'{{"{name}": {text}}}')
+    field, description = violation(f'{{"{name}": {text}}}')
     assert field == name
     assert description.startswith("must be ")
 
 
-IN_TEXT = [
+ACCEPTED_TEXTS = [
     (name, json.loads(text) if text.startswith('"') else text, expected)
     for name, text, expected in ACCEPTED
     if text[0] not in "[{" and text != "null"
 ]
-NOT_IN_TEXT = [
+REJECTED_TEXTS = [
     (name, json.loads(text))
     for name, text in REJECTED
     if text.startswith('"')
@@ -268,8 +271,8 @@ NOT_IN_TEXT = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "expected"), IN_TEXT)
-def test_a_query_and_a_path_take_the_same_without_quotes(name: str, text: str, expected: object) -> None:
+@pytest.mark.parametrize(("name", "text", "expected"), ACCEPTED_TEXTS)
+def test_a_query_and_a_path_accept_the_same_values_without_quotes(name: str, text: str, expected: object) -> None:
     message = thing()
     fill_from_parameters(message, [(name, text)])
     assert value_of(message, name) == expected
@@ -278,8 +281,8 @@ def test_a_query_and_a_path_take_the_same_without_quotes(name: str, text: str, e
     assert value_of(message, name) == expected
 
 
-@pytest.mark.parametrize(("name", "text"), NOT_IN_TEXT)
-def test_a_query_and_a_path_take_nothing_else(name: str, text: str) -> None:
+@pytest.mark.parametrize(("name", "text"), REJECTED_TEXTS)
+def test_a_query_and_a_path_reject_any_other_value(name: str, text: str) -> None:
     with pytest.raises(InvalidRequest) as in_query:
         fill_from_parameters(thing(), [(name, text)])
     with pytest.raises(InvalidRequest) as in_path:
@@ -301,7 +304,7 @@ def test_negative_zero_keeps_its_sign() -> None:
         assert math.copysign(1, read_body(f'{{"doubleValue": {text}}}').double_value) == -1
 
 
-def test_null_leaves_every_field_unset_but_those_that_hold_it() -> None:
+def test_null_leaves_every_field_unset_except_those_that_can_hold_it() -> None:
     names = {field.json_name for field in THING.fields} - {"value", "null"}
     assert read_body(json.dumps(dict.fromkeys(names))) == thing()
     assert read_body('{"value": null}').HasField("value")
@@ -334,16 +337,16 @@ def test_null_leaves_every_field_unset_but_those_that_hold_it() -> None:
     ],
 )
 def test_the_place_of_a_wrong_value_is_named_as_the_caller_wrote_it(text: str, field: str) -> None:
-    assert refusal(text)[0] == field
+    assert violation(text)[0] == field
 
 
-def test_an_object_in_another_form_is_told_its_fields() -> None:
-    assert refusal('{"part": "oak"}') == ("part", "must be an object with material and parts")
-    assert refusal('{"parts": [5]}') == ("parts[0]", "must be an object with material and parts")
-    assert refusal('{"empty": 5}') == ("empty", "must be an empty object")
+def test_an_error_about_a_value_that_is_not_an_object_lists_the_expected_fields() -> None:
+    assert violation('{"part": "oak"}') == ("part", "must be an object with material and parts")
+    assert violation('{"parts": [5]}') == ("parts[0]", "must be an object with material and parts")
+    assert violation('{"empty": 5}') == ("empty", "must be an empty object")
 
 
-def test_maps_any_and_free_json_are_read() -> None:
+def test_maps_any_and_arbitrary_json_are_parsed() -> None:
     text = """{
       "partsByName": {"a_b": {"material": "MATERIAL_WOOD"}, "aB": {}}, "colorsByNumber": {"-1": 3, "2e1": "COLOR_RED"},
       "wordsByTruth": {"true": "x", "false": ""}, "struct": {"a_b": 1.5, "aB": [null, "x", {"c": 10}]},
@@ -361,11 +364,11 @@ def test_maps_any_and_free_json_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "description"),
     [
-        (b'{"a": 1, "b": 2, "a": 3}', 'the key "a" must come once'),
-        (b'{"part": {"x": 1, "x": 1}}', 'the key "x" must come once'),
-        (b'{"struct": {"x": 1, "x": 1}}', 'the key "x" must come once'),
+        (b'{"a": 1, "b": 2, "a": 3}', 'the key "a" must not be repeated'),
+        (b'{"part": {"x": 1, "x": 1}}', 'the key "x" must not be repeated'),
+        (b'{"struct": {"x": 1, "x": 1}}', 'the key "x" must not be repeated'),
         (b"\xef\xbb\xbf{}", "line 1, column 1"),
         (b"{} {}", "line 1, column 4"),
         (b"", "line 1, column 1"),
@@ -378,29 +381,29 @@ def test_maps_any_and_free_json_are_read() -> None:
         (b'{"int32Value": 01}', "line 1"),
         (b'{"int32Value": +1}', "line 1"),
         (b'{"doubleValue": .5}', "line 1"),
-        (b'{"doubleValue": Infinity}', "no JSON number"),
+        (b'{"doubleValue": Infinity}', "not a JSON number"),
     ],
 )
-def test_a_body_that_is_not_json_is_refused(body: bytes, said: str) -> None:
+def test_a_body_that_is_not_strict_json_is_rejected(body: bytes, description: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_json(body)
-    assert said in caught.value.violations[0].description
+    assert description in caught.value.violations[0].description
 
 
-def test_a_message_that_is_nested_too_deep_is_refused() -> None:
+def test_a_message_that_is_nested_too_deep_is_rejected() -> None:
     deep = '{"parts": [' * 400 + "]}" * 400
-    assert "nested at most 100 deep" in refusal(f'{{"part": {deep}}}')[1]
-    assert "a JSON object" in refusal('{"struct": {"a": ' + "[" * 150 + "]" * 150 + "}}")[1]
-    assert "nested at most 100 deep" in refusal('{"struct": {"a": ' + "[" * 900 + "]" * 900 + "}}")[1]
+    assert "nested at most 100 deep" in violation(f'{{"part": {deep}}}')[1]
+    assert "a JSON object" in violation('{"struct": {"a": ' + "[" * 150 + "]" * 150 + "}}")[1]
+    assert "nested at most 100 deep" in violation('{"struct": {"a": ' + "[" * 900 + "]" * 900 + "}}")[1]
 
 
 @pytest.mark.parametrize("query", [b"stringValue=%FF", b"stringValue=%ED%A0%80", b"stringValue=\xff", b"%FF=1"])
-def test_a_query_that_is_not_utf_8_is_refused(query: bytes) -> None:
+def test_a_query_that_is_not_utf_8_is_rejected(query: bytes) -> None:
     with pytest.raises(InvalidRequest, match="UTF-8"):
         read_query(query)
 
 
-def test_a_query_has_a_single_value_once_under_either_name_and_one_field_of_a_choice() -> None:
+def test_a_query_sets_a_singular_field_once_under_either_name_and_only_one_field_of_a_oneof() -> None:
     for parameters, field in (
         ([("int32Value", "1"), ("int32Value", "1")], "int32Value"),
         ([("int32Value", "1"), ("int32_value", "1")], "int32_value"),
@@ -415,7 +418,7 @@ def test_a_query_has_a_single_value_once_under_either_name_and_one_field_of_a_ch
     assert (list(message.strings), message.named) == (["a", "b"], "c")
 
 
-def test_a_path_and_a_query_may_not_set_two_fields_of_a_choice() -> None:
+def test_a_path_and_a_query_must_not_set_two_fields_of_a_oneof() -> None:
     message = thing()
     fill_from_parameters(message, [("one", "x")])
     with pytest.raises(InvalidRequest, match="only one of one, another"):
@@ -430,7 +433,7 @@ def test_no_digit_of_a_number_is_lost(number: int, zeros: int) -> None:
 
 
 @given(st.text(max_size=12))
-def test_a_text_is_a_number_only_as_json_writes_it(text: str) -> None:
+def test_text_is_a_number_only_if_it_is_one_in_json(text: str) -> None:
     message = thing()
     try:
         fill_from_parameters(message, [("int64Value", text)])

@@ -1,4 +1,4 @@
-"""The router: which endpoint a request reaches, and the response if there is none."""
+"""The router: the endpoint that a request reaches, or the response if there is none."""
 
 from collections.abc import AsyncIterator
 
@@ -30,15 +30,15 @@ ENDPOINTS = [
 
 
 def client_of(router: ASGIApp) -> httpx.AsyncClient:
-    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+    async def with_call_id(scope: Scope, receive: Receive, send: Send) -> None:
         await router({**scope, "call_id": "call"}, receive, send)
 
-    return httpx.AsyncClient(transport=httpx.ASGITransport(named), base_url="http://service")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(with_call_id), base_url="http://service")
 
 
 @pytest_asyncio.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a router with paths of ``/v1`` and of RPCs."""
+    """Yield a client of a router with paths of ``/v1`` and of RPCs."""
     async with client_of(HttpRouter(ENDPOINTS)) as client:
         yield client
 
@@ -61,7 +61,7 @@ async def test_a_request_reaches_the_endpoint_of_its_verb_and_path(
 
 
 @pytest.mark.asyncio
-async def test_an_encoded_slash_ends_a_segment_of_v1_and_none_of_an_rpc(client: httpx.AsyncClient) -> None:
+async def test_an_encoded_slash_ends_a_segment_in_v1_paths_but_not_in_rpc_paths(client: httpx.AsyncClient) -> None:
     assert (await client.post("/v1/items/a%2Fb/refund")).status_code == 404
     assert (await client.get("/v2/items/a%2Fb")).text == "a%2Fb"
 
@@ -74,7 +74,7 @@ async def test_head_finds_the_endpoint_of_get(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.asyncio
-async def test_another_verb_is_405_in_the_form_of_the_path(client: httpx.AsyncClient) -> None:
+async def test_another_verb_is_405_with_the_body_that_fits_the_path(client: httpx.AsyncClient) -> None:
     legacy, rpc = await client.put("/v1/items"), await client.put("/v2/items/7")
     assert (legacy.status_code, legacy.headers["allow"], legacy.json()) == (
         405,
@@ -85,14 +85,14 @@ async def test_another_verb_is_405_in_the_form_of_the_path(client: httpx.AsyncCl
 
 
 @pytest.mark.asyncio
-async def test_an_unknown_path_is_404_in_the_form_of_the_path(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_path_is_404_with_the_body_that_fits_the_path(client: httpx.AsyncClient) -> None:
     legacy, rpc = await client.get("/nothing"), await client.get("/v2/nothing")
     assert (legacy.status_code, legacy.json()) == (404, {"detail": "Not Found"})
     assert (rpc.status_code, rpc.json()["code"]) == (404, 5)
 
 
 @pytest.mark.asyncio
-async def test_a_final_slash_is_redirected_but_not_for_an_rpc_or_a_router_without_redirects(
+async def test_a_trailing_slash_is_redirected_except_for_rpcs_or_without_redirects(
     client: httpx.AsyncClient,
 ) -> None:
     redirect = await client.get("/v1/items/?page=2")
@@ -103,6 +103,6 @@ async def test_a_final_slash_is_redirected_but_not_for_an_rpc_or_a_router_withou
 
 
 @pytest.mark.asyncio
-async def test_an_unexpected_error_is_500_without_its_text(client: httpx.AsyncClient) -> None:
+async def test_an_unexpected_error_is_500_without_its_message(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/broken")
     assert (response.status_code, response.json()) == (500, {"detail": "Internal Server Error"})

@@ -1,7 +1,7 @@
-"""Charge and ListPayments take no more work than they did: counted in function calls, which no busy machine changes.
+"""The work of Charge and ListPayments, counted in function calls, which do not depend on how busy the machine is.
 
-What is counted is the service's own part: from the request's message to what the store is given, and from what the
-database gives to the response's message. When a change makes a count larger on purpose, its bound is raised with it.
+The count covers the service's own part: from the request message to the values for the store, and from the rows of the
+database to the response message. A change that raises a count on purpose raises its bound too.
 """
 
 import random
@@ -27,19 +27,19 @@ from server.storage.payments.insert import payment_values, stored_payment
 from server.transport.pipeline.auth import ROLES, Gate, credentials_of
 from server.transport.service import codec
 
-MOST_CALLS_OF_A_CHARGE = 79
-MOST_CALLS_OF_A_LISTED_PAYMENT = 27
-MOST_CALLS_TO_LET_IN = 3
-MOST_CALLS_TO_LET_IN_WITH_A_KEY = 19
-MOST_CALLS_TO_LOG_A_CALL = 7
+MAX_CALLS_PER_CHARGE = 79
+MAX_CALLS_PER_LISTED_PAYMENT = 27
+MAX_CALLS_TO_AUTHORIZE = 3
+MAX_CALLS_TO_AUTHORIZE_A_KEY = 19
+MAX_CALLS_TO_LOG_A_CALL = 7
 
 CURRENCIES = Currencies("INR", frozenset({"INR"}))
 NOW = datetime(2026, 11, 24, 22, 57, 36, 368_894, tzinfo=UTC)
 new_reference = reference_maker("ECI{date}")
 
 
-def calls_of(work: Callable[[], object]) -> int:
-    """Return how many functions are called during ``work``, those written in C too, once what it caches is there."""
+def count_function_calls(work: Callable[[], object]) -> int:
+    """Return how many functions, in Python and in C, ``work`` calls once its caches are filled."""
     for _ in range(3):
         work()
     count = 0
@@ -83,52 +83,54 @@ def row(number: int) -> bytes:
     return orjson.dumps(columns)
 
 
-def test_a_charge_takes_no_more_calls_of_functions_than_it_did() -> None:
-    assert calls_of(charge) <= MOST_CALLS_OF_A_CHARGE
+def test_a_charge_makes_no_more_function_calls_than_before() -> None:
+    assert count_function_calls(charge) <= MAX_CALLS_PER_CHARGE
 
 
-def test_a_listed_payment_takes_no_more_calls_of_functions_than_it_did() -> None:
+def test_a_listed_payment_makes_no_more_function_calls_than_before() -> None:
     rows = [row(random.randint(1, 10**6)) for _ in range(100)]
-    few, many = calls_of(lambda: list_page(rows[:50])), calls_of(lambda: list_page(rows))
-    assert (many - few) / 50 <= MOST_CALLS_OF_A_LISTED_PAYMENT
+    few, many = count_function_calls(lambda: list_page(rows[:50])), count_function_calls(lambda: list_page(rows))
+    assert (many - few) / 50 <= MAX_CALLS_PER_LISTED_PAYMENT
 
 
 class OneKey:
-    """Knows one key, as the store does."""
+    """A key store with one key."""
 
     def __init__(self, key: NewApiKey) -> None:
-        """Keep it, for a caller with every role."""
+        """Store the key of a caller with every role."""
         self._keys = {key.key_id: ApiKey(key.key_id, key.digest, Caller("shop", frozenset(Role)), None)}
 
     def caller_of(self, text: str) -> Caller | None:
-        """Return its caller."""
+        """Return the caller of the key."""
         key = self._keys.get(key_id_of(text) or "")
         return key.caller if key is not None and key.opens_for(text) else None
 
 
 @pytest.mark.parametrize(
-    ("has_key", "most_calls"), [(False, MOST_CALLS_TO_LET_IN), (True, MOST_CALLS_TO_LET_IN_WITH_A_KEY)]
+    ("has_key", "max_calls"), [(False, MAX_CALLS_TO_AUTHORIZE), (True, MAX_CALLS_TO_AUTHORIZE_A_KEY)]
 )
-def test_to_let_a_call_in_takes_no_more_calls_of_functions_than_it_did(has_key: bool, most_calls: int) -> None:  # noqa: FBT001
+def test_authorizing_a_call_makes_no_more_function_calls_than_before(has_key: bool, max_calls: int) -> None:  # noqa: FBT001
     key = NewApiKey.make()
     authorization = f"Bearer {key.text}" if has_key else None
-    everything = frozenset(Role)
-    gate = Gate(ROLES, OneKey(key), anonymous=everything, certificates={}, certificate_needed=False)
+    gate = Gate(ROLES, OneKey(key), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
 
-    def let_in() -> None:
+    def authorize() -> None:
         gate.check_role("Charge", gate.caller(credentials_of(authorization, None, None)))
 
-    assert calls_of(let_in) - calls_of(lambda: None) <= most_calls
+    assert count_function_calls(authorize) - count_function_calls(lambda: None) <= max_calls
 
 
-def test_to_log_a_call_takes_no_more_calls_of_functions_than_it_did() -> None:
+def test_logging_a_call_makes_no_more_function_calls_than_before() -> None:
     lines: list[bytes] = []
     log_call = json_call_log(lines.append)
     log_context.set({"request_id": "order-342", "rpc": "Charge"})
-    assert calls_of(lambda: log_call("OK", 12.35, "anonymous", "ipv4:127.0.0.1:34567")) <= MOST_CALLS_TO_LOG_A_CALL
+    assert (
+        count_function_calls(lambda: log_call("OK", 12.35, "anonymous", "ipv4:127.0.0.1:34567"))
+        <= MAX_CALLS_TO_LOG_A_CALL
+    )
     assert b'"rpc":"Charge"' in lines[0]
 
 
 @pytest.mark.parametrize("work", [charge, lambda: list_page([row(number) for number in range(1, 51)])])
-def test_the_count_is_the_same_each_time(work: Callable[[], object]) -> None:
-    assert len({calls_of(work) for _ in range(5)}) == 1
+def test_the_number_of_function_calls_is_deterministic(work: Callable[[], object]) -> None:
+    assert len({count_function_calls(work) for _ in range(5)}) == 1

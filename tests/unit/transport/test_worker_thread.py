@@ -1,4 +1,4 @@
-"""Long work is done in its thread, and the event loop is free meanwhile."""
+"""Long work runs in the worker thread, and leaves the event loop free meanwhile."""
 
 import asyncio
 import contextvars
@@ -14,12 +14,12 @@ MARK = contextvars.ContextVar("MARK", default="")
 
 @pytest.fixture
 def worker_thread() -> Iterator[WorkerThread]:
-    made = WorkerThread()
-    yield made
-    made.close()
+    worker_thread = WorkerThread()
+    yield worker_thread
+    worker_thread.close()
 
 
-def test_only_what_is_long_is_done_in_the_thread(worker_thread: WorkerThread) -> None:
+def test_only_long_work_runs_in_the_thread(worker_thread: WorkerThread) -> None:
     async def names() -> list[str]:
         return [await worker_thread.run(is_long, lambda: threading.current_thread().name) for is_long in (False, True)]
 
@@ -28,19 +28,19 @@ def test_only_what_is_long_is_done_in_the_thread(worker_thread: WorkerThread) ->
     assert there.startswith("worker")
 
 
-def test_the_event_loop_goes_on_meanwhile(worker_thread: WorkerThread) -> None:
+def test_the_event_loop_keeps_running_meanwhile(worker_thread: WorkerThread) -> None:
     async def both() -> bool:
         may_end = threading.Event()
         waiting = asyncio.create_task(worker_thread.run(is_long=True, work=may_end.wait))
         assert await worker_thread.run(is_long=False, work=lambda: 7) == 7
-        may_end.set()  # it would never come to this if the loop waited
+        may_end.set()  # unreachable if the event loop were blocked
         return await waiting
 
     assert asyncio.run(both())
 
 
 @pytest.mark.parametrize("is_long", [False, True])
-def test_errors_and_the_context_of_the_call_pass(worker_thread: WorkerThread, is_long: bool) -> None:  # noqa: FBT001
+def test_errors_and_context_variables_are_passed_on(worker_thread: WorkerThread, is_long: bool) -> None:  # noqa: FBT001
     def fail(word: str, *, other: str) -> None:
         raise ValueError(MARK.get() + word + other)
 
@@ -52,7 +52,7 @@ def test_errors_and_the_context_of_the_call_pass(worker_thread: WorkerThread, is
         asyncio.run(run())
 
 
-def test_what_a_caller_no_longer_waits_for_is_not_begun(worker_thread: WorkerThread) -> None:
+def test_queued_work_of_a_cancelled_caller_is_never_started(worker_thread: WorkerThread) -> None:
     async def run() -> list[str]:
         may_end, done = threading.Event(), list[str]()
         first = asyncio.create_task(worker_thread.run(is_long=True, work=may_end.wait))

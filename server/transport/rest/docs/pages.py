@@ -1,8 +1,8 @@
-"""Pages to read and try the REST interface: the OpenAPI document, Swagger UI and ReDoc.
+"""Serve the documentation of the REST interface: the OpenAPI document, Swagger UI and ReDoc.
 
-``make generate`` makes the document, ``openapi.json``. The files of Swagger UI and ReDoc come from an installed
-package, drf-spectacular-sidecar, of which nothing is imported, because it is made for Django. The pages load nothing
-from any other host, which their Content-Security-Policy enforces.
+``make generate`` generates the document, ``openapi.json``. The files of Swagger UI and ReDoc come from an installed
+package, drf-spectacular-sidecar. Its code is for Django, and is never imported. The pages load nothing from any other
+host, which their Content-Security-Policy enforces.
 """
 
 import functools
@@ -22,7 +22,7 @@ from server.transport.rest.replies import JSON
 from server.transport.rest.router import Answer, Endpoint
 
 COMPRESSED_TYPES = frozenset({"text/html", "text/css", "text/javascript", "image/png"})
-"""What is compressed here, once, because the large files take long. The compression middleware leaves these alone."""
+"""The types that are compressed here, once, because that takes long for large files. The middleware skips them."""
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _DISTRIBUTION = "drf-spectacular-sidecar"
@@ -33,23 +33,23 @@ _FILES = {
     "swagger-ui-bundle.js": ("swagger-ui-dist/swagger-ui-bundle.js", "text/javascript"),
     "redoc.standalone.js": ("redoc/bundles/redoc.standalone.js", "text/javascript"),
 }
-"""What the pages load, by its name among the assets: where the package has it, and its type."""
+"""The assets that the pages load, by name: the path in the package, and the media type."""
 
 _LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 _NO_IMAGE = b"data:,"
-"""ReDoc shows its maker's logo from its maker's server; it leaves out one that cannot be loaded."""
+"""ReDoc loads a logo from its maker's server. If an image cannot be loaded, it shows none."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
-    " style-src 'self' 'unsafe-inline';"  # both write styles of their own into the page
-    " worker-src blob:"  # in which ReDoc searches
+    " style-src 'self' 'unsafe-inline';"  # Swagger UI and ReDoc insert inline styles
+    " worker-src blob:"  # ReDoc searches in a worker
 )
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _REVALIDATED = "no-cache"
-_KEPT_FOR_A_DAY = "public, max-age=86400"
+_CACHED_FOR_A_DAY = "public, max-age=86400"
 
-# Addresses are relative, so that the pages work behind a proxy that puts them below another path.
+# URLs are relative, so that the pages work behind a proxy that serves them under another path.
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -90,7 +90,7 @@ Redoc.init(
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a path serves; ``compressed`` is None where the compression middleware does that."""
+    """The content of a path. ``compressed`` is None if the middleware compresses it."""
 
     plain: bytes
     compressed: bytes | None
@@ -101,11 +101,11 @@ class _Content:
     @classmethod
     def of(cls, data: bytes, media_type: str, **headers: str) -> "_Content":
         tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        common = {**_HEADERS, **named, "ETag": tag}
+        own = {name.replace("_", "-"): value for name, value in headers.items()}
+        all_headers = {**_HEADERS, **own, "ETag": tag}
         if media_type not in COMPRESSED_TYPES:
-            return cls(data, None, media_type, tag, common)
-        return cls(data, gzip.compress(data, mtime=0), media_type, tag, {**common, "Vary": "Accept-Encoding"})
+            return cls(data, None, media_type, tag, all_headers)
+        return cls(data, gzip.compress(data, mtime=0), media_type, tag, {**all_headers, "Vary": "Accept-Encoding"})
 
     def response(self, request: Request) -> Response:
         """Return the content in an encoding that the request accepts."""
@@ -166,4 +166,4 @@ def _path(file: str, media_type: str) -> tuple[Path, str]:
 
 def _file(file: tuple[Path, str]) -> _Content:
     path, media_type = file
-    return _Content.of(path.read_bytes().replace(_LOGO, _NO_IMAGE), media_type, Cache_Control=_KEPT_FOR_A_DAY)
+    return _Content.of(path.read_bytes().replace(_LOGO, _NO_IMAGE), media_type, Cache_Control=_CACHED_FOR_A_DAY)

@@ -1,4 +1,4 @@
-"""RPCs over HTTP and JSON, by the ``google.api.http`` rules of the proto, as grpc-gateway serves them.
+"""Serve the RPCs as JSON over HTTP by the ``google.api.http`` rules of the proto, like grpc-gateway.
 
-It knows messages by their descriptors alone: a new RPC needs no line here.
+All knowledge of messages comes from their descriptors, so a new RPC needs no change here.
 """

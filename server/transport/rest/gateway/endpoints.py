@@ -1,7 +1,7 @@
-"""Every RPC with a ``google.api.http`` option, as JSON over HTTP: a small grpc-gateway.
+"""Serve every RPC with a ``google.api.http`` option as JSON over HTTP: a small grpc-gateway.
 
-The routes come from the descriptors, so a new RPC with an option is served with no change here. Responses and errors
-have the JSON and the status codes of grpc-gateway; an error's body is a google.rpc.Status with its details.
+The routes come from the descriptors, so a new RPC with an option needs no change here. Responses and errors have the
+JSON and the status codes of grpc-gateway; the body of an error is a google.rpc.Status with details.
 """
 
 from collections.abc import AsyncGenerator, Iterable
@@ -26,22 +26,22 @@ from server.transport.rest.streams import fill_last_event_id, stream_response
 
 
 class HttpGateway:
-    """Serves RPCs."""
+    """Serves RPCs over HTTP."""
 
     def __init__(self, calls: Calls, limits: BodyLimits, worker_thread: WorkerThread) -> None:
-        """Serve RPCs with these; ``worker_thread`` handles large requests and responses."""
+        """Accept bodies within ``limits``, and convert large messages in ``worker_thread``."""
         self._calls = calls
         self._limits = limits
         self._worker_thread = worker_thread
 
     def endpoints(self, services: Iterable[tuple[ServiceDescriptor, object]]) -> list[Endpoint]:
-        """Return an endpoint for each rule of some services.
+        """Return an endpoint for each rule of ``services``.
 
-        Each service comes with its servicer: an object with a method for each RPC, of the RPC's name, that takes the
-        request and the ``Call`` and returns the response; for a streaming RPC, an asynchronous generator of responses.
+        Each service comes with its servicer, which has a method for each RPC, named like it. The method takes the
+        request and the ``Call``, and returns the response, or for a streaming RPC an asynchronous generator.
 
         Raises:
-            InvalidHttpRule: a rule is wrong.
+            InvalidHttpRule: a rule is invalid.
         """
         return [self._endpoint(rule, servicer) for service, servicer in services for rule in http_rules([service])]
 

@@ -35,11 +35,11 @@ def fill_request_ids(message: Message, key: str) -> None:
     descriptor: Any = message.DESCRIPTOR
     if _has_request_id(descriptor):
         if message.HasField(_FIELD) and getattr(message, _FIELD) != key:
-            raise InvalidRequest((FieldViolation(_FIELD, f"must be the {IDEMPOTENCY_KEY} where both are given"),))
+            raise InvalidRequest((FieldViolation(_FIELD, f"must equal the {IDEMPOTENCY_KEY} header if both are sent"),))
         setattr(message, _FIELD, key)
         return
     for field in _batches(descriptor):
-        # A longer batch is rejected whole, and no time is spent on it before.
+        # Stop at the maximum, because a larger batch is rejected as a whole anyway.
         for position, item in zip(range(MAX_BATCH), getattr(message, field.name), strict=False):
             if not item.HasField(_FIELD):
                 setattr(item, _FIELD, derived_request_id(key, field.name, position))

@@ -1,4 +1,4 @@
-"""Parse the JSON of a request strictly, without losing a digit of a number."""
+"""Parse the JSON of a request strictly, with every digit of its numbers."""
 
 import json
 from collections import Counter
@@ -9,14 +9,14 @@ from server.domain.card_number import without_card_numbers
 from server.domain.errors import FieldViolation, InvalidRequest
 
 MAX_NESTING = 100
-"""As deep as protobuf's own parsers go. Here Python's recursion limit stops deeper ones, somewhat later."""
+"""The limit of protobuf's own parsers. Here, Python's recursion limit stops deeper values, but somewhat later."""
 
 _MAX_DIGITS = 400
-"""More than any field can hold, and few enough to parse fast."""
+"""More digits than any field can hold, and few enough to parse fast."""
 
 
 class NumberText(str):
-    """A number in its own digits, until its field is known."""
+    """A number as it was written, until the type of its field is known."""
 
     __slots__ = ()
 
@@ -35,7 +35,7 @@ def read_json(body: bytes) -> object:
     except json.JSONDecodeError as error:
         _reject(f"the body must be JSON; line {error.lineno}, column {error.colno}: {error.msg}")
     except UnicodeDecodeError as error:
-        _reject(f"the body must be UTF-8; byte {error.start} is not")
+        _reject(f"the body must be UTF-8; byte {error.start} is invalid")
     except RecursionError:
         _reject(f"the body must be nested at most {MAX_NESTING} deep")
     except ValueError as error:
@@ -48,19 +48,19 @@ def _check_characters(value: object) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair is no character") from None
+        raise ValueError("half of a surrogate pair is not a character") from None
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) < len(pairs):
         [(duplicate, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {without_card_numbers(json.dumps(duplicate))} must come once in an object")
+        raise ValueError(f"the key {without_card_numbers(json.dumps(duplicate))} must not be repeated in an object")
     return value
 
 
 def _reject_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _integer(text: str) -> object:

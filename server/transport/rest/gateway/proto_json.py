@@ -2,8 +2,8 @@
 
 ``google.protobuf.json_format`` accepts more than the specification, because Python's ``int()`` and ``strptime()`` do:
 underscores, digits of other scripts, whitespace, ``true`` for an enum. It also rounds fractions to floats, and its
-errors do not name the field as the caller wrote it. Here it only reads ``Any``, ``Struct``, ``Value`` and
-``ListValue``, which hold JSON of any form.
+errors do not name the field as the caller wrote it. This module uses it only for ``Any``, ``Struct``, ``Value`` and
+``ListValue``, which hold arbitrary JSON.
 
 Each field has a reader, built once from its descriptor, which turns a JSON value into an argument of the message's
 constructor.
@@ -28,7 +28,7 @@ from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.rest.gateway.json_text import MAX_NESTING, NumberText
 
 _MAX_VALUES = 10_000
-"""More than any list of a request may have: to read more would only take time."""
+"""More values than any list in a request may have. Reading more would only waste time."""
 
 _MAX_DIGITS = 400
 _MAX_INTEGER_DIGITS = 20
@@ -50,10 +50,10 @@ _TEXT_FORMS = {
     ),
     "google.protobuf.FieldMask": (
         rf"(?:{_FIELD_PATH}(?:,{_FIELD_PATH})*)?",
-        'must be names of fields, separated by commas, as in "amount,orderId"',
+        'must be field names separated by commas, as in "amount,orderId"',
     ),
 }
-"""The messages that JSON writes as a string, with the form of that string."""
+"""The messages that ProtoJSON writes as a string, with the pattern of that string and its description."""
 
 _FREE_JSON = {
     "google.protobuf.Any": "an object with the @type and the fields of a known message",
@@ -71,11 +71,11 @@ _SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.in
 _MAX_FLOAT = 3.4028234663852886e38
 
 _Read = Callable[[Any], Any]
-"""Turns a JSON value into the value of a field, or raises ``_Invalid``."""
+"""Converts a JSON value to the value of a field, or raises ``_Invalid``."""
 
 
 class _Invalid(Exception):
-    """A JSON value does not fit its field. ``path`` leads to the value, outermost step first."""
+    """A JSON value is invalid for its field. ``path`` leads to the value, outermost step first."""
 
     def __init__(self, description: str) -> None:
         super().__init__(description)
@@ -88,10 +88,10 @@ def _invalid(description: str) -> NoReturn:
 
 
 def message_of_json(descriptor: Descriptor, value: object) -> Message:
-    """Return the message of a JSON object.
+    """Return the message that a JSON object describes.
 
     Raises:
-        InvalidRequest: a field does not exist, or its value is not of its type.
+        InvalidRequest: a field does not exist, or a value has the wrong type.
     """
     if not isinstance(value, dict):
         reject("", f"the body must be a JSON object, a {descriptor.full_name}")
@@ -111,7 +111,7 @@ def fill_from_text(message: Message, path: Iterable[FieldDescriptor], text: str)
     of an enum are recognized.
 
     Raises:
-        InvalidRequest: the text does not fit the type of the field.
+        InvalidRequest: the text is not a value of the field's type.
     """
     *outer, last = path
     holder: Any = message
@@ -131,7 +131,7 @@ def fill_from_text(message: Message, path: Iterable[FieldDescriptor], text: str)
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How to read a field. ``choices`` has the fields of its oneof: their names in JSON by those in the proto."""
+    """How to read a field. ``choices`` maps the fields of its oneof from their names in the proto to those in JSON."""
 
     name: str
     read: _Read
@@ -139,7 +139,7 @@ class _Field:
     choices: dict[str, str]
 
     def check_choice(self, names: Iterable[str]) -> None:
-        """Raise ``_Invalid`` if ``names``, the fields that are set, has another field of the same oneof."""
+        """Raise ``_Invalid`` if ``names``, the fields that are set, include another field of the same oneof."""
         if any(name in self.choices and name != self.name for name in names):
             _invalid(f"must have only one of {', '.join(self.choices.values())}")
 
@@ -227,7 +227,7 @@ def _with_floats(value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _read_message(descriptor: Descriptor, value: object) -> dict[str, Any]:
-    """Return the fields of a message, as its constructor takes them."""
+    """Return the fields of a message, as arguments of its constructor."""
     fields = _fields(descriptor)
     if not isinstance(value, dict):
         names = [field.json_name for field in descriptor.fields]
@@ -240,9 +240,9 @@ def _read_message(descriptor: Descriptor, value: object) -> dict[str, Any]:
         for name, item in value.items():
             field = fields.get(name)
             if field is None:
-                _invalid("is no field of this request")
+                _invalid("is not a field of this request")
             if written.setdefault(field.name, name) != name:
-                _invalid(f"must come once: {written[field.name]} is the same field")
+                _invalid(f"must not be repeated: {written[field.name]} is the same field")
             if item is not None or field.takes_null:
                 if field.choices:
                     field.check_choice(found)
@@ -283,7 +283,7 @@ def _map_reader(entry: Descriptor) -> _Read:
             for name, one in value.items():
                 found = read_key(_value_of_text(key, name))
                 if found in items:
-                    _invalid("must come once")
+                    _invalid("must not be repeated")
                 items[found] = read_item(one)
         except _Invalid as error:
             error.path.insert(0, name)
@@ -294,7 +294,7 @@ def _map_reader(entry: Descriptor) -> _Read:
 
 
 def _value_of_text(field: FieldDescriptor, text: str) -> object:
-    """Return the JSON value that a text outside JSON stands for."""
+    """Return the JSON value that a query parameter, path variable or map key represents."""
     if field.enum_type is not None:
         return NumberText(text)
     kind = "" if field.message_type is None else field.message_type.full_name
@@ -302,10 +302,10 @@ def _value_of_text(field: FieldDescriptor, text: str) -> object:
     return {"true": True, "false": False}.get(text, text) if is_bool else text
 
 
-def _integer_reader(least: int, most: int, description: str) -> _Read:
+def _integer_reader(minimum: int, maximum: int, description: str) -> _Read:
     def read(value: object) -> int:
         number = value if type(value) is int else _whole_number(value)
-        if number is None or not least <= number <= most:
+        if number is None or not minimum <= number <= maximum:
             raise _Invalid(description)
         return number
 
@@ -324,7 +324,7 @@ def _whole_number(value: Any) -> int | None:  # noqa: ANN401 - JSON
     try:
         number = Decimal(value)
     except InvalidOperation:
-        return None  # an exponent of more digits than any decimal can have
+        return None  # the exponent has too many digits for a Decimal
     if not 0 <= number.adjusted() < _MAX_INTEGER_DIGITS:
         return None
     whole = int(number)
@@ -359,14 +359,14 @@ def _read_bool(value: object) -> bool:
 
 def _read_text(value: object) -> str:
     if type(value) is not str:
-        raise _Invalid("must be text")
+        raise _Invalid("must be a string")
     return value
 
 
 def _read_bytes(value: object) -> bytes:
     if type(value) is str and _BASE64.fullmatch(value):
         return urlsafe_b64decode(value + "==")
-    raise _Invalid("must be text in Base64")
+    raise _Invalid("must be a string in Base64")
 
 
 def _read_float(value: Any) -> float:  # noqa: ANN401 - JSON
@@ -381,14 +381,14 @@ def _read_float(value: Any) -> float:  # noqa: ANN401 - JSON
     except OverflowError:
         number = math.inf
     if math.isinf(number):
-        raise _Invalid("must be a number, and this one is too large")
+        raise _Invalid("must be a number, but this one is too large for 64 bits")
     return number
 
 
 def _read_short_float(value: object) -> float:
     number = _read_float(value)
     if _MAX_FLOAT < abs(number) < math.inf:
-        raise _Invalid("must be a number of 32 bits, and this one is too large")
+        raise _Invalid("must be a number, but this one is too large for 32 bits")
     return number
 
 
@@ -397,13 +397,13 @@ _SCALARS: dict[int, _Read] = {
     FieldDescriptor.CPPTYPE_FLOAT: _read_short_float,
     FieldDescriptor.CPPTYPE_BOOL: _read_bool,
     FieldDescriptor.CPPTYPE_STRING: _read_text,
-    FieldDescriptor.CPPTYPE_INT32: _integer_reader(-(2**31), 2**31 - 1, "must be a whole number of 32 bits"),
-    FieldDescriptor.CPPTYPE_INT64: _integer_reader(-(2**63), 2**63 - 1, "must be a whole number of 64 bits"),
-    FieldDescriptor.CPPTYPE_UINT32: _integer_reader(0, 2**32 - 1, "must be a whole number of 32 bits, not negative"),
-    FieldDescriptor.CPPTYPE_UINT64: _integer_reader(0, 2**64 - 1, "must be a whole number of 64 bits, not negative"),
+    FieldDescriptor.CPPTYPE_INT32: _integer_reader(-(2**31), 2**31 - 1, "must be a 32-bit integer"),
+    FieldDescriptor.CPPTYPE_INT64: _integer_reader(-(2**63), 2**63 - 1, "must be a 64-bit integer"),
+    FieldDescriptor.CPPTYPE_UINT32: _integer_reader(0, 2**32 - 1, "must be an unsigned 32-bit integer"),
+    FieldDescriptor.CPPTYPE_UINT64: _integer_reader(0, 2**64 - 1, "must be an unsigned 64-bit integer"),
 }
 
 
 def reject(field: str, description: str) -> NoReturn:
-    """Raise the error of a request of which one field is wrong."""
+    """Raise ``InvalidRequest`` for one field."""
     raise InvalidRequest((FieldViolation(without_card_numbers(field), description),))

@@ -1,4 +1,4 @@
-"""Make the message of an RPC from an HTTP request, as its rule says (google/api/http.proto)."""
+"""Build the request message of an RPC from an HTTP request, as its rule specifies (google/api/http.proto)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from starlette.types import Scope
 
 from server.transport.headers import headers, idempotency_key
-from server.transport.pipeline.errors import BodyOfOtherType
+from server.transport.pipeline.errors import UnsupportedMediaType
 from server.transport.rest.gateway.idempotency import fill_request_ids, takes_key
 from server.transport.rest.gateway.json_text import read_json
 from server.transport.rest.gateway.proto_json import fill_from_text, message_of_json, reject
@@ -21,7 +21,7 @@ def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
     """Return the message that a request sends to the RPC of ``rule``.
 
     Raises:
-        InvalidRequest, BodyOfOtherType: a part of the request is wrong.
+        InvalidRequest, UnsupportedMediaType: a part of the request is invalid.
     """
     value: object = {}
     if rule.body and body:
@@ -31,7 +31,7 @@ def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
     parameters = read_query(scope["query_string"])
     if rule.body == WHOLE_BODY:
         if parameters:
-            reject(parameters[0][0], "is no parameter of this request: the body holds its fields")
+            reject(parameters[0][0], "is not a parameter of this request: the body has all its fields")
     else:
         taken = [*rule.template.variables, *([(rule.body,)] if rule.body else [])]
         fill_from_parameters(message, parameters, taken=taken)
@@ -47,7 +47,7 @@ def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
 def _check_content_type(scope: Scope) -> None:
     for content_type in headers(scope, b"content-type"):
         if (content_type or JSON).partition(";")[0].strip(" \t").lower() != JSON:
-            raise BodyOfOtherType("the body must be sent as application/json")
+            raise UnsupportedMediaType("the body must be sent as application/json")
 
 
 def read_query(query: bytes) -> list[tuple[str, str]]:
@@ -67,27 +67,27 @@ def fill_from_parameters(
 ) -> None:
     """Set the fields of ``message`` that query parameters name: ``filter.order_id=7`` or ``filter.orderId=7``.
 
-    A parameter of a repeated field comes once for each value. ``taken`` names the fields that the path or the body
-    sets; parameters must not set them too.
+    A parameter for a repeated field may be repeated, once for each value. ``taken`` names the fields that the path or
+    the body sets, which parameters must not set too.
 
     Raises:
-        InvalidRequest: a field does not exist, cannot be a parameter, comes twice, or its value is not of its type.
+        InvalidRequest: a field does not exist, cannot be a parameter, or is repeated, or a value has the wrong type.
     """
     seen: set[tuple[str, ...]] = set()
     for name, text in parameters:
         fields = _parameter_fields(_descriptor(message), name, taken)
         names = tuple(field.name for field in fields)
         if names in seen and not fields[-1].is_repeated:
-            reject(name, "must come once")
+            reject(name, "must not be repeated")
         seen.add(names)
         fill_from_text(message, fields, text)
 
 
 def fill_from_path(message: Message, variables: Mapping[tuple[str, ...], str]) -> None:
-    """Set the fields of ``message`` that the variables of the path hold.
+    """Set the fields of ``message`` that the variables of the path name.
 
     Raises:
-        InvalidRequest: a value is not of its field's type, or the body has set the field.
+        InvalidRequest: a value has the wrong type, or the body has set the field too.
     """
     for path, text in variables.items():
         fields = fields_along(_descriptor(message), path)
@@ -101,20 +101,21 @@ def _descriptor(message: Message) -> Descriptor:
 
 
 def _parameter_fields(message: Descriptor, name: str, taken: Sequence[tuple[str, ...]]) -> tuple[FieldDescriptor, ...]:
-    """Return the fields that lead to the one that a parameter names."""
+    """Return the path of fields that a parameter names, outermost first."""
     steps = name.split(".")
     try:
         *outer, last = fields = fields_along(message, steps)
     except KeyError:
-        reject(name, "is no parameter of this request")
+        reject(name, "is not a parameter of this request")
     names = tuple(field.name for field in fields)
     if any(names[: len(other)] == other for other in taken):
-        reject(name, "is no parameter of this request: the path or the body holds it")
+        reject(name, "is not a parameter of this request: the path or the body sets it")
     for length, field in enumerate(outer, start=1):
         if field.is_repeated or _has_json_of_its_own(field):
-            reject(name, f"is no parameter of this request: {'.'.join(steps[:length])} is not set by parts")
+            whole = ".".join(steps[:length])
+            reject(name, f"is not a parameter of this request: the fields of {whole} cannot be set separately")
     if last.message_type is not None and not _has_json_of_its_own(last):
-        reject(name, "must name one field of the message, after a dot")
+        reject(name, f"is a message: name one of its fields after a dot, as in {name}.FIELD")
     return fields
 
 

@@ -1,7 +1,7 @@
 """The ``google.api.http`` options of RPCs: which HTTP requests call them (google/api/http.proto).
 
-A path template is a literal path with variables: ``{payment_id}`` takes one segment, ``{name=shelves/*}`` the segments
-of its pattern, and ``**`` all that are left. ``:cancel`` at its end is a custom verb.
+A path template is a path with variables: ``{payment_id}`` matches one segment, ``{name=shelves/*}`` the segments of its
+pattern, and ``**`` all remaining segments. ``:cancel`` at the end is a custom verb.
 """
 
 import re
@@ -15,7 +15,7 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
 WHOLE_BODY = "*"
-"""A rule's body when every field that the path does not name comes from it."""
+"""The body of a rule that reads all fields from the body, except those in the path."""
 
 _SEGMENT = r"(?:\*\*?|[^/{}*:]+)"
 _FIELD_PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
@@ -28,16 +28,16 @@ _WILDCARDS = {"*": "[^/]+", "**": ".*"}
 
 
 class InvalidHttpRule(Exception):
-    """An RPC's ``google.api.http`` option breaks the rules of http.proto; the message names the RPC and the fault."""
+    """An RPC's ``google.api.http`` option violates http.proto; the message names the RPC and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathTemplate:
     """A path with variables.
 
-    ``text`` is the template as the option has it; ``variables`` names the field paths that its variables fill, in order
-    (``("payment_id",)``, ``("payment", "name")``). ``specificity`` sorts templates so that, of those that match a path,
-    the most specific comes first: one with a custom verb before one without, and a literal before a wildcard.
+    ``text`` is the template as written in the option. ``variables`` lists the field paths that its variables set, in
+    order (``("payment_id",)``, ``("payment", "name")``). ``specificity`` sorts templates so that the most specific of
+    those that match a path comes first: one with a custom verb before one without, and a literal before a wildcard.
     """
 
     text: str
@@ -55,12 +55,12 @@ class PathTemplate:
         """
         template = _TEMPLATE.fullmatch(text)
         if template is None:
-            raise ValueError("a path starts with a slash, and has names, *, ** and {variables} between its slashes")
+            raise ValueError("a path must start with a slash, and have names, *, ** or {variables} between its slashes")
         path, verb = template["path"], template["verb"] or ""
         parts = [(part[1], part[2] or ("*" if part[1] else part[0])) for part in _PART.finditer(path)]
         segments = [segment for _, pattern in parts for segment in pattern.split("/")]
         if "**" in segments[:-1]:
-            raise ValueError("** stands at the end of a path only")
+            raise ValueError("** may only be at the end of a path")
         return cls(
             text,
             tuple(tuple(variable.split(".")) for variable, _ in parts if variable),
@@ -70,7 +70,7 @@ class PathTemplate:
         )
 
     def match(self, path: str) -> dict[tuple[str, ...], str] | None:
-        """Return the values of the variables as they stand in ``path``, or None if it does not match."""
+        """Return the values of the variables as written in ``path``, or None if it does not match."""
         found = self._expression.fullmatch(path)
         return None if found is None else dict(zip(self.variables, found.groups(), strict=True))
 
@@ -91,7 +91,7 @@ def _expression(variable: str | None, pattern: str) -> str:
 
 
 def _decoded(value: str, holds_segments: bool) -> str:  # noqa: FBT001 - as map passes it
-    # In a variable of several segments, an encoded slash stays encoded so that it differs from those between them.
+    # In a variable of several segments, an encoded slash stays encoded, to differ from the slashes between them.
     return unquote(_ENCODED_SLASH.sub("%25", value) if holds_segments else value, errors="strict")
 
 
@@ -114,16 +114,16 @@ def http_rules(services: Sequence[ServiceDescriptor]) -> list[HttpRule]:
     """Return the rules of every RPC of ``services`` that has any, additional bindings included.
 
     Raises:
-        InvalidHttpRule: one of them is wrong.
+        InvalidHttpRule: one of them is invalid.
     """
     return [rule for service in services for method in service.methods for rule in _rules_of(method)]
 
 
 def fields_along(message: Descriptor, path: Sequence[str]) -> tuple[FieldDescriptor, ...]:
-    """Return the fields that ``path`` leads through, each step the name of a field in the proto or in JSON.
+    """Return the fields along ``path``, whose steps are names of fields in the proto or in JSON.
 
     Raises:
-        KeyError: a step leads nowhere; the argument is that step.
+        KeyError: a step is not the name of a field; the argument is that step.
     """
     fields: list[FieldDescriptor] = []
     holder: Descriptor | None = message
@@ -141,7 +141,7 @@ def _fields_by_json_name(message: Descriptor) -> dict[str, FieldDescriptor]:
 
 
 def _rules_of(method: MethodDescriptor) -> Iterator[HttpRule]:
-    extensions: Any = method.GetOptions().Extensions  # whose types do not know extensions by their name
+    extensions: Any = method.GetOptions().Extensions  # the types of protobuf do not include extensions
     option: http_pb2.HttpRule = extensions[annotations_pb2.http]
     if option.WhichOneof("pattern") is None:
         return
@@ -164,7 +164,7 @@ def _rule(method: MethodDescriptor, binding: http_pb2.HttpRule) -> HttpRule:
     for variable in template.variables:
         field = _existing_field(method.input_type, variable)
         if field.is_repeated or field.message_type is not None:
-            raise ValueError(f"{'.'.join(variable)} is not a single plain value, so no path can hold it")
+            raise ValueError(f"{'.'.join(variable)} is a list or a message, so it cannot be in a path")
     if binding.body not in {"", WHOLE_BODY}:
         _existing_field(method.input_type, (binding.body,))
     if binding.response_body:

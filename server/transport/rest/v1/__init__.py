@@ -1,4 +1,4 @@
-"""The API of the replaced service, to the letter, for callers that must notice no change.
+"""The legacy REST API, reproduced exactly for callers that must not notice any change.
 
-New callers have the gateway; nothing is added here.
+Nothing is added here: new callers use the gateway.
 """

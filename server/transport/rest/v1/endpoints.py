@@ -1,6 +1,6 @@
-"""The three ``/v1`` paths as the replaced service had them, over the same use cases; bodies, codes and errors are its.
+"""The three ``/v1`` paths of the legacy service, with its bodies, status codes and errors, over the same use cases.
 
-New callers use ``/v2`` or gRPC: these paths do not change any more.
+These paths do not change any more: new callers use ``/v2`` or gRPC.
 """
 
 from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ class LegacyRest:
     def __init__(
         self, payments: Payments, currencies: Currencies, calls: Calls, limits: BodyLimits, worker_thread: WorkerThread
     ) -> None:
-        """Serve the paths with these; ``worker_thread`` reads large bodies."""
+        """Serve the use cases. Accept bodies within ``limits``, and parse large ones in ``worker_thread``."""
         self._payments = payments
         self._currencies = currencies
         self._calls = calls
@@ -59,7 +59,7 @@ class LegacyRest:
         self._worker_thread = worker_thread
 
     def endpoints(self) -> list[Endpoint]:
-        """Return the paths with the functions that answer them."""
+        """Return the endpoints of the paths."""
         return [
             self._endpoint("POST", "/v1/payments/charge", "Charge", self._charge, 201),
             self._endpoint("POST", "/v1/payments/{payment_id}/refund", "Refund", self._refund),
@@ -76,7 +76,7 @@ class LegacyRest:
                 with self._calls.one(rpc, peer_of(request), call):
                     body = await respond(request, call)
             except CallFailed as failed:
-                # The response shows the wrong input, which may be large.
+                # The response repeats the invalid input, which may be large.
                 is_long = isinstance(failed.failure.error, InvalidParameters)
                 return await self._worker_thread.run(is_long, _error_response, failed.failure, request)
             return json_response(body, status, replay_headers(call))
@@ -105,7 +105,7 @@ class LegacyRest:
             payment, call.replayed = outcome.payment, outcome.replayed
             status = Status.SUCCEEDED if outcome.refund is None else outcome.refund.status
         except errors.RefundExceedsPayment:
-            # Nothing is left to refund. If all was refunded, that is what this call asks for, whichever key did it.
+            # Nothing is left to refund. If all of it was refunded, this call succeeds, whichever key refunded it.
             details = await self._payments.get_payment(payment_id, call.deadline)
             payment = details.payment
             if not payment.is_refunded or payment.amount is None:
@@ -204,7 +204,7 @@ def _error_response(failure: Failure, request: Request) -> Response:
         case errors.PaymentNotFound():
             detail = "Payment not found"
         case errors.PaymentFailed() | errors.PaymentPending():
-            # The replaced service knew two outcomes: a payment that had not succeeded had failed.
+            # The legacy service had only two outcomes: a payment that had not succeeded had failed.
             detail = "Payment had failed; cannot issue refund"
         case errors.RefundExceedsPayment():
             detail = "Payment has no amount to refund"

@@ -1,7 +1,7 @@
-"""Parse the parameters of the ``/v1`` paths as the replaced service did: with pydantic, and FastAPI's words for errors.
+"""Parse the parameters of the ``/v1`` paths as the legacy service did: with pydantic, and FastAPI's error messages.
 
-The replaced service was a FastAPI one, and its callers know its errors: a list of every problem under ``detail``, each
-with ``type``, ``loc``, ``msg``, ``input`` and sometimes ``ctx``.
+The legacy service used FastAPI, and its callers rely on its errors: ``detail`` lists every problem, each with ``type``,
+``loc``, ``msg``, ``input`` and sometimes ``ctx``.
 """
 
 import json
@@ -41,19 +41,19 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d|T\d\d:\d\d(:\d\d(\.\d{1,6})
 
 
 class InvalidParameters(InvalidRequest):
-    """A ``/v1`` request is wrong; ``detail`` is the list of its problems as the caller gets it."""
+    """A ``/v1`` request is invalid; ``detail`` is the list of problems in the response."""
 
     def __init__(self, detail: Sequence[Mapping[str, Any]]) -> None:
-        """Keep the list, which must not be empty."""
+        """Store the list, which must not be empty."""
         super().__init__(tuple(FieldViolation(".".join(map(str, one["loc"])), str(one["msg"])) for one in detail))
         self.detail = detail
 
 
 class UnreadableBody(InvalidRequest):
-    """The body is JSON that no parser accepts: not in UTF-8, or nested too deep."""
+    """The body cannot be parsed for a reason other than its syntax: it is not valid text, or is nested too deep."""
 
     def __init__(self) -> None:
-        """Say so in the replaced service's words."""
+        """Use the message of the legacy service."""
         super().__init__((FieldViolation("body", "There was an error parsing the body"),))
 
 
@@ -70,14 +70,14 @@ class _ExactFloat(float):
 
 _DECODER = json.JSONDecoder(
     parse_float=_ExactFloat,
-    # The default, but in Python: no other thread can interrupt what the decoder does in C alone.
+    # The same as the default, but in Python, because no other thread can run while the decoder stays in C.
     parse_int=lambda text: int(text),  # noqa: PLW0108
     parse_constant=float,
 )
 
 
 def _exact(value: object, validate: ValidatorFunctionWrapHandler) -> Decimal:
-    """Return a number in all its digits if pydantic takes ``value`` for a float."""
+    """Return a number with all its digits if pydantic accepts ``value`` as a float."""
     validate(value)
     try:
         match value:
@@ -93,7 +93,7 @@ def _exact(value: object, validate: ValidatorFunctionWrapHandler) -> Decimal:
 
 
 def _charge_amount(amount: Decimal) -> Decimal:
-    # Compared as it will be rounded; far outside, rounding itself would fail.
+    # Round before the comparison, except far out of range, where rounding itself would fail.
     if abs(amount) <= 2 * MAX_AMOUNT:
         amount = amount.quantize(MIN_AMOUNT, rounding=ROUND_HALF_UP)
     if amount < MIN_AMOUNT:
@@ -104,7 +104,7 @@ def _charge_amount(amount: Decimal) -> Decimal:
 
 
 def _bound(amount: Decimal, rounding: str) -> Decimal:
-    """Return a bound with as many digits as stored amounts have, which the same amounts satisfy."""
+    """Return a bound with the precision of stored amounts that admits exactly the same amounts."""
     outside = 10 * MAX_AMOUNT
     return max(-outside, min(outside, amount)).quantize(MIN_AMOUNT, rounding=rounding)
 
@@ -124,7 +124,7 @@ def _time(text: str) -> datetime | None:
 
 
 def _last_instant(text: str) -> datetime | None:
-    """Return a bound that includes all of the second it names, because callers see times to the second."""
+    """Return an upper bound that includes the whole second, because callers see times to the second."""
     time = _time(text)
     return time if time is None or time.microsecond else time + timedelta(microseconds=999_999)
 
@@ -170,7 +170,7 @@ def read(model: type[Model], source: Literal["body", "query", "path"], value: ob
     """Parse the parameters in one part of a request.
 
     Raises:
-        InvalidParameters: some are wrong.
+        InvalidParameters: some of them are invalid.
     """
     try:
         return model.model_validate(value, from_attributes=True)
@@ -184,8 +184,8 @@ def read_body(body: bytes, content_type: str) -> ChargeBody:
     """Parse the body of a charge.
 
     Raises:
-        InvalidParameters: it is wrong, is not JSON, or is missing.
-        UnreadableBody: no parser accepts it.
+        InvalidParameters: it is invalid, is not JSON, or is missing.
+        UnreadableBody: it cannot be parsed for a reason other than its syntax.
     """
     if not body:
         raise InvalidParameters([{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}])
@@ -198,7 +198,7 @@ def read_body(body: bytes, content_type: str) -> ChargeBody:
         raise InvalidParameters([{**problem, "ctx": {"error": error.msg}}]) from None
     except (ValueError, RecursionError):
         raise UnreadableBody from None
-    # As a plain float: pydantic takes an instance of a class of ours for an object with fields.
+    # Pass a plain float, because pydantic would read an instance of our class as an object with fields.
     return read(ChargeBody, "body", float(value) if isinstance(value, float) else value)
 
 
@@ -206,7 +206,7 @@ def read_key(caller: str, idempotency_key: str | None) -> RequestKey:
     """Return the key of a call, from its Idempotency-Key header.
 
     Raises:
-        InvalidParameters: the header is wrong.
+        InvalidParameters: the header is invalid.
     """
     try:
         return RequestKey.of(caller, idempotency_key)
@@ -215,7 +215,7 @@ def read_key(caller: str, idempotency_key: str | None) -> RequestKey:
 
 
 def key_problem(kind: str, message: str, idempotency_key: str | None) -> dict[str, Any]:
-    """Describe a wrong Idempotency-Key as FastAPI would."""
+    """Describe an invalid Idempotency-Key as FastAPI would."""
     return {"type": kind, "loc": ["header", "idempotency-key"], "msg": message, "input": idempotency_key}
 
 
@@ -228,7 +228,7 @@ def default_money(currency: str, amount: Decimal) -> Money:
 
 
 def _is_json(content_type: str) -> bool:
-    # A body without a type counts as JSON, as it long did in FastAPI.
+    # A body without a Content-Type counts as JSON, as it did in FastAPI for a long time.
     kind = content_type.partition(";")[0].strip().lower()
     return (
         not content_type or kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
@@ -236,7 +236,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _printable(value: object) -> object:
-    """Return an input as JSON can show it: JSON has no infinite numbers."""
+    """Return an input in a form that JSON can express, which has no infinite numbers."""
     match value:
         case float() if not math.isfinite(value):
             return str(value)
