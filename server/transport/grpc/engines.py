@@ -101,8 +101,8 @@ def new_server(settings: GrpcSettings, drain_timeout_seconds: float) -> EngineSe
     """Return a server of the engine that the settings select.
 
     All engines have the same interface and serve the same handlers. ``NATIVE`` implements HTTP/2 and gRPC in Rust,
-    outside the GIL, except for reflection, which it forwards to a grpcio server. When grpcio closes a connection of
-    age, its calls have ``drain_timeout_seconds`` to finish.
+    outside the GIL, except for reflection, which it forwards to a grpcio server. When grpcio closes an old connection,
+    its calls have ``drain_timeout_seconds`` to finish.
     """
     if settings.grpc_engine is Engine.NATIVE:
         return EngineServer(_NativeServer(options=_options(settings)), has_pushback=False)

@@ -73,7 +73,7 @@ class RpcHandlers:
         return {method.name: self._handler(method, getattr(servicer, method.name)) for method in service.methods}
 
     def refusal(self) -> Rejection | None:
-        """Return how to reject a call that arrives now, before any work is done for it; None when it is admitted."""
+        """Return how to reject a call that arrives now, before any work is done for it, or None to admit it."""
         failure = self._calls.refusal()
         if failure is None:
             return None

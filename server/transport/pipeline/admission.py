@@ -18,7 +18,7 @@ _MIN_SAMPLES = 10
 """Successful calls of one RPC before its fastest one counts as a sign of queueing: a rare RPC may be slow by nature."""
 
 _GROWTH_FACTOR = 1.05
-_MAX_SHRINK_FACTOR = 0.5
+_MIN_SHRINK_FACTOR = 0.5
 
 _MIN_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 1.0
@@ -81,7 +81,7 @@ class Admission:
                 return  # extend the window until there are enough samples
             longest_seconds = max(times)
         if longest_seconds > self._target_seconds:
-            factor = max(self._target_seconds / longest_seconds, _MAX_SHRINK_FACTOR)
+            factor = max(self._target_seconds / longest_seconds, _MIN_SHRINK_FACTOR)
             self.limit = max(int(self.limit * factor), self._min_limit)
         else:
             self.limit = min(int(self.limit * _GROWTH_FACTOR) + 1, self._max_calls)

@@ -127,7 +127,7 @@ class Gate:
         if certificate is not None:
             check_not_expired(certificate)
         elif self._certificate_needed:
-            raise CredentialsMissing("a client certificate is required")
+            raise CredentialsMissing("a client certificate is needed")
         if credentials is NO_CREDENTIALS:
             return self._anonymous
         key = _key(credentials)
@@ -176,5 +176,5 @@ def _key(credentials: Credentials) -> str | None:
         return credentials.api_key
     scheme, _, key = credentials.authorization.partition(" ")
     if scheme.lower() != _SCHEME:
-        raise ApiKeyInvalid("the authorization must be `Bearer`, a space and an API key")
+        raise ApiKeyInvalid("the authorization must be `Bearer`, a space, and an API key")
     return key.strip(" \t")

@@ -50,8 +50,8 @@ Response = TypeVar("Response")
 class Call:
     """One call of an RPC, with its ID in the log, its credentials and its deadline.
 
-    ``caller`` is the name of the authenticated caller, empty until then. ``caller_key`` identifies the caller for rate
-    limits and shares of streams: their name, or their address if they are anonymous. ``rates`` has their bucket, if
+    ``caller`` is the name of the authenticated caller, empty until then. ``caller_key`` identifies the caller for the
+    limits of rates and open streams: their name, or their address if they are anonymous. ``rates`` has their bucket, if
     rates are limited. ``replayed`` says that the response repeats the outcome of an earlier call. ``check`` raises if
     the caller of a stream may no longer receive it. ``is_logged`` is false if one log line counts many such calls.
     """
@@ -142,7 +142,7 @@ class Calls:
         metrics.track_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
 
     def refusal(self) -> Failure | None:
-        """Return the failure of a call that arrives now, before any work is done for it; None when it is admitted.
+        """Return the failure of a call that arrives now, before any work is done for it, or None to admit it.
 
         The number of rejected calls is logged once a second.
         """
@@ -234,7 +234,7 @@ class Calls:
     def _authorize(self, rpc: str, call: Call, peer: str) -> None:
         call.deadline.check()
         if self._closed:
-            raise ShuttingDown("the service is shutting down; retry, and another replica may answer")
+            raise ShuttingDown("the service is shutting down; try again, another replica may answer")
         try:
             caller = self._gate.caller(call.credentials)
             call.caller = caller.name
@@ -264,7 +264,7 @@ class Calls:
         call.is_logged = False
         self._limited_failures.count(address=address)
         metrics.count_limited_authentication()
-        message = f"{error}; too many authentications from this address failed, so wait before you retry"
+        message = f"{error}; too many authentications from this address failed, so wait before you try again"
         raise RateLimited(message, wait_seconds)
 
     def _error_to_report(self, error: BaseException, task: "asyncio.Task[Any] | None") -> Exception:
@@ -287,7 +287,7 @@ class Calls:
         )
 
     def _overloaded(self) -> Overloaded:
-        message = f"too many concurrent calls (the limit is now {self._admission.limit}); retry soon"
+        message = f"{self._admission.limit} calls are in progress, which is the limit now; try again soon"
         return Overloaded(message, self._admission.retry_after_seconds)
 
 

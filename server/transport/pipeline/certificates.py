@@ -97,7 +97,5 @@ def _alternative_names(certificate: x509.Certificate) -> list[str]:
 def _common_names(certificate: x509.Certificate) -> list[str]:
     names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if len(names) > 1:
-        raise CertificateInvalid(
-            "the certificate has several common names; it must have only one, or a URI or DNS name"
-        )
+        raise CertificateInvalid("the certificate has several common names; it must have one, or a URI or a DNS name")
     return names

@@ -66,7 +66,7 @@ class CrossSiteRule:
             return
         if any(key in _BROWSER_HEADERS for key, _ in scope["headers"]):
             page = _Page(list(headers(scope, _ORIGIN)), list(headers(scope, _SEC_FETCH_SITE)))
-            if not (self._allows(page) or _is_own(page, scope)):
+            if not (self._allows(page) or _is_same_origin(page, scope)):
                 raise page.error()
 
     def check_call(self, metadata: Mapping[str, str]) -> None:
@@ -123,7 +123,7 @@ def _is_preflight(scope: Scope) -> bool:
     return scope["method"] == "OPTIONS" and header(scope, _REQUESTED_METHOD) is not None
 
 
-def _is_own(page: _Page, scope: Scope) -> bool:
+def _is_same_origin(page: _Page, scope: Scope) -> bool:
     """Return whether a page that sent an Origin alone is from the host that the request was sent to."""
     hosts = list(headers(scope, b"host"))
     if page.sites or len(page.origins) != 1 or len(hosts) != 1:

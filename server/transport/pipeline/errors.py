@@ -160,7 +160,7 @@ def failure_of(error: Exception, call_id: str) -> Failure:
     rule = next((_RULES[kind] for kind in type(error).__mro__ if kind in _RULES), None)
     if rule is None:
         _log.error("internal_error", exc_info=error)
-        message = f"internal error; the service's log has the details under the call ID {call_id}"
+        message = f"internal error; the service's log has it as {call_id}"
         return _failure(error, _INTERNAL, message, call_id, None)
     retry_after_seconds = rule.retry_after_seconds
     if isinstance(error, errors.PaymentsError) and error.retry_after_seconds is not None:

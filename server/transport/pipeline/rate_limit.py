@@ -48,7 +48,7 @@ class CallerRates:
         """
         wait_seconds = self.wait_seconds(caller)
         if wait_seconds:
-            message = f"the caller exceeded the limit of {self._calls_per_second:g} calls a second; retry later"
+            message = f"the caller exceeded the limit of {self._calls_per_second:g} calls a second; try again later"
             raise RateLimited(message, wait_seconds)
         self.deduct(caller, 1)
 

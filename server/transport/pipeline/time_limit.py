@@ -37,8 +37,8 @@ class TimeLimit:
             self._cancel(task)
 
     def timed_out(self, task: "asyncio.Task[Any]") -> bool:
-        """Return whether this limit, and nobody else, cancelled ``task``; if so, clear its cancellation request."""
-        # A task that is still running was cancelled by somebody else.
+        """Return whether this limit alone cancelled ``task``. If it did cancel it, take back the cancellation."""
+        # Somebody else cancelled a task that is still running here.
         return task not in self._running and not task.uncancel()
 
     def _cancel_late(self) -> None:
