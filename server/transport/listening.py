@@ -39,8 +39,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
         if unavailable is not None and not sockets:
             raise unavailable
     except OSError:
-        for one in sockets:
-            one.close()
+        for listener in sockets:
+            listener.close()
         raise
     return sockets
 
@@ -52,9 +52,9 @@ def hosts(host: str, port: int) -> list[str]:
         OSError: as for ``bind``.
     """
     sockets = bind(host, port)
-    addresses = [one.getsockname()[0] for one in sockets]
-    for one in sockets:
-        one.close()
+    addresses = [listener.getsockname()[0] for listener in sockets]
+    for listener in sockets:
+        listener.close()
     return addresses
 
 
@@ -74,16 +74,16 @@ def _addresses(host: str, port: int) -> list[Address]:
 
 def _bind(address: Address, port: int) -> socket.socket:
     family, (host, _, *scope) = address
-    one = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is socket.AF_INET6:
             # `::` means every address, IPv4 included, as it does in gRPC.
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        one.bind((host, port, *scope))
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, port, *scope))
         # Listen now, because two sockets can be bound to one port while neither listens.
-        one.listen()
+        listener.listen()
     except OSError:
-        one.close()
+        listener.close()
         raise
-    return one
+    return listener

@@ -22,7 +22,7 @@ _OPTIONAL_WHITESPACE = b" \t"
 """Whitespace that may surround the value of a header and is not part of it (RFC 9110, section 5.5)."""
 
 _MAX_CHUNK_OVERHEAD = 16
-"""The most bytes sent for each byte of a body: a one-byte chunk has five bytes of framing, and maybe an extension."""
+"""The most bytes that one byte of a body may take: a one-byte chunk has five more around it, and maybe an extension."""
 
 
 class HeadTooLarge(Exception):

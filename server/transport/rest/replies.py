@@ -26,7 +26,7 @@ def json_text(value: object) -> bytes:
 
 
 def large_json_text(value: object) -> bytes:
-    """Do the same in Python rather than in C, which is slower but lets other threads run meanwhile."""
+    """Do the same as ``json_text`` in Python rather than in C: that is slower, but lets other threads run meanwhile."""
     return "".join(_ENCODER.iterencode(value)).encode(errors="replace")
 
 

@@ -99,7 +99,7 @@ class HttpRouter:
         if self._is_transcoded(scope):
             verbs = self._verbs(_encoded_path(scope))
             error = (
-                MethodNotAllowed(f"the verb must be {' or '.join(verbs)}")
+                MethodNotAllowed(f"this path accepts only {' and '.join(verbs)}")
                 if verbs
                 else NoSuchPath("no RPC has this path")
             )

@@ -16,8 +16,8 @@ _FIELD = "request_id"
 
 
 @cache
-def takes_key(message: Descriptor) -> bool:
-    """Return whether requests of this type use an Idempotency-Key."""
+def accepts_key(message: Descriptor) -> bool:
+    """Return whether requests of this type accept an Idempotency-Key."""
     return _has_request_id(message) or any(_batches(message))
 
 

@@ -39,7 +39,7 @@ _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]"
 _OFFSET = "Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _FIELD_PATH = r"[a-z][a-zA-Z0-9]*(?:\.[a-z][a-zA-Z0-9]*)*"
 
-_TEXT_FORMS = {
+_STRING_FORMATS = {
     "google.protobuf.Timestamp": (
         rf"{_TIME}(?:\.[0-9]{{1,9}})?(?:{_OFFSET})",
         "must be a time as in 2025-02-07T05:28:54Z (RFC 3339), in the years 1 to 9999",
@@ -55,7 +55,7 @@ _TEXT_FORMS = {
 }
 """The messages that ProtoJSON writes as a string, with the pattern of that string and its description."""
 
-_FREE_JSON = {
+_ARBITRARY_JSON = {
     "google.protobuf.Any": "an object with the @type and the fields of a known message",
     "google.protobuf.Struct": "a JSON object",
     "google.protobuf.ListValue": "a list",
@@ -65,7 +65,7 @@ _WRAPPERS = {
     f"google.protobuf.{kind}Value"
     for kind in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 }
-_HOLD_NULL = {"google.protobuf.Value", "google.protobuf.NullValue"}
+_TYPES_WITH_NULL = {"google.protobuf.Value", "google.protobuf.NullValue"}
 
 _SPECIAL_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _MAX_FLOAT = 3.4028234663852886e38
@@ -135,7 +135,7 @@ class _Field:
 
     name: str
     read: _Read
-    takes_null: bool
+    accepts_null: bool
     choices: dict[str, str]
 
     def check_choice(self, names: Iterable[str]) -> None:
@@ -157,7 +157,7 @@ def _field(field: FieldDescriptor) -> _Field:
     return _Field(
         field.name,
         _reader(field),
-        takes_null=kind is not None and kind.full_name in _HOLD_NULL and not field.is_repeated,
+        accepts_null=kind is not None and kind.full_name in _TYPES_WITH_NULL and not field.is_repeated,
         choices={} if oneof is None or len(oneof.fields) == 1 else {one.name: one.json_name for one in oneof.fields},
     )
 
@@ -179,15 +179,15 @@ def _value_reader(field: FieldDescriptor) -> _Read:
     if message.full_name in _WRAPPERS:
         read_inner = _value_reader(message.fields_by_name["value"])
         return lambda value: {"value": read_inner(value)}
-    if message.full_name in _TEXT_FORMS:
-        return _text_form_reader(message, *_TEXT_FORMS[message.full_name])
-    if message.full_name in _FREE_JSON:
-        return _free_json_reader(message, f"must be {_FREE_JSON[message.full_name]}")
+    if message.full_name in _STRING_FORMATS:
+        return _formatted_string_reader(message, *_STRING_FORMATS[message.full_name])
+    if message.full_name in _ARBITRARY_JSON:
+        return _arbitrary_json_reader(message, f"must be {_ARBITRARY_JSON[message.full_name]}")
     return lambda value: _read_message(message, value)
 
 
-def _text_form_reader(descriptor: Descriptor, form: str, description: str) -> _Read:
-    expression = re.compile(form)
+def _formatted_string_reader(descriptor: Descriptor, pattern: str, description: str) -> _Read:
+    expression = re.compile(pattern)
 
     def read(value: object) -> Message:
         message: Any = GetMessageClass(descriptor)()
@@ -202,7 +202,7 @@ def _text_form_reader(descriptor: Descriptor, form: str, description: str) -> _R
     return read
 
 
-def _free_json_reader(descriptor: Descriptor, description: str) -> _Read:
+def _arbitrary_json_reader(descriptor: Descriptor, description: str) -> _Read:
     parse = partial(json_format.ParseDict, descriptor_pool=descriptor.file.pool)
 
     def read(value: Any) -> Message:  # noqa: ANN401 - JSON
@@ -243,7 +243,7 @@ def _read_message(descriptor: Descriptor, value: object) -> dict[str, Any]:
                 _invalid("is not a field of this request")
             if written.setdefault(field.name, name) != name:
                 _invalid(f"must not be repeated: {written[field.name]} is the same field")
-            if item is not None or field.takes_null:
+            if item is not None or field.accepts_null:
                 if field.choices:
                     field.check_choice(found)
                 found[field.name] = field.read(item)
@@ -341,7 +341,7 @@ def _enum_reader(enum: EnumDescriptor) -> _Read:
             number = numbers.get(value)
             if number is None and isinstance(value, NumberText):
                 number = _whole_number(value)
-        elif value is None and enum.full_name in _HOLD_NULL:
+        elif value is None and enum.full_name in _TYPES_WITH_NULL:
             number = 0
         # Enums are open: ProtoJSON accepts numbers that are not listed, and the RPC rejects those it cannot use.
         if number is None or not -(2**31) <= number < 2**31:

@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from server.transport.headers import headers, idempotency_key
 from server.transport.pipeline.errors import UnsupportedMediaType
-from server.transport.rest.gateway.idempotency import fill_request_ids, takes_key
+from server.transport.rest.gateway.idempotency import accepts_key, fill_request_ids
 from server.transport.rest.gateway.json_text import read_json
 from server.transport.rest.gateway.proto_json import fill_from_text, message_of_json, reject
 from server.transport.rest.gateway.rules import WHOLE_BODY, HttpRule, fields_along
@@ -39,7 +39,7 @@ def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
         fill_from_path(message, rule.template.decoded(scope["path_params"]))
     except UnicodeDecodeError:
         reject("", "the path must be UTF-8, percent-encoded")
-    if takes_key(rule.method.input_type) and (key := idempotency_key(scope)) is not None:
+    if accepts_key(rule.method.input_type) and (key := idempotency_key(scope)) is not None:
         fill_request_ids(message, key)
     return message
 
@@ -111,15 +111,15 @@ def _parameter_fields(message: Descriptor, name: str, taken: Sequence[tuple[str,
     if any(names[: len(other)] == other for other in taken):
         reject(name, "is not a parameter of this request: the path or the body sets it")
     for length, field in enumerate(outer, start=1):
-        if field.is_repeated or _has_json_of_its_own(field):
+        if field.is_repeated or _has_special_json(field):
             whole = ".".join(steps[:length])
             reject(name, f"is not a parameter of this request: the fields of {whole} cannot be set separately")
-    if last.message_type is not None and not _has_json_of_its_own(last):
+    if last.message_type is not None and not _has_special_json(last):
         reject(name, f"is a message: name one of its fields after a dot, as in {name}.FIELD")
     return fields
 
 
-def _has_json_of_its_own(field: FieldDescriptor) -> bool:
+def _has_special_json(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.file.package == "google.protobuf"
 
 
