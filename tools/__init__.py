@@ -1,1 +1,1 @@
-"""The ``payments`` command, the libraries behind it, and tools for developers."""
+"""The ``payments`` command, the libraries behind it, and developer tools."""

@@ -1,5 +1,5 @@
-"""The error that tools raise when they cannot go on."""
+"""The error that tools raise when they cannot continue."""
 
 
 class ToolError(Exception):
-    """The tool cannot go on. The message says why and what to do, and commands print it as it is."""
+    """The tool cannot continue. Commands print the message unchanged; it gives the reason and says what to do."""

@@ -1,1 +1,1 @@
-"""The ``payments`` command, and what it does with files and tables."""
+"""Tests of the ``payments`` command and its effects on files and tables."""

@@ -1,4 +1,4 @@
-"""What tests of imports and exports share."""
+"""Fixtures and CSV helpers for tests of the ``payments`` command."""
 
 import os
 import subprocess
@@ -17,18 +17,18 @@ Table = Callable[..., list[tuple[object, ...]]]
 
 
 def csv_of(*lines: str, header: str = HEADER) -> str:
-    """Return a file of these lines."""
+    """Return the text of a CSV file with these lines."""
     return "\n".join([header, *lines, ""])
 
 
 def payment_line(payment_id: int, amount: str = "561.00", status: str = "SUCCESS") -> str:
-    """Return a line of the replaced service's files."""
+    """Return a line of a legacy CSV file."""
     return f"{payment_id},342,{amount},UPI,{status},ECI20250910-{payment_id:06X},2025-02-07 05:28:54"
 
 
 @pytest.fixture
 def payments(migrated_database: dict[str, str], tmp_path: Path) -> Payments:
-    """Run the command ``payments`` on the test's database, in an empty folder."""
+    """Run ``payments`` on the test's database, in an empty folder."""
 
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")}
@@ -40,7 +40,7 @@ def payments(migrated_database: dict[str, str], tmp_path: Path) -> Payments:
 
 @pytest.fixture
 def table(database_server: DatabaseServer, migrated_database: dict[str, str]) -> Table:
-    """Read or change tables of the test's database."""
+    """Execute a statement in the test's database."""
 
     def execute(text: str, *values: object) -> list[tuple[object, ...]]:
         return database_server.execute(text, values, migrated_database["MYSQL_DB"])

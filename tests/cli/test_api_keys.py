@@ -1,4 +1,4 @@
-"""`payments keys`: what it makes is shown once, is taken by a service, and ends when it is revoked."""
+"""`payments keys`: a key is shown once, and works until it is revoked."""
 
 import json
 import re
@@ -13,43 +13,43 @@ from tests.support.running_service import RunningService
 KEY = re.compile(r"paykey_([0-9a-f]{16})_[0-9a-f]{64}\n")
 
 
-def made(payments: Payments, *arguments: str) -> tuple[str, str]:
-    """Make a key; return it and its id."""
+def create_key(payments: Payments, *arguments: str) -> tuple[str, str]:
+    """Create a key; return the key and its id."""
     run = payments("keys", "create", *arguments)
     assert run.returncode == 0, run.stderr
-    found = KEY.fullmatch(run.stdout)
-    assert found is not None, run.stdout
-    return found[0].strip(), found[1]
+    match = KEY.fullmatch(run.stdout)
+    assert match is not None, run.stdout
+    return match[0].strip(), match[1]
 
 
-def test_a_key_is_shown_once_and_alone_on_standard_output(payments: Payments, table: Table) -> None:
+def test_only_the_key_is_on_standard_output_and_it_is_not_shown_again(payments: Payments, table: Table) -> None:
     run = payments("keys", "create", "shop", "--role", "payments.charge", "--role", "payments.read")
-    found = KEY.fullmatch(run.stdout)
-    assert found is not None
-    secret = found[0].strip().rpartition("_")[2]
-    assert "Key " + found[1] + " of shop, with payments.charge payments.read: above, this once." in run.stderr
+    match = KEY.fullmatch(run.stdout)
+    assert match is not None
+    secret = match[0].strip().rpartition("_")[2]
+    assert f"Created key {match[1]} for shop with payments.charge payments.read. It is not shown again." in run.stderr
     assert secret not in run.stderr
-    listed = payments("keys", "list", "--all").stdout + payments("keys", "list", "--json").stdout
-    assert found[1] in listed
-    assert secret not in listed
+    output = payments("keys", "list", "--all").stdout + payments("keys", "list", "--json").stdout
+    assert match[1] in output
+    assert secret not in output
     ((digest,),) = table("SELECT digest FROM api_keys")
     assert digest != bytes.fromhex(secret)
     assert secret not in repr(table("SELECT * FROM api_keys"))
 
 
-def test_keys_are_listed_with_what_became_of_them(payments: Payments, table: Table) -> None:
-    _, kept = made(payments, "shop", "--role", "payments.charge", "--expires", "90d")
-    _, revoked = made(payments, "till", "--role", "payments.read")
-    _, expired = made(payments, "old", "--role", "payments.read", "--expires", "1h")
+def test_keys_are_listed_with_their_state(payments: Payments, table: Table) -> None:
+    _, in_force = create_key(payments, "shop", "--role", "payments.charge", "--expires", "90d")
+    _, revoked = create_key(payments, "till", "--role", "payments.read")
+    _, expired = create_key(payments, "old", "--role", "payments.read", "--expires", "1h")
     table("UPDATE api_keys SET expires_at = UTC_TIMESTAMP(6) WHERE key_id = %s", expired)
     assert payments("keys", "revoke", revoked).returncode == 0
-    (only,) = payments("keys", "list", "--json").stdout.splitlines()
-    shown = json.loads(only)
-    assert (shown["key_id"], shown["caller"], shown["roles"]) == (kept, "shop", ["payments.charge"])
-    assert shown["expire_time"] > shown["create_time"]
-    everything = [json.loads(line) for line in payments("keys", "list", "--all", "--json").stdout.splitlines()]
-    states = {one["key_id"]: one["state"] for one in everything}
-    assert states == {kept: "in force", revoked: "revoked", expired: "expired"}
+    (line,) = payments("keys", "list", "--json").stdout.splitlines()
+    key = json.loads(line)
+    assert (key["key_id"], key["caller"], key["roles"]) == (in_force, "shop", ["payments.charge"])
+    assert key["expire_time"] > key["create_time"]
+    keys = [json.loads(line) for line in payments("keys", "list", "--all", "--json").stdout.splitlines()]
+    states = {key["key_id"]: key["state"] for key in keys}
+    assert states == {in_force: "in force", revoked: "revoked", expired: "expired"}
     for name in ("shop", "till", "old", "revoked", "expired", "in force"):
         assert name in payments("keys", "list", "--all").stdout
 
@@ -57,9 +57,9 @@ def test_keys_are_listed_with_what_became_of_them(payments: Payments, table: Tab
 def test_a_key_works_with_a_service_until_it_is_revoked(
     payments: Payments, start_service: Callable[..., RunningService]
 ) -> None:
-    text, key_id = made(payments, "shop", "--role", "payments.read")
+    key, key_id = create_key(payments, "shop", "--role", "payments.read")
     running = start_service(ANONYMOUS_ROLES="-", API_KEY_REFRESH_INTERVAL_SECONDS="0.2")
-    url, headers = f"{running.rest_url}/v1/payments", {"X-API-Key": text}
+    url, headers = f"{running.rest_url}/v1/payments", {"X-API-Key": key}
     assert httpx.get(url, headers=headers).status_code == 200
     for _ in range(2):
         run = payments("keys", "revoke", key_id)
@@ -67,29 +67,29 @@ def test_a_key_works_with_a_service_until_it_is_revoked(
     for _ in range(300):
         if httpx.get(url, headers=headers).status_code == 401:
             return
-    pytest.fail("a revoked key is still taken")
+    pytest.fail("a revoked key is still accepted")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("create", "anonymous", "--role", "payments.read"), "must not be anonymous"),
         (("create", "sh\u00f6p", "--role", "payments.read"), "printable ASCII"),
         (("create", "shop"), "Missing option"),
         (("create", "shop", "--role", "payments.everything"), "payments.charge"),
-        (("create", "shop", "--role", "payments.read", "--expires", "soon"), "must be a time to come"),
-        (("create", "shop", "--role", "payments.read", "--expires", "2020-01-01"), "must be a time to come"),
+        (("create", "shop", "--role", "payments.read", "--expires", "soon"), "must be a future time"),
+        (("create", "shop", "--role", "payments.read", "--expires", "2020-01-01"), "must be a future time"),
         (("revoke", "0123456789abcdef"), "there is no key 0123456789abcdef"),
     ],
 )
-def test_what_cannot_be_done_is_told(payments: Payments, arguments: tuple[str, ...], said: str) -> None:
+def test_invalid_arguments_fail_with_a_message(payments: Payments, arguments: tuple[str, ...], message: str) -> None:
     run = payments("keys", *arguments, COLUMNS="200")
     assert run.returncode != 0
-    assert said in run.stderr
+    assert message in run.stderr
     assert "Traceback" not in run.stderr
 
 
-def test_a_key_that_is_given_for_its_id_is_not_repeated(payments: Payments) -> None:
+def test_a_key_given_instead_of_its_id_is_not_repeated_in_the_message(payments: Payments) -> None:
     run = payments("keys", "revoke", "paykey_0123456789abcdef_" + "7" * 64, COLUMNS="200")
     assert run.returncode == 2
     assert "16 hexadecimal digits" in run.stderr

@@ -1,4 +1,4 @@
-"""Tests of ``payments archive``: what it moves, and that callers notice only what its document says."""
+"""``payments archive`` moves old payments, and callers notice only what ``docs/operations/retention.md`` says."""
 
 import threading
 import time
@@ -41,7 +41,7 @@ def calls(service: RunningService) -> Iterator[GrpcDriver]:
 
 @pytest.fixture
 def grow_old(table: Table) -> Callable[[], None]:
-    """Make all that is there 500 days old, once the stream has it."""
+    """Make all stored rows 500 days old, once the event stream has caught up."""
 
     def grow_old() -> None:
         for _ in range(600):
@@ -56,16 +56,16 @@ def grow_old(table: Table) -> Callable[[], None]:
 
 
 @pytest.fixture
-def archived(payments: Payments, accounts: Accounts, migrated_database: dict[str, str]) -> Callable[..., str]:
-    """Run ``payments archive`` with its own account, and return what it says."""
+def run_archive(payments: Payments, accounts: Accounts, migrated_database: dict[str, str]) -> Callable[..., str]:
+    """Run ``payments archive`` with its own account, and return its output."""
 
-    def archived(*arguments: str, command: str = "archive") -> str:
+    def run_archive(*arguments: str, command: str = "archive") -> str:
         account = accounts.environment(migrated_database["MYSQL_DB"], ARCHIVER)
         run = payments(command, *(arguments or ("--before", "400d")), **account)
         assert run.returncode == 0, run.stderr
         return run.stdout
 
-    return archived
+    return run_archive
 
 
 def failure(call: Callable[[], object]) -> tuple[str, str]:
@@ -74,29 +74,30 @@ def failure(call: Callable[[], object]) -> tuple[str, str]:
     return failed.value.code, failed.value.reason
 
 
-def test_a_repeated_charge_or_refund_of_an_archived_payment_has_its_first_outcome(
-    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+def test_a_repeated_charge_or_refund_of_an_archived_payment_returns_its_first_outcome(
+    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     charges = [charge(request_id=new_request_id()) for _ in range(5)]
-    made = [calls.charge(request) for request in charges]
-    refunds = [refund(answer.payment.payment_id, "1.00", request_id=new_request_id()) for answer in made]
-    refunded = [calls.refund(request) for request in refunds]
+    charge_responses = [calls.charge(request) for request in charges]
+    ids = [response.payment.payment_id for response in charge_responses]
+    refunds = [refund(payment_id, "1.00", request_id=new_request_id()) for payment_id in ids]
+    refund_responses = [calls.refund(request) for request in refunds]
     grow_old()
-    before = [calls.get_payment(pb.GetPaymentRequest(payment_id=answer.payment.payment_id)) for answer in made]
+    before = [calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) for payment_id in ids]
 
-    assert archived() == "archived: 5 payments, 5 refunds, 10 events\n"
+    assert run_archive() == "archived: 5 payments, 5 refunds, 10 events\n"
 
     for name in ("payments", "refunds", "payment_events"):
         assert table(f"SELECT COUNT(*) FROM {name}") == [(0,)]
         assert table(f"SELECT COUNT(*) FROM {name}_archive") == [(10 if name == "payment_events" else 5,)]
-    for request, first, details in zip(charges, made, before, strict=True):
+    for request, first, details in zip(charges, charge_responses, before, strict=True):
         assert calls.charge(request).payment == details.payment
         assert details.payment.payment_id == first.payment.payment_id
     batch = pb.BatchChargeRequest(charges=charges)
     assert [result.payment for result in calls.batch_charge(batch).results] == [details.payment for details in before]
-    for asked, told, details in zip(refunds, refunded, before, strict=True):
-        again = calls.refund(asked)
-        assert again.refund.refund_id == told.refund.refund_id
+    for refund_request, response, details in zip(refunds, refund_responses, before, strict=True):
+        again = calls.refund(refund_request)
+        assert again.refund.refund_id == response.refund.refund_id
         assert again.payment == details.payment
     other = charge(request_id=charges[0].request_id)
     assert failure(lambda: calls.charge(other)) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
@@ -106,8 +107,8 @@ def test_a_repeated_charge_or_refund_of_an_archived_payment_has_its_first_outcom
     assert table("SELECT COUNT(*) FROM payments") == [(1,)]
 
 
-def test_an_archived_payment_is_read_by_id_and_reference_and_not_refunded_until_it_is_brought_back(
-    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+def test_an_archived_payment_can_be_read_but_not_refunded_until_it_is_unarchived(
+    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     payment_id = calls.charge(charge()).payment.payment_id
     key = new_request_id()
@@ -117,7 +118,7 @@ def test_an_archived_payment_is_read_by_id_and_reference_and_not_refunded_until_
     last = calls.refund(refund(whole)).refund.refund_id
     grow_old()
     before = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
-    archived()
+    run_archive()
 
     assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
     assert calls.get_payment(pb.GetPaymentRequest(reference=before.payment.reference)) == before
@@ -130,21 +131,21 @@ def test_an_archived_payment_is_read_by_id_and_reference_and_not_refunded_until_
     assert calls.refund(refund(whole)).refund.refund_id == last
     assert failure(lambda: calls.refund(refund(10**9))) == ("NOT_FOUND", "PAYMENT_NOT_FOUND")
 
-    assert "brought back, with 1 refunds" in archived(str(payment_id), command="unarchive")
-    assert "is live" in archived(str(payment_id), command="unarchive")
+    assert "moved back, with 1 refunds" in run_archive(str(payment_id), command="unarchive")
+    assert "already live" in run_archive(str(payment_id), command="unarchive")
     assert calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) == before
     assert calls.refund(refund(payment_id)).payment.refund_state == pb.REFUND_STATE_FULL
     assert calls.refund(refund(payment_id, "1.00", request_id=key)).refund == before.refunds[0]
     grow_old()
-    assert archived().startswith("archived: 1 payments, 2 refunds,")
+    assert run_archive().startswith("archived: 1 payments, 2 refunds,")
     details = calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
     assert details.payment.refund_state == pb.REFUND_STATE_FULL
     assert len(details.refunds) == 2
     assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
 
 
-def test_what_is_young_pending_or_has_changed_since_stays(
-    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+def test_young_pending_and_recently_changed_payments_are_not_archived(
+    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     ids = [calls.charge(charge()).payment.payment_id for _ in range(7)]
     for payment_id in ids[2:5]:
@@ -161,14 +162,14 @@ def test_what_is_young_pending_or_has_changed_since_stays(
         ids[6],
     )
 
-    archived()
+    run_archive()
 
     assert [row[0] for row in table("SELECT payment_id FROM payments_archive")] == [ids[4]]
     assert table("SELECT COUNT(*) FROM payments") == [(6,)]
 
 
-def test_a_walk_over_pages_goes_on_and_gives_what_is_left_once(
-    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+def test_pagination_continues_and_returns_each_remaining_payment_once(
+    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], table: Table
 ) -> None:
     order_id = new_order_id()
     for _ in range(20):
@@ -179,7 +180,7 @@ def test_a_walk_over_pages_goes_on_and_gives_what_is_left_once(
     request = pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id), page_size=4)
     first = calls.list_payments(request)
 
-    archived()
+    run_archive()
 
     seen = [payment.payment_id for payment in first.payments]
     request.page_token = first.next_page_token
@@ -190,8 +191,8 @@ def test_a_walk_over_pages_goes_on_and_gives_what_is_left_once(
     assert sorted(seen) == young
 
 
-def test_a_stream_goes_on_from_what_is_left_and_not_from_before(
-    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str]
+def test_a_stream_resumes_from_a_remaining_event_but_not_from_an_archived_one(
+    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str]
 ) -> None:
     def watch(token: str) -> Iterator[pb.WatchPaymentsResponse]:
         return calls.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token=token), timeout=60)
@@ -204,7 +205,7 @@ def test_a_stream_goes_on_from_what_is_left_and_not_from_before(
     grow_old()
     young = calls.charge(charge()).payment.payment_id
 
-    archived()
+    run_archive()
 
     stream = watch(after_old)
     assert [next(stream).event.payment.payment_id for _ in range(2)] == [0, young]
@@ -214,39 +215,43 @@ def test_a_stream_goes_on_from_what_is_left_and_not_from_before(
     assert (error.code, error.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
 
 
-def test_the_history_of_a_payment_is_whole_wherever_its_events_are(
-    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], payments: Payments
+def test_the_history_of_a_payment_is_complete_wherever_its_events_are(
+    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], payments: Payments
 ) -> None:
     first, second = (calls.charge(charge()).payment.payment_id for _ in range(2))
     calls.refund(refund(first, "1.00", request_id="a-refund"))
     grow_old()
     before = [payments("history", str(payment_id), "--json").stdout for payment_id in (first, second)]
-    archived()
+    run_archive()
 
     assert [payments("history", str(payment_id), "--json").stdout for payment_id in (first, second)] == before
-    archived(str(first), command="unarchive")
+    run_archive(str(first), command="unarchive")
     assert payments("history", str(first), "--json").stdout == before[0]
     calls.refund(refund(first, "1.00"))
     for _ in range(100):
-        whole = payments("history", str(first), "--json").stdout.splitlines()
-        if len(whole) == 3 and "null" not in whole[2].split("sequence")[1]:
+        entries = payments("history", str(first), "--json").stdout.splitlines()
+        if len(entries) == 3 and "null" not in entries[2].split("sequence")[1]:
             break
-    assert whole[:2] == before[0].splitlines()
-    assert '"REFUNDED"' in whole[2]
+    assert entries[:2] == before[0].splitlines()
+    assert '"REFUNDED"' in entries[2]
 
 
-def test_while_payments_are_archived_repeats_of_their_charges_and_refunds_make_nothing_new(
-    service: RunningService, calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], table: Table
+def test_charges_and_refunds_repeated_while_they_are_archived_are_replayed(
+    service: RunningService,
+    calls: GrpcDriver,
+    grow_old: Callable[[], None],
+    run_archive: Callable[..., str],
+    table: Table,
 ) -> None:
     charges = [charge(request_id=new_request_id()) for _ in range(300)]
     with ThreadPoolExecutor(8) as threads:
-        made = [answer.payment.payment_id for answer in threads.map(calls.charge, charges)]
-        refunds = [refund(payment_id, "1.00", request_id=new_request_id()) for payment_id in made[:100]]
-        refunded = [answer.refund.refund_id for answer in threads.map(calls.refund, refunds)]
+        payment_ids = [response.payment.payment_id for response in threads.map(calls.charge, charges)]
+        refunds = [refund(payment_id, "1.00", request_id=new_request_id()) for payment_id in payment_ids[:100]]
+        refund_ids = [response.refund.refund_id for response in threads.map(calls.refund, refunds)]
     grow_old()
     table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
     stopping = threading.Event()
-    wrong: list[object] = []
+    errors: list[object] = []
     rounds = [0]
 
     def keep_repeating(first: int) -> None:
@@ -255,40 +260,40 @@ def test_while_payments_are_archived_repeats_of_their_charges_and_refunds_make_n
             while not stopping.is_set():
                 for place in range(first, len(charges), 8):
                     try:
-                        answer = api.charge(charges[place]).payment
-                        details = api.get_payment(pb.GetPaymentRequest(payment_id=made[place]))
-                        if (answer.payment_id, details.payment) != (made[place], answer):
-                            wrong.append((place, answer))
-                        if place < len(refunds) and api.refund(refunds[place]).refund.refund_id != refunded[place]:
-                            wrong.append(place)
+                        payment = api.charge(charges[place]).payment
+                        details = api.get_payment(pb.GetPaymentRequest(payment_id=payment_ids[place]))
+                        if (payment.payment_id, details.payment) != (payment_ids[place], payment):
+                            errors.append((place, payment))
+                        if place < len(refunds) and api.refund(refunds[place]).refund.refund_id != refund_ids[place]:
+                            errors.append(place)
                     except CallFailed as error:
-                        wrong.append(error)
+                        errors.append(error)
                 rounds[0] += 1
 
     with ThreadPoolExecutor(8) as threads:
         for first in range(8):
             threads.submit(keep_repeating, first)
         try:
-            said = archived("--before", "400d", "--batch-size", "10", "--pause-seconds", "0.01")
+            output = run_archive("--before", "400d", "--batch-size", "10", "--pause-seconds", "0.01")
             done = rounds[0]
-            while rounds[0] < done + 16 and not wrong:
+            while rounds[0] < done + 16 and not errors:
                 time.sleep(0.05)
         finally:
             stopping.set()
-    assert wrong == []
-    assert said == "archived: 300 payments, 100 refunds, 400 events\n"
+    assert errors == []
+    assert output == "archived: 300 payments, 100 refunds, 400 events\n"
     assert table("SELECT COUNT(*) FROM payments") == [(0,)]
     assert table("SELECT COUNT(*) FROM refunds") == [(0,)]
 
 
-def test_a_charge_that_looked_before_the_copy_is_waited_for(
+def test_the_archive_waits_for_a_charge_that_looked_before_the_copy(
     calls: GrpcDriver,
     grow_old: Callable[[], None],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     table: Table,
 ) -> None:
-    """The one way to a double: its statement has looked into the archive, and has not inserted yet."""
+    """This is the only way to a duplicate: the statement has looked in the archive, and has not inserted yet."""
     calls.charge(charge(request_id="the-same"))
     grow_old()
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
@@ -345,17 +350,17 @@ def test_a_payment_that_is_refunded_between_copy_and_move_stays(
     assert calls.refund(refund(ids[0])).payment.refund_state == pb.REFUND_STATE_FULL
 
 
-def test_one_that_was_stopped_in_the_middle_is_finished_by_another(
+def test_a_stopped_run_is_completed_by_the_next(
     calls: GrpcDriver,
     grow_old: Callable[[], None],
-    archived: Callable[..., str],
+    run_archive: Callable[..., str],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     monkeypatch: pytest.MonkeyPatch,
     table: Table,
 ) -> None:
     charges = [charge(request_id=new_request_id()) for _ in range(30)]
-    made = [calls.charge(request).payment for request in charges]
+    payment_ids = [calls.charge(request).payment.payment_id for request in charges]
     grow_old()
     table("UPDATE payments SET created_at = created_at - INTERVAL payment_id SECOND")
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
@@ -373,13 +378,13 @@ def test_one_that_was_stopped_in_the_middle_is_finished_by_another(
         archive(owner, BEFORE, batch_payments=5, show=show)
     assert table("SELECT COUNT(*) FROM payments") == [(20,)]
     assert table("SELECT COUNT(*) FROM payments_archive") == [(30,)]
-    assert [calls.charge(request).payment.payment_id for request in charges] == [it.payment_id for it in made]
+    assert [calls.charge(request).payment.payment_id for request in charges] == payment_ids
 
-    assert archived() == "archived: 20 payments, 0 refunds, 0 events\n"
-    assert [calls.charge(request).payment.payment_id for request in charges] == [it.payment_id for it in made]
+    assert run_archive() == "archived: 20 payments, 0 refunds, 0 events\n"
+    assert [calls.charge(request).payment.payment_id for request in charges] == payment_ids
 
 
-def test_a_backup_and_another_that_archives_are_not_disturbed(
+def test_the_archive_yields_to_another_archive_run_and_waits_for_a_backup(
     calls: GrpcDriver,
     grow_old: Callable[[], None],
     migrated_database: dict[str, str],
@@ -392,7 +397,7 @@ def test_a_backup_and_another_that_archives_are_not_disturbed(
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
     with database_server.connection(name) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name("archive", name),))
-        with meter("archive", None) as show, pytest.raises(ArchiveError, match="another moves payments"):
+        with meter("archive", None) as show, pytest.raises(ArchiveError, match="another process is archiving"):
             archive(owner, BEFORE, show=show)
         cursor.execute("DO RELEASE_LOCK(%s)", (lock_name("archive", name),))
     monkeypatch.setattr(archive_tool, "_BACKUP_POLL_SECONDS", 0.05)
@@ -410,7 +415,7 @@ def test_a_backup_and_another_that_archives_are_not_disturbed(
         assert archiving.result().payments == 1
 
 
-def test_while_the_stream_is_behind_nothing_is_moved(
+def test_no_payment_is_moved_while_the_stream_is_behind(
     calls: GrpcDriver,
     grow_old: Callable[[], None],
     migrated_database: dict[str, str],
@@ -426,13 +431,13 @@ def test_while_the_stream_is_behind_nothing_is_moved(
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     monkeypatch.setattr(archive_tool, "_OUTBOX_TIMEOUT_SECONDS", 0.3)
 
-    with meter("archive", None) as show, pytest.raises(ArchiveError, match="stream of events has been behind"):
+    with meter("archive", None) as show, pytest.raises(ArchiveError, match="event stream has been behind"):
         archive(owner, BEFORE, show=show)
 
     assert table("SELECT COUNT(*) FROM payments") == [(1,)]
 
 
-def test_a_row_whose_key_another_has_in_the_archive_is_never_deleted(
+def test_a_payment_is_never_deleted_if_another_archived_payment_has_its_key(
     calls: GrpcDriver,
     grow_old: Callable[[], None],
     migrated_database: dict[str, str],
@@ -448,16 +453,16 @@ def test_a_row_whose_key_another_has_in_the_archive_is_never_deleted(
     )
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
 
-    with meter("archive", None) as show, pytest.raises(ArchiveError, match="stay where they are"):
+    with meter("archive", None) as show, pytest.raises(ArchiveError, match="were not moved"):
         archive(owner, BEFORE, show=show)
 
     assert table("SELECT payment_id FROM payments") == [(payment.payment_id,)]
 
 
-def test_a_payment_that_somebody_holds_for_long_stays_and_is_told(
+def test_a_payment_that_stays_locked_is_not_moved_and_is_reported(
     calls: GrpcDriver,
     grow_old: Callable[[], None],
-    archived: Callable[..., str],
+    run_archive: Callable[..., str],
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
 ) -> None:
@@ -466,14 +471,16 @@ def test_a_payment_that_somebody_holds_for_long_stays_and_is_told(
     with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute("SELECT payment_id FROM payments WHERE payment_id = %s FOR UPDATE", (ids[0],))
-        said = archived()
+        output = run_archive()
 
-    assert said == "archived: 1 payments, 0 refunds, 2 events; 1 payments were in use and stay until the next run\n"
-    assert archived() == "archived: 1 payments, 0 refunds, 0 events\n"
+    assert output == (
+        "archived: 1 payments, 0 refunds, 2 events; 1 payments were in use and are left for the next run\n"
+    )
+    assert run_archive() == "archived: 1 payments, 0 refunds, 0 events\n"
 
 
-def test_an_import_does_not_add_an_archived_payment_once_more(
-    calls: GrpcDriver, grow_old: Callable[[], None], archived: Callable[..., str], payments: Payments, table: Table
+def test_an_import_does_not_insert_an_archived_payment_again(
+    calls: GrpcDriver, grow_old: Callable[[], None], run_archive: Callable[..., str], payments: Payments, table: Table
 ) -> None:
     calls.charge(charge())
     calls.charge(charge())
@@ -481,7 +488,7 @@ def test_an_import_does_not_add_an_archived_payment_once_more(
     ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments WHERE payment_id = 2")
     grow_old()
     table("UPDATE payments SET created_at = %s WHERE payment_id = 2", created_at)
-    archived()
+    run_archive()
 
     run = payments("import", "all.csv")
 
@@ -493,7 +500,7 @@ def test_an_import_does_not_add_an_archived_payment_once_more(
 
 
 @pytest.mark.parametrize("name", ["payments", "refunds", "payment_events"])
-def test_the_archive_has_every_column_of_the_live_table_and_all_are_moved(table: Table, name: str) -> None:
+def test_the_archive_has_every_column_of_the_live_table_and_the_tool_moves_all_of_them(table: Table, name: str) -> None:
     def columns(of: str) -> dict[str, str]:
         found = table(
             "SELECT column_name, CONCAT(column_type, ' ', COALESCE(collation_name, '')) "
@@ -515,14 +522,14 @@ def test_the_archive_has_every_column_of_the_live_table_and_all_are_moved(table:
 
 
 @pytest.mark.parametrize("before", ["2d", "2999-01-01", "yesterday"])
-def test_what_is_young_cannot_be_asked_for(payments: Payments, before: str) -> None:
+def test_a_time_less_than_30_days_ago_is_rejected(payments: Payments, before: str) -> None:
     assert payments("archive", "--before", before).returncode == 2
 
 
-def test_the_charge_looks_into_the_archive_by_its_index(
+def test_a_charge_looks_in_the_archive_by_its_index(
     migrated_database: dict[str, str], database_server: DatabaseServer, table: Table
 ) -> None:
-    """However large it is: the tables are given the statistics of large ones by the rows that they have."""
+    """However large the archive is: enough rows are inserted to get the statistics of large tables."""
     rows = ", ".join(
         f"({number}, 1, 'UPI', 0, 'INR', 0, 'caller-{number}', 'request-{number}', NOW())" for number in range(2_000)
     )

@@ -1,4 +1,4 @@
-"""``payments backup`` and ``payments restore``: what is in the copy, while charges and refunds go on."""
+"""``payments backup`` and ``payments restore``, also while charges and refunds are in flight."""
 
 import gzip
 import os
@@ -40,7 +40,7 @@ from tools.operations.doctor.examination import examine
 THREADS = 4
 AMOUNT = Decimal(10)
 SAMPLE_ROWS = 20_000
-"""Enough for a copy to take a while, in which charges and refunds are made."""
+"""Enough that charges and refunds are made while the copy is written."""
 
 ODD_TEXTS = (
     "a'b",
@@ -61,20 +61,20 @@ def _programs() -> None:
 
 @dataclass
 class Acknowledged:
-    """What a service told its callers: payments and refunds by the request_id that they were asked for with."""
+    """The payments and refunds that a service acknowledged, by request_id."""
 
     payments: dict[str, int] = field(default_factory=dict)
     refunds: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def copy(self) -> "Acknowledged":
-        """Return what it is now."""
+        """Return a snapshot."""
         return Acknowledged(dict(self.payments), dict(self.refunds))
 
 
 @contextmanager
 def calling(service: RunningService) -> Iterator[Acknowledged]:
-    """Charge and refund without a pause, by several threads, until the end of the context."""
-    told = Acknowledged()
+    """Charge and refund without a pause, in several threads, until the context ends."""
+    acknowledged = Acknowledged()
     stopping = threading.Event()
     failed: list[Exception] = []
 
@@ -86,21 +86,21 @@ def calling(service: RunningService) -> Iterator[Acknowledged]:
                     payment = client.charge(
                         order_id=new_order_id(), amount=AMOUNT, method=PaymentMethod.UPI, request_id=request_id
                     )
-                    told.payments[request_id] = payment.payment_id
+                    acknowledged.payments[request_id] = payment.payment_id
                     request_id = new_request_id()
                     result = client.refund(payment_id=payment.payment_id, amount=Decimal(3), request_id=request_id)
                     assert result.refund is not None
-                    told.refunds[request_id] = (payment.payment_id, result.refund.refund_id)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test fails by it
+                    acknowledged.refunds[request_id] = (payment.payment_id, result.refund.refund_id)
+        except Exception as error:  # noqa: BLE001 - any error fails the test
             failed.append(error)
 
     threads = [threading.Thread(target=keep_calling) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     try:
-        while len(told.refunds) < 50 and not failed:
+        while len(acknowledged.refunds) < 50 and not failed:
             stopping.wait(0.02)
-        yield told
+        yield acknowledged
     finally:
         stopping.set()
         for thread in threads:
@@ -108,7 +108,7 @@ def calling(service: RunningService) -> Iterator[Acknowledged]:
     assert failed == []
 
 
-def test_a_copy_made_under_load_has_all_that_was_acknowledged_before_and_is_of_one_moment(
+def test_a_copy_made_under_load_is_consistent_and_has_everything_acknowledged_before(
     payments: Payments,
     start_service: Callable[..., RunningService],
     accounts: Accounts,
@@ -118,10 +118,10 @@ def test_a_copy_made_under_load_has_all_that_was_acknowledged_before_and_is_of_o
 ) -> None:
     assert payments("sample", "--count", str(SAMPLE_ROWS)).returncode == 0
     name = migrated_database["MYSQL_DB"]
-    with calling(start_service()) as told:
-        before = told.copy()
+    with calling(start_service()) as acknowledged:
+        before = acknowledged.copy()
         run = payments("backup", "copy.sql.gz", **accounts.environment(name, BACKUP))
-        made_meanwhile = len(told.payments) - len(before.payments)
+        made_meanwhile = len(acknowledged.payments) - len(before.payments)
     assert run.returncode == 0, run.stderr
     assert made_meanwhile > 0
 
@@ -129,18 +129,18 @@ def test_a_copy_made_under_load_has_all_that_was_acknowledged_before_and_is_of_o
     run = payments("restore", "copy.sql.gz", **restored)
 
     assert run.returncode == 0, run.stderr
-    assert "look it over with `payments doctor`" in run.stdout
+    assert "run `payments doctor` before" in run.stdout
 
     def select(text: str) -> list[tuple[int, ...]]:
         return database_server.execute(text, database=restored["MYSQL_DB"])
 
-    there = {payment_id for (payment_id,) in select("SELECT payment_id FROM payments")}
-    refunded = {refund_id for (refund_id,) in select("SELECT refund_id FROM refunds")}
-    assert set(before.payments.values()) <= there
-    assert {refund_id for _, refund_id in before.refunds.values()} <= refunded
+    payment_ids = {payment_id for (payment_id,) in select("SELECT payment_id FROM payments")}
+    refund_ids = {refund_id for (refund_id,) in select("SELECT refund_id FROM refunds")}
+    assert set(before.payments.values()) <= payment_ids
+    assert {refund_id for _, refund_id in before.refunds.values()} <= refund_ids
     assert select(
-        "SELECT COUNT(*) FROM payments p LEFT JOIN (SELECT payment_id, SUM(amount) AS given_back FROM refunds "
-        "GROUP BY payment_id) r ON r.payment_id = p.payment_id WHERE p.refunded_amount <> COALESCE(r.given_back, 0)"
+        "SELECT COUNT(*) FROM payments p LEFT JOIN (SELECT payment_id, SUM(amount) AS refunded FROM refunds "
+        "GROUP BY payment_id) r ON r.payment_id = p.payment_id WHERE p.refunded_amount <> COALESCE(r.refunded, 0)"
     ) == [(0,)]
     assert select("SELECT COUNT(*) FROM refunds WHERE payment_id NOT IN (SELECT payment_id FROM payments)") == [(0,)]
     assert not [finding for finding in examine(settings_of(restored)) if finding.level is Level.PROBLEM]
@@ -148,7 +148,7 @@ def test_a_copy_made_under_load_has_all_that_was_acknowledged_before_and_is_of_o
 
 
 def repeat_all(service: RunningService, before: Acknowledged) -> None:
-    """Repeat what was acknowledged, of the restored database: it is the same again."""
+    """Repeat acknowledged calls on the restored database, and check that they return the same payments and refunds."""
     service.start()
     with PaymentsClient(service.target, timeout_seconds=60) as client:
         for request_id, payment_id in list(before.payments.items())[:50]:
@@ -164,7 +164,7 @@ def repeat_all(service: RunningService, before: Acknowledged) -> None:
     assert service.stop() == 0
 
 
-def test_texts_that_look_like_sql_are_counted_and_come_back_as_they_were(
+def test_texts_that_look_like_sql_are_counted_and_restored_unchanged(
     payments: Payments, table: Table, make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
 ) -> None:
     for text in ODD_TEXTS:
@@ -180,7 +180,7 @@ def test_texts_that_look_like_sql_are_counted_and_come_back_as_they_were(
     assert database_server.execute(text, database=other["MYSQL_DB"]) == rows
 
 
-def test_the_password_is_in_no_command_and_in_no_environment(
+def test_the_password_is_on_no_command_line_and_in_no_environment(
     payments: Payments, accounts: Accounts, migrated_database: dict[str, str], tmp_path: Path
 ) -> None:
     assert payments("sample", "--count", str(SAMPLE_ROWS)).returncode == 0
@@ -190,28 +190,28 @@ def test_the_password_is_in_no_command_and_in_no_environment(
     seen: list[bytes] = []
     with subprocess.Popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}) as process:
         while process.poll() is None:
-            seen += said_of_dump_programs()
+            seen += read_dump_processes()
             time.sleep(0.001)
     assert process.returncode == 0
     assert seen
     assert all(password.encode() not in text for text in seen)
 
 
-def said_of_dump_programs() -> list[bytes]:
-    """Return what everybody, and this user, can read of the programs that are writing a copy."""
-    found = []
+def read_dump_processes() -> list[bytes]:
+    """Return the command lines and environments of the running dump programs."""
+    texts = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             command = (folder / "cmdline").read_bytes()
             if b"dump\0--defaults-file=" in command:
-                found.append(command)
-                # What the child gets from its parent is the settings, which hold the password: it must not be there.
-                found.append((folder / "environ").read_bytes())
-    return found
+                texts.append(command)
+                # The parent's environment has the settings with the password, which the child must not inherit.
+                texts.append((folder / "environ").read_bytes())
+    return texts
 
 
 @pytest.mark.parametrize("password", ["plain", " sp ace ", "a\"b'c", "#1", 'a"#b', "a'#b", "\\n\\", "\\'\"", "tab\tx"])
-def test_any_password_logs_in(
+def test_any_password_can_log_in(
     database_server: DatabaseServer, migrated_database: dict[str, str], payments: Payments, password: str
 ) -> None:
     user = f"odd_{new_order_id()}"
@@ -224,7 +224,7 @@ def test_any_password_logs_in(
         database_server.execute(f"DROP USER {user}")
 
 
-def test_a_password_that_no_option_file_can_hold_is_told(migrated_database: dict[str, str]) -> None:
+def test_a_password_that_an_option_file_cannot_represent_is_reported(migrated_database: dict[str, str]) -> None:
     settings = settings_of({**migrated_database, "MYSQL_PASSWORD": "a\"'#"})
     program = find_program(DUMP, for_mariadb=True)
     with pytest.raises(ClientProgramError, match="both kinds of quotation marks"), login_options(settings, program):
@@ -239,28 +239,28 @@ def copy(payments: Payments, tmp_path: Path) -> Path:
     return tmp_path / "copy.sql.gz"
 
 
-def test_a_copy_is_private_and_is_not_written_over(payments: Payments, copy: Path) -> None:
+def test_a_copy_is_private_and_is_never_overwritten(payments: Payments, copy: Path) -> None:
     assert copy.stat().st_mode & 0o777 == 0o600
     before = copy.read_bytes()
 
     run = payments("backup", copy.name)
 
     assert run.returncode == 1
-    assert "is there already" in run.stderr
+    assert "file exists" in run.stderr
     assert copy.read_bytes() == before
     assert sorted(path.name for path in copy.parent.iterdir()) == [copy.name]
 
 
-def damaged(copy: Path, how: str) -> None:
+def damage(copy: Path, how: str) -> None:
     text = gzip.decompress(copy.read_bytes())
     match how:
-        case "cut off":
+        case "truncated":
             copy.write_bytes(copy.read_bytes()[:-200])
         case "a bit flipped":
-            packed = bytearray(copy.read_bytes())
-            packed[len(packed) // 2] ^= 1
-            copy.write_bytes(packed)
-        case "a row less":
+            compressed = bytearray(copy.read_bytes())
+            compressed[len(compressed) // 2] ^= 1
+            copy.write_bytes(compressed)
+        case "a row missing":
             lines = text.splitlines(keepends=True)
             place = next(
                 number for number, line in enumerate(lines) if line.startswith(b"(") and line.endswith(b"),\n")
@@ -268,33 +268,33 @@ def damaged(copy: Path, how: str) -> None:
             copy.write_bytes(gzip.compress(b"".join(lines[:place] + lines[place + 1 :])))
         case "an amount changed":
             copy.write_bytes(gzip.compress(text.replace(b"'UPI'", b"'COD'", 1)))
-        case "without its last line":
+        case "the last line missing":
             copy.write_bytes(gzip.compress(b"".join(text.splitlines(keepends=True)[:-1])))
-        case "more after it":
+        case "data after the end":
             copy.write_bytes(copy.read_bytes() + gzip.compress(b"DROP TABLE payments;\n"))
-        case "no backup":
+        case "not a backup":
             copy.write_bytes(b"payment_id,order_id\n1,2\n")
 
 
 @pytest.mark.parametrize(
     "how",
     [
-        "cut off",
+        "truncated",
         "a bit flipped",
-        "a row less",
+        "a row missing",
         "an amount changed",
-        "without its last line",
-        "more after it",
-        "no backup",
+        "the last line missing",
+        "data after the end",
+        "not a backup",
     ],
 )
-def test_a_file_that_is_not_whole_is_refused_before_anything_is_changed(
+def test_an_incomplete_file_is_rejected_before_anything_is_changed(
     payments: Payments, copy: Path, empty_database: dict[str, str], database_server: DatabaseServer, how: str
 ) -> None:
     database_server.execute(f"DROP DATABASE {empty_database['MYSQL_DB']}")
     database_server.execute(f"CREATE DATABASE {empty_database['MYSQL_DB']}")
     assert payments("restore", "--check", copy.name).returncode == 0
-    damaged(copy, how)
+    damage(copy, how)
 
     for arguments in (["--check"], []):
         run = payments("restore", copy.name, *arguments)
@@ -303,7 +303,7 @@ def test_a_file_that_is_not_whole_is_refused_before_anything_is_changed(
     assert database_server.execute("SHOW TABLES", database=empty_database["MYSQL_DB"]) == []
 
 
-def test_a_database_with_tables_keeps_them_unless_told_otherwise_and_unless_it_is_used(
+def test_existing_tables_are_dropped_only_on_request_and_while_nobody_uses_the_database(
     payments: Payments, copy: Path, table: Table, migrated_database: dict[str, str], database_server: DatabaseServer
 ) -> None:
     table("UPDATE payments SET order_id = 7")
@@ -315,7 +315,7 @@ def test_a_database_with_tables_keeps_them_unless_told_otherwise_and_unless_it_i
     with database_server.connection(migrated_database["MYSQL_DB"]):
         run = payments("restore", copy.name, "--overwrite", **owner)
     assert run.returncode == 1
-    assert "1 other sessions use" in run.stderr
+    assert "1 other sessions are using" in run.stderr
     assert table("SELECT COUNT(*) FROM payments WHERE order_id <> 7") == [(0,)]
 
     run = payments("restore", copy.name, "--overwrite", **owner)
@@ -323,7 +323,7 @@ def test_a_database_with_tables_keeps_them_unless_told_otherwise_and_unless_it_i
     assert table("SELECT COUNT(*) FROM payments WHERE order_id <> 7") > [(0,)]
 
 
-def test_a_restore_that_the_database_refuses_says_what_is_to_be_done(
+def test_a_restore_that_the_database_refuses_says_what_to_do(
     payments: Payments, copy: Path, make_database: Callable[[], dict[str, str]], accounts: Accounts
 ) -> None:
     other = make_database()["MYSQL_DB"]
@@ -334,10 +334,10 @@ def test_a_restore_that_the_database_refuses_says_what_is_to_be_done(
 
     assert run.returncode == 1
     assert "denied" in run.stderr
-    assert "is half restored" in run.stderr
+    assert "is only partly restored" in run.stderr
 
 
-def test_a_copy_of_an_older_version_is_restored_and_must_be_migrated(
+def test_a_copy_of_an_older_schema_is_restored_and_must_be_migrated(
     payments: Payments, table: Table, make_database: Callable[[], dict[str, str]]
 ) -> None:
     table("DELETE FROM schema_migrations WHERE version >= 7")
@@ -350,7 +350,7 @@ def test_a_copy_of_an_older_version_is_restored_and_must_be_migrated(
     assert "run `payments migrate`" in run.stdout
 
 
-def test_a_copy_of_the_other_product_is_refused(
+def test_a_copy_from_the_other_product_is_rejected(
     payments: Payments, tmp_path: Path, make_database: Callable[[], dict[str, str]], database_server: DatabaseServer
 ) -> None:
     ((version,),) = database_server.execute("SELECT VERSION()")
@@ -365,14 +365,14 @@ def test_a_copy_of_the_other_product_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [
         ("echo 'CREATE TABLE `payments` ('; echo 'Table definition has changed' >&2; exit 2", "Table definition has"),
-        ("echo 'CREATE TABLE `payments` ('", "has no end"),
+        ("echo 'CREATE TABLE `payments` ('", "did not finish its output"),
         ("echo '-- Dump completed'; kill -9 $$", "failed"),
     ],
 )
-def test_a_copy_that_breaks_off_leaves_no_file(payments: Payments, tmp_path: Path, script: str, told: str) -> None:
+def test_a_failed_backup_leaves_no_file(payments: Payments, tmp_path: Path, script: str, message: str) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("mariadb-dump", "mysqldump"):
@@ -382,12 +382,12 @@ def test_a_copy_that_breaks_off_leaves_no_file(payments: Payments, tmp_path: Pat
     run = payments("backup", "copy.sql.gz", PATH=f"{programs}:{os.environ['PATH']}")
 
     assert run.returncode == 1
-    assert told in run.stderr
+    assert message in run.stderr
     assert "no backup was made" in run.stderr
     assert list(tmp_path.iterdir()) == [programs]
 
 
-def test_a_database_that_is_none_of_payments_is_not_backed_up(
+def test_a_database_without_payments_tables_is_not_backed_up(
     payments: Payments, make_database: Callable[[], dict[str, str]]
 ) -> None:
     run = payments("backup", "copy.sql.gz", **make_database())
@@ -396,15 +396,15 @@ def test_a_database_that_is_none_of_payments_is_not_backed_up(
     assert "nothing to back up" in run.stderr
 
 
-def test_without_the_programs_it_says_how_to_get_them(payments: Payments, tmp_path: Path) -> None:
+def test_without_the_client_programs_the_message_says_how_to_install_them(payments: Payments, tmp_path: Path) -> None:
     run = payments("backup", "copy.sql.gz", PATH=str(tmp_path))
 
     assert run.returncode == 1
     assert "apt-get install" in run.stderr
 
 
-def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tmp_path: Path) -> None:
-    """As ``docs/operations/backup.md`` has it."""
+def test_a_copy_with_a_position_allows_point_in_time_recovery(tmp_path: Path) -> None:
+    """As described in ``docs/operations/backup.md``."""
     options = ("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=1")
     with PrivateDatabase(tmp_path / "logged", options=options) as private:
         environment = private.environment() | {"MYSQL_USER": "root", "MYSQL_PASSWORD": ""}
@@ -424,7 +424,7 @@ def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tm
         position = re.search(r"_LOG_FILE='([^']+)', \w+_LOG_POS=(\d+)", text)
         assert position is not None
         with private.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("FLUSH BINARY LOGS")  # what follows, such as the restore, is in the next one
+            cursor.execute("FLUSH BINARY LOGS")  # later changes, such as the restore, go to the next log
         payments("restore", "copy.sql.gz", MYSQL_DB="restored")
         log = private.folder / "data" / position[1]
         replay = ["mariadb-binlog", "--no-defaults", f"--start-position={position[2]}", str(log)]
@@ -443,13 +443,13 @@ def test_from_a_copy_with_a_position_the_binary_log_leads_to_any_later_moment(tm
                 assert rows[0] == rows[1]
 
 
-def test_after_a_restore_whose_counters_were_lifted_nobody_misses_an_event_by_an_old_token(
+def test_after_a_restore_with_raised_counters_no_old_token_skips_an_event(
     payments: Payments,
     start_service: Callable[..., RunningService],
     make_database: Callable[[], dict[str, str]],
     database_server: DatabaseServer,
 ) -> None:
-    """As ``docs/operations/backup.md`` has it."""
+    """As described in ``docs/operations/backup.md``."""
 
     def charge(api: GrpcDriver) -> int:
         return api.charge(charge_request()).payment.payment_id

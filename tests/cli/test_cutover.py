@@ -1,4 +1,4 @@
-"""Run the commands of ``docs/operations/cutover.md`` in order, against a database that the legacy service created."""
+"""The commands in ``docs/operations/cutover.md``, run in order on a database of the legacy service."""
 
 import json
 import os
@@ -23,38 +23,38 @@ ROWS = (
 )
 
 
-def blocks() -> list[tuple[int, str, str]]:
-    """Return the commands of the document: the step that each belongs to, its language and its text."""
-    found = []
+def code_blocks() -> list[tuple[int, str, str]]:
+    """Return the code blocks of the document, each with the number of its step, its language and its text."""
+    blocks = []
     for number, step in re.findall(r"^## (\d)\. (.*?)(?=^## |\Z)", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL):
-        found += [
+        blocks += [
             (int(number), *block) for block in re.findall(r"^```(\w+)\n(.*?)^```", step, re.MULTILINE | re.DOTALL)
         ]
-    return found
+    return blocks
 
 
 @pytest.fixture
 def shell(empty_database: dict[str, str]) -> dict[str, str]:
-    """The environment in which the commands are run."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return kept | empty_database | {"PATH": path}
+    """The environment of the commands."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    return environment | empty_database | {"PATH": path}
 
 
 @pytest.mark.long
-def test_every_step_goes_as_it_is_written(
+def test_every_step_works_as_documented(
     empty_database: dict[str, str], database_server: DatabaseServer, shell: dict[str, str]
 ) -> None:
     for text in (TABLE, ROWS):
         database_server.execute(text, database=empty_database["MYSQL_DB"])
-    answers: dict[str, list[tuple[object, ...]]] = {}
+    results: dict[str, list[tuple[object, ...]]] = {}
 
-    def run_step(wanted: int) -> None:
-        steps = [(language, text) for step, language, text in blocks() if step == wanted]
-        assert steps
-        for language, text in steps:
+    def run_step(number: int) -> None:
+        blocks = [(language, text) for step, language, text in code_blocks() if step == number]
+        assert blocks
+        for language, text in blocks:
             if language == "sql":
-                answers[text] = database_server.execute(text.strip(), database=empty_database["MYSQL_DB"])
+                results[text] = database_server.execute(text.strip(), database=empty_database["MYSQL_DB"])
             else:
                 run = subprocess.run(
                     ["bash", "-euo", "pipefail", "-c", text], env=shell, capture_output=True, text=True, check=False
@@ -66,7 +66,7 @@ def test_every_step_goes_as_it_is_written(
         assert httpx.post(f"{old_url}/v1/payments/charge", json={"order_id": 3, "amount": 30}).status_code == 201
         for step in (1, 2, 3):
             run_step(step)
-        (newest,) = next(rows for text, rows in answers.items() if "off_minutes" in text)
+        (newest,) = next(rows for text, rows in results.items() if "off_minutes" in text)
         assert newest[1] == 0
 
         new = RunningService({**empty_database, **PROBABILITIES}).start()
@@ -84,7 +84,7 @@ def test_every_step_goes_as_it_is_written(
     assert database_server.execute("SELECT COUNT(*) FROM payments", database=empty_database["MYSQL_DB"]) == [(3,)]
 
 
-def test_the_document_and_the_figures_agree() -> None:
+def test_the_document_has_the_measured_figures() -> None:
     measured = json.loads(Path("bench/results/migration.json").read_text())
     text = " ".join(DOCUMENT.read_text().split())
 

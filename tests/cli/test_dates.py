@@ -1,4 +1,4 @@
-"""Dates and times as options and in files: whole days, and hours that the clocks of a zone skip or show twice."""
+"""Dates and times in options and files: whole days, and hours that a time zone skips or repeats."""
 
 import csv
 from pathlib import Path
@@ -13,7 +13,7 @@ TIMES = (
 )
 
 
-def test_an_export_until_a_date_has_that_whole_day(payments: Payments, table: Table, tmp_path: Path) -> None:
+def test_an_export_until_a_date_includes_the_whole_day(payments: Payments, table: Table, tmp_path: Path) -> None:
     for number, time in enumerate(TIMES, 1):
         table(
             "INSERT INTO payments (payment_id, order_id, amount, method, status, created_at) "
@@ -22,18 +22,18 @@ def test_an_export_until_a_date_has_that_whole_day(payments: Payments, table: Ta
             time,
         )
 
-    def exported(*options: str) -> list[int]:
+    def exported_ids(*options: str) -> list[int]:
         run = payments("export", "p.csv", *options)
         assert run.returncode == 0, run.stderr
         with (tmp_path / "p.csv").open(newline="") as file:
             return [int(row["payment_id"]) for row in csv.DictReader(file)]
 
-    assert exported("--until", "2025-02-07") == [1, 2, 3]
-    assert exported("--since", "2025-02-07", "--until", "2025-02-07") == [2, 3]
-    assert exported("--until", "2025-02-07T00:00:00") == [1, 2]
+    assert exported_ids("--until", "2025-02-07") == [1, 2, 3]
+    assert exported_ids("--since", "2025-02-07", "--until", "2025-02-07") == [2, 3]
+    assert exported_ids("--until", "2025-02-07T00:00:00") == [1, 2]
 
 
-def test_an_import_rejects_such_a_line_with_the_field_and_the_reason(
+def test_an_import_rejects_local_times_that_are_skipped_or_repeated(
     payments: Payments, table: Table, tmp_path: Path
 ) -> None:
     times = ("2025-03-30 02:30:00", "2025-10-26 02:30:00", "2025-10-26T02:30:00+01:00")

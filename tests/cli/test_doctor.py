@@ -1,4 +1,4 @@
-"""``payments doctor``: what it finds, and what it says to do."""
+"""``payments doctor``: the problems it finds, and its advice."""
 
 import json
 import re
@@ -22,18 +22,18 @@ from tools.operations.doctor.adoption_rules import ADOPTION_RULES, count_adopted
 from tools.operations.doctor.check_result import CheckResult, Level
 from tools.operations.doctor.examination import examine
 
-ODD_ROWS = {
+IRREGULAR_ROWS = {
     "no status": "(1, 10, 'UPI', NULL, 'A', '2025-02-07', 0, 0)",
     "no time": "(1, 10, 'UPI', 1, 'B', NULL, 0, 0)",
-    "a time to come": "(1, 10, 'UPI', 1, 'C', '2999-01-01', 0, 0)",
+    "a time in the future": "(1, 10, 'UPI', 1, 'C', '2999-01-01', 0, 0)",
     "another method": "(1, 10, 'cheque', 1, 'D', '2025-02-07', 0, 0)",
     "no reference": "(1, 10, 'UPI', 1, NULL, '2025-02-07', 0, 0)",
     "no amount": "(1, NULL, 'UPI', 1, 'E', '2025-02-07', 0, 0)",
     "an amount of zero or less": "(1, 0, 'UPI', 1, 'F', '2025-02-07', 0, 0)",
     "a payment_id below 1": "(1, 10, 'UPI', 1, 'K', '2025-02-07', 0, 0)",
     "an order_id below 1": "(0, 10, 'UPI', 1, 'G', '2025-02-07', 0, 0)",
-    "refunded by the replaced service": "(1, 10, 'UPI', 1, 'H', '2025-02-07', 1, 0)",
-    "refunded in part here, then by the replaced service": "(1, 10, 'UPI', 1, 'I', '2025-02-07', 1, 4)",
+    "refunded by the legacy service": "(1, 10, 'UPI', 1, 'H', '2025-02-07', 1, 0)",
+    "refunded in part here, then by the legacy service": "(1, 10, 'UPI', 1, 'I', '2025-02-07', 1, 4)",
     "refunded without having succeeded": "(1, 10, 'UPI', 0, 'J', '2025-02-07', 1, 10)",
 }
 INSERT = (
@@ -44,8 +44,8 @@ INSERT = (
 BELOW_ONE = "UPDATE payments SET payment_id = -1 WHERE reference = 'K'"
 
 
-def found(settings: Settings, subject: str) -> list[CheckResult]:
-    return [finding for finding in examine(settings) if finding.subject == subject]
+def results_of(settings: Settings, subject: str) -> list[CheckResult]:
+    return [result for result in examine(settings) if result.subject == subject]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def settings(migrated_database: dict[str, str]) -> Settings:
     return settings_of(migrated_database)
 
 
-def test_a_good_deployment_has_no_problem(payments: Payments) -> None:
+def test_a_healthy_deployment_has_no_problem(payments: Payments) -> None:
     payments("sample", "--count", "100")
 
     run = payments("doctor")
@@ -64,33 +64,31 @@ def test_a_good_deployment_has_no_problem(payments: Payments) -> None:
         assert subject in subjects, run.stdout
 
 
-@pytest.mark.parametrize("name", ODD_ROWS)
-def test_each_kind_of_odd_row_is_counted_by_its_rule_and_by_no_other(
-    settings: Settings, table: Table, name: str
-) -> None:
-    table(INSERT + ODD_ROWS[name])
+@pytest.mark.parametrize("name", IRREGULAR_ROWS)
+def test_each_kind_of_irregular_row_is_counted_by_its_rule_only(settings: Settings, table: Table, name: str) -> None:
+    table(INSERT + IRREGULAR_ROWS[name])
     table(BELOW_ONE)
     expected = {name}
     if name == "refunded without having succeeded":
-        assert not [finding for finding in found(settings, "payments") if "replaced service" in finding.text]
+        assert not [result for result in results_of(settings, "payments") if "legacy service" in result.text]
 
     with connect(settings) as connection:
         counts = {rule.name: count for rule, count in count_adopted(connection)}
 
     assert {rule for rule, count in counts.items() if count} == expected
-    notes = found(settings, "payments")
-    assert [finding.level for finding in notes] == [Level.NOTE]
+    notes = results_of(settings, "payments")
+    assert [result.level for result in notes] == [Level.NOTE]
     assert notes[0].text.startswith(f"1 with {name}. ")
 
 
-def test_every_rule_has_a_row_here() -> None:
-    assert set(ODD_ROWS) == {rule.name for rule in ADOPTION_RULES}
+def test_every_rule_is_tested() -> None:
+    assert set(IRREGULAR_ROWS) == {rule.name for rule in ADOPTION_RULES}
 
 
-def test_all_kinds_of_odd_rows_are_served_without_an_error(
+def test_all_kinds_of_irregular_rows_are_served_without_errors(
     start_service: Callable[..., RunningService], table: Table
 ) -> None:
-    for row in ODD_ROWS.values():
+    for row in IRREGULAR_ROWS.values():
         table(INSERT + row)
     table(BELOW_ONE)
     service = start_service()
@@ -102,18 +100,18 @@ def test_all_kinds_of_odd_rows_are_served_without_an_error(
         for payment in (payment for payment in listed if payment.payment_id > 0):
             assert client.get_payment(payment_id=payment.payment_id).payment == payment
 
-    assert len(listed) == len(ODD_ROWS)
+    assert len(listed) == len(IRREGULAR_ROWS)
 
 
-def test_a_database_that_is_not_there_is_told_at_once(payments: Payments, tmp_path: Path) -> None:
+def test_an_unreachable_database_is_a_problem(payments: Payments, tmp_path: Path) -> None:
     run = payments("doctor", MYSQL_SOCKET=str(tmp_path / "none.sock"))
 
     assert run.returncode == 1
     assert "problem  database:" in run.stdout
-    assert "-> Start the database, or set MYSQL_HOST" in run.stdout
+    assert "-> Start the database, or correct MYSQL_HOST" in run.stdout
 
 
-def test_wrong_settings_are_told(payments: Payments) -> None:
+def test_invalid_settings_are_a_problem(payments: Payments) -> None:
     run = payments("doctor", MYSQL_POOL_MAX="none")
 
     assert run.returncode == 1
@@ -121,21 +119,21 @@ def test_wrong_settings_are_told(payments: Payments) -> None:
     assert "MYSQL_POOL_MAX" in run.stdout
 
 
-def test_an_unmigrated_database_is_told_what_to_do(empty_database: dict[str, str]) -> None:
-    (finding,) = found(settings_of(empty_database), "migrations")
+def test_the_advice_for_an_unmigrated_database_is_to_migrate(empty_database: dict[str, str]) -> None:
+    (result,) = results_of(settings_of(empty_database), "migrations")
 
-    assert finding.level is Level.PROBLEM
-    assert "run `payments migrate`" in finding.text
+    assert result.level is Level.PROBLEM
+    assert "run `payments migrate`" in result.text
 
 
-def test_a_changed_migration_and_an_unfinished_one_are_told(settings: Settings, table: Table) -> None:
+def test_a_changed_or_interrupted_migration_is_a_problem(settings: Settings, table: Table) -> None:
     table("UPDATE schema_migrations SET applied_at = NULL WHERE version = 5")
-    assert [finding.level for finding in found(settings, "migrations")] == [Level.PROBLEM]
+    assert [result.level for result in results_of(settings, "migrations")] == [Level.PROBLEM]
 
     table("UPDATE schema_migrations SET applied_at = UTC_TIMESTAMP(), checksum = 'x' WHERE version = 5")
-    (finding,) = found(settings, "migrations")
-    assert finding.level is Level.PROBLEM
-    assert "changed after it had been applied" in finding.text
+    (result,) = results_of(settings, "migrations")
+    assert result.level is Level.PROBLEM
+    assert "changed after it had been applied" in result.text
 
 
 @pytest.mark.parametrize(
@@ -155,115 +153,115 @@ def test_a_changed_migration_and_an_unfinished_one_are_told(settings: Settings, 
 def test_a_missing_index_is_a_problem(settings: Settings, table: Table, table_name: str, index: str) -> None:
     table(f"ALTER TABLE {table_name} DROP INDEX {index}")
 
-    (finding,) = found(settings, "indexes")
+    (result,) = results_of(settings, "indexes")
 
-    assert finding.level is Level.PROBLEM
-    assert f"ON {table_name} (" in finding.text
+    assert result.level is Level.PROBLEM
+    assert f"ON {table_name} (" in result.text
 
 
-def test_a_pool_that_the_database_does_not_let_in_is_a_problem(migrated_database: dict[str, str]) -> None:
+def test_a_pool_larger_than_the_connection_limit_is_a_problem(migrated_database: dict[str, str]) -> None:
     settings = settings_of(migrated_database | {"MYSQL_POOL_MAX": "1000"})
 
-    (finding,) = found(settings, "pool")
+    (result,) = results_of(settings, "pool")
 
-    assert finding.level is Level.PROBLEM
-    assert "MYSQL_POOL_MAX is 1000" in finding.text
+    assert result.level is Level.PROBLEM
+    assert "MYSQL_POOL_MAX is 1000" in result.text
 
 
-def test_a_database_that_may_forget_a_commit_is_a_warning(tmp_path: Path) -> None:
+def test_a_database_that_can_lose_a_commit_is_a_warning(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "forgetful", options=("--innodb-flush-log-at-trx-commit=2",)) as private:
-        (finding,) = found(settings_of(private.environment()), "durability")
+        (result,) = results_of(settings_of(private.environment()), "durability")
 
-    assert finding.level is Level.WARNING
-    assert "innodb_flush_log_at_trx_commit is 2" in finding.text
+    assert result.level is Level.WARNING
+    assert "innodb_flush_log_at_trx_commit is 2" in result.text
 
 
-def test_a_clock_that_is_off_is_a_warning(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_clock_is_a_warning(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow_clock(connection: DatabaseConnection, text: str) -> object:
         return execute(connection, text.replace("UTC_TIMESTAMP(6)", "UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE"))
 
     monkeypatch.setattr("tools.operations.doctor.server_checks.execute", slow_clock)
 
-    (finding,) = found(settings, "clock")
+    (result,) = results_of(settings, "clock")
 
-    assert finding.level is Level.WARNING
-    assert re.search(r"by (59|60)\.\d s", finding.text)
+    assert result.level is Level.WARNING
+    assert re.search(r"by (59|60)\.\d s", result.text)
 
 
-def test_refunds_that_do_not_add_up_are_told(settings: Settings, table: Table) -> None:
+def test_refunds_that_do_not_add_up_are_reported(settings: Settings, table: Table) -> None:
     table(INSERT + "(1, 10, 'UPI', 1, 'A', '2025-02-07', 0, 4), (1, 10, 'UPI', 1, 'B', '2025-02-07', 0, 4)")
     table(
         "INSERT INTO refunds (payment_id, amount, status, reason, caller, request_id, created_at) "
         "SELECT payment_id, 5, 1, '', 'a', 'k', '2025-03-01' FROM payments WHERE reference = 'A'"
     )
 
-    findings = found(settings, "refunds")
+    results = results_of(settings, "refunds")
 
-    assert [finding.level for finding in findings] == [Level.PROBLEM, Level.WARNING]
-    assert "more than counts as refunded" in findings[0].text
+    assert [result.level for result in results] == [Level.PROBLEM, Level.WARNING]
+    assert "more than the refunded amount" in results[0].text
 
 
-def test_rows_need_not_be_looked_at(payments: Payments, table: Table) -> None:
-    table(INSERT + ODD_ROWS["no status"])
+def test_no_rows_skips_the_rows(payments: Payments, table: Table) -> None:
+    table(INSERT + IRREGULAR_ROWS["no status"])
 
     assert "no status" in payments("doctor").stdout
     assert "no status" not in payments("doctor", "--no-rows").stdout
 
 
-def test_programs_get_one_object_a_line_with_what_was_measured(payments: Payments) -> None:
+def test_json_has_one_object_per_line_with_the_measured_values(payments: Payments) -> None:
     run = payments("doctor", "--json")
 
-    found = [json.loads(line) for line in run.stdout.splitlines()]
-    assert {frozenset(finding) for finding in found} == {frozenset(("level", "subject", "text", "advice", "values"))}
-    values = {finding["subject"]: finding["values"] for finding in found}
+    results = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {frozenset(result) for result in results} == {frozenset(("level", "subject", "text", "advice", "values"))}
+    values = {result["subject"]: result["values"] for result in results}
     assert values["replication"] == {"read_only": 0, "is_replica": 0}
     assert values["sizes"]["payments_bytes"] > 0
     assert abs(values["clock"]["difference_seconds"]) < 60
 
 
-def test_payments_without_an_outcome_are_told_with_their_age(settings: Settings, table: Table) -> None:
-    (finding,) = found(settings, "pending")
-    assert (finding.level, finding.values) == (Level.OK, {"requests": 0})
+def test_pending_payments_without_a_request_are_reported_with_their_age(settings: Settings, table: Table) -> None:
+    (result,) = results_of(settings, "pending")
+    assert (result.level, result.values) == (Level.OK, {"requests": 0})
     table(
         "INSERT INTO payments (order_id, amount, method, status, created_at) "
         "VALUES (1, 1, 'UPI', NULL, UTC_TIMESTAMP(6) - INTERVAL 3 DAY), (1, 1, 'UPI', NULL, NULL)"
     )
 
-    finding, _ = found(settings, "pending")
+    result, _ = results_of(settings, "pending")
 
-    assert finding.level is Level.NOTE
-    assert finding.text == "2 payments that nobody asks about, the oldest for 3 days"
-    assert finding.values["oldest_seconds"] == pytest.approx(3 * 86_400, rel=0.01)
+    assert result.level is Level.NOTE
+    assert result.text == "2 pending payments without a request to the processor, the oldest for 3 days"
+    assert result.values["oldest_seconds"] == pytest.approx(3 * 86_400, rel=0.01)
 
 
-def test_changes_that_nobody_relays_are_a_warning(settings: Settings, table: Table) -> None:
-    (finding,) = found(settings, "stream")
-    assert (finding.level, finding.values) == (Level.OK, {"outbox_rows": 0, "lag_seconds": 0})
+def test_changes_that_stay_in_the_outbox_are_a_warning(settings: Settings, table: Table) -> None:
+    (result,) = results_of(settings, "stream")
+    assert (result.level, result.values) == (Level.OK, {"outbox_rows": 0, "lag_seconds": 0})
     table("INSERT INTO payment_outbox (changes, created_at) VALUES ('[]', UTC_TIMESTAMP(6) - INTERVAL 90 SECOND)")
     table("INSERT INTO payment_outbox (changes) VALUES ('[]')")
 
-    (finding,) = found(settings, "stream")
+    (result,) = results_of(settings, "stream")
 
-    assert finding.level is Level.WARNING
-    assert finding.values["outbox_rows"] == 2
-    assert 89 < float(finding.values["lag_seconds"]) < 600
+    assert result.level is Level.WARNING
+    assert result.values["outbox_rows"] == 2
+    assert 89 < float(result.values["lag_seconds"]) < 600
 
 
-def test_what_is_at_the_processor_is_told_by_kind_with_its_age(settings: Settings, table: Table) -> None:
-    assert [finding.level for finding in found(settings, "pending")] == [Level.OK]
+def test_requests_to_the_processor_are_reported_by_kind_with_their_age(settings: Settings, table: Table) -> None:
+    assert [result.level for result in results_of(settings, "pending")] == [Level.OK]
     table(
         "INSERT INTO processor_requests (kind, payment_id, attempts, created_at, due_at) VALUES "
         "('charge', 1, 7, UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, NOW()), ('charge', 2, 0, UTC_TIMESTAMP(6), NOW()), "
         "('refund', 3, 1, UTC_TIMESTAMP(6), NOW())"
     )
 
-    findings = {finding.values["kind"]: finding for finding in found(settings, "pending")}
+    results = {result.values["kind"]: result for result in results_of(settings, "pending")}
 
-    assert {kind: finding.level for kind, finding in findings.items()} == {"charge": Level.WARNING, "refund": Level.OK}
-    assert "2 charges at the processor, the oldest for 60 minutes, tried 7 times" in findings["charge"].text
+    assert {kind: result.level for kind, result in results.items()} == {"charge": Level.WARNING, "refund": Level.OK}
+    assert results["charge"].text == "2 charges pending at the processor, the oldest for 60 minutes, up to 7 attempts"
 
 
-def test_a_transaction_that_is_open_for_long_is_a_warning_and_says_whose_it_is(
+def test_a_long_transaction_is_a_warning_that_names_its_session(
     migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.operations.doctor.server_checks._LONG_TRANSACTION_SECONDS", -1.0)
@@ -272,59 +270,59 @@ def test_a_transaction_that_is_open_for_long_is_a_warning_and_says_whose_it_is(
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         cursor.execute("SELECT CONNECTION_ID()")
         ((session,),) = cursor.fetchall()
-        findings = found(owner, "transactions")
+        results = results_of(owner, "transactions")
 
-    assert [finding.level for finding in findings] == [Level.WARNING]
-    assert re.search(rf"\b{session} \(\d+ s\)", findings[0].text)
+    assert [result.level for result in results] == [Level.WARNING]
+    assert re.search(rf"\b{session} \(\d+ s\)", results[0].text)
 
 
-def test_an_account_that_may_not_see_transactions_is_told_so(
+def test_an_account_without_the_process_privilege_gets_a_note(
     accounts: Accounts, migrated_database: dict[str, str]
 ) -> None:
-    (finding,) = found(settings_of(accounts.as_service(migrated_database)), "transactions")
+    (result,) = results_of(settings_of(accounts.as_service(migrated_database)), "transactions")
 
-    assert finding.level is Level.NOTE
-    assert "PROCESS" in finding.text
+    assert result.level is Level.NOTE
+    assert "PROCESS" in result.text
 
 
 def test_a_read_only_database_is_a_problem(settings: Settings, tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "read-only", options=("--read-only",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
         migrate(owner, say=lambda _: None)
-        (finding,) = found(owner, "replication")
+        (result,) = results_of(owner, "replication")
 
-    assert finding.level is Level.PROBLEM
-    assert [finding.level for finding in found(settings, "replication")] == [Level.OK]
+    assert result.level is Level.PROBLEM
+    assert [result.level for result in results_of(settings, "replication")] == [Level.OK]
 
 
-def test_a_replica_that_is_written_to_is_a_warning(tmp_path: Path) -> None:
+def test_a_replica_that_accepts_writes_is_a_warning(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "replica", options=("--server-id=2",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
         migrate(owner, say=lambda _: None)
         with private.connect() as connection, connection.cursor() as cursor:
             cursor.execute("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='nobody'")
-        (finding,) = found(owner, "replication")
+        (result,) = results_of(owner, "replication")
 
-    assert finding.level is Level.WARNING
-    assert "stopped" in finding.text
-    assert finding.values == {"read_only": 0, "is_replica": 1, "behind_seconds": -1}
+    assert result.level is Level.WARNING
+    assert "stopped" in result.text
+    assert result.values == {"read_only": 0, "is_replica": 1, "behind_seconds": -1}
 
 
-def test_a_disk_that_is_nearly_full_is_a_warning(
+def test_a_nearly_full_disk_is_a_warning(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, database_server: DatabaseServer
 ) -> None:
     if "unix_socket" not in database_server.connect_kwargs:
-        pytest.skip("the disk of a database elsewhere is not seen")
-    assert [finding.level for finding in found(settings, "sizes")] == [Level.OK]
+        pytest.skip("the disk of a database elsewhere cannot be measured")
+    assert [result.level for result in results_of(settings, "sizes")] == [Level.OK]
     monkeypatch.setattr("tools.operations.doctor.server_checks._MIN_FREE_SHARE", 1.1)
 
-    (finding,) = found(settings, "sizes")
+    (result,) = results_of(settings, "sizes")
 
-    assert finding.level is Level.WARNING
-    assert 0 < float(finding.values["disk_free_bytes"]) < float(finding.values["disk_bytes"])
+    assert result.level is Level.WARNING
+    assert 0 < float(result.values["disk_free_bytes"]) < float(result.values["disk_bytes"])
 
 
-def test_a_service_tells_its_connections_and_what_waits(
+def test_the_connections_and_calls_of_a_service_are_checked(
     payments: Payments, start_service: Callable[..., RunningService]
 ) -> None:
     service = start_service(MYSQL_POOL_MAX="7")
@@ -334,16 +332,16 @@ def test_a_service_tells_its_connections_and_what_waits(
     run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
 
     assert run.returncode == 0, run.stdout
-    told = {finding["subject"]: finding for finding in map(json.loads, run.stdout.splitlines())}
-    assert told["service"]["level"] == "ok"
-    assert told["pool of the service"]["values"]["max"] == 7
-    assert told["calls of the service"]["values"]["limit"] > 0
-    # The one that listens where the settings say is found without being named.
+    results = {result["subject"]: result for result in map(json.loads, run.stdout.splitlines())}
+    assert results["service"]["level"] == "ok"
+    assert results["pool of the service"]["values"]["max"] == 7
+    assert results["calls of the service"]["values"]["limit"] > 0
+    # A service at the address in the settings is found without --url.
     run = payments("doctor", "--no-rows", REST_PORT=str(service.rest_port))
-    assert f"ok       service: the one at http://127.0.0.1:{service.rest_port} is serving" in run.stdout
+    assert f"ok       service: the service at http://127.0.0.1:{service.rest_port} is serving" in run.stdout
 
 
-def test_a_service_is_asked_where_its_monitoring_is(
+def test_a_service_is_checked_at_its_monitoring_port(
     payments: Payments, start_service: Callable[..., RunningService]
 ) -> None:
     service = start_service(MONITORING_PORT="0")
@@ -352,10 +350,10 @@ def test_a_service_is_asked_where_its_monitoring_is(
         payments("doctor", "--no-rows", "--url", service.monitoring_url),
         payments("doctor", "--no-rows", MONITORING_PORT=str(service.monitoring_port)),
     ):
-        assert f"ok       service: the one at {service.monitoring_url} is serving" in run.stdout
+        assert f"ok       service: the service at {service.monitoring_url} is serving" in run.stdout
 
 
-def test_a_pool_that_is_wholly_in_use_is_a_warning(
+def test_an_exhausted_pool_is_a_warning(
     payments: Payments,
     start_service: Callable[..., RunningService],
     hold_rows: Callable[[], AbstractContextManager[None]],
@@ -367,35 +365,35 @@ def test_a_pool_that_is_wholly_in_use_is_a_warning(
             refunding = threads.submit(client.refund, payment_id=payment.payment_id)
             for _ in range(100):
                 run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
-                told = {finding["subject"]: finding for finding in map(json.loads, run.stdout.splitlines())}
-                if told["pool of the service"]["values"]["in_use"] == 1:
+                results = {result["subject"]: result for result in map(json.loads, run.stdout.splitlines())}
+                if results["pool of the service"]["values"]["in_use"] == 1:
                     break
         refunding.result()
 
-    assert told["pool of the service"]["level"] == "warning"
-    assert "1 of 1 connections in use" in told["pool of the service"]["text"]
+    assert results["pool of the service"]["level"] == "warning"
+    assert "1 of 1 connections in use" in results["pool of the service"]["text"]
 
 
-def test_a_table_that_somebody_has_locked_is_told_and_does_not_hold_up_the_rest(
+def test_a_locked_table_is_a_problem_and_does_not_block_the_other_checks(
     payments: Payments, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with hold_inserts():
         run = payments("doctor", "--no-rows")
 
     assert run.returncode == 1
-    assert "problem  pending: waited for more than 2 s for a lock" in run.stdout
+    assert "problem  pending: a table stayed locked for more than 2 s" in run.stdout
     assert "service: " in run.stdout
 
 
-def test_a_service_that_is_named_and_not_there_is_a_problem(payments: Payments) -> None:
+def test_an_unreachable_service_is_a_problem_if_its_url_is_given(payments: Payments) -> None:
     run = payments("doctor", "--url", "http://127.0.0.1:1")
 
     assert run.returncode == 1
-    assert "problem  service: none tells its metrics at http://127.0.0.1:1" in run.stdout
+    assert "problem  service: no service reports metrics at http://127.0.0.1:1" in run.stdout
     assert payments("doctor", "--url", "file:///etc/passwd").returncode == 1
 
 
-def test_a_service_that_does_not_serve_is_a_problem(payments: Payments, tmp_path: Path) -> None:
+def test_a_service_that_is_not_serving_is_a_problem(payments: Payments, tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "gone") as private:
         migrate(settings_of(private.environment()), say=lambda _: None)
         settings = {"HEALTH_CHECK_INTERVAL_SECONDS": "0.1", "MYSQL_CONNECT_TIMEOUT_SECONDS": "1"}
@@ -406,4 +404,4 @@ def test_a_service_that_does_not_serve_is_a_problem(payments: Payments, tmp_path
         service.stop()
 
     assert run.returncode == 1
-    assert f"problem  service: the one at {service.rest_url} is not serving" in run.stdout
+    assert f"problem  service: the service at {service.rest_url} is not serving" in run.stdout

@@ -1,4 +1,4 @@
-"""What ``payments import`` and ``payments sample`` tell the stream of events."""
+"""The events that ``payments import`` and ``payments sample`` add to the event stream."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ Events = Callable[[], list[PaymentEvent]]
 
 @pytest.fixture
 def events(accounts: Accounts, migrated_database: dict[str, str]) -> Events:
-    """Relay what there is, and return the whole stream, as a service would."""
+    """Relay all changes, as a service would, and return the whole event stream."""
 
     async def read() -> list[PaymentEvent]:
         async with on(accounts.as_service(migrated_database)) as stores:
@@ -28,11 +28,11 @@ def events(accounts: Accounts, migrated_database: dict[str, str]) -> Events:
     return lambda: asyncio.run(read())
 
 
-def test_each_payment_that_is_imported_is_told_once(payments: Payments, events: Events, tmp_path: Path) -> None:
+def test_each_imported_payment_has_one_event(payments: Payments, events: Events, tmp_path: Path) -> None:
     lines = [payment_line(number, status="FAILED" if number % 3 == 0 else "SUCCESS") for number in range(1, 1001)]
     (tmp_path / "a.csv").write_text(csv_of(*lines))
     assert payments("import", "a.csv", "--batch-rows", "300").returncode == 0
-    assert payments("import", "a.csv").returncode == 0, "nothing of it is new"
+    assert payments("import", "a.csv").returncode == 0, "nothing in it is new"
     seen = events()
     assert [it.payment.payment_id for it in seen] == list(range(1, 1001))
     assert {it.kind for it in seen} == {EventKind.IMPORTED}
@@ -43,7 +43,7 @@ def test_each_payment_that_is_imported_is_told_once(payments: Payments, events: 
         assert (it.caller, it.request_id, it.refund) == ("", "", None)
 
 
-def test_payments_without_ids_and_refunded_ones_are_told_as_they_are(
+def test_events_of_payments_without_ids_and_of_refunded_payments_match_the_stored_payments(
     payments: Payments, events: Events, tmp_path: Path, table: Table
 ) -> None:
     header = "order_id,amount,method,status,reference,created_at,refunded"
@@ -60,7 +60,7 @@ def test_payments_without_ids_and_refunded_ones_are_told_as_they_are(
     ]
 
 
-def test_a_payment_that_another_import_changes_is_told_again(
+def test_a_payment_changed_by_a_second_import_has_another_event(
     payments: Payments, events: Events, tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2)))
@@ -72,7 +72,7 @@ def test_a_payment_that_another_import_changes_is_told_again(
     assert sorted(it.payment.payment_id for it in events()[2:]) == [2, 3]
 
 
-def test_what_is_rejected_or_only_tried_is_not_told(payments: Payments, events: Events, tmp_path: Path) -> None:
+def test_rejected_lines_and_dry_runs_have_no_events(payments: Payments, events: Events, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1), "2,0,nothing,UPI,SUCCESS,R,2025-02-07"))
     assert payments("import", "a.csv", "--dry-run").returncode == 3
     assert events() == []
@@ -80,7 +80,7 @@ def test_what_is_rejected_or_only_tried_is_not_told(payments: Payments, events: 
     assert [it.payment.payment_id for it in events()] == [1]
 
 
-def test_imported_refunds_are_told_with_their_payments(
+def test_imported_refunds_have_events_with_their_payments(
     payments: Payments, events: Events, tmp_path: Path, table: Table
 ) -> None:
     header = "payment_id,order_id,amount,method,status,reference,created_at,refunded,refunded_amount,currency"
@@ -98,15 +98,15 @@ def test_imported_refunds_are_told_with_their_payments(
     assert table("SELECT COUNT(*) FROM payment_outbox") == [(0,)]
 
 
-def test_sample_payments_have_the_events_that_charges_and_refunds_have(
+def test_sample_payments_have_the_events_of_charges_and_refunds(
     payments: Payments, events: Events, table: Table
 ) -> None:
     assert payments("sample", "--count", "500").returncode == 0
     seen = events()
     assert [it.occurred_at for it in seen] == sorted(it.occurred_at for it in seen if it.occurred_at)
-    told = Counter(it.kind.value for it in seen)
+    kinds = Counter(it.kind.value for it in seen)
     (stored,) = table("SELECT COUNT(*), SUM(status), (SELECT COUNT(*) FROM refunds) FROM payments")
-    assert (told["CHARGED"] + told["FAILED"], told["CHARGED"], told["REFUNDED"]) == stored
+    assert (kinds["CHARGED"] + kinds["FAILED"], kinds["CHARGED"], kinds["REFUNDED"]) == stored
     last = {it.payment.payment_id: it.payment for it in seen}
     refunded = table("SELECT payment_id, CAST(refunded_amount AS CHAR) FROM payments")
     assert {key: f"{amount} INR" for key, amount in refunded} == {

@@ -1,4 +1,4 @@
-"""``payments export``: what is in the files, and that an import of them gives equal tables."""
+"""``payments export``: the contents of the files, which an import turns into equal tables."""
 
 import csv
 import subprocess
@@ -15,7 +15,7 @@ from tools.database.migrations import migrate
 from tools.progress import meter
 from tools.transfer import export as export_csv
 
-ODD_ROWS = (
+IRREGULAR_ROWS = (
     # order_id, amount, method, status, reference, created_at, refunded, refunded_amount
     (1, "10.00", "UPI", None, "ODD-1", "2025-02-07 05:28:54", 0, 0),
     (2, None, "CARD", 1, None, None, 0, 0),
@@ -28,9 +28,9 @@ ODD_ROWS = (
 
 @pytest.fixture
 def filled(payments: Payments, table: Table) -> None:
-    """Payments of this service with refunds, whole and partial, and adopted ones as odd as the table allows."""
+    """Payments of this service with full and partial refunds, and adopted ones as irregular as the table allows."""
     assert payments("sample", "--count", "400").returncode == 0
-    for row in ODD_ROWS:
+    for row in IRREGULAR_ROWS:
         table(
             "INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, refunded_amount) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
@@ -44,7 +44,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.usefixtures("filled")
-def test_both_files_imported_into_an_empty_database_give_equal_tables(
+def test_importing_both_files_into_an_empty_database_produces_equal_tables(
     payments: Payments,
     table: Table,
     make_database: Callable[[], dict[str, str]],
@@ -87,7 +87,7 @@ def test_both_files_imported_into_an_empty_database_give_equal_tables(
         (("--since", "30d"), "created_at >= UTC_TIMESTAMP() - INTERVAL 30 DAY"),
     ],
 )
-def test_every_filter_of_a_list_chooses_payments_and_their_refunds(
+def test_every_filter_selects_payments_and_their_refunds(
     payments: Payments, table: Table, tmp_path: Path, options: tuple[str, ...], condition: str
 ) -> None:
     run = payments("export", "p.csv", "--refunds", "r.csv", *options)
@@ -103,9 +103,7 @@ def test_every_filter_of_a_list_chooses_payments_and_their_refunds(
     assert [(int(row["refund_id"]),) for row in rows_of(tmp_path / "r.csv")] == refunds
 
 
-def test_a_payment_is_written_as_the_replaced_services_files_have_it(
-    payments: Payments, table: Table, tmp_path: Path
-) -> None:
+def test_a_payment_is_written_as_in_legacy_files(payments: Payments, table: Table, tmp_path: Path) -> None:
     table(
         "INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at) "
         "VALUES (1, 355, 1757.91, 'UPI', 0, 'ECI20250910-ID9VVN', '2025-02-07 05:28:54')"
@@ -120,23 +118,23 @@ def test_a_payment_is_written_as_the_replaced_services_files_have_it(
 
 
 @pytest.mark.usefixtures("filled")
-def test_parquet_has_the_values_with_their_types(payments: Payments, table: Table, tmp_path: Path) -> None:
+def test_parquet_has_typed_values(payments: Payments, table: Table, tmp_path: Path) -> None:
     run = payments("export", "p.parquet", "--refunds", "r.out", "--format", "parquet")
 
     assert run.returncode == 0, run.stderr
-    found = pyarrow.parquet.read_table(tmp_path / "p.parquet")
-    types = {field.name: str(field.type) for field in found.schema}
+    exported = pyarrow.parquet.read_table(tmp_path / "p.parquet")
+    types = {field.name: str(field.type) for field in exported.schema}
     assert types["payment_id"] == "int64"
     assert types["amount"] == types["refunded_amount"] == "decimal128(10, 2)"
     assert types["created_at"] == "timestamp[us, tz=UTC]"
     assert types["refunded"] == "bool"
     columns = ("payment_id", "amount", "method", "reference", "caller")
-    rows = [tuple(row[column] for column in columns) for row in found.to_pylist()]
+    rows = [tuple(row[column] for column in columns) for row in exported.to_pylist()]
     expected = table(
         "SELECT payment_id, amount, method, reference, CONVERT(caller USING utf8mb4) FROM payments ORDER BY 1"
     )
     assert rows == expected
-    times = [row["created_at"] and row["created_at"].replace(tzinfo=None) for row in found.to_pylist()]
+    times = [row["created_at"] and row["created_at"].replace(tzinfo=None) for row in exported.to_pylist()]
     assert [(time,) for time in times] == table("SELECT created_at FROM payments ORDER BY payment_id")
     assert pyarrow.parquet.read_table(tmp_path / "r.out").num_rows == table("SELECT COUNT(*) FROM refunds")[0][0]
 
@@ -149,7 +147,7 @@ def test_a_parquet_file_without_rows_still_has_its_columns(payments: Payments, t
 
 
 @pytest.mark.usefixtures("filled")
-def test_both_files_are_of_one_moment(
+def test_both_files_come_from_one_snapshot(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_database: dict[str, str]
 ) -> None:
     expected = table("SELECT payment_id, refunded_amount FROM payments ORDER BY payment_id")
@@ -175,7 +173,7 @@ def test_both_files_are_of_one_moment(
 
 
 @pytest.mark.usefixtures("filled")
-def test_an_export_that_fails_leaves_the_files_that_were_there(payments: Payments, tmp_path: Path) -> None:
+def test_a_failed_export_leaves_existing_files_unchanged(payments: Payments, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("before")
 
     run = payments("export", "p.csv", "--refunds", "missing/r.csv")
@@ -199,7 +197,7 @@ def test_an_export_can_go_to_standard_output(payments: Payments) -> None:
     ("arguments", "words"),
     [
         ((), "name a file"),
-        (("a.csv", "--refunds", "a.csv"), "another file"),
+        (("a.csv", "--refunds", "a.csv"), "must not be the file of the payments"),
         (("a.csv", "--since", "yesterday"), "--since"),
         (("a.csv", "--min-amount", "x"), "--min-amount"),
         (("a.csv", "--min-amount", "1.005"), "at most 2 decimals"),
@@ -209,14 +207,14 @@ def test_an_export_can_go_to_standard_output(payments: Payments) -> None:
         (("a.csv", "--since", "2d", "--until", "3d"), "max_create_time"),
     ],
 )
-def test_wrong_usage_is_told(payments: Payments, arguments: tuple[str, ...], words: str) -> None:
+def test_incorrect_usage_is_rejected(payments: Payments, arguments: tuple[str, ...], words: str) -> None:
     run: subprocess.CompletedProcess[str] = payments("export", *arguments)
 
     assert run.returncode == 2
     assert words in " ".join(run.stderr.replace("│", "").split())
 
 
-def test_refunds_are_checked_against_their_payments(payments: Payments, table: Table, tmp_path: Path) -> None:
+def test_imported_refunds_are_checked_against_their_payments(payments: Payments, table: Table, tmp_path: Path) -> None:
     table(
         "INSERT INTO payments (payment_id, order_id, amount, method, status, reference, refunded_amount, refunded) "
         "VALUES (1, 1, 10, 'UPI', 1, 'A', 4, 0), (2, 1, 10, 'UPI', 1, 'B', 0, 1), (3, 1, 10, 'UPI', 1, 'C', 0, 0)"

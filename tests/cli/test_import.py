@@ -1,4 +1,4 @@
-"""``payments import``: what a file's lines become, and what is told of them."""
+"""``payments import``: how lines become payments, and how rejected lines are reported."""
 
 import csv
 import os
@@ -42,7 +42,7 @@ def settings(migrated_database: dict[str, str]) -> Settings:
 
 @pytest.fixture
 def load(settings: Settings, tmp_path: Path) -> Load:
-    """Load text as a file; what it rejects is in ``rejects.csv``."""
+    """Import text as a file; rejected lines are in ``rejects.csv``."""
 
     def run(text: str | bytes, **options: Any) -> Report:  # noqa: ANN401
         path = tmp_path / "payments.csv"
@@ -63,7 +63,7 @@ def counts(report: Report) -> dict[str, int]:
     return found | ({"rejected": report.rejected} if report.rejected else {})
 
 
-def test_a_line_of_the_replaced_services_files_becomes_a_payment(load: Load, table: Table) -> None:
+def test_a_line_of_a_legacy_file_becomes_a_payment(load: Load, table: Table) -> None:
     report = load(csv_of("1,355,1757.91,UPI,FAILED,ECI20250910-ID9VVN,2025-02-07 05:28:54"))
 
     assert counts(report) == {"inserted": 1}
@@ -76,14 +76,14 @@ def test_a_line_of_the_replaced_services_files_becomes_a_payment(load: Load, tab
             "UPI",
             0,
             "ECI20250910-ID9VVN",
-            datetime(2025, 2, 7, 5, 28, 54),  # noqa: DTZ001 - as the column has it
+            datetime(2025, 2, 7, 5, 28, 54),  # noqa: DTZ001 - naive, like the column
             0,
             None,
         )
     ]
 
 
-def test_columns_stand_in_any_order_with_any_delimiter_and_some_more(load: Load, table: Table) -> None:
+def test_columns_can_be_in_any_order_with_any_delimiter_and_optional_ones(load: Load, table: Table) -> None:
     header = "currency;reference;status;amount;method;created_at;refunded;order_id;payment_id"
 
     report = load(csv_of("USD;R-1;SUCCESS;5.50;CARD;2025-02-07T05:28:54+05:30;1;3;9", header=header))
@@ -110,7 +110,7 @@ def test_a_second_run_changes_nothing_and_says_so(payments: Payments, table: Tab
     assert len(before) == 2000
 
 
-def test_a_payment_that_is_there_is_updated_by_its_id(load: Load, table: Table) -> None:
+def test_a_stored_payment_is_updated_by_its_id(load: Load, table: Table) -> None:
     load(csv_of(payment_line(1), payment_line(2)))
 
     report = load(csv_of(payment_line(1, status="FAILED"), payment_line(2), payment_line(3)))
@@ -119,7 +119,7 @@ def test_a_payment_that_is_there_is_updated_by_its_id(load: Load, table: Table) 
     assert [row[2] for row in table(SHORT)] == [0, 1, 1]
 
 
-def test_a_payment_without_an_id_is_known_by_its_reference(load: Load, table: Table) -> None:
+def test_a_payment_without_an_id_is_identified_by_its_reference(load: Load, table: Table) -> None:
     header = "order_id,amount,method,status,reference,created_at"
     lines = [f"3,{i}.00,COD,SUCCESS,REF-{i},2025-02-07" for i in range(1, 50)]
     assert counts(load(csv_of(*lines, header=header))) == {"inserted": 49}
@@ -145,7 +145,7 @@ def test_a_reference_of_another_payment_is_rejected(load: Load, table: Table, tm
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 5000])
-def test_a_payment_twice_in_a_file_is_taken_once(load: Load, table: Table, tmp_path: Path, batch_rows: int) -> None:
+def test_a_payment_twice_in_a_file_is_imported_once(load: Load, table: Table, tmp_path: Path, batch_rows: int) -> None:
     text = csv_of(payment_line(1), payment_line(2), payment_line(1), payment_line(2, "9.99"), payment_line(3))
 
     first = load(text, batch_rows=batch_rows)
@@ -160,7 +160,7 @@ def test_a_payment_twice_in_a_file_is_taken_once(load: Load, table: Table, tmp_p
 
 
 @pytest.mark.parametrize("batch_rows", [1, 5000])
-def test_a_reference_twice_in_a_file_without_ids_is_taken_once(load: Load, table: Table, batch_rows: int) -> None:
+def test_a_reference_twice_in_a_file_without_ids_is_imported_once(load: Load, table: Table, batch_rows: int) -> None:
     header = "order_id,amount,method,status,reference,created_at"
     lines = ("3,1.00,COD,SUCCESS,A,2025-02-07", "3,2.00,COD,SUCCESS,A,2025-02-07", "3,1.00,COD,SUCCESS,A,2025-02-07")
 
@@ -170,7 +170,7 @@ def test_a_reference_twice_in_a_file_without_ids_is_taken_once(load: Load, table
     assert table("SELECT amount FROM payments") == [(Decimal("1.00"),)]
 
 
-def test_a_payment_refunded_since_is_kept_unless_overwriting_is_asked_for(load: Load, table: Table) -> None:
+def test_a_payment_refunded_since_is_kept_unless_overwriting(load: Load, table: Table) -> None:
     load(csv_of(payment_line(1), payment_line(2), payment_line(3)))
     table("UPDATE payments SET refunded_amount = 100 WHERE payment_id = 1")
     table("UPDATE payments SET refunded = 1 WHERE payment_id = 2")
@@ -188,9 +188,7 @@ def test_a_payment_refunded_since_is_kept_unless_overwriting_is_asked_for(load: 
     ]
 
 
-def test_overwriting_cannot_make_a_payment_less_than_what_was_refunded(
-    load: Load, table: Table, tmp_path: Path
-) -> None:
+def test_overwriting_cannot_make_a_payment_smaller_than_its_refunds(load: Load, table: Table, tmp_path: Path) -> None:
     load(csv_of(payment_line(1), payment_line(2), payment_line(3)))
     table("UPDATE payments SET refunded_amount = 100")
     for i in (1, 2, 3):
@@ -219,7 +217,7 @@ BAD = [
     ("x,342,1.00,UPI,SUCCESS,R,2025-02-07", "payment_id", "must be a whole number"),
     ("0,342,1.00,UPI,SUCCESS,R,2025-02-07", "payment_id", "must be 1 or more"),
     ("9223372036854775808,342,1.00,UPI,SUCCESS,R,2025-02-07", "payment_id", "must be a whole number"),
-    (",342,1.00,UPI,SUCCESS,,2025-02-07", "payment_id", "must be there, or a reference must be"),
+    (",342,1.00,UPI,SUCCESS,,2025-02-07", "payment_id", "must not be empty unless there is a reference"),
     ("1,0,1.00,UPI,SUCCESS,R,2025-02-07", "order_id", "must be 1 or more"),
     ("1,3.5,1.00,UPI,SUCCESS,R,2025-02-07", "order_id", "must be a whole number"),
     ("1,342,,UPI,SUCCESS,R,2025-02-07", "amount", "must be a number such as 561.00"),
@@ -238,12 +236,12 @@ BAD = [
     ("1,342,1.00,UPI,SUCCESS,R,2025-02-30", "created_at", "must be a time such as"),
     ("1,342,1.00,UPI,SUCCESS,R,2025-W06-5 05:28:54", "created_at", "must be a time such as"),
     ("1,342,1.00,UPI,SUCCESS,R", "", "6 fields; the header has 7"),
-    ('1,342,1.00,UPI,SUCCESS,"R"x,2025-02-07', "", "quotes are wrong"),
+    ('1,342,1.00,UPI,SUCCESS,"R"x,2025-02-07', "", "invalid quotes"),
 ]
 
 
 @pytest.mark.parametrize(("line", "field", "reason"), BAD)
-def test_a_bad_line_is_rejected_with_field_and_reason(
+def test_an_invalid_line_is_rejected_with_field_and_reason(
     load: Load, table: Table, tmp_path: Path, line: str, field: str, reason: str
 ) -> None:
     report = load(csv_of(payment_line(8), line, payment_line(9)))
@@ -255,7 +253,7 @@ def test_a_bad_line_is_rejected_with_field_and_reason(
     assert any(words in reject["reject_reason"] for words in reason.split("|")), reject["reject_reason"]
 
 
-def test_bytes_that_are_not_utf_8_are_rejected_and_written_back_as_they_are(load: Load, tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf_8_are_rejected_and_written_unchanged(load: Load, tmp_path: Path) -> None:
     report = load(
         csv_of("1,342,1.00,UPI,SUCCESS,", payment_line(2)).encode().replace(b"SUCCESS,\n", b"SUCCESS,\xe9,2025-02-07\n")
     )
@@ -264,7 +262,7 @@ def test_bytes_that_are_not_utf_8_are_rejected_and_written_back_as_they_are(load
     assert b",\xe9," in (tmp_path / "rejects.csv").read_bytes()
 
 
-def test_all_problems_of_a_line_are_told(load: Load, tmp_path: Path) -> None:
+def test_all_problems_of_a_line_are_reported(load: Load, tmp_path: Path) -> None:
     load(csv_of("0,0,1.00,UPI,MAYBE,R,2025-02-07"))
 
     (reject,) = rejects_of(tmp_path)
@@ -272,7 +270,7 @@ def test_all_problems_of_a_line_are_told(load: Load, tmp_path: Path) -> None:
     assert reject["reject_reason"].count(";") == 2
 
 
-def test_a_reject_file_can_be_mended_and_imported(payments: Payments, table: Table, tmp_path: Path) -> None:
+def test_a_reject_file_can_be_corrected_and_imported(payments: Payments, table: Table, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2, status="MAYBE")))
 
     first = payments("import", "a.csv")
@@ -286,7 +284,7 @@ def test_a_reject_file_can_be_mended_and_imported(payments: Payments, table: Tab
     assert [(row[0], row[2]) for row in table(SHORT)] == [(1, 1), (2, 0)]
 
 
-def test_what_the_database_itself_refuses_is_rejected_alone(load: Load, table: Table, tmp_path: Path) -> None:
+def test_only_the_line_that_the_database_rejects_is_rejected(load: Load, table: Table, tmp_path: Path) -> None:
     table("ALTER TABLE payments ADD CONSTRAINT odd CHECK (order_id <> 666)")
     lines = [payment_line(i) for i in range(1, 40)]
     lines[20] = lines[20].replace("342", "666", 1)
@@ -296,7 +294,7 @@ def test_what_the_database_itself_refuses_is_rejected_alone(load: Load, table: T
     assert counts(report) == {"inserted": 38, "rejected": 1}
     (reject,) = rejects_of(tmp_path)
     assert reject["reject_line"] == "22"
-    assert reject["reject_reason"].startswith("the database does not take it (error ")
+    assert reject["reject_reason"].startswith("the database rejected the row (error ")
 
 
 @pytest.mark.parametrize(
@@ -305,17 +303,17 @@ def test_what_the_database_itself_refuses_is_rejected_alone(load: Load, table: T
         ("payment_id,order_id,amount,method,status,reference", "lacks columns: created_at"),
         ("order_id,amount,method,status,created_at", "payment_id or reference"),
         (HEADER + ",colour", "unknown columns .'colour'."),
-        (HEADER + ",amount", "columns twice: amount"),
+        (HEADER + ",amount", "duplicate columns: amount"),
         (HEADER + ",caller", "both of the columns caller and request_id"),
     ],
 )
-def test_a_header_that_cannot_be_is_refused(load: Load, table: Table, header: str, reason: str) -> None:
+def test_an_invalid_header_is_rejected(load: Load, table: Table, header: str, reason: str) -> None:
     with pytest.raises(CsvError, match=reason):
         load(csv_of(payment_line(1), header=header))
     assert table(SHORT) == []
 
 
-def test_a_dry_run_tells_what_would_be_done_and_does_nothing(payments: Payments, table: Table, tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_outcomes_and_changes_nothing(payments: Payments, table: Table, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2)))
     assert payments("import", "a.csv").returncode == 0
     before = table(ALL)
@@ -324,13 +322,13 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing(payments: Payments,
     run = payments("import", "--dry-run", "b.csv")
 
     assert run.returncode == 3
-    assert "4 lines: would be: 1 inserted, 1 updated, 1 unchanged, 0 kept, 1 rejected" in run.stdout
+    assert "b.csv (dry run): 4 lines: 1 inserted, 1 updated, 1 unchanged, 0 kept, 1 rejected" in run.stdout
     assert table(ALL) == before
     assert payments("import", "b.csv").returncode == 3
     assert table("SELECT MAX(payment_id) FROM payments") == [(3,)]
 
 
-def test_if_empty_loads_all_files_of_a_run_into_an_empty_table_and_nothing_into_another(
+def test_if_empty_imports_all_files_into_an_empty_database_and_nothing_otherwise(
     payments: Payments, table: Table, tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1), payment_line(2), payment_line(1)))
@@ -344,11 +342,11 @@ def test_if_empty_loads_all_files_of_a_run_into_an_empty_table_and_nothing_into_
     second = payments("import", "--if-empty", "none.csv", "b.csv")
 
     assert second.returncode == 0, second.stderr
-    assert second.stdout == "none.csv: there are payments already; nothing was loaded\n"
+    assert second.stdout == "none.csv: the database already has payments; nothing was loaded\n"
     assert table(ALL) == before
 
 
-def test_if_empty_loads_nothing_where_payments_were_archived(payments: Payments, table: Table, tmp_path: Path) -> None:
+def test_if_empty_imports_nothing_if_payments_were_archived(payments: Payments, table: Table, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))
     table(
         "INSERT INTO payments_archive (payment_id, order_id, method, refunded, currency, refunded_amount, archived_at)"
@@ -358,13 +356,13 @@ def test_if_empty_loads_nothing_where_payments_were_archived(payments: Payments,
     run = payments("import", "--if-empty", "a.csv")
 
     assert (run.returncode, table(SHORT)) == (0, [])
-    assert "there are payments already" in run.stdout
+    assert "the database already has payments" in run.stdout
 
 
-def test_if_empty_loads_nothing_after_a_charge_that_is_committed_while_it_waits(
+def test_if_empty_imports_nothing_if_a_charge_commits_while_it_waits(
     load: Load, table: Table, database_server: DatabaseServer, settings: Settings
 ) -> None:
-    """The charge gets the first id of the file, so that the import waits for it."""
+    """The charge gets the first id in the file, so that the import waits for it."""
     with database_server.connection(settings.mysql_db) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute("INSERT INTO payments (order_id, amount, method, status) VALUES (777, 5, 'UPI', 1)")
@@ -378,7 +376,7 @@ def test_if_empty_loads_nothing_after_a_charge_that_is_committed_while_it_waits(
     assert table("SELECT payment_id, order_id FROM payments") == [(1, 777)]
 
 
-def test_times_without_an_offset_are_in_the_zone_that_is_named(load: Load, table: Table) -> None:
+def test_times_without_an_offset_are_in_the_given_time_zone(load: Load, table: Table) -> None:
     load(csv_of(payment_line(1)), zone=ZoneInfo("Asia/Kolkata"))
 
     assert table("SELECT created_at FROM payments") == [(datetime(2025, 2, 6, 23, 58, 54),)]  # noqa: DTZ001
@@ -408,11 +406,11 @@ def test_standard_input_can_be_imported(migrated_database: dict[str, str], table
         (("--time-zone", "Mars/Base", "a.csv"), 2, "IANA"),
         (("--batch-rows", "0", "a.csv"), 2, "--batch-rows"),
         (("--batch-rows", "5001", "a.csv"), 2, "--batch-rows"),
-        (("--rejects", "r.csv", "a.csv", "a.csv"), 2, "one file only"),
+        (("--rejects", "r.csv", "a.csv", "a.csv"), 2, "single FILE only"),
         ((), 2, "FILE"),
     ],
 )
-def test_wrong_usage_is_told(
+def test_incorrect_usage_is_rejected(
     payments: Payments, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))
@@ -424,7 +422,7 @@ def test_wrong_usage_is_told(
     assert words in run.stderr
 
 
-def test_a_database_without_the_tables_is_told_what_to_do(empty_database: dict[str, str], tmp_path: Path) -> None:
+def test_the_message_for_an_unmigrated_database_says_what_to_do(empty_database: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(csv_of(payment_line(1)))
     environment = dict(os.environ) | empty_database
     run = programs.run("tools.cli.main", "import", "a.csv", environment=environment, folder=tmp_path)
@@ -433,7 +431,7 @@ def test_a_database_without_the_tables_is_told_what_to_do(empty_database: dict[s
     assert "run `payments migrate`" in run.stderr
 
 
-def test_a_run_that_is_killed_is_finished_by_another(
+def test_a_killed_run_is_completed_by_the_next(
     migrated_database: dict[str, str], payments: Payments, table: Table, tmp_path: Path
 ) -> None:
     lines = [payment_line(i) for i in range(1, 60_001)]
@@ -459,7 +457,7 @@ def test_a_run_that_is_killed_is_finished_by_another(
     ]
 
 
-def test_an_interrupt_ends_it_with_whole_batches_and_says_how_to_go_on(
+def test_an_interrupted_run_leaves_complete_batches_and_says_how_to_continue(
     migrated_database: dict[str, str], table: Table, tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text(csv_of(*(payment_line(i) for i in range(1, 300_001))))
@@ -472,13 +470,13 @@ def test_an_interrupt_ends_it_with_whole_batches_and_says_how_to_go_on(
         _, errors = run.communicate()
 
     assert run.returncode == 130
-    assert "run it again to go on" in errors
+    assert "run the command again to continue" in errors
     ((loaded,),) = table("SELECT COUNT(*) FROM payments")
     assert isinstance(loaded, int)
     assert loaded % 200 == 0
 
 
-def test_a_connection_that_breaks_is_made_again(
+def test_a_lost_connection_is_reopened(
     load: Load, table: Table, database_server: DatabaseServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, calls = PaymentLoader.load, 0
@@ -498,7 +496,7 @@ def test_a_connection_that_breaks_is_made_again(
     assert len(table(SHORT)) == 1000
 
 
-def test_a_payment_that_another_session_inserts_meanwhile_is_seen_by_the_next_look(
+def test_a_payment_inserted_by_another_session_in_the_meantime_is_found_by_the_retry(
     load: Load, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, calls = PaymentLoader._write, 0
@@ -517,7 +515,7 @@ def test_a_payment_that_another_session_inserts_meanwhile_is_seen_by_the_next_lo
     monkeypatch.setattr(PaymentLoader, "_write", write_after_other)
     report = load(csv_of(*(payment_line(i) for i in range(1, 9))))
 
-    # It has the id of line 3 and the reference of line 6, both of which are rejected.
+    # That payment has the id of line 3 and the reference of line 6, so both lines are rejected.
     assert counts(report) == {"inserted": 5, "unchanged": 1, "rejected": 2}
     assert table("SELECT COUNT(*) FROM payments WHERE order_id = 1") == [(1,)]
 
@@ -544,7 +542,7 @@ def test_a_long_file_takes_little_memory(migrated_database: dict[str, str], tmp_
 
     assert run.returncode == 0, run.stderr
     peak_mebibytes = int(run.stdout.rpartition("peak ")[2]) / 1024
-    # All lines kept would be some 400 MiB.
+    # Keeping all lines in memory would take about 400 MiB.
     assert peak_mebibytes < 150
 
 
@@ -560,7 +558,7 @@ def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=slave, stdout=subprocess.DEVNULL) as run:
         os.close(slave)
         shown = b""
-        with suppress(OSError):  # how a terminal whose other end is closed ends
+        with suppress(OSError):  # reading ends with an error once the other end is closed
             while data := os.read(master, 65_536):
                 shown += data
     os.close(master)
@@ -569,7 +567,7 @@ def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
     assert re.search(rb"a\.csv .*100%.* 20,000 rows [\d,]+ rows/s .*\d:\d\d:\d\d", shown)
 
 
-def test_a_payment_cannot_be_refunded_between_the_look_and_the_update(
+def test_a_payment_cannot_be_refunded_between_look_up_and_update(
     load: Load, table: Table, database_server: DatabaseServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, refused = PaymentLoader._write, []

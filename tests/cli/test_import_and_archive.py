@@ -1,4 +1,4 @@
-"""``payments import`` while ``payments archive`` runs: nothing archived comes back, whatever the order of the two."""
+"""``payments import`` during ``payments archive``: no archived row is inserted again, however the two interleave."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,7 +47,7 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
 
 @pytest.fixture
 def old_payment(table: Table) -> None:
-    """Payment 2, which was charged long ago for request ``old-key`` of ``shop``."""
+    """Payment 2, charged long ago for the caller ``shop`` with the request_id ``old-key``."""
     table(
         "INSERT INTO payments (payment_id, order_id, amount, method, status, reference, created_at, caller, request_id)"
         " VALUES (2, 342, 100, 'UPI', 1, 'OLD', UTC_TIMESTAMP(6) - INTERVAL 500 DAY, 'shop', 'old-key')"
@@ -60,10 +60,13 @@ def archive_now(owner: Settings) -> None:
 
 
 @contextmanager
-def held(
+def hold_locks(
     database_server: DatabaseServer, owner: Settings, statement: str, *, commit: bool = False
 ) -> Iterator[Callable[[Future[Report]], None]]:
-    """Hold the locks of a statement, then roll it back; the value waits until another session waits for a lock."""
+    """Hold the locks of a statement, then roll it back or commit it.
+
+    Yields a function that waits until another session waits for a lock.
+    """
     with database_server.connection(owner.mysql_db) as connection, connection.cursor() as cursor:
         connection.begin()
         cursor.execute(statement)
@@ -82,7 +85,7 @@ FIRST = payment_line(1) + ",0,INR,0.00,,,"
 
 @pytest.mark.usefixtures("old_payment")
 @pytest.mark.parametrize("field", LINES)
-@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("is_stored", [True, False])
 def test_a_payment_that_is_archived_while_an_import_waits_is_not_inserted_again(
     load: Load,
     table: Table,
@@ -91,18 +94,18 @@ def test_a_payment_that_is_archived_while_an_import_waits_is_not_inserted_again(
     tmp_path: Path,
     field: str,
     *,
-    is_there: bool,
+    is_stored: bool,
 ) -> None:
-    """The import waits for payment 1: for its row, or for one that another session inserts and takes back."""
+    """The import waits for the row of payment 1, or for another session that inserts it and rolls back."""
     insert = "INSERT INTO payments (payment_id, order_id, method, status, reference) VALUES (1, 9, 'UPI', 1, 'ONE')"
-    if is_there:
+    if is_stored:
         load(csv_of(FIRST, header=EXPORT_HEADER))
         table("UPDATE payments SET created_at = UTC_TIMESTAMP(6) WHERE payment_id = 1")
-        # The archive waits until the stream has these changes, and no service relays them here.
+        # The archive waits until the stream has these changes, but no service relays them in this test.
         table("DELETE FROM payment_outbox")
-    hold = "SELECT * FROM payments WHERE payment_id = 1 FOR UPDATE" if is_there else insert
+    hold = "SELECT * FROM payments WHERE payment_id = 1 FOR UPDATE" if is_stored else insert
     with ThreadPoolExecutor(1) as threads:
-        with held(database_server, owner, hold) as wait_for_waiter:
+        with hold_locks(database_server, owner, hold) as wait_for_waiter:
             importing = threads.submit(load, csv_of(FIRST, LINES[field], header=EXPORT_HEADER))
             wait_for_waiter(importing)
             archive_now(owner)
@@ -120,7 +123,7 @@ def test_a_payment_that_is_archived_while_an_import_waits_is_not_inserted_again(
 def test_a_payment_that_is_archived_between_the_look_up_and_the_insert_is_rejected(
     load: Load, table: Table, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
-    """As another node of a cluster may do it: the archive's lock, which waits for the look-up, is one node's own."""
+    """This can happen on another node of a cluster, where the archive's table lock does not wait for the look-up."""
     original, calls = PaymentLoader._write, 0
 
     def write_after_archive(loader: PaymentLoader, *arguments: Any) -> None:  # noqa: ANN401
@@ -155,7 +158,7 @@ def test_an_archived_payment_is_not_inserted_again(load: Load, table: Table, own
 
 
 @pytest.mark.usefixtures("old_payment")
-def test_a_payment_that_was_brought_back_is_known_again(load: Load, table: Table, owner: Settings) -> None:
+def test_an_unarchived_payment_is_recognized(load: Load, table: Table, owner: Settings) -> None:
     archive_now(owner)
     unarchive(owner, [2], lambda _: None)
     line = "2,342,100.00,UPI,SUCCESS,OLD,{},0,INR,0.00,,shop,old-key"
@@ -169,15 +172,15 @@ def test_a_payment_that_was_brought_back_is_known_again(load: Load, table: Table
 
 @pytest.mark.usefixtures("old_payment")
 @pytest.mark.parametrize("commit", [True, False])
-def test_an_import_that_waits_for_a_payment_to_be_brought_back_inserts_nothing(
+def test_an_import_that_waits_for_an_unarchive_inserts_nothing(
     load: Load, table: Table, owner: Settings, database_server: DatabaseServer, *, commit: bool
 ) -> None:
     archive_now(owner)
     ((created_at,),) = table("SELECT CAST(created_at AS CHAR) FROM payments_archive")
     line = f"2,342,100.00,UPI,SUCCESS,OLD,{created_at},0,INR,0.00,,shop,old-key"
-    bring_back = archive_statements.BRING_BACK_PAYMENT % 2
+    unarchive_statement = archive_statements.UNARCHIVE_PAYMENT % 2
     with ThreadPoolExecutor(1) as threads:
-        with held(database_server, owner, bring_back, commit=commit) as wait_for_waiter:
+        with hold_locks(database_server, owner, unarchive_statement, commit=commit) as wait_for_waiter:
             importing = threads.submit(load, csv_of(line, header=EXPORT_HEADER))
             wait_for_waiter(importing)
         report = importing.result()
@@ -188,7 +191,7 @@ def test_an_import_that_waits_for_a_payment_to_be_brought_back_inserts_nothing(
 
 @pytest.fixture
 def old_refund(table: Table) -> None:
-    """Refund 5 of payment 2, all of it; and payment 3, which an earlier system refunded."""
+    """Refund 5, of the whole payment 2, and payment 3, which an earlier system refunded."""
     table("UPDATE payments SET refunded = 1, refunded_amount = 100")
     table(
         "INSERT INTO refunds (refund_id, payment_id, amount, status, reason, caller, request_id, created_at) "
@@ -228,7 +231,7 @@ def test_a_refund_with_a_key_of_an_archived_one_is_rejected(
 def test_a_refund_that_is_archived_while_an_import_waits_is_not_inserted_again(
     load: Load, table: Table, owner: Settings, database_server: DatabaseServer, field: str
 ) -> None:
-    """The import has looked the archive up, and waits for refund 4, which another session inserts and takes back."""
+    """The import has looked in the archive, and waits for another session that inserts refund 4 and rolls back."""
     table("INSERT INTO payments (payment_id, order_id, amount, method, status) VALUES (4, 342, 100, 'UPI', 1)")
     insert = (
         "INSERT INTO refunds (refund_id, payment_id, amount, status, reason, caller, request_id, created_at) "
@@ -236,7 +239,7 @@ def test_a_refund_that_is_archived_while_an_import_waits_is_not_inserted_again(
     )
     lines = ("4,3,1.00,,SUCCESS,,shop,first,2024-01-01", REFUND_LINES[field])
     with ThreadPoolExecutor(1) as threads:
-        with held(database_server, owner, insert) as wait_for_waiter:
+        with hold_locks(database_server, owner, insert) as wait_for_waiter:
             importing = threads.submit(load, csv_of(*lines, header=REFUND_HEADER))
             wait_for_waiter(importing)
             archive_now(owner)
@@ -253,7 +256,9 @@ def test_a_payment_is_not_archived_while_its_refunds_are_imported(
     table("UPDATE payments SET refunded_amount = 100, created_at = NULL WHERE payment_id = 3")
     table("UPDATE refunds SET amount = 99")
     with ThreadPoolExecutor(1) as threads:
-        with held(database_server, owner, "SELECT * FROM payments WHERE payment_id = 3 FOR UPDATE") as wait_for_waiter:
+        with hold_locks(
+            database_server, owner, "SELECT * FROM payments WHERE payment_id = 3 FOR UPDATE"
+        ) as wait_for_waiter:
             lines = ("6,2,1.00,,SUCCESS,,shop,other-key,2024-01-01", "7,3,1.00,,SUCCESS,,shop,key,2024-01-01")
             importing = threads.submit(load, csv_of(*lines, header=REFUND_HEADER))
             wait_for_waiter(importing)

@@ -1,4 +1,4 @@
-"""``payments import`` against payments that are stored already: what it may change, and what it rejects."""
+"""``payments import`` of payments that are already stored: what it changes, and what it rejects."""
 
 import csv
 import time
@@ -33,7 +33,7 @@ def calls(start_service: Callable[..., RunningService]) -> GrpcDriver:
 
 @pytest.fixture
 def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
-    """Load text as a file; the rejected lines are in ``rejects.csv``."""
+    """Import text as a file; rejected lines are in ``rejects.csv``."""
 
     def run(text: str, **options: bool) -> Report:
         path = tmp_path / "payments.csv"
@@ -47,7 +47,7 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
 
 @pytest.fixture
 def import_lines(payments: Payments, tmp_path: Path) -> Callable[..., str]:
-    """Import lines; return what is printed, and the field and reason of each rejected line."""
+    """Import lines; return the output, and the field and reason of each rejected line."""
 
     def run(*lines: str, header: str = HEADER, options: tuple[str, ...] = ()) -> str:
         (tmp_path / "a.csv").write_text(csv_of(*lines, header=header))
@@ -74,20 +74,20 @@ def rejects_of(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("options", [(), ("--overwrite",)])
-def test_the_sample_file_leaves_an_acknowledged_charge_as_it_is(
+def test_the_sample_file_does_not_change_an_acknowledged_charge(
     calls: GrpcDriver, payments: Payments, table: Table, options: tuple[str, ...]
 ) -> None:
     request = charge(777, "5.00", request_id="real-1")
-    made = calls.charge(request).payment
-    assert made.payment_id == 1
+    payment = calls.charge(request).payment
+    assert payment.payment_id == 1
     history = payments("history", "1").stdout
 
     run = payments("import", SAMPLE, "--rejects", "rejects.csv", *options)
 
     assert run.returncode == 3
     assert "399 inserted, 0 updated, 0 unchanged, 0 kept, 1 rejected" in run.stdout
-    assert calls.get_payment(pb.GetPaymentRequest(reference=made.reference)).payment == made
-    assert calls.charge(request).payment == made
+    assert calls.get_payment(pb.GetPaymentRequest(reference=payment.reference)).payment == payment
+    assert calls.charge(request).payment == payment
     assert payments("history", "1").stdout == history
     assert table("SELECT COUNT(*) FROM payments") == [(400,)]
 
@@ -160,7 +160,7 @@ def test_an_older_export_of_a_charge_that_was_refunded_since_is_kept(
         (payment_line(1).replace("ECI20250910-000001", "ECI20250910-000002"), "reference", "payment 2 has this"),
     ],
 )
-def test_a_row_that_disagrees_with_an_imported_payment_on_what_identifies_it_is_rejected(
+def test_a_row_that_differs_from_an_imported_payment_in_an_identifying_column_is_rejected(
     import_lines: Callable[..., str],
     table: Table,
     line: str,
@@ -171,11 +171,11 @@ def test_a_row_that_disagrees_with_an_imported_payment_on_what_identifies_it_is_
     import_lines(payment_line(1), payment_line(2))
     before = table(ALL)
 
-    said = import_lines(line, options=options)
+    output = import_lines(line, options=options)
 
-    assert "1 rejected" in said
-    assert said.splitlines()[1].startswith(f"{field}: ")
-    assert reason in said.splitlines()[1]
+    assert "1 rejected" in output
+    assert output.splitlines()[1].startswith(f"{field}: ")
+    assert reason in output.splitlines()[1]
     assert table(ALL) == before
 
 
@@ -196,30 +196,30 @@ def test_method_status_and_time_of_an_imported_payment_are_updated(
 ) -> None:
     import_lines(payment_line(1), payment_line(2))
 
-    said = import_lines("1,342,561.00,COD,FAILED,ECI20250910-000001,2025-03-01 00:00:00", payment_line(2))
+    output = import_lines("1,342,561.00,COD,FAILED,ECI20250910-000001,2025-03-01 00:00:00", payment_line(2))
 
-    assert "0 inserted, 1 updated, 1 unchanged, 0 kept, 0 rejected" in said
+    assert "0 inserted, 1 updated, 1 unchanged, 0 kept, 0 rejected" in output
     assert table("SELECT method, status, DATE(created_at) = '2025-03-01' FROM payments WHERE payment_id = 1") == [
         ("COD", 0, 1)
     ]
 
 
-def test_overwriting_says_how_many_it_changed_and_leaves_charges_alone(
+def test_overwriting_reports_the_number_of_changed_payments_and_leaves_charges_alone(
     calls: GrpcDriver, import_lines: Callable[..., str], table: Table
 ) -> None:
-    made = calls.charge(charge(777, "5.00")).payment
+    payment = calls.charge(charge(777, "5.00")).payment
     import_lines(payment_line(2), payment_line(3), payment_line(4))
     table("UPDATE payments SET refunded_amount = 100 WHERE payment_id = 2")
-    own = f"{made.payment_id},777,5.00,COD,SUCCESS,{made.reference},2025-02-07"
+    charge_line = f"{payment.payment_id},777,5.00,COD,SUCCESS,{payment.reference},2025-02-07"
     changed = [payment_line(i).replace("UPI", "COD") for i in (2, 3)]
 
-    kept = import_lines(own, *changed, payment_line(4))
-    assert "0 inserted, 1 updated, 1 unchanged, 1 kept, 1 rejected" in kept
-    assert "--overwrite" not in kept
+    output = import_lines(charge_line, *changed, payment_line(4))
+    assert "0 inserted, 1 updated, 1 unchanged, 1 kept, 1 rejected" in output
+    assert "--overwrite" not in output
 
-    said = import_lines(own, *changed, payment_line(4), options=("--overwrite",))
-    assert "0 inserted, 1 updated, 2 unchanged, 0 kept, 1 rejected" in said
-    assert "--overwrite changed 1 payment" in said
+    output = import_lines(charge_line, *changed, payment_line(4), options=("--overwrite",))
+    assert "0 inserted, 1 updated, 2 unchanged, 0 kept, 1 rejected" in output
+    assert "--overwrite changed 1 payment" in output
     assert table("SELECT method FROM payments ORDER BY payment_id") == [("UPI",), ("COD",), ("COD",), ("UPI",)]
 
 
@@ -231,12 +231,12 @@ def test_overwriting_cannot_undo_a_full_refund_that_this_service_made(
     before = table(ALL)
 
     for header, end in ((",refunded", ",0"), (",refunded,refunded_amount", ",0,0.00")):
-        said = import_lines(payment_line(1) + end, header=HEADER + header, options=("--overwrite",))
-        assert "1 rejected" in said
+        output = import_lines(payment_line(1) + end, header=HEADER + header, options=("--overwrite",))
+        assert "1 rejected" in output
         assert table(ALL) == before
 
 
-def test_no_refund_is_imported_into_a_charge(calls: GrpcDriver, load: Load, table: Table, tmp_path: Path) -> None:
+def test_no_refund_is_imported_for_a_charge(calls: GrpcDriver, load: Load, table: Table, tmp_path: Path) -> None:
     ids = [calls.charge(charge(777, "5.00")).payment.payment_id for _ in range(2)]
     calls.refund(refund(ids[1], "1.00"))
     while table("SELECT COUNT(*) FROM payment_outbox") != [(0,)]:
@@ -248,24 +248,24 @@ def test_no_refund_is_imported_into_a_charge(calls: GrpcDriver, load: Load, tabl
             line = f"50,{payment_id},1.00,,{status},,shop,key-1,2025-03-01"
             assert counts(load(csv_of(line, header=REFUND_HEADER))) == {"rejected": 1}
             (reject,) = rejects_of(tmp_path / "rejects.csv")
-            assert "this service made payment" in reject["reject_reason"]
+            assert "was made by this service" in reject["reject_reason"]
 
     assert [calls.get_payment(pb.GetPaymentRequest(payment_id=payment_id)) for payment_id in ids] == before
     assert table("SELECT COUNT(*) FROM refunds") == [(1,)]
 
 
 @pytest.mark.parametrize(("payment_id", "inserted"), [(2**62, 1), (2**62 + 1, 0), (2**63 - 1, 0)])
-def test_an_id_that_would_leave_none_for_later_rows_is_rejected(
+def test_an_id_that_leaves_none_for_later_rows_is_rejected(
     load: Load, table: Table, payment_id: int, inserted: int
 ) -> None:
     report = load(csv_of(payment_line(payment_id=payment_id)))
     assert (len(table(ALL)), report.rejected) == (inserted, 1 - inserted)
 
 
-def test_the_reject_file_is_not_the_file_that_is_imported(payments: Payments, tmp_path: Path) -> None:
+def test_the_reject_file_must_not_be_the_imported_file(payments: Payments, tmp_path: Path) -> None:
     text = csv_of(payment_line(1), payment_line(2, amount="x"))
     (tmp_path / "a.csv").write_text(text)
     done = payments("import", "a.csv", "--rejects", "./a.csv")
     assert done.returncode == 2
-    assert "must not be the file that is imported" in done.stderr
+    assert "must not be the imported file" in done.stderr
     assert (tmp_path / "a.csv").read_text() == text

@@ -116,7 +116,9 @@ def test_an_answer_that_is_none_is_no_clean_bill(
 ) -> None:
     database.reply = reply
     assert audit([Package("PyPI", "fine", "1")], database.url) == NOT_ASKED
-    assert capsys.readouterr().out.startswith("NOT AUDITED: the database of vulnerabilities at http://127.0.0.1:")
+    assert capsys.readouterr().out.startswith(
+        "NOT AUDITED: cannot query the vulnerability database at http://127.0.0.1:"
+    )
 
 
 def test_a_database_that_is_not_there_is_no_clean_bill(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +130,7 @@ def test_without_the_programs_that_list_packages_nothing_is_said_to_be_fine() ->
     command = [sys.executable, "-m", "tools.dev.audit", "--database", "http://127.0.0.1:1"]
     run = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (NOT_ASKED, "")
-    assert run.stdout.startswith("NOT AUDITED: the locked packages could not be listed: ")
+    assert run.stdout.startswith("NOT AUDITED: cannot list the locked packages: ")
 
 
 def test_those_of_python_are_all_that_are_pinned_and_not_our_own() -> None:

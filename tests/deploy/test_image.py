@@ -195,7 +195,7 @@ def test_what_the_image_installs_migrates_loads_serves_tells_its_health_and_stop
         output, _ = process.communicate(timeout=60)
         assert (process.returncode, "400 lines: 0 inserted" in output) == (0, True), output
     exit_code, text = health(environment, image)
-    assert (exit_code, "does not tell its health: UNAVAILABLE" in text) == (1, True)
+    assert (exit_code, "does not report its health: UNAVAILABLE" in text) == (1, True)
 
     as_service = environment | database.service_environment()
     with running(json.loads(last("CMD")), as_service, image) as process:

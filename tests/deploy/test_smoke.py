@@ -56,7 +56,7 @@ def test_it_fails_where_nothing_serves(service: RunningService) -> None:
     run = make("smoke", "127.0.0.1:1", service.rest_url)
 
     assert run.returncode != 0
-    assert "smoke test failed: the server at 127.0.0.1:1 does not tell its health: UNAVAILABLE" in run.stderr
+    assert "smoke test failed: the server at 127.0.0.1:1 does not report its health: UNAVAILABLE" in run.stderr
 
 
 class FakeDocker:

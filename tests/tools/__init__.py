@@ -1,1 +1,1 @@
-"""The tools' own parts, on a database."""
+"""Tests of ``tools`` with a database."""

@@ -1,4 +1,4 @@
-"""What the accounts of ``deploy/sql`` may do, and what not; that it is enough, all tests of the service show."""
+"""The accounts in ``deploy/sql`` have no more rights than they need. All other tests show that these are enough."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Attempt = Callable[[str, str], None]
 
 @pytest.fixture
 def as_service(accounts: Accounts, migrated_database: dict[str, str]) -> dict[str, str]:
-    """The settings of a service that has been given its rights."""
+    """The settings of a service whose account has its rights."""
     return accounts.as_service(migrated_database)
 
 
@@ -69,7 +69,7 @@ def attempt(accounts: Accounts, as_service: dict[str, str]) -> Attempt:
         "SELECT 1 INTO OUTFILE '/tmp/payments-outfile'",
     ],
 )
-def test_the_services_account_may_not(attempt: Attempt, text: str) -> None:
+def test_the_service_account_is_denied(attempt: Attempt, text: str) -> None:
     with pytest.raises(pymysql.err.MySQLError, match="denied"):
         attempt(SERVICE, text)
 
@@ -88,7 +88,7 @@ def test_the_services_account_may_not(attempt: Attempt, text: str) -> None:
         "SELECT 1 INTO OUTFILE '/tmp/payments-outfile'",
     ],
 )
-def test_the_migrators_account_may_not(
+def test_the_migrator_account_is_denied(
     attempt: Attempt, accounts: Accounts, migrated_database: dict[str, str], text: str
 ) -> None:
     names = {"database": migrated_database["MYSQL_DB"], "service": SERVICE + accounts.suffix}
@@ -110,7 +110,7 @@ def test_the_migrators_account_may_not(
         "SELECT 1 INTO OUTFILE '/tmp/payments-outfile'",
     ],
 )
-def test_the_backups_account_may_not(attempt: Attempt, text: str) -> None:
+def test_the_backup_account_is_denied(attempt: Attempt, text: str) -> None:
     with pytest.raises(pymysql.err.MySQLError, match="denied"):
         attempt(BACKUP, text)
 
@@ -133,7 +133,7 @@ def test_the_backups_account_may_not(attempt: Attempt, text: str) -> None:
         "SELECT * FROM mysql.user",
     ],
 )
-def test_the_archivers_account_may_not(attempt: Attempt, text: str) -> None:
+def test_the_archiver_account_is_denied(attempt: Attempt, text: str) -> None:
     with pytest.raises(pymysql.err.MySQLError, match="denied"):
         attempt(ARCHIVER, text)
 
@@ -151,7 +151,7 @@ def test_the_archivers_account_may_not(attempt: Attempt, text: str) -> None:
         "INSERT (reason) ON refunds",
     ],
 )
-def test_without_one_of_its_rights_the_service_does_not_start_and_says_what_to_do(
+def test_without_one_of_its_rights_the_service_refuses_to_start_and_says_what_to_do(
     accounts: Accounts, as_service: dict[str, str], database_server: DatabaseServer, right: str
 ) -> None:
     database_server.execute(f"REVOKE {right} FROM {SERVICE + accounts.suffix}", database=as_service["MYSQL_DB"])
@@ -163,7 +163,7 @@ def test_without_one_of_its_rights_the_service_does_not_start_and_says_what_to_d
     assert any("denied" in line and "deploy/sql/grants.sql" in line for line in service.output), service.output
 
 
-def test_an_account_without_a_password_of_the_administrators_lets_nobody_in(database_server: DatabaseServer) -> None:
+def test_an_account_cannot_log_in_until_the_administrator_sets_its_password(database_server: DatabaseServer) -> None:
     accounts = Accounts(database_server, passwords={})
     name = "payments_test_locked"
     database_server.execute(f"CREATE DATABASE {name}")
@@ -179,7 +179,7 @@ def test_an_account_without_a_password_of_the_administrators_lets_nobody_in(data
             database_server.execute(f"DROP USER {account + accounts.suffix}")
 
 
-def test_the_services_account_is_enough_to_export_and_to_look_the_deployment_over(
+def test_the_service_account_can_run_export_and_doctor(
     attempt: Attempt, as_service: dict[str, str], tmp_path: Path
 ) -> None:
     attempt(MIGRATOR, PAYMENT)

@@ -1,4 +1,4 @@
-"""The private database: started once whoever asks, as durable as a real one, and closed to others."""
+"""The private database is started once, is as durable as a production server, and is closed to other users."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def private(tmp_path: Path) -> Iterator[PrivateDatabase]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
-    """One that runs, for tests that only look."""
+    """A running database, for tests that only read."""
     with PrivateDatabase(tmp_path_factory.mktemp("running"), database="shop", user="clerk") as database:
         yield database
 
@@ -59,7 +59,9 @@ def test_rows_survive_a_kill_9_of_the_server(private: PrivateDatabase) -> None:
         assert cursor.fetchall() == ((42,),)
 
 
-def test_two_processes_that_start_it_at_once_share_one_server_which_outlives_them(private: PrivateDatabase) -> None:
+def test_two_processes_that_start_it_at_the_same_time_share_one_server_which_outlives_them(
+    private: PrivateDatabase,
+) -> None:
     starting = [subprocess.Popen(command(private.folder, "start"), stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate()[0] for process in starting]
 
@@ -69,7 +71,7 @@ def test_two_processes_that_start_it_at_once_share_one_server_which_outlives_the
     private.connect().close()
 
 
-def test_stop_tells_whether_it_ran(private: PrivateDatabase) -> None:
+def test_stop_returns_whether_it_was_running(private: PrivateDatabase) -> None:
     assert not private.stop()
     private.start()
 
@@ -78,7 +80,7 @@ def test_stop_tells_whether_it_ran(private: PrivateDatabase) -> None:
     assert not private.stop()
 
 
-def test_the_process_id_that_a_killed_server_left_is_not_trusted(private: PrivateDatabase) -> None:
+def test_the_process_id_left_by_a_killed_server_is_not_trusted(private: PrivateDatabase) -> None:
     private.start()
     private.kill()
     with subprocess.Popen(["sleep", "60"]) as bystander:
@@ -89,7 +91,7 @@ def test_the_process_id_that_a_killed_server_left_is_not_trusted(private: Privat
         bystander.kill()
 
 
-def test_data_that_was_half_made_is_not_used(private: PrivateDatabase) -> None:
+def test_incomplete_data_is_not_used(private: PrivateDatabase) -> None:
     unfinished = private.folder / "data.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "ibdata1").write_bytes(b"half")
@@ -97,7 +99,7 @@ def test_data_that_was_half_made_is_not_used(private: PrivateDatabase) -> None:
     assert private.start()
 
 
-def test_a_folder_too_deep_for_a_socket_has_it_in_a_private_folder_elsewhere(tmp_path: Path) -> None:
+def test_the_socket_is_in_a_private_folder_elsewhere_if_its_path_would_be_too_long(tmp_path: Path) -> None:
     folder = tmp_path.joinpath(*["deep" * 5] * 5)
     with PrivateDatabase(folder) as private:
         socket_folder = private.socket_path.parent
@@ -107,7 +109,7 @@ def test_a_folder_too_deep_for_a_socket_has_it_in_a_private_folder_elsewhere(tmp
     assert not socket_folder.exists()
 
 
-def test_a_socket_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+def test_a_socket_folder_that_others_may_enter_is_rejected(tmp_path: Path) -> None:
     private = PrivateDatabase(tmp_path.joinpath(*["deep" * 5] * 5))
     socket_folder = private.socket_path.parent
     socket_folder.mkdir()
@@ -139,7 +141,7 @@ def test_it_is_durable_and_strict_and_listens_on_no_port(running: PrivateDatabas
         assert cursor.fetchone() == (1, 1, 1, 0, "utf8mb4", 1)
 
 
-def test_the_account_of_the_service_has_its_database_and_no_other(running: PrivateDatabase) -> None:
+def test_the_account_has_rights_on_its_database_only(running: PrivateDatabase) -> None:
     environment = running.environment()
     password = environment.pop("MYSQL_PASSWORD")
     assert environment == {"MYSQL_SOCKET": str(running.socket_path), "MYSQL_USER": "clerk", "MYSQL_DB": "shop"}
@@ -151,16 +153,16 @@ def test_the_account_of_the_service_has_its_database_and_no_other(running: Priva
             connection.select_db("mysql")
 
 
-def test_env_gives_lines_for_a_shell(tmp_path: Path) -> None:
+def test_env_prints_commands_for_a_shell(tmp_path: Path) -> None:
     folder = tmp_path / "it's here"
     script = f'eval "$({sys.executable} -m tools.dev.devdb env --folder "$1")"; echo "$MYSQL_SOCKET"'
     shell = ["sh", "-c", script, "sh", str(folder)]
 
-    said = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
-    assert said == f"{folder}/server.sock\n"
+    output = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+    assert output == f"{folder}/server.sock\n"
 
 
-def test_status_exits_with_3_when_it_does_not_run(tmp_path: Path) -> None:
+def test_status_exits_with_3_if_it_is_not_running(tmp_path: Path) -> None:
     status = subprocess.run(command(tmp_path / "none", "status"), capture_output=True, text=True, check=False)
 
     assert (status.returncode, status.stdout) == (3, "not running\n")

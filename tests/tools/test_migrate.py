@@ -1,4 +1,4 @@
-"""Migrations: each runs once whoever starts them, a legacy table is adopted as it is, and failures say what to do."""
+"""Migrations: each is applied once, a legacy table is adopted unchanged, and failures say what to do."""
 
 import os
 import re
@@ -28,7 +28,7 @@ from tools.database.migrations import _schema_fingerprint, migrate
 
 
 def utc(text: str) -> datetime:
-    """Return a time as the driver gives one: without a zone, meant in UTC."""
+    """Return a time as the driver does: naive, and in UTC."""
     return datetime.fromisoformat(text)
 
 
@@ -64,7 +64,7 @@ def query(database_server: DatabaseServer, settings: Settings) -> Query:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write the files of a folder of migrations, by the names given; return the folder."""
+    """Write migration files with the given names; return their folder."""
 
     def write_files(**texts: str) -> Path:
         folder = tmp_path / "migrations"
@@ -77,31 +77,31 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 def silent(_line: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 def program_environment(environment: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("MYSQL_")} | environment
 
 
-def test_ten_processes_that_migrate_at_once_apply_each_migration_once(empty_database: dict[str, str]) -> None:
+def test_ten_concurrent_processes_apply_each_migration_once(empty_database: dict[str, str]) -> None:
     command = [sys.executable, "-m", "tools.cli.main", "migrate"]
     environment = program_environment(empty_database)
     running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(10)]
-    said = "".join(process.communicate()[0] for process in running)
+    output = "".join(process.communicate()[0] for process in running)
 
     assert {process.returncode for process in running} == {0}
     for migration in load_migrations():
-        assert said.count(f"{migration}: applied in") == 1
-    assert said.count(f"is at version {latest_version()}, the latest") == 10
+        assert output.count(f"{migration}: applied in") == 1
+    assert output.count(f"is at version {latest_version()}, the latest") == 10
 
 
 def test_migrating_again_changes_nothing(settings: Settings) -> None:
-    said: list[str] = []
+    lines: list[str] = []
 
     assert migrate(settings, say=silent) == latest_version()
-    assert migrate(settings, say=said.append) == 0
-    assert said == [f"{settings.mysql_db} is at version {latest_version()}, the latest"]
+    assert migrate(settings, say=lines.append) == 0
+    assert lines == [f"{settings.mysql_db} is at version {latest_version()}, the latest"]
 
 
 def test_a_legacy_table_is_adopted_with_its_rows_unchanged(settings: Settings, query: Query) -> None:
@@ -118,7 +118,7 @@ def test_a_legacy_table_is_adopted_with_its_rows_unchanged(settings: Settings, q
 
 
 @pytest.mark.parametrize("reference", ["", "  "])
-def test_an_empty_reference_becomes_none(settings: Settings, query: Query, reference: str) -> None:
+def test_an_empty_reference_becomes_null(settings: Settings, query: Query, reference: str) -> None:
     query(TABLE)
     query(LEGACY_INSERT, *LEGACY_ROWS[0][:5], reference, *LEGACY_ROWS[0][6:])
     query(LEGACY_INSERT, *LEGACY_ROWS[1])
@@ -128,7 +128,7 @@ def test_an_empty_reference_becomes_none(settings: Settings, query: Query, refer
     assert query("SELECT reference FROM payments ORDER BY payment_id") == [(None,), (LEGACY_ROWS[1][5],)]
 
 
-def test_migrating_a_large_table_says_how_far_it_is(
+def test_migrating_a_large_table_reports_progress(
     settings: Settings, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query(TABLE)
@@ -137,17 +137,17 @@ def test_migrating_a_large_table_says_how_far_it_is(
     for _ in range(18):
         query(f"INSERT INTO payments ({columns}) SELECT {columns} FROM payments")
     query("ANALYZE TABLE payments")
-    monkeypatch.setattr("tools.database.migration_progress.EVERY_SECONDS", 0.05)
-    said: list[str] = []
+    monkeypatch.setattr("tools.database.migration_progress.INTERVAL_SECONDS", 0.05)
+    lines: list[str] = []
 
-    migrate(settings, say=said.append)
+    migrate(settings, say=lines.append)
 
-    assert any(re.search(r"altering payments, of about \d{3},\d{3} rows; writes to it may wait", line) for line in said)
+    assert any(re.search(r"altering payments, about \d{3},\d{3} rows; writes to it may wait", line) for line in lines)
     if "mariadb" in query("SELECT VERSION()")[0][0].lower():
-        assert any(re.search(r"running for \d+ s, \d+ % of stage 1 of", line) for line in said), said
+        assert any(re.search(r"running for \d+ s, \d+ % of stage 1 of", line) for line in lines), lines
 
 
-def test_ids_go_on_after_the_adopted_ones_and_past_32_bits(settings: Settings, query: Query) -> None:
+def test_ids_continue_after_the_adopted_ones_and_beyond_32_bits(settings: Settings, query: Query) -> None:
     query(TABLE)
     query(LEGACY_INSERT, 2147483647, *LEGACY_ROWS[0][1:])
 
@@ -157,7 +157,7 @@ def test_ids_go_on_after_the_adopted_ones_and_past_32_bits(settings: Settings, q
     assert query("SELECT MAX(payment_id) FROM payments") == [(2147483648,)]
 
 
-def test_a_time_beyond_2038_is_kept_to_the_microsecond(settings: Settings, query: Query) -> None:
+def test_a_time_after_2038_is_stored_to_the_microsecond(settings: Settings, query: Query) -> None:
     migrate(settings, say=silent)
 
     moment = utc("2100-01-01 12:30:15.123456")
@@ -165,7 +165,7 @@ def test_a_time_beyond_2038_is_kept_to_the_microsecond(settings: Settings, query
     assert query("SELECT created_at FROM payments") == [(moment,)]
 
 
-def test_the_statements_of_the_replaced_service_still_work(settings: Settings, query: Query) -> None:
+def test_the_statements_of_the_legacy_service_still_work(settings: Settings, query: Query) -> None:
     query(TABLE)
     query(LEGACY_INSERT, *LEGACY_ROWS[0])
     migrate(settings, say=silent)
@@ -204,7 +204,7 @@ def test_the_currency_of_adopted_rows_is_the_deployments_default(empty_database:
     assert query("SELECT currency FROM payments") == [("EUR",)]
 
 
-def test_a_database_that_is_missing_is_made(database_server: DatabaseServer) -> None:
+def test_a_missing_database_is_created(database_server: DatabaseServer) -> None:
     settings = settings_of(database_server.environment(f"payments_test_{secrets.token_hex(6)}"))
     try:
         assert migrate(settings, say=silent) == latest_version()
@@ -212,7 +212,7 @@ def test_a_database_that_is_missing_is_made(database_server: DatabaseServer) -> 
         database_server.execute(f"DROP DATABASE IF EXISTS {settings.mysql_db}")
 
 
-def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_tried_again(
+def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_retried(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)")
@@ -230,14 +230,14 @@ def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_tried_again(
     assert "migration 0002_distinct failed: Duplicate entry '7'" in message
     assert str(folder / "0002_distinct.sql") in message
     assert "statement: ALTER TABLE things ADD UNIQUE KEY things_value (value)" in message
-    assert "those before it stay applied" in message
+    assert "the migrations before it stay applied" in message
     assert "run `payments migrate` again" in message
 
     query("DELETE FROM things LIMIT 1")
     assert migrate(settings, folder=folder, say=silent) == 2
 
 
-def test_a_migration_that_changes_rows_and_fails_changes_none(
+def test_a_failed_migration_of_rows_changes_no_row(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(
@@ -262,22 +262,22 @@ def test_a_migration_changed_after_it_was_applied_is_an_error(settings: Settings
         migrate(settings, folder=folder, say=silent)
 
 
-def test_a_migration_that_was_applied_but_not_recorded_is_only_recorded(
+def test_a_migration_applied_but_not_recorded_is_only_recorded(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)", m0002_wide="ALTER TABLE things ADD COLUMN more INT")
     migrate(settings, folder=folder, say=silent)
     query("UPDATE schema_migrations SET applied_at = NULL WHERE version = 2")
-    said: list[str] = []
+    lines: list[str] = []
 
-    migrate(settings, folder=folder, say=said.append)
+    migrate(settings, folder=folder, say=lines.append)
 
-    assert said[0] == "0002_wide: an interrupted run had applied it; recorded"
+    assert lines[0] == "0002_wide: an interrupted run had applied it; recorded"
     with closing(connect(settings)) as connection:
         assert applied_version(connection) == 2
 
 
-def test_a_migration_that_was_recorded_as_started_but_never_ran_is_run(
+def test_a_migration_recorded_as_started_but_never_run_is_run(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)")
@@ -291,7 +291,7 @@ def test_a_migration_that_was_recorded_as_started_but_never_ran_is_run(
     assert query("SELECT * FROM more") == []
 
 
-def test_rows_written_meanwhile_do_not_make_a_migration_look_applied(settings: Settings, query: Query) -> None:
+def test_rows_inserted_in_the_meantime_do_not_make_a_migration_look_applied(settings: Settings, query: Query) -> None:
     query(TABLE)
     with closing(connect(settings)) as connection:
         before = _schema_fingerprint(connection)
@@ -299,7 +299,7 @@ def test_rows_written_meanwhile_do_not_make_a_migration_look_applied(settings: S
         assert _schema_fingerprint(connection) == before
 
 
-def test_a_migrator_killed_while_its_statement_runs_is_completed_by_the_next(
+def test_a_run_killed_during_its_statement_is_completed_by_the_next(
     empty_database: dict[str, str], settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(
@@ -323,14 +323,14 @@ def test_a_migrator_killed_while_its_statement_runs_is_completed_by_the_next(
         assert applied_version(connection) == 2
 
 
-def test_waiting_for_another_migrator_is_said_and_bounded(settings: Settings) -> None:
-    said: list[str] = []
+def test_waiting_for_another_process_is_reported_and_bounded(settings: Settings) -> None:
+    lines: list[str] = []
     with closing(connect(settings)) as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", [f"migrate {settings.mysql_db}"])
         with pytest.raises(MigrationError, match="another process has been migrating"):
-            migrate(settings, lock_timeout_seconds=0.5, say=said.append)
+            migrate(settings, lock_timeout_seconds=0.5, say=lines.append)
 
-    assert said[0].startswith(f"another process is migrating {settings.mysql_db}; waiting up to")
+    assert lines[0].startswith(f"another process is migrating {settings.mysql_db}; waiting up to")
 
 
 def test_a_database_with_a_very_long_name_can_be_migrated(database_server: DatabaseServer) -> None:
@@ -341,7 +341,7 @@ def test_a_database_with_a_very_long_name_can_be_migrated(database_server: Datab
         database_server.execute(f"DROP DATABASE IF EXISTS {settings.mysql_db}")
 
 
-def test_a_database_that_never_answers_ends_the_program_with_a_line(tmp_path: Path) -> None:
+def test_an_unreachable_database_ends_the_program_with_one_line(tmp_path: Path) -> None:
     nowhere = {"MYSQL_SOCKET": str(tmp_path / "none.sock"), "MYSQL_STARTUP_TIMEOUT_SECONDS": "0.2"}
     done = programs.run("tools.cli.main", "migrate", environment=program_environment(nowhere))
 
@@ -351,14 +351,14 @@ def test_a_database_that_never_answers_ends_the_program_with_a_line(tmp_path: Pa
     assert done.stderr.count("\n") == 1
 
 
-def test_a_user_that_the_database_refuses_is_not_waited_for(empty_database: dict[str, str]) -> None:
+def test_an_account_that_the_database_refuses_is_not_retried(empty_database: dict[str, str]) -> None:
     settings = settings_of({**empty_database, "MYSQL_USER": "nobody", "MYSQL_PASSWORD": "wrong"})
 
     with pytest.raises(DatabaseConnectionError, match="refuses user nobody: Access denied for user 'nobody'"):
         migrate(settings, say=silent)
 
 
-def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, empty_database: dict[str, str]) -> None:
+def test_status_shows_applied_and_pending_migrations(settings: Settings, empty_database: dict[str, str]) -> None:
     def status() -> list[list[str]]:
         done = programs.run("tools.cli.main", "migrate", "status", environment=program_environment(empty_database))
         assert done.returncode == 0, done.stderr
@@ -371,7 +371,7 @@ def test_status_shows_what_is_applied_and_what_is_pending(settings: Settings, em
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", applied_at) for _, _, applied_at in status()[1:])
 
 
-def test_status_shows_what_is_wrong(settings: Settings, query: Query, write: Callable[..., Path]) -> None:
+def test_status_shows_problems(settings: Settings, query: Query, write: Callable[..., Path]) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)", m0002_more="CREATE TABLE more (value INT)")
     migrate(settings, folder=folder, say=silent)
     write(m0001_things="CREATE TABLE things (value BIGINT)")
@@ -381,21 +381,22 @@ def test_status_shows_what_is_wrong(settings: Settings, query: Query, write: Cal
     with closing(connect(settings)) as connection:
         lines = status_lines(load_migrations(folder), read_records(connection))
 
-    assert lines[1].endswith("(THE FILE WAS CHANGED SINCE)")
+    assert lines[1].endswith("(THE FILE HAS CHANGED SINCE)")
     assert "was interrupted" in lines[2]
-    assert lines[3] == "0003     future  2030-01-02 03:04:05 (this code does not know it: the database is newer)"
+    assert lines[3] == "0003     future  2030-01-02 03:04:05 (unknown to this version: the database is newer)"
 
 
-def test_a_database_newer_than_the_code_is_left_as_it_is(settings: Settings, query: Query) -> None:
+def test_a_database_newer_than_the_code_is_unchanged(settings: Settings, query: Query) -> None:
     migrate(settings, say=silent)
     query("INSERT INTO schema_migrations VALUES (99, 'future', 'x', 'x', NOW(), NOW())")
-    said: list[str] = []
+    lines: list[str] = []
 
-    assert migrate(settings, say=said.append) == 0
-    assert said == [f"{settings.mysql_db} is at version 99, newer than this code's {latest_version()}: left as it is"]
+    assert migrate(settings, say=lines.append) == 0
+    latest = f"newer than the latest known, {latest_version()}"
+    assert lines == [f"{settings.mysql_db} is at version 99, {latest}: unchanged"]
 
 
-def test_a_hole_in_what_is_applied_is_an_error(settings: Settings, query: Query) -> None:
+def test_a_gap_in_the_applied_migrations_is_an_error(settings: Settings, query: Query) -> None:
     migrate(settings, say=silent)
     query("DELETE FROM schema_migrations WHERE version = 2")
 
@@ -403,7 +404,7 @@ def test_a_hole_in_what_is_applied_is_an_error(settings: Settings, query: Query)
         migrate(settings, say=silent)
 
 
-def test_the_database_refuses_a_file_of_two_statements(
+def test_the_database_refuses_a_file_with_two_statements(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_one="CREATE TABLE a (value INT)", m0002_two="CREATE TABLE b (value INT); DROP TABLE a;")
@@ -413,8 +414,8 @@ def test_the_database_refuses_a_file_of_two_statements(
     assert query("SHOW TABLES") == [("a",), ("schema_migrations",)]
 
 
-def test_an_unknown_placeholder_is_refused(settings: Settings, write: Callable[..., Path]) -> None:
+def test_an_unknown_placeholder_is_rejected(settings: Settings, write: Callable[..., Path]) -> None:
     folder = write(m0001_one="CREATE TABLE a (value INT DEFAULT ${other})")
 
-    with pytest.raises(MigrationError, match="only placeholder"):
+    with pytest.raises(MigrationError, match="unknown placeholder"):
         migrate(settings, folder=folder, say=silent)

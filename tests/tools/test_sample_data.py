@@ -1,4 +1,4 @@
-"""Sample payments: plausible, repeatable, and true to the rules of money."""
+"""Sample payments in the database: consistent with each other, and with the generated payments."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -34,23 +34,23 @@ def rows(connection: DatabaseConnection, text: str) -> list[tuple[object, ...]]:
         return list(cursor.fetchall())
 
 
-def test_what_is_stored_agrees_with_itself(connection: DatabaseConnection) -> None:
+def test_the_stored_payments_and_refunds_are_consistent(connection: DatabaseConnection) -> None:
     insert_sample_payments(connection, 4_500, seed=3, now=NOW, say=lambda _: None)
 
     assert rows(connection, "SELECT COUNT(*), COUNT(caller), COUNT(request_id), MIN(currency) FROM payments") == [
         (4_500, 4_500, 4_500, "INR")
     ]
     assert rows(connection, "SELECT COUNT(*) > 200, MIN(status), MAX(status) FROM refunds") == [(1, 1, 1)]
-    wrong = """
+    inconsistent = """
         SELECT COUNT(*) FROM payments p
         LEFT JOIN (SELECT payment_id, SUM(amount) AS refunded FROM refunds GROUP BY payment_id) r USING (payment_id)
         WHERE COALESCE(r.refunded, 0) <> p.refunded_amount OR p.refunded_amount > p.amount
             OR p.refunded <> (p.refunded_amount = p.amount) OR (p.refunded_amount > 0 AND p.status = 0)
     """
-    assert rows(connection, wrong) == [(0,)]
+    assert rows(connection, inconsistent) == [(0,)]
 
 
-def test_what_is_stored_is_what_was_made(connection: DatabaseConnection) -> None:
+def test_the_stored_payments_are_those_generated(connection: DatabaseConnection) -> None:
     insert_sample_payments(connection, 50, seed=4, now=NOW, months=1)
 
     assert rows(connection, "SELECT order_id, amount, reference, created_at FROM payments ORDER BY payment_id") == [
@@ -67,16 +67,16 @@ def test_amounts_of_a_currency_without_minor_units_are_whole(connection: Databas
     ]
 
 
-def test_if_empty_leaves_payments_that_are_there_alone(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_if_empty_adds_nothing_to_existing_payments(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     load_sample_payments(settings, count=30, only_if_empty=True)
     load_sample_payments(settings, count=30, only_if_empty=True)
 
-    assert "there are payments already" in capsys.readouterr().out
+    assert "the database already has payments" in capsys.readouterr().out
     with closing(connect(settings)) as connection:
         assert rows(connection, "SELECT COUNT(*) FROM payments") == [(30,)]
 
 
-def test_without_if_empty_more_are_added_each_time(settings: Settings) -> None:
+def test_without_if_empty_each_run_adds_payments(settings: Settings) -> None:
     load_sample_payments(settings, count=30)
     load_sample_payments(settings, count=30)
 
@@ -84,7 +84,7 @@ def test_without_if_empty_more_are_added_each_time(settings: Settings) -> None:
         assert rows(connection, "SELECT COUNT(*) FROM payments") == [(60,)]
 
 
-def test_if_empty_leaves_archived_payments_alone(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_if_empty_adds_nothing_to_archived_payments(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(connect(settings)) as connection:
         rows(
             connection,
@@ -95,11 +95,11 @@ def test_if_empty_leaves_archived_payments_alone(settings: Settings, capsys: pyt
 
     load_sample_payments(settings, count=30, only_if_empty=True)
 
-    assert "there are payments already" in capsys.readouterr().out
+    assert "the database already has payments" in capsys.readouterr().out
     with closing(connect(settings)) as connection:
         assert rows(connection, "SELECT COUNT(*) FROM payments") == [(0,)]
 
 
-def test_a_database_that_is_not_migrated_is_said_so(empty_database: dict[str, str]) -> None:
+def test_an_unmigrated_database_is_an_error(empty_database: dict[str, str]) -> None:
     with pytest.raises(SchemaOutdated, match="payments migrate"):
         load_sample_payments(settings_of(empty_database), count=30)

@@ -1,4 +1,4 @@
-"""The ``payments`` command, a module for each subcommand: options, output and exit codes.
+"""The ``payments`` command: options, output and exit codes, with a module for each subcommand.
 
-The work itself is in ``operations``, ``transfer`` and ``database``, which print only through what they are given.
+The work is done in ``operations``, ``transfer`` and ``database``, which print only through functions passed to them.
 """

@@ -1,4 +1,4 @@
-"""``payments archive --before 400d`` moves old payments out; ``payments unarchive ID`` brings some back."""
+"""``payments archive --before 400d`` moves old payments to the archive; ``payments unarchive ID`` moves some back."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from tools.cli import options
-from tools.cli.failures import failures_reported
+from tools.cli.failures import report_failures
 from tools.database.settings import load_tool_settings
 from tools.operations.archive import DEFAULT_BATCH_PAYMENTS, archive, unarchive
 from tools.progress import meter
 
-_LEAST_AGE = timedelta(days=30)
-"""Younger payments are still refunded, retried and listed."""
+_MIN_AGE = timedelta(days=30)
+"""Callers still refund, retry and list younger payments."""
 
 
 def archive_command(
@@ -21,34 +21,40 @@ def archive_command(
         str,
         typer.Option(
             metavar="TIME",
-            help="Payments made before this: 2025-02-07 (the start of that day in UTC), or 400d, which is days ago.",
+            help="Archive payments created before this time: a date such as 2025-02-07 (00:00 UTC), or an age such as "
+            "400d.",
         ),
     ],
     batch_size: Annotated[
-        int, typer.Option(min=1, max=5_000, help="Payments in one transaction.")
+        int, typer.Option(min=1, max=5_000, help="Payments per transaction.")
     ] = DEFAULT_BATCH_PAYMENTS,
     pause_seconds: Annotated[
         float | None,
-        typer.Option(min=0, help="After each transaction; else as long as it took.", show_default=False),
+        typer.Option(
+            min=0, help="Pause after each transaction. Defaults to as long as the transaction took.", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """Move payments out of the live tables that are old, settled, and have not changed since; services may run."""
+    """Move old payments from the live tables to the archive. Services can keep running.
+
+    Pending payments, and payments that have changed since TIME, stay.
+    """
     now = datetime.now(UTC)
-    time_before = options.time("--before", before, now)
+    time_before = options.parse_time("--before", before, now)
     assert time_before is not None
-    if time_before > now - _LEAST_AGE:
-        raise typer.BadParameter(f"must be at least {_LEAST_AGE.days} days ago", param_hint="--before")
-    with failures_reported("what was moved is moved, run it again for the rest"):
+    if time_before > now - _MIN_AGE:
+        raise typer.BadParameter(f"must be at least {_MIN_AGE.days} days ago", param_hint="--before")
+    with report_failures("payments moved so far stay in the archive; run the command again to continue"):
         settings = load_tool_settings()
         with meter("archive", None) as show:
-            moved = archive(settings, time_before, batch_payments=batch_size, pause_seconds=pause_seconds, show=show)
-    in_use = f"; {moved.in_use:,} payments were in use and stay until the next run" if moved.in_use else ""
-    print(f"archived: {moved.payments:,} payments, {moved.refunds:,} refunds, {moved.events:,} events{in_use}")
+            result = archive(settings, time_before, batch_payments=batch_size, pause_seconds=pause_seconds, show=show)
+    in_use = f"; {result.in_use:,} payments were in use and are left for the next run" if result.in_use else ""
+    print(f"archived: {result.payments:,} payments, {result.refunds:,} refunds, {result.events:,} events{in_use}")
 
 
 def unarchive_command(
-    payment_id: Annotated[list[int], typer.Argument(help="As many as there are to bring back.")],
+    payment_id: Annotated[list[int], typer.Argument(help="IDs of the payments to move back.")],
 ) -> None:
-    """Bring archived payments back into the live tables, so that they are listed and can be refunded again."""
-    with failures_reported():
+    """Move archived payments back to the live tables, so that they can be listed and refunded again."""
+    with report_failures():
         unarchive(load_tool_settings(), payment_id, print)

@@ -1,4 +1,4 @@
-"""``payments backup FILE`` copies the database to a file, and ``payments restore FILE`` brings it back."""
+"""``payments backup FILE`` copies the database to a file, and ``payments restore FILE`` loads it again."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from server.config.settings import Settings
 from server.storage.schema_check import SchemaOutdated
-from tools.cli.failures import failures_reported
+from tools.cli.failures import report_failures
 from tools.database.migration_records import open_migrated
 from tools.database.settings import load_tool_settings
 from tools.errors import ToolError
@@ -19,14 +19,15 @@ _NO_BACKUP = "no backup was made"
 
 
 def backup_command(
-    file: Annotated[Path, typer.Argument(help="A new file, such as payments.sql.gz; it is SQL, in gzip.")],
+    file: Annotated[Path, typer.Argument(help="File to create, such as payments.sql.gz: SQL, compressed with gzip.")],
     *,
     binlog_position: Annotated[
-        bool, typer.Option(help="Note where the binary log was, to go on from there; needs more rights.")
+        bool,
+        typer.Option(help="Record the position in the binary log, for point-in-time recovery. Needs more privileges."),
     ] = False,
 ) -> None:
-    """Copy the database to a file while it is used, all of one moment, and check the file."""
-    with failures_reported(_NO_BACKUP):
+    """Copy a consistent snapshot of the database to a file while services run, and verify the file."""
+    with report_failures(_NO_BACKUP):
         try:
             backup = back_up(load_tool_settings(), file, with_position=binlog_position)
         except ToolError as error:
@@ -35,28 +36,30 @@ def backup_command(
 
 
 def restore_command(
-    file: Annotated[Path, typer.Argument(help="What `payments backup` wrote.")],
+    file: Annotated[Path, typer.Argument(help="File written by `payments backup`.")],
     *,
-    check: Annotated[bool, typer.Option(help="Only read the file, and say whether it is whole.")] = False,
+    check: Annotated[
+        bool, typer.Option(help="Only check that the file is a complete backup; restore nothing.")
+    ] = False,
     overwrite: Annotated[
-        bool, typer.Option(help="Drop the tables that the database has, with all that is in them.")
+        bool, typer.Option(help="First drop the tables in the database, with all their rows.")
     ] = False,
 ) -> None:
-    """Bring a backup back into an empty database, and compare what is in it then."""
+    """Restore a backup into an empty database, and verify the number of rows in each table."""
     if check:
-        with failures_reported():
-            print(f"{file} is whole: {read_backup(file).summary()}")
+        with report_failures():
+            print(f"{file} is complete: {read_backup(file).summary()}")
         return
-    with failures_reported("what was restored so far is not whole"):
+    with report_failures("the restore is not complete"):
         settings = load_tool_settings()
         backup = restore(settings, file, overwrite=overwrite)
-        print(f"{settings.mysql_db} has {file}: {backup.summary()}\n{_advice(settings)}")
+        print(f"restored {file} to {settings.mysql_db}: {backup.summary()}\n{_next_step(settings)}")
 
 
-def _advice(settings: Settings) -> str:
+def _next_step(settings: Settings) -> str:
     """Return what to do before a service uses the restored database."""
     try:
         with open_migrated(settings):
-            return "look it over with `payments doctor` before a service uses it"
+            return "run `payments doctor` before a service uses this database"
     except SchemaOutdated as error:
         return str(error)

@@ -1,6 +1,6 @@
-"""Charge, refund, get and list payments of a running service, for people: ``payments charge 342 561.00``.
+"""Charge, refund, get and list payments of a running service from a terminal: ``payments charge 342 561.00``.
 
-These commands are callers like any other: they know the service by its Python client alone, and need no database.
+These commands are callers like any other. They use only the Python client, and need no database.
 """
 
 import itertools
@@ -29,8 +29,8 @@ from tools.cli import options
 from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, Repeated, Since, Until
 from tools.cli.output import print_json, print_payments, print_refunds
 
-_LARGEST_PAGE = 1000
-"""Of the contract."""
+_MAX_PAGE_SIZE = 1000
+"""The limit in the API contract."""
 
 _DECLINED = 3
 _OUTCOME_UNKNOWN = 4
@@ -41,26 +41,34 @@ ListedStatus = StrEnum("ListedStatus", {"PENDING": "PENDING", "SUCCEEDED": "SUCC
 ListedRefundState = StrEnum("ListedRefundState", {"NONE": "NONE", "PARTIAL": "PARTIAL", "FULL": "FULL"})
 
 Target = Annotated[
-    str, typer.Option(envvar="PAYMENTS_TARGET", help="Address of the service, or a gRPC name such as dns:///host:port.")
+    str,
+    typer.Option(
+        envvar="PAYMENTS_TARGET", help="Address of the service: host:port, or a gRPC name such as dns:///host:port."
+    ),
 ]
-Tls = Annotated[bool, typer.Option("--tls", help="Encrypt, and trust the authorities that this machine trusts.")]
+Tls = Annotated[bool, typer.Option("--tls", help="Use TLS, and trust this machine's certificate authorities.")]
 CaFile = Annotated[
-    Path | None, typer.Option(envvar="PAYMENTS_CA_FILE", help="Encrypt, and trust the authorities of this PEM file.")
+    Path | None,
+    typer.Option(envvar="PAYMENTS_CA_FILE", help="Use TLS, and trust the certificate authorities in this PEM file."),
 ]
 ApiKey = Annotated[
     str | None,
     typer.Option(
         "--api-key",
         envvar="PAYMENTS_API_KEY",
-        help="Says who calls; better given by the environment, as others on this machine see what commands are given.",
+        help="API key of the caller. Prefer the environment variable, because other users of this machine can see "
+        "command lines.",
         show_default=False,
     ),
 ]
-TimeoutSeconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For each call.")]
+TimeoutSeconds = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Deadline of each call.")]
 RequestId = Annotated[
-    str | None, typer.Option(help="Makes the call safe to repeat: the same one does the same thing once.")
+    str | None,
+    typer.Option(
+        help="Idempotency key: a repeated command with the same key takes effect only once. Random if not given."
+    ),
 ]
-Currency = Annotated[str | None, typer.Option(help="ISO 4217; the service's default if not given.")]
+Currency = Annotated[str | None, typer.Option(help="ISO 4217 code. Defaults to the service's default currency.")]
 
 _TARGET = "127.0.0.1:50051"
 _TIMEOUT_SECONDS = 10.0
@@ -70,7 +78,7 @@ _TIMEOUT_SECONDS = 10.0
 def _client(
     target: str, *, tls: bool, ca_file: Path | None, api_key: str | None, timeout_seconds: float
 ) -> Iterator[PaymentsClient]:
-    """Give a client, and report its errors as a command does: in a line or two, with an exit code."""
+    """Provide a client; when a call fails, print its error in a line or two and exit."""
     credentials = None
     try:
         if tls or ca_file is not None:
@@ -95,13 +103,14 @@ def _client(
             print(_line(error), file=sys.stderr)
             if error.request_id is not None:
                 print(
-                    f"It may have been done. The same command with --request-id {error.request_id} finds out.",
+                    "The call may have succeeded. To find out, repeat the command with --request-id "
+                    f"{error.request_id}: it takes effect only once.",
                     file=sys.stderr,
                 )
             raise typer.Exit(_OUTCOME_UNKNOWN) from None
         except PaymentsError as error:
             sys.exit(_line(error))
-        except ValueError as error:  # of an argument that the contract cannot express
+        except ValueError as error:  # from the client, for an argument that a request cannot carry
             raise typer.BadParameter(str(error)) from None
 
 
@@ -110,11 +119,12 @@ def _line(error: PaymentsError) -> str:
 
 
 def charge(  # noqa: PLR0913 - the options of a command
-    order_id: Annotated[int, typer.Argument(help="The order, 1 or more.")],
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 561.00.")],
+    order_id: Annotated[int, typer.Argument(help="ID of the order, at least 1.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Amount to charge, such as 561.00.")],
     *,
     method: Annotated[
-        ChargeMethod | None, typer.Option(case_sensitive=False, help="The processor picks one if not given.")
+        ChargeMethod | None,
+        typer.Option(case_sensitive=False, help="Payment method. The processor picks one if not given."),
     ] = None,
     currency: Currency = None,
     request_id: RequestId = None,
@@ -125,8 +135,11 @@ def charge(  # noqa: PLR0913 - the options of a command
     timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Charge an order. Exits with 3 when the charge is declined, with 4 when nobody knows whether it was made."""
-    value = options.amount("AMOUNT", amount)
+    """Charge an order.
+
+    Exits with 3 if the charge is declined, and with 4 if its outcome is unknown.
+    """
+    value = options.parse_amount("AMOUNT", amount)
     with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
         payment = client.charge(
             order_id=order_id,
@@ -144,13 +157,14 @@ def charge(  # noqa: PLR0913 - the options of a command
 
 
 def refund(  # noqa: PLR0913 - the options of a command
-    payment_id: Annotated[int, typer.Argument(help="The payment.")],
+    payment_id: Annotated[int, typer.Argument(help="ID of the payment.")],
     *,
     amount: Annotated[
-        str | None, typer.Option(metavar="DECIMAL", help="Such as 100.00; all that remains if not given.")
+        str | None,
+        typer.Option(metavar="DECIMAL", help="Amount to refund, such as 100.00. Defaults to the unrefunded rest."),
     ] = None,
     currency: Currency = None,
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    reason: Annotated[str, typer.Option(help="Reason to store with the refund.")] = "",
     request_id: RequestId = None,
     target: Target = _TARGET,
     tls: Tls = False,
@@ -159,8 +173,11 @@ def refund(  # noqa: PLR0913 - the options of a command
     timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Refund a payment, wholly or in part. Exits with 4 when nobody knows whether it was done."""
-    value = None if amount is None else options.amount("--amount", amount)
+    """Refund a payment, in full or in part.
+
+    Exits with 4 if the outcome is unknown.
+    """
+    value = None if amount is None else options.parse_amount("--amount", amount)
     with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
         result = client.refund(
             payment_id=payment_id, amount=value, currency=currency, reason=reason, request_id=request_id
@@ -173,7 +190,7 @@ def refund(  # noqa: PLR0913 - the options of a command
 
 
 def get(  # noqa: PLR0913 - the options of a command
-    payment: Annotated[str, typer.Argument(help="Its payment_id, or its reference.")],
+    payment: Annotated[str, typer.Argument(help="ID or reference of the payment.")],
     *,
     target: Target = _TARGET,
     tls: Tls = False,
@@ -182,13 +199,13 @@ def get(  # noqa: PLR0913 - the options of a command
     timeout_seconds: TimeoutSeconds = _TIMEOUT_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Show one payment, with all its refunds."""
+    """Show a payment and all its refunds."""
     is_id = payment.isascii() and payment.isdecimal()
     with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
         details = client.get_payment(payment_id=int(payment)) if is_id else client.get_payment(reference=payment)
         if token := details.next_refunds_page_token:
             others = client.list_refunds(
-                payment_id=details.payment.payment_id, page_size=_LARGEST_PAGE, page_token=token
+                payment_id=details.payment.payment_id, page_size=_MAX_PAGE_SIZE, page_token=token
             )
             details = replace(details, refunds=(*details.refunds, *others), next_refunds_page_token="")
     if as_json:
@@ -208,12 +225,13 @@ def list_payments(  # noqa: PLR0913 - the options of a command
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,
     currency: Annotated[
-        str | None, typer.Option(help="Of the amount bounds; the service's default if not given.")
+        str | None,
+        typer.Option(help="Currency of the amount bounds. Defaults to the service's default currency."),
     ] = None,
     since: Since = None,
     until: Until = None,
-    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Instead of the newest first.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 shows all.")] = 50,
+    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="List the oldest payments first.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of payments; 0 for all of them.")] = 50,
     target: Target = _TARGET,
     tls: Tls = False,
     ca_file: CaFile = None,
@@ -223,13 +241,13 @@ def list_payments(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """List payments, newest first."""
     now = datetime.now(UTC)
-    lowest = None if min_amount is None else options.amount("--min-amount", min_amount)
-    highest = None if max_amount is None else options.amount("--max-amount", max_amount)
-    first, last = options.time("--since", since, now), options.last_time("--until", until, now)
+    lowest = None if min_amount is None else options.parse_amount("--min-amount", min_amount)
+    highest = None if max_amount is None else options.parse_amount("--max-amount", max_amount)
+    earliest, latest = options.parse_time("--since", since, now), options.parse_end_time("--until", until, now)
     with _client(target, tls=tls, ca_file=ca_file, api_key=api_key, timeout_seconds=timeout_seconds) as client:
-        listed = client.list_payments(
+        matches = client.list_payments(
             order_by="create_time asc" if oldest_first else "create_time desc",
-            page_size=limit if 0 < limit < _LARGEST_PAGE else _LARGEST_PAGE,
+            page_size=limit if 0 < limit < _MAX_PAGE_SIZE else _MAX_PAGE_SIZE,
             order_id=order_id,
             methods=[PaymentMethod(it.value) for it in method or ()],
             statuses=[PaymentStatus(it.value) for it in status or ()],
@@ -238,12 +256,12 @@ def list_payments(  # noqa: PLR0913 - the options of a command
             min_amount=lowest,
             max_amount=highest,
             currency=currency,
-            min_create_time=first,
-            max_create_time=last,
+            min_create_time=earliest,
+            max_create_time=latest,
         )
-        shown = itertools.islice(listed, limit or None)
+        payments = itertools.islice(matches, limit or None)
         if as_json:
-            for payment in shown:
+            for payment in payments:
                 print_json(payment)
         else:
-            print_payments(list(shown))
+            print_payments(list(payments))

@@ -1,4 +1,4 @@
-"""``payments doctor`` checks a deployment and says what to do about each problem."""
+"""``payments doctor`` checks a deployment and says how to fix each problem."""
 
 import json
 import sys
@@ -19,19 +19,24 @@ from tools.operations.doctor.examination import examine
 
 def command(
     *,
-    rows: Annotated[bool, typer.Option(help="Look at the rows too, which reads whole tables.")] = True,
+    rows: Annotated[bool, typer.Option(help="Also check the rows, which scans whole tables.")] = True,
     url: Annotated[
         str | None,
         typer.Option(
-            help="Where the monitoring of a service is, or its REST where that has the metrics, to ask it too; else "
-            "one on this machine, if there is one."
+            help="URL of the service to check: its monitoring port, or its REST port if that serves the metrics. "
+            "Defaults to a service on this machine, if one is running."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with what was measured.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per line, with the measured values.")
+    ] = False,
 ) -> None:
-    """Look over settings, database, migrations, indexes, clock, stream, pool, service and rows; say what to do.
+    """Check a deployment, and say how to fix each problem.
 
-    Exit codes: 0 the service can work, 1 there is a problem.
+    Checks the settings, the database and its server, migrations, indexes, the event stream, pending payments, a
+    running service and the stored rows.
+
+    Exit codes: 0 if the service can work, 1 if there is a problem.
     """
     has_problem = False
     for result in _results(url, with_rows=rows):
@@ -44,8 +49,8 @@ def _results(url: str | None, *, with_rows: bool) -> Iterator[CheckResult]:
     try:
         settings = load_tool_settings()
         yield from examine(settings, with_rows=with_rows)
-        yield from service_checks.service(url or service_checks.local_url(settings), is_asked_for=url is not None)
+        yield from service_checks.service(url or service_checks.local_url(settings), is_required=url is not None)
     except SettingsError as error:
         yield CheckResult(Level.PROBLEM, "settings", str(error))
     except pymysql.err.MySQLError as error:
-        yield CheckResult(Level.PROBLEM, "database", f"it failed: {explain(error)}")
+        yield CheckResult(Level.PROBLEM, "database", f"a check failed: {explain(error)}")

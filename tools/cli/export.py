@@ -12,7 +12,7 @@ from server.domain.listing import PaymentFilter
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
 from tools.cli import options
-from tools.cli.failures import failures_reported
+from tools.cli.failures import report_failures
 from tools.cli.options import MaxAmount, MinAmount, OrderId, Reference, Repeated, Since, Until
 from tools.database.settings import load_tool_settings
 from tools.progress import meter
@@ -22,12 +22,15 @@ from tools.transfer.files.row_writers import STANDARD_OUTPUT, FileFormat
 
 def command(  # noqa: PLR0913 - the options of a command
     payments: Annotated[
-        Path | None, typer.Argument(help="Where payments go; - is standard output, *.parquet is Parquet.")
+        Path | None,
+        typer.Argument(help="File for the payments: Parquet if the name ends in .parquet, else CSV; - for stdout."),
     ] = None,
     *,
-    refunds: Annotated[Path | None, typer.Option(help="Where the refunds of these payments go, likewise.")] = None,
+    refunds: Annotated[
+        Path | None, typer.Option(help="File for the refunds of these payments; named like that of the payments.")
+    ] = None,
     file_format: Annotated[
-        FileFormat | None, typer.Option("--format", help="What the files are, whatever their names say.")
+        FileFormat | None, typer.Option("--format", help="Format of the files, whatever their names end in.")
     ] = None,
     order_id: OrderId = None,
     method: Annotated[list[PaymentMethod] | None, Repeated] = None,
@@ -36,16 +39,18 @@ def command(  # noqa: PLR0913 - the options of a command
     reference: Reference = None,
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,
-    currency: Annotated[str | None, typer.Option(help="Of the amount bounds; DEFAULT_CURRENCY if not given.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="Currency of the amount bounds. Defaults to DEFAULT_CURRENCY.")
+    ] = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """Bring payments and refunds out, as CSV or Parquet, all of one moment."""
+    """Export a consistent snapshot of payments and refunds to CSV or Parquet files."""
     if payments is None and refunds is None:
         raise typer.BadParameter("name a file for the payments, or one for the refunds with --refunds")
     if payments == refunds:
-        raise typer.BadParameter("must be another file than that of the payments", param_hint="--refunds")
-    with failures_reported("no file was written"):
+        raise typer.BadParameter("must not be the file of the payments", param_hint="--refunds")
+    with report_failures("no file was written"):
         settings = load_tool_settings()
         now = datetime.now(UTC)
         bounds_currency = currency or settings.default_currency
@@ -58,8 +63,8 @@ def command(  # noqa: PLR0913 - the options of a command
                 reference=reference,
                 min_amount=_money("--min-amount", bounds_currency, min_amount),
                 max_amount=_money("--max-amount", bounds_currency, max_amount),
-                min_create_time=options.time("--since", since, now),
-                max_create_time=options.last_time("--until", until, now),
+                min_create_time=options.parse_time("--since", since, now),
+                max_create_time=options.parse_end_time("--until", until, now),
             )
         except InvalidValue as error:
             raise typer.BadParameter(f"{error.part} {error.description}") from None
@@ -73,7 +78,7 @@ def command(  # noqa: PLR0913 - the options of a command
 def _money(option: str, currency: str, text: str | None) -> Money | None:
     if text is None:
         return None
-    amount = options.amount(option, text)
+    amount = options.parse_amount(option, text)
     try:
         return Money.from_amount(currency, amount)
     except InvalidValue as error:

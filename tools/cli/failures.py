@@ -1,4 +1,4 @@
-"""What a command prints when it fails: a line or two on standard error and an exit code, never a traceback."""
+"""How commands fail: with a line or two on standard error and an exit code, never with a traceback."""
 
 import sys
 from collections.abc import Iterator
@@ -16,14 +16,15 @@ from tools.database.settings import load_tool_settings
 from tools.errors import ToolError
 
 _INTERRUPTED = 130
-"""As a shell reports SIGINT."""
+"""The code with which shells report SIGINT."""
 
 
 @contextmanager
-def failures_reported(consequence: str = "") -> Iterator[None]:
-    """Exit with 1 and print the reason when the work fails, and with 130 when it is interrupted.
+def report_failures(consequence: str = "") -> Iterator[None]:
+    """Exit with 1 and print the reason if the work fails, and exit with 130 if it is interrupted.
 
-    ``consequence`` says what that leaves behind. It follows a failure of the database or an interrupt.
+    ``consequence`` describes the state that is left behind. It is printed after a database error, a closed standard
+    output or an interrupt.
     """
     end = f"; {consequence}" if consequence else ""
     try:
@@ -35,16 +36,16 @@ def failures_reported(consequence: str = "") -> Iterator[None]:
     except OSError as error:
         sys.exit(f"{error.filename or 'standard output'}: {error.strerror}")
     except (pymysql.err.MySQLError, DatabaseBusy) as error:
-        sys.exit(f"the database failed: {explain(error)}{end}")
+        sys.exit(f"database error: {explain(error)}{end}")
     except KeyboardInterrupt:
-        print(f"stopped{end}", file=sys.stderr)
+        print(f"interrupted{end}", file=sys.stderr)
         raise typer.Exit(_INTERRUPTED) from None
 
 
 @contextmanager
-def database_of_settings() -> Iterator[tuple[DatabaseConnection, Settings]]:
-    """Connect to the database that the settings name, which must be migrated, and report failures."""
-    with failures_reported():
+def open_database() -> Iterator[tuple[DatabaseConnection, Settings]]:
+    """Connect to the database in the settings, which must be migrated; report failures until the context ends."""
+    with report_failures():
         settings = load_tool_settings()
         with open_migrated(settings) as connection:
             yield connection, settings

@@ -1,22 +1,22 @@
-"""``payments history 7`` shows everything that happened to one payment."""
+"""``payments history 7`` shows everything that has happened to a payment."""
 
 from typing import Annotated
 
 import typer
 
-from tools.cli.failures import database_of_settings
+from tools.cli.failures import open_database
 from tools.cli.options import AsJson
-from tools.cli.output import print_json, print_table, shown_time
+from tools.cli.output import format_time, print_json, print_table
 from tools.operations.history import Entry, history
 
 
 def command(
-    payment: Annotated[str, typer.Argument(help="Its payment_id, or its reference.")],
+    payment: Annotated[str, typer.Argument(help="ID or reference of the payment.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show everything that happened to a payment: when, what, how much, and who asked for it."""
-    with database_of_settings() as (connection, _):
+    """Show the history of a payment: each charge and refund with its time, amount and caller."""
+    with open_database() as (connection, _):
         details, entries = history(connection, payment)
     if as_json:
         for entry in entries:
@@ -26,7 +26,7 @@ def command(
         ("time (UTC)", "what", "amount", "refunded", "who", "request_id"),
         [
             (
-                shown_time(it.time),
+                format_time(it.time),
                 it.kind.value,
                 str(it.amount or ""),
                 str(it.refunded) if it.refunded is not None and it.refunded.is_positive else "",
@@ -37,8 +37,8 @@ def command(
         ],
     )
     if any(entry.sequence is None for entry in entries):
-        print("What has no name in `who` happened before there were events, or in an earlier system: it is told from")
-        print("what is stored, which does not say more.")
+        print("Entries with an empty `who` come from an earlier system, or from before events were recorded. They are")
+        print("derived from the stored payment and its refunds, which say no more.")
 
 
 def _json(payment_id: int, entry: Entry) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""``payments import payments.csv refunds.csv`` loads CSV files of payments and refunds."""
+"""``payments import payments.csv refunds.csv`` imports payments and refunds from CSV files."""
 
 import sys
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from server.config.settings import Settings
-from tools.cli.failures import failures_reported
+from tools.cli.failures import report_failures
 from tools.database.connection import print_line
 from tools.database.empty_tables import TablesNotEmpty
 from tools.database.settings import load_tool_settings
@@ -35,41 +35,46 @@ class ExitCode(IntEnum):
 def command(  # noqa: PLR0913 - the options of a command
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="CSV files, payments before their refunds; - is standard input."),
+        typer.Argument(metavar="FILE", help="CSV files, payments before their refunds; - for standard input."),
     ],
     *,
     delimiter: Annotated[
         str | None,
-        typer.Option(help="What separates fields, one character or 'tab'; found by the header if not given."),
+        typer.Option(help="Field delimiter: one character, or 'tab'. Detected from the header if not given."),
     ] = None,
     batch_rows: Annotated[
-        int, typer.Option(min=1, max=MAX_BATCH_ROWS, help="Rows in a transaction.")
+        int, typer.Option(min=1, max=MAX_BATCH_ROWS, help="Rows per transaction.")
     ] = DEFAULT_BATCH_ROWS,
-    time_zone: Annotated[str, typer.Option(help="The zone of times without an offset, such as Asia/Kolkata.")] = "UTC",
+    time_zone: Annotated[str, typer.Option(help="Time zone of times without an offset, such as Asia/Kolkata.")] = "UTC",
     rejects: Annotated[
-        Path | None, typer.Option(help="Where rejected lines go; FILE.rejects.csv if not given. For one file only.")
+        Path | None,
+        typer.Option(help="File for rejected lines. Defaults to FILE.rejects.csv. Allowed with a single FILE only."),
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Also change adopted and imported payments that were refunded since."),
+        typer.Option("--overwrite", help="Also update adopted and imported payments that have been refunded since."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report what an import would do, and change nothing.")
+    ] = False,
     if_empty: Annotated[
-        bool, typer.Option("--if-empty", help="Load nothing if there are payments already, live or archived.")
+        bool, typer.Option("--if-empty", help="Do nothing if the database already has payments, live or archived.")
     ] = False,
 ) -> None:
-    """Bring payments and refunds in from CSV files; a second run changes nothing.
+    """Import payments and refunds from CSV files. Importing a file again changes nothing.
 
-    Payments that this service made are never changed. Of adopted and imported ones, method, status, time and refunds
-    are updated; rows that disagree on the id, reference, order or amount of a payment are rejected.
+    Payments made by this service never change. Adopted and imported payments get the method, status, time and refunded
+    amount in the file. Lines that disagree with a stored payment on its ID, reference, order or amount are rejected.
 
-    Exit codes: 0 all lines are loaded, 1 it could not be done, 2 wrong usage, 3 some lines were rejected.
+    Exit codes: 0 if all lines were imported, 1 if the import failed, 2 for incorrect usage, 3 if lines were rejected.
     """
     if rejects is not None:
         _check_rejects(rejects, files)
-    options = ImportOptions(_delimiter(delimiter), batch_rows, _zone(time_zone), overwrite, dry_run, if_empty)
+    options = ImportOptions(
+        _parse_delimiter(delimiter), batch_rows, _parse_time_zone(time_zone), overwrite, dry_run, if_empty
+    )
     code = ExitCode.LOADED
-    with failures_reported("whole batches are loaded: run it again to go on"):
+    with report_failures("complete batches stay imported; run the command again to continue"):
         settings = load_tool_settings()
         for path in files:
             try:
@@ -79,16 +84,16 @@ def command(  # noqa: PLR0913 - the options of a command
                 break
             if report.rejected:
                 code = ExitCode.SOME_REJECTED
-            # The first file has filled the table, and the others belong to it.
+            # The first file has filled the tables, and the others belong with it.
             options = replace(options, if_empty=False)
     raise typer.Exit(code)
 
 
 def _check_rejects(rejects: Path, files: Sequence[Path]) -> None:
     if len(files) > 1:
-        raise typer.BadParameter("is for one file only", param_hint="--rejects")
+        raise typer.BadParameter("is allowed with a single FILE only", param_hint="--rejects")
     if rejects.exists() and files[0].exists() and rejects.samefile(files[0]):
-        raise typer.BadParameter("must not be the file that is imported", param_hint="--rejects")
+        raise typer.BadParameter("must not be the imported file", param_hint="--rejects")
 
 
 def _import(settings: Settings, path: Path, rejects: Path | None, options: ImportOptions) -> Report:
@@ -102,37 +107,37 @@ def _import(settings: Settings, path: Path, rejects: Path | None, options: Impor
             report = import_csv(settings, file, reject_path, options, show=show)
         except CsvError as error:
             raise CsvError(f"{name}: {error}") from None
-    print_line(_sentence(name, report, options))
+    print_line(_summary(name, report, options))
     if report.rejected:
         print_line(f"the rejected lines, with reasons: {reject_path}")
     return report
 
 
-def _sentence(name: str, report: Report, options: ImportOptions) -> str:
+def _summary(name: str, report: Report, options: ImportOptions) -> str:
     counts = ", ".join(f"{report.counts[outcome]:,} {outcome}" for outcome in Outcome)
-    verb = "would be: " if options.dry_run else ""
+    dry_run = " (dry run)" if options.dry_run else ""
     end = "" if report.counts[Outcome.INSERTED] or report.counts[Outcome.UPDATED] else "; nothing changed"
     if options.overwrite:
         payments = f"{report.overwritten:,} {'payment' if report.overwritten == 1 else 'payments'}"
         end += f"; --overwrite {'would change' if options.dry_run else 'changed'} {payments}"
-    return f"{name}: {report.read:,} lines: {verb}{counts}, {report.rejected:,} rejected{end}"
+    return f"{name}{dry_run}: {report.read:,} lines: {counts}, {report.rejected:,} rejected{end}"
 
 
-def _delimiter(text: str | None) -> str | None:
+def _parse_delimiter(text: str | None) -> str | None:
     if text is None or text in DELIMITERS:
         return text
     if text.lower() in {"tab", "\\t"}:
         return "\t"
     if len(text) != 1 or not text.isprintable() or text in {'"', " "} or text.isalnum():
-        raise typer.BadParameter("must be one character such as ; or the word tab", param_hint="--delimiter")
+        raise typer.BadParameter("must be one character, such as ;, or the word tab", param_hint="--delimiter")
     return text
 
 
-def _zone(name: str) -> tzinfo:
+def _parse_time_zone(name: str) -> tzinfo:
     if name.upper() == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        msg = "must be a name of the IANA time zone database, such as Asia/Kolkata"
+        msg = "must be the name of a time zone in the IANA database, such as Asia/Kolkata"
         raise typer.BadParameter(msg, param_hint="--time-zone") from None

@@ -1,4 +1,4 @@
-"""``payments migrate`` brings the schema up to date; ``payments migrate status`` shows what is applied."""
+"""``payments migrate`` brings the schema up to date; ``payments migrate status`` lists the migrations."""
 
 from contextlib import closing
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tools.cli.failures import failures_reported
+from tools.cli.failures import report_failures
 from tools.database.connection import connect
 from tools.database.migration_files import load_migrations
 from tools.database.migration_records import read_records, status_lines
@@ -15,7 +15,7 @@ from tools.database.settings import load_tool_settings
 
 
 class Action(StrEnum):
-    """What the command does."""
+    """The action of the command."""
 
     MIGRATE = "migrate"
     STATUS = "status"
@@ -23,15 +23,15 @@ class Action(StrEnum):
 
 def command(
     action: Annotated[
-        Action, typer.Argument(help="status shows what is applied, and changes nothing")
+        Action, typer.Argument(help="`status` lists the migrations and changes nothing.")
     ] = Action.MIGRATE,
     *,
     lock_timeout_seconds: Annotated[
-        float, typer.Option(help="how long to wait for another process that is migrating")
+        float, typer.Option(help="How long to wait for another process that is migrating.")
     ] = DEFAULT_LOCK_TIMEOUT_SECONDS,
 ) -> None:
-    """Bring the database's tables up to date; any number of processes may do so at once."""
-    with failures_reported():
+    """Bring the database schema up to date. Any number of processes can do so at the same time."""
+    with report_failures():
         settings = load_tool_settings()
         if action is Action.MIGRATE:
             migrate(settings, lock_timeout_seconds=lock_timeout_seconds)

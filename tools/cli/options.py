@@ -1,4 +1,4 @@
-"""Options that several commands have, and how amounts and times in options are read."""
+"""Options shared by several commands, and parsers for amounts and times in options."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,30 +10,37 @@ import typer
 from server.domain.errors import InvalidValue
 from tools.transfer.files import csv_values
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
-OrderId = Annotated[int | None, typer.Option(help="Payments of this order.")]
-Reference = Annotated[str | None, typer.Option(help="The payment with this reference.")]
-MinAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="At least this, such as 561.00.")]
-MaxAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="At most this.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per line instead of a table.")]
+OrderId = Annotated[int | None, typer.Option(help="Only payments of this order.")]
+Reference = Annotated[str | None, typer.Option(help="Only the payment with this reference.")]
+MinAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="Only payments of at least this amount.")]
+MaxAmount = Annotated[str | None, typer.Option(metavar="DECIMAL", help="Only payments of at most this amount.")]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="From this time on, in UTC: 2025-02-07, 2025-02-07T05:28:54Z, or 7d ago."),
+    typer.Option(
+        metavar="TIME",
+        help="Only payments created at this time or later, in UTC: 2025-02-07, 2025-02-07T05:28:54Z, or an age such as "
+        "7d.",
+    ),
 ]
 Until = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="Up to and including this time, in UTC; a date includes that whole day."),
+    typer.Option(
+        metavar="TIME",
+        help="Only payments created at this time or earlier, in UTC. A date includes the whole day.",
+    ),
 ]
-Repeated = typer.Option(case_sensitive=False, help="May be repeated.")
+Repeated = typer.Option(case_sensitive=False, help="Only payments with this value. Can be repeated.")
 
-_DISTANCE = re.compile(r"([0-9]{1,6})([dhm])")
+_DURATION = re.compile(r"([0-9]{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
-def amount(option: str, text: str) -> Decimal:
-    """Read an amount, exactly, such as ``561.00``.
+def parse_amount(option: str, text: str) -> Decimal:
+    """Parse an amount such as ``561.00`` exactly.
 
     Raises:
-        typer.BadParameter: it is no number.
+        typer.BadParameter: it is not a decimal number.
     """
     try:
         return csv_values.decimal(text)
@@ -41,62 +48,60 @@ def amount(option: str, text: str) -> Decimal:
         raise typer.BadParameter(error.description, param_hint=option) from None
 
 
-def time(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Read a time, in UTC unless it has an offset, or a distance back from ``now``, such as ``7d``; None stays None.
+def parse_time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Parse a time, or an age such as ``7d`` before ``now``; None stays None.
 
-    A date alone is the start of that day.
+    Times are in UTC unless they have an offset. A date is the start of that day.
 
     Raises:
-        typer.BadParameter: it is neither.
+        typer.BadParameter: it is neither a time nor an age.
     """
     if text is None:
         return None
     try:
         return _time(text, now, -1)
     except (InvalidValue, OverflowError):
-        msg = "must be a time such as 2025-02-07, 2025-02-07T05:28:54Z or 7d (days ago; h and m likewise)"
+        msg = "must be a time such as 2025-02-07 or 2025-02-07T05:28:54Z, or an age such as 7d, 12h or 30m"
         raise typer.BadParameter(msg, param_hint=option) from None
 
 
-def last_time(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Read the inclusive end of a range like ``time``; a date alone is the last microsecond of that day.
+def parse_end_time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Parse the inclusive end of a range like ``parse_time``, except that a date is the last microsecond of that day.
 
     Raises:
-        typer.BadParameter: it is no time.
+        typer.BadParameter: it is neither a time nor an age.
     """
-    found = time(option, text, now)
-    if found is None or text is None or not csv_values.is_date(text.strip()):
-        return found
-    return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    end = parse_time(option, text, now)
+    if end is None or text is None or not csv_values.is_date(text.strip()):
+        return end
+    return end.replace(hour=23, minute=59, second=59, microsecond=999_999)
 
 
-def future_time(option: str, text: str | None, now: datetime) -> datetime | None:
-    """Read a time after ``now`` likewise, or a distance from it, such as ``90d``; None stays None.
-
-    A date alone is the start of that day.
+def parse_future_time(option: str, text: str | None, now: datetime) -> datetime | None:
+    """Parse a time after ``now`` like ``parse_time``, or a duration such as ``90d`` from ``now``; None stays None.
 
     Raises:
-        typer.BadParameter: it is neither.
+        typer.BadParameter: it is neither a time nor a duration, or not in the future.
     """
     if text is None:
         return None
     try:
-        found = _time(text, now, 1)
+        future = _time(text, now, 1)
     except (InvalidValue, OverflowError):
-        found = now
-    if found <= now:
-        msg = "must be a time to come, such as 2027-02-07, 2027-02-07T05:28:54Z or 90d (days; h and m likewise)"
+        future = now
+    if future <= now:
+        msg = "must be a future time such as 2027-02-07 or 2027-02-07T05:28:54Z, or a duration such as 90d, 12h or 30m"
         raise typer.BadParameter(msg, param_hint=option)
-    return found
+    return future
 
 
 def _time(text: str, now: datetime, direction: int) -> datetime:
-    """Return a time, or the one at a distance from ``now`` in a direction: 1 is the future, -1 the past.
+    """Parse a time, or a duration to add to ``now`` (``direction`` 1) or to subtract from it (``direction`` -1).
 
     Raises:
-        InvalidValue, OverflowError: it is not a time, or out of range.
+        InvalidValue, OverflowError: it is not a time, or is out of range.
     """
-    distance = _DISTANCE.fullmatch(text)
-    if distance is not None:
-        return now + direction * timedelta(**{_UNITS[distance[2]]: int(distance[1])})
+    duration = _DURATION.fullmatch(text)
+    if duration is not None:
+        return now + direction * timedelta(**{_UNITS[duration[2]]: int(duration[1])})
     return csv_values.time_in(UTC)(text).replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Payments, refunds and other rows on standard output: as tables for people, as JSON for programs."""
+"""Print payments, refunds and other rows to standard output: as tables for people, as JSON for programs."""
 
 import dataclasses
 import json
@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_UNFITTED_COLUMNS = 200
-"""The width of a table that no terminal shows, such as one in a file: enough for every column."""
+_FILE_WIDTH = 200
+"""Width in characters of a table that is not printed to a terminal: enough for every column."""
 
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "PENDING": "yellow"}
 
 
-def print_json(shown: Payment | RefundResult | PaymentDetails | Mapping[str, object]) -> None:
-    """Print an object on one line: amounts as exact strings, times in UTC in the format of RFC 3339."""
-    values = shown if isinstance(shown, Mapping) else dataclasses.asdict(shown)
+def print_json(item: Payment | RefundResult | PaymentDetails | Mapping[str, object]) -> None:
+    """Print an object on one line, with amounts as exact strings and times in UTC in RFC 3339 format."""
+    values = item if isinstance(item, Mapping) else dataclasses.asdict(item)
     print(json.dumps(values, default=_json_value, ensure_ascii=False))
 
 
@@ -37,7 +37,7 @@ def print_payments(payments: Iterable[Payment]) -> None:
             Text(it.status, _STYLES.get(it.status, "")),
             _amount(it.refunded_amount, None) if it.refunded_amount else Text(""),
             _text(it.reference),
-            _text(shown_time(it.create_time)),
+            _text(format_time(it.create_time)),
         )
     _print(table)
 
@@ -52,14 +52,14 @@ def print_refunds(refunds: Iterable[Refund]) -> None:
             _amount(it.amount, it.currency),
             Text(it.status, _STYLES.get(it.status, "")),
             _text(it.reason),
-            _text(shown_time(it.create_time)),
+            _text(format_time(it.create_time)),
         )
     if table.row_count:
         _print(table)
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print texts as a table."""
+    """Print rows of text as a table."""
     table = _table(*names)
     for row in rows:
         table.add_row(*map(_text, row))
@@ -76,12 +76,12 @@ def _table(*names: str) -> Table:
 def _print(table: Table) -> None:
     console = Console(file=sys.stdout)
     if not console.is_terminal:
-        console = Console(file=sys.stdout, width=_UNFITTED_COLUMNS)
+        console = Console(file=sys.stdout, width=_FILE_WIDTH)
     console.print(table)
 
 
 def _text(value: object) -> Text:
-    """Return a value without control characters, which text of earlier systems may hold, for a terminal."""
+    """Return a value as text, with control characters replaced, because earlier systems may have stored some."""
     return Text(
         "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(value))
     )
@@ -91,8 +91,8 @@ def _amount(amount: Decimal | None, currency: str | None) -> Text:
     return _text("" if amount is None else f"{amount:,f} {currency or ''}".rstrip())
 
 
-def shown_time(time: datetime | None) -> str:
-    """Return a time in UTC for people; an empty text for None."""
+def format_time(time: datetime | None) -> str:
+    """Format a time in UTC to the second; None becomes an empty string."""
     return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
@@ -102,5 +102,5 @@ def _json_value(value: object) -> str:
             return f"{value:f}"
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    msg = f"no JSON for {type(value).__name__}"
+    msg = f"cannot encode {type(value).__name__} as JSON"
     raise TypeError(msg)

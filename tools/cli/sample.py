@@ -1,10 +1,10 @@
-"""``payments sample`` fills a database with plausible payments."""
+"""``payments sample`` fills a database with sample payments."""
 
 from typing import Annotated
 
 import typer
 
-from tools.cli.failures import failures_reported
+from tools.cli.failures import report_failures
 from tools.database.settings import load_tool_settings
 from tools.operations.sample_data import DEFAULT_COUNT, DEFAULT_SEED, load_sample_payments
 from tools.operations.sample_payments import DEFAULT_MONTHS
@@ -12,11 +12,15 @@ from tools.operations.sample_payments import DEFAULT_MONTHS
 
 def command(
     *,
-    count: Annotated[int, typer.Option(min=1, help="how many payments")] = DEFAULT_COUNT,
-    seed: Annotated[int, typer.Option(help="start of the chance")] = DEFAULT_SEED,
-    months: Annotated[int, typer.Option(min=1, help="how far back")] = DEFAULT_MONTHS,
-    if_empty: Annotated[bool, typer.Option("--if-empty", help="do nothing if there are payments")] = False,
+    count: Annotated[int, typer.Option(min=1, help="Number of payments.")] = DEFAULT_COUNT,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = DEFAULT_SEED,
+    months: Annotated[
+        int, typer.Option(min=1, help="Spread the payments over this many months up to now.")
+    ] = DEFAULT_MONTHS,
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Do nothing if the database already has payments.")
+    ] = False,
 ) -> None:
-    """Add plausible payments, as for a try-out."""
-    with failures_reported():
+    """Add plausible payments and refunds to try the service with."""
+    with report_failures():
         load_sample_payments(load_tool_settings(), count=count, seed=seed, months=months, only_if_empty=if_empty)

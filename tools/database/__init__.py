@@ -1,4 +1,1 @@
-"""How tools reach the database: settings, connections, locks, and the migrations of its schema.
-
-No table of payments is named here.
-"""
+"""The tools' access to the database: settings, connections, locks, and schema migrations."""

@@ -1,4 +1,4 @@
-"""Connections of the tools to the database that the settings name."""
+"""The tools' connections to the database in the settings."""
 
 import os
 import time
@@ -21,10 +21,10 @@ DatabaseConnection: TypeAlias = "Connection[Cursor]"
 """A PyMySQL connection whose rows are tuples."""
 
 _UNREACHABLE_CODES = frozenset({2002, 2003, 2006, 2013, 2055})
-"""Errors of the client: nobody there, or gone in the middle."""
+"""Client errors: no server answered, or the connection was lost."""
 
 _BUSY_CODES = frozenset({1040, 1053})
-"""Errors of a server that is full, or shutting down: another try may succeed."""
+"""Errors of a server that has too many connections or is shutting down: a retry may succeed."""
 
 _UNKNOWN_DATABASE = 1049
 
@@ -32,11 +32,11 @@ _SESSION = (
     "SET SESSION time_zone = '+00:00', "
     "sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
 )
-"""UTC, and no value is bent to fit. Zero dates are let through, as an adopted table may hold some."""
+"""UTC, and strict: invalid values are errors. Zero dates are allowed, because an adopted table may contain some."""
 
 _LIMIT_IDLE_TRANSACTIONS = " /*M!100600 , idle_transaction_timeout = 30 */"
-"""Has MariaDB roll back a transaction whose tool was stopped, so that its locks do not outlive it. MySQL has no such
-limit, and reads this as a comment.
+"""Makes MariaDB roll back the transaction of a suspended tool, so that its locks do not block others forever. MySQL has
+no such limit, and reads this as a comment.
 """
 
 _RETRY_SECONDS = 0.5
@@ -47,11 +47,11 @@ class DatabaseConnectionError(ToolError):
 
 
 class DatabaseBusy(Exception):
-    """The database gave up a transaction that may succeed when it is begun again."""
+    """The database aborted a transaction that may succeed when it is retried."""
 
 
 def print_line(line: str) -> None:
-    """Print a line and flush, so that the reader of a pipe learns at once what a wait is for."""
+    """Print a line and flush, so that whoever reads a pipe immediately sees the reason for a wait."""
     print(line, flush=True)
 
 
@@ -73,7 +73,7 @@ def execute(connection: DatabaseConnection, sql: str, *values: object) -> tuple[
 
 
 def execute_if_exists(connection: DatabaseConnection, sql: str) -> tuple[tuple[Any, ...], ...]:
-    """Execute a query and return its rows; there are none when its table does not exist."""
+    """Execute a query and return its rows, or no rows if its table does not exist."""
     try:
         return execute(connection, sql)
     except pymysql.err.ProgrammingError as error:
@@ -84,7 +84,7 @@ def execute_if_exists(connection: DatabaseConnection, sql: str) -> tuple[tuple[A
 
 @contextmanager
 def transaction(connection: DatabaseConnection) -> Iterator[None]:
-    """Commit at the end of the context, or roll back when it raises."""
+    """Commit when the context ends, or roll back when it raises."""
     connection.begin()
     try:
         yield
@@ -95,9 +95,9 @@ def transaction(connection: DatabaseConnection) -> Iterator[None]:
 
 
 def is_unreachable(error: pymysql.err.MySQLError) -> bool:
-    """Whether no server answered or the connection broke, so that the outcome of the statement is unknown.
+    """Whether no server answered or the connection was lost, so that the outcome of the statement is unknown.
 
-    PyMySQL uses an ``InterfaceError`` for a connection that it has given up.
+    PyMySQL raises ``InterfaceError`` for a connection that it has closed.
     """
     code = error.args[0] if error.args else None
     return isinstance(error, pymysql.err.InterfaceError) or code in _UNREACHABLE_CODES
@@ -113,34 +113,34 @@ def connect(
 ) -> DatabaseConnection:
     """Connect with autocommit, in UTC and strict mode.
 
-    Waits up to ``settings.mysql_startup_timeout_seconds`` for a database that is not there yet, and says so.
-    ``create_database`` creates the database when the server has none of that name. ``limit_idle_transactions`` False is
-    for a transaction that only reads and may wait for the consumer of its output. ``multi_statements`` lets one message
-    hold several statements.
+    Waits up to ``settings.mysql_startup_timeout_seconds`` for a server that is not available yet, and reports the wait
+    to ``say``. ``create_database`` creates the database if the server has none of that name. Turn
+    ``limit_idle_transactions`` off for a read-only transaction that may wait for the consumer of its output.
+    ``multi_statements`` allows several statements in one message.
 
     Raises:
-        DatabaseConnectionError: no server answered in time, or it refuses the user or the database.
+        DatabaseConnectionError: no server answered in time, or it refuses the account or the database.
     """
     session = _SESSION + (_LIMIT_IDLE_TRANSACTIONS if limit_idle_transactions else "")
     flags = CLIENT.MULTI_STATEMENTS if multi_statements else 0
     deadline = time.monotonic() + settings.mysql_startup_timeout_seconds
-    waiting = False
+    is_waiting = False
     while True:
         try:
             return _connect_once(settings, session, flags, create_database=create_database)
         except pymysql.err.MySQLError as error:
             where, why = address(settings), reason(error)
             if not (is_unreachable(error) or error.args[0] in _BUSY_CODES):
-                unusable = f"the database at {where} cannot be used: {why}"
-                raise DatabaseConnectionError(refusal(error, settings) or unusable) from error
+                msg = refusal(error, settings) or f"cannot use the database at {where}: {why}"
+                raise DatabaseConnectionError(msg) from error
             if time.monotonic() > deadline:
                 timeout = f"{settings.mysql_startup_timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS)"
                 msg = f"the database at {where} did not accept connections within {timeout}: {why}"
                 raise DatabaseConnectionError(msg) from error
-            if not waiting:
+            if not is_waiting:
                 timeout = f"{settings.mysql_startup_timeout_seconds:g} s"
                 say(f"waiting up to {timeout} for the database at {where}: {why}")
-                waiting = True
+                is_waiting = True
         time.sleep(_RETRY_SECONDS)
 
 

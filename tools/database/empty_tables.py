@@ -1,4 +1,4 @@
-"""The check of tools that load payments only into a database without any."""
+"""A check that the database has no payments, for tools that load only into an empty database."""
 
 from typing import Final
 
@@ -10,22 +10,22 @@ _HAS_PAYMENTS: Final = "SELECT EXISTS (SELECT 1 FROM payments) OR EXISTS (SELECT
 
 
 class TablesNotEmpty(ToolError):
-    """There are payments already, live or archived, so nothing is loaded."""
+    """The database already has payments, live or archived, so nothing was loaded."""
 
     def __init__(self) -> None:
-        """Say so."""
-        super().__init__("there are payments already; nothing was loaded")
+        """Set the message."""
+        super().__init__("the database already has payments; nothing was loaded")
 
 
 def require_empty_tables(cursor: Cursor) -> None:
-    """Check that the database has no payment, live or archived.
+    """Check that the database has no payments, live or archived.
 
-    A tool calls this in the transaction of its first rows, before it inserts them. A charge that commits between this
-    check and the INSERT either has a key of the file or has none. With one, the INSERT fails and the transaction starts
-    over with this check. Without one, the charge might as well have been made after the load.
+    A tool calls this in the transaction that inserts its first rows, before the INSERT. A charge may still commit
+    between the check and the INSERT. If it has a key in common with the file, the INSERT fails, and the transaction
+    starts again with this check. Otherwise, the charge might as well have been made after the load.
 
     Raises:
-        TablesNotEmpty: there are payments.
+        TablesNotEmpty: the database has payments.
     """
     cursor.execute(_HAS_PAYMENTS)
     if cursor.fetchall() != ((0,),):

@@ -1,4 +1,4 @@
-"""Named locks in the database, which keep tools from interfering with one another."""
+"""Named locks in the database, so that tools do not interfere with one another."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import pymysql
 from tools.database.connection import DatabaseConnection
 
 _MAX_LENGTH = 64
-"""Of a lock's name (dev.mysql.com/doc/refman/8.0/en/locking-functions.html)."""
+"""Of a lock name, in characters (dev.mysql.com/doc/refman/8.0/en/locking-functions.html)."""
 
 BACKUP_LOCK = "backup"
 """Held while a backup reads the tables."""
 
 
 def lock_name(purpose: str, database: str) -> str:
-    """Return the name of a lock for one database, because the names of locks are shared by the whole server."""
+    """Return the name of a lock for one database, because all databases on a server share lock names."""
     name = f"{purpose} {database}"
     if len(name) > _MAX_LENGTH:
         name = f"{purpose} {hashlib.sha256(database.encode()).hexdigest()[:32]}"
@@ -25,18 +25,18 @@ def lock_name(purpose: str, database: str) -> str:
 
 @contextmanager
 def lock_if_free(connection: DatabaseConnection, name: str) -> Iterator[bool]:
-    """Hold a lock until the end of the context, unless another session has it; give whether it is held."""
+    """Hold a lock until the context ends, unless another session holds it; yield whether it was acquired."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (name,))
-        is_taken = cursor.fetchall() == ((1,),)
+        is_acquired = cursor.fetchall() == ((1,),)
     try:
-        yield is_taken
+        yield is_acquired
     finally:
         release(connection, name)
 
 
 def release(connection: DatabaseConnection, name: str) -> None:
-    """Release a lock at once, because the database may notice late that a connection is closed."""
-    # A connection that broke has let go of it.
+    """Release a lock immediately, because the database may notice a closed connection late."""
+    # A lost connection has already released the lock.
     with suppress(pymysql.err.MySQLError), connection.cursor() as cursor:
         cursor.execute("DO RELEASE_LOCK(%s)", (name,))

@@ -1,6 +1,6 @@
-"""The files of ``migrations/``: ``NNNN_name.sql``, numbered 1, 2, 3 without a gap, each one SQL statement.
+"""The files in ``migrations/``: ``NNNN_name.sql``, numbered 1, 2, 3 without gaps, each with a single SQL statement.
 
-A connection of the tools takes one statement at a time, so the database itself refuses a file of several.
+The tools' connections send one statement at a time, so the database refuses a file with several.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.errors import ToolError
 
 _INSTALLED = Path(__file__).resolve().parents[1] / "migrations"
-"""Where the wheel has them."""
+"""Where the wheel installs them."""
 
 MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "migrations"
 
@@ -21,12 +21,12 @@ _PLACEHOLDER = "${default_currency}"
 
 
 class MigrationError(ToolError):
-    """The migration files are wrong, do not fit the database, or one of them failed."""
+    """The migration files are invalid or do not match the database, or a migration failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A file of ``migrations/``."""
+    """A file in ``migrations/``."""
 
     version: int
     name: str
@@ -34,7 +34,7 @@ class Migration:
     text: str
 
     def __str__(self) -> str:
-        """Return it for people: ``0002_widen_payments``."""
+        """Return a name such as ``0002_widen_payments``."""
         return f"{self.version:04d}_{self.name}"
 
     @property
@@ -43,46 +43,48 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def statement(self, default_currency: str) -> str:
-        """Return the SQL to run, ``${default_currency}`` in it replaced.
+        """Return the SQL to run, with ``${default_currency}`` replaced.
 
         Raises:
-            MigrationError: the file has another placeholder, or ``default_currency`` is not three upper-case letters.
+            MigrationError: the file has another placeholder, or ``default_currency`` is not three uppercase letters.
         """
         if not _CURRENCY_CODE.fullmatch(default_currency):
-            msg = f"the default currency must be three upper-case letters, not {default_currency!r}"
+            msg = f"the default currency must be three uppercase letters, not {default_currency!r}"
             raise MigrationError(msg)
         sql = self.text.replace(_PLACEHOLDER, default_currency)
         if "${" in sql:
-            msg = f"{self.path}: the only placeholder there is is {_PLACEHOLDER}"
+            msg = f"{self.path}: unknown placeholder; only {_PLACEHOLDER} is allowed"
             raise MigrationError(msg)
         return sql
 
 
 def load_migrations(folder: Path = MIGRATIONS) -> tuple[Migration, ...]:
-    """Return the migrations in ``folder`` in their order.
+    """Return the migrations in ``folder`` in order.
 
     Raises:
-        MigrationError: a file is named otherwise, or a number is missing or there twice.
+        MigrationError: a file has an invalid name, or a number is missing or used twice.
     """
     migrations = []
     for path in sorted(folder.glob("*.sql")):
         match = _FILE_NAME.fullmatch(path.name)
         if match is None:
-            msg = f"{path}: a migration is named NNNN_name.sql, in lower case"
+            msg = f"{path}: the name of a migration must be NNNN_name.sql, in lowercase"
             raise MigrationError(msg)
         text = path.read_bytes().decode()
         migrations.append(Migration(int(match["version"]), match["name"], path, text))
     for expected, migration in enumerate(migrations, start=1):
         if migration.version != expected:
-            msg = f"{migration.path}: expected number {expected:04d} here; there is one of each, without a gap"
+            msg = (
+                f"{migration.path}: expected number {expected:04d}; migrations are numbered without gaps or duplicates"
+            )
             raise MigrationError(msg)
     return tuple(migrations)
 
 
 def latest_version(folder: Path = MIGRATIONS) -> int:
-    """Return the highest version among the files; 0 when there are none.
+    """Return the highest version among the files, or 0 if there are none.
 
     Raises:
-        MigrationError: as ``load_migrations``.
+        MigrationError: as in ``load_migrations``.
     """
     return len(load_migrations(folder))

@@ -1,4 +1,4 @@
-"""The progress of a long migration, read from the database on another connection."""
+"""Progress of a long migration, read from the database over a second connection."""
 
 import threading
 import time
@@ -10,42 +10,42 @@ import pymysql
 from server.config.database import DatabaseSettings
 from tools.database.connection import DatabaseConnection, DatabaseConnectionError, connect, execute, is_mariadb
 
-EVERY_SECONDS = 5.0
+INTERVAL_SECONDS = 5.0
 
 _MARIADB = (
     "SELECT state, stage, max_stage, progress FROM information_schema.processlist WHERE id = %s AND max_stage > 0"
 )
-"""``progress`` is the percentage of the stage; there are some for an ALTER that copies the table."""
+"""``progress`` is a percentage of the stage. Only an ALTER that copies the table has stages."""
 
 _MYSQL = """
     SELECT s.event_name, s.work_completed, s.work_estimated
     FROM performance_schema.events_stages_current s JOIN performance_schema.threads t ON t.thread_id = s.thread_id
     WHERE t.processlist_id = %s AND s.work_estimated > 0
 """
-"""Has rows where the consumer events_stages_current is on, for the stages of an ALTER."""
+"""Returns rows for the stages of an ALTER if the consumer events_stages_current is enabled."""
 
 
 @contextmanager
-def progress_reported(
-    connection: DatabaseConnection, settings: DatabaseSettings, what: str, say: Callable[[str], None]
+def report_progress(
+    connection: DatabaseConnection, settings: DatabaseSettings, name: str, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Report every few seconds how long ``connection`` has worked at ``what``, and how much of it is done.
+    """Report every few seconds how long ``connection`` has been running the migration ``name``, and its progress.
 
-    Reports the time alone when the database does not give the progress, or a second connection fails.
+    Reports only the time if the database does not provide the progress, or if the second connection fails.
     """
     done = threading.Event()
     start = time.monotonic()
-    number = connection.thread_id()  # type: ignore[no-untyped-call]
+    session_id = connection.thread_id()  # type: ignore[no-untyped-call]
 
     def report() -> None:
-        while not done.wait(EVERY_SECONDS):
+        while not done.wait(INTERVAL_SECONDS):
             progress = None
             with suppress(DatabaseConnectionError, pymysql.err.MySQLError):
-                impatient = settings.model_copy(update={"mysql_startup_timeout_seconds": EVERY_SECONDS})
+                impatient = settings.model_copy(update={"mysql_startup_timeout_seconds": INTERVAL_SECONDS})
                 with closing(connect(impatient, say=lambda _: None)) as other:
-                    progress = _progress(other, number)
+                    progress = _progress(other, session_id)
             if not done.is_set():
-                say(f"{what}: running for {time.monotonic() - start:.0f} s{f', {progress}' if progress else ''}")
+                say(f"{name}: running for {time.monotonic() - start:.0f} s{f', {progress}' if progress else ''}")
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
@@ -56,9 +56,9 @@ def progress_reported(
         reporter.join()
 
 
-def _progress(connection: DatabaseConnection, number: int) -> str | None:
+def _progress(connection: DatabaseConnection, session_id: int) -> str | None:
     ((version,),) = execute(connection, "SELECT VERSION()")
-    rows = execute(connection, _MARIADB if is_mariadb(version) else _MYSQL, number)
+    rows = execute(connection, _MARIADB if is_mariadb(version) else _MYSQL, session_id)
     if not rows:
         return None
     if is_mariadb(version):

@@ -1,4 +1,4 @@
-"""The table ``schema_migrations``: which migrations a database has, compared with the files."""
+"""The table ``schema_migrations``, which records the applied migrations, and its comparison with the files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -15,7 +15,7 @@ _SELECT_RECORDS = "SELECT version, name, checksum, schema_before, started_at, ap
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row of ``schema_migrations``. Without ``applied_at``, the migration was started with an unknown outcome."""
+    """A row of ``schema_migrations``. If ``applied_at`` is None, the migration was started, with an unknown outcome."""
 
     version: int
     name: str
@@ -33,11 +33,11 @@ def open_migrated(
     limit_idle_transactions: bool = True,
     multi_statements: bool = False,
 ) -> Iterator[DatabaseConnection]:
-    """Connect to a database that must be migrated, and close the connection at the end of the context.
+    """Connect to a database that must be migrated, and close the connection when the context ends.
 
     Raises:
         SchemaOutdated: the database lacks migrations.
-        DatabaseConnectionError: no connection.
+        DatabaseConnectionError: the database cannot be used.
     """
     connection = connect(
         settings, say=say, limit_idle_transactions=limit_idle_transactions, multi_statements=multi_statements
@@ -48,20 +48,20 @@ def open_migrated(
 
 
 def applied_version(connection: DatabaseConnection) -> int:
-    """Return the highest version that is applied; 0 when none is, or the database was never migrated."""
+    """Return the highest applied version, or 0 if no migration was ever applied."""
     rows = execute_if_exists(connection, schema_check.SELECT_VERSION)
     version: int | None = rows[0][0] if rows else None
     return version or 0
 
 
 def read_records(connection: DatabaseConnection) -> dict[int, Record]:
-    """Return the rows of ``schema_migrations`` by version; empty when there is no such table."""
+    """Return the rows of ``schema_migrations`` by version, or an empty dict if the table does not exist."""
     records = (Record(*row) for row in execute_if_exists(connection, _SELECT_RECORDS))
     return {record.version: record for record in records}
 
 
 def status_lines(migrations: Sequence[Migration], records: dict[int, Record]) -> list[str]:
-    """Return a table for people: each migration's version, name and when it was applied (UTC), or what is wrong."""
+    """Return the lines of a table with the version, the name and the state of each migration."""
     files = {migration.version: migration for migration in migrations}
     rows = [("version", "name", "applied at (UTC)")]
     for version in sorted(files.keys() | records.keys()):
@@ -76,20 +76,20 @@ def _state(file: Migration | None, record: Record | None) -> str:
     if record is None:
         return "pending"
     if record.applied_at is None:
-        return f"pending (a run that began at {record.started_at:%Y-%m-%d %H:%M:%S} was interrupted)"
+        return f"pending (a run started at {record.started_at:%Y-%m-%d %H:%M:%S} was interrupted)"
     applied_at = f"{record.applied_at:%Y-%m-%d %H:%M:%S}"
     if file is None:
-        return f"{applied_at} (this code does not know it: the database is newer)"
+        return f"{applied_at} (unknown to this version: the database is newer)"
     if file.checksum != record.checksum:
-        return f"{applied_at} (THE FILE WAS CHANGED SINCE)"
+        return f"{applied_at} (THE FILE HAS CHANGED SINCE)"
     return applied_at
 
 
 def check_records(migrations: Sequence[Migration], records: dict[int, Record]) -> None:
-    """Check that the applied migrations are those of the files, without a gap.
+    """Check that the applied migrations match the files, without gaps.
 
     Raises:
-        MigrationError: they are not.
+        MigrationError: they do not.
     """
     applied = {version: record for version, record in records.items() if record.applied_at is not None}
     for migration in migrations:
@@ -103,7 +103,7 @@ def check_records(migrations: Sequence[Migration], records: dict[int, Record]) -
             msg = (
                 f"{migration} was changed after it had been applied at {record.applied_at:%Y-%m-%d %H:%M:%S} UTC.\n"
                 f"  file: {migration.path}\n"
-                "Databases that have the old text would not get the change. Restore the file as it was, and put the "
-                "change in a new migration."
+                "Databases on which the old file was applied would not get the change. Restore the old file, and make "
+                "the change in a new migration."
             )
             raise MigrationError(msg)

@@ -1,13 +1,18 @@
-"""Bring the database's schema up to date: run the files of ``migrations/`` that have not been run, in their order.
+"""Bring the database schema up to date: apply the pending files of ``migrations/`` in order.
 
-Forward only. Any number of processes may start it at once: a lock in the database lets one work, the others wait.
+Migrations only go forward. Any number of processes can start at the same time: a lock in the database lets one of them
+work while the others wait.
 
-What happens when it is interrupted. DDL cannot be in a transaction with the record that it happened, but on MySQL 8 and
-MariaDB 10.6 or later a single statement on one table happens wholly or not at all, so a migration is one. Before it
-runs, a row in ``schema_migrations`` keeps a fingerprint of the schema; after it, the row gets its ``applied_at``. A run
-that finds a row without one compares the fingerprints: the schema is the same, so nothing happened and the migration is
-run; it differs, so the migration happened and only that is recorded. A statement that changes rows is in one
-transaction with its record. When the database refuses a statement the row is taken away, as nothing happened.
+Interrupted runs are safe. The database commits each DDL statement by itself, so the record of a migration cannot share
+its transaction. But on MySQL 8 and MariaDB 10.6 or later, a single DDL statement on one table is atomic. Each migration
+is therefore one statement:
+
+1. Before it runs, a row with a fingerprint of the schema is written to ``schema_migrations``.
+2. After it succeeds, ``applied_at`` is set in that row. If the database refuses the statement, the row is deleted.
+3. A run that finds a row without ``applied_at`` compares fingerprints. If the schema is unchanged, it runs the
+   migration. If the schema has changed, the migration was applied, and the run only records that.
+
+A statement that changes rows instead of the schema is in the same transaction as its record.
 """
 
 import hashlib
@@ -36,17 +41,18 @@ from tools.database.connection import (
 )
 from tools.database.locks import lock_name, release
 from tools.database.migration_files import MIGRATIONS, Migration, MigrationError, load_migrations
-from tools.database.migration_progress import progress_reported
+from tools.database.migration_progress import report_progress
 from tools.database.migration_records import Record, applied_version, check_records, read_records
 
 DEFAULT_LOCK_TIMEOUT_SECONDS = 600.0
 
 _LOCK_SLICE_SECONDS = 15
-"""How often one that waits says so."""
+"""The interval at which a waiting process reports that it waits."""
 
 _METADATA_LOCK_TIMEOUT_SECONDS = 60
-"""While an ALTER waits for a table that another session holds, every new call on that table waits behind it: so it
-gives up soon, rather than after the server's default of a day or a year."""
+"""While an ALTER waits for a table that another session holds, every new statement on the table waits behind it.
+Therefore it gives up early, not after the server's default of a day (MariaDB) or a year (MySQL).
+"""
 
 _CREATE_TABLE = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -58,7 +64,7 @@ _CREATE_TABLE = """
         applied_at DATETIME(6) NULL
     ) ENGINE = InnoDB
 """
-"""checksum: SHA-256 of the file; schema_before: fingerprint of the schema when it was started. Times are UTC."""
+"""checksum: SHA-256 of the file; schema_before: fingerprint of the schema before the migration. Times are in UTC."""
 
 _START = """
     REPLACE INTO schema_migrations (version, name, checksum, schema_before, started_at, applied_at)
@@ -88,20 +94,20 @@ def migrate(
     lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS,
     say: Callable[[str], None] = print_line,
 ) -> int:
-    """Apply every migration in ``folder`` that is not applied; return how many this call applied.
+    """Apply every pending migration in ``folder``; return how many this call applied.
 
-    Makes the database when the server has none of that name and the user may. Waits for the server as the settings
-    allow, and up to ``lock_timeout_seconds`` for another process that is migrating. ``say`` gets a line for each
-    migration and for each wait.
+    Creates the database if it does not exist and the account has the right to create it. Waits for the server as long
+    as the settings allow, and up to ``lock_timeout_seconds`` for another process that is migrating. ``say`` receives a
+    line for each migration and for each wait.
 
     Raises:
-        MigrationError: a file is wrong, an applied one was changed, or the database refused one.
-        DatabaseConnectionError: no connection.
+        MigrationError: a file is invalid, an applied migration was changed, or the database refused a migration.
+        DatabaseConnectionError: the database cannot be used.
     """
     migrations = load_migrations(folder)
     statements = [migration.statement(settings.default_currency) for migration in migrations]
     with closing(connect(settings, say=say, create_database=True)) as connection:
-        with _sole_migrator(connection, settings.mysql_db, lock_timeout_seconds, say):
+        with _migration_lock(connection, settings.mysql_db, lock_timeout_seconds, say):
             execute(connection, f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}")
             execute(connection, _CREATE_TABLE)
             records = read_records(connection)
@@ -123,28 +129,28 @@ def _check_currency(connection: DatabaseConnection, default_currency: str) -> No
     """Refuse to adopt payments whose amounts have more decimals than the currency.
 
     Raises:
-        MigrationError: there are such payments.
+        MigrationError: the table has such payments.
     """
     digits = MINOR_DIGITS[default_currency]
     finer = f"SELECT 1 FROM payments WHERE amount <> ROUND(amount, {digits:d}) LIMIT 1"  # noqa: S608 - a number
     if execute_if_exists(connection, finer):
         msg = (
-            f"DEFAULT_CURRENCY={default_currency} has {digits} decimals, but the payments that are there have amounts "
-            "with more: set the currency that they are in"
+            f"DEFAULT_CURRENCY={default_currency} has {digits} decimals, but existing payments have amounts with more: "
+            "set DEFAULT_CURRENCY to the currency of these payments"
         )
         raise MigrationError(msg)
 
 
 @dataclass(frozen=True, slots=True)
 class _Migrator:
-    """Applies one migration after the other, under the lock."""
+    """Applies migrations one at a time, under the lock."""
 
     connection: DatabaseConnection
     settings: Settings
     say: Callable[[str], None]
 
     def apply(self, migration: Migration, statement: str, record: Record | None) -> None:
-        """Apply ``migration``; ``record`` is what an interrupted run left of it."""
+        """Apply ``migration``; ``record`` is the row left by an interrupted run, if any."""
         try:
             fingerprint = _schema_fingerprint(self.connection)
             if record is None or record.schema_before == fingerprint:
@@ -159,7 +165,7 @@ class _Migrator:
         self._announce(migration, statement)
         execute(self.connection, _START, migration.version, migration.name, migration.checksum, fingerprint)
         try:
-            with progress_reported(self.connection, self.settings, str(migration), self.say):
+            with report_progress(self.connection, self.settings, str(migration), self.say):
                 self.connection.begin()
                 execute(self.connection, statement)
                 execute(self.connection, _FINISH, migration.version)
@@ -172,22 +178,22 @@ class _Migrator:
         self.say(f"{migration}: applied in {time.monotonic() - start:.2f} s")
 
     def _announce(self, migration: Migration, statement: str) -> None:
-        """Warn that altering a large table takes a while, during which writes to it may wait."""
+        """Warn that altering a large table takes time, and that writes to the table may wait meanwhile."""
         table = _ALTERED_TABLE.match(statement)
         rows = execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
         if rows and rows[0][0] >= _MANY_ROWS:
-            self.say(f"{migration}: altering {table[1]}, of about {rows[0][0]:,} rows; writes to it may wait meanwhile")  # type: ignore[index]
+            self.say(f"{migration}: altering {table[1]}, about {rows[0][0]:,} rows; writes to it may wait meanwhile")  # type: ignore[index]
 
     def _record_applied(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""
         if record.checksum != migration.checksum:
-            msg = f"{migration} was changed after an interrupted run had applied it: restore {migration.path}"
+            msg = f"{migration} was changed after an interrupted run had applied it: restore the old {migration.path}"
             raise MigrationError(msg)
         execute(self.connection, _FINISH, migration.version)
         self.say(f"{migration}: an interrupted run had applied it; recorded")
 
     def _failure(self, migration: Migration, statement: str, error: pymysql.err.MySQLError) -> str:
-        """Return the message of a failure: what failed and where, what stays applied, and what to do."""
+        """Return a message that says what failed and where, which migrations stay applied, and what to do."""
         code = driver_errors.code(error)
         what_failed = (
             f"migration {migration} failed: {explain(error)} (error {code})\n"
@@ -197,27 +203,27 @@ class _Migrator:
         )
         if is_unreachable(error):
             return what_failed + (
-                "The connection broke, so it is not known whether it was applied; the next run finds that out.\n"
-                "Run `payments migrate` again, and change nothing in the schema before that."
+                "The connection was lost, so it is unknown whether the migration was applied.\n"
+                "Do not change the schema. Run `payments migrate` again: it detects what happened."
             )
         if code == ER.LOCK_WAIT_TIMEOUT:
-            remedy = "Another session holds the table: SHOW PROCESSLIST names it. End it, or wait until it is done."
+            remedy = "Another session holds the table. Find it with SHOW PROCESSLIST, and end it or wait for it."
         else:
-            remedy = "Put right what the error names: in the data or, as it is applied nowhere yet, in the file."
+            remedy = "Fix the cause in the data or, if the migration has not been applied anywhere yet, in the file."
         return what_failed + (
-            f"It changed nothing; those before it stay applied.\n{remedy}\n"
-            "Then run `payments migrate` again: it goes on with this one."
+            f"It changed nothing; the migrations before it stay applied.\n{remedy}\n"
+            "Then run `payments migrate` again: it continues with this migration."
         )
 
 
 def _first_words(statement: str) -> str:
-    """Return the statement's first line that is no comment."""
+    """Return the first line of the statement that is not a comment."""
     lines = (line.strip() for line in statement.splitlines())
     return next((line for line in lines if line and not line.startswith("--")), statement)
 
 
 def _schema_fingerprint(connection: DatabaseConnection) -> str:
-    """Return a digest of how every table is defined, without the counters that grow with the rows."""
+    """Return a digest of all table definitions, without the AUTO_INCREMENT counters, which grow with the rows."""
     digest = hashlib.sha256()
     for (table,) in execute(connection, _SELECT_TABLES):
         ((_, definition),) = execute(connection, f"SHOW CREATE TABLE {quoted(str(table))}")
@@ -226,13 +232,13 @@ def _schema_fingerprint(connection: DatabaseConnection) -> str:
 
 
 @contextmanager
-def _sole_migrator(
+def _migration_lock(
     connection: DatabaseConnection, database: str, timeout_seconds: float, say: Callable[[str], None]
 ) -> Iterator[None]:
-    """Hold the lock under which one process at a time migrates a database.
+    """Hold the lock that lets one process at a time migrate a database.
 
-    It belongs to the connection: when this process dies while its statement still runs on the server, the lock stays
-    held until that ends.
+    The lock belongs to the connection. If this process dies while its statement is running on the server, the lock is
+    held until the statement ends.
     """
     name = lock_name("migrate", database)
     deadline = time.monotonic() + timeout_seconds
@@ -241,8 +247,8 @@ def _sole_migrator(
         remaining_seconds = deadline - time.monotonic()
         if remaining_seconds <= 0:
             msg = (
-                f"another process has been migrating {database} for more than {timeout_seconds:g} s. If it is alive, "
-                "run this again later, or with a longer --lock-timeout-seconds; SHOW PROCESSLIST names its session"
+                f"another process has been migrating {database} for more than {timeout_seconds:g} s. Check its session "
+                "with SHOW PROCESSLIST, then try again later or with a longer --lock-timeout-seconds"
             )
             raise MigrationError(msg)
         say(f"another process is migrating {database}; waiting up to {remaining_seconds:.0f} s more")
@@ -255,5 +261,5 @@ def _sole_migrator(
 
 def _summary(settings: Settings, migrations: Sequence[Migration], version: int) -> str:
     if version > len(migrations):
-        return f"{settings.mysql_db} is at version {version}, newer than this code's {len(migrations)}: left as it is"
+        return f"{settings.mysql_db} is at version {version}, newer than the latest known, {len(migrations)}: unchanged"
     return f"{settings.mysql_db} is at version {version}, the latest"

@@ -1,4 +1,4 @@
-"""The settings of the tools: the service's, with the project's private database where they name none."""
+"""The settings of the tools: those of the service, with the private database of the project as the default."""
 
 import os
 
@@ -10,13 +10,13 @@ from tools.database.private_database import DEFAULT_DATABASE, PROJECT_FOLDER, Pr
 
 
 def named_settings() -> dict[str, str]:
-    """Return the settings of the environment and ``.env`` by their upper-case names; the environment wins.
+    """Return the settings in the environment and ``.env`` by their uppercase names; the environment takes precedence.
 
-    An empty value is not set. This repeats ``server.config.settings``, because settings that name no database fail to
-    load.
+    An empty value counts as not set. This duplicates ``server.config.settings``, because settings without a database
+    fail to load.
 
     Raises:
-        SettingsError: ``.env`` cannot be read, or has lines that are no settings.
+        SettingsError: ``.env`` cannot be read, or has lines that are not settings.
     """
     check_env_file()
     names = {
@@ -26,29 +26,29 @@ def named_settings() -> dict[str, str]:
 
 
 def names_database() -> bool:
-    """Whether the settings say where the database is."""
+    """Whether the settings name a database server."""
     return not named_settings().keys().isdisjoint({"MYSQL_HOST", "MYSQL_SOCKET"})
 
 
 def private_database_name() -> str:
-    """Return the name of the database in the project's private server: ``MYSQL_DB``, where that is set."""
+    """Return the name of the database in the project's private server: ``MYSQL_DB`` or its default."""
     return named_settings().get("MYSQL_DB", DEFAULT_DATABASE)
 
 
 def load_tool_settings() -> Settings:
-    """Load the settings; when they name no database and the private one runs, use that.
+    """Load the settings; if they name no database server, use the private database, which must be running.
 
-    It is set in the environment of this process, so that its children use it too.
+    The private database is set in the environment of this process, so that child processes use it too.
 
     Raises:
-        SettingsError: as ``load_settings``.
+        SettingsError: there is no database to use, or as in ``load_settings``.
     """
     if not names_database():
         private = PrivateDatabasePlace(PROJECT_FOLDER, database=private_database_name())
         if not private.is_running():
             msg = (
-                "There is no database to work on: set MYSQL_HOST (or MYSQL_SOCKET), or start the project's private one "
-                "with `python -m tools.dev.devdb start`"
+                "No database is configured: set MYSQL_HOST (or MYSQL_SOCKET), or start the private database of the "
+                "project with `python -m tools.dev.devdb start`"
             )
             raise SettingsError(msg)
         os.environ.update(private.environment())

@@ -1,4 +1,4 @@
-"""Tools for those who develop the service: a private database, generated code, mutation tests, audits.
+"""Developer tools: the private database, code generation, mutation tests, and the audit of dependencies.
 
-They are not in the wheel, and nothing that is in it imports them.
+The wheel does not contain them, and nothing in the wheel imports them.
 """

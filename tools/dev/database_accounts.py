@@ -1,6 +1,7 @@
-"""The accounts of a deployment on a database server, made as ``deploy/sql`` says, by an administrator's connection.
+"""Create the database accounts of a deployment from ``deploy/sql``, over an administrator's connection.
 
-For the private database and for tests: elsewhere the administrator runs the files with the database's own client.
+This is for the private database and for tests. In a deployment, the administrator runs these files with the database's
+own client.
 """
 
 from pathlib import Path
@@ -12,15 +13,15 @@ SERVICE = "payments_service"
 BACKUP = "payments_backup"
 ARCHIVER = "payments_archiver"
 ACCOUNTS = (MIGRATOR, SERVICE, BACKUP, ARCHIVER)
-"""As the files name them."""
+"""The names in the SQL files."""
 
 _FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "sql"
 
 
 def make_accounts(connection: DatabaseConnection, passwords: dict[str, str], suffix: str = "") -> None:
-    """Run ``accounts.sql`` in the connection's database, and give the accounts in ``passwords`` theirs.
+    """Run ``accounts.sql`` in the connection's database, and set the ``passwords`` of accounts.
 
-    ``suffix`` is put behind the names of the accounts, where a server is shared with others that have the same.
+    ``suffix`` is appended to the names of the accounts, for a server that is shared with other deployments.
     """
     _run(connection, "accounts.sql", suffix)
     with connection.cursor() as cursor:

@@ -1,8 +1,8 @@
-"""A private MariaDB for development and tests: its data in one folder, reached by a Unix socket, no network.
+"""A private MariaDB server for development and tests, with its data in one folder, and reached through a Unix socket.
 
-``python -m tools.dev.devdb start`` brings it up as a daemon that outlives the command, and is safe to repeat; ``stop``,
-``status`` and ``env`` (shell lines that point the service at it) go with it. It is as durable as a real one: a commit
-is on the disk before it is answered.
+``python -m tools.dev.devdb start`` starts it as a daemon, unless it is already running. ``stop`` stops it, ``status``
+shows whether it is running, and ``env`` prints shell commands that point the service at it. It is as durable as a
+production server: commits are on disk before they are acknowledged.
 """
 
 import argparse
@@ -37,14 +37,14 @@ from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, ob
 ADMINISTRATOR = "root"
 
 _START_TIMEOUT_SECONDS = 120.0
-"""Bounds a start after a crash too, which first replays what the log holds."""
+"""Long enough for a start after a crash, which first replays the log."""
 
 _STOP_TIMEOUT_SECONDS = 60.0
 _PING_TIMEOUT_SECONDS = 5
 _POLL_SECONDS = 0.05
 _QUOTED_LOG_LINES = 15
 _EXIT_NOT_RUNNING = 3
-"""As in ``systemctl status``."""
+"""The same as in ``systemctl status``."""
 
 _SERVER_OPTIONS = (
     "--skip-networking",
@@ -58,16 +58,16 @@ _SERVER_OPTIONS = (
 
 
 class PrivateDatabase(PrivateDatabasePlace):
-    """A MariaDB server whose files are all in ``folder``, for the user that runs this and nobody else.
+    """A MariaDB server with all its files in ``folder``, for the current user only.
 
-    ``folder`` is made when it is missing, and closed to other users. The server has a database ``database``, an
-    account ``user`` with all rights on it, and an account ``root``; neither has a password, as only who may enter the
+    ``folder`` is created if it does not exist, and closed to other users. The server has a database ``database``, an
+    account ``user`` with all rights on it, and an account ``root`` without a password. Only users that may enter the
     folder can reach the socket. ``options`` are further options of the server program.
 
-    While the server lives it holds the lock that ``is_running`` looks at, inherited from the process that started it. A
-    second lock lets only one process at a time start or stop it.
+    While the server runs, it holds the lock that ``is_running`` checks, which it inherits from the process that started
+    it. A second lock lets one process at a time start or stop the server.
 
-    As a context manager it starts the server and stops it at the end.
+    As a context manager, it starts the server, and stops it at the end.
     """
 
     def __init__(
@@ -78,15 +78,15 @@ class PrivateDatabase(PrivateDatabasePlace):
         user: str = DEFAULT_USER,
         options: Sequence[str] = (),
     ) -> None:
-        """Name the database; nothing is started."""
+        """Set the folder and the names; nothing is started."""
         super().__init__(folder, database=database, user=user)
         self._options = tuple(options)
         self._process: subprocess.Popen[bytes] | None = None
 
     def service_environment(self) -> dict[str, str]:
-        """Give the service's own account what ``deploy/sql`` says, and return the environment that makes it use that.
+        """Create the service's own account with the rights in ``deploy/sql``, and return the environment to use it.
 
-        The server must run, and its database be migrated.
+        The server must be running, and its database must be migrated.
         """
         with closing(self.connect(self.database)) as connection:
             make_accounts(connection, {SERVICE: DEFAULT_PASSWORD})
@@ -94,27 +94,28 @@ class PrivateDatabase(PrivateDatabasePlace):
         return self.environment() | {"MYSQL_USER": SERVICE}
 
     def start(self) -> bool:
-        """Bring the server up, unless it is, and return once it answers. Makes the data when there is none yet.
+        """Start the server unless it is running, and wait until it accepts connections. Create its data if necessary.
 
-        Returns whether this call started it: False when it was running, or another process was just starting it.
+        Returns whether this call started it. It did not if the server was running, or another process was starting it.
 
         Raises:
-            PrivateDatabaseError: no server program, no right to use the folder, or it did not come up in two minutes.
+            PrivateDatabaseError: there is no server program, the folder cannot be used, or the server did not start
+                within two minutes.
         """
         program = obtain_program()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
         except PermissionError as error:
-            msg = f"{self.folder} cannot be made private to this user; it may belong to another: {error}"
+            msg = f"{self.folder} cannot be made private to this user; it may belong to another user: {error}"
             raise PrivateDatabaseError(msg) from error
-        with self._sole_control(_START_TIMEOUT_SECONDS):
+        with self._control_lock(_START_TIMEOUT_SECONDS):
             before = self._process
             try:
-                started = self._bring_up(program)
+                started = self._start_server(program)
                 self._prepare()
             except BaseException:
-                # What this call started must not outlive its failure: nobody would stop it.
+                # A server started by this call must not outlive its failure, because nobody would stop it.
                 if self._process is not None and self._process is not before:
                     self._process.terminate()
                     self._process.wait()
@@ -122,17 +123,17 @@ class PrivateDatabase(PrivateDatabasePlace):
         return started
 
     def stop(self) -> bool:
-        """Shut the server down in good order and wait until it is gone. Returns False when it was not running.
+        """Shut the server down cleanly and wait for its end. Returns False if it was not running.
 
         Raises:
-            PrivateDatabaseError: it was not gone within a minute; it is left alone.
+            PrivateDatabaseError: the server did not stop within a minute; it is left running.
         """
         return self._end(signal.SIGTERM)
 
     def kill(self) -> bool:
-        """End the server with SIGKILL, as a power cut would, and wait until it is gone. For tests.
+        """Kill the server with SIGKILL, to simulate a crash in tests, and wait for its end.
 
-        Returns False when it was not running.
+        Returns False if it was not running.
         """
         return self._end(signal.SIGKILL)
 
@@ -140,7 +141,7 @@ class PrivateDatabase(PrivateDatabasePlace):
         """Connect as the administrator, with autocommit.
 
         Raises:
-            pymysql.err.OperationalError: the server does not answer.
+            pymysql.err.OperationalError: the server does not accept the connection.
         """
         return pymysql.connect(
             unix_socket=str(self.socket_path),
@@ -152,14 +153,14 @@ class PrivateDatabase(PrivateDatabasePlace):
         )
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the server."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop it."""
+        """Stop the server."""
         self.stop()
 
     @property
@@ -171,52 +172,56 @@ class PrivateDatabase(PrivateDatabasePlace):
         return self.folder / "server.pid"
 
     @contextmanager
-    def _sole_control(self, timeout_seconds: float) -> Iterator[None]:
+    def _control_lock(self, timeout_seconds: float) -> Iterator[None]:
+        """Hold the lock that lets one process at a time start or stop the server."""
         descriptor = os.open(self.folder / "control.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             deadline = time.monotonic() + timeout_seconds
             while not try_lock(descriptor, fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
-                    msg = f"another process has been starting or stopping the database in {self.folder} for too long"
+                    msg = (
+                        f"another process has been starting or stopping the database in {self.folder} for more than "
+                        f"{timeout_seconds:.0f} s"
+                    )
                     raise PrivateDatabaseError(msg)
                 time.sleep(_POLL_SECONDS)
             yield
         finally:
             os.close(descriptor)
 
-    def _bring_up(self, program: DatabaseProgram) -> bool:
-        self._initialise(program)
+    def _start_server(self, program: DatabaseProgram) -> bool:
+        self._initialize(program)
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         started = False
-        while not self._answers():
+        while not self._accepts_connections():
             if started and self._process is not None and self._process.poll() is not None:
-                raise PrivateDatabaseError(self._explained(f"ended with exit code {self._process.returncode}"))
+                raise self._error(f"ended with exit code {self._process.returncode}")
             if time.monotonic() > deadline:
-                raise PrivateDatabaseError(self._explained(f"did not answer within {_START_TIMEOUT_SECONDS:.0f} s"))
-            # Running without an answer: a process that was killed while it waited for it has left it behind.
+                raise self._error(f"did not accept connections within {_START_TIMEOUT_SECONDS:.0f} s")
+            # A server may be starting already: the process that started it may have been killed while it waited.
             if not started:
                 started = self._spawn(program)
             time.sleep(_POLL_SECONDS)
         return started
 
-    def _initialise(self, program: DatabaseProgram) -> None:
-        """Make the data aside and move it into place, so that half-made data is never used."""
+    def _initialize(self, program: DatabaseProgram) -> None:
+        """Create the data in a temporary folder and rename that, so that incomplete data is never used."""
         if self._data_folder.exists():
             return
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        program.initialise(unfinished)
+        program.initialize(unfinished)
         unfinished.rename(self._data_folder)
 
     def _spawn(self, program: DatabaseProgram) -> bool:
-        """Start the server's process, unless one lives; return whether it did."""
-        life = os.open(self.life_path, os.O_RDWR | os.O_CREAT, 0o600)
+        """Start the server process unless one is running; return whether this call started it."""
+        server_lock = os.open(self.server_lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if not try_lock(life, fcntl.LOCK_EX):
+            if not try_lock(server_lock, fcntl.LOCK_EX):
                 return False
             self._make_socket_folder()
-            # Left by a server that was killed. MySQL refuses to start when a process happens to have its old id.
+            # A killed server leaves these behind. MySQL refuses to start if some process has the id in the old file.
             for stale in (self._process_id_path, self.socket_path, Path(f"{self.socket_path}.lock")):
                 stale.unlink(missing_ok=True)
             scratch = self.folder / "tmp"
@@ -232,17 +237,17 @@ class PrivateDatabase(PrivateDatabasePlace):
                 *self._options,
             ]
             with self.log_path.open("ab") as log:
-                # A session of its own: neither Ctrl-C in the terminal nor its end reaches the server.
+                # A new session, so that neither Ctrl-C nor the end of the terminal reaches the server.
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    pass_fds=[life],
+                    pass_fds=[server_lock],
                 )
         finally:
-            os.close(life)
+            os.close(server_lock)
         return True
 
     def _make_socket_folder(self) -> None:
@@ -250,10 +255,10 @@ class PrivateDatabase(PrivateDatabasePlace):
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
         if folder.is_symlink() or state.st_uid != os.geteuid() or state.st_mode & 0o077:
-            msg = f"{folder}, meant for the database's socket, is not private to this user; remove it"
+            msg = f"the folder of the database's socket is not private to this user; remove {folder}"
             raise PrivateDatabaseError(msg)
 
-    def _answers(self) -> bool:
+    def _accepts_connections(self) -> bool:
         try:
             self.connect().close()
         except pymysql.err.OperationalError as error:
@@ -263,12 +268,12 @@ class PrivateDatabase(PrivateDatabasePlace):
         return True
 
     def _prepare(self) -> None:
-        """Make the database and the service's account, where they are missing."""
+        """Create the database and the account with all rights on it, if they do not exist."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:
             try:
                 cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(self.database)} CHARACTER SET utf8mb4")
             except pymysql.err.MySQLError as error:
-                msg = f"MYSQL_DB={self.database!r} cannot be made: {error.args[-1]}"
+                msg = f"cannot create the database MYSQL_DB={self.database!r}: {error.args[-1]}"
                 raise PrivateDatabaseError(msg) from error
             cursor.execute("SELECT 1 FROM mysql.user WHERE user = %s AND host = 'localhost'", [self.user])
             if cursor.fetchone() is None:
@@ -279,14 +284,14 @@ class PrivateDatabase(PrivateDatabasePlace):
     def _end(self, signal_number: signal.Signals) -> bool:
         if not self.folder.is_dir():
             return False
-        with self._sole_control(_START_TIMEOUT_SECONDS):
+        with self._control_lock(_START_TIMEOUT_SECONDS):
             if not self.is_running():
                 return False
             deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
             os.kill(self._process_id(deadline), signal_number)
             while self.is_running():
                 if time.monotonic() > deadline:
-                    raise PrivateDatabaseError(self._explained(f"did not stop within {_STOP_TIMEOUT_SECONDS:.0f} s"))
+                    raise self._error(f"did not stop within {_STOP_TIMEOUT_SECONDS:.0f} s")
                 time.sleep(_POLL_SECONDS)
             if self._process is not None:
                 self._process.wait()
@@ -296,35 +301,40 @@ class PrivateDatabase(PrivateDatabasePlace):
             return True
 
     def _process_id(self, deadline: float) -> int:
-        """Return the id of the running server, which writes it down itself while it starts."""
+        """Return the process id of the running server, which writes it to a file while it starts."""
         while time.monotonic() < deadline:
             text = self._process_id_path.read_text(encoding="ascii") if self._process_id_path.exists() else ""
             if text.endswith("\n"):
                 return int(text)
             time.sleep(_POLL_SECONDS)
-        raise PrivateDatabaseError(self._explained(f"has not written {self._process_id_path}"))
+        raise self._error(f"has not written {self._process_id_path}")
 
-    def _explained(self, what: str) -> str:
+    def _error(self, what_happened: str) -> PrivateDatabaseError:
+        """Return an error that quotes the end of the server's log."""
         log = self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
         tail = "\n".join(log.splitlines()[-_QUOTED_LOG_LINES:])
-        return f"The private database {what}. Its log, {self.log_path}, ends:\n{tail}"
+        return PrivateDatabaseError(
+            f"The private database {what_happened}. The end of its log, {self.log_path}:\n{tail}"
+        )
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m tools.dev.devdb", description=__doc__)
     parser.add_argument("action", choices=["start", "stop", "status", "env"])
-    parser.add_argument("--folder", type=Path, default=PROJECT_FOLDER, help="where its files are (%(default)s)")
-    parser.add_argument("--database", default=DEFAULT_DATABASE, help="the database in it (%(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, default=PROJECT_FOLDER, help="folder of its files (default: %(default)s)"
+    )
+    parser.add_argument("--database", default=DEFAULT_DATABASE, help="name of the database (default: %(default)s)")
     arguments = parser.parse_args()
     private = PrivateDatabase(arguments.folder, database=arguments.database)
     try:
-        _act(private, arguments.action)
+        _run(private, arguments.action)
     except PrivateDatabaseError as error:
         sys.exit(str(error))
 
 
-def _act(private: PrivateDatabase, action: str) -> None:
+def _run(private: PrivateDatabase, action: str) -> None:
     where = f"socket {private.socket_path}, log {private.log_path}"
     match action:
         case "start":

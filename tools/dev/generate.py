@@ -1,10 +1,10 @@
-"""Generate the code that comes from the protos, or check that what is committed is what they give.
+"""Generate code from the protos, or check that the committed code is up to date.
 
-``python -m tools.dev.generate`` writes the code of every client (by ``buf.gen.yaml`` and, for TypeScript, one more of
-that name), each client's copy of ``clients/service_config.json``, and the OpenAPI document that the service serves.
-``--check`` writes nothing, lists what differs, and exits 1 if anything does. ``--imports`` only copies the imported
-``google/*`` protos, from the installed ``googleapis-common-protos``, to where buf.yaml looks for them. None needs the
-network.
+``python -m tools.dev.generate`` writes the code of every client (with ``buf.gen.yaml`` and, for TypeScript, a second
+file of that name), each client's copy of ``clients/service_config.json``, and the OpenAPI document that the service
+serves. ``--check`` writes nothing, lists the files that differ, and exits with 1 if there are any. ``--imports`` only
+copies the imported ``google/*`` protos from the installed ``googleapis-common-protos`` to the folder that buf.yaml
+names. The network is not needed.
 """
 
 import argparse
@@ -26,7 +26,7 @@ CLIENTS = Path("clients")
 SERVICE_CONFIG = ROOT / CLIENTS / "service_config.json"
 TEMPLATES = (ROOT / "buf.gen.yaml", ROOT / CLIENTS / "typescript" / "buf.gen.yaml")
 PROTO_DOCUMENT = CLIENTS / "openapi" / "payments" / "v1" / "payments.openapi.json"
-"""What protoc-gen-openapiv3 makes of the proto. It is not committed; the document made from it is."""
+"""The output of protoc-gen-openapiv3. It is not committed, but the document made from it is."""
 
 DOCUMENT = Path("server", "transport", "rest", "docs", "openapi.json")
 INSTALLED_GOOGLE = Path(status_pb2.__file__).parents[1]
@@ -44,11 +44,11 @@ GENERATED_PATTERNS = (
     "clients/typescript/src/generated/**/*.ts",
     str(DOCUMENT),
 )
-"""The committed files that are generated."""
+"""The generated files that are committed."""
 
 
 def copy_googleapis(destination: Path) -> None:
-    """Copy the protos of ``googleapis-common-protos`` to ``destination``, where buf.yaml looks for them."""
+    """Copy the protos in ``googleapis-common-protos`` to ``destination``."""
     shutil.rmtree(destination, ignore_errors=True)
     for proto in sorted(INSTALLED_GOOGLE.rglob("*.proto")):
         target = destination / "google" / proto.relative_to(INSTALLED_GOOGLE)
@@ -60,7 +60,7 @@ def generate(folder: Path) -> None:
     """Generate everything into ``folder``, laid out like the project.
 
     Raises:
-        SystemExit: a generator found an error, or is missing; the error has been printed.
+        SystemExit: a generator failed or is missing; the error has been printed.
     """
     for template in TEMPLATES:
         buf("generate", f"--template={template}", f"--output={folder / CLIENTS}")
@@ -92,11 +92,11 @@ def buf(*arguments: str) -> None:
     """Run buf on the project.
 
     Raises:
-        SystemExit: it found an error; it has printed which.
+        SystemExit: buf failed; it has printed the error.
     """
-    ran = subprocess.run([Path(sys.executable).parent / "buf", *arguments], cwd=ROOT, check=False)
-    if ran.returncode:
-        sys.exit(ran.returncode)
+    process = subprocess.run([Path(sys.executable).parent / "buf", *arguments], cwd=ROOT, check=False)
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 def generated_files(folder: Path) -> Iterator[Path]:
@@ -108,13 +108,13 @@ def generated_files(folder: Path) -> Iterator[Path]:
 
 def differences(committed: Path, fresh: Path) -> list[str]:
     """Return a line for each file that is missing, left over or different in ``committed``."""
-    there, expected = set(generated_files(committed)), set(generated_files(fresh))
+    existing, expected = set(generated_files(committed)), set(generated_files(fresh))
     return [
-        *(f"missing: {path}" for path in sorted(expected - there)),
-        *(f"left over: {path}" for path in sorted(there - expected)),
+        *(f"missing: {path}" for path in sorted(expected - existing)),
+        *(f"left over: {path}" for path in sorted(existing - expected)),
         *(
             f"differs: {path}"
-            for path in sorted(there & expected)
+            for path in sorted(existing & expected)
             if not filecmp.cmp(committed / path, fresh / path, shallow=False)
         ),
     ]
@@ -123,8 +123,8 @@ def differences(committed: Path, fresh: Path) -> list[str]:
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m tools.dev.generate", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if what is committed is stale")
-    parser.add_argument("--imports", action="store_true", help="only lay the imported protos where buf looks for them")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if committed files are stale")
+    parser.add_argument("--imports", action="store_true", help="only copy the imported protos to the folder for buf")
     arguments = parser.parse_args()
     copy_googleapis(GOOGLEAPIS)
     if arguments.imports:
@@ -145,7 +145,7 @@ def check(fresh: Path) -> None:
         SystemExit: they differ.
     """
     if stale := differences(ROOT, fresh):
-        sys.exit("\n".join([*stale, "The generated files are not what the protos give: run `make generate`."]))
+        sys.exit("\n".join([*stale, "The generated files do not match the protos: run `make generate`."]))
 
 
 def replace(fresh: Path) -> None:

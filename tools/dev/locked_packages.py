@@ -1,4 +1,4 @@
-"""The packages of others that the project's lock files name, in all its languages."""
+"""The third-party packages in the project's lock files, in all its languages."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _GO_MODULES = {
     "tools/go": ("tool", "./..."),
     "tools/go/actionlint": ("tool",),
 }
-"""What is built of each Go module."""
+"""The patterns of the packages that are built in each Go module."""
 
 _REQUIREMENTS = ("tools/uv/requirements.txt", "tests/clients/openapi/python/requirements.txt")
 _GO_FORMAT = "{{with .Module}}{{if and .Version (not .Replace)}}{{.Path}} {{.Version}}{{end}}{{end}}"
@@ -32,7 +32,7 @@ _OWN_GROUP = "payments.internal"
 
 @dataclass(frozen=True, order=True, slots=True)
 class Package:
-    """A package of one version; the ecosystem is named as osv.dev names it."""
+    """A package with its version. The ecosystem is one of osv.dev's names."""
 
     ecosystem: str
     name: str
@@ -40,11 +40,11 @@ class Package:
 
 
 def locked_packages(root: Path) -> set[Package]:
-    """Return all packages that the lock files of the project at ``root`` name.
+    """Return all packages in the lock files of the project at ``root``.
 
     Raises:
         subprocess.CalledProcessError: Go or Maven failed.
-        FileNotFoundError: a lock file is missing, or Go or Maven is.
+        FileNotFoundError: a lock file, Go or Maven is missing.
     """
     packages = set(uv_packages((root / "uv.lock").read_text()))
     for requirements in _REQUIREMENTS:
@@ -56,32 +56,32 @@ def locked_packages(root: Path) -> set[Package]:
 
 
 def uv_packages(lock: str) -> Iterator[Package]:
-    """Yield those of a ``uv.lock``."""
+    """Yield the packages in a ``uv.lock``."""
     for entry in tomllib.loads(lock)["package"]:
         if "registry" in entry["source"]:
             yield Package("PyPI", entry["name"], entry["version"])
 
 
 def pip_packages(requirements: str) -> Iterator[Package]:
-    """Yield those of a requirements file."""
+    """Yield the packages in a requirements file."""
     for name, version in _REQUIREMENT.findall(requirements):
         yield Package("PyPI", name, version)
 
 
 def npm_packages(lock: str) -> Iterator[Package]:
-    """Yield those of a ``package-lock.json``."""
-    for place, entry in json.loads(lock)["packages"].items():
-        _, is_dependency, name = place.rpartition("node_modules/")
+    """Yield the packages in a ``package-lock.json``."""
+    for path, entry in json.loads(lock)["packages"].items():
+        _, is_dependency, name = path.rpartition("node_modules/")
         if is_dependency and not entry.get("link"):
             yield Package("npm", name, entry["version"])
 
 
 def go_packages(folder: Path, patterns: Iterable[str]) -> Iterator[Package]:
-    """Yield the modules of others that the packages ``patterns`` of the module in ``folder`` are built and tested with.
+    """Yield the third-party modules that are needed to build and test ``patterns`` in the module in ``folder``.
 
     Raises:
         subprocess.CalledProcessError: Go failed.
-        FileNotFoundError: there is no Go.
+        FileNotFoundError: Go is missing.
     """
     command = ["go", "list", "-deps", "-test", "-f", _GO_FORMAT, *patterns]
     for line in subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
@@ -90,17 +90,17 @@ def go_packages(folder: Path, patterns: Iterable[str]) -> Iterator[Package]:
 
 
 def maven_packages(listed: str) -> Iterator[Package]:
-    """Yield those in what ``mvn dependency:list`` wrote."""
+    """Yield the packages in the output of ``mvn dependency:list``."""
     for group, artifact, version in _ARTIFACT.findall(listed):
         if group != _OWN_GROUP:
             yield Package("Maven", f"{group}:{artifact}", version)
 
 
 def _maven_list(pom: Path) -> str:
-    """Return what Maven resolves the dependencies of ``pom`` and its modules to."""
+    """Return Maven's list of the resolved dependencies of ``pom`` and its modules."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "dependencies.txt"
-        # Compiled before, because the modules depend on one another.
+        # Compile first, because the modules depend on one another.
         options = ["--quiet", "--batch-mode", "-f", str(pom), f"-DoutputFile={output}", "-DappendOutput=true"]
         subprocess.run(["mvn", *options, "compile", _MAVEN_LIST], check=True)
         return output.read_text()

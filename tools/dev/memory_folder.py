@@ -1,11 +1,11 @@
-"""Where files are kept in memory: those that are thrown away, so that nobody waits for a disk."""
+"""A folder in memory for temporary files, so that nobody waits for a disk."""
 
 import shutil
 from pathlib import Path
 
-_FOLDER = Path("/dev/shm")  # noqa: S108 - what is made in it is closed to other users, as in /tmp
+_FOLDER = Path("/dev/shm")  # noqa: S108 - callers create folders in it that are closed to other users, as in /tmp
 
 
-def memory_folder(room_bytes: int) -> Path | None:
-    """Return the folder for files in memory, or None where there is none or it has not so much room."""
-    return _FOLDER if _FOLDER.is_dir() and shutil.disk_usage(_FOLDER).free > room_bytes else None
+def memory_folder(needed_bytes: int) -> Path | None:
+    """Return the folder in memory, or None if there is none or it has less free space than needed."""
+    return _FOLDER if _FOLDER.is_dir() and shutil.disk_usage(_FOLDER).free > needed_bytes else None

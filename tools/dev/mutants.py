@@ -1,8 +1,8 @@
-"""Mutation testing of the code that handles money: ``python -m tools.dev.mutants``, see ``[tool.mutmut]``.
+"""Mutation testing of the code that handles money: ``python -m tools.dev.mutants`` (see ``[tool.mutmut]``).
 
-mutmut changes one expression at a time and runs the tests that call the changed function. A mutant that mypy or a test
-notices is killed; one that survives shows behavior that no test asserts. Survivors that change nothing that matters are
-listed in ``tests/accepted_mutants.toml``, each with the reason; any other fails the run.
+mutmut changes one expression at a time and runs the tests that call the changed function. A mutant that fails mypy or a
+test is killed, and one that survives reveals behavior that no test asserts. Survivors that do not matter are listed in
+``tests/accepted_mutants.toml``, each with a reason. Any other survivor fails the run.
 """
 
 import argparse
@@ -25,26 +25,26 @@ from tools.dev.memory_folder import memory_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTANTS = ROOT / "mutants"
-"""mutmut's folder: the mutated tree, and what became of each mutant."""
+"""mutmut's folder, with the mutated tree and the status of each mutant."""
 
 ACCEPTED = ROOT / "tests" / "accepted_mutants.toml"
 
 _KILLED = {"killed", "timeout", "caught by type check"}
 _SEPARATOR = "ǁ"
-"""What mutmut puts between a class and a method in the name of a mutant."""
+"""Separates class and method in mutmut's names of mutants."""
 
-_ROOM_BYTES = 2**30
-"""What the database needs, to be in memory."""
+_DATABASE_BYTES = 2**30
+"""The memory that the database needs."""
 
-_FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0")
-"""The tests' database is thrown away, so nothing has to survive a power cut."""
+_NOT_DURABLE = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0")
+"""Faster. The database is temporary, so nothing has to survive a power failure."""
 
 
 @dataclass(frozen=True)
 class Survivor:
-    """A change that no test notices: its function, and the lines before and after.
+    """A change that no test detects: its function, and the lines before and after.
 
-    The file and the line number are left out, so that it stays the same when code moves.
+    It has no file or line number, so that it stays the same when code moves.
     """
 
     function: str
@@ -53,36 +53,40 @@ class Survivor:
 
     @classmethod
     def of(cls, mutant: str, diff: Sequence[str]) -> Self:
-        """Make one of mutmut's name for it, such as ``server.domain.money.xǁMoneyǁplus__mutmut_3``, and its diff."""
+        """Create it from mutmut's name, such as ``server.domain.money.xǁMoneyǁplus__mutmut_3``, and the diff."""
         mangled = mutant.rpartition(".")[2].rpartition("__mutmut_")[0]
         function = mangled.removeprefix(f"x{_SEPARATOR}").removeprefix("x_").replace(_SEPARATOR, ".")
         return cls(function, _lines(diff, "-"), _lines(diff, "+"))
 
     def __str__(self) -> str:
-        """Return it as ``accepted_mutants.toml`` has it."""
+        """Return the entry for ``accepted_mutants.toml``, without a reason."""
         before, after = _quoted(self.before), _quoted(self.after)
         return f'[[accepted]]\nfunction = "{self.function}"\nbefore = {before}\nafter = {after}'
 
 
-def accepted(text: str) -> set[Survivor]:
-    """Read the survivors in ``accepted_mutants.toml``.
+def parse_accepted(text: str) -> set[Survivor]:
+    """Parse the text of ``accepted_mutants.toml``.
 
     Raises:
-        ValueError: one has no reason.
+        ValueError: an entry has no reason.
     """
     entries = tomllib.loads(text)["accepted"]
     for entry in entries:
         if not entry.get("reason"):
-            raise ValueError(f"{ACCEPTED.name} gives no reason for a mutant of {entry['function']}")
+            raise ValueError(f"{ACCEPTED.name} has no reason for a mutant of {entry['function']}")
     return {Survivor(entry["function"], entry["before"], entry["after"]) for entry in entries}
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m tools.dev.mutants", description=__doc__)
-    parser.add_argument("only", nargs="*", help="names of mutants, with wildcards: 'server.domain.money.*'")
+    parser.add_argument(
+        "only",
+        nargs="*",
+        help="names of mutants to run, with wildcards, such as 'server.domain.money.*' (default: all)",
+    )
     only = parser.parse_args().only
-    known = accepted(ACCEPTED.read_text(encoding="utf-8"))
+    accepted = parse_accepted(ACCEPTED.read_text(encoding="utf-8"))
     _check_paths()
     if not only:
         shutil.rmtree(MUTANTS, ignore_errors=True)
@@ -90,17 +94,17 @@ def main() -> None:
     survivors = dict(_survivors(only))
     _print_summary(len(survivors))
     if not only:
-        for gone in known - set(survivors.values()):
-            print(f"\nNo longer survives; remove it from {ACCEPTED.name}:\n{gone}")
-    unknown = {name: survivor for name, survivor in survivors.items() if survivor not in known}
-    for name, survivor in unknown.items():
+        for survivor in accepted - set(survivors.values()):
+            print(f"\nNo longer survives; remove it from {ACCEPTED.name}:\n{survivor}")
+    unexpected = {name: survivor for name, survivor in survivors.items() if survivor not in accepted}
+    for name, survivor in unexpected.items():
         print(f"\n# {name}\n{survivor}")
-    if unknown:
-        sys.exit(f"{len(unknown)} mutants survived: add a test, or list them in {ACCEPTED.name} with the reason")
+    if unexpected:
+        sys.exit(f"{len(unexpected)} mutants survived: add tests, or add the mutants to {ACCEPTED.name} with reasons")
 
 
 def _check_paths() -> None:
-    """Stop when ``[tool.mutmut]`` names a file that is not there, which mutmut would ignore."""
+    """Exit if ``[tool.mutmut]`` names a file that does not exist, because mutmut would ignore it."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutmut"]
     paths = settings["only_mutate"] + settings["pytest_add_cli_args_test_selection"]
     missing = [path for path in paths if not (ROOT / path).exists()]
@@ -109,11 +113,11 @@ def _check_paths() -> None:
 
 
 def _run(only: Sequence[str]) -> None:
-    """Run mutmut, whose many runs of tests share one database server; stop when it fails."""
-    with tempfile.TemporaryDirectory(dir=memory_folder(_ROOM_BYTES)) as folder:
+    """Run mutmut, with one database server for all its test runs. Raise an error if mutmut fails."""
+    with tempfile.TemporaryDirectory(dir=memory_folder(_DATABASE_BYTES)) as folder:
         port = _free_port()
         network = ("--skip-networking=0", "--bind-address=127.0.0.1", f"--port={port}")
-        with PrivateDatabase(Path(folder), options=(*network, *_FAST)):
+        with PrivateDatabase(Path(folder), options=(*network, *_NOT_DURABLE)):
             environment = {**os.environ, "TEST_MYSQL_URL": f"mysql://root@127.0.0.1:{port}"}
             programs = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
             subprocess.run(["mutmut", "run", *only], cwd=ROOT, check=True, env={**environment, "PATH": programs})
@@ -127,7 +131,7 @@ def _free_port() -> int:
 
 
 def _survivors(only: Sequence[str]) -> Iterator[tuple[str, Survivor]]:
-    """Find the mutants that neither a test nor the type checker noticed, each with mutmut's name."""
+    """Yield the mutants that neither a test nor the type checker killed, with mutmut's names."""
     for line in _output("results").splitlines():
         name, status = line.strip().split(": ", 1)
         if status not in _KILLED and any(fnmatch.fnmatch(name, pattern) for pattern in only or "*"):
@@ -140,7 +144,7 @@ def _output(*arguments: str) -> str:
 
 
 def _lines(diff: Sequence[str], sign: str) -> str:
-    """Return the lines of a diff that begin with ``sign``, but for the name of the file."""
+    """Return the lines of a diff that start with ``sign``, except the line with the file name."""
     return "\n".join(line[1:].strip() for line in diff if line.startswith(sign) and not line.startswith(sign * 3))
 
 

@@ -1,7 +1,7 @@
-"""The OpenAPI document of the REST API, made from what protoc-gen-openapiv3 generates.
+"""The OpenAPI document of the REST API, made from the output of protoc-gen-openapiv3.
 
-The generator covers paths, parameters, schemas and most comments. ``proto/openapi-overlay.yaml`` adds the rest, in the
-form of the OpenAPI Overlay Specification.
+The generator covers paths, parameters, schemas and most comments. ``proto/openapi-overlay.yaml``, an overlay in the
+format of the OpenAPI Overlay Specification, adds the rest.
 """
 
 import json
@@ -25,24 +25,24 @@ _SCHEMA_NAME = re.compile(r'"(#/components/schemas/)?(?:payments\.v1|google\.rpc
 def openapi_document(generated: Path, protos: FileDescriptorSet) -> str:
     """Return the document as JSON.
 
-    ``generated`` is the generator's document, and ``protos`` are the protos it was made from, with their comments.
-    ``generated`` is overwritten.
+    ``generated`` is the path of the generator's document, which is overwritten. ``protos`` are the protos it was
+    generated from, with their comments.
 
     Raises:
-        SystemExit: the overlay does not fit the generated document; the error has been printed.
+        SystemExit: the overlay does not match the generated document; the error has been printed.
     """
     document = json.loads(_SCHEMA_NAME.sub(r'"\1\2"', generated.read_text("utf-8")))
     for file in protos.file:
         _describe_enum_values(document["components"]["schemas"], file)
     generated.write_text(json.dumps(document), "utf-8")
-    overlaid = subprocess.run([_OVERLAY_PROGRAM, _OVERLAY, generated], stdout=subprocess.PIPE, check=False)
-    if overlaid.returncode:
-        sys.exit(overlaid.returncode)
-    return json.dumps(yaml.safe_load(overlaid.stdout), indent=2, ensure_ascii=False) + "\n"
+    process = subprocess.run([_OVERLAY_PROGRAM, _OVERLAY, generated], stdout=subprocess.PIPE, check=False)
+    if process.returncode:
+        sys.exit(process.returncode)
+    return json.dumps(yaml.safe_load(process.stdout), indent=2, ensure_ascii=False) + "\n"
 
 
 def _describe_enum_values(schemas: dict[str, Any], file: FileDescriptorProto) -> None:
-    """Add the comments of each enum's values to its description, because the generator omits them."""
+    """Add the comments of enum values to the descriptions of their enums, because the generator omits them."""
     comments = {tuple(location.path): location.leading_comments for location in file.source_code_info.location}
     for enum_index, enum in enumerate(file.enum_type):
         path = (FileDescriptorProto.ENUM_TYPE_FIELD_NUMBER, enum_index, EnumDescriptorProto.VALUE_FIELD_NUMBER)

@@ -1,8 +1,8 @@
-"""A protoc plugin that runs the Python generators of ``grpcio-tools``, which are inside its protoc and no plugins.
+"""A protoc plugin that runs the Python generators of ``grpcio-tools``, which are built into its protoc.
 
 ``python -m tools.dev.protoc_gen_python NAME`` reads a CodeGeneratorRequest from standard input and writes a
-CodeGeneratorResponse to standard output, as every plugin does
-(https://protobuf.dev/reference/other/#plugins). NAME is ``python`` or ``grpc_python``.
+CodeGeneratorResponse to standard output, like every plugin (https://protobuf.dev/reference/other/#plugins). NAME is
+``python`` or ``grpc_python``.
 """
 
 import sys
@@ -19,7 +19,7 @@ def main() -> None:
     """Run the plugin.
 
     Raises:
-        SystemExit: protoc found an error; it has printed which.
+        SystemExit: protoc failed; it has printed the error.
     """
     request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
     for file in request.proto_file:
@@ -45,10 +45,10 @@ def main() -> None:
 
 
 def _clear_json_names(messages: Iterable[DescriptorProto]) -> None:
-    """Take out the JSON names, which a plugin's request has for all fields, and protoc's own Python code has for none.
+    """Remove the JSON names, which a plugin's request has for all fields, but protoc's own Python output for none.
 
-    With them in our file and not in the files that it imports, reflection would tell tools two kinds of names. (No
-    proto here gives a field a JSON name of its own.)
+    If our file had them but the imported files did not, reflection would report names in two styles. (No proto here
+    sets a custom JSON name.)
     """
     for message in messages:
         for field in message.field:

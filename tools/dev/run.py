@@ -1,8 +1,8 @@
-"""``make run``: bring up everything that the service needs, then the service, in this terminal.
+"""``make run``: run the service, and everything that it needs, in this terminal.
 
-Where the settings name no database, the project's private one is started, and stopped again at the end. The schema is
-brought up to date, 400 sample payments are made where there are none, and ``python -m server`` runs until Ctrl-C or
-SIGTERM, whose exit code is this program's too.
+If the settings name no database, the private database of the project is started, and stopped at the end. The schema is
+brought up to date, and 400 sample payments are added if there are none. Then ``python -m server`` runs until Ctrl-C or
+SIGTERM, and its exit code becomes the exit code of this program.
 """
 
 import os
@@ -41,19 +41,19 @@ _GRPCURL = Path(".bin") / "grpcurl"
 _GRPC_EXAMPLE = """-d '{"order_id": 342, "amount": {"units": 561}}'"""
 _REST_EXAMPLE = """-H 'Content-Type: application/json' -d '{"order_id": 342, "amount": 561.00}'"""
 _EXIT_BY_SIGNAL = 128
-"""As shells have it: 128 and the signal's number."""
+"""Added to the number of the signal, as shells do."""
 
 
 def main() -> None:
     """Run the program."""
     for number in _STOP_SIGNALS:
-        signal.signal(number, _leave)
+        signal.signal(number, _exit_on_signal)
     try:
         with _database() as private:
             _approve_upi_charges()
             settings = load_settings()
             check_exposure(settings)
-            _refuse_taken_ports(settings)
+            _check_ports(settings)
             migrate(settings)
             load_sample_payments(settings, count=DEFAULT_COUNT, only_if_empty=True)
             if private is not None:
@@ -62,7 +62,7 @@ def main() -> None:
     except (PrivateDatabaseError, ToolError, SettingsError) as error:
         sys.exit(str(error))
     except pymysql.err.MySQLError as error:
-        sys.exit(f"the database failed: {explain(error)}")
+        sys.exit(f"database error: {explain(error)}")
     sys.exit(exit_code)
 
 
@@ -77,19 +77,21 @@ def _approve_upi_charges() -> None:
 
 @contextmanager
 def _database() -> Iterator[PrivateDatabase | None]:
-    """Have a database while it is needed: the one that the settings name (None), or the private one.
+    """Provide a database until the context ends: the one in the settings (None), or the private one.
 
     Raises:
-        PrivateDatabaseError: the private one cannot be had, or a password is set for a database that is not named.
+        PrivateDatabaseError: the private database is not available, or MYSQL_PASSWORD is set without a database server.
     """
     if names_database():
         yield None
         return
     if "MYSQL_PASSWORD" in named_settings():
-        msg = "MYSQL_PASSWORD is set, but neither MYSQL_HOST nor MYSQL_SOCKET: which database is it for?"
+        msg = (
+            "MYSQL_PASSWORD is set, but neither MYSQL_HOST nor MYSQL_SOCKET is: set one of them, or unset the password"
+        )
         raise PrivateDatabaseError(msg)
     private = PrivateDatabase(PROJECT_FOLDER, database=private_database_name())
-    print_line(f"database: a private one in {private.folder}")
+    print_line(f"database: private, in {private.folder}")
     started = False
     try:
         started = private.start()
@@ -103,7 +105,7 @@ def _database() -> Iterator[PrivateDatabase | None]:
 
 def _serve(settings: Settings) -> int:
     """Run the service until it ends; return its exit code."""
-    # In a process group of its own, so that Ctrl-C reaches it once: from here.
+    # In a separate process group, so that Ctrl-C reaches the service only once, forwarded from here.
     server = subprocess.Popen([sys.executable, "-m", "server"], process_group=0)
 
     def forward(number: int, _frame: FrameType | None) -> None:
@@ -112,8 +114,8 @@ def _serve(settings: Settings) -> int:
     try:
         for number in _STOP_SIGNALS:
             signal.signal(number, forward)
-        # Where the service takes any free port, only its own log names it.
-        if settings.grpc_port != 0 and _can_be_asked(settings) and _is_serving(server, settings):
+        # If the service picks a free port, only its log has the number.
+        if settings.grpc_port != 0 and _can_check_health(settings) and _wait_until_serving(server, settings):
             print_line(_welcome(settings))
         exit_code = server.wait()
     finally:
@@ -123,17 +125,17 @@ def _serve(settings: Settings) -> int:
     return exit_code if exit_code >= 0 else _EXIT_BY_SIGNAL - exit_code
 
 
-def _can_be_asked(settings: Settings) -> bool:
+def _can_check_health(settings: Settings) -> bool:
     return settings.tls_cert_file is None or settings.rest_port != 0
 
 
-def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
-    """Wait until the service says that it serves; False when it ended instead."""
+def _wait_until_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
+    """Wait until the service reports that it is serving; return False if it ended instead."""
     while server.poll() is None:
         if settings.tls_cert_file is None:
             is_serving, _ = health(in_url(settings.grpc_host, settings.grpc_port), "", _HEALTH_TIMEOUT_SECONDS)
         else:
-            # REST reports the health to clients without a certificate, too.
+            # REST also reports the health to clients without a certificate.
             url = f"https://{in_url(settings.rest_host, settings.rest_port)}"
             is_serving, _ = health_over_http(url, "", _HEALTH_TIMEOUT_SECONDS)
         if is_serving:
@@ -142,11 +144,11 @@ def _is_serving(server: subprocess.Popen[bytes], settings: Settings) -> bool:
     return False
 
 
-def _refuse_taken_ports(settings: Settings) -> None:
-    """Refuse early, and so that another service's health is not taken for ours.
+def _check_ports(settings: Settings) -> None:
+    """Check early that the ports are free, so that the health of another service is not mistaken for ours.
 
     Raises:
-        SettingsError: something listens on one of the ports already.
+        SettingsError: another process listens on one of the ports.
     """
     for transport, host, port in (
         ("GRPC", settings.grpc_host, settings.grpc_port),
@@ -160,7 +162,7 @@ def _refuse_taken_ports(settings: Settings) -> None:
         except OSError:
             continue
         address = in_url(host, port)
-        msg = f"{address} is taken: does the service run already? {transport}_PORT chooses another port"
+        msg = f"{address} is in use: is the service already running? Set {transport}_PORT to use another port"
         raise SettingsError(msg)
 
 
@@ -169,7 +171,7 @@ def _welcome(settings: Settings) -> str:
     grpcurl = _GRPCURL if is_built else "grpcurl"
     building = "" if is_built else "  (make .bin/grpcurl builds grpcurl)\n"
     grpc_address = in_url(settings.grpc_host, settings.grpc_port)
-    # In brackets it would be a pattern to a shell.
+    # Quoted, because the brackets of an IPv6 address are a pattern to a shell.
     call = f"{shlex.quote(grpc_address)} payments.v1.PaymentService/Charge"
     has_tls = settings.tls_cert_file is not None
     url = f"{'https' if has_tls else 'http'}://{in_url(settings.rest_host, settings.rest_port)}"
@@ -181,15 +183,15 @@ def _welcome(settings: Settings) -> str:
         encryption += " -H 'authorization: Bearer KEY'"
         authority += "-H 'Authorization: Bearer KEY' "
     has_rest = settings.rest_port != 0
-    rest = f" and {url} (REST; {url}/docs explains it)" if has_rest else ""
+    rest = f" and {url} (REST, documented at {url}/docs)" if has_rest else ""
     curl = f"  curl {authority}{shlex.quote(f'{url}/v1/payments/charge')} {_REST_EXAMPLE}\n" if has_rest else ""
     return (
-        f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another window, try:\n"
+        f"\nThe payment service listens on {grpc_address} (gRPC){rest}. Ctrl-C stops it. In another terminal, try:\n"
         f"  {grpcurl} {encryption} {_GRPC_EXAMPLE} {call}\n{building}{curl}"
     )
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
     sys.exit(_EXIT_BY_SIGNAL + number)
 
 

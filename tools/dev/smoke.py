@@ -1,6 +1,6 @@
-"""``make smoke``: charge a running service once over gRPC, and read the payment back over gRPC and REST.
+"""``make smoke``: make a charge in a running service over gRPC, and read the payment over gRPC and REST.
 
-It is for a service that nobody depends on yet: the payment stays.
+The payment is not removed, so use this only on services that nobody depends on yet.
 """
 
 import argparse
@@ -20,14 +20,14 @@ _ORDER_IDS = 2**62
 
 
 class SmokeTestFailed(Exception):
-    """The service did not do what it should; the message says what came instead."""
+    """The service did not behave as expected; the message says how."""
 
 
 def smoke_test(grpc_address: str, rest_url: str) -> Payment:
-    """Charge, and return the payment once every way to read it has shown it.
+    """Charge, read the payment in every way, and return it.
 
     Raises:
-        SmokeTestFailed: the service does not serve, refuses a call, or shows another payment.
+        SmokeTestFailed: the service is not serving, a call failed, or a response does not match the payment.
     """
     is_serving, text = health(grpc_address, "", _TIMEOUT_SECONDS)
     if not is_serving:
@@ -49,7 +49,7 @@ def _charge_twice(client: PaymentsClient) -> Payment:
 
     Raises:
         PaymentsError: a call failed.
-        SmokeTestFailed: the retry made another payment, or the payment reads differently.
+        SmokeTestFailed: the retry made another payment, or GetPayment returned another one.
     """
     order_id, request_id = secrets.randbelow(_ORDER_IDS) + 1, f"smoke-{secrets.token_hex(8)}"
     payment, retried = (client.charge(order_id=order_id, amount=_AMOUNT, request_id=request_id) for _ in range(2))
@@ -59,14 +59,14 @@ def _charge_twice(client: PaymentsClient) -> Payment:
 
 
 def _read_over_rest(http: httpx.Client, payment: Payment) -> None:
-    """Read the payment from both versions of REST.
+    """Read the payment from both versions of the REST API.
 
     Raises:
         httpx.HTTPError: a request failed.
-        SmokeTestFailed: the payment reads differently.
+        SmokeTestFailed: a response does not match the payment.
     """
-    shown = _get(http, f"/v2/payments/{payment.payment_id}")["payment"]
-    _expect("/v2", (shown["reference"], shown["amount"]["units"]), (payment.reference, str(int(_AMOUNT))))
+    body = _get(http, f"/v2/payments/{payment.payment_id}")["payment"]
+    _expect("/v2", (body["reference"], body["amount"]["units"]), (payment.reference, str(int(_AMOUNT))))
     items = _get(http, f"/v1/payments?order_id={payment.order_id}")["items"]
     _expect("/v1", [(item["reference"], item["amount"]) for item in items], [(payment.reference, float(_AMOUNT))])
 
@@ -75,22 +75,24 @@ def _get(http: httpx.Client, path: str) -> Any:  # noqa: ANN401 - JSON
     return http.get(path).raise_for_status().json()
 
 
-def _expect(what: str, found: object, expected: object) -> None:
-    if found != expected:
-        raise SmokeTestFailed(f"{what} shows {found} instead of {expected}")
+def _expect(source: str, actual: object, expected: object) -> None:
+    if actual != expected:
+        raise SmokeTestFailed(f"{source} returned {actual} instead of {expected}")
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m tools.dev.smoke", description=__doc__)
-    parser.add_argument("--grpc", default="127.0.0.1:50051", help="host:port of gRPC without TLS (%(default)s)")
-    parser.add_argument("--rest", default="http://127.0.0.1:8001", help="URL of REST (%(default)s)")
+    parser.add_argument(
+        "--grpc", default="127.0.0.1:50051", help="host:port of gRPC, without TLS (default: %(default)s)"
+    )
+    parser.add_argument("--rest", default="http://127.0.0.1:8001", help="URL of REST (default: %(default)s)")
     arguments = parser.parse_args()
     try:
         payment = smoke_test(arguments.grpc, arguments.rest)
     except SmokeTestFailed as error:
         sys.exit(f"smoke test failed: {error}")
-    print(f"smoke test passed: payment {payment.payment_id} reads the same over gRPC, /v2 and /v1")
+    print(f"smoke test passed: payment {payment.payment_id} is the same over gRPC, /v2 and /v1")
 
 
 if __name__ == "__main__":

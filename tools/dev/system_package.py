@@ -1,4 +1,4 @@
-"""Programs that the operating system's packages have, installed with apt where they are missing."""
+"""Find programs from the operating system's packages, and install missing ones with apt."""
 
 import os
 import shutil
@@ -6,23 +6,23 @@ import subprocess
 from collections.abc import Callable
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Program = TypeVar("Program")
 
 _INSTALL_TIMEOUT_SECONDS = 900
 _QUOTED_LINES = 10
 
 
 class ProgramFailed(Exception):
-    """A program could not do what it was run for; the message has what it said."""
+    """A program failed; the message quotes its output."""
 
 
 def has_apt() -> bool:
-    """Tell whether this system has apt: Debian, Ubuntu and their kin."""
+    """Return whether this system has apt, like Debian and Ubuntu."""
     return shutil.which("apt-get") is not None
 
 
-def obtain(find: Callable[[], Found | None], package: str, scope: str, advice: str) -> Found:
-    """Return the program that ``find`` finds; install ``package`` first if there is none and apt can install it.
+def find_or_install(find: Callable[[], Program | None], package: str, scope: str, advice: str) -> Program:
+    """Return the program that ``find`` returns; if there is none, install ``package`` with apt first.
 
     Raises:
         ProgramFailed: there is none and it cannot be installed; the message ends with ``advice``.
@@ -41,18 +41,18 @@ def obtain(find: Callable[[], Found | None], package: str, scope: str, advice: s
 
 
 def install(package: str, scope: str) -> None:
-    """Install ``package`` with apt, without what it only recommends, and say so; ``scope`` tells people how much it is.
+    """Install ``package`` with apt, without recommended packages, and print a line that includes the ``scope``.
 
     Raises:
-        ProgramFailed: it cannot be had, or this user may not.
+        ProgramFailed: apt failed, or this user may not install packages.
     """
-    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if rights and (shutil.which("sudo") is None or subprocess.run([*rights, "true"], check=False).returncode != 0):
-        msg = f"Only root can install {package}, and sudo gives no rights without a password."
+    sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if sudo and (shutil.which("sudo") is None or subprocess.run([*sudo, "true"], check=False).returncode != 0):
+        msg = f"Only root can install {package}, and sudo is missing or needs a password."
         raise ProgramFailed(msg)
     print(f"Installing {package} with apt ({scope}) ...", flush=True)
-    # `env` rather than an environment of our own: sudo would drop that.
-    apt = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]
+    # With `env`, because sudo would drop variables from our environment.
+    apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"]
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
         run([*apt, *arguments], timeout_seconds=_INSTALL_TIMEOUT_SECONDS)
 
@@ -61,16 +61,16 @@ def run(command: list[str], *, timeout_seconds: float, standard_input: str = "")
     """Run a program to its end.
 
     Raises:
-        ProgramFailed: it failed, or was not done in time.
+        ProgramFailed: it failed, or did not end in time.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, input=standard_input, capture_output=True, text=True, timeout=timeout_seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        msg = f"not done after {timeout_seconds:.0f} s: {' '.join(command)}"
+        msg = f"timed out after {timeout_seconds:.0f} s: {' '.join(command)}"
         raise ProgramFailed(msg) from None
-    if done.returncode != 0:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-_QUOTED_LINES:])
-        msg = f"exit code {done.returncode} from: {' '.join(command)}\n{said}"
+    if process.returncode != 0:
+        output = "\n".join((process.stdout + process.stderr).splitlines()[-_QUOTED_LINES:])
+        msg = f"exit code {process.returncode} from: {' '.join(command)}\n{output}"
         raise ProgramFailed(msg)

@@ -1,4 +1,4 @@
-"""Operating a deployment: backups, the archive, diagnosis, the history of a payment, sample data and health probes.
+"""Operating a deployment: backup, archive, doctor, the history of a payment, sample data and health probes.
 
-Each works on the database that the settings name, or asks a running service.
+Each tool works on the database in the settings, or queries a running service.
 """

@@ -1,4 +1,4 @@
-"""The addresses at which clients on this machine reach a server."""
+"""Addresses at which clients on this machine reach a server."""
 
 import ipaddress
 
@@ -6,7 +6,7 @@ from server.config.network_addresses import host_and_port
 
 
 def reachable(host: str) -> str:
-    """Return the address to connect to: loopback for a server that listens on every address."""
+    """Return the address to connect to, which is loopback for a server that listens on all addresses."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -17,5 +17,5 @@ def reachable(host: str) -> str:
 
 
 def in_url(host: str, port: int | str) -> str:
-    """Return the address to connect to with a port, as in a URL: an IPv6 address is in brackets."""
+    """Return the address to connect to, with a port, as in a URL: IPv6 addresses are in brackets."""
     return host_and_port(reachable(host), port)

@@ -1,4 +1,4 @@
-"""The SQL texts of ``payments archive``. Values are bound, never formatted; they run on MySQL and MariaDB alike."""
+"""The SQL of ``payments archive``, for MySQL and MariaDB. Values are bound, never formatted into the text."""
 
 _PAYMENT_COLUMNS = (
     "payment_id, order_id, amount, method, status, reference, created_at, refunded, currency, refunded_amount, "
@@ -32,8 +32,8 @@ _COPY_PAYMENTS = f"""
     INTO payments_archive ({_PAYMENT_COLUMNS}, archived_at)
     SELECT {_PAYMENT_COLUMNS}, UTC_TIMESTAMP(6) FROM payments WHERE payment_id IN %s
 """
-ANNOUNCE_PAYMENTS = f"INSERT IGNORE {_COPY_PAYMENTS}"
-"""Leaves out those that are there, from a run that was stopped, or as they were brought back."""
+PRECOPY_PAYMENTS = f"INSERT IGNORE {_COPY_PAYMENTS}"
+"""Skips payments that already have a copy, because a run was stopped or the payment was unarchived."""
 
 COPY_PAYMENTS = f"INSERT {_COPY_PAYMENTS}"
 COPY_REFUNDS = f"""
@@ -63,10 +63,10 @@ DELETE_REFUNDS = "DELETE FROM refunds WHERE payment_id IN %s"
 DELETE_PAYMENTS = "DELETE FROM payments WHERE payment_id IN %s"
 IS_BEHIND = "SELECT 1 FROM payment_outbox WHERE created_at <= %s ORDER BY outbox_id LIMIT 1"
 
-BRING_BACK_PAYMENT = f"""
+UNARCHIVE_PAYMENT = f"""
     INSERT INTO payments ({_PAYMENT_COLUMNS}) SELECT {_PAYMENT_COLUMNS} FROM payments_archive WHERE payment_id = %s
 """
-BRING_BACK_REFUNDS = f"""
+UNARCHIVE_REFUNDS = f"""
     INSERT INTO refunds ({_REFUND_COLUMNS})
     SELECT {_REFUND_COLUMNS} FROM refunds_archive WHERE payment_id = %s ORDER BY refund_id
 """

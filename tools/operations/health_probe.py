@@ -1,8 +1,8 @@
-"""Ask a running service whether it can serve: ``python -m tools.operations.health_probe``, for containers' checks.
+"""Check the health of a running service, for container health checks: ``python -m tools.operations.health_probe``.
 
-It says what came back in one line, and exits 0 when that is SERVING, 1 otherwise. It asks ``grpc.health.v1``. A service
-with a port for monitoring (``MONITORING_PORT``) is asked there, and one with TLS (``TLS_CERT_FILE``) over REST, which
-tell its health to those without a certificate too.
+Prints one line, and exits with 0 if the service is SERVING, otherwise with 1. It calls ``grpc.health.v1`` by default.
+If the service has a monitoring port (``MONITORING_PORT``), the probe uses that, and if it has TLS (``TLS_CERT_FILE``),
+the probe uses REST, because both report the health to clients without a certificate.
 """
 
 import argparse
@@ -22,49 +22,49 @@ from tools.operations.addresses import in_url
 DEFAULT_HOST = "127.0.0.1"
 
 DEFAULT_PORT = "50051"
-"""That of the service. It is not read from its settings: these take as long to import as all else that a probe does."""
+"""The default of the service. Not imported from its settings, because that would take as long as the whole probe."""
 
 DEFAULT_REST_PORT = "8001"
-"""Likewise."""
+"""Not imported either, for the same reason."""
 
 DEFAULT_TIMEOUT_SECONDS = 3.0
 
 _LIVENESS = "liveness"
 
 _OPTIONS = (("grpc.enable_http_proxy", 0),)
-"""What it asks is on this machine: a proxy that the environment names is for others."""
+"""Ignores a proxy in the environment, because the service is on this machine."""
 
 
 def health(address: str, service: str, timeout_seconds: float) -> tuple[bool, str]:
-    """Return whether ``service`` (empty: the server as a whole) at ``address`` is SERVING, and what people should read.
+    """Return whether ``service`` at ``address`` is SERVING, and a message.
 
-    It waits ``timeout_seconds`` for an answer.
+    An empty ``service`` means the server as a whole. Waits up to ``timeout_seconds`` for the response.
     """
-    what = f"{service or 'the server'} at {address}"
+    subject = f"{service or 'the server'} at {address}"
     with grpc.insecure_channel(address, options=_OPTIONS) as channel:
         try:
-            # The stub's attributes are made at run time.
-            answer = HealthStub(channel).Check(  # type: ignore[attr-defined]
+            # The stub's attributes are created at run time.
+            response = HealthStub(channel).Check(  # type: ignore[attr-defined]
                 HealthCheckRequest(service=service), timeout=timeout_seconds
             )
         except grpc.RpcError as error:
-            return False, f"{what} does not tell its health: {error.code().name}: {error.details()}"
-    status = HealthCheckResponse.ServingStatus.Name(answer.status)
-    return answer.status == HealthCheckResponse.SERVING, f"{what} is {status}"
+            return False, f"{subject} does not report its health: {error.code().name}: {error.details()}"
+    status = HealthCheckResponse.ServingStatus.Name(response.status)
+    return response.status == HealthCheckResponse.SERVING, f"{subject} is {status}"
 
 
 def health_over_http(url: str, service: str, timeout_seconds: float) -> tuple[bool, str]:
-    """Return the same of a service that tells its health at ``url``."""
-    what = f"{service or 'the server'} at {url}"
+    """Return the same as ``health``, for a service that reports its health over HTTP at ``url``."""
+    subject = f"{service or 'the server'} at {url}"
     connection = _connection(url, timeout_seconds)
     try:
         connection.request("GET", "/healthz" if service == _LIVENESS else "/readyz")
         is_serving = connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException) as error:
-        return False, f"{what} does not tell its health: {error}"
+        return False, f"{subject} does not report its health: {error}"
     finally:
         connection.close()
-    return is_serving, f"{what} is {'SERVING' if is_serving else 'NOT_SERVING'}"
+    return is_serving, f"{subject} is {'SERVING' if is_serving else 'NOT_SERVING'}"
 
 
 def _connection(url: str, timeout_seconds: float) -> http.client.HTTPConnection:
@@ -73,14 +73,14 @@ def _connection(url: str, timeout_seconds: float) -> http.client.HTTPConnection:
     if parts.scheme == "http":
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_seconds)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Its certificate is for its callers' name of it, not for an address of this machine; nothing secret is sent.
+    # The certificate is for the name that callers use, not for an address of this machine. Nothing secret is sent.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout_seconds, context=context)
 
 
 def local_url(settings: Mapping[str, str]) -> str | None:
-    """Return where a service with these settings tells its health over HTTP; None where gRPC tells it to anyone."""
+    """Return the URL at which a service with these settings reports its health; None if gRPC reports it to anyone."""
     if port := settings.get("MONITORING_PORT"):
         return f"http://{_address(settings, 'MONITORING_HOST', port)}"
     if settings.get("TLS_CERT_FILE"):
@@ -97,10 +97,13 @@ def main() -> None:
     own_address = _address(os.environ, "GRPC_HOST", os.environ.get("GRPC_PORT") or DEFAULT_PORT)
     parser = argparse.ArgumentParser(prog="python -m tools.operations.health_probe", description=__doc__)
     parser.add_argument(
-        "--address", help=f"host:port of gRPC without TLS; else this machine's, by its settings ({own_address})"
+        "--address",
+        help=f"host:port of a gRPC server without TLS (default: the service on this machine, here {own_address})",
     )
-    parser.add_argument("--service", default="", help="the service asked about; else the server as a whole")
-    parser.add_argument("--timeout-seconds", type=float, default=DEFAULT_TIMEOUT_SECONDS, help="(%(default)s)")
+    parser.add_argument("--service", default="", help="name of the service to check (default: the server as a whole)")
+    parser.add_argument(
+        "--timeout-seconds", type=float, default=DEFAULT_TIMEOUT_SECONDS, help="time limit (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     url = None if arguments.address else local_url(os.environ)
     if url is not None:

@@ -1,6 +1,7 @@
-"""Everything that happened to one payment, read from its events, which never change.
+"""The history of a payment, read from its events, which never change.
 
-A payment that an earlier system made, before there were events, has none. Its history is made of its stored values.
+Payments from an earlier system, or from before events were recorded, have no events for what happened then. These
+entries are derived from the stored payment and refunds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,9 @@ from tools.errors import ToolError
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened. ``sequence`` is its place in the stream of events, None for what has no event.
+    """An entry of the history. ``sequence`` is its position in the event stream, or None if it has no event.
 
-    ``amount`` is what was charged or refunded by it, ``refunded`` what was refunded of the payment after it.
+    ``amount`` is the amount charged or refunded, and ``refunded`` is the total refunded amount afterwards.
     """
 
     time: datetime | None
@@ -36,7 +37,7 @@ class Entry:
 
 
 class _DetailQueries(Protocol):
-    """The texts that read payments with their refunds: of the live tables, or of the archive."""
+    """The queries that select payments with their refunds, from the live tables or from the archive."""
 
     SELECT_DETAILS_BY_ID: str
     SELECT_DETAILS_BY_REFERENCE: str
@@ -47,20 +48,20 @@ _ALL_REFUNDS = 1 << 62
 
 
 def history(connection: DatabaseConnection, payment: str) -> tuple[PaymentDetails, list[Entry]]:
-    """Return the payment with this id or reference, as it is, and what happened to it, in order.
+    """Return the payment with this id or reference, and its history in order.
 
     Raises:
-        ToolError: there is none.
+        ToolError: there is no such payment.
     """
-    for of_payment, texts in (
+    for detail_queries, event_texts in (
         (queries, event_queries.EVENTS_OF_PAYMENT),
         (archive_queries, event_queries.EVENTS_OF_ARCHIVED_PAYMENT),
     ):
-        details = _details(connection, of_payment, payment)
+        details = _details(connection, detail_queries, payment)
         if details is not None:
             payment_id = details.payment.payment_id
-            events = [it for text in texts for it in events_from_json(_values(connection, text, payment_id))]
-            return details, [*_stored(details, events), *map(_entry, events)]
+            events = [it for text in event_texts for it in events_from_json(_values(connection, text, payment_id))]
+            return details, [*_entries_without_events(details, events), *map(_entry, events)]
     raise ToolError(f"there is no payment {payment}")
 
 
@@ -91,15 +92,15 @@ def _entry(event: PaymentEvent) -> Entry:
     )
 
 
-def _stored(details: PaymentDetails, events: Sequence[PaymentEvent]) -> Iterator[Entry]:
-    """Return what is stored and has no event: of the payment, and of refunds."""
+def _entries_without_events(details: PaymentDetails, events: Sequence[PaymentEvent]) -> Iterator[Entry]:
+    """Derive entries from the stored payment and those stored refunds that have no events."""
     payment = details.payment
     if not any(event.refund is None for event in events):
         kind = OF_CHARGE[payment.status]
         yield Entry(payment.create_time, kind, payment.amount, None, None, "", "", None)
-    told = {event.refund.refund_id for event in events if event.refund is not None}
+    ids_with_events = {event.refund.refund_id for event in events if event.refund is not None}
     for refund in details.refunds:
-        if refund.refund_id not in told:
+        if refund.refund_id not in ids_with_events:
             kind = OF_REFUND[refund.status]
             yield Entry(refund.create_time, kind, refund.amount, None, refund.refund_id, "", "", None)
     if not events and not details.refunds and payment.is_refunded:

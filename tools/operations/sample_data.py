@@ -1,4 +1,4 @@
-"""Fill the database with the plausible payments of ``sample_payments``."""
+"""Fill the database with the payments from ``sample_payments``."""
 
 import itertools
 import time
@@ -22,12 +22,12 @@ DEFAULT_COUNT = 400
 DEFAULT_SEED = 1
 
 CALLER = b"sample"
-"""Who made them, in the column that names callers."""
+"""The caller of the sample payments."""
 
 _BATCH_ROWS = 2_000
-"""Rows a transaction: large enough that commits cost little, small enough for any ``max_allowed_packet``."""
+"""Payments per transaction: enough to make commits cheap, and few enough for any ``max_allowed_packet``."""
 
-_PROGRESS_EVERY_SECONDS = 5.0
+_PROGRESS_INTERVAL_SECONDS = 5.0
 
 _INSERT_PAYMENT = """
     INSERT INTO payments (order_id, amount, currency, method, status, reference, created_at, refunded, refunded_amount,
@@ -53,27 +53,27 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
     only_if_empty: bool = False,
     say: Callable[[str], None] = print_line,
 ) -> None:
-    """Insert the payments that ``sample_payments`` makes, in ``currency``, and their refunds.
+    """Insert the payments from ``sample_payments``, in ``currency``, with their refunds.
 
-    Each batch of payments is one transaction with its refunds. ``say`` gets a line every five seconds.
+    Each batch of payments is inserted in one transaction with its refunds. ``say`` receives a line every five seconds.
 
     Raises:
-        TablesNotEmpty: there are payments, live or archived, and ``only_if_empty``; nothing was inserted.
+        TablesNotEmpty: ``only_if_empty``, and the database has payments, live or archived. Nothing was inserted.
         pymysql.err.IntegrityError: the same ``seed`` and ``now`` were inserted before.
     """
     digits = MINOR_DIGITS[currency]
     payments = sample_payments(count, seed, now, months=months, minor_digits=digits)
     inserted = 0
-    said_at = time.monotonic()
+    reported_at = time.monotonic()
     while batch := list(itertools.islice(payments, _BATCH_ROWS)):
         with transaction(connection), connection.cursor() as cursor:
             if only_if_empty and not inserted:
                 require_empty_tables(cursor)
             _insert_batch(cursor, batch, currency, digits)
         inserted += len(batch)
-        if time.monotonic() - said_at > _PROGRESS_EVERY_SECONDS:
+        if time.monotonic() - reported_at > _PROGRESS_INTERVAL_SECONDS:
             say(f"{inserted:,} of {count:,} sample payments")
-            said_at = time.monotonic()
+            reported_at = time.monotonic()
 
 
 def _insert_batch(cursor: Cursor, batch: list[SamplePayment], currency: str, digits: int) -> None:
@@ -125,7 +125,7 @@ def _insert_batch(cursor: Cursor, batch: list[SamplePayment], currency: str, dig
 def _changes(
     payment: SamplePayment, payment_ids: Mapping[bytes, int], refund_ids: Mapping[bytes, int], digits: int
 ) -> Iterator[tuple[EventKind, int, int | None, Decimal, datetime]]:
-    """Return what happened to a payment, as the stream of events is told it."""
+    """Yield the changes of a payment, as the outbox records them for the event stream."""
     payment_id = payment_ids[payment.request_id]
     kind = EventKind.CHARGED if payment.has_succeeded else EventKind.FAILED
     yield kind, payment_id, None, Decimal(), payment.create_time
@@ -145,7 +145,7 @@ def load_sample_payments(  # noqa: PLR0913 - all but the first are named
     only_if_empty: bool = False,
     say: Callable[[str], None] = print_line,
 ) -> None:
-    """Insert ``count`` payments up to now into the database that the settings name, in their default currency.
+    """Insert ``count`` payments up to now into the database in the settings, in the default currency.
 
     Raises:
         SchemaOutdated: the database is not migrated.
@@ -164,6 +164,6 @@ def load_sample_payments(  # noqa: PLR0913 - all but the first are named
                 say=say,
             )
         except TablesNotEmpty:
-            say("there are payments already: no sample payments made")
+            say("the database already has payments; no sample payments were added")
         else:
-            say(f"{count:,} sample payments made in {time.monotonic() - start:.1f} s")
+            say(f"added {count:,} sample payments in {time.monotonic() - start:.1f} s")

@@ -1,4 +1,4 @@
-"""The import and export of payments and refunds. ``files`` knows CSV and Parquet, ``tables`` the database.
+"""Import and export of payments and refunds. ``files`` handles CSV and Parquet, and ``tables`` the database.
 
-Only ``payments import`` and ``payments export`` use it, never the service.
+Only ``payments import`` and ``payments export`` use this package, never the service.
 """

@@ -1,7 +1,7 @@
 """Export payments and refunds to files.
 
-The payments are those that a list with the same filter shows, with their refunds. Both are read as streams in one
-snapshot. An import of both files into an empty database gives equal tables.
+An export has the payments that a list with the same filter shows, and their refunds. Both are streamed from one
+snapshot. Importing both files into an empty database produces equal tables.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tools.transfer.files.row_writers import Fields, FileFormat, row_writer
 
 _CHUNK_ROWS = 10_000
 _WRITE_TIMEOUT_SECONDS = 3_600
-"""How long the server waits for a reader that pauses, such as a full pipe; its default of 60 s is short for that."""
+"""How long the server waits for a slow reader, such as a full pipe. Its default of 60 s is too short for that."""
 
 
 def export(  # noqa: PLR0913 - all but three are named
@@ -33,18 +33,18 @@ def export(  # noqa: PLR0913 - all but three are named
     file_format: FileFormat | None = None,
     show: Meter,
 ) -> tuple[int, int]:
-    """Write the matching payments and their refunds to files, and return how many there are of each.
+    """Write the matching payments and their refunds to files, and return the number of each.
 
-    A path of None leaves the file out. Without a format, a name that ends in ``.parquet`` means Parquet. When this
-    raises, there are no new files.
+    A file whose path is None is not written. Without ``file_format``, names that end in ``.parquet`` select Parquet. If
+    this raises, no files are created.
 
     Raises:
-        CsvError: Parquet is asked for without pyarrow, or on standard output.
+        CsvError: Parquet was requested without pyarrow, or on standard output.
         SchemaOutdated: the database is not migrated.
     """
     counts: list[int] = []
     with ExitStack() as stack:
-        connection = stack.enter_context(open_migrated(settings, say=show.say, limit_idle_transactions=False))
+        connection = stack.enter_context(open_migrated(settings, say=show.print_line, limit_idle_transactions=False))
         _begin_snapshot(connection)
         for path, columns, query in (
             (payments, PAYMENT_COLUMNS, listing.export_payments(payment_filter)),
@@ -52,37 +52,37 @@ def export(  # noqa: PLR0913 - all but three are named
         ):
             count = 0
             if path is not None:
-                # Both files are put in place at the end, when both are whole.
+                # The files get their names when the stack closes, after both are complete.
                 writer = stack.enter_context(row_writer(path, file_format or _format_of(path), columns))
                 for rows in _chunks(connection, query, columns.index("created_at")):
                     writer.write(rows)
                     count += len(rows)
-                    show.show(sum(counts) + count, 0)
+                    show.update(sum(counts) + count, 0)
             counts.append(count)
     return counts[0], counts[1]
 
 
 def _begin_snapshot(connection: DatabaseConnection) -> None:
-    connection.decoders = {}  # values stay the text that they are sent as
+    connection.decoders = {}  # leave values as the text that the server sends
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION net_write_timeout = %s", (_WRITE_TIMEOUT_SECONDS,))
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
 
-def _chunks(connection: DatabaseConnection, query: listing.Query, time_place: int) -> Iterator[list[Fields]]:
+def _chunks(connection: DatabaseConnection, query: listing.Query, time_column: int) -> Iterator[list[Fields]]:
     with connection.cursor(SSCursor) as cursor:
         cursor.execute(query.text, query.values or None)
         while rows := cursor.fetchmany(_CHUNK_ROWS):
-            yield [_whole_seconds(row, time_place) for row in rows]
+            yield [_without_zero_fraction(row, time_column) for row in rows]
 
 
-def _whole_seconds(row: tuple[str | None, ...], place: int) -> Fields:
-    """Return the row with a time of whole seconds written without a fraction, as in legacy files."""
-    time = row[place]
+def _without_zero_fraction(row: tuple[str | None, ...], time_column: int) -> Fields:
+    """Return the row with the fraction removed from a time in whole seconds, as in legacy files."""
+    time = row[time_column]
     if time is None or not time.endswith(".000000"):
         return row
-    return (*row[:place], time[:-7], *row[place + 1 :])
+    return (*row[:time_column], time[:-7], *row[time_column + 1 :])
 
 
 def _format_of(path: Path) -> FileFormat:

@@ -1,8 +1,8 @@
 """Import payments and refunds from CSV files.
 
-A file is read as a stream and loaded in batches, each in one transaction, while the next batch is read. A second run
-therefore finishes one that was stopped, because it recognizes the stored rows. Rejected rows are written to a reject
-file with their line number, field and reason; the others are loaded.
+A file is streamed and loaded in batches. Each batch is loaded in one transaction while the next one is read. A second
+run completes one that was stopped, because it recognizes the stored rows. Rejected rows are written to a reject file
+with their line number, field and reason. All others are loaded.
 """
 
 from collections import Counter
@@ -32,21 +32,22 @@ from tools.transfer.files.reject_file import RejectFile
 from tools.transfer.tables.batches import BatchResult, Line, Outcome, TableLoader
 from tools.transfer.tables.payment_loader import PaymentLoader
 from tools.transfer.tables.refund_loader import RefundLoader
-from tools.transfer.tables.transactions import RetriedTransactions
+from tools.transfer.tables.transactions import RetryingTransactions
 
 DEFAULT_BATCH_ROWS = 5_000
 MAX_BATCH_ROWS = 5_000
 """Larger batches are no faster, and hold locks for longer."""
 
 _MAX_BATCH_CHARACTERS = 1 << 20
-"""Well under any ``max_allowed_packet``, even if every character is escaped and of four bytes."""
+"""Well below any ``max_allowed_packet``, even if every character is escaped and takes four bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How to import files. Without a ``delimiter``, the header tells it; ``zone`` is that of times without an offset.
+    """How to import files.
 
-    ``if_empty`` imports only into a database without payments.
+    Without a ``delimiter``, it is detected from the header. Times without an offset are in ``zone``. ``if_empty``
+    imports only into a database without payments.
     """
 
     delimiter: str | None = None
@@ -59,7 +60,7 @@ class ImportOptions:
 
 @dataclass(slots=True)
 class Report:
-    """How many records a file had, and how many of them had each outcome, were rejected or overwritten."""
+    """The number of records in a file, and how many of them had each outcome, were overwritten or rejected."""
 
     read: int = 0
     counts: Counter[Outcome] = field(default_factory=Counter)
@@ -68,14 +69,15 @@ class Report:
 
 
 def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: ImportOptions, *, show: Meter) -> Report:
-    """Import a file of payments or of refunds, whichever its header names.
+    """Import a file of payments or of refunds, depending on its header.
 
-    Rejected lines are written to ``rejects``, which is only made if there are any. After DatabaseConnectionError,
-    DatabaseBusy, MySQLError or OSError, the batches before it are loaded. After any other error, nothing is.
+    Rejected lines are written to ``rejects``, which is created only if there are any. If DatabaseConnectionError,
+    DatabaseBusy, MySQLError or OSError is raised, the batches before it have been loaded. After any other error,
+    nothing has been loaded.
 
     Raises:
-        CsvError: the file or its header is not what it should be.
-        TablesNotEmpty: there are payments, and ``options.if_empty``.
+        CsvError: the file or its header is invalid.
+        TablesNotEmpty: ``options.if_empty`` is set, and the database has payments.
         SchemaOutdated: the database is not migrated.
     """
     reader = RecordReader(file, (*PAYMENT_COLUMNS, *REFUND_COLUMNS), options.delimiter)
@@ -83,12 +85,12 @@ def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: Impor
         form = refund_form(reader.header, options.zone)
     else:
         form = payment_form(reader.header, settings.default_currency, options.zone)
-    with open_migrated(settings, say=show.say) as connection, connection.cursor() as cursor:
+    with open_migrated(settings, say=show.print_line) as connection, connection.cursor() as cursor:
         if options.if_empty:
             require_empty_tables(cursor)
     report = Report()
     with (
-        closing(RetriedTransactions(settings, show.say, only_if_empty=options.if_empty)) as transactions,
+        closing(RetryingTransactions(settings, show.print_line, only_if_empty=options.if_empty)) as transactions,
         closing(RejectFile(rejects, reader.header, reader.delimiter)) as reject_file,
     ):
         loader: TableLoader
@@ -97,20 +99,20 @@ def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: Impor
         else:
             loader = PaymentLoader(transactions, form.columns, overwrite=options.overwrite, dry_run=options.dry_run)
         batches = _batches(reader, form, reject_file, report, options.batch_rows)
-        # Closed first, even after an interrupt: that waits for the batch in progress.
+        # Close the generator first, even after an interrupt, because that waits for the batch in progress.
         with closing(_load(batches, loader)) as results:
             for result in results:
                 report.counts += result.counts
                 report.overwritten += result.overwritten
                 for line, problems in result.rejects:
-                    reject_file.line(line.number, line.fields, problems)
-                show.show(report.read, reader.bytes_read)
+                    reject_file.add(line.number, line.fields, problems)
+                show.update(report.read, reader.bytes_read)
         report.rejected = reject_file.count
     return report
 
 
 def _load(batches: Iterable[list[Line]], loader: TableLoader) -> Generator[BatchResult, None, None]:
-    """Load each batch while the next one is read; yield their results in order."""
+    """Load each batch while the next one is read; yield the results in order."""
     with ThreadPoolExecutor(1, "load") as thread:
         loading: Future[BatchResult] | None = None
         for lines in batches:
@@ -130,12 +132,12 @@ def _batches(
     for record in records:
         report.read += 1
         if isinstance(record, BrokenRecord):
-            rejects.broken(record)
+            rejects.add_broken(record)
             continue
         try:
             row = form.row(record.fields)
         except InvalidRecord as error:
-            rejects.line(record.line, record.fields, error.problems)
+            rejects.add(record.line, record.fields, error.problems)
             continue
         lines.append(Line(record.line, record.fields, row))
         characters += sum(map(len, record.fields))

@@ -113,4 +113,4 @@ def test_what_cannot_be_done_is_said(service: RunningService, arguments: list[st
 def test_a_charge_whose_outcome_is_unknown_says_how_to_find_out(service: RunningService) -> None:
     ran = payments(service, "charge", "1", "5", "--target", "127.0.0.1:1", "--timeout", "1", "--request-id", "mine")
     assert (ran.returncode, ran.stdout) == (4, "")
-    assert "--request-id mine finds out" in ran.stderr
+    assert "repeat the command with --request-id mine:" in ran.stderr

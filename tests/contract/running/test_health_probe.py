@@ -36,7 +36,7 @@ def test_a_service_that_is_not_there_is_not_healthy(service: RunningService) -> 
     exit_code, text = probe("--address", service.target, "--service", "nobody.v1.Nothing")
 
     assert exit_code == 1
-    assert text.startswith(f"nobody.v1.Nothing at {service.target} does not tell its health: NOT_FOUND")
+    assert text.startswith(f"nobody.v1.Nothing at {service.target} does not report its health: NOT_FOUND")
 
 
 def test_a_server_that_does_not_answer_in_time_is_not_healthy() -> None:
@@ -45,7 +45,7 @@ def test_a_server_that_does_not_answer_in_time_is_not_healthy() -> None:
         exit_code, text = probe("--address", address, "--timeout-seconds", "0.5")
 
     assert exit_code == 1
-    assert text.startswith(f"the server at {address} does not tell its health: DEADLINE_EXCEEDED")
+    assert text.startswith(f"the server at {address} does not report its health: DEADLINE_EXCEEDED")
 
 
 def test_it_asks_the_monitoring_of_a_service_that_has_a_port_for_it(
@@ -58,4 +58,4 @@ def test_it_asks_the_monitoring_of_a_service_that_has_a_port_for_it(
     running.kill()
     exit_code, text = probe(**settings)
     assert exit_code == 1
-    assert text.startswith(f"the server at {running.monitoring_url} does not tell its health: ")
+    assert text.startswith(f"the server at {running.monitoring_url} does not report its health: ")

@@ -1,4 +1,4 @@
-"""What `make lint` says of changes of the proto: those that break callers fail it."""
+"""`make lint` fails if a change to the proto breaks callers."""
 
 import shutil
 import subprocess
@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[3]
 BUF = Path(sys.executable).parent / "buf"
 
 
-def breaking(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[str]:
-    """Change the proto in a copy of the project, and compare it with the released one as `make lint` does."""
+def run_buf_breaking(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[str]:
+    """Change the proto in a copy of the project, and compare it with the released proto, as `make lint` does."""
     shutil.copy(ROOT / "buf.yaml", folder)
     shutil.copytree(ROOT / "proto", folder / "proto")
     subprocess.run([sys.executable, "-m", "tools.dev.generate", "--imports"], cwd=ROOT, check=True)
@@ -29,7 +29,7 @@ def breaking(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("  string reference = 7;\n", "", 'field "7" with name "reference" on message "Payment" was deleted'),
         ("  string reference = 7;\n", "  string reference = 17;\n", 'field "7" with name "reference"'),
@@ -42,12 +42,12 @@ def breaking(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[st
         ("rpc GetPayment(", "rpc ReadPayment(", 'RPC "GetPayment" on service "PaymentService" was deleted'),
     ],
 )
-def test_a_change_that_breaks_callers_fails(tmp_path: Path, old: str, new: str, said: str) -> None:
-    ran = breaking(tmp_path, old, new)
-    assert ran.returncode != 0
-    assert said in ran.stdout
+def test_a_change_that_breaks_callers_is_an_error(tmp_path: Path, old: str, new: str, message: str) -> None:
+    run = run_buf_breaking(tmp_path, old, new)
+    assert run.returncode != 0
+    assert message in run.stdout
 
 
-def test_a_new_field_breaks_nobody(tmp_path: Path) -> None:
-    ran = breaking(tmp_path, "  string reason = 5;\n", "  string reason = 5;\n  string note = 7;\n")
-    assert (ran.returncode, ran.stdout) == (0, "")
+def test_a_new_field_is_not_a_breaking_change(tmp_path: Path) -> None:
+    run = run_buf_breaking(tmp_path, "  string reason = 5;\n", "  string reason = 5;\n  string note = 7;\n")
+    assert (run.returncode, run.stdout) == (0, "")

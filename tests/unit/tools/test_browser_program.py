@@ -1,4 +1,4 @@
-"""Chromium: found, or else the message says how to get it."""
+"""Chromium is found or installed; otherwise the message says how to install it."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ def test_a_browser_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert find_program() == program
 
 
-def test_where_there_is_no_browser_and_no_apt_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_browser_and_apt_the_message_says_how_to_install_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
 
     with pytest.raises(NoBrowser, match=r"(?s)apt-get install.*dnf install.*brew install"):
         obtain_program()
 
 
-def test_a_missing_browser_is_installed_without_what_is_only_recommended(
+def test_a_missing_browser_is_installed_without_recommended_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apt = tmp_path / "apt-get"

@@ -1,4 +1,4 @@
-"""The server program of the private database: found on this machine, or installed."""
+"""The server program of the private database is found or installed."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from tools.dev import database_program
 from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_program, obtain_program
 
 
-def test_where_there_is_no_server_program_and_no_apt_the_message_says_how_to_get_one(
+def test_without_a_server_program_and_apt_the_message_says_how_to_install_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
@@ -18,7 +18,7 @@ def test_where_there_is_no_server_program_and_no_apt_the_message_says_how_to_get
         obtain_program()
 
 
-def test_where_there_is_no_server_program_apt_installs_the_programs_without_a_service(
+def test_a_missing_server_program_is_installed_with_apt_without_a_system_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     apt = tmp_path / "apt-get"
@@ -37,7 +37,7 @@ def test_where_there_is_no_server_program_apt_installs_the_programs_without_a_se
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_when_apt_fails_the_message_has_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_apt_fails_the_message_quotes_its_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     apt = tmp_path / "apt-get"
     apt.write_text("#!/bin/sh\necho 'Unable to fetch some archives' >&2\nexit 100\n")
     apt.chmod(0o755)
@@ -49,7 +49,7 @@ def test_when_apt_fails_the_message_has_what_it_said(tmp_path: Path, monkeypatch
         obtain_program()
 
 
-def test_mysql_is_told_from_mariadb_by_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mysql_is_distinguished_from_mariadb_by_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "mysqld"
     program.write_text("#!/bin/sh\necho 'mysqld  Ver 8.4.6 for Linux on x86_64 (MySQL Community Server - GPL)'\n")
     program.chmod(0o755)

@@ -1,8 +1,8 @@
-"""Survivors of mutation testing are known by what changed, wherever their code is."""
+"""Survivors of mutation testing are identified by their change, not by the place of the code."""
 
 import pytest
 
-from tools.dev.mutants import ACCEPTED, Survivor, accepted
+from tools.dev.mutants import ACCEPTED, Survivor, parse_accepted
 
 DIFF = """\
 # server.domain.money.xǁMoneyǁplus__mutmut_5: survived
@@ -28,19 +28,19 @@ def test_a_survivor_stays_the_same_when_its_code_moves() -> None:
     assert Survivor.of("server.other.money.xǁMoneyǁplus__mutmut_7", moved) == SURVIVOR
 
 
-def test_a_function_is_named_without_a_class() -> None:
+def test_a_function_outside_a_class_has_its_plain_name() -> None:
     assert Survivor.of("server.domain.money.x__positive_one__mutmut_12", DIFF).function == "_positive_one"
 
 
 @pytest.mark.parametrize("survivor", [SURVIVOR, Survivor("f", "raise X('a')\ny = \"b\"", ""), Survivor("f", "x", "y")])
-def test_a_survivor_is_printed_as_the_list_takes_it(survivor: Survivor) -> None:
-    assert accepted(f'{survivor}\nreason = "it is the same"\n') == {survivor}
+def test_a_survivor_is_printed_as_an_entry_of_the_list(survivor: Survivor) -> None:
+    assert parse_accepted(f'{survivor}\nreason = "it is the same"\n') == {survivor}
 
 
-def test_one_that_is_accepted_without_a_reason_is_refused() -> None:
+def test_an_entry_without_a_reason_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"no reason for a mutant of Money\.plus"):
-        accepted(f"{SURVIVOR}\n")
+        parse_accepted(f"{SURVIVOR}\n")
 
 
-def test_each_in_the_list_has_a_reason() -> None:
-    assert accepted(ACCEPTED.read_text(encoding="utf-8"))
+def test_each_entry_in_the_list_has_a_reason() -> None:
+    assert parse_accepted(ACCEPTED.read_text(encoding="utf-8"))

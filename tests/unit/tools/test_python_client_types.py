@@ -1,4 +1,4 @@
-"""The Python client without a service: values in and out, errors, delays between attempts, and what is shipped."""
+"""The Python client without a service: conversion of values, errors, delays between attempts, and packaging."""
 
 import decimal
 import json
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def charge_request(amount: object = Decimal(10), **changes: object) -> pb.ChargeRequest:
-    """Return the request of a charge whose arguments may be of any type."""
+    """Return the request of a charge, with arguments of any type."""
     arguments: dict[str, object] = {
         "order_id": 1,
         "amount": amount,
@@ -40,7 +40,7 @@ def charge_request(amount: object = Decimal(10), **changes: object) -> pb.Charge
 
 
 def list_request(**conditions: object) -> pb.ListPaymentsRequest:
-    """Return the request of a list whose conditions may be of any type."""
+    """Return the request of a list, with conditions of any type."""
     return _messages.list_request(conditions, order_by="", page_size=0)  # type: ignore[arg-type]
 
 
@@ -48,14 +48,14 @@ def list_request(**conditions: object) -> pb.ListPaymentsRequest:
 
 
 @given(st.decimals(min_value=-(2**62), max_value=2**62, places=2))
-def test_any_amount_of_two_decimals_comes_back_equal(amount: Decimal) -> None:
+def test_any_amount_with_two_decimals_survives_a_round_trip(amount: Decimal) -> None:
     sent = charge_request(amount).amount
     assert _messages._amount(sent) == amount
-    assert sent.units * sent.nanos >= 0, "units and nanos have one sign"
+    assert sent.units * sent.nanos >= 0, "units and nanos have the same sign"
 
 
 @given(units=st.integers(-(2**63), 2**63 - 1), nanos=st.integers(0, 999_999_999))
-def test_any_money_of_the_service_is_read_exactly(units: int, nanos: int) -> None:
+def test_any_money_from_the_service_is_read_exactly(units: int, nanos: int) -> None:
     signed_nanos = -nanos if units < 0 else nanos
     amount = _messages._amount(Money(units=units, nanos=signed_nanos))
     assert amount.as_integer_ratio() == Decimal(f"{units * 10**9 + signed_nanos}E-9").as_integer_ratio()
@@ -72,7 +72,7 @@ def test_any_money_of_the_service_is_read_exactly(units: int, nanos: int) -> Non
         (1, 1, "1.000000001"),
     ],
 )
-def test_an_amount_is_written_with_two_decimals_or_as_many_as_it_has(units: int, nanos: int, text: str) -> None:
+def test_an_amount_has_at_least_two_decimals(units: int, nanos: int, text: str) -> None:
     assert str(_messages._amount(Money(units=units, nanos=nanos))) == text
 
 
@@ -84,19 +84,19 @@ def test_an_amount_is_exact_whatever_the_decimal_context_of_the_caller() -> None
 
 
 @pytest.mark.parametrize("amount", [10.0, 10, "10.00", None, True])
-def test_an_amount_that_is_no_decimal_is_refused(amount: object) -> None:
+def test_an_amount_that_is_not_a_decimal_is_rejected(amount: object) -> None:
     with pytest.raises(TypeError, match=r"amount must be a decimal\.Decimal, not "):
         charge_request(amount)
 
 
 @pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "-Infinity"])
-def test_an_amount_that_is_no_number_is_refused(amount: str) -> None:
+def test_an_amount_that_is_not_a_number_is_rejected(amount: str) -> None:
     with pytest.raises(ValueError, match="amount must be a number"):
         charge_request(Decimal(amount))
 
 
 @pytest.mark.parametrize("amount", ["0.001", "10.005", "-0.009", "1E-9", "1E-30"])
-def test_an_amount_of_three_decimals_is_refused(amount: str) -> None:
+def test_an_amount_with_three_decimals_is_rejected(amount: str) -> None:
     with pytest.raises(ValueError, match="amount must have at most 2 decimals"):
         charge_request(Decimal(amount))
 
@@ -106,12 +106,12 @@ def test_trailing_zeros_and_exponents_do_not_matter(amount: str) -> None:
     assert charge_request(Decimal(amount)).amount == Money(units=10, nanos=500_000_000)
 
 
-def test_an_amount_that_the_wire_cannot_carry_is_refused() -> None:
+def test_an_amount_too_large_for_a_message_is_rejected() -> None:
     with pytest.raises(ValueError, match="out of range"):
         charge_request(Decimal(2**63))
 
 
-def test_the_currency_is_sent_as_given_and_left_to_the_service_when_none_is() -> None:
+def test_the_currency_is_sent_as_given_or_left_to_the_service() -> None:
     assert charge_request(currency="USD").amount.currency_code == "USD"
     assert charge_request().amount.currency_code == ""
 
@@ -119,7 +119,7 @@ def test_the_currency_is_sent_as_given_and_left_to_the_service_when_none_is() ->
 # Times
 
 
-def test_a_time_is_sent_in_utc_to_the_microsecond_and_comes_back_aware() -> None:
+def test_a_time_is_sent_in_utc_to_the_microsecond_and_received_as_aware() -> None:
     india = timezone(timedelta(hours=5, minutes=30))
     moment = datetime(2025, 9, 10, 5, 30, 0, 123_456, tzinfo=india)
     sent = list_request(min_create_time=moment).filter.min_create_time
@@ -130,13 +130,13 @@ def test_a_time_is_sent_in_utc_to_the_microsecond_and_comes_back_aware() -> None
 
 
 @pytest.mark.parametrize("bound", ["min_create_time", "max_create_time"])
-def test_a_naive_time_is_refused(bound: str) -> None:
+def test_a_naive_time_is_rejected(bound: str) -> None:
     with pytest.raises(ValueError, match=f"{bound} must be aware"):
-        list_request(**{bound: datetime(2025, 9, 10)})  # noqa: DTZ001 - the naive time is what is refused
+        list_request(**{bound: datetime(2025, 9, 10)})  # noqa: DTZ001 - naive on purpose
 
 
 @pytest.mark.parametrize("time", [date(2025, 9, 10), "2025-09-10T00:00:00Z", 1_757_462_400])
-def test_a_time_that_is_no_datetime_is_refused(time: object) -> None:
+def test_a_time_that_is_not_a_datetime_is_rejected(time: object) -> None:
     with pytest.raises(TypeError, match=r"min_create_time must be a datetime\.datetime, not "):
         list_request(min_create_time=time)
 
@@ -156,11 +156,11 @@ def test_a_time_that_is_no_datetime_is_refused(time: object) -> None:
 def test_the_enums_have_every_value_of_the_contract(
     ours: type[payments.PaymentMethod], theirs: type[pb.PaymentMethod], prefix: str
 ) -> None:
-    expected = {name.removeprefix(prefix) for name in theirs.keys()}  # noqa: SIM118 - a protobuf enum is no mapping
+    expected = {name.removeprefix(prefix) for name in theirs.keys()}  # noqa: SIM118 - a protobuf enum is not a mapping
     assert {str(member) for member in ours} == expected - {"UNSPECIFIED"} | {"UNKNOWN"}
 
 
-def test_every_value_of_the_contract_is_read_as_the_member_of_its_name() -> None:
+def test_every_value_of_the_contract_is_read_as_the_member_with_its_name() -> None:
     for number in pb.PaymentMethod.values()[1:]:
         method = _messages.payment(pb.Payment(method=number)).method
         assert pb.PaymentMethod.Name(number) == f"PAYMENT_METHOD_{method}"
@@ -175,7 +175,7 @@ def test_every_value_of_the_contract_is_read_as_the_member_of_its_name() -> None
         assert pb.RefundStatus.Name(refund_number) == f"REFUND_STATUS_{refund_status}"
 
 
-def test_values_of_a_newer_service_are_unknown_and_no_error() -> None:
+def test_values_from_a_newer_service_are_unknown_and_not_an_error() -> None:
     payment = pb.Payment.FromString(bytes([4 << 3, 99, 6 << 3, 98, 10 << 3, 97]))
     read = _messages.payment(payment)
     assert read.method is payments.PaymentMethod.UNKNOWN
@@ -184,14 +184,14 @@ def test_values_of_a_newer_service_are_unknown_and_no_error() -> None:
     assert _messages.refund(pb.Refund.FromString(bytes([4 << 3, 99]))).status is payments.RefundStatus.UNKNOWN
 
 
-def test_unknown_cannot_be_asked_for() -> None:
+def test_unknown_cannot_be_requested() -> None:
     with pytest.raises(ValueError, match="cannot be asked for"):
         charge_request(method=payments.PaymentMethod.UNKNOWN)
     with pytest.raises(ValueError, match="cannot be asked for"):
         list_request(statuses=[payments.PaymentStatus.UNKNOWN])
 
 
-def test_a_method_that_there_is_not_is_refused() -> None:
+def test_a_nonexistent_method_is_rejected() -> None:
     with pytest.raises(ValueError, match="'CHEQUE' is not a valid PaymentMethod"):
         charge_request(method="CHEQUE")
 
@@ -199,7 +199,7 @@ def test_a_method_that_there_is_not_is_refused() -> None:
 # Requests
 
 
-def test_a_charge_carries_everything_that_was_given() -> None:
+def test_a_charge_has_all_given_values() -> None:
     request = charge_request(
         Decimal("561.50"), order_id=342, currency="INR", method=payments.PaymentMethod.UPI, request_id="mine"
     )
@@ -215,7 +215,7 @@ def test_a_charge_without_a_method_lets_the_processor_pick() -> None:
     assert charge_request().method == pb.PAYMENT_METHOD_UNSPECIFIED
 
 
-def test_each_charge_and_refund_without_a_request_id_gets_one_of_its_own() -> None:
+def test_each_charge_and_refund_without_a_request_id_gets_its_own() -> None:
     refunds = [
         _messages.refund_request(payment_id=7, amount=None, currency=None, reason="", request_id=None) for _ in range(2)
     ]
@@ -224,33 +224,33 @@ def test_each_charge_and_refund_without_a_request_id_gets_one_of_its_own() -> No
     assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", each) for each in request_ids)
 
 
-def test_an_empty_request_id_is_sent_for_the_service_to_refuse() -> None:
+def test_an_empty_request_id_is_sent_so_that_the_service_rejects_it() -> None:
     request = charge_request(request_id="")
     assert request.HasField("request_id")
     assert request.request_id == ""
 
 
-def test_a_refund_without_an_amount_asks_for_all_that_remains() -> None:
+def test_a_refund_without_an_amount_requests_the_rest() -> None:
     request = _messages.refund_request(payment_id=7, amount=None, currency=None, reason="damaged", request_id="mine")
     assert request == pb.RefundRequest(payment_id=7, reason="damaged", request_id="mine")
     assert not request.HasField("amount")
 
 
-def test_a_partial_refund_carries_its_amount() -> None:
+def test_a_partial_refund_has_its_amount() -> None:
     request = _messages.refund_request(
         payment_id=7, amount=Decimal("2.50"), currency="USD", reason="", request_id="mine"
     )
     assert request.amount == Money(currency_code="USD", units=2, nanos=500_000_000)
 
 
-def test_a_currency_without_an_amount_is_refused() -> None:
+def test_a_currency_without_an_amount_is_rejected() -> None:
     with pytest.raises(ValueError, match="currency is that of amount, which is missing"):
         _messages.refund_request(payment_id=7, amount=None, currency="INR", reason="", request_id=None)
     with pytest.raises(ValueError, match="currency is that of min_amount and max_amount"):
         list_request(currency="INR")
 
 
-def test_a_payment_is_asked_for_by_exactly_one_key() -> None:
+def test_a_payment_is_requested_by_exactly_one_key() -> None:
     assert _messages.get_request(payment_id=7, reference=None) == pb.GetPaymentRequest(payment_id=7)
     assert _messages.get_request(payment_id=None, reference="E-1") == pb.GetPaymentRequest(reference="E-1")
     for payment_id, reference in ((None, None), (7, "E-1")):
@@ -294,20 +294,20 @@ def test_every_condition_of_a_list_reaches_the_filter() -> None:
     assert {field.name for field, _ in request.filter.ListFields()} == set(pb.PaymentFilter.DESCRIPTOR.fields_by_name)
 
 
-def test_conditions_that_are_none_are_no_conditions() -> None:
+def test_conditions_of_none_are_ignored() -> None:
     nothing = dict.fromkeys(payments.PaymentConditions.__annotations__)
     assert list_request(**nothing) == list_request() == pb.ListPaymentsRequest(filter=pb.PaymentFilter())
 
 
-def test_a_condition_that_there_is_not_is_refused() -> None:
+def test_a_nonexistent_condition_is_rejected() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
         list_request(colour="red")
 
 
-# Answers
+# Responses
 
 
-def test_a_payment_is_read_whole() -> None:
+def test_all_fields_of_a_payment_are_read() -> None:
     message = pb.Payment(
         payment_id=2**53 + 1,
         order_id=342,
@@ -335,17 +335,17 @@ def test_a_payment_is_read_whole() -> None:
     )
 
 
-def test_an_adopted_payment_without_amount_and_time_has_none_instead() -> None:
+def test_a_missing_amount_or_time_of_an_adopted_payment_is_none() -> None:
     payment = _messages.payment(pb.Payment(payment_id=1))
     assert (payment.amount, payment.currency, payment.refunded_amount, payment.create_time) == (None,) * 4
 
 
-def test_an_amount_of_zero_is_not_a_missing_one() -> None:
+def test_an_amount_of_zero_is_not_a_missing_amount() -> None:
     payment = _messages.payment(pb.Payment(amount=Money(), refunded_amount=Money()))
     assert (payment.amount, payment.refunded_amount) == (Decimal(0), Decimal(0))
 
 
-def test_a_refund_is_read_whole() -> None:
+def test_all_fields_of_a_refund_are_read() -> None:
     message = pb.Refund(
         refund_id=3,
         payment_id=7,
@@ -375,11 +375,11 @@ def test_a_refund_is_read_whole() -> None:
     assert page == payments.RefundPage(refunds=(expected,), next_page_token="t")
 
 
-def test_a_refund_that_an_earlier_system_made_is_none() -> None:
+def test_a_refund_by_an_earlier_system_is_none() -> None:
     assert _messages.refund_result(pb.RefundResponse(payment=pb.Payment(payment_id=7))).refund is None
 
 
-def test_a_page_counts_all_payments_only_when_the_service_did() -> None:
+def test_a_page_has_a_total_size_only_if_the_response_has_one() -> None:
     page = _messages.payment_page(pb.ListPaymentsResponse(payments=[pb.Payment(payment_id=7)], next_page_token="t"))
     assert [payment.payment_id for payment in page.payments] == [7]
     assert (page.next_page_token, page.total_size) == ("t", None)
@@ -392,7 +392,7 @@ def test_a_page_counts_all_payments_only_when_the_service_did() -> None:
 def rpc_error(
     code: grpc.StatusCode, *details: Message, message: str = "why", trailer: bytes | None = None
 ) -> grpc.aio.AioRpcError:
-    """Return what gRPC raises for a status with ``details``, or with a details ``trailer`` of these bytes."""
+    """Return gRPC's error for a status with ``details``, or with the given bytes as the details ``trailer``."""
     status = status_pb2.Status(code=code.value[0], message=message)
     for detail in details:
         packed = Any()
@@ -405,7 +405,7 @@ def rpc_error(
 
 
 def info(reason: str, domain: str = "payments") -> error_details_pb2.ErrorInfo:
-    """Return the detail that names what happened."""
+    """Return the detail with the reason of an error."""
     return error_details_pb2.ErrorInfo(reason=reason, domain=domain)
 
 
@@ -447,12 +447,12 @@ def test_each_reason_of_the_contract_has_an_exception(
     assert error.__cause__ is cause
 
 
-def test_no_reason_that_the_contract_speaks_of_is_without_an_exception() -> None:
+def test_every_reason_in_the_contract_has_an_exception() -> None:
     contract = (ROOT / "proto" / "payments" / "v1" / "payments.proto").read_text("utf-8")
     reasons = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", contract))
     assert "REFUND_EXCEEDS_PAYMENT" in reasons
     for reason in reasons:
-        # A code that has no exception of its own, so that only the reason can decide.
+        # This code has no exception of its own, so only the reason can decide.
         error = error_from_rpc(rpc_error(grpc.StatusCode.DATA_LOSS, info(reason)), None)
         assert type(error) is not payments.PaymentsError, reason
 
@@ -472,7 +472,7 @@ def test_no_reason_that_the_contract_speaks_of_is_without_an_exception() -> None
         (grpc.StatusCode.PERMISSION_DENIED, payments.PermissionDenied),
     ],
 )
-def test_an_error_that_grpc_made_itself_follows_its_code(
+def test_the_exception_for_an_error_from_grpc_itself_depends_on_its_code(
     code: grpc.StatusCode, kind: type[payments.PaymentsError]
 ) -> None:
     error = error_from_rpc(grpc.aio.AioRpcError(code, None, None, None), None)
@@ -480,26 +480,26 @@ def test_an_error_that_grpc_made_itself_follows_its_code(
     assert (error.reason, error.message, error.request_id, error.call_id) == ("", code.name, None, None)
 
 
-def test_a_reason_that_is_new_to_the_client_follows_the_code_and_is_told() -> None:
+def test_the_exception_for_an_unknown_reason_depends_on_the_code_and_has_the_reason() -> None:
     error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, info("MOON_IN_THE_WAY")), None)
     assert type(error) is payments.Unavailable
     assert error.reason == "MOON_IN_THE_WAY"
 
 
-def test_a_reason_of_another_domain_is_not_taken_for_one_of_the_service() -> None:
+def test_a_reason_from_another_domain_is_ignored() -> None:
     error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, info("PAYMENT_FAILED", "proxy.example")), None)
     assert type(error) is payments.Unavailable
     assert error.reason == ""
 
 
 @pytest.mark.parametrize("trailer", [b"\xff\xff\xff", b"\x1a\x7f"])
-def test_details_that_cannot_be_read_do_not_hide_the_error(trailer: bytes) -> None:
+def test_malformed_details_do_not_hide_the_error(trailer: bytes) -> None:
     error = error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, trailer=trailer), None)
     assert type(error) is payments.Unavailable
     assert error.message == "why"
 
 
-def test_one_detail_that_cannot_be_read_leaves_the_others() -> None:
+def test_a_malformed_detail_does_not_affect_the_others() -> None:
     broken = Any(type_url="type.googleapis.com/google.rpc.RetryInfo", value=b"\xff\xff")
     status = status_pb2.Status(details=[broken])
     status.details.add().Pack(info("OVERLOADED"))
@@ -507,7 +507,7 @@ def test_one_detail_that_cannot_be_read_leaves_the_others() -> None:
     assert (error.reason, error.retry_after_seconds) == ("OVERLOADED", None)
 
 
-def test_an_invalid_request_names_each_wrong_field() -> None:
+def test_an_invalid_request_error_names_each_invalid_field() -> None:
     bad_request = error_details_pb2.BadRequest()
     bad_request.field_violations.add(field="order_id", description="must be 1 or more")
     bad_request.field_violations.add(field="amount.nanos", description="must be a multiple of 10,000,000")
@@ -519,14 +519,14 @@ def test_an_invalid_request_names_each_wrong_field() -> None:
     )
 
 
-def test_an_error_tells_how_long_the_service_asked_to_wait() -> None:
+def test_an_error_has_the_retry_delay_from_the_service() -> None:
     retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000))
     assert error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, retry), None).retry_after_seconds == 1.5
-    at_once = error_details_pb2.RetryInfo()
-    assert error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, at_once), None).retry_after_seconds == 0
+    no_delay = error_details_pb2.RetryInfo()
+    assert error_from_rpc(rpc_error(grpc.StatusCode.UNAVAILABLE, no_delay), None).retry_after_seconds == 0
 
 
-def test_an_error_survives_pickling_whole() -> None:
+def test_pickling_preserves_an_error() -> None:
     bad_request = error_details_pb2.BadRequest()
     bad_request.field_violations.add(field="order_id", description="must be 1 or more")
     error = error_from_rpc(rpc_error(grpc.StatusCode.INVALID_ARGUMENT, info("INVALID_REQUEST"), bad_request), "mine")
@@ -540,10 +540,10 @@ def test_an_error_survives_pickling_whole() -> None:
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
-        """Start somewhere."""
+        """Start at an arbitrary time."""
         self.now_seconds = 1_000.0
 
     def __call__(self) -> float:
@@ -552,29 +552,29 @@ class Clock:
 
 
 def unavailable(retry_after_seconds: float | None = None) -> payments.PaymentsError:
-    """Return an error that passes."""
+    """Return a transient error."""
     return payments.Unavailable("down", code=grpc.StatusCode.UNAVAILABLE, retry_after_seconds=retry_after_seconds)
 
 
-def test_the_backoff_doubles_from_a_tenth_of_a_second_to_one() -> None:
+def test_the_backoff_doubles_from_a_tenth_of_a_second_to_one_second() -> None:
     attempts = Attempts(60, clock=Clock(), jitter=lambda: 1.0)
     delays = [attempts.delay_seconds(unavailable()) for _ in range(6)]
     assert delays == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
-def test_the_wait_is_a_random_part_of_the_backoff() -> None:
+def test_the_delay_is_a_random_part_of_the_backoff() -> None:
     assert Attempts(60, clock=Clock(), jitter=lambda: 0.0).delay_seconds(unavailable()) == 0
     delays = {Attempts(60).delay_seconds(unavailable()) for _ in range(50)}
     assert len(delays) > 40
     assert all(0 <= delay <= 0.1 for delay in delays)
 
 
-def test_the_wait_is_never_less_than_what_the_service_asked_for() -> None:
+def test_the_delay_is_never_less_than_the_service_requested() -> None:
     attempts = Attempts(60, clock=Clock(), jitter=lambda: 0.5)
     assert [attempts.delay_seconds(unavailable(2.0)) for _ in range(3)] == [2.05, 2.1, 2.2]
 
 
-def test_there_is_no_attempt_that_the_deadline_would_forestall() -> None:
+def test_there_is_no_retry_after_the_deadline() -> None:
     clock = Clock()
     attempts = Attempts(10, clock=clock, jitter=lambda: 1.0)
     assert attempts.remaining_seconds() == 10
@@ -588,7 +588,7 @@ def test_there_is_no_attempt_that_the_deadline_would_forestall() -> None:
     assert attempts.remaining_seconds() < 0
 
 
-def test_a_wait_that_the_service_asked_for_beyond_the_deadline_is_not_begun() -> None:
+def test_there_is_no_retry_if_the_requested_delay_exceeds_the_deadline() -> None:
     with pytest.raises(payments.Unavailable):
         Attempts(10, clock=Clock()).delay_seconds(unavailable(10.0))
 
@@ -596,19 +596,19 @@ def test_a_wait_that_the_service_asked_for_beyond_the_deadline_is_not_begun() ->
 @pytest.mark.parametrize(
     "code", [code for code in grpc.StatusCode if code not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}]
 )
-def test_an_error_that_does_not_pass_is_raised_at_once(code: grpc.StatusCode) -> None:
+def test_a_permanent_error_is_raised_immediately(code: grpc.StatusCode) -> None:
     error = payments.PaymentsError("no", code=code, retry_after_seconds=0.1)
     with pytest.raises(payments.PaymentsError) as raised:
         Attempts(10).delay_seconds(error)
     assert raised.value is error
 
 
-def test_overload_passes() -> None:
+def test_overload_is_retried() -> None:
     error = payments.Overloaded("busy", code=grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after_seconds=0.2)
     assert Attempts(10, jitter=lambda: 0.0).delay_seconds(error) == 0.2
 
 
-def test_a_deadline_that_cuts_a_later_attempt_raises_the_failure_before_it() -> None:
+def test_a_deadline_during_a_retry_raises_the_error_before_it() -> None:
     attempts = Attempts(10)
     error = unavailable()
     attempts.delay_seconds(error)
@@ -619,14 +619,14 @@ def test_a_deadline_that_cuts_a_later_attempt_raises_the_failure_before_it() -> 
 
 
 @pytest.mark.parametrize(
-    ("code", "call_id", "goes_on"),
+    ("code", "call_id", "is_resumed"),
     [
         (grpc.StatusCode.UNAVAILABLE, "c", True),
         (grpc.StatusCode.CANCELLED, None, True),
         (grpc.StatusCode.DEADLINE_EXCEEDED, None, True),
         (grpc.StatusCode.INTERNAL, None, True),
         (grpc.StatusCode.UNKNOWN, None, True),
-        # A fault of the service, which its log has.
+        # A bug in the service, which has logged it.
         (grpc.StatusCode.INTERNAL, "c", False),
         (grpc.StatusCode.INVALID_ARGUMENT, None, False),
         (grpc.StatusCode.FAILED_PRECONDITION, None, False),
@@ -635,12 +635,12 @@ def test_a_deadline_that_cuts_a_later_attempt_raises_the_failure_before_it() -> 
         (grpc.StatusCode.UNIMPLEMENTED, None, False),
     ],
 )
-def test_a_stream_goes_on_after_what_passes_or_was_cut(
-    code: grpc.StatusCode, call_id: str | None, *, goes_on: bool
+def test_a_stream_is_resumed_after_transient_errors_and_lost_connections(
+    code: grpc.StatusCode, call_id: str | None, *, is_resumed: bool
 ) -> None:
     error = payments.PaymentsError("cut", code=code, call_id=call_id)
     resumptions = Resumptions(None, jitter=lambda: 1.0)
-    if goes_on:
+    if is_resumed:
         assert [resumptions.delay_seconds(error) for _ in range(2)] == [0.1, 0.2]
         return
     with pytest.raises(payments.PaymentsError) as raised:
@@ -648,7 +648,7 @@ def test_a_stream_goes_on_after_what_passes_or_was_cut(
     assert raised.value is error
 
 
-def test_a_stream_is_given_up_when_the_service_is_away_for_too_long_at_a_stretch() -> None:
+def test_a_stream_fails_if_the_service_is_unavailable_for_too_long_without_a_break() -> None:
     clock = Clock()
     resumptions = Resumptions(10, clock=clock, jitter=lambda: 1.0)
     assert resumptions.delay_seconds(unavailable()) == 0.1
@@ -660,20 +660,20 @@ def test_a_stream_is_given_up_when_the_service_is_away_for_too_long_at_a_stretch
         resumptions.delay_seconds(unavailable())
 
 
-def test_a_stream_that_just_ended_is_gone_on_with_for_ever() -> None:
+def test_a_stream_that_ends_without_an_error_is_always_resumed() -> None:
     resumptions = Resumptions(None, jitter=lambda: 1.0)
     assert [resumptions.delay_seconds(None) for _ in range(6)] == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
-# What is shipped
+# Packaging
 
 
-def test_the_service_config_repeats_every_rpc_and_spreads_calls() -> None:
+def test_the_service_config_retries_every_unary_rpc_and_balances_load() -> None:
     config = json.loads(_channel._SERVICE_CONFIG)
     (method_config,) = config["methodConfig"]
     service = pb.DESCRIPTOR.services_by_name["PaymentService"]
-    # A new RPC belongs in the config only if it is safe to repeat: whoever adds one decides, here and there. A stream
-    # does not: the clients go on with it from where it was.
+    # A new RPC belongs in the config only if it is safe to retry. If it is not, change this test. Streams do not belong
+    # there, because the clients resume them.
     assert method_config["name"] == [
         {"service": service.full_name, "method": each.name} for each in service.methods if not each.server_streaming
     ]
@@ -692,7 +692,7 @@ def test_the_service_config_repeats_every_rpc_and_spreads_calls() -> None:
         ("localhost:50051", None),
     ],
 )
-def test_a_list_of_addresses_is_called_by_the_first_of_them(target: str, authority: str | None) -> None:
+def test_the_authority_for_a_list_of_addresses_is_the_first_one(target: str, authority: str | None) -> None:
     assert dict(_channel.channel_options(target, [], "")).get("grpc.default_authority") == authority
 
 
@@ -707,13 +707,13 @@ def test_the_callers_channel_options_replace_the_clients_own() -> None:
     )
 
 
-def test_everything_public_is_in_all_and_the_package_is_typed() -> None:
+def test_all_names_in_all_exist_and_the_package_is_typed() -> None:
     assert all(hasattr(payments, name) for name in payments.__all__)
     assert payments.__file__ is not None
     assert Path(payments.__file__).with_name("py.typed").exists()
 
 
-def test_both_clients_have_the_same_calls_with_the_same_arguments() -> None:
+def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
     for name, call in vars(payments.PaymentsClient).items():
         if not name.startswith("_"):
             asynchronous = getattr(payments.AsyncPaymentsClient, name)
@@ -726,7 +726,7 @@ def test_an_async_client_needs_a_running_event_loop() -> None:
         payments.AsyncPaymentsClient()
 
 
-def test_a_batchs_answer_of_another_length_leaves_its_outcome_unknown() -> None:
+def test_a_batch_response_of_another_length_leaves_the_outcome_unknown() -> None:
     request = pb.BatchChargeRequest(charges=[pb.ChargeRequest(order_id=1), pb.ChargeRequest(order_id=2)])
     for count in (0, 1, 3):
         response = pb.BatchChargeResponse(results=[pb.BatchChargeResult(payment=pb.Payment())] * count)

@@ -1,5 +1,5 @@
-// Composeconfig prints what a compose file means, as `docker compose config` does, with the loader of Docker Compose
-// itself; what is wrong with the file is told on standard error, and then it exits 1.
+// Composeconfig prints the resolved configuration of compose files, like `docker compose config`, with the loader of
+// Docker Compose itself. If a file is invalid, it prints the error to standard error and exits with 1.
 package main
 
 import (
@@ -17,7 +17,7 @@ func main() {
 	}
 }
 
-// run loads the compose files; variables come from the environment, then from the file .env beside the first one.
+// run loads the compose files. Variables come from the environment, then from the .env file beside the first file.
 func run(files []string) error {
 	options, err := cli.NewProjectOptions(files, cli.WithOsEnv, cli.WithEnvFiles(), cli.WithDotEnv)
 	if err != nil {

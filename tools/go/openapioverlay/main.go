@@ -1,5 +1,5 @@
-// Openapioverlay applies an OpenAPI overlay to an OpenAPI document and prints the result as YAML. An action whose target
-// is not in the document is an error, so that an overlay cannot fall behind the document without notice.
+// Openapioverlay applies an OpenAPI overlay to an OpenAPI document and prints the result as YAML. It fails if the target
+// of an action is not in the document, so that an outdated overlay is noticed.
 package main
 
 import (

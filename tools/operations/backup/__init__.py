@@ -1,1 +1,1 @@
-"""Backup and restore with the database's own client programs, and the format of a backup file."""
+"""Backup and restore with the database's own client programs, and the format of backup files."""

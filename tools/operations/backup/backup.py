@@ -1,7 +1,7 @@
 """Copy the database to a file while it is in use.
 
-The copy is of one moment: the database's own program reads every table in one snapshot, and nobody waits for it. What
-was acknowledged before it began is in it. ``docs/operations/backup.md`` has the whole of it; ``restore`` is the way back.
+The copy is consistent: the database's own dump program reads all tables in one snapshot, without blocking anyone. It
+contains everything that was acknowledged before the backup started. See ``docs/operations/backup.md``.
 """
 
 from contextlib import closing
@@ -29,36 +29,35 @@ _DUMP_OPTIONS = (
     "--default-character-set=utf8mb4",
     "--no-tablespaces",
     "--skip-triggers",
-    # A copy that is loaded by hand into a database with tables fails, rather than to drop them.
+    # Loading the copy by hand into a database with tables must fail, not drop them.
     "--skip-add-drop-table",
-    # These need rights that the account of a restore need not have.
+    # Without these options, a restore would need more rights.
     "--skip-add-locks",
     "--skip-disable-keys",
     "--no-autocommit",
 )
 _MYSQL_DUMP_OPTIONS = (
-    "--column-statistics=0",  # MariaDB has no such table
-    "--set-gtid-purged=OFF",  # or all tables are locked for a moment, and only an administrator can load the copy
+    "--column-statistics=0",  # MariaDB does not have this table
+    "--set-gtid-purged=OFF",  # otherwise all tables are briefly locked, and only an administrator can load the copy
 )
 
 _NEEDED_TABLES = frozenset({"payments", "refunds", "schema_migrations"})
 
 
 def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = False) -> Backup:
-    """Write the database to a new file, read the file again, and return what is in it.
+    """Write the database to a new file, read the file back, and return a description of the backup.
 
-    ``with_position`` notes in it where the binary log was at its moment; the account needs more rights for that.
-
-    There is no new file when this raises.
+    ``with_position`` records the position in the binary log at the time of the snapshot, for which the account needs
+    more rights. If this raises, no file is created.
 
     Raises:
-        BackupError: the database is not this service's, this account may not read it, or the copy is not whole.
-        ClientProgramError: the database's client program is not there, or failed.
+        BackupError: this is not the service's database, the account may not read it, or the copy is incomplete.
+        ClientProgramError: the database's dump program is missing or failed.
     """
     with closing(connect(settings)) as connection:
         origin = _origin(connection, settings.mysql_db)
         program = find_program(DUMP, for_mariadb=is_mariadb(origin.server))
-        # `payments archive` waits for it; a second backup does no harm, and goes without.
+        # `payments archive` waits for this lock. A concurrent backup does no harm, and runs without the lock.
         with lock_if_free(connection, lock_name(BACKUP_LOCK, settings.mysql_db)), new_backup_file(path) as (file, part):
             with login_options(settings, program) as login:
                 options = _options(program, with_position=with_position)
@@ -66,7 +65,7 @@ def back_up(settings: DatabaseSettings, path: Path, *, with_position: bool = Fal
                     written = write_backup(file, lines, origin)
             file.flush()
             if read_backup(part) != written:
-                raise BackupError(f"{path} cannot be read as it was written: look at the disk")
+                raise BackupError(f"{path} does not read back as it was written: check the disk")
     return written
 
 
@@ -74,7 +73,7 @@ def _origin(connection: DatabaseConnection, database: str) -> Origin:
     tables = {str(table) for (table,) in execute(connection, "SHOW TABLES")}
     missing = ", ".join(sorted(_NEEDED_TABLES - tables))
     if missing:
-        raise BackupError(f"{database} has no {missing} that this account may read: nothing to back up")
+        raise BackupError(f"{database} has no tables {missing} that this account may read: nothing to back up")
     ((version, begun_at),) = execute(connection, "SELECT VERSION(), CAST(UTC_TIMESTAMP(6) AS CHAR)")
     return Origin(database, version, applied_version(connection), begun_at)
 

@@ -1,7 +1,7 @@
-"""The format of a backup: SQL text in gzip, whose last line says what the text before it must contain.
+"""The format of a backup file: gzipped SQL, with a last line that describes what must precede it.
 
-The text is the output of the database's own dump program, and its client can execute it (``zcat``). The last line is an
-SQL comment. A file without it is not whole.
+The SQL is the output of the database's own dump program, so the database's client can execute it (``zcat``). The last
+line is an SQL comment with row counts and a checksum. A file without it is incomplete.
 """
 
 import gzip
@@ -20,13 +20,13 @@ from tools.errors import ToolError
 
 _MARK = b"-- payments backup "
 _COMPLETED = b"-- Dump completed"
-"""What the programs write at the end of a dump that succeeded."""
+"""The programs write this at the end of a complete dump."""
 
 _SANDBOX = b"/*M!999999\\- "
-"""How newer programs of MariaDB begin; MySQL's client, and older ones of MariaDB, stop at it with an error."""
+"""The first line from newer MariaDB programs. It is an error to MySQL's client and to older clients of MariaDB."""
 
 _COMPRESSION_LEVEL = 6
-_READ_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 _CREATE = re.compile(rb"CREATE TABLE `((?:[^`]|``)+)` \($")
 _INSERT = re.compile(rb"INSERT INTO `((?:[^`]|``)+)` VALUES")
@@ -34,12 +34,12 @@ _STRING = re.compile(rb"'(?:[^'\\]|\\.|'')*'")
 
 
 class BackupError(ToolError):
-    """A database cannot be backed up or restored, or a file is not a whole backup."""
+    """A database cannot be backed up or restored, or a file is not a complete backup."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The rows of each table in a backup, and the digest of its text."""
+    """The number of rows of each table in a backup, and the digest of its SQL."""
 
     rows: dict[str, int]
     sha256: str
@@ -47,7 +47,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a backup comes from. ``begun_at`` is in UTC; the backup has everything that was committed before."""
+    """The origin of a backup. ``begun_at`` is in UTC; everything that was committed before it is in the backup."""
 
     database: str
     server: str
@@ -57,20 +57,20 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """The last line of a backup: where it comes from, and what it contains."""
+    """The last line of a backup: its origin and its contents."""
 
     origin: Origin
     contents: Contents
 
     def summary(self) -> str:
-        """Describe it for people."""
+        """Describe the backup in one line."""
         rows = ", ".join(f"{count:,} {table}" for table, count in sorted(self.contents.rows.items()))
         origin = self.origin
         return f"{origin.database} on {origin.server} at {origin.begun_at} UTC, migration {origin.migration}: {rows}"
 
 
 class _DumpCounter:
-    """Counts the rows of each table in a dump, line by line, and computes its digest."""
+    """Counts the rows of each table in a dump and computes its digest, line by line."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
@@ -78,24 +78,24 @@ class _DumpCounter:
         self._table: str | None = None
         self.is_completed = False
 
-    def take(self, line: bytes) -> None:
+    def add(self, line: bytes) -> None:
         self._digest.update(line)
         if self._table is None:
-            self._begin(line)
+            self._start_statement(line)
         if self._table is not None:
-            # What is in strings may look like anything; outside them a row is what is in parentheses. A string has no
-            # end of line in it: the programs write that as an escape.
-            bare = _STRING.sub(b"", line)
-            self._rows[self._table] += bare.count(b"(")
-            if bare.endswith(b";\n"):
+            # Outside of strings, each opening parenthesis starts a row. Strings may contain anything except line ends,
+            # which the programs escape, so remove the strings first.
+            without_strings = _STRING.sub(b"", line)
+            self._rows[self._table] += without_strings.count(b"(")
+            if without_strings.endswith(b";\n"):
                 self._table = None
 
-    def _begin(self, line: bytes) -> None:
-        created, inserted = _CREATE.match(line), _INSERT.match(line)
-        if created is not None:
-            self._rows[_name(created)] = 0
-        elif inserted is not None:
-            self._table = _name(inserted)
+    def _start_statement(self, line: bytes) -> None:
+        create, insert = _CREATE.match(line), _INSERT.match(line)
+        if create is not None:
+            self._rows[_table_name(create)] = 0
+        elif insert is not None:
+            self._table = _table_name(insert)
         else:
             self.is_completed |= line.startswith(_COMPLETED)
 
@@ -103,22 +103,22 @@ class _DumpCounter:
         return Contents(self._rows, self._digest.hexdigest())
 
 
-def _name(found: re.Match[bytes]) -> str:
-    return found[1].decode().replace("``", "`")
+def _table_name(match: re.Match[bytes]) -> str:
+    return match[1].decode().replace("``", "`")
 
 
 @contextmanager
 def new_backup_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """Give a new file that only this user can read, and its path until the context ends.
+    """Yield a new file that only this user can read, and its temporary path.
 
-    It gets its name once the context ends without an error and the file is on the disk.
+    When the context ends without an error, the file is flushed to disk and renamed to ``path``.
 
     Raises:
-        FileExistsError: there is one of that name.
-        OSError: it cannot be written.
+        FileExistsError: ``path`` exists.
+        OSError: the file cannot be written.
     """
     if path.exists():
-        raise FileExistsError(17, "is there already; a backup is not written over another", str(path))
+        raise FileExistsError(17, "file exists; a backup never overwrites a file", str(path))
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -137,54 +137,54 @@ def new_backup_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def write_backup(file: BinaryIO, lines: Iterable[bytes], origin: Origin) -> Backup:
-    """Write a dump and its last line, and return that.
+    """Write a dump and the last line of the backup, and return the latter.
 
     Raises:
-        BackupError: the dump is not whole.
+        BackupError: the dump is incomplete.
         OSError: the file cannot be written.
     """
     counter = _DumpCounter()
-    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_COMPRESSION_LEVEL, filename="") as packed:
+    with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_COMPRESSION_LEVEL, filename="") as gzip_file:
         for line in lines:
             if not line.startswith(_SANDBOX):
-                counter.take(line)
-                packed.write(line)
+                counter.add(line)
+                gzip_file.write(line)
         backup = Backup(origin, counter.contents())
         if not counter.is_completed:
-            raise BackupError("what the database's program wrote has no end")
-        packed.write(_MARK + json.dumps(asdict(backup)).encode() + b"\n")
+            raise BackupError("the database's dump program did not finish its output")
+        gzip_file.write(_MARK + json.dumps(asdict(backup)).encode() + b"\n")
     return backup
 
 
 def read_backup(path: Path) -> Backup:
-    """Read a file to its end, check it against its last line, and return that.
+    """Read a whole file, check it against its last line, and return the latter.
 
     Raises:
-        BackupError: it is not a whole backup, or was changed.
-        OSError: it cannot be read.
+        BackupError: the file is not a complete backup, or was changed.
+        OSError: the file cannot be read.
     """
     counter = _DumpCounter()
     expected: Backup | None = None
     with closing(_lines(path)) as lines:
         for line in lines:
             if expected is not None:
-                raise BackupError(f"{path} goes on after its end")
+                raise BackupError(f"{path} has data after the last line of the backup")
             if line.startswith(_MARK):
                 expected = _parse_last_line(path, line)
             else:
-                counter.take(line)
+                counter.add(line)
     if expected is None:
-        raise BackupError(f"{path} has no last line of a backup: it is not whole, or none of `payments backup`")
+        raise BackupError(f"{path} is incomplete, or not a file from `payments backup`: its last line is missing")
     if expected.contents != counter.contents():
-        raise BackupError(f"{path} does not hold what its last line says: it was changed")
+        raise BackupError(f"{path} was changed: its contents do not match its last line")
     return expected
 
 
-def text_of(path: Path) -> Iterator[bytes]:
-    """Read the text of a file that is known to be whole, in pieces."""
+def read_sql(path: Path) -> Iterator[bytes]:
+    """Read the SQL of a complete backup in chunks."""
     with gzip.open(path, "rb") as file:
-        while piece := file.read(_READ_BYTES):
-            yield piece
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
 
 
 def _lines(path: Path) -> Generator[bytes, None, None]:
@@ -192,7 +192,7 @@ def _lines(path: Path) -> Generator[bytes, None, None]:
         with gzip.open(path, "rb") as file:
             yield from file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BackupError(f"{path} is not whole: {error}") from None
+        raise BackupError(f"{path} is incomplete or damaged: {error}") from None
 
 
 def _parse_last_line(path: Path, line: bytes) -> Backup:
@@ -200,4 +200,4 @@ def _parse_last_line(path: Path, line: bytes) -> Backup:
         value = cast("dict[str, dict[str, object]]", json.loads(line.removeprefix(_MARK)))
         return Backup(Origin(**value["origin"]), Contents(**value["contents"]))  # type: ignore[arg-type]
     except (ValueError, TypeError, KeyError):
-        raise BackupError(f"{path} has a last line that cannot be read") from None
+        raise BackupError(f"{path} has an invalid last line") from None

@@ -1,6 +1,6 @@
-"""The database's own client programs, which copy a database out and back: found on this machine, and how to log in.
+"""The database's own client programs, which dump and load a database: how to find them, log in, and run them.
 
-MariaDB and MySQL each have a pair of them; either pair works with either server.
+MariaDB and MySQL each have a pair of them, and either pair works with either server.
 """
 
 import os
@@ -18,21 +18,21 @@ from tools.database.connection import is_mariadb
 from tools.errors import ToolError
 
 DUMP = ("mariadb-dump", "mysqldump")
-"""They write a database out as SQL: MariaDB's program, and MySQL's."""
+"""Write a database as SQL: MariaDB's program, and MySQL's."""
 
 CLIENT = ("mariadb", "mysql")
-"""They execute SQL from their standard input."""
+"""Execute SQL from standard input."""
 
-_HOW_TO_GET_THEM = """\
-There is no client program of the database (mariadb-dump and mariadb, or mysqldump and mysql) on this machine. One of \
-these gives them:
+_INSTALL_ADVICE = """\
+The client programs of the database (mariadb-dump and mariadb, or mysqldump and mysql) are not installed on this \
+machine. Install them with one of:
   Debian, Ubuntu:  sudo apt-get install --no-install-recommends mariadb-client
   Fedora, RHEL:    sudo dnf install mariadb
   macOS:           brew install mariadb-connector-c mariadb"""
 
 
 _QUOTED_BYTES = 2_000
-"""How much of what a program said is told: its last words, which say why it stopped."""
+"""How much of a program's error output is quoted: the end, because it says why the program stopped."""
 
 
 class ClientProgramError(ToolError):
@@ -41,35 +41,36 @@ class ClientProgramError(ToolError):
 
 @dataclass(frozen=True, slots=True)
 class ClientProgram:
-    """A client program. ``is_mariadb`` False means that it is MySQL's."""
+    """A client program, of MariaDB or else of MySQL."""
 
     path: Path
     is_mariadb: bool
 
 
 def find_program(names: tuple[str, str], *, for_mariadb: bool) -> ClientProgram:
-    """Return one of a pair of programs, ``DUMP`` or ``CLIENT``, preferably of the server's own product.
+    """Return one of a pair of programs, ``DUMP`` or ``CLIENT``, preferably the one of the server's product.
 
     Raises:
-        ClientProgramError: there is none; the message says how to get one.
+        ClientProgramError: neither is installed; the message says how to install one.
     """
     for name in names if for_mariadb else reversed(names):
-        found = shutil.which(name)
-        if found is not None:
-            version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
-            return ClientProgram(Path(found), is_mariadb=is_mariadb(version))
-    raise ClientProgramError(_HOW_TO_GET_THEM)
+        path = shutil.which(name)
+        if path is not None:
+            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+            return ClientProgram(Path(path), is_mariadb=is_mariadb(version))
+    raise ClientProgramError(_INSTALL_ADVICE)
 
 
 @contextmanager
 def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterator[str]:
-    """Give the option that a program must get first: it names a file, for this user alone, with how to log in.
+    """Yield the first option to pass to a program, which names an option file with the login.
 
-    So the password is neither in a command, which every user of the machine can read, nor in an environment; and what
-    the machine's own option files say has no part in it. The file is gone at the end of the context.
+    Only this user can read the file, and it is deleted when the context ends. The password is therefore neither on a
+    command line, which every user of the machine can read, nor in the environment. The option also makes the program
+    ignore the machine's own option files.
 
     Raises:
-        ClientProgramError: an option file cannot hold the password.
+        ClientProgramError: an option file cannot represent the password.
     """
     lines = ["[client]", f"user={_quoted(settings.mysql_user)}"]
     lines.append(f"password={_quoted(settings.mysql_password.get_secret_value())}")
@@ -77,8 +78,9 @@ def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterato
         lines.append(f"socket={_quoted(os.fspath(settings.mysql_socket.absolute()))}")
     elif settings.mysql_host is not None:
         lines += [f"host={_quoted(settings.mysql_host)}", f"port={settings.mysql_port}", "protocol=tcp"]
-    # The service talks to its database without TLS, over a network that is trusted with that. These talk TLS where the
-    # server offers it, and do as it does where not: MariaDB's from 11.4 on would refuse, MySQL's could not log in.
+    # The service uses a trusted network without TLS to reach its database. The programs use TLS if the server offers
+    # it, and otherwise do without, like the service. By default, MariaDB's would refuse (from 11.4 on), and MySQL's
+    # could not log in.
     lines.append("loose-skip-ssl-verify-server-cert" if program.is_mariadb else "loose-get-server-public-key")
     with tempfile.TemporaryDirectory(prefix="payments-login-") as folder:
         path = Path(folder) / "login.cnf"
@@ -89,35 +91,35 @@ def login_options(settings: DatabaseSettings, program: ClientProgram) -> Iterato
 
 @contextmanager
 def reading_from(command: list[str]) -> Iterator[Iterable[bytes]]:
-    """Run a program, and give the lines that it writes.
+    """Run a program, and yield an iterable over the lines that it writes.
 
     Raises:
-        ClientProgramError: it failed; the message has what it said.
+        ClientProgramError: the program failed; the message quotes its error output.
     """
     with _running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout
 
 
-def writing_to(command: list[str], pieces: Iterable[bytes]) -> None:
-    """Run a program, and write to it.
+def run_with_input(command: list[str], chunks: Iterable[bytes]) -> None:
+    """Run a program, and write the chunks to its standard input.
 
     Raises:
-        ClientProgramError: it failed; the message has what it said.
+        ClientProgramError: the program failed; the message quotes its error output.
     """
     with _running(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None
-        for piece in pieces:
-            process.stdin.write(piece)
+        for chunk in chunks:
+            process.stdin.write(chunk)
         process.stdin.close()
 
 
 @contextmanager
 def _running(command: list[str], *, stdin: int, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program to its end; kill it when the context raises."""
+    """Run a program to its end; kill it if the context raises."""
     with (
-        tempfile.TemporaryFile() as output,
-        subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=output, env=_environment()) as process,
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=errors, env=_environment()) as process,
     ):
         try:
             yield process
@@ -125,32 +127,33 @@ def _running(command: list[str], *, stdin: int, stdout: int) -> Iterator[subproc
             process.kill()
             if process.wait() <= 0:
                 raise
-            # It had failed by itself, which is why its reader or writer could not go on.
+            # The program had already failed by itself, which is why reading or writing failed.
         if process.wait() != 0:
-            raise _failure(command, output)
+            raise _failure(command, errors)
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without the settings of a database, the password first: the programs would heed some."""
+    """Return the environment without MYSQL_* variables: one is the password, and the programs read others."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("MYSQL_")}
 
 
-def _failure(command: list[str], output: BinaryIO) -> ClientProgramError:
-    output.seek(0)
-    words = output.read()[-_QUOTED_BYTES:].decode(errors="replace").strip()
-    return ClientProgramError(f"{command[0]} failed: {words or 'it did not say why'}")
+def _failure(command: list[str], errors: BinaryIO) -> ClientProgramError:
+    errors.seek(0)
+    text = errors.read()[-_QUOTED_BYTES:].decode(errors="replace").strip()
+    return ClientProgramError(f"{command[0]} failed: {text or 'no error output'}")
 
 
 def _quoted(value: str) -> str:
-    """Return a value as option files have it (the escapes of dev.mysql.com/doc/refman/8.0/en/option-files.html).
+    """Quote and escape a value for an option file (dev.mysql.com/doc/refman/8.0/en/option-files.html).
 
     Raises:
-        ClientProgramError: they have no way to write it.
+        ClientProgramError: an option file cannot represent the value.
     """
-    # Around the value either kind does, whatever is in it, but for a comment's sign: that must be seen to be quoted.
+    # Either kind of quotation mark can enclose any value, except one that contains both the same mark and a #, because
+    # the # would start a comment.
     quote = next((quote for quote in "\"'" if quote not in value or "#" not in value), None)
     if quote is None:
-        raise ClientProgramError("an option file cannot hold a password that has both kinds of quotation marks and a #")
+        raise ClientProgramError("cannot log in: the password must not contain a # and both kinds of quotation marks")
     for character, escape in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         value = value.replace(character, escape)
     return f"{quote}{value}{quote}"

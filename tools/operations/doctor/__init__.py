@@ -1,1 +1,1 @@
-"""The checks of ``payments doctor``. They change nothing, and each result says what to do about a problem."""
+"""The checks of ``payments doctor``. They change nothing, and each problem comes with what to do about it."""

@@ -1,6 +1,6 @@
-"""Rows that the replaced service's table could hold and that this service would not write: how each kind is served.
+"""Irregular rows: the legacy service's table can contain them, but this service would not write them.
 
-One list, from which ``payments doctor`` counts them, and which ``docs/operations/adoption.md`` repeats for people.
+``payments doctor`` counts the rows of each kind, and ``docs/operations/adoption.md`` repeats the list.
 """
 
 from dataclasses import dataclass
@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from tools.database.connection import DatabaseConnection, execute
 
 CLOCK_TOLERANCE_MINUTES = 5
-"""A time further ahead than this was written by a wrong clock, or by one in another zone: none is that near to UTC."""
+"""A time further in the future comes from a wrong clock, or from a clock in another time zone; no zone's offset from
+UTC is this small.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptionRule:
-    """A kind of odd row. ``condition`` is SQL over ``payments``; ``served`` and ``advice`` are sentences."""
+    """A kind of irregular row.
+
+    ``condition`` is an SQL condition on ``payments``, ``served`` says how the service presents such a row, and
+    ``advice`` says what to do about it.
+    """
 
     name: str
     condition: str
@@ -26,79 +32,79 @@ ADOPTION_RULES = (
         "no status",
         "status IS NULL",
         "As PENDING; `status` is false in /v1. It cannot be refunded.",
-        "Set status to 1 or 0 once it is known what became of it.",
+        "Set status to 1 or 0 once the outcome is known.",
     ),
     AdoptionRule(
         "no time",
         "created_at IS NULL",
-        "Without create_time, null in /v1; listed as older than all others; no time bound matches it.",
+        "Without create_time (null in /v1). It is listed as older than all others, and no time bound matches it.",
         "Set created_at (UTC) if it is known.",
     ),
     AdoptionRule(
-        "a time to come",
+        "a time in the future",
         f"created_at > UTC_TIMESTAMP() + INTERVAL {CLOCK_TOLERANCE_MINUTES} MINUTE",
-        "As it is: before all others in a list of the newest.",
-        "Find out the zone of the clock that wrote it (docs/operations/cutover.md).",
+        "Unchanged. It is listed as newer than all others.",
+        "Find the time zone of the clock that wrote it (docs/operations/cutover.md).",
     ),
     AdoptionRule(
         "another method",
         "method NOT IN ('UPI', 'CARD', 'COD')",
-        "As method OTHER, with its text in other_method; /v1 shows the text, and filters by it in any letter case.",
-        "Nothing, unless the text is a misspelt UPI, CARD or COD.",
+        "As method OTHER, with the text in other_method. /v1 shows the text, and filters by it in any letter case.",
+        "Nothing, unless the text is a misspelled UPI, CARD or COD.",
     ),
     AdoptionRule(
         "no reference",
         "reference IS NULL",
-        "With an empty reference, null in /v1; it is found by its id alone.",
+        "With an empty reference (null in /v1). It can be found only by its ID.",
         "Nothing.",
     ),
     AdoptionRule(
         "no amount",
         "amount IS NULL",
-        "Without an amount, null in /v1; no amount bound matches it. It cannot be refunded.",
+        "Without an amount (null in /v1). No amount bound matches it, and it cannot be refunded.",
         "Set amount if it is known.",
     ),
     AdoptionRule(
         "an amount of zero or less",
         "amount <= 0",
-        "As it is. It cannot be refunded.",
+        "Unchanged. It cannot be refunded.",
         "Correct it if it is a mistake.",
     ),
     AdoptionRule(
         "a payment_id below 1",
         "payment_id < 1",
-        "In lists and by its reference; no call can name it by its id, nor refund it.",
-        "Give it an id above all others.",
+        "In lists and by its reference. It cannot be found by its ID, or refunded.",
+        "Give it an ID above all others.",
     ),
     AdoptionRule(
         "an order_id below 1",
         "order_id < 1",
-        "As it is; a filter by that order_id finds it.",
+        "Unchanged. A filter by that order_id finds it.",
         "Correct it if it is a mistake.",
     ),
     AdoptionRule(
-        "refunded by the replaced service",
+        "refunded by the legacy service",
         "refunded <> 0 AND refunded_amount = 0",
-        "As wholly refunded (FULL), without Refund records; refunding it again changes nothing.",
+        "As fully refunded (FULL), without Refund records. Refunding it again changes nothing.",
         "Nothing.",
     ),
     AdoptionRule(
-        "refunded in part here, then by the replaced service",
+        "refunded in part here, then by the legacy service",
         "refunded <> 0 AND refunded_amount > 0 AND refunded_amount < amount",
-        "As wholly refunded (FULL); the Refund records add up to the part.",
-        "Compare with the processor: the part may have been given back twice.",
+        "As fully refunded (FULL); the Refund records add up to the part refunded here.",
+        "Compare with the processor: that part may have been refunded twice.",
     ),
     AdoptionRule(
         "refunded without having succeeded",
         "refunded <> 0 AND (status IS NULL OR status = 0)",
-        "With its status, and as wholly refunded (FULL).",
-        "Correct the flag, or the status, whichever is wrong.",
+        "With its status, and as fully refunded (FULL).",
+        "Correct the flag or the status, whichever is wrong.",
     ),
 )
 
 
 def count_adopted(connection: DatabaseConnection) -> list[tuple[AdoptionRule, int]]:
-    """Count the rows of each kind, in one pass over a migrated table."""
+    """Count the rows of each kind in one scan of a migrated table."""
     sums = ", ".join(f"COALESCE(SUM({rule.condition}), 0)" for rule in ADOPTION_RULES)
-    (row,) = execute(connection, f"SELECT {sums} FROM payments")  # noqa: S608 - conditions of ours
+    (row,) = execute(connection, f"SELECT {sums} FROM payments")  # noqa: S608 - constant conditions
     return [(rule, int(count)) for rule, count in zip(ADOPTION_RULES, row, strict=True)]

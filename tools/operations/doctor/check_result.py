@@ -1,4 +1,4 @@
-"""The result of a check of ``payments doctor``."""
+"""The result of one check of ``payments doctor``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad a result is: PROBLEM keeps the service from working correctly, WARNING may, NOTE is worth knowing."""
+    """The severity of a result: a PROBLEM prevents correct operation, a WARNING may, and a NOTE is worth knowing."""
 
     OK = "ok"
     NOTE = "note"
@@ -16,9 +16,9 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found. ``advice`` says what to do, and is empty where nothing needs doing.
+    """The result of a check. ``advice`` says what to do, and is empty if nothing needs to be done.
 
-    ``values`` are the measured values for programs, by names with units.
+    ``values`` has the measured values for programs; their names include the units.
     """
 
     level: Level
@@ -28,6 +28,6 @@ class CheckResult:
     values: Mapping[str, float | str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return it for people, on one line or two."""
+        """Return one line, or two lines if there is advice."""
         line = f"{self.level:8} {self.subject}: {self.text}"
         return f"{line}\n{'':8} -> {self.advice}" if self.advice else line

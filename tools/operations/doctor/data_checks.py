@@ -1,4 +1,4 @@
-"""Checks of what is in the database: migrations, indexes, the event stream, pending payments, and rows."""
+"""Checks of the database's contents: migrations, indexes, the event stream, pending payments, and rows."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,7 +11,7 @@ from tools.operations.doctor.adoption_rules import count_adopted
 from tools.operations.doctor.check_result import CheckResult, Level
 
 _LONG_LAG_SECONDS = 10.0
-"""A working relay numbers a change within a second."""
+"""A working relay numbers each change within a second."""
 
 _LONG_PENDING_SECONDS = 900.0
 
@@ -30,7 +30,7 @@ _NAMED_INDEXES = {
     ("payments_archive", "payments_archive_by_request"): "caller, request_id",
     ("refunds_archive", "refunds_archive_by_request"): "caller, request_id",
 }
-"""The queries name these; an index may have more columns."""
+"""Queries name these indexes, which may have more columns than listed here."""
 
 _UNIQUE_INDEXES = (
     ("payments", "payment_id"),
@@ -41,7 +41,7 @@ _UNIQUE_INDEXES = (
     ("payments_archive", "caller, request_id"),
     ("refunds_archive", "caller, request_id"),
 )
-"""These reject duplicates, under any name."""
+"""These indexes reject duplicates, whatever their names are."""
 
 _REFUND_SUMS = """
     (SELECT payment_id, SUM(amount) AS sum FROM refunds WHERE status IS NULL OR status <> 0 GROUP BY payment_id) r
@@ -67,7 +67,7 @@ _PENDING_PAYMENTS = """
     SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(p.created_at), UTC_TIMESTAMP(6)) / 1000000 FROM payments p
     WHERE p.status IS NULL AND NOT EXISTS (SELECT 1 FROM processor_requests q WHERE q.payment_id = p.payment_id)
 """
-"""Pending payments whose outcome nobody asks the processor for."""
+"""Pending payments for which no request to the processor is recorded."""
 
 
 def migrations(connection: DatabaseConnection) -> CheckResult:
@@ -79,53 +79,54 @@ def migrations(connection: DatabaseConnection) -> CheckResult:
         schema_check.require_version(applied_version(connection))
     except (MigrationError, schema_check.SchemaOutdated) as error:
         return CheckResult(Level.PROBLEM, subject, str(error))
-    waiting = [(record.version, record.name) for record in records.values() if record.applied_at is None]
-    waiting += [(migration.version, migration.name) for migration in files if migration.version not in records]
-    if waiting:
-        names = ", ".join(sorted({f"{version:04d}_{name}" for version, name in waiting}))
-        return CheckResult(
-            Level.WARNING, subject, f"not applied, or not known to be: {names}", "Run `payments migrate`."
-        )
+    unapplied = [(record.version, record.name) for record in records.values() if record.applied_at is None]
+    unapplied += [(migration.version, migration.name) for migration in files if migration.version not in records]
+    if unapplied:
+        names = ", ".join(sorted({f"{version:04d}_{name}" for version, name in unapplied}))
+        return CheckResult(Level.WARNING, subject, f"not applied, or interrupted: {names}", "Run `payments migrate`.")
     return CheckResult(Level.OK, subject, f"all {len(files)} are applied")
 
 
 def stream(connection: DatabaseConnection) -> Iterator[CheckResult]:
     """Measure the lag of the event stream: the committed changes that the relay has not numbered."""
-    ((waiting,),) = execute(connection, "SELECT COUNT(*) FROM payment_outbox")
+    ((backlog,),) = execute(connection, "SELECT COUNT(*) FROM payment_outbox")
     oldest = execute(connection, _OLDEST_IN_OUTBOX)
     lag_seconds = max(0.0, float(oldest[0][0])) if oldest else 0.0
-    values = {"outbox_rows": int(waiting), "lag_seconds": round(lag_seconds, 3)}
+    values = {"outbox_rows": int(backlog), "lag_seconds": round(lag_seconds, 3)}
     if lag_seconds > _LONG_LAG_SECONDS:
-        text = f"{waiting:,} changes wait to be told, the oldest for {lag_seconds:.0f} s"
-        advice = "A running service moves them on: does its log say relay_failed, or database_unavailable?"
+        text = f"{backlog:,} changes are waiting in the outbox, the oldest for {lag_seconds:.0f} s"
+        advice = "Is a service running? If so, look for relay_failed or database_unavailable in its log."
         yield CheckResult(Level.WARNING, "stream", text, advice, values)
     else:
-        yield CheckResult(Level.OK, "stream", f"{waiting:,} changes wait to be told", values=values)
+        yield CheckResult(Level.OK, "stream", f"{backlog:,} changes are waiting in the outbox", values=values)
 
 
 def pending(connection: DatabaseConnection) -> Iterator[CheckResult]:
-    """Look for payments and refunds that have been pending for long."""
+    """Look for payments and refunds that have been pending for a long time."""
     values: dict[str, float | str]
-    ((lost, lost_seconds),) = execute(connection, _PENDING_PAYMENTS)
-    if lost:
-        text = f"{lost:,} payments that nobody asks about, the oldest for {_duration(lost_seconds)}"
-        values = {"payments": int(lost), "oldest_seconds": float(lost_seconds or 0)}
-        yield CheckResult(Level.NOTE, "pending", text, "Find out at the processor what became of them.", values)
+    ((count, age_seconds),) = execute(connection, _PENDING_PAYMENTS)
+    if count:
+        text = f"{count:,} pending payments without a request to the processor, the oldest for {_duration(age_seconds)}"
+        values = {"payments": int(count), "oldest_seconds": float(age_seconds or 0)}
+        yield CheckResult(Level.NOTE, "pending", text, "Look up their outcomes at the processor.", values)
     rows = execute(connection, _PENDING_REQUESTS)
     for kind, count, age_seconds, attempts in rows:
-        text = f"{count:,} {kind}s at the processor, the oldest for {_duration(age_seconds)}, tried {attempts} times"
+        text = (
+            f"{count:,} {kind}s pending at the processor, the oldest for {_duration(age_seconds)}, "
+            f"up to {attempts} attempts"
+        )
         values = {"kind": str(kind), "requests": int(count), "oldest_seconds": float(age_seconds)}
         if age_seconds > _LONG_PENDING_SECONDS:
-            advice = "A service asks again about them: what does its log say of the processor?"
+            advice = "Services retry them: look for events about the processor in their logs."
             yield CheckResult(Level.WARNING, "pending", text, advice, values)
         else:
             yield CheckResult(Level.OK, "pending", text, values=values)
     if not rows:
-        yield CheckResult(Level.OK, "pending", "nothing is at the processor", values={"requests": 0})
+        yield CheckResult(Level.OK, "pending", "no requests to the processor are pending", values={"requests": 0})
 
 
 def indexes(connection: DatabaseConnection) -> Iterator[CheckResult]:
-    """Check that the tables have the indexes that the queries and the rules need."""
+    """Check that the tables have the indexes that queries and uniqueness rules need."""
     rows = execute(connection, _INDEXES)
     named = {(table, name): columns for table, name, _, columns in rows}
     unique = {(table, columns) for table, _, non_unique, columns in rows if not non_unique}
@@ -135,44 +136,46 @@ def indexes(connection: DatabaseConnection) -> Iterator[CheckResult]:
         if not named.get((table, name), "").startswith(needed)
     ]
     missing += [
-        f"a unique one ON {table} ({columns})" for table, columns in _UNIQUE_INDEXES if (table, columns) not in unique
+        f"a unique index ON {table} ({columns})" for table, columns in _UNIQUE_INDEXES if (table, columns) not in unique
     ]
     if missing:
-        advice = "Create them as the files in migrations/ do; without them calls fail, or are slow, or let doubles in."
+        advice = "Create them as in migrations/. Without them, calls fail, are slow, or store duplicates."
         yield CheckResult(Level.PROBLEM, "indexes", f"missing: {'; '.join(missing)}", advice)
     else:
-        yield CheckResult(Level.OK, "indexes", "all are there")
+        yield CheckResult(Level.OK, "indexes", "all indexes exist")
 
 
 def refunds(connection: DatabaseConnection) -> Iterator[CheckResult]:
-    """Compare the refunds with what their payments count as refunded. Scans both tables."""
+    """Compare the refunds with the refunded amounts of their payments. Scans both tables."""
     ((over, first_over),) = execute(connection, _OVER_REFUNDED)
     ((unrecorded, first_unrecorded),) = execute(connection, _UNRECORDED_REFUNDS)
     if over:
-        text = f"{over:,} payments, the first {first_over}, have refunds of more than counts as refunded"
-        yield CheckResult(
-            Level.PROBLEM, "refunds", text, "Somebody changed the tables by hand; compare with the processor."
-        )
+        text = f"the refunds of {over:,} payments add up to more than the refunded amount; the first is {first_over}"
+        advice = "The tables have been changed by hand: compare with the processor."
+        yield CheckResult(Level.PROBLEM, "refunds", text, advice)
     if unrecorded:
-        text = f"{unrecorded:,} payments, the first {first_unrecorded}, count as more refunded than their refunds are"
-        yield CheckResult(Level.WARNING, "refunds", text, "Import the refunds that are missing (`payments import`).")
+        text = (
+            f"the refunds of {unrecorded:,} payments add up to less than the refunded amount; "
+            f"the first is {first_unrecorded}"
+        )
+        yield CheckResult(Level.WARNING, "refunds", text, "Import the missing refunds (`payments import`).")
     if not over and not unrecorded:
-        yield CheckResult(Level.OK, "refunds", "they add up")
+        yield CheckResult(Level.OK, "refunds", "the refunds add up to the refunded amounts")
 
 
 def payments(connection: DatabaseConnection) -> Iterator[CheckResult]:
     """Count the adopted payments that this service would not have written. Scans the table."""
-    found = [(rule, count) for rule, count in count_adopted(connection) if count]
-    for rule, count in found:
-        yield CheckResult(Level.NOTE, "payments", f"{count:,} with {rule.name}. {rule.served}", rule.advice)
-    if not found:
-        yield CheckResult(Level.OK, "payments", "none that this service would not have written")
+    counts = [(rule, count) for rule, count in count_adopted(connection) if count]
+    for rule, count in counts:
+        yield CheckResult(Level.NOTE, "payments", f"{count:,} with {rule.name}. Served: {rule.served}", rule.advice)
+    if not counts:
+        yield CheckResult(Level.OK, "payments", "no irregular adopted payments")
 
 
 def _duration(seconds: Decimal | None) -> str:
-    """Return an age for people; None is that of a payment without a time."""
+    """Format an age; None is the age of a payment without a time."""
     if seconds is None:
-        return "no known time"
+        return "an unknown time"
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:,.0f} {unit}"

@@ -14,13 +14,13 @@ from tools.operations.doctor import data_checks, server_checks
 from tools.operations.doctor.check_result import CheckResult, Level
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
-"""Shorter than the service's, because whoever runs the doctor waits for it."""
+"""Shorter than the service's startup timeout, because a person is waiting."""
 
 _LOCK_TIMEOUT_SECONDS = 2
 
 
 def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckResult]:
-    """Check the settings and the database that they name; without ``with_rows``, don't scan whole tables."""
+    """Check the settings and their database; scan whole tables only ``with_rows``."""
     yield CheckResult(
         Level.OK, "settings", f"{settings.mysql_user} at {address(settings)}, database {settings.mysql_db}"
     )
@@ -31,7 +31,7 @@ def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckResu
             settings.model_copy(update={"mysql_startup_timeout_seconds": wait_seconds}), say=lambda _: None
         )
     except DatabaseConnectionError as error:
-        advice = "Start the database, or set MYSQL_HOST, MYSQL_PORT, MYSQL_USER, MYSQL_PASSWORD and MYSQL_DB to it."
+        advice = "Start the database, or correct MYSQL_HOST, MYSQL_PORT, MYSQL_USER, MYSQL_PASSWORD and MYSQL_DB."
         yield CheckResult(Level.PROBLEM, "database", str(error), advice)
         return
     with closing(connection):
@@ -49,9 +49,9 @@ def _callers(settings: Settings) -> CheckResult:
     try:
         check_exposure(settings)
     except SettingsError as error:
-        return CheckResult(Level.PROBLEM, subject, str(error), "`payments serve` does not start before.")
-    roles = ", ".join(sorted(settings.anonymous_roles)) or "nothing"
-    return CheckResult(Level.OK, subject, f"those who do not say who they are may do: {roles}")
+        return CheckResult(Level.PROBLEM, subject, str(error), "Until then, `payments serve` refuses to start.")
+    roles = ", ".join(sorted(settings.anonymous_roles)) or "none"
+    return CheckResult(Level.OK, subject, f"roles of anonymous callers: {roles}")
 
 
 def _server_results(connection: DatabaseConnection, settings: Settings) -> Iterator[CheckResult]:
@@ -74,6 +74,6 @@ def _data_results(connection: DatabaseConnection, *, with_rows: bool) -> Iterato
         except pymysql.err.OperationalError as error:
             if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
                 raise
-            text = f"waited for more than {_LOCK_TIMEOUT_SECONDS} s for a lock on a table that it reads"
-            advice = "SHOW FULL PROCESSLIST says who alters or locks it, or holds it up with a transaction."
+            text = f"a table stayed locked for more than {_LOCK_TIMEOUT_SECONDS} s"
+            advice = "Find the session that alters or locks it, or has a transaction open on it: SHOW FULL PROCESSLIST."
             yield CheckResult(Level.PROBLEM, check.__name__, text, advice)

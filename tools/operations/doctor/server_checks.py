@@ -1,4 +1,4 @@
-"""Checks of the database server: its version, clock, settings, sessions and disk. Each is a few small queries."""
+"""Checks of the database server: its version, clock, settings, sessions and disk. Each takes a few small queries."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ from tools.operations.doctor.check_result import CheckResult, Level
 _MIN_VERSIONS = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
 _MAX_CLOCK_DIFFERENCE_SECONDS = 2.0
-"""The service sets the times of payments, the database those of migrations and of the replaced service's payments."""
+"""The service's clock sets the times of payments, and the database's those of migrations and of legacy payments."""
 
 _LONG_TRANSACTION_SECONDS = 60.0
 _MIN_FREE_SHARE = 0.1
@@ -41,10 +41,10 @@ def version(connection: DatabaseConnection) -> CheckResult:
     """Check that the server's version is supported."""
     ((text,),) = execute(connection, "SELECT VERSION()")
     product = "MariaDB" if is_mariadb(text) else "MySQL"
-    found = re.search(r"(\d+)\.(\d+)", text)
-    assert found is not None
-    if (int(found[1]), int(found[2])) < _MIN_VERSIONS[product]:
-        advice = "Upgrade it to MariaDB 10.6 or MySQL 8.0, or later."
+    match = re.search(r"(\d+)\.(\d+)", text)
+    assert match is not None
+    if (int(match[1]), int(match[2])) < _MIN_VERSIONS[product]:
+        advice = "Upgrade to MariaDB 10.6 or MySQL 8.0, or later."
         return CheckResult(Level.PROBLEM, "database", f"{product} {text} is too old", advice)
     return CheckResult(Level.OK, "database", f"{product} {text}")
 
@@ -55,13 +55,13 @@ def clock(connection: DatabaseConnection) -> CheckResult:
     ((database_time,),) = execute(connection, "SELECT UTC_TIMESTAMP(6)")
     database_time = database_time.replace(tzinfo=UTC)
     after = datetime.now(UTC)
-    # The server read its clock at some moment between these two.
+    # The server read its clock at some moment between `before` and `after`.
     difference_seconds = max((database_time - after).total_seconds(), (before - database_time).total_seconds(), 0.0)
     values = {"difference_seconds": round(difference_seconds, 6)}
     if difference_seconds > _MAX_CLOCK_DIFFERENCE_SECONDS:
-        text = f"the database's differs from this machine's by {difference_seconds:.1f} s"
-        return CheckResult(Level.WARNING, "clock", text, "Have both follow the same time servers (NTP).", values)
-    return CheckResult(Level.OK, "clock", "the database's and this machine's agree", values=values)
+        text = f"the clocks of the database and of this machine differ by {difference_seconds:.1f} s"
+        return CheckResult(Level.WARNING, "clock", text, "Synchronize both with the same time servers (NTP).", values)
+    return CheckResult(Level.OK, "clock", "the clocks of the database and of this machine agree", values=values)
 
 
 def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
@@ -69,56 +69,55 @@ def pool(connection: DatabaseConnection, pool_max: int) -> CheckResult:
     ((connections, user_connections),) = execute(connection, "SELECT @@max_connections, @@max_user_connections")
     most = min(int(connections), int(user_connections) or int(connections))
     if pool_max >= most:
-        text = f"MYSQL_POOL_MAX is {pool_max}, the database lets in {most}"
-        advice = "Lower MYSQL_POOL_MAX, or raise the database's max_connections (or max_user_connections)."
+        text = f"MYSQL_POOL_MAX is {pool_max}, but the database allows {most} connections"
+        advice = "Lower MYSQL_POOL_MAX, or raise max_connections (or max_user_connections) in the database."
         return CheckResult(Level.PROBLEM, "pool", text, advice)
-    # One more than the pool has, for health; and one is left for tools and people.
+    # A replica needs one connection more than its pool, for health checks. One is left for tools and people.
     replica = pool_max + 1
-    text = f"{replica} connections a replica at most; the database lets in {most}"
+    text = f"a replica needs up to {replica} connections, and the database allows {most}"
     return CheckResult(Level.OK, "pool", f"{text}: enough for {(most - 1) // replica} replicas")
 
 
 def durability(connection: DatabaseConnection) -> CheckResult:
     """Check that a commit is on disk before it is acknowledged."""
     ((flush, sync, log),) = execute(connection, "SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@log_bin")
-    loose = [] if flush == 1 else [f"innodb_flush_log_at_trx_commit is {flush}"]
+    unsafe = [] if flush == 1 else [f"innodb_flush_log_at_trx_commit is {flush}"]
     if log and sync != 1:
-        loose.append(f"sync_binlog is {sync}")
-    if loose:
-        text = f"{' and '.join(loose)}: a crash of its machine can lose payments that were answered"
-        advice = "Set both to 1, unless the storage makes up for it."
+        unsafe.append(f"sync_binlog is {sync}")
+    if unsafe:
+        text = f"{' and '.join(unsafe)}: a crash of the database's machine can lose acknowledged payments"
+        advice = "Set both to 1, unless the storage guarantees durability."
         return CheckResult(Level.WARNING, "durability", text, advice)
-    return CheckResult(Level.OK, "durability", "a commit is on disk when it is answered")
+    return CheckResult(Level.OK, "durability", "commits are on disk before they are acknowledged")
 
 
 def locks(connection: DatabaseConnection) -> Iterator[CheckResult]:
-    """Check the settings with which one locked row holds up more than those who need it."""
+    """Check for settings with which one locked row blocks more sessions than those that need the row."""
     risky = list(risky_settings(execute(connection, SELECT_SERVER_SETTINGS)))
     for setting in risky:
         text = f"{setting.name} is {setting.value}: {setting.effect}"
         yield CheckResult(Level.WARNING, "locks", text, setting.advice)
     if not risky:
-        yield CheckResult(Level.OK, "locks", "a locked row holds up only those who need it")
+        yield CheckResult(Level.OK, "locks", "a locked row blocks only the sessions that need it")
 
 
 def replication(connection: DatabaseConnection) -> CheckResult:
-    """Check that the server takes writes and is not a replica."""
+    """Check that the server accepts writes and is not a replica."""
     ((read_only,),) = execute(connection, "SELECT @@read_only")
     is_read_only = str(read_only).upper() not in {"0", "OFF"}
     status = _replica_status(connection)
     values: dict[str, float | str] = {"read_only": int(is_read_only), "is_replica": int(status is not None)}
     if is_read_only:
-        text = "the database is read-only: charges and refunds are refused"
-        advice = "Set MYSQL_HOST to the one that is written to, or SET GLOBAL read_only = 0 where this is to be it."
+        text = "the database is read-only, so charges and refunds fail"
+        advice = "Set MYSQL_HOST to the primary, or promote this server with SET GLOBAL read_only = 0."
         return CheckResult(Level.PROBLEM, "replication", text, advice, values)
     if status is not None:
         behind = status.get("Seconds_Behind_Master", status.get("Seconds_Behind_Source"))
         values["behind_seconds"] = -1 if behind is None else int(behind)
-        text = f"the database is a replica, {'stopped' if behind is None else f'{behind} s behind'}, and takes writes"
-        return CheckResult(
-            Level.WARNING, "replication", text, "Two that are written to part ways: write to one.", values
-        )
-    return CheckResult(Level.OK, "replication", "the database takes writes, and follows no other", values=values)
+        text = f"the database is a replica, {'stopped' if behind is None else f'{behind} s behind'}, and accepts writes"
+        advice = "Write only to the primary, otherwise the two diverge."
+        return CheckResult(Level.WARNING, "replication", text, advice, values)
+    return CheckResult(Level.OK, "replication", "the database accepts writes and is not a replica", values=values)
 
 
 def _replica_status(connection: DatabaseConnection) -> dict[str, Any] | None:
@@ -133,22 +132,24 @@ def _replica_status(connection: DatabaseConnection) -> dict[str, Any] | None:
 
 
 def transactions(connection: DatabaseConnection) -> CheckResult:
-    """Look for transactions that have been open for long, because everybody waits for the rows that they locked."""
+    """Look for transactions that have been open for a long time, because others wait for the rows that they lock."""
     try:
         ages = dict(execute(connection, _TRANSACTIONS))
     except pymysql.err.MySQLError as error:
         if error.args[0] not in _DENIED:
             raise
-        return CheckResult(Level.NOTE, "transactions", "this account may not see those of others: that takes PROCESS")
+        text = "this account cannot see the transactions of others, because it lacks the PROCESS privilege"
+        return CheckResult(Level.NOTE, "transactions", text)
     values = {"transactions": len(ages), "oldest_seconds": int(max(ages.values(), default=0))}
     long = [f"{session} ({age} s)" for session, age in ages.items() if age > _LONG_TRANSACTION_SECONDS]
     if long:
         text = f"sessions with a transaction open for more than {_LONG_TRANSACTION_SECONDS:.0f} s: {', '.join(long)}"
         advice = (
-            "SHOW FULL PROCESSLIST says whose they are; KILL with the number ends one. A backup is one, and harmless."
+            "Find their owners with SHOW FULL PROCESSLIST, and end a session with KILL and its number. The transaction "
+            "of a backup is harmless."
         )
         return CheckResult(Level.WARNING, "transactions", text, advice, values)
-    return CheckResult(Level.OK, "transactions", f"{len(ages)} are open, none for long", values=values)
+    return CheckResult(Level.OK, "transactions", f"{len(ages)} open, none for a long time", values=values)
 
 
 def sizes(connection: DatabaseConnection, *, is_local: bool) -> CheckResult:
@@ -163,6 +164,8 @@ def sizes(connection: DatabaseConnection, *, is_local: bool) -> CheckResult:
         values |= {"disk_free_bytes": disk.free, "disk_bytes": disk.total}
         text += f"; {disk.free / _MEBIBYTE:,.0f} MiB free on its disk"
         if disk.free < _MIN_FREE_SHARE * disk.total:
-            advice = "A full disk stops every write: make room (docs/operations/retention.md), or a larger disk."
+            advice = (
+                "A full disk stops all writes: free some space (docs/operations/retention.md), or enlarge the disk."
+            )
             return CheckResult(Level.WARNING, "sizes", text, advice, values)
     return CheckResult(Level.OK, "sizes", text, values=values)

@@ -1,1 +1,1 @@
-"""Reading and writing files: CSV records, the values of their fields, reject files and Parquet. No database."""
+"""Reading and writing files, without a database: CSV records, field values, reject files and Parquet."""

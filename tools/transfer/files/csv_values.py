@@ -1,6 +1,6 @@
-"""Readers of CSV fields: each takes the text of a field and returns its value.
+"""Readers of CSV fields, which convert the text of a field to its value.
 
-Every reader raises ``InvalidValue``, whose description says what is allowed.
+If the text is not valid, readers raise ``InvalidValue``, whose description says what is allowed.
 """
 
 import re
@@ -18,7 +18,7 @@ Value = int | str | bytes | Decimal | datetime | None
 Read = Callable[[str], Value]
 
 STATUS_WORDS = {Status.PENDING: "PENDING", Status.SUCCEEDED: "SUCCESS", Status.FAILED: "FAILED"}
-"""The legacy CSV's words."""
+"""The words in legacy CSV files."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -32,19 +32,19 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _MAX_INTEGER = 2**63 - 1
 _SURE_DIGITS = 19
-"""With fewer digits, a number has less than 64 bits."""
+"""A number with fewer digits fits in 64 bits."""
 
-_MIN_TIME = datetime(1000, 1, 1)  # noqa: DTZ001 - as the column has it, in UTC without saying so
-"""The first one that the column is sure to hold."""
+_MIN_TIME = datetime(1000, 1, 1)  # noqa: DTZ001 - naive and in UTC, like the column
+"""The earliest time that the column is guaranteed to hold."""
 
 
 def optional(read: Read) -> Read:
-    """Return a reader for which an empty field is no value."""
+    """Return a reader that reads an empty field as None."""
     return lambda text: read(text) if text else None
 
 
 def integer(text: str) -> int:
-    """Read a whole number of 64 bits."""
+    """Read a 64-bit integer."""
     if len(text) < _SURE_DIGITS and text.isascii() and text.isdecimal():
         return int(text)
     stripped = text.strip()
@@ -72,7 +72,7 @@ def flag(text: str) -> int:
 
 
 def status(text: str) -> int | None:
-    """Read a status, as the status columns hold it."""
+    """Read a status as the status columns store it."""
     word = text if text in _STATUSES else text.strip().upper()
     if word in _STATUSES:
         return _STATUSES[word]
@@ -80,9 +80,9 @@ def status(text: str) -> int | None:
 
 
 def time_in(zone: tzinfo) -> Callable[[str], datetime]:
-    """Return a reader of times, whose values are in UTC and have no time zone, as the columns do.
+    """Return a reader of times, whose values are naive and in UTC, like the columns.
 
-    Times without an offset are in ``zone``. A date alone is the first moment of that day.
+    Times without an offset are in ``zone``. A date is the first moment of that day.
     """
 
     def time(text: str) -> datetime:
@@ -103,49 +103,49 @@ def time_in(zone: tzinfo) -> Callable[[str], datetime]:
 
 
 def is_date(text: str) -> bool:
-    """Tell whether a time is a date alone."""
+    """Return whether the text is a date without a time of day."""
     return _DATE.fullmatch(text) is not None
 
 
-def printable_text(most: int) -> Read:
-    """Return a reader of text of 1 to ``most`` characters, without control characters."""
+def printable_text(max_length: int) -> Read:
+    """Return a reader of text of 1 to ``max_length`` characters, without control characters."""
 
     def read(text: str) -> str:
         stripped = text.strip()
-        # The first question is much the cheaper, and nearly all text answers it.
-        if 0 < len(stripped) <= most and stripped.isprintable():
+        # isprintable() is much cheaper than the pattern, and sufficient for nearly all text.
+        if 0 < len(stripped) <= max_length and stripped.isprintable():
             return stripped
-        if not 0 < len(stripped) <= most or _UNPRINTABLE.search(stripped):
-            raise InvalidValue(f"must be 1 to {most} characters, in UTF-8 and without control characters")
+        if not 0 < len(stripped) <= max_length or _UNPRINTABLE.search(stripped):
+            raise InvalidValue(f"must be 1 to {max_length} characters, in UTF-8 and without control characters")
         return stripped
 
     return read
 
 
-def exact_text(most: int) -> Read:
-    """Return a reader of at most ``most`` characters, kept as they are."""
+def exact_text(max_length: int) -> Read:
+    """Return a reader of at most ``max_length`` characters, which are not changed."""
 
     def read(text: str) -> str:
-        if len(text) > most or _NOT_TEXT.search(text):
-            raise InvalidValue(f"must be at most {most} characters, in UTF-8")
+        if len(text) > max_length or _NOT_TEXT.search(text):
+            raise InvalidValue(f"must be at most {max_length} characters, in UTF-8")
         return text
 
     return read
 
 
-def key(most: int) -> Read:
-    """Return a reader of 1 to ``most`` bytes, which are compared byte for byte."""
+def key(max_bytes: int) -> Read:
+    """Return a reader of 1 to ``max_bytes`` bytes, for columns that are compared byte by byte."""
 
     def read(text: str) -> bytes:
-        if _NOT_TEXT.search(text) or not 0 < len(text.encode()) <= most:
-            raise InvalidValue(f"must be 1 to {most} bytes, in UTF-8")
+        if _NOT_TEXT.search(text) or not 0 < len(text.encode()) <= max_bytes:
+            raise InvalidValue(f"must be 1 to {max_bytes} bytes, in UTF-8")
         return text.encode()
 
     return read
 
 
 def chargeable_method(text: str) -> str:
-    """Read a method that a charge can name."""
+    """Read a method that a charge can request."""
     if text not in CHARGEABLE_METHODS:
         raise InvalidValue(f"must be one of {', '.join(CHARGEABLE_METHODS)}")
     return text

@@ -1,8 +1,8 @@
-"""Payments and refunds as CSV records: their columns, and how a record becomes a row of a table.
+"""Payments and refunds as CSV records: their columns, and the conversion of records to table rows.
 
-The legacy CSV has the first seven columns of ``PAYMENT_COLUMNS``; an export has all of them. In an export, a payment
-without a caller is an adopted one, and may be as odd as an adopted table lets it be: everything else must be a payment
-that could have been made.
+Legacy CSV files have the first seven columns of ``PAYMENT_COLUMNS``, and exports have all of them. In an export, a
+payment without a caller is an adopted one, and may be as irregular as an adopted table allows. All other payments must
+be valid for this service.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from tools.transfer.files.csv_records import CsvError
 from tools.transfer.files.csv_values import Read
 
 Row = dict[str, Any]
-"""Values by the columns of a table, each of the type that the driver gives the column."""
+"""Values by column name, each of the type that the driver returns for the column."""
 
 Problem = tuple[str, str]
 """A field, and what is allowed in it."""
@@ -52,35 +52,36 @@ REFUND_COLUMNS = (
 )
 
 REJECT_COLUMNS = ("reject_line", "reject_field", "reject_reason", "reject_text")
-"""What a reject file has besides; passed over, so that a reject file can be mended and imported."""
+"""The additional columns of a reject file. An import ignores them, so that a reject file can be corrected and imported.
+"""
 
-_NEEDED_OF_PAYMENTS = ("order_id", "amount", "method", "status", "created_at")
+_REQUIRED_PAYMENT_COLUMNS = ("order_id", "amount", "method", "status", "created_at")
 _MAX_ROW_ID = 2**62
-"""Leaves ids for the rows to come: the database numbers them from the largest one on, and has none beyond 2**63 - 1."""
+"""Leaves ids for future rows, because the database continues from the largest id, up to 2**63 - 1."""
 
 _MAX_METHOD_LENGTH = 255
 _MAX_CALLER_BYTES = 255
 
 
 class InvalidRecord(Exception):
-    """A record breaks rules."""
+    """A record has invalid fields."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        """Keep the problems, at least one."""
+        """Store the problems, of which there is at least one."""
         super().__init__(problems)
         self.problems = tuple(problems)
 
 
 class RecordForm:
-    """Reads the records of a file: each field by the reader of its column, then a check of the whole row.
+    """Converts the records of a file to rows: a reader for each column, and a check of the whole row.
 
-    ``columns`` are those of the table that the file has, in the file's order.
+    ``columns`` are the table's columns that the file has, in the order of the file.
     """
 
     def __init__(
         self, header: Sequence[str], readers: Mapping[str, Read], check: Callable[[Row], list[Problem]]
     ) -> None:
-        """Read fields under ``header`` by ``readers``, then ``check`` the row."""
+        """Read fields in the order of ``header`` with ``readers``, then ``check`` the row."""
         self.columns = tuple(column for column in header if column not in REJECT_COLUMNS)
         self._fields = tuple(
             (place, column, readers[column]) for place, column in enumerate(header) if column not in REJECT_COLUMNS
@@ -88,10 +89,10 @@ class RecordForm:
         self._check = check
 
     def row(self, fields: Sequence[str]) -> Row:
-        """Return the row that a record is, from as many fields as there are columns.
+        """Convert the fields of a record, as many as in the header, to a row.
 
         Raises:
-            InvalidRecord: it breaks rules.
+            InvalidRecord: fields are invalid.
         """
         try:
             row = {column: read(fields[place]) for place, column, read in self._fields}
@@ -112,23 +113,23 @@ class RecordForm:
 
 
 def is_refunds(header: Sequence[str]) -> bool:
-    """Tell whether a file with this header has refunds, not payments."""
+    """Return whether a file with this header contains refunds rather than payments."""
     return "refund_id" in header
 
 
 def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> RecordForm:
-    """Return how payments under ``header`` are read.
+    """Return the form of payments in a file with this header.
 
-    ``default_currency`` is for payments without a currency, ``zone`` for times without an offset.
+    ``default_currency`` applies to payments without a currency, and ``zone`` to times without an offset.
 
     Raises:
-        CsvError: the header lacks a column, has one twice, or one that is unknown.
+        CsvError: a column is missing, duplicate or unknown.
     """
-    _check_header(header, PAYMENT_COLUMNS, _NEEDED_OF_PAYMENTS)
+    _check_header(header, PAYMENT_COLUMNS, _REQUIRED_PAYMENT_COLUMNS)
     if not {"payment_id", "reference"}.intersection(header):
-        raise CsvError("the header must have the column payment_id or reference, by which a payment is known")
+        raise CsvError("the header must have the column payment_id or reference, to identify payments")
     if len({"caller", "request_id"}.intersection(header)) == 1:
-        raise CsvError("the header must have both of the columns caller and request_id, or neither")
+        raise CsvError("the header must have either both of the columns caller and request_id, or neither")
     is_export = "caller" in header
     optional = values.optional
     time = values.time_in(zone)
@@ -159,23 +160,23 @@ def payment_form(header: Sequence[str], default_currency: str, zone: tzinfo) -> 
         is_adopted = is_export and row["caller"] is None
         problems = []
         if row.get("payment_id") is None and row.get("reference") is None:
-            problems.append(("payment_id", "must be there, or a reference must be"))
+            problems.append(("payment_id", "must not be empty unless there is a reference"))
         if not is_in_default_currency:
             problems += _money_problems(row, currency, is_adopted=is_adopted)
         if row.get("refunded") and row["status"] != 1 and not is_adopted:
             problems.append(("refunded", "must be 0 unless the payment's status is SUCCESS"))
         if is_export and not is_adopted:
-            problems += _new_payment_problems(row)
+            problems += _regular_payment_problems(row)
         return problems
 
     return RecordForm(header, readers, check)
 
 
 def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
-    """Return how refunds under ``header`` are read; ``zone`` is for times without an offset.
+    """Return the form of refunds in a file with this header; ``zone`` applies to times without an offset.
 
     Raises:
-        CsvError: the header lacks a column, has one twice, or one that is unknown.
+        CsvError: a column is missing, duplicate or unknown.
     """
     _check_header(header, REFUND_COLUMNS, REFUND_COLUMNS)
     readers: dict[str, Read] = {
@@ -203,16 +204,16 @@ def refund_form(header: Sequence[str], zone: tzinfo) -> RecordForm:
     return RecordForm(header, readers, check)
 
 
-def _check_header(header: Sequence[str], columns: Sequence[str], needed: Sequence[str]) -> None:
+def _check_header(header: Sequence[str], columns: Sequence[str], required: Sequence[str]) -> None:
     unknown = [name for name in header if name not in columns and name not in REJECT_COLUMNS]
     if unknown:
         raise CsvError(
-            f"the header has unknown columns ({', '.join(map(repr, unknown))}); known are {', '.join(columns)}"
+            f"the header has unknown columns ({', '.join(map(repr, unknown))}); known columns: {', '.join(columns)}"
         )
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise CsvError(f"the header has columns twice: {', '.join(twice)}")
-    missing = [name for name in needed if name not in header]
+    duplicates = sorted({name for name in header if header.count(name) > 1})
+    if duplicates:
+        raise CsvError(f"the header has duplicate columns: {', '.join(duplicates)}")
+    missing = [name for name in required if name not in header]
     if missing:
         raise CsvError(f"the header lacks columns: {', '.join(missing)}")
 
@@ -222,7 +223,9 @@ def _currency_reader(default_currency: str) -> Read:
         code = text.strip() or default_currency
         digits = MINOR_DIGITS.get(code)
         if digits is None or digits > AMOUNT_DIGITS:
-            raise InvalidValue(f"must be an ISO 4217 code such as INR, of at most {AMOUNT_DIGITS} decimals")
+            raise InvalidValue(
+                f"must be an ISO 4217 code such as INR, for a currency with at most {AMOUNT_DIGITS} decimals"
+            )
         return code
 
     return currency
@@ -248,8 +251,8 @@ def _row_id(text: str) -> int:
     return row_id
 
 
-def _new_payment_problems(row: Row) -> list[Problem]:
-    """Return what keeps a payment from being one that this service could have made."""
+def _regular_payment_problems(row: Row) -> list[Problem]:
+    """Return the values with which this service could not have made the payment."""
     problems = _problem("order_id", identifier, row["order_id"])
     if row["amount"] is None:
         problems.append(("amount", "must be a number such as 561.00"))
@@ -267,24 +270,24 @@ def _money_problems(row: Row, currency: str, *, is_adopted: bool) -> list[Proble
         if money is not None and not is_adopted:
             positive(money)
         column = "refunded_amount"
-        back = _money(currency, row.get("refunded_amount"))
+        refunded = _money(currency, row.get("refunded_amount"))
     except InvalidValue as error:
         return [(column, error.description)]
-    if back is None or not back.amount_minor:
+    if refunded is None or not refunded.amount_minor:
         return []
-    if not 0 < back.amount_minor <= (0 if money is None else money.amount_minor):
+    if not 0 < refunded.amount_minor <= (0 if money is None else money.amount_minor):
         return [(column, "must be 0 to the payment's amount")]
     if row["status"] != 1 and not is_adopted:
         return [(column, "must be 0 unless the payment's status is SUCCESS")]
-    if back == money and "refunded" in row and not row["refunded"]:
-        return [("refunded", "must be 1, as refunded_amount is the whole amount")]
+    if refunded == money and "refunded" in row and not row["refunded"]:
+        return [("refunded", "must be 1, because refunded_amount is the whole amount")]
     return []
 
 
 def _request_id_problems(row: Row) -> list[Problem]:
     caller, request_id = row["caller"], row["request_id"]
     if not isinstance(caller, bytes) or not isinstance(request_id, bytes):
-        return [("request_id", "must be there where a caller is, and only there")]
+        return [("request_id", "must be present if there is a caller, and empty otherwise")]
     return _problem("request_id", lambda text: RequestKey.of(caller.decode(), text), request_id.decode())
 
 

@@ -1,4 +1,4 @@
-"""The rejected lines of an import, as a file that can be corrected and imported."""
+"""A file of rejected lines, which can be corrected and imported."""
 
 import csv
 from collections.abc import Sequence
@@ -10,13 +10,14 @@ from tools.transfer.files.records import REJECT_COLUMNS, Problem
 
 
 class RejectFile:
-    """Writes rejected lines: their number, the fields and the reasons, then the fields as they stand.
+    """Writes rejected lines: the line number, the invalid fields and the reasons, then all fields unchanged.
 
-    A line that is no record stands whole in ``reject_text``. There is no file until a line is rejected.
+    A line that is not a valid record is written whole to ``reject_text``. The file is created when the first line is
+    rejected.
     """
 
     def __init__(self, path: Path, header: Sequence[str], delimiter: str) -> None:
-        """Write to ``path``, for a file with that header and delimiter."""
+        """Write to ``path``, with the header and delimiter of the imported file."""
         self.path = path
         self.count = 0
         self._places = [place for place, column in enumerate(header) if column not in REJECT_COLUMNS]
@@ -29,19 +30,19 @@ class RejectFile:
         if self._file is not None:
             self._file.close()
 
-    def broken(self, record: BrokenRecord) -> None:
-        """Add a line that is no record."""
+    def add_broken(self, record: BrokenRecord) -> None:
+        """Add a line that is not a valid record."""
         self._write([record.line, "", record.reason, record.text, *[""] * len(self._places)])
 
-    def line(self, number: int, fields: Sequence[str], problems: Sequence[Problem]) -> None:
-        """Add a record with what is wrong with it."""
+    def add(self, number: int, fields: Sequence[str], problems: Sequence[Problem]) -> None:
+        """Add a record with its problems."""
         columns = ", ".join(dict.fromkeys(column for column, _ in problems))
         reasons = "; ".join(reason if len(problems) == 1 else f"{column} {reason}" for column, reason in problems)
         self._write([number, columns, reasons, "", *(fields[place] for place in self._places)])
 
     def _write(self, fields: Sequence[object]) -> None:
         if self._file is None:
-            # What was not UTF-8 goes back to the bytes that it was.
+            # surrogateescape writes bytes that are not UTF-8 unchanged.
             self._file = self.path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
             self._rows = csv.writer(self._file, delimiter=self._delimiter)
             self._rows.writerow(self._columns)

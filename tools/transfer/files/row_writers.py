@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol, TextIO
 from tools.transfer.files.csv_records import CsvError
 
 Fields = Sequence[str | None]
-"""A row: the text of each column, None where there is no value."""
+"""A row: the text of each column, or None."""
 
 STANDARD_OUTPUT = Path("-")
 
@@ -30,39 +30,39 @@ class RowWriter(Protocol):
     """Writes rows to a file."""
 
     def write(self, rows: Sequence[Fields]) -> None:
-        """Write some rows."""
+        """Write rows."""
 
     def close(self) -> None:
-        """Write what is buffered."""
+        """Write buffered rows."""
 
 
 @contextmanager
 def row_writer(path: Path, file_format: FileFormat, columns: Sequence[str]) -> Iterator[RowWriter]:
-    """Write rows of ``columns`` to a file, which gets its name only once all of them are written.
+    """Write rows of ``columns`` to a file, which gets its name when all of them are written.
 
-    ``STANDARD_OUTPUT`` is written to at once.
+    ``STANDARD_OUTPUT`` is written to directly.
 
     Raises:
-        CsvError: Parquet is asked for without pyarrow, or on standard output.
+        CsvError: Parquet was requested without pyarrow, or on standard output.
         OSError: the file cannot be written.
     """
     is_parquet = file_format is FileFormat.PARQUET
     if path == STANDARD_OUTPUT:
         if is_parquet:
-            raise CsvError("Parquet is not for standard output; name a file")
+            raise CsvError("cannot write Parquet to standard output; name a file")
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
         yield _Csv(sys.stdout, columns)
         sys.stdout.flush()
         return
-    with _replaced(path) as file:
+    with _replacement(path) as file:
         writer = _Parquet(file, columns) if is_parquet else _Csv(_text(file), columns)
         yield writer
         writer.close()
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file beside ``path``, which takes its place at the end, if all went well."""
+def _replacement(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path``, which replaces it when the context ends without an error."""
     with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             yield file
@@ -79,7 +79,7 @@ def _text(file: IO[bytes]) -> TextIO:
 
 
 class _Csv:
-    """RFC 4180: lines end in CRLF, and a field that needs quotes has them. No value is an empty field."""
+    """RFC 4180: lines end in CRLF, and fields are quoted if necessary. None is an empty field."""
 
     def __init__(self, file: TextIO, columns: Sequence[str]) -> None:
         self._file = file
@@ -103,7 +103,7 @@ _PARQUET_TYPES: Mapping[str, tuple[str, ...]] = {
 
 
 class _Parquet:
-    """Apache Parquet: whole numbers, decimals of two places, times in UTC to the microsecond, text."""
+    """Apache Parquet: integers, decimals with two places, times in UTC to the microsecond, booleans and text."""
 
     def __init__(self, file: IO[bytes], columns: Sequence[str]) -> None:
         try:
@@ -111,7 +111,7 @@ class _Parquet:
             self._compute: Any = importlib.import_module("pyarrow.compute")
             parquet: Any = importlib.import_module("pyarrow.parquet")
         except ImportError as error:
-            raise CsvError("Parquet needs pyarrow: install the extra `parquet`") from error
+            raise CsvError("Parquet requires pyarrow: install the extra `parquet`") from error
         arrow = self._arrow
         types = {
             "int64": arrow.int64(),

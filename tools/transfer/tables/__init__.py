@@ -1,1 +1,1 @@
-"""Loading batches of rows into tables: look up, compare with the stored rows, insert or update, in transactions."""
+"""Load batches of rows into tables: look up stored rows, compare, and insert or update, in transactions."""

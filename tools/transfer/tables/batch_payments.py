@@ -1,4 +1,4 @@
-"""The stored payments that the lines of a batch name, and those that the batch inserts."""
+"""The stored payments that the lines of a batch refer to, and the payments that the batch inserts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from tools.transfer.files.records import PAYMENT_COLUMNS, Problem, Row
 from tools.transfer.tables.archived_keys import reference_key, request_of
 
 _COLUMNS: Final = ", ".join("refunded <> 0" if column == "refunded" else column for column in PAYMENT_COLUMNS)
-_SELECT: Final = f"SELECT {_COLUMNS} FROM payments WHERE "  # noqa: S608 - columns of ours
+_SELECT: Final = f"SELECT {_COLUMNS} FROM payments WHERE "  # noqa: S608 - constant columns
 _SUM_OF_REFUNDS: Final = """
     SELECT payment_id, SUM(amount) FROM refunds
     WHERE payment_id IN %s AND (status IS NULL OR status <> 0) GROUP BY payment_id
 """
 
 DEFAULTS: Row = dict.fromkeys(PAYMENT_COLUMNS) | {"refunded": 0, "refunded_amount": Decimal()}
-"""The values of a new payment in the columns that its file does not have."""
+"""The values of a new payment in columns that the file lacks."""
 
 
 @dataclass(slots=True)
 class BatchPayment:
-    """A payment that is stored, or that this batch inserts, with the values that it will have."""
+    """A payment that is stored or inserted by this batch, with the values that it will have."""
 
     row: Row
     is_new: bool
     is_changed: bool = False
     is_in_batch: bool = False
-    """Whether a line of this batch has named it."""
+    """Whether an earlier line of this batch refers to it."""
 
     @property
     def payment_id(self) -> int | None:
-        """Its id; None if the database is still to assign one."""
+        """Its id, or None if the database has not assigned one yet."""
         payment_id: int | None = self.row["payment_id"]
         return payment_id
 
@@ -43,27 +43,27 @@ class BatchPayment:
         return bool(self.row["refunded"]) or self.row["refunded_amount"] != 0
 
     @property
-    def is_of_service(self) -> bool:
-        """Whether the service made it, for a caller's request: then no import changes it."""
+    def has_caller(self) -> bool:
+        """Whether this service made it for a caller, so that no import changes it."""
         return self.row["caller"] is not None
 
     @property
     def name(self) -> str:
-        """How the reason of a rejected line names it."""
+        """Its name in the reasons of rejected lines."""
         return "of an earlier line" if self.payment_id is None else str(self.payment_id)
 
 
 class BatchPayments:
-    """The payments of a batch by id, by reference and by request."""
+    """The payments of a batch, indexed by id, by reference and by request."""
 
     def __init__(self, cursor: Cursor, rows: Sequence[Row], *, lock: bool) -> None:
-        """Read them, and ``lock`` them until the end of the transaction."""
+        """Read the stored payments, and ``lock`` them until the end of the transaction."""
         self._cursor = cursor
-        self._tail = " FOR UPDATE" if lock else ""
+        self._lock_clause = " FOR UPDATE" if lock else ""
         self._by_id: dict[int, BatchPayment] = {}
         self._by_reference: dict[str, BatchPayment] = {}
         self._by_request: dict[tuple[bytes, bytes], BatchPayment] = {}
-        # In the order of the ids, so that of two imports at once one waits for the other, instead of a deadlock.
+        # Lock in the order of the ids, so that concurrent imports wait for each other instead of deadlocking.
         ids = {key for row in rows if (key := row.get("payment_id")) is not None}
         self._read("payment_id IN %s ORDER BY payment_id", sorted(ids))
         references = {reference for row in rows if (reference := row.get("reference")) is not None}
@@ -71,14 +71,14 @@ class BatchPayments:
         requests = {request_of(row) for row in rows if row.get("caller") is not None}
         self._read("(caller, request_id) IN %s", sorted(requests - self._by_request.keys(), key=repr))
 
-    def named_by(self, row: Row) -> BatchPayment | None:
-        """Return the payment of the row's id or else of its reference."""
+    def find(self, row: Row) -> BatchPayment | None:
+        """Return the payment with the row's id or, failing that, with its reference."""
         payment_id, reference = row.get("payment_id"), row.get("reference")
         payment = None if payment_id is None else self._by_id.get(payment_id)
         return payment or (None if reference is None else self._by_reference.get(reference_key(reference)))
 
     def conflict(self, row: Row, payment: BatchPayment | None) -> Problem | None:
-        """Return the field, and why, if keys of the row belong to another payment than the one that it names."""
+        """Return a problem if a key of the row belongs to a payment other than ``payment``, which the row refers to."""
         reference = row.get("reference")
         if reference is not None:
             other = self._by_reference.get(reference_key(reference))
@@ -91,20 +91,20 @@ class BatchPayments:
         return None
 
     def add(self, row: Row) -> BatchPayment:
-        """Add a payment that is to be inserted."""
+        """Add a payment to be inserted."""
         payment = BatchPayment(DEFAULTS | row, is_new=True)
         self._index(payment)
         return payment
 
     def sums_of_refunds(self) -> dict[int, Decimal]:
-        """Return the sums of the stored refunds, by the ids of their payments."""
+        """Return the sum of the stored refunds of each refunded payment, by payment id."""
         ids = [payment_id for payment_id, payment in self._by_id.items() if payment.is_refunded]
         return sums_of_refunds(self._cursor, ids)
 
     def _read(self, condition: str, keys: Sequence[object]) -> None:
         if not keys:
             return
-        self._cursor.execute(f"{_SELECT}{condition}{self._tail}", (keys,))
+        self._cursor.execute(f"{_SELECT}{condition}{self._lock_clause}", (keys,))
         for values in self._cursor.fetchall():
             self._index(BatchPayment(dict(zip(PAYMENT_COLUMNS, values, strict=True)), is_new=False))
 
@@ -119,7 +119,7 @@ class BatchPayments:
 
 
 def sums_of_refunds(cursor: Cursor, payment_ids: Sequence[int]) -> dict[int, Decimal]:
-    """Return the sums of the stored refunds that did not fail, by the ids of their payments."""
+    """Return the sum of the stored refunds of each payment, by payment id, without failed refunds."""
     if not payment_ids:
         return {}
     cursor.execute(_SUM_OF_REFUNDS, (payment_ids,))

@@ -1,4 +1,4 @@
-"""Batches of lines, and their outcomes."""
+"""Batches of lines and their outcomes."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from tools.transfer.files.records import Problem, Row
-from tools.transfer.tables.transactions import RowsRefused
+from tools.transfer.tables.transactions import RowsRejected
 
 
 class Outcome(StrEnum):
-    """The outcome of a line that was not rejected. KEPT: its payment has been refunded since, and stays as it is."""
+    """The outcome of an accepted line. KEPT: the payment has been refunded since, and was not changed."""
 
     INSERTED = "inserted"
     UPDATED = "updated"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Line:
-    """A valid line: its number, its fields as text, and the row that they make."""
+    """A valid line: its number, its fields as text, and the row made from them."""
 
     number: int
     fields: Sequence[str]
@@ -30,10 +30,10 @@ class Line:
 
 @dataclass(slots=True)
 class BatchResult:
-    """The outcome of a batch: how many lines had each outcome, and the rejected ones.
+    """The result of a batch: the number of lines with each outcome, and the rejected lines.
 
-    ``overwritten`` are the updated payments that were refunded, which only ``--overwrite`` updates. ``payment_ids`` are
-    the loaded payments.
+    ``overwritten`` is the number of updated payments that had been refunded, which only ``--overwrite`` updates.
+    ``payment_ids`` are the ids of the loaded payments.
     """
 
     counts: Counter[Outcome] = field(default_factory=Counter)
@@ -42,7 +42,7 @@ class BatchResult:
     rejects: list[tuple[Line, tuple[Problem, ...]]] = field(default_factory=list)
 
     def reject(self, line: Line, column: str, reason: str) -> None:
-        """Add a line that is rejected for one field."""
+        """Add a line that is rejected because of one field."""
         self.rejects.append((line, ((column, reason),)))
 
     def add(self, other: "BatchResult") -> None:
@@ -56,13 +56,14 @@ class BatchResult:
 def merge_or_halve(
     lines: Sequence[Line], merge: Callable[[Sequence[Line]], BatchResult], id_column: str
 ) -> BatchResult:
-    """Merge a batch. If the database refuses it, merge its halves, until each refused line is alone and rejected.
+    """Merge a batch. If the database rejects it, merge its halves recursively, until only invalid lines are rejected.
 
-    A key that another session inserted after the look-up is refused, and found by the look-up of the halves.
+    If another session inserts a key of the batch after it was looked up, the database rejects the batch, and the merge
+    of the halves finds the key when it looks it up again.
     """
     try:
         return merge(lines)
-    except RowsRefused as error:
+    except RowsRejected as error:
         result = BatchResult()
         if len(lines) == 1:
             result.reject(lines[0], id_column, str(error))
@@ -74,10 +75,10 @@ def merge_or_halve(
 
 
 class TableLoader(Protocol):
-    """Loads lines into a table, a batch at a time, in their order."""
+    """Loads lines into a table in order, a batch at a time."""
 
     def prepare(self, lines: Sequence[Line]) -> str | None:
-        """Return the statement that loads a batch, if it can be built while another thread loads the one before."""
+        """Return the statement that loads a batch, if it can be built while another thread loads the previous batch."""
 
     def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:
-        """Load a batch: all of it, in one transaction, or in several where the database refuses lines of it."""
+        """Load a batch in one transaction, or in several if the database rejects some of its lines."""

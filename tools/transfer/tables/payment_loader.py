@@ -1,8 +1,8 @@
-"""Load payments into their table: insert new ones, and correct adopted and imported ones.
+"""Load payments into their table: insert new payments, and correct adopted and imported ones.
 
-A batch is first inserted as if every row were new, which is so for most files and is fastest. If a unique key or the
-archive has one of its keys already, the stored payments are read and locked, and each line is compared with them
-(``payment_changes``). Why no archived payment comes back is in ``archived_keys``.
+A batch is first inserted as if every row were new, because that is true of most files and is fastest. If one of its
+keys is already in the table or in the archive, the stored payments are read and locked, and each line is compared with
+them (``payment_changes``). ``archived_keys`` explains why no archived payment is inserted again.
 """
 
 from collections import Counter
@@ -29,67 +29,67 @@ from tools.transfer.tables.payment_changes import (
     is_kept,
     refunded_of,
 )
-from tools.transfer.tables.transactions import RetriedTransactions, RowsRefused
+from tools.transfer.tables.transactions import RetryingTransactions, RowsRejected
 
 _SELECT_IDS: Final = "SELECT payment_id FROM payments WHERE reference IN %s"
-_IS_ARCHIVED: Final = "is that of an archived payment: `payments unarchive` it first"
+_IS_ARCHIVED: Final = "belongs to an archived payment: run `payments unarchive` first"
 
 
 class PaymentLoader:
-    """Loads payments that have ``columns``; columns that the file lacks stay as they are, or get their defaults.
+    """Loads payments with ``columns``. Columns that the file lacks are left unchanged, or get their defaults.
 
-    When two lines of a file name the same payment with different values, the second is rejected. Otherwise every run
-    would change the table back and forth.
+    If two lines of a file have different values for the same payment, the second is rejected. Otherwise every run would
+    change the table back and forth.
     """
 
     def __init__(
-        self, transactions: RetriedTransactions, columns: Sequence[str], *, overwrite: bool, dry_run: bool
+        self, transactions: RetryingTransactions, columns: Sequence[str], *, overwrite: bool, dry_run: bool
     ) -> None:
         """Load in ``transactions``.
 
-        ``overwrite`` changes adopted and imported payments that were refunded, too. ``dry_run`` writes nothing.
+        ``overwrite`` also changes adopted and imported payments that were refunded. ``dry_run`` writes nothing.
         """
         self._transactions = transactions
         self._columns = tuple(columns)
         self._overwrite = overwrite
         self._dry_run = dry_run
-        self._is_new_expected = not dry_run
+        self._expects_new = not dry_run
         self._seen = IdSet()
         self._changeable_columns = tuple(column for column in columns if column in CHANGEABLE_COLUMNS)
         self._insert_columns = (*columns, *(() if "currency" in columns else ("currency",)))
 
     def prepare(self, lines: Sequence[Line]) -> str | None:
-        """Return the statement that inserts the batch, if its rows are likely to be new."""
-        return _insertion([line.row for line in lines], self._insert_columns) if self._is_new_expected else None
+        """Return the statement that inserts the batch, if its rows are expected to be new."""
+        return _insert_sql([line.row for line in lines], self._insert_columns) if self._expects_new else None
 
     def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:
         """Load a batch.
 
         Raises:
-            TablesNotEmpty: there are payments, and the writer was to load into an empty table only.
-            DatabaseBusy: another session is in the way for too long.
+            TablesNotEmpty: the transactions require an empty table, and there are payments.
+            DatabaseBusy: another session blocked the transaction for too long.
         """
-        result = self._insert_all(lines, prepared) if prepared is not None and self._is_new_expected else None
+        result = self._insert_all(lines, prepared) if prepared is not None and self._expects_new else None
         if result is None:
             result = merge_or_halve(lines, self._merge, "payment_id" if "payment_id" in self._columns else "reference")
-            self._is_new_expected = not self._dry_run and result.counts[Outcome.INSERTED] * 2 > len(lines)
+            self._expects_new = not self._dry_run and result.counts[Outcome.INSERTED] * 2 > len(lines)
         self._seen.update(result.payment_ids)
         return result
 
-    def _insert_all(self, lines: Sequence[Line], insertion: str) -> BatchResult | None:
-        """Insert a batch of new payments; None, after a rollback, when one of them is stored or archived already."""
+    def _insert_all(self, lines: Sequence[Line], sql: str) -> BatchResult | None:
+        """Insert a batch of new payments. If one of them is stored or archived already, roll back and return None."""
         rows = [line.row for line in lines]
 
         def work(cursor: Cursor) -> list[int]:
-            cursor.execute(insertion)
+            cursor.execute(sql)
             if archived_payments(cursor, rows):
-                raise RowsRefused(_IS_ARCHIVED)
+                raise RowsRejected(_IS_ARCHIVED)
             _add_events(cursor, (DEFAULTS | row for row in rows))
             return _ids(cursor, rows)
 
         try:
             ids = self._transactions.run(work)
-        except RowsRefused:
+        except RowsRejected:
             return None
         return BatchResult(Counter({Outcome.INSERTED: len(lines)}), payment_ids=ids)
 
@@ -100,12 +100,12 @@ class PaymentLoader:
         rows = [line.row for line in lines]
         known = BatchPayments(cursor, rows, lock=not self._dry_run)
         refunds = known.sums_of_refunds() if self._overwrite else {}
-        archived = archived_payments(cursor, [row for row in rows if known.named_by(row) is None])
+        archived = archived_payments(cursor, [row for row in rows if known.find(row) is None])
         result = BatchResult()
-        named: list[BatchPayment] = []
+        accepted: list[BatchPayment] = []
         for line in lines:
             row = line.row
-            payment = known.named_by(row)
+            payment = known.find(row)
             problem = known.conflict(row, payment)
             outcome = problem or (
                 _outcome_of_new(row, archived) if payment is None else self._outcome_of_known(row, payment, refunds)
@@ -120,12 +120,12 @@ class PaymentLoader:
                 result.overwritten += payment.is_refunded
                 self._change(payment, row)
             payment.is_in_batch = True
-            named.append(payment)
+            accepted.append(payment)
         if self._dry_run:
-            result.payment_ids = [it.payment_id for it in named if it.payment_id is not None]
+            result.payment_ids = [it.payment_id for it in accepted if it.payment_id is not None]
         else:
-            self._write(cursor, named)
-            result.payment_ids = _ids(cursor, [payment.row for payment in named])
+            self._write(cursor, accepted)
+            result.payment_ids = _ids(cursor, [payment.row for payment in accepted])
         return result
 
     def _outcome_of_known(self, row: Row, payment: BatchPayment, refunds: Mapping[int, Decimal]) -> Outcome | Problem:
@@ -136,7 +136,7 @@ class PaymentLoader:
             return Outcome.KEPT
         payment_id = payment.payment_id
         if payment.is_in_batch or payment_id is None or payment_id in self._seen:
-            return changed[0], "an earlier line of this file has the same payment with another value"
+            return changed[0], "an earlier line of this file has another value for this payment"
         return forbidden_change(row, payment, changed, refunds.get(payment_id)) or Outcome.UPDATED
 
     def _change(self, payment: BatchPayment, row: Row) -> None:
@@ -144,17 +144,17 @@ class PaymentLoader:
         payment.is_changed = True
 
     def _write(self, cursor: Cursor, payments: Iterable[BatchPayment]) -> None:
-        """Insert the new ones and update the changed ones, whose rows are locked, each kind in one statement."""
-        each_once = {id(payment): payment for payment in payments}.values()
-        new = [payment.row for payment in each_once if payment.is_new]
-        changed = [payment.row for payment in each_once if payment.is_changed]
+        """Insert the new payments in one statement, and update the changed ones, whose rows are locked, in another."""
+        distinct = {id(payment): payment for payment in payments}.values()
+        new = [payment.row for payment in distinct if payment.is_new]
+        changed = [payment.row for payment in distinct if payment.is_changed]
         if new:
-            cursor.execute(_insertion(new, self._insert_columns))
+            cursor.execute(_insert_sql(new, self._insert_columns))
             if archived_payments(cursor, new):
-                raise DatabaseBusy("a payment of the batch was archived meanwhile")
+                raise DatabaseBusy("a payment of the batch was archived in the meantime")
         if changed:
             updates = ", ".join(f"{column} = VALUES({column})" for column in self._changeable_columns)
-            cursor.execute(f"{_insertion(changed, PAYMENT_COLUMNS)} ON DUPLICATE KEY UPDATE {updates}")
+            cursor.execute(f"{_insert_sql(changed, PAYMENT_COLUMNS)} ON DUPLICATE KEY UPDATE {updates}")
         _add_events(cursor, (*new, *changed))
 
 
@@ -164,7 +164,7 @@ def _outcome_of_new(row: Row, archived: ArchivedKeys) -> Outcome | Problem:
 
 
 def _ids(cursor: Cursor, rows: Sequence[Row]) -> list[int]:
-    """Return the ids of stored payments; those that a row does not name are found by their references."""
+    """Return the ids of stored payments; look up those that are not in the rows by reference."""
     ids = [payment_id for row in rows if (payment_id := row.get("payment_id")) is not None]
     references = [row["reference"] for row in rows if row.get("payment_id") is None]
     if references:
@@ -180,14 +180,14 @@ def _add_events(cursor: Cursor, rows: Iterable[Row]) -> None:
         cursor.execute(outbox.TELL, (outbox.imported(imported, datetime.now(UTC)),))
 
 
-def _insertion(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Return the statement that inserts rows, with values written by the driver's encoders, a column at a time.
+def _insert_sql(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Return the statement that inserts rows, with values encoded by the driver's encoders, a column at a time.
 
-    A cursor would look up the encoder of each value through five calls, which costs more than all the rest of a row.
+    A cursor would look up the encoder of each value in five calls, which costs more than everything else about a row.
     """
     literals = (_literals([row[column] for row in rows]) for column in columns)
     values = "),(".join(map(",".join, zip(*literals, strict=True)))
-    return f"INSERT INTO payments ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - see above
+    return f"INSERT INTO payments ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - encoded values
 
 
 def _literals(values: Sequence[Value]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Load refunds into their table. A stored refund never changes, and a payment that this service made gets none.
+"""Load refunds into their table. Stored refunds never change, and payments made by this service get no refunds.
 
-A batch locks its payments, so that neither a refund nor the archive gets in between. Why no archived refund comes back
-is in ``archived_keys``: the archive moves a refund in one transaction, with its payment.
+A batch locks its payments, so that neither a refund nor the archive can interfere. ``archived_keys`` explains why no
+archived refund is inserted again; the archive moves a refund and its payment in one transaction.
 """
 
 from collections.abc import Sequence
@@ -17,50 +17,50 @@ from tools.transfer.files.records import REFUND_COLUMNS, Problem, Row
 from tools.transfer.tables.archived_keys import archived_payment_ids, archived_refunds, request_of
 from tools.transfer.tables.batch_payments import sums_of_refunds
 from tools.transfer.tables.batches import BatchResult, Line, Outcome, merge_or_halve
-from tools.transfer.tables.transactions import RetriedTransactions
+from tools.transfer.tables.transactions import RetryingTransactions
 
 _COLUMNS: Final = ", ".join(REFUND_COLUMNS)
-_SELECT_BY_ID: Final = f"SELECT {_COLUMNS} FROM refunds WHERE refund_id IN %s"  # noqa: S608 - columns of ours
+_SELECT_BY_ID: Final = f"SELECT {_COLUMNS} FROM refunds WHERE refund_id IN %s"  # noqa: S608 - constant columns
 _SELECT_BY_REQUEST: Final = f"SELECT {_COLUMNS} FROM refunds WHERE (caller, request_id) IN %s"  # noqa: S608
 _INSERT: Final = f"INSERT INTO refunds ({_COLUMNS}) VALUES "  # noqa: S608
-_PLACES: Final = f"({', '.join(['%s'] * len(REFUND_COLUMNS))})"
+_PLACEHOLDERS: Final = f"({', '.join(['%s'] * len(REFUND_COLUMNS))})"
 
 _SELECT_REFUNDABLE: Final = """
     SELECT payment_id, currency, IF(refunded <> 0, COALESCE(amount, 0), refunded_amount) FROM payments
     WHERE payment_id IN %s ORDER BY payment_id
 """
-"""What its refunds can add up to."""
+"""The last column is the refunded amount of the payment, which its refunds must not exceed."""
 
-_PAYMENT_IS_ARCHIVED: Final = "is that of an archived payment: `payments unarchive` it first"
+_PAYMENT_IS_ARCHIVED: Final = "belongs to an archived payment: run `payments unarchive` first"
 _MADE_BY_SERVICE: Final = """
     SELECT payment_id FROM {0} WHERE payment_id IN %s AND refund_id IS NULL AND kind <> 'IMPORTED'
 """
 _SELECT_MADE_BY_SERVICE: Final = " UNION ".join(
     _MADE_BY_SERVICE.format(table) for table in ("payment_events", "payment_events_archive")
 )
-"""Payments whose events say that they were charged here. An imported one has a caller too, but no such event.
+"""Payments whose events show that they were charged here. An imported payment can have a caller too, but no such event.
 
-A charge whose event the relay has not numbered yet is not among them. Its refunds add up to what it counts as refunded,
-so even then no refund with an effect is added.
+A charge whose event the relay has not numbered yet is missing here. But its refunds already add up to its refunded
+amount, so that an import cannot add a refund with any effect.
 """
 
 
 class RefundLoader:
-    """Loads refunds of stored payments, up to the sum that each payment counts as refunded."""
+    """Loads refunds of stored payments, up to the refunded amount of each payment."""
 
-    def __init__(self, transactions: RetriedTransactions, *, dry_run: bool) -> None:
-        """Load in ``transactions``; ``dry_run`` only looks."""
+    def __init__(self, transactions: RetryingTransactions, *, dry_run: bool) -> None:
+        """Load in ``transactions``; ``dry_run`` writes nothing."""
         self._transactions = transactions
         self._dry_run = dry_run
 
     def prepare(self, lines: Sequence[Line]) -> None:
-        """Prepare nothing: a refund is always looked up."""
+        """Prepare nothing, because refunds are always looked up."""
 
-    def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:  # noqa: ARG002 - of the port
+    def load(self, lines: Sequence[Line], prepared: str | None) -> BatchResult:  # noqa: ARG002 - of the protocol
         """Load a batch.
 
         Raises:
-            DatabaseBusy: another session is in the way for too long.
+            DatabaseBusy: another session blocked the transaction for too long.
         """
         return merge_or_halve(lines, self._merge, "refund_id")
 
@@ -68,7 +68,7 @@ class RefundLoader:
         return self._transactions.run(lambda cursor: self._merge_in(cursor, lines))
 
     def _merge_in(self, cursor: Cursor, lines: Sequence[Line]) -> BatchResult:
-        stored = _Stored(cursor, [line.row for line in lines], lock=not self._dry_run)
+        stored = _StoredRows(cursor, [line.row for line in lines], lock=not self._dry_run)
         result, new = BatchResult(), []
         for line in lines:
             if stored.by_id.get(line.row["refund_id"]) == line.row:
@@ -83,21 +83,21 @@ class RefundLoader:
         result.counts[Outcome.INSERTED] = len(new)
         if new and not self._dry_run:
             values = [row[column] for row in new for column in REFUND_COLUMNS]
-            cursor.execute(_INSERT + ", ".join([_PLACES] * len(new)), values)
+            cursor.execute(_INSERT + ", ".join([_PLACEHOLDERS] * len(new)), values)
             if archived_refunds(cursor, new):
-                raise DatabaseBusy("a refund of the batch was archived meanwhile")
-            taken = [(row["refund_id"], row["payment_id"], stored.refundable[row["payment_id"]][1]) for row in new]
-            cursor.execute(outbox.TELL, (outbox.imported_refunds(taken, datetime.now(UTC)),))
+                raise DatabaseBusy("a refund of the batch was archived in the meantime")
+            refunds = [(row["refund_id"], row["payment_id"], stored.refundable[row["payment_id"]][1]) for row in new]
+            cursor.execute(outbox.TELL, (outbox.imported_refunds(refunds, datetime.now(UTC)),))
         return result
 
 
-class _Stored:
-    """What is stored of the payments and refunds that a batch names, and the refunds that it adds."""
+class _StoredRows:
+    """The stored payments and refunds that a batch refers to, and the refunds that it adds."""
 
     def __init__(self, cursor: Cursor, rows: Sequence[Row], *, lock: bool) -> None:
         payment_ids = sorted({row["payment_id"] for row in rows}, key=int)
         cursor.execute(_SELECT_REFUNDABLE + (" FOR UPDATE" if lock else ""), (payment_ids,))
-        self.refundable = {payment_id: (currency, most) for payment_id, currency, most in cursor.fetchall()}
+        self.refundable = {payment_id: (currency, refunded) for payment_id, currency, refunded in cursor.fetchall()}
         self._sums = sums_of_refunds(cursor, payment_ids)
         cursor.execute(_SELECT_MADE_BY_SERVICE, (payment_ids, payment_ids))
         self._made_by_service = {payment_id for (payment_id,) in cursor.fetchall()}
@@ -110,7 +110,7 @@ class _Stored:
         self._archived_payments = archived_payment_ids(cursor, missing)
 
     def problem(self, row: Row) -> Problem | None:
-        """Return the field, and why, if a refund that is not stored cannot be added."""
+        """Return a problem if a refund that is not stored cannot be added."""
         payment_id, known = row["payment_id"], self.by_id.get(row["refund_id"])
         problem = _conflict(row, known, self._by_request.get(request_of(row)))
         if problem is not None:
@@ -120,14 +120,14 @@ class _Stored:
         if payment_id not in self.refundable:
             return "payment_id", "there is no such payment; import the payments first"
         if payment_id in self._made_by_service:
-            return "payment_id", f"this service made payment {payment_id}, and an import adds no refund to it"
+            return "payment_id", f"payment {payment_id} was made by this service, and an import adds no refunds to it"
         field = self._archived.field_of(row)
         if field is not None:
-            return field, "is that of an archived refund"
+            return field, "belongs to an archived refund"
         return _excess(row, self._sums.get(payment_id, Decimal()), *self.refundable[payment_id])
 
     def add(self, row: Row) -> None:
-        """Count a refund that is to be inserted."""
+        """Add a refund to be inserted."""
         if row["status"] != 0:
             self._sums[row["payment_id"]] = self._sums.get(row["payment_id"], Decimal()) + row["amount"]
         self.by_id[row["refund_id"]] = self._by_request[request_of(row)] = row
@@ -141,14 +141,15 @@ def _refunds(cursor: Cursor, text: str, keys: Sequence[object]) -> list[Row]:
 def _conflict(row: Row, known: Row | None, other: Row | None) -> Problem | None:
     if known is not None:
         column = next(column for column in REFUND_COLUMNS if known[column] != row[column])
-        return column, f"refund {row['refund_id']} is there with another value, and a refund does not change"
+        return column, f"refund {row['refund_id']} is stored with another value, and refunds never change"
     if other is not None:
         return "request_id", f"refund {other['refund_id']} has this caller and request_id"
     return None
 
 
-def _excess(row: Row, given_back: Decimal, currency: str, most: Decimal) -> Problem | None:
-    """Return the field, and why, if the refund is more than its payment counts as refunded."""
-    if row["status"] == 0 or given_back + row["amount"] <= most:
+def _excess(row: Row, sum_of_refunds: Decimal, currency: str, refunded: Decimal) -> Problem | None:
+    """Return a problem if the refunds would exceed the refunded amount of the payment."""
+    if row["status"] == 0 or sum_of_refunds + row["amount"] <= refunded:
         return None
-    return "amount", f"must be at most {most - given_back} {currency}: {most} of the payment count as refunded in all"
+    rest = refunded - sum_of_refunds
+    return "amount", f"must be at most {rest} {currency}: the payment's refunded amount is {refunded}"

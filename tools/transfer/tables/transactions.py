@@ -1,4 +1,4 @@
-"""Transactions that are retried after a deadlock, a lock timeout or a broken connection."""
+"""Transactions that are retried after a deadlock, a lock timeout or a lost connection."""
 
 import time
 from collections.abc import Callable
@@ -16,27 +16,27 @@ from tools.database.empty_tables import require_empty_tables
 Result = TypeVar("Result")
 
 _CHECK_CODES = frozenset({3819, 4025})
-"""A check of the table does not hold, in MySQL and in MariaDB; the driver does not class it."""
+"""A CHECK constraint is violated, in MySQL and in MariaDB; the driver does not classify these codes."""
 
 _PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
 
-class RowsRefused(Exception):
-    """The database refuses rows: another row has one of their keys, or they break a rule of the table."""
+class RowsRejected(Exception):
+    """The database rejects rows: another row has one of their keys, or they violate a constraint."""
 
 
-class RetriedTransactions:
-    """Runs transactions on a connection of its own, for one thread at a time.
+class RetryingTransactions:
+    """Runs transactions on its own connection, for one thread at a time.
 
-    It reconnects when the connection breaks, and runs the work again even if its commit may have happened. The work
+    If the connection is lost, it reconnects and runs the work again, even though the commit may have happened. The work
     must therefore be idempotent.
     """
 
     def __init__(self, settings: DatabaseSettings, say: Callable[[str], None], *, only_if_empty: bool = False) -> None:
-        """Connect. With ``only_if_empty``, the first transaction fails if there are payments.
+        """Connect. With ``only_if_empty``, the first transaction fails if the database has payments.
 
         Raises:
-            DatabaseConnectionError: no connection.
+            DatabaseConnectionError: the database cannot be used.
         """
         self._settings = settings
         self._say = say
@@ -47,14 +47,14 @@ class RetriedTransactions:
         """Run ``work`` in a READ COMMITTED transaction and return its result.
 
         Raises:
-            RowsRefused, TablesNotEmpty: after a rollback.
-            DatabaseBusy: another session is in the way for too long, or connections break again and again.
+            RowsRejected, TablesNotEmpty: after a rollback.
+            DatabaseBusy: another session blocked the transaction for too long, or the connection was lost repeatedly.
         """
         for pause_seconds in _PAUSES_SECONDS:
             try:
                 return self._transaction(work)
             except DatabaseBusy as error:
-                self._say(f"{error}; the batch is begun again")
+                self._say(f"{error}; retrying the batch")
                 time.sleep(pause_seconds)
         return self._transaction(work)
 
@@ -66,7 +66,7 @@ class RetriedTransactions:
     def _connect(self) -> DatabaseConnection:
         connection = connect(self._settings, say=self._say)
         with connection.cursor() as cursor:
-            # No gaps between rows are locked, so that charges go on beside it.
+            # READ COMMITTED does not lock gaps between rows, so that charges are not blocked.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return connection
 
@@ -82,22 +82,22 @@ class RetriedTransactions:
         except BaseException as error:
             if isinstance(error, pymysql.err.MySQLError) and is_unreachable(error):
                 self._connection = self._connect()
-                raise DatabaseBusy("the connection to the database broke") from error
+                raise DatabaseBusy("the connection to the database was lost") from error
             with suppress(pymysql.err.MySQLError):
                 self._connection.rollback()
             if isinstance(error, pymysql.err.MySQLError):
-                raise _classified(error) from error
+                raise _classify(error) from error
             raise
         return result
 
 
-def _classified(error: pymysql.err.MySQLError) -> Exception:
+def _classify(error: pymysql.err.MySQLError) -> Exception:
     code = error.args[0]
     if code == ER.DUP_ENTRY:
-        return RowsRefused("its keys belong to others")
+        return RowsRejected("another row has one of its keys")
     if isinstance(error, pymysql.err.DataError | pymysql.err.IntegrityError) or code in _CHECK_CODES:
-        # The database's own words may hold values, or names of its own.
-        return RowsRefused(f"the database does not take it (error {code})")
+        # The database's own message may contain values, or names from the schema.
+        return RowsRejected(f"the database rejected the row (error {code})")
     if code in {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}:
-        return DatabaseBusy("another session was in the way")
+        return DatabaseBusy("another session holds a lock")
     return error

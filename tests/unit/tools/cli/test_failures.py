@@ -1,4 +1,4 @@
-"""How commands end when they fail."""
+"""Exit codes and messages of failing commands."""
 
 import pymysql
 import pytest
@@ -6,7 +6,7 @@ import typer
 
 from server.config.settings import SettingsError
 from server.storage.schema_check import SchemaOutdated
-from tools.cli.failures import failures_reported
+from tools.cli.failures import report_failures
 from tools.database.connection import DatabaseBusy
 from tools.errors import ToolError
 
@@ -22,29 +22,29 @@ from tools.errors import ToolError
         (BrokenPipeError(32, "Broken pipe"), "standard output was closed before the end; no file was written"),
         (
             pymysql.err.OperationalError(1114, "The table is full"),
-            "the database failed: The table is full; no file was written",
+            "database error: The table is full; no file was written",
         ),
         (
-            DatabaseBusy("another session was in the way"),
-            "the database failed: another session was in the way; no file was written",
+            DatabaseBusy("another session holds a lock"),
+            "database error: another session holds a lock; no file was written",
         ),
     ],
 )
-def test_a_failure_ends_the_command_with_its_reason_and_what_is_left(error: Exception, message: str) -> None:
-    with pytest.raises(SystemExit) as ended, failures_reported("no file was written"):
+def test_a_failure_ends_the_command_with_its_reason_and_consequence(error: Exception, message: str) -> None:
+    with pytest.raises(SystemExit) as ended, report_failures("no file was written"):
         raise error
 
     assert ended.value.code == message
 
 
 def test_an_interrupt_ends_the_command_with_130(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as ended, failures_reported("no file was written"):
+    with pytest.raises(typer.Exit) as ended, report_failures("no file was written"):
         raise KeyboardInterrupt
 
     assert ended.value.exit_code == 130
-    assert capsys.readouterr().err == "stopped; no file was written\n"
+    assert capsys.readouterr().err == "interrupted; no file was written\n"
 
 
-def test_an_error_in_the_program_itself_is_not_hidden() -> None:
-    with pytest.raises(KeyError), failures_reported():
+def test_a_bug_in_the_program_is_not_hidden() -> None:
+    with pytest.raises(KeyError), report_failures():
         raise KeyError

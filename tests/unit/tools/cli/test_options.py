@@ -1,4 +1,4 @@
-"""How times in options are read."""
+"""Parsing of times in options."""
 
 from datetime import UTC, datetime
 
@@ -23,6 +23,6 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
     ],
 )
 def test_a_date_is_a_whole_day_and_a_time_is_exact(text: str, first: str, last: str) -> None:
-    found = (options.time("--since", text, NOW), options.last_time("--until", text, NOW))
+    times = (options.parse_time("--since", text, NOW), options.parse_end_time("--until", text, NOW))
 
-    assert found == (datetime.fromisoformat(first + "+00:00"), datetime.fromisoformat(last + "+00:00"))
+    assert times == (datetime.fromisoformat(first + "+00:00"), datetime.fromisoformat(last + "+00:00"))

@@ -1,4 +1,4 @@
-"""The files of migrations: their names, numbers and statements."""
+"""The names and numbers of migration files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from tools.database.migration_files import MigrationError, load_migrations
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write the files of a folder of migrations, by the names given; return the folder."""
+    """Write migration files with the given names; return their folder."""
 
     def write_files(**texts: str) -> Path:
         folder = tmp_path / "migrations"
@@ -23,6 +23,6 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("name", ["0001_Upper", "1_short", "0001-dash", "0002_starts_late"])
-def test_files_that_are_not_named_or_numbered_in_order_are_refused(write: Callable[..., Path], name: str) -> None:
+def test_files_with_invalid_names_or_numbers_are_rejected(write: Callable[..., Path], name: str) -> None:
     with pytest.raises(MigrationError, match=r"NNNN_name|expected number 0001"):
         load_migrations(write(**{f"m{name}": "SELECT 1"}))

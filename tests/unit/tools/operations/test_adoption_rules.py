@@ -1,11 +1,11 @@
-"""The rules for adopted payments, and the document that has them."""
+"""The rules for adopted payments and their copy in the documentation."""
 
 from pathlib import Path
 
 from tools.operations.doctor.adoption_rules import ADOPTION_RULES
 
 
-def test_the_document_has_the_rules() -> None:
+def test_the_document_lists_all_rules() -> None:
     text = Path("docs/operations/adoption.md").read_text()
 
     for rule in ADOPTION_RULES:

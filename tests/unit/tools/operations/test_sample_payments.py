@@ -1,4 +1,4 @@
-"""Sample payments: plausible, repeatable, and true to the rules of money."""
+"""Sample payments: plausible, repeatable, and consistent with their refunds."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -22,16 +22,16 @@ def test_the_same_seed_and_now_give_the_same_payments(payments: list[SamplePayme
 
 
 def test_another_seed_or_now_gives_other_payments(payments: list[SamplePayment]) -> None:
-    names = {payment.reference for payment in payments} | {payment.request_id for payment in payments}
+    keys = {payment.reference for payment in payments} | {payment.request_id for payment in payments}
     for other in (
         sample_payments(5_000, seed=2, now=NOW),
         sample_payments(5_000, seed=1, now=NOW + timedelta(microseconds=1)),
     ):
-        assert names.isdisjoint(name for payment in other for name in (payment.reference, payment.request_id))
+        assert keys.isdisjoint(key for payment in other for key in (payment.reference, payment.request_id))
 
 
 @pytest.mark.parametrize("count", [1, 7, 400, 2_001])
-def test_there_are_as_many_as_asked_for(count: int) -> None:
+def test_the_requested_number_of_payments_is_generated(count: int) -> None:
     assert len(list(sample_payments(count, seed=1, now=NOW))) == count
 
 
@@ -52,7 +52,7 @@ def test_about_two_in_five_fail_and_upi_is_used_most(payments: list[SamplePaymen
     assert set(methods) == {"UPI", "CARD", "COD"}
 
 
-def test_times_are_in_order_over_all_months_up_to_now_and_denser_by_day(payments: list[SamplePayment]) -> None:
+def test_times_are_in_order_up_to_now_and_denser_during_the_day(payments: list[SamplePayment]) -> None:
     times = [payment.create_time for payment in payments]
     hours = Counter(time.hour for time in times)
 
@@ -76,22 +76,22 @@ def test_references_and_request_ids_are_unique_and_references_have_the_payments_
         assert set(suffix) <= set("0123456789ABCDEF")
 
 
-def test_some_orders_are_paid_again_after_a_payment_failed(payments: list[SamplePayment]) -> None:
+def test_some_orders_are_paid_again_after_a_failed_payment(payments: list[SamplePayment]) -> None:
     earlier: dict[int, SamplePayment] = {}
-    again = 0
+    repeated = 0
     for payment in payments:
         if payment.order_id in earlier:
-            again += 1
+            repeated += 1
             assert not earlier[payment.order_id].has_succeeded
         earlier[payment.order_id] = payment
-    assert again > 500
+    assert repeated > 500
 
 
 def test_refunds_never_exceed_their_payment_and_come_after_it(payments: list[SamplePayment]) -> None:
     refunded = [payment for payment in payments if payment.refunds]
-    in_whole = [payment for payment in refunded if payment.refunded_minor == payment.amount_minor]
+    in_full = [payment for payment in refunded if payment.refunded_minor == payment.amount_minor]
 
-    assert len(refunded) > len(in_whole) > 50
+    assert len(refunded) > len(in_full) > 50
     for payment in refunded:
         assert payment.has_succeeded
         assert 0 < payment.refunded_minor <= payment.amount_minor

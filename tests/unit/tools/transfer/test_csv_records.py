@@ -1,4 +1,4 @@
-"""Records of a CSV: what counts as one, and on which line it is."""
+"""Records of CSV files, their line numbers, and recovery from broken records."""
 
 import io
 
@@ -20,7 +20,7 @@ def records(data: bytes) -> list[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_delimiter_is_found_by_the_header(delimiter: str) -> None:
+def test_the_delimiter_is_detected_from_the_header(delimiter: str) -> None:
     data = f"payment_id{delimiter}order_id\n1{delimiter}2,;\n".replace("2,;", "2").encode()
 
     assert records(data) == [(2, ["1", "2"])]
@@ -33,23 +33,23 @@ def test_another_delimiter_in_a_field_is_text() -> None:
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("last", [True, False])
-def test_a_mark_line_ends_and_a_missing_last_one_make_no_difference(mark: bytes, end: bytes, *, last: bool) -> None:
+def test_byte_order_marks_and_line_ends_make_no_difference(mark: bytes, end: bytes, *, last: bool) -> None:
     data = mark + end.join([b"payment_id,order_id", b"1,2", b"", b"3,4"]) + (end if last else b"")
 
     assert records(data) == [(2, ["1", "2"]), (4, ["3", "4"])]
 
 
-def test_names_of_columns_may_have_capitals_and_spaces() -> None:
+def test_column_names_can_have_capitals_and_spaces() -> None:
     assert RecordReader(io.BytesIO(b" Payment_ID , ORDER_ID\n"), COLUMNS).header == ["payment_id", "order_id"]
 
 
-def test_quoted_fields_hold_delimiters_quotes_and_line_ends() -> None:
+def test_quoted_fields_can_contain_delimiters_quotes_and_line_ends() -> None:
     data = b'payment_id,method\r\n1,"a,""b""\r\nc"\r\n2,"d"\r\n3,e\r\n'
 
     assert records(data) == [(2, ["1", 'a,"b"\r\nc']), (4, ["2", "d"]), (5, ["3", "e"])]
 
 
-def test_a_quote_that_is_never_closed_spoils_its_own_line_only() -> None:
+def test_an_unclosed_quote_breaks_only_its_own_line() -> None:
     data = b'payment_id,method\n1,a\n2,"b\n3,c\n' + b"".join(b"%d,x\n" % i for i in range(4, 5000))
 
     found = read(data)
@@ -66,13 +66,13 @@ def test_a_quote_that_is_never_closed_spoils_its_own_line_only() -> None:
     [
         (b"1", "1 fields; the header has 2"),
         (b"1,2,3", "3 fields; the header has 2"),
-        (b'1,"2"3', "quotes are wrong"),
+        (b'1,"2"3', "invalid quotes"),
         (b"1,2\r3", "carriage return"),
         (b"1," + b"2" * 5000, "more than 4,096 characters"),
         (b"1," + b"2" * 1_000_000, "more than 4,096 characters"),
     ],
 )
-def test_a_broken_line_is_told_with_its_number_and_reason(line: bytes, reason: str) -> None:
+def test_a_broken_line_is_reported_with_its_number_and_reason(line: bytes, reason: str) -> None:
     found = read(b"payment_id,order_id\n8,9\n" + line + b"\n10,11\n")
 
     assert [record.line for record in found] == [2, 3, 4]
@@ -83,13 +83,13 @@ def test_a_broken_line_is_told_with_its_number_and_reason(line: bytes, reason: s
     assert isinstance(found[2], Record)
 
 
-def test_a_broken_line_among_quoted_ones_is_told_too() -> None:
+def test_a_broken_line_among_quoted_lines_is_reported() -> None:
     found = read(b'payment_id,order_id\n"8",9\n1\n"10",11\n')
 
     assert [(record.line, type(record)) for record in found] == [(2, Record), (3, BrokenRecord), (4, Record)]
 
 
-def test_blocks_do_not_show() -> None:
+def test_read_blocks_do_not_affect_records() -> None:
     lines = [f"{i},{'x' * (i % 97)}" for i in range(1, 20_000)]
 
     found = records(("payment_id,method\n" + "\n".join(lines)).encode())
@@ -103,9 +103,9 @@ def test_blocks_do_not_show() -> None:
         (b"", "empty"),
         (b"\n \n", "empty"),
         (b"\xff\xfep\x00a\x00", "UTF-16"),
-        (b"1,355,UPI\n", "names no column that is known"),
+        (b"1,355,UPI\n", "has no known column"),
     ],
 )
-def test_what_is_no_such_file_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+def test_other_files_are_rejected_with_a_reason(data: bytes, reason: str) -> None:
     with pytest.raises(CsvError, match=reason):
         read(data)

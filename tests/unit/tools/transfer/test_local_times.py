@@ -1,4 +1,4 @@
-"""Times without an offset: hours that the clocks of a zone skip or show twice, and dates."""
+"""Times without an offset: dates, and hours that the clocks of a zone skip or repeat."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ from tools.transfer.files.csv_values import time_in
         ("Pacific/Apia", "2011-12-30 12:00:00", "does not exist in Pacific/Apia"),
     ],
 )
-def test_a_local_time_that_does_not_exist_or_exists_twice_is_rejected(zone: str, text: str, reason: str) -> None:
+def test_a_local_time_that_is_skipped_or_repeated_is_rejected(zone: str, text: str, reason: str) -> None:
     with pytest.raises(InvalidValue) as error:
         time_in(ZoneInfo(zone))(text)
 
@@ -51,5 +51,7 @@ def test_a_local_time_that_does_not_exist_or_exists_twice_is_rejected(zone: str,
         ("UTC", "2025-03-30", "2025-03-30 00:00:00"),
     ],
 )
-def test_a_local_time_is_its_instant_and_a_date_the_first_instant_of_its_day(zone: str, text: str, utc: str) -> None:
+def test_a_local_time_becomes_an_instant_and_a_date_the_first_instant_of_its_day(
+    zone: str, text: str, utc: str
+) -> None:
     assert time_in(ZoneInfo(zone))(text) == datetime.fromisoformat(utc)
