@@ -22,7 +22,7 @@ from tools.operations.doctor.adoption_rules import ADOPTION_RULES, count_adopted
 from tools.operations.doctor.check_result import CheckResult, Level
 from tools.operations.doctor.examination import examine
 
-IRREGULAR_ROWS = {
+UNUSUAL_ROWS = {
     "no status": "(1, 10, 'UPI', NULL, 'A', '2025-02-07', 0, 0)",
     "no time": "(1, 10, 'UPI', 1, 'B', NULL, 0, 0)",
     "a time in the future": "(1, 10, 'UPI', 1, 'C', '2999-01-01', 0, 0)",
@@ -64,9 +64,9 @@ def test_a_healthy_deployment_has_no_problem(payments: Payments) -> None:
         assert subject in subjects, run.stdout
 
 
-@pytest.mark.parametrize("name", IRREGULAR_ROWS)
-def test_each_kind_of_irregular_row_is_counted_by_its_rule_only(settings: Settings, table: Table, name: str) -> None:
-    table(INSERT + IRREGULAR_ROWS[name])
+@pytest.mark.parametrize("name", UNUSUAL_ROWS)
+def test_each_kind_of_unusual_row_is_counted_by_its_rule_only(settings: Settings, table: Table, name: str) -> None:
+    table(INSERT + UNUSUAL_ROWS[name])
     table(BELOW_ONE)
     expected = {name}
     if name == "refunded without having succeeded":
@@ -82,13 +82,13 @@ def test_each_kind_of_irregular_row_is_counted_by_its_rule_only(settings: Settin
 
 
 def test_every_rule_is_tested() -> None:
-    assert set(IRREGULAR_ROWS) == {rule.name for rule in ADOPTION_RULES}
+    assert set(UNUSUAL_ROWS) == {rule.name for rule in ADOPTION_RULES}
 
 
-def test_all_kinds_of_irregular_rows_are_served_without_errors(
+def test_all_kinds_of_unusual_rows_are_served_without_errors(
     start_service: Callable[..., RunningService], table: Table
 ) -> None:
-    for row in IRREGULAR_ROWS.values():
+    for row in UNUSUAL_ROWS.values():
         table(INSERT + row)
     table(BELOW_ONE)
     service = start_service()
@@ -100,7 +100,7 @@ def test_all_kinds_of_irregular_rows_are_served_without_errors(
         for payment in (payment for payment in listed if payment.payment_id > 0):
             assert client.get_payment(payment_id=payment.payment_id).payment == payment
 
-    assert len(listed) == len(IRREGULAR_ROWS)
+    assert len(listed) == len(UNUSUAL_ROWS)
 
 
 def test_an_unreachable_database_is_a_problem(payments: Payments, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_refunds_that_do_not_add_up_are_reported(settings: Settings, table: Tabl
 
 
 def test_no_rows_skips_the_rows(payments: Payments, table: Table) -> None:
-    table(INSERT + IRREGULAR_ROWS["no status"])
+    table(INSERT + UNUSUAL_ROWS["no status"])
 
     assert "no status" in payments("doctor").stdout
     assert "no status" not in payments("doctor", "--no-rows").stdout

@@ -15,7 +15,7 @@ from tools.database.migrations import migrate
 from tools.progress import meter
 from tools.transfer import export as export_csv
 
-IRREGULAR_ROWS = (
+UNUSUAL_ROWS = (
     # order_id, amount, method, status, reference, created_at, refunded, refunded_amount
     (1, "10.00", "UPI", None, "ODD-1", "2025-02-07 05:28:54", 0, 0),
     (2, None, "CARD", 1, None, None, 0, 0),
@@ -28,9 +28,9 @@ IRREGULAR_ROWS = (
 
 @pytest.fixture
 def filled(payments: Payments, table: Table) -> None:
-    """Payments of this service with full and partial refunds, and adopted ones as irregular as the table allows."""
+    """Payments of this service with full and partial refunds, and adopted ones as unusual as the table allows."""
     assert payments("sample", "--count", "400").returncode == 0
-    for row in IRREGULAR_ROWS:
+    for row in UNUSUAL_ROWS:
         table(
             "INSERT INTO payments (order_id, amount, method, status, reference, created_at, refunded, refunded_amount) "
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",

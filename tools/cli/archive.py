@@ -37,7 +37,7 @@ def archive_command(
 ) -> None:
     """Move old payments from the live tables to the archive. Services can keep running.
 
-    Pending payments, and payments that have changed since TIME, stay.
+    Pending payments, and payments that have changed since TIME, are not moved.
     """
     now = datetime.now(UTC)
     time_before = options.parse_time("--before", before, now)

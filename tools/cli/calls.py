@@ -26,7 +26,7 @@ from payments import (
 )
 
 from tools.cli import options
-from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, Repeated, Since, Until
+from tools.cli.options import AsJson, MaxAmount, MinAmount, OrderId, Reference, Since, Until
 from tools.cli.output import print_json, print_payments, print_refunds
 
 _MAX_PAGE_SIZE = 1000
@@ -161,7 +161,7 @@ def refund(  # noqa: PLR0913 - the options of a command
     *,
     amount: Annotated[
         str | None,
-        typer.Option(metavar="DECIMAL", help="Amount to refund, such as 100.00. Defaults to the unrefunded rest."),
+        typer.Option(metavar="DECIMAL", help="Amount to refund, such as 100.00. Defaults to all that is left."),
     ] = None,
     currency: Currency = None,
     reason: Annotated[str, typer.Option(help="Reason to store with the refund.")] = "",
@@ -218,9 +218,9 @@ def get(  # noqa: PLR0913 - the options of a command
 def list_payments(  # noqa: PLR0913 - the options of a command
     *,
     order_id: OrderId = None,
-    method: Annotated[list[ListedMethod] | None, Repeated] = None,
-    status: Annotated[list[ListedStatus] | None, Repeated] = None,
-    refund_state: Annotated[list[ListedRefundState] | None, Repeated] = None,
+    method: Annotated[list[ListedMethod] | None, options.Method] = None,
+    status: Annotated[list[ListedStatus] | None, options.Status] = None,
+    refund_state: Annotated[list[ListedRefundState] | None, options.RefundState] = None,
     reference: Reference = None,
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,

@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Check a deployment, and say how to fix each problem.
 
-    Checks the settings, the database and its server, migrations, indexes, the event stream, pending payments, a
-    running service and the stored rows.
+    Checks the settings, the database server, migrations, indexes, the event stream, pending
+    payments, a running service and the stored rows.
 
     Exit codes: 0 if the service can work, 1 if there is a problem.
     """

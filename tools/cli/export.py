@@ -13,7 +13,7 @@ from server.domain.money import Money
 from server.domain.payment import PaymentMethod, RefundState, Status
 from tools.cli import options
 from tools.cli.failures import report_failures
-from tools.cli.options import MaxAmount, MinAmount, OrderId, Reference, Repeated, Since, Until
+from tools.cli.options import MaxAmount, MinAmount, OrderId, Reference, Since, Until
 from tools.database.settings import load_tool_settings
 from tools.progress import meter
 from tools.transfer.export import export
@@ -23,19 +23,19 @@ from tools.transfer.files.row_writers import STANDARD_OUTPUT, FileFormat
 def command(  # noqa: PLR0913 - the options of a command
     payments: Annotated[
         Path | None,
-        typer.Argument(help="File for the payments: Parquet if the name ends in .parquet, else CSV; - for stdout."),
+        typer.Argument(help="File for the payments: Parquet if it ends in .parquet, otherwise CSV; - for stdout."),
     ] = None,
     *,
     refunds: Annotated[
-        Path | None, typer.Option(help="File for the refunds of these payments; named like that of the payments.")
+        Path | None, typer.Option(help="File for the refunds of these payments, with the same rules for its name.")
     ] = None,
     file_format: Annotated[
-        FileFormat | None, typer.Option("--format", help="Format of the files, whatever their names end in.")
+        FileFormat | None, typer.Option("--format", help="Format of the files, whatever their names.")
     ] = None,
     order_id: OrderId = None,
-    method: Annotated[list[PaymentMethod] | None, Repeated] = None,
-    status: Annotated[list[Status] | None, Repeated] = None,
-    refund_state: Annotated[list[RefundState] | None, Repeated] = None,
+    method: Annotated[list[PaymentMethod] | None, options.Method] = None,
+    status: Annotated[list[Status] | None, options.Status] = None,
+    refund_state: Annotated[list[RefundState] | None, options.RefundState] = None,
     reference: Reference = None,
     min_amount: MinAmount = None,
     max_amount: MaxAmount = None,

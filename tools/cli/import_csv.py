@@ -63,10 +63,12 @@ def command(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Import payments and refunds from CSV files. Importing a file again changes nothing.
 
-    Payments made by this service never change. Adopted and imported payments get the method, status, time and refunded
-    amount in the file. Lines that disagree with a stored payment on its ID, reference, order or amount are rejected.
+    Payments made by this service never change. Adopted and imported payments get the method,
+    status, time and refunded amount in the file. Lines that disagree with a stored payment on
+    its ID, reference, order or amount are rejected.
 
-    Exit codes: 0 if all lines were imported, 1 if the import failed, 2 for incorrect usage, 3 if lines were rejected.
+    Exit codes: 0 if all lines were imported, 1 if the import failed, 2 for incorrect usage, 3 if
+    some lines were rejected.
     """
     if rejects is not None:
         _check_rejects(rejects, files)

@@ -30,7 +30,9 @@ Until = Annotated[
         help="Only payments created at this time or earlier, in UTC. A date includes the whole day.",
     ),
 ]
-Repeated = typer.Option(case_sensitive=False, help="Only payments with this value. Can be repeated.")
+Method = typer.Option(case_sensitive=False, help="Only payments with this method. Can be repeated.")
+Status = typer.Option(case_sensitive=False, help="Only payments with this status. Can be repeated.")
+RefundState = typer.Option(case_sensitive=False, help="Only payments with this refund state. Can be repeated.")
 
 _DURATION = re.compile(r"([0-9]{1,6})([dhm])")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}

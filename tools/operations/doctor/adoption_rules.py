@@ -1,4 +1,4 @@
-"""Irregular rows: the legacy service's table can contain them, but this service would not write them.
+"""Unusual rows: the legacy service's table can contain them, but this service would not write them.
 
 ``payments doctor`` counts the rows of each kind, and ``docs/operations/adoption.md`` repeats the list.
 """
@@ -15,7 +15,7 @@ UTC is this small.
 
 @dataclass(frozen=True, slots=True)
 class AdoptionRule:
-    """A kind of irregular row.
+    """A kind of unusual row.
 
     ``condition`` is an SQL condition on ``payments``, ``served`` says how the service presents such a row, and
     ``advice`` says what to do about it.

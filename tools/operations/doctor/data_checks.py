@@ -169,7 +169,7 @@ def payments(connection: DatabaseConnection) -> Iterator[CheckResult]:
     for rule, count in counts:
         yield CheckResult(Level.NOTE, "payments", f"{count:,} with {rule.name}. Served: {rule.served}", rule.advice)
     if not counts:
-        yield CheckResult(Level.OK, "payments", "no irregular adopted payments")
+        yield CheckResult(Level.OK, "payments", "no unusual adopted payments")
 
 
 def _duration(seconds: Decimal | None) -> str:

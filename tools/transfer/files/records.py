@@ -1,7 +1,7 @@
 """Payments and refunds as CSV records: their columns, and the conversion of records to table rows.
 
 Legacy CSV files have the first seven columns of ``PAYMENT_COLUMNS``, and exports have all of them. In an export, a
-payment without a caller is an adopted one, and may be as irregular as an adopted table allows. All other payments must
+payment without a caller is an adopted one, and may be as unusual as an adopted table allows. All other payments must
 be valid for this service.
 """
 
