@@ -1,7 +1,7 @@
-"""What tests share: a real database, and real servers on it.
+"""Shared fixtures: a real database, and real servers that use it.
 
-The database is a private MariaDB, started for the run; or, with ``TEST_MYSQL_URL`` (``mysql://user:password@host:port``),
-that server, where every test makes a scratch database of its own and drops it.
+By default, a private MariaDB is started for the test run. With ``TEST_MYSQL_URL`` (``mysql://user:password@host:port``),
+the tests use that server instead, create scratch databases there and drop them.
 """
 
 import os
@@ -32,11 +32,11 @@ from tools.database.migrations import migrate
 from tools.dev.database_accounts import MIGRATOR
 
 PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
-"""The outcome of a charge is its method's: CARD is always declined, UPI and COD succeed."""
+"""The method determines the outcome of a charge: CARD is always declined, UPI and COD always succeed."""
 
-# A busy machine is no failure.
+# A slow machine is not a failure.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-# The same examples in each run, so that the same mutants survive, and none is made smaller: one that fails is enough.
+# Every run uses the same examples, so that the same mutants survive. Failing examples are not shrunk: one is enough.
 hypothesis.settings.register_profile(
     "mutants",
     hypothesis.settings.get_profile("tests"),
@@ -48,8 +48,8 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A run that is told to end takes its servers with it, as after Ctrl-C. That one is ignored by what a shell runs in
-    # the background, and by all programs that this starts.
+    # A terminated run stops its servers, as it does after Ctrl-C. SIGINT is set as well, because a shell starts
+    # background jobs with SIGINT ignored, and they pass that on to the programs that they start.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     keep_files_in_memory()
@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return two for each core: each waits half of its time, for a server or a database."""
+    """Return two workers for each core, because each worker waits for a server or a database half of its time."""
     return 2 * (os.cpu_count() or 1)
 
 
@@ -86,7 +86,7 @@ def database_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def accounts(database_server: DatabaseServer) -> Iterator[Accounts]:
-    """Have every service of the tests run with the rights of ``grants.sql`` and no other."""
+    """Create the accounts, and run every service of the tests with exactly the privileges of ``grants.sql``."""
     accounts = Accounts(database_server)
     for password in filter(None, (*accounts.passwords.values(), database_server.connect_kwargs.get("password"))):
         keep_secret(password)
@@ -97,18 +97,21 @@ def accounts(database_server: DatabaseServer) -> Iterator[Accounts]:
 
 @pytest.fixture(scope="session")
 def make_database(database_server: DatabaseServer, accounts: Accounts) -> Iterator[Callable[[], dict[str, str]]]:
-    """Make empty databases, dropped at the end; each is given as the settings that the migrator uses it with."""
-    made: list[str] = []
+    """Return a function that creates an empty database and returns the migrator's settings for it.
+
+    The databases are dropped at the end.
+    """
+    names: list[str] = []
 
     def make() -> dict[str, str]:
         name = f"payments_test_{secrets.token_hex(6)}"
         database_server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        made.append(name)
+        names.append(name)
         accounts.make(name)
         return accounts.environment(name, MIGRATOR)
 
     yield make
-    for name in made:
+    for name in names:
         database_server.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
@@ -119,7 +122,7 @@ def empty_database(make_database: Callable[[], dict[str, str]]) -> dict[str, str
 
 @pytest.fixture(scope="session")
 def tables(database_server: DatabaseServer, make_database: Callable[[], dict[str, str]]) -> Tables:
-    """The tables as the migrations make them."""
+    """Return the tables that the migrations create, to copy them to other databases."""
     database = make_database()
     migrate(settings_of(database), say=lambda _: None)
     return Tables(database_server, database["MYSQL_DB"])
@@ -127,7 +130,7 @@ def tables(database_server: DatabaseServer, make_database: Callable[[], dict[str
 
 @pytest.fixture(scope="session")
 def make_migrated_database(make_database: Callable[[], dict[str, str]], tables: Tables) -> Callable[[], dict[str, str]]:
-    """Make databases as the migrations leave them, given likewise."""
+    """Return a function that creates a migrated database and returns the migrator's settings for it."""
 
     def make() -> dict[str, str]:
         environment = make_database()
@@ -144,7 +147,7 @@ def migrated_database(make_migrated_database: Callable[[], dict[str, str]]) -> d
 
 @pytest.fixture(scope="session")
 def service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
-    """A server that tests share: each looks only at payments of its own."""
+    """Run a server that tests share; each test looks only at its own payments."""
     database = make_migrated_database()
     running = RunningService({**database, **PROBABILITIES}).start()
     yield running
@@ -153,7 +156,7 @@ def service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[Ru
 
 @pytest.fixture
 def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., RunningService]]:
-    """Start servers with settings of their own, on one database of the test's own."""
+    """Return a function that starts a server with the given settings; all of them use the database of the test."""
     started: list[RunningService] = []
 
     def start(**settings: str) -> RunningService:
@@ -171,14 +174,17 @@ def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., R
 def hold_rows(
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> Callable[[], AbstractContextManager[None]]:
-    """Lock every payment of the test's database for a while, as another transaction would: refunds must wait."""
+    """Return a context manager in which another transaction locks every payment of the test's database.
+
+    Refunds have to wait for it.
+    """
 
     @contextmanager
     def hold() -> Iterator[None]:
         name = migrated_database["MYSQL_DB"]
         connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=False)
         with connection, connection.cursor() as cursor:
-            # Rows only: locked gaps would make charges wait too.
+            # READ COMMITTED locks rows only; gap locks would make charges wait as well.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cursor.execute("SELECT payment_id FROM payments FOR UPDATE")
             yield
@@ -189,7 +195,7 @@ def hold_rows(
 
 @pytest.fixture(scope="session")
 def approving_service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
-    """A server that approves every charge, which tests share: for ``/v1``, which cannot name a method."""
+    """Run a server that approves every charge, which tests share: for ``/v1``, which cannot name a method."""
     database = make_migrated_database()
     running = RunningService({**database, "SUCCESS_PROBABILITY": "1"}).start()
     yield running
@@ -200,7 +206,7 @@ def approving_service(make_migrated_database: Callable[[], dict[str, str]]) -> I
 def hold_inserts(
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> Callable[[], AbstractContextManager[None]]:
-    """Lock the table of the test's database for a while: payments must wait to be written."""
+    """Return a context manager in which the payments table of the test's database is locked, so that charges wait."""
 
     @contextmanager
     def hold() -> Iterator[None]:
@@ -215,9 +221,9 @@ def hold_inserts(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test of the contract over every transport: over ``/v1`` those that are marked to have its features.
+    """Run each contract test over every transport; over ``/v1`` only if the test is marked ``legacy``.
 
-    With ``TEST_GRPC_ENGINE``, which names another engine than the default one, over gRPC alone.
+    With ``TEST_GRPC_ENGINE``, which selects a gRPC engine, run them over gRPC only.
     """
     if "api" in metafunc.fixturenames:
         has_legacy = metafunc.definition.get_closest_marker("legacy") is not None

@@ -1,1 +1,1 @@
-"""The rules of payments, in types that cannot be wrong. Standard library only."""
+"""The rules of payments, in types that can only hold valid values. Standard library only."""

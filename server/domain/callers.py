@@ -1,7 +1,7 @@
-"""Callers and their API keys: who makes a call, what they may do, and how they prove it.
+"""Callers, their roles, and their API keys.
 
-A key is a prefix by which people and secret scanners recognize it, an id that is not secret, and 256 random bits. Only
-its SHA-256 is stored: random bits cannot be guessed, so a slower hash would only cost each call time.
+A key consists of a prefix that people and secret scanners recognize, an id that is not secret, and 256 random bits.
+Only its SHA-256 is stored. Random bits cannot be guessed, so a slower hash would only make every call slower.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from server.domain.errors import InvalidValue
 from server.domain.value import value
 
 ANONYMOUS = "anonymous"
-"""The name of all callers who do not say who they are; nobody else may have it."""
+"""The name shared by all callers without credentials. No other caller may have it."""
 
 _NAME = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
 
 class Role(StrEnum):
-    """What a caller may be allowed to do."""
+    """A permission that a caller can have."""
 
     CHARGE = "payments.charge"
     REFUND = "payments.refund"
@@ -32,20 +32,23 @@ class Role(StrEnum):
 
 @value()
 class Caller:
-    """One who calls: request_ids are their own, and payments and refunds are recorded under their name."""
+    """An authenticated or anonymous caller.
+
+    Payments and refunds are recorded under the caller's name, and request_ids are unique within a caller only.
+    """
 
     name: str
     roles: frozenset[Role]
 
 
 def caller_name(text: str) -> str:
-    """Return ``text``, the name of a caller who has proved to be it.
+    """Return ``text`` if an authenticated caller can have it as a name.
 
     Raises:
-        InvalidValue: no caller can have this name.
+        InvalidValue: no authenticated caller can have this name.
     """
     if text == ANONYMOUS:
-        raise InvalidValue(f"must not be {ANONYMOUS}, which is the name of those who do not say who they are")
+        raise InvalidValue(f"must not be {ANONYMOUS}, the name reserved for callers without credentials")
     if not _NAME.fullmatch(text):
         raise InvalidValue("must be 1 to 255 printable ASCII characters, without a space at either end")
     return text
@@ -62,7 +65,7 @@ _KEY_ID = re.compile(rf"[0-9a-f]{{{2 * _ID_BYTES}}}")
 
 @value()
 class NewApiKey:
-    """A key that was just made: the only place, and the only time, that its ``text`` is known."""
+    """A newly generated key. Its ``text`` is known here only, and never stored."""
 
     key_id: str
     text: str
@@ -70,19 +73,19 @@ class NewApiKey:
 
     @classmethod
     def make(cls) -> Self:
-        """Make a key."""
+        """Generate a key."""
         key_id = secrets.token_hex(_ID_BYTES)
         text = f"{KEY_PREFIX}_{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
         return cls(key_id, text, _digest(text))
 
     def __repr__(self) -> str:
-        """Return it without its text."""
+        """Return the key without its text, which is secret."""
         return f"NewApiKey({self.key_id!r})"
 
 
 @value()
 class ApiKey:
-    """What is kept of a key that was not revoked. ``expire_time`` is in UTC; None is never."""
+    """A stored key that was not revoked. ``expire_time`` is in UTC; None means that the key never expires."""
 
     key_id: str
     digest: bytes
@@ -90,19 +93,19 @@ class ApiKey:
     expire_time: datetime | None
 
     def opens_for(self, text: str) -> bool:
-        """Tell whether ``text`` is this key, and is in force now. It takes the same time for every wrong text."""
+        """Return whether ``text`` is this key and the key has not expired. Takes the same time for every wrong text."""
         if not hmac.compare_digest(_digest(text), self.digest):
             return False
         return self.expire_time is None or time.time() < self.expire_time.timestamp()
 
 
 def key_id_of(text: str) -> str | None:
-    """Return the id in a key's text; None when it does not have the form of a key."""
+    """Return the id in the text of a key, or None if the text is not in the format of a key."""
     return text[_ID] if len(text) == _LENGTH and text.startswith(KEY_PREFIX) else None
 
 
 def is_key_id(text: str) -> bool:
-    """Tell whether ``text`` could be the id of a key."""
+    """Return whether ``text`` is in the format of a key's id."""
     return _KEY_ID.fullmatch(text) is not None
 
 

@@ -1,13 +1,13 @@
-"""Card numbers in text where none belongs: a payment here has none, but callers may send one by mistake.
+"""Detection of card numbers. Payments here have none, but a caller may send one by mistake.
 
-What looks like one has the length and the first digits of a network's numbers (ISO/IEC 7812) and a right last digit
-(Luhn), with no letter or digit beside it. A number of something else that has all that is taken for one too.
+A number counts as a card number if it has the length and the first digits of a card network's numbers (ISO/IEC 7812)
+and a correct check digit (Luhn), and no letter or digit is next to it. Some other numbers match as well.
 """
 
 import re
 
-HIDDEN = "[card number]"
-"""What stands in its place."""
+REDACTED = "[card number]"
+"""The text that replaces a card number."""
 
 _CANDIDATE = re.compile(
     r"(?<![0-9A-Za-z])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}|3\d{3}([ -])\d{6}\2\d{4,5})(?![0-9A-Za-z])", re.ASCII
@@ -25,13 +25,13 @@ _NETWORKS = re.compile(
 
 
 def has_card_number(text: str) -> bool:
-    """Tell whether something in ``text`` looks like a card number."""
-    return any(_is_card_number(found[0]) for found in _CANDIDATE.finditer(text))
+    """Return whether ``text`` contains something that looks like a card number."""
+    return any(_is_card_number(match[0]) for match in _CANDIDATE.finditer(text))
 
 
 def without_card_numbers(text: str) -> str:
-    """Return ``text`` with ``HIDDEN`` in the place of what looks like a card number."""
-    return _CANDIDATE.sub(lambda found: HIDDEN if _is_card_number(found[0]) else found[0], text)
+    """Return ``text`` with everything that looks like a card number replaced by ``REDACTED``."""
+    return _CANDIDATE.sub(lambda match: REDACTED if _is_card_number(match[0]) else match[0], text)
 
 
 def _is_card_number(text: str) -> bool:
@@ -40,5 +40,5 @@ def _is_card_number(text: str) -> bool:
 
 
 def _luhn_sum(digits: str) -> int:
-    doubled = (2 * int(digit) for digit in digits[-2::-2])
-    return sum(map(int, digits[::-2])) + sum(two - 9 if two > 9 else two for two in doubled)  # noqa: PLR2004 - two digits
+    doubles = (2 * int(digit) for digit in digits[-2::-2])
+    return sum(map(int, digits[::-2])) + sum(it - 9 if it > 9 else it for it in doubles)  # noqa: PLR2004 - two digits

@@ -1,4 +1,4 @@
-"""How long a caller waits."""
+"""Deadlines of calls."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from server.domain.value import value
 
 @value()
 class Deadline:
-    """When a caller stops waiting, on the monotonic clock in seconds; None means never."""
+    """The time at which a caller stops waiting, in seconds of the monotonic clock; None means never."""
 
     at_seconds: float | None = None
 
@@ -20,19 +20,19 @@ class Deadline:
         return cls(None if seconds is None else time.monotonic() + seconds)
 
     def check(self) -> None:
-        """Check that there is time left.
+        """Check that the deadline has not passed.
 
         Raises:
-            DeadlinePassed: there is none.
+            DeadlinePassed: it has.
         """
         if self.seconds_left() <= 0:
             raise deadline_passed()
 
     def remaining_seconds(self, at_most: float) -> float:
-        """Return how long there is still to wait, in seconds, and not more than ``at_most``.
+        """Return the time left, in seconds, but no more than ``at_most``.
 
         Raises:
-            DeadlinePassed: there is nothing left.
+            DeadlinePassed: no time is left.
         """
         remaining = self.seconds_left()
         if remaining <= 0:
@@ -40,10 +40,10 @@ class Deadline:
         return min(remaining, at_most)
 
     def seconds_left(self) -> float:
-        """Return how long there is still to wait, in seconds: infinite when there is no deadline, negative after it."""
+        """Return the time left, in seconds: infinity without a deadline, negative once the deadline has passed."""
         return math.inf if self.at_seconds is None else self.at_seconds - time.monotonic()
 
 
 def deadline_passed() -> DeadlinePassed:
-    """Return the error that says so, of a call that was not begun."""
-    return DeadlinePassed("the deadline passed before the call was begun; nothing was done")
+    """Return the error for a call whose deadline passed before its work began."""
+    return DeadlinePassed("the deadline passed before the call began; nothing was done")

@@ -1,12 +1,12 @@
-"""Errors of calls, named by meaning. ``transport.pipeline.errors`` translates each into a status."""
+"""Errors of calls, named by their meaning. ``transport.pipeline.errors`` maps each to a status."""
 
 from server.domain.value import value
 
 
 class PaymentsError(Exception):
-    """A call could not be answered as asked. The message is for the caller: it holds nothing internal.
+    """The base of all errors that a caller sees. The message is for the caller and reveals nothing internal.
 
-    ``retry_after_seconds`` is how long the caller should wait before another attempt, where the error itself knows it.
+    ``retry_after_seconds`` is how long the caller should wait before a retry, if the error knows it.
     """
 
     retry_after_seconds: float | None = None
@@ -14,9 +14,9 @@ class PaymentsError(Exception):
 
 @value()
 class FieldViolation:
-    """One thing wrong with a request.
+    """One problem with a request.
 
-    ``field`` is the path to it in the request, as in ``amount.nanos``; ``description`` says what is allowed.
+    ``field`` is the path of the invalid field, such as ``amount.nanos``. ``description`` says what is allowed.
     """
 
     field: str
@@ -24,23 +24,23 @@ class FieldViolation:
 
 
 class InvalidValue(PaymentsError):
-    """A value that a domain type refuses to hold.
+    """A value that a domain type does not accept.
 
-    ``part`` names what is wrong inside the value where it has parts (``nanos`` of money), else it is empty.
+    ``part`` names the invalid part of a value that has parts, such as the ``nanos`` of money; otherwise it is empty.
     """
 
     def __init__(self, description: str, part: str = "") -> None:
-        """Keep the description, which says what is allowed."""
+        """Store the description, which says what is allowed."""
         super().__init__(description)
         self.description = description
         self.part = part
 
 
 class InvalidRequest(PaymentsError):
-    """The request breaks the contract; ``violations`` has everything that is wrong with it, at least one thing."""
+    """The request breaks the contract. ``violations`` lists every problem with it, at least one."""
 
     def __init__(self, violations: tuple[FieldViolation, ...]) -> None:
-        """Keep the violations; the message is the first of them."""
+        """Store the violations. The message describes the first one."""
         first, more = violations[0], len(violations) - 1
         where = f"{first.field}: " if first.field else ""
         super().__init__(f"{where}{first.description}" + (f" (and {more} more)" if more else ""))
@@ -48,13 +48,16 @@ class InvalidRequest(PaymentsError):
 
 
 class ReferenceTaken(Exception):
-    """Another payment has the reference that was made for a new one. Mended by making another; no caller sees it."""
+    """Another payment already has the reference generated for a new one.
+
+    The charge is retried with another reference, so no caller sees this error.
+    """
 
 
 class OutcomeUnknown(Exception):
-    """The processor did not say what became of what it was asked: it may do it yet, or have done it.
+    """The processor did not report the outcome of a request: it may have carried it out, or may still do so.
 
-    It stays pending; no caller sees the error.
+    The charge or refund stays pending. No caller sees this error.
     """
 
 
@@ -63,93 +66,93 @@ class PaymentNotFound(PaymentsError):
 
 
 class PaymentFailed(PaymentsError):
-    """The payment had failed, so there is nothing to refund."""
+    """The payment failed, so there is nothing to refund."""
 
 
 class PaymentPending(PaymentsError):
-    """It is not known yet whether the payment succeeds, so it cannot be refunded yet."""
+    """The outcome of the payment is not known yet, so it cannot be refunded yet."""
 
 
 class PaymentArchived(PaymentsError):
-    """The payment is so old that it was archived: it can be read, but not refunded unless it is brought back."""
+    """The payment is archived: it can be read, but not refunded until it is unarchived."""
 
 
 class RefundExceedsPayment(PaymentsError):
-    """More was asked back than what remains of the payment."""
+    """The refund exceeds the unrefunded amount of the payment, or nothing is left to refund."""
 
 
 class RequestIdReused(PaymentsError):
-    """The same request_id came before with other parameters."""
+    """The request_id was already used with different parameters."""
 
 
 class AuthenticationFailed(PaymentsError):
-    """The caller does not say who they are, or not in a way that is believed: one of those below says which."""
+    """The base of the errors of authentication: credentials are missing or invalid."""
 
 
 class CredentialsMissing(AuthenticationFailed):
-    """The caller does not say who they are, and those who do not may not do this."""
+    """The call has no credentials, and anonymous callers do not have the required role."""
 
 
 class ApiKeyInvalid(AuthenticationFailed):
-    """What was given as an API key is none, or is no longer in force."""
+    """The API key is malformed, unknown, revoked or expired."""
 
 
 class CertificateInvalid(AuthenticationFailed):
-    """The caller's certificate was verified, but names nobody who can be a caller."""
+    """The client certificate was verified, but contains no valid caller name."""
 
 
 class RoleMissing(PaymentsError):
-    """The caller is known, and may not do this."""
+    """The caller is authenticated, but does not have the required role."""
 
 
 class DeadlinePassed(PaymentsError):
-    """The caller's deadline passed before its work was begun."""
+    """The caller's deadline passed before the work began."""
 
 
 class Overloaded(PaymentsError):
-    """More is asked of the service than it takes on at once; nothing was begun."""
+    """The service is at its limit of concurrent or queued work; nothing was done."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
-        """Keep when another attempt is likely to be let in, where that is known."""
+        """Store after how many seconds a retry is likely to be admitted, if that is known."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
 class TooManyWatches(PaymentsError):
-    """As many streams are open as may be, in all or of one caller."""
+    """The limit of open streams is reached, either in total or for one caller."""
 
 
 class ResumeTokenExpired(PaymentsError):
-    """A stream of events cannot go on from a place: what came after it is not there, or no longer."""
+    """The event stream cannot resume from a position, because the events after it do not exist, or no longer exist."""
 
 
 class RateLimited(PaymentsError):
-    """One caller asks more often than it may; nothing was begun, and others are served."""
+    """One caller exceeds its rate limit. Nothing was done; other callers are not affected."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
-        """Keep when the caller's next call is let in."""
+        """Store after how many seconds the caller's next call is admitted."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
 class ShuttingDown(PaymentsError):
-    """The service is about to stop: it takes no new calls, and waits no longer for this one.
+    """The service is shutting down: it accepts no new calls, and does not wait any longer for this one.
 
-    Whether a write was done is not known; the same request_id makes asking again safe. Another replica may answer.
+    It is not known whether a write was done. A retry with the same request_id is safe; another replica may serve it.
     """
 
 
 class StoreUnavailable(PaymentsError):
     """The database could not be reached, or did not answer in time.
 
-    Whether a write was done is not known; the same request_id makes asking again safe.
+    It is not known whether a write was done. A retry with the same request_id is safe.
     """
 
 
 class ProcessorUnavailable(PaymentsError):
-    """The payment processor did not answer of late, so that it is not asked for now; nothing was begun."""
+    """The payment processor has not answered lately, so no requests are sent to it for now; nothing was done."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
-        """Keep when it may be asked again."""
+        """Store after how many seconds requests may be sent again."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds

@@ -1,4 +1,4 @@
-"""Events: what happened to payments, one by one, in the order of the stream."""
+"""Events of payments and refunds, and the order of the event stream."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from server.domain.value import value
 
 
 class EventKind(StrEnum):
-    """What happened to a payment. IMPORTED: it was taken over from an earlier system, as it was there."""
+    """What happened to a payment. IMPORTED means that it was taken over from an earlier system, in its state there."""
 
     PENDING = "PENDING"
     CHARGED = "CHARGED"
@@ -24,28 +24,28 @@ OF_CHARGE = {
     Status.SUCCEEDED: EventKind.CHARGED,
     Status.FAILED: EventKind.FAILED,
 }
-"""What happened to a payment that came to have a status."""
+"""The event of a payment that got this status."""
 
 OF_REFUND = {
     Status.PENDING: EventKind.REFUND_PENDING,
     Status.SUCCEEDED: EventKind.REFUNDED,
     Status.FAILED: EventKind.REFUND_FAILED,
 }
-"""What happened to the payment of a refund that came to have a status."""
+"""The event of a refund that got this status."""
 
 
-STATUS_OF_REFUND = {kind: status for status, kind in OF_REFUND.items()}
-"""The status of the refund that an event is about, as it left it."""
+REFUND_STATUS_BY_KIND = {kind: status for status, kind in OF_REFUND.items()}
+"""The status of the refund after an event of this kind."""
 
-STATUS_OF_PAYMENT = {kind: status for status, kind in OF_CHARGE.items()} | dict.fromkeys(
-    STATUS_OF_REFUND, Status.SUCCEEDED
+PAYMENT_STATUS_BY_KIND = {kind: status for status, kind in OF_CHARGE.items()} | dict.fromkeys(
+    REFUND_STATUS_BY_KIND, Status.SUCCEEDED
 )
-"""The status of its payment, as an event left it; an imported one has whichever it came with."""
+"""The status of the payment after an event of this kind, but for IMPORTED: an imported payment may have any status."""
 
 
 @value()
 class OutboxRow:
-    """Committed changes that wait for their sequence: of one transaction, stored ``age_seconds`` ago."""
+    """The changes of one committed transaction, stored ``age_seconds`` ago, that the relay has not numbered yet."""
 
     outbox_id: int
     size_bytes: int
@@ -56,9 +56,10 @@ class OutboxRow:
 class PaymentEvent:
     """Something that happened to a payment.
 
-    ``sequence`` is its place in the stream, 1 or more. ``payment`` and ``refund`` are as this left them; ``refund`` is
-    None where it is not about one. ``caller`` asked for it with ``request_id``; both are empty where an earlier system
-    made the payment. One that is imported occurred when it was, not when it was made.
+    ``sequence`` is the position in the stream, 1 or more. ``payment`` and ``refund`` are as they were right after the
+    event; ``refund`` is None unless the event is about one. ``caller`` and ``request_id`` identify the request; both
+    are empty for payments of an earlier system. For IMPORTED, ``occurred_at`` is the time of the import, not of the
+    charge.
     """
 
     sequence: int

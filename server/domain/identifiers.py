@@ -1,4 +1,4 @@
-"""Request ids, which make a call safe to repeat (AIP-155), and references, by which people name a payment."""
+"""Request ids, which make a call safe to retry (AIP-155), and references, the names of payments for people."""
 
 import functools
 import hashlib
@@ -13,8 +13,8 @@ from server.domain.value import value
 _POOL_BYTES = 4096
 
 
-class _Pool:
-    """The system's random bytes, fetched many at a time: asking for few costs as much as a charge's other parts."""
+class _RandomBytes:
+    """The system's random bytes, read in large chunks, because a small read costs as much as the rest of a charge."""
 
     def __init__(self) -> None:
         self._bytes = b""
@@ -28,12 +28,12 @@ class _Pool:
         return self._bytes[self._used - count : self._used]
 
 
-_pool = _Pool()
+_random_bytes = _RandomBytes()
 
 
 def random_hex(byte_count: int) -> str:
-    """Return ``byte_count`` random bytes, from the system's source for secrets, as twice as many hexadecimal digits."""
-    return _pool.take(byte_count).hex()
+    """Return ``byte_count`` random bytes of the system's secure source, as twice as many hexadecimal digits."""
+    return _random_bytes.take(byte_count).hex()
 
 
 MAX_REQUEST_ID_LENGTH = 255
@@ -42,9 +42,9 @@ _GENERATED_BYTES = 16
 
 @value()
 class RequestKey:
-    """Names one intended charge or refund of one caller.
+    """Identifies one intended charge or refund of one caller.
 
-    ``generated`` tells that the caller gave no request_id, so that the service made one: the call cannot be a repeat.
+    ``generated`` means that the caller gave no request_id and the service generated one. Such a call is never a retry.
     """
 
     caller: str
@@ -53,7 +53,7 @@ class RequestKey:
 
     @classmethod
     def of(cls, caller: str, request_id: str | None) -> Self:
-        """Make the key of a call; None stands for a request_id that was not given.
+        """Return the key of a call. A ``request_id`` of None, which the caller did not give, is generated.
 
         Raises:
             InvalidValue: the request_id is not 1 to 255 printable ASCII characters.
@@ -66,23 +66,23 @@ class RequestKey:
 
 
 def derived_request_id(key: str, part: str, position: int) -> str:
-    """Derive the request_id of one item of a batch: the item at ``position`` in the field ``part``.
+    """Derive the request_id of one batch item: the item at ``position`` in the field ``part``.
 
-    The key is hashed because it may already be as long as a request_id can be, and so that a derived request_id never
-    equals ``key`` itself. Request_ids are stored forever, so this format must never change.
+    The key is hashed because it may already have the maximum length of a request_id, and so that a derived request_id
+    never equals ``key`` itself. Request_ids are stored forever, so this format must never change.
     """
     return f"{hashlib.sha256(key.encode()).hexdigest()}.{part}[{position}]"
 
 
 _SUFFIX_BYTES = 10
-"""80 random bits: among 10^9 payments with one prefix, the chance of any collision is below one in a million."""
+"""80 random bits: among 10^9 payments with the same prefix, the chance of any collision is below one in a million."""
 
 
 def reference_maker(prefix: str) -> Callable[[datetime], str]:
-    """Return a function that makes a new reference for a payment of a given time.
+    """Return a function that generates a reference for a payment with a given time.
 
-    ``prefix`` starts each of them; ``{date}`` in it stands for the payment's day (``YYYYMMDD``, UTC). A dash and 20
-    upper-case hexadecimal digits follow, as in ``ECI20250910-1A2B3C4D5E6F708192A3``.
+    A reference is ``prefix``, a dash, and 20 upper-case hexadecimal digits, such as
+    ``ECI20250910-1A2B3C4D5E6F708192A3``. ``{date}`` in the prefix is replaced by the payment's day (``YYYYMMDD``, UTC).
     """
 
     @functools.lru_cache(maxsize=2)

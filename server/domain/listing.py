@@ -1,4 +1,4 @@
-"""Lists of payments: filters, orders and pages, by token and, as the replaced service had them, by number."""
+"""Lists of payments: filters, orders, and pages, either by token or, for the legacy REST API, by number."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -22,12 +22,13 @@ class Order(StrEnum):
 
 @value(kw_only=True)
 class PaymentFilter:
-    """Which payments to list: all the conditions must hold; an empty set or None is no condition. Bounds are inclusive.
+    """A filter of payments. All conditions must hold; an empty set or None is no condition. Bounds are inclusive.
 
-    An amount bound also asks for its currency.
+    An amount bound matches payments in its currency only.
 
     Raises:
-        InvalidValue: the amount bounds have two currencies, or bounds are reversed; ``part`` names the field.
+        InvalidValue: the amount bounds have different currencies, or a minimum is above its maximum; ``part`` names the
+            field.
     """
 
     order_id: int | None = None
@@ -41,7 +42,7 @@ class PaymentFilter:
     max_create_time: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Refuse to exist when wrong."""
+        """Check the bounds."""
         if self.min_amount is not None and self.max_amount is not None:
             if self.min_amount.currency != self.max_amount.currency:
                 raise InvalidValue("must have the currency of min_amount", "max_amount.currency_code")
@@ -56,13 +57,13 @@ class PaymentFilter:
 
     @property
     def bounds_time(self) -> bool:
-        """Whether payments without a time cannot match."""
+        """Whether there is a bound of time, so that payments without a time do not match."""
         return self.min_create_time is not None or self.max_create_time is not None
 
 
 @value()
 class Position:
-    """A place in a list: just after the payment with this time and id."""
+    """A position in a list: just after the payment with this time and id."""
 
     create_time: datetime | None
     payment_id: int
@@ -70,7 +71,7 @@ class Position:
 
 @value()
 class PageQuery:
-    """A page to read: at most ``size`` payments, those after ``after``, or the first ones."""
+    """A page to read: at most ``size`` payments that follow ``after``, or the first ones if it is None."""
 
     filter: PaymentFilter
     order: Order
@@ -81,7 +82,10 @@ class PageQuery:
 
 @value()
 class Page:
-    """A page that was read. ``next`` is where the next one starts, None on the last; ``total`` only if asked for."""
+    """A page of payments.
+
+    ``next`` is the position of the next page, None on the last one. ``total`` is None unless the query asked for it.
+    """
 
     payments: tuple[Payment, ...]
     next: Position | None
@@ -89,10 +93,10 @@ class Page:
 
 
 def page_size(requested: int) -> int:
-    """Return how many payments a page has at most: 50 when 0 is asked for, and 1000 when more is (AIP-158).
+    """Return the maximum number of payments on a page: 50 if ``requested`` is 0, and never more than 1000 (AIP-158).
 
     Raises:
-        InvalidValue: it is negative.
+        InvalidValue: ``requested`` is negative.
     """
     if requested < 0:
         raise InvalidValue(f"must be 0 (which means {DEFAULT_PAGE_SIZE}) to {MAX_PAGE_SIZE}")
@@ -100,10 +104,10 @@ def page_size(requested: int) -> int:
 
 
 def order(text: str) -> Order:
-    """Read an ``order_by`` (AIP-132): a field and a direction, spaces not counting; empty is newest first.
+    """Parse an ``order_by`` (AIP-132): a field and a direction. Extra spaces are ignored; empty is newest first.
 
     Raises:
-        InvalidValue: it is anything but ``create_time``, ``create_time asc`` or ``create_time desc``.
+        InvalidValue: the text is not ``create_time``, ``create_time asc`` or ``create_time desc``.
     """
     words = text.split()
     if not words:
@@ -117,10 +121,10 @@ def order(text: str) -> Order:
 
 @value(kw_only=True)
 class NumberedPageQuery:
-    """The ``size`` payments that come after the first ``skip`` ones, of those for which all the conditions hold.
+    """A page to read by its number: of the payments that match all conditions, skip ``skip`` and read at most ``size``.
 
-    None is no condition. ``method`` is the stored text of a method, in any letter case; amounts are in whole units of
-    whatever currency. Bounds are inclusive; reversed ones match nothing.
+    None is no condition. ``method`` is the stored text of a method, in any letter case. Amounts are in whole units of
+    any currency. Bounds are inclusive; a minimum above its maximum matches nothing.
     """
 
     order: Order
@@ -137,7 +141,7 @@ class NumberedPageQuery:
 
 @value()
 class NumberedPage:
-    """A page that was read; ``total`` counts the payments of all pages."""
+    """A page of payments, and the ``total`` number of payments on all pages."""
 
     payments: tuple[Payment, ...]
     total: int

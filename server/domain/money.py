@@ -1,4 +1,4 @@
-"""Money: exact amounts, and the currencies of ISO 4217."""
+"""Exact amounts of money in the currencies of ISO 4217."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Self
@@ -21,14 +21,14 @@ _CODES_BY_DIGITS = {
 }
 
 MINOR_DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES_BY_DIGITS.items() for code in codes.split()}
-"""Decimals of the minor unit by currency code: 2 for INR, whose minor unit is the paisa."""
+"""The number of decimals of each currency, by its code: 2 for INR, whose minor unit is the paisa."""
 
 
 AMOUNT_DIGITS = 2
-"""Decimals that the database keeps of an amount."""
+"""The number of decimals of an amount in the database."""
 
 MAX_AMOUNT = Decimal("99999999.99")
-"""The largest amount, of either sign, that the database can keep."""
+"""The largest absolute amount that the database can store."""
 
 _MAX_MINOR = {currency: int(MAX_AMOUNT.scaleb(digits)) for currency, digits in MINOR_DIGITS.items()}
 
@@ -40,17 +40,17 @@ class Money:
     """An exact amount of one currency.
 
     ``currency`` is an ISO 4217 code and ``amount_minor`` a whole number of its minor units: paise of INR, cents of USD,
-    yen of JPY. Either sign is possible, since adopted payments may have any.
+    yen of JPY. The amount may be negative, because amounts of adopted rows may be.
 
     Raises:
-        InvalidValue: the currency is unknown, or the amount is over what the database can keep.
+        InvalidValue: the currency is unknown, or the amount is larger than the database can store.
     """
 
     currency: str
     amount_minor: int
 
     def __post_init__(self) -> None:
-        """Refuse to exist when wrong."""
+        """Check the currency and the size of the amount."""
         if self.currency not in MINOR_DIGITS:
             raise InvalidValue("must be an ISO 4217 currency code of three upper-case letters", "currency_code")
         if abs(self.amount_minor) > _MAX_MINOR[self.currency]:
@@ -58,11 +58,11 @@ class Money:
 
     @classmethod
     def from_units(cls, currency: str, units: int, nanos: int) -> Self:
-        """Make money from whole units and billionths of one, which must have the same sign (google.type.Money).
+        """Create money from whole units and billionths of a unit, which must have the same sign (google.type.Money).
 
         Raises:
-            InvalidValue: the two have different signs, ``nanos`` is a unit or more, or the amount is finer than the
-                currency's minor unit, of an unknown currency or too large.
+            InvalidValue: the signs differ, ``nanos`` is a whole unit or more, the currency is unknown, or the amount is
+                too large or more precise than the currency's minor unit.
         """
         digits = MINOR_DIGITS.get(currency)
         if digits is None:
@@ -78,10 +78,10 @@ class Money:
 
     @classmethod
     def from_amount(cls, currency: str, amount: Decimal) -> Self:
-        """Make money from a decimal number of units.
+        """Create money from a decimal number of units.
 
         Raises:
-            InvalidValue: the amount is finer than the currency's minor unit, of an unknown currency or too large.
+            InvalidValue: the currency is unknown, or the amount is too large or more precise than its minor unit.
         """
         digits = MINOR_DIGITS.get(currency, 0)
         minor = amount.scaleb(digits)
@@ -91,10 +91,10 @@ class Money:
 
     @classmethod
     def rounded(cls, currency: str, amount: Decimal) -> Self:
-        """Make money from a finite decimal number of units, rounded half up (away from zero) to the minor unit.
+        """Create money from a finite decimal number of units, rounded half up (away from zero) to the minor unit.
 
         Raises:
-            InvalidValue: the currency is unknown, or the amount too large.
+            InvalidValue: the currency is unknown, or the amount is too large.
         """
         return cls.from_amount(
             currency, amount.quantize(Decimal(1).scaleb(-MINOR_DIGITS.get(currency, 0)), rounding=ROUND_HALF_UP)
@@ -107,7 +107,7 @@ class Money:
 
     @property
     def units_and_nanos(self) -> tuple[int, int]:
-        """The amount as google.type.Money has it: whole units, and billionths of one, of the same sign."""
+        """The amount in the form of google.type.Money: whole units and billionths of a unit, of the same sign."""
         minor_per_unit = 10 ** MINOR_DIGITS[self.currency]
         units, minor = divmod(abs(self.amount_minor), minor_per_unit)
         nanos = minor * (NANOS_PER_UNIT // minor_per_unit)
@@ -115,26 +115,26 @@ class Money:
 
     @property
     def is_positive(self) -> bool:
-        """Whether it is more than nothing."""
+        """Whether the amount is more than zero."""
         return self.amount_minor > 0
 
     def minus(self, other: "Money") -> "Money":
-        """Return what is left when ``other``, of the same currency, is taken away."""
+        """Subtract ``other``, which must be in the same currency."""
         assert self.currency == other.currency, "amounts of two currencies cannot be subtracted"
         return Money(self.currency, self.amount_minor - other.amount_minor)
 
     def plus(self, other: "Money") -> "Money":
-        """Return the sum with ``other``, of the same currency."""
+        """Add ``other``, which must be in the same currency."""
         assert self.currency == other.currency, "amounts of two currencies cannot be added"
         return Money(self.currency, self.amount_minor + other.amount_minor)
 
     def __str__(self) -> str:
-        """Return it for people: ``561.00 INR``."""
+        """Format the amount for people: ``561.00 INR``."""
         return f"{self.amount} {self.currency}"
 
 
 def positive(money: Money) -> Money:
-    """Return ``money`` when it is more than nothing.
+    """Return ``money`` if it is more than zero.
 
     Raises:
         InvalidValue: it is zero or negative.
@@ -146,20 +146,20 @@ def positive(money: Money) -> Money:
 
 @value()
 class Currencies:
-    """The currencies of a deployment: the one that is meant when none is named, and all that a charge may name."""
+    """The currencies of a deployment: the default one, and all those that charges may use."""
 
     default: str
     allowed: frozenset[str]
 
     def named(self, code: str) -> str:
-        """Return ``code``, or the default one when it is empty."""
+        """Return ``code``, or the default currency if it is empty."""
         return code or self.default
 
     def chargeable(self, code: str) -> str:
-        """Return the currency of a charge that names ``code``.
+        """Return the currency of a charge: ``code``, or the default currency if it is empty.
 
         Raises:
-            InvalidValue: this deployment takes no charges in it.
+            InvalidValue: the deployment does not allow charges in this currency.
         """
         currency = self.named(code)
         if currency not in self.allowed:

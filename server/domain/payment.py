@@ -1,4 +1,4 @@
-"""Payments and refunds: what they are, and the rules that they keep."""
+"""Payments and refunds, and the rules for them."""
 
 import unicodedata
 from dataclasses import replace
@@ -21,11 +21,11 @@ MAX_REFERENCE_LENGTH = 100
 MAX_REASON_LENGTH = 255
 
 MAX_REFUNDS_SHOWN = 100
-"""How many of its refunds a payment is shown with; the others are listed a page at a time."""
+"""The maximum number of refunds that are returned with their payment. The others are read a page at a time."""
 
 
 class PaymentMethod(StrEnum):
-    """How a payment was made. OTHER stands for text in adopted payments; no charge is made by it."""
+    """How a payment is made. OTHER is any other text that an adopted row has as its method; no charge can use it."""
 
     UPI = "UPI"
     CARD = "CARD"
@@ -34,11 +34,11 @@ class PaymentMethod(StrEnum):
 
 
 CHARGEABLE_METHODS = (PaymentMethod.UPI, PaymentMethod.CARD, PaymentMethod.COD)
-"""The methods that a charge can be made by."""
+"""The methods that a charge can use."""
 
 
 class Status(StrEnum):
-    """What became of a payment or a refund."""
+    """The status of a payment or a refund."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
@@ -46,7 +46,7 @@ class Status(StrEnum):
 
 
 class RefundState(StrEnum):
-    """How much of a payment was given back."""
+    """How much of a payment was refunded."""
 
     NONE = "NONE"
     PARTIAL = "PARTIAL"
@@ -55,7 +55,7 @@ class RefundState(StrEnum):
 
 @value()
 class NewCharge:
-    """A charge that a caller asks for. ``method`` None lets the processor pick."""
+    """A charge that a caller requests. If ``method`` is None, the processor chooses one."""
 
     order_id: int
     amount: Money
@@ -65,7 +65,7 @@ class NewCharge:
 
 @value()
 class Decision:
-    """What a processor made of a charge: by which method, and whether it succeeded."""
+    """The method and the status with which a charge is stored."""
 
     method: PaymentMethod
     status: Status
@@ -73,7 +73,7 @@ class Decision:
 
 @value()
 class NewPayment:
-    """A charge with its outcome, about to be stored."""
+    """A payment that is about to be stored."""
 
     charge: NewCharge
     method: PaymentMethod
@@ -84,7 +84,7 @@ class NewPayment:
 
 @value()
 class NewRefund:
-    """A refund that a caller asks for. ``amount`` None asks for all that remains."""
+    """A refund that a caller requests. If ``amount`` is None, it is for all that remains of the payment."""
 
     payment_id: int
     amount: Money | None
@@ -94,7 +94,7 @@ class NewRefund:
 
 @value()
 class Refund:
-    """Money of a payment given back."""
+    """A stored refund of a payment, or of a part of it."""
 
     refund_id: int
     payment_id: int
@@ -109,8 +109,8 @@ class Payment:
     """A stored payment.
 
     ``amount``, ``reference`` and ``create_time`` are None only in adopted payments that have none. ``other_method`` is
-    the text of a method OTHER, else empty. ``is_refunded`` tells that all of it was given back: so it can be for an
-    adopted payment that has no refunds. ``is_adopted`` tells that an earlier system made it.
+    the stored text if the method is OTHER, and otherwise empty. ``is_refunded`` is whether all of it was refunded; an
+    adopted payment can be refunded without having a refund. ``is_adopted`` is whether an earlier system made it.
     """
 
     payment_id: int
@@ -127,21 +127,21 @@ class Payment:
 
     @property
     def refund_state(self) -> RefundState:
-        """How much of it was given back."""
+        """How much of the payment was refunded."""
         if self.is_refunded:
             return RefundState.FULL
         if self.refunded_amount is not None and self.refunded_amount.is_positive:
             return RefundState.PARTIAL
         return RefundState.NONE
 
-    def refundable(self, requested: Money | None) -> Money:
-        """Return what to give back when ``requested`` is asked for; None asks for all that remains.
+    def amount_to_refund(self, requested: Money | None) -> Money:
+        """Return the amount of a refund of ``requested``, or of all that remains if it is None.
 
         Raises:
             PaymentFailed: nothing was charged.
             PaymentPending: it is not known yet whether anything was charged.
-            InvalidRequest: the request is in another currency.
-            RefundExceedsPayment: less than that remains, or nothing.
+            InvalidRequest: ``requested`` is in another currency.
+            RefundExceedsPayment: less than ``requested`` remains, or nothing.
         """
         if self.status is Status.FAILED:
             raise PaymentFailed("payment had failed; there is nothing to refund")
@@ -150,8 +150,8 @@ class Payment:
         if self.is_refunded or self.amount is None or self.refunded_amount is None:
             raise RefundExceedsPayment("nothing remains of the payment to refund")
         if requested is not None and requested.currency != self.amount.currency:
-            other = f"must be the payment's currency, {self.amount.currency}"
-            raise InvalidRequest((FieldViolation("amount.currency_code", other),))
+            description = f"must be the payment's currency, {self.amount.currency}"
+            raise InvalidRequest((FieldViolation("amount.currency_code", description),))
         remaining = self.amount.minus(self.refunded_amount)
         if not remaining.is_positive:
             raise RefundExceedsPayment("nothing remains of the payment to refund")
@@ -159,25 +159,25 @@ class Payment:
             raise RefundExceedsPayment(f"only {remaining} of the payment remains to refund")
         return requested or remaining
 
-    def settled(self, status: Status) -> "Payment":
-        """Return the payment as it is once its outcome is known."""
+    def with_status(self, status: Status) -> "Payment":
+        """Return the payment with another status."""
         return replace(self, status=status)
 
     def after_refund_of(self, amount: Money) -> "Payment":
-        """Return the payment as it is once ``amount``, which must be refundable, has been given back."""
+        """Return the payment after a refund of ``amount``, which must not exceed what remains."""
         assert self.amount is not None
         assert self.refunded_amount is not None
         refunded_amount = self.refunded_amount.plus(amount)
         return replace(self, refunded_amount=refunded_amount, is_refunded=refunded_amount == self.amount)
 
-    def is_repeated_by(self, refund: NewRefund) -> bool:
-        """Whether ``refund`` asks once more, with no request_id to tell, for the whole refund that was already made."""
+    def is_full_refund_repeated_by(self, refund: NewRefund) -> bool:
+        """Return whether ``refund`` has no request_id of its caller and repeats the full refund of this payment."""
         return self.is_refunded and refund.key.generated and refund.amount in {None, self.amount}
 
 
 @value()
 class ChargeOutcome:
-    """A payment that was asked for. ``replayed`` tells that an earlier call with the same request_id made it."""
+    """The payment of a charge. ``replayed`` is whether an earlier call with the same request_id made it."""
 
     payment: Payment
     replayed: bool
@@ -185,10 +185,10 @@ class ChargeOutcome:
 
 @value()
 class RefundOutcome:
-    """A refund and its payment after it. ``refund`` is None when an earlier system made it, which kept no record.
+    """A refund and its payment. ``refund`` is None if an earlier system made it, because that stored no refunds.
 
-    ``replayed`` tells that an earlier call with the same request_id made it; ``is_new`` that this very call did. It is
-    neither where nothing was left to refund.
+    ``replayed`` is whether an earlier call with the same request_id made the refund, and ``is_new`` whether this call
+    did. Both are false if the payment was already fully refunded.
     """
 
     refund: Refund | None
@@ -199,7 +199,7 @@ class RefundOutcome:
 
 @value()
 class PaymentDetails:
-    """A payment with some of its refunds, oldest first; ``has_more`` tells that others follow the last of these."""
+    """A payment with some of its refunds, oldest first. ``has_more`` is whether there are later refunds."""
 
     payment: Payment
     refunds: tuple[Refund, ...]
@@ -208,7 +208,7 @@ class PaymentDetails:
 
 @value()
 class RefundsQuery:
-    """The refunds of a payment to read: at most ``size``, those made after the refund ``after``, or the first ones."""
+    """A page of refunds to read: at most ``size`` that follow the refund ``after``, or the first ones if it is None."""
 
     payment_id: int
     size: int
@@ -216,10 +216,10 @@ class RefundsQuery:
 
 
 def identifier(value: int) -> int:
-    """Return ``value`` when it can identify an order that is charged, or a payment.
+    """Return ``value`` if it is a valid payment_id, or a valid order_id of a charge.
 
     Raises:
-        InvalidValue: it is below 1.
+        InvalidValue: it is less than 1.
     """
     if value < 1:
         raise InvalidValue("must be 1 or more")
@@ -227,10 +227,10 @@ def identifier(value: int) -> int:
 
 
 def reference(text: str) -> str:
-    """Return ``text`` when a payment can have it as its reference.
+    """Return ``text`` if it is a valid reference of a payment.
 
     Raises:
-        InvalidValue: it is not 1 to 100 characters.
+        InvalidValue: it does not have 1 to 100 characters.
     """
     if not 0 < len(text) <= MAX_REFERENCE_LENGTH:
         raise InvalidValue(f"must be 1 to {MAX_REFERENCE_LENGTH} characters")
@@ -238,10 +238,10 @@ def reference(text: str) -> str:
 
 
 def reason(text: str) -> str:
-    """Return ``text`` when a refund can have it as its reason.
+    """Return ``text`` if it is a valid reason of a refund.
 
     Raises:
-        InvalidValue: it is over 255 characters, or has control characters.
+        InvalidValue: it has more than 255 characters, or control characters.
     """
     if len(text) > MAX_REASON_LENGTH or any(unicodedata.category(character) == "Cc" for character in text):
         raise InvalidValue(f"must be at most {MAX_REASON_LENGTH} characters, without control characters")

@@ -1,4 +1,4 @@
-"""What a remote processor is asked to do, and what it says became of that."""
+"""Requests to a remote processor, and their outcomes."""
 
 from datetime import datetime
 
@@ -9,9 +9,10 @@ from server.domain.value import value
 
 @value()
 class Capture:
-    """A payment that a processor is to take the money of. ``reference`` names it there: it is taken once.
+    """A request to capture a pending payment.
 
-    ``create_time`` is when it was reserved.
+    ``reference`` identifies the payment at the processor, so that it is captured only once. ``create_time`` is when the
+    pending payment was stored.
     """
 
     payment_id: int
@@ -23,10 +24,10 @@ class Capture:
 
     @classmethod
     def of(cls, payment: Payment) -> "Capture":
-        """Return what a processor is asked for a payment that is reserved."""
-        assert payment.reference is not None, "what this service reserves has a reference"
-        assert payment.amount is not None, "and an amount"
-        assert payment.create_time is not None, "and a time"
+        """Return the request for a pending payment."""
+        assert payment.reference is not None, "a pending payment has a reference"
+        assert payment.amount is not None, "a pending payment has an amount"
+        assert payment.create_time is not None, "a pending payment has a time"
         return cls(
             payment.payment_id,
             payment.order_id,
@@ -39,9 +40,9 @@ class Capture:
 
 @value()
 class GiveBack:
-    """Money that a processor is to give back, once, of the payment with this reference.
+    """A request to refund an amount of the payment with this reference, once.
 
-    ``processor_id`` is the processor's name of that payment; None where it is not known.
+    ``processor_id`` is the processor's id of the payment, or None if it is not known.
     """
 
     refund_id: int
@@ -51,14 +52,14 @@ class GiveBack:
 
     @classmethod
     def of(cls, refund: Refund, payment: Payment, processor_id: str | None) -> "GiveBack":
-        """Return what a processor is asked for a refund that is reserved."""
-        assert payment.reference is not None, "what is refunded by a processor was charged by this service"
+        """Return the request for a pending refund."""
+        assert payment.reference is not None, "a payment that a processor captured has a reference"
         return cls(refund.refund_id, payment.reference, refund.amount, processor_id)
 
 
 @value()
 class Outcome:
-    """What became of it for good: SUCCEEDED or FAILED. ``processor_id`` is the processor's name of it, or None."""
+    """The final outcome of a request: SUCCEEDED or FAILED. ``processor_id`` is the processor's id of it, or None."""
 
     status: Status
     processor_id: str | None
@@ -66,10 +67,10 @@ class Outcome:
 
 @value()
 class PendingRequest:
-    """What a processor was asked, or was to be, and has no outcome yet.
+    """A pending charge or refund, whose request the processor may or may not have received.
 
-    ``refund`` is None where it is the charge of ``payment``. ``age_seconds`` is how long ago it was reserved;
-    ``processor_id`` is the processor's name of the payment, where that is known.
+    ``refund`` is None for the charge of ``payment``. ``age_seconds`` is the time since the charge or refund was stored.
+    ``processor_id`` is the processor's id of the payment, or None if it is not known.
     """
 
     payment: Payment

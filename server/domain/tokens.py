@@ -1,7 +1,7 @@
-"""Tokens that callers are given and give back: the next page of a list, the place in the stream to resume from.
+"""Page tokens of lists, and resume tokens of the event stream.
 
-A token is url-safe Base64 of a version, numbers and a checksum. The checksum has no key: it detects tokens that were
-altered or belong elsewhere. A forged token shows its caller nothing that they could not ask for otherwise.
+A token is URL-safe Base64 of a version, numbers and a checksum. The checksum detects tokens that were altered or belong
+to another request. It has no key, because a forged token reveals nothing that its caller could not request otherwise.
 """
 
 import base64
@@ -18,46 +18,46 @@ from server.domain.money import Money
 _VERSION = 1
 
 
-class _TokenInvalid(Exception):
-    """A text is not, to the letter, a token of this kind that was sealed."""
+class _InvalidToken(Exception):
+    """The text is not exactly a token of this kind, bound to the same context."""
 
 
 class _TokenKind:
-    """One kind of token."""
+    """Encodes and decodes one kind of token."""
 
     def __init__(self, fields: str, *, checksum_bytes: int, purpose: bytes = b"") -> None:
-        """Seal ``fields``, numbers in the notation of ``struct``; ``purpose`` keeps kinds apart.
+        """Define tokens with the numbers ``fields``, in the notation of ``struct``; ``purpose`` keeps kinds apart.
 
-        To need no padding, all of it with the byte of the version is a multiple of 3 bytes long.
+        The version (1 byte), fields and checksum together must have a multiple of 3 bytes, so that no token is padded.
         """
         self._layout = struct.Struct(f">B{fields}{checksum_bytes}s")
         self._checksum_bytes = checksum_bytes
         self._purpose = purpose
 
-    def seal(self, *values: int, bound_to: bytes = b"") -> str:
-        """Return the token of ``values``, which opens only with the same ``bound_to``."""
+    def encode(self, *values: int, bound_to: bytes = b"") -> str:
+        """Return the token of ``values``, which can be decoded only with the same ``bound_to``."""
         unsigned = self._layout.pack(_VERSION, *values, b"")
         checksum = hashlib.blake2b(unsigned + bound_to, digest_size=self._checksum_bytes, person=self._purpose)
         return base64.urlsafe_b64encode(self._layout.pack(_VERSION, *values, checksum.digest())).decode()
 
-    def open(self, token: str, *, bound_to: bytes = b"") -> tuple[int, ...]:
+    def decode(self, token: str, *, bound_to: bytes = b"") -> tuple[int, ...]:
         """Return the values in ``token``.
 
         Raises:
-            _TokenInvalid: it is none of this kind, or was bound to something else.
+            _InvalidToken: it is not a token of this kind, or was bound to something else.
         """
         try:
             version, *values, _ = self._layout.unpack(base64.urlsafe_b64decode(token))
-            # Comparing with what seal() gives leaves no second spelling of a token, which Base64 alone would.
-            if version == _VERSION and self.seal(*values, bound_to=bound_to) == token:
+            # Encoded again, because Base64 alone would accept several spellings of the same token.
+            if version == _VERSION and self.encode(*values, bound_to=bound_to) == token:
                 return tuple(values)
         except (binascii.Error, ValueError, struct.error):
             pass
-        raise _TokenInvalid
+        raise _InvalidToken
 
 
 _PAGE = _TokenKind("?qq", checksum_bytes=12)
-"""Whether there is a time, microseconds since 1970, payment_id."""
+"""The fields are: whether there is a time, the microseconds since 1970, the payment_id."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,19 +67,19 @@ def encode_page_token(position: Position, payment_filter: PaymentFilter, order: 
     """Return the token that continues the list after ``position``: 40 characters."""
     time = position.create_time
     microseconds = 0 if time is None else (time - _EPOCH) // _MICROSECOND
-    return _PAGE.seal(time is not None, microseconds, position.payment_id, bound_to=_canonical(payment_filter, order))
+    return _PAGE.encode(time is not None, microseconds, position.payment_id, bound_to=_canonical(payment_filter, order))
 
 
 def decode_page_token(token: str, payment_filter: PaymentFilter, order: Order) -> Position:
     """Return the position in ``token``.
 
     Raises:
-        InvalidValue: it is not, to the letter, a token that this filter and this order made.
+        InvalidValue: it is not exactly a token of this filter and order.
     """
     try:
-        has_time, microseconds, payment_id = _PAGE.open(token, bound_to=_canonical(payment_filter, order))
+        has_time, microseconds, payment_id = _PAGE.decode(token, bound_to=_canonical(payment_filter, order))
         return Position(_EPOCH + microseconds * _MICROSECOND if has_time else None, payment_id)
-    except (_TokenInvalid, OverflowError):
+    except (_InvalidToken, OverflowError):
         raise InvalidValue("must be a next_page_token of the same filter and order_by, unaltered") from None
 
 
@@ -110,19 +110,19 @@ _REFUNDS = _TokenKind("q", checksum_bytes=9, purpose=b"refunds")
 
 
 def encode_refunds_token(refund_id: int, payment_id: int) -> str:
-    """Return the token that continues the refunds of a payment after one of them: 24 characters."""
-    return _REFUNDS.seal(refund_id, bound_to=b"%d" % payment_id)
+    """Return the token that continues the list of a payment's refunds after ``refund_id``: 24 characters."""
+    return _REFUNDS.encode(refund_id, bound_to=b"%d" % payment_id)
 
 
 def decode_refunds_token(token: str, payment_id: int) -> int:
     """Return the refund_id in ``token``.
 
     Raises:
-        InvalidValue: it is not, to the letter, a token of this payment's refunds.
+        InvalidValue: it is not exactly a token of this payment's refunds.
     """
     try:
-        (refund_id,) = _REFUNDS.open(token, bound_to=b"%d" % payment_id)
-    except _TokenInvalid:
+        (refund_id,) = _REFUNDS.decode(token, bound_to=b"%d" % payment_id)
+    except _InvalidToken:
         raise InvalidValue(
             "must be a next_page_token, or next_refunds_page_token, of the same payment_id, unaltered"
         ) from None
@@ -133,18 +133,18 @@ _RESUME = _TokenKind("q", checksum_bytes=9, purpose=b"resume")
 
 
 def encode_resume_token(sequence: int) -> str:
-    """Return the token of the place ``sequence``: 24 characters."""
-    return _RESUME.seal(sequence)
+    """Return the resume token of the position ``sequence``: 24 characters."""
+    return _RESUME.encode(sequence)
 
 
 def decode_resume_token(token: str) -> int:
-    """Return the place in ``token``.
+    """Return the position in ``token``.
 
     Raises:
-        InvalidValue: it is not, to the letter, a token that the stream gave.
+        InvalidValue: it is not exactly a resume token of the stream.
     """
     try:
-        (sequence,) = _RESUME.open(token)
-    except _TokenInvalid:
+        (sequence,) = _RESUME.decode(token)
+    except _InvalidToken:
         raise InvalidValue("must be a resume_token of a WatchPayments response, unaltered") from None
     return sequence

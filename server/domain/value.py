@@ -1,4 +1,4 @@
-"""Values: the immutable types of the domain."""
+"""The decorator of the domain's immutable types."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ _T = TypeVar("_T")
 
 @dataclass_transform(frozen_default=True)
 def value(*, kw_only: bool = False) -> Callable[[type[_T]], type[_T]]:
-    """Make a class a dataclass of values that nobody changes: equal when their fields are, and hashable.
+    """Make a class an immutable dataclass whose instances are compared by their fields and can be hashed.
 
-    The type checker holds them immutable. ``dataclass(frozen=True)`` would do so at run time as well, at the price of
-    making each several times slower: a page of 50 payments is 150 of them.
+    Only the type checker enforces that nobody changes them. ``dataclass(frozen=True)`` would enforce it at run time as
+    well, but creating an instance would take several times as long, and a page of 50 payments creates 150.
     """
     return dataclass(slots=True, unsafe_hash=True, kw_only=kw_only)

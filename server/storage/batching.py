@@ -1,6 +1,6 @@
-"""Batching: requests that arrive while a statement is running share the next one.
+"""Batching: calls that arrive while a statement is running share the next one.
 
-So one statement, and its round trip and commit, serves many callers. Each still gets an outcome of its own.
+One statement, round trip and commit then serves many callers, but each caller still gets an outcome of its own.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 Outcome_co = TypeVar("Outcome_co", covariant=True)
 
 Work = Callable[[Session, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]]
-"""What a batch does: returns for each item its outcome, or the error that its caller gets.
+"""The work of a batch, which returns for each item its outcome, or the error that its caller gets.
 
-It must be safe to repeat, because the database retries it. An error that it raises is every caller's.
+It must be safe to repeat, because the database retries it. If it raises an error, every caller of the batch gets that.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How many items one batch takes, how many batches run at the same time, and how many items may wait."""
+    """The maximum number of items in a batch, of concurrent batches, and of queued items."""
 
     max_items: int
     max_batches: int
@@ -37,45 +37,45 @@ class BatchLimits:
 
 
 class Batches(Protocol[Item_contra, Outcome_co]):
-    """Where the callers of a store add items."""
+    """The batches of a store, to which calls add items."""
 
     async def add(self, item: Item_contra, deadline: Deadline) -> Outcome_co:
         """Add an item to the next batch, and return its outcome.
 
-        A caller that is cancelled takes nothing from the others; a batch that has begun runs to its end.
+        Cancelling one caller does not affect the others. A batch that has begun runs to its end.
 
         Raises:
-            DeadlinePassed: the deadline passed before its batch began.
-            Overloaded: too many items are waiting.
-            Exception: the error of the item, or of its whole batch.
+            DeadlinePassed: the deadline passed before the batch began.
+            Overloaded: the queue is full.
+            Exception: the error of the item, or of the whole batch.
         """
 
 
 class BatcherFactory(Protocol):
-    """Makes the batches of a store, whatever their items are."""
+    """Creates the batches of a store."""
 
     def __call__(
         self, database: Database, work: Work[Item, Outcome], limits: BatchLimits, name: str
     ) -> Batches[Item, Outcome]:
-        """Return batches that do ``work``; metrics and traces have them by ``name``."""
+        """Return batches that run ``work``. ``name`` identifies them in metrics and traces."""
 
 
 @dataclass(slots=True, eq=False)
 class _Request(Generic[Item, Outcome]):
-    """An item that waits for its batch, and the future that its caller awaits."""
+    """A queued item, and the future that its caller awaits."""
 
     item: Item
     deadline: Deadline
     outcome: "asyncio.Future[Outcome]"
 
     def is_wanted(self) -> bool:
-        """Whether its caller still waits for it; one whose deadline has passed gets that as its outcome."""
+        """Return whether the caller still waits; fail the request if the caller's deadline has passed."""
         if not self.outcome.done() and self.deadline.seconds_left() <= 0:
             self.outcome.set_exception(deadline_passed())
         return not self.outcome.done()
 
     def resolve(self, outcome: Outcome | Exception) -> None:
-        """Give its caller the outcome, unless it was cancelled."""
+        """Give the caller the outcome or error, unless the caller was cancelled."""
         if self.outcome.done():
             return
         if isinstance(outcome, Exception):
@@ -85,10 +85,10 @@ class _Request(Generic[Item, Outcome]):
 
 
 class Batcher(Generic[Item, Outcome]):
-    """Runs batches in tasks of its own, which no caller can cancel."""
+    """Runs batches in its own tasks, which no caller can cancel."""
 
     def __init__(self, database: Database, work: Work[Item, Outcome], limits: BatchLimits, name: str) -> None:
-        """Keep what a batch does: see ``BatcherFactory``."""
+        """Create batches that run ``work``: see ``BatcherFactory``."""
         self._database = database
         self._work = work
         self._limits = limits
@@ -108,22 +108,22 @@ class Batcher(Generic[Item, Outcome]):
         return await request.outcome
 
     async def _run_batches(self) -> None:
-        """Run one batch after the other, until the queue is empty."""
+        """Run one batch after another until the queue is empty."""
         task = asyncio.current_task()
         assert task is not None, "coroutines run in tasks"
         try:
             while self._queue:
                 await self._run_batch()
         finally:
-            # Not in a callback of the task, because an item that is added before that runs would wait for no batch.
+            # Not in a callback of the task: no batch would run for an item that is added before the callback runs.
             self._tasks.discard(task)
 
     async def _run_batch(self) -> None:
-        """Run a batch of the items that wait when there is a connection, and resolve each with its outcome."""
+        """Wait for a connection, run a batch of the items that are queued then, and resolve each with its outcome."""
         batch: list[_Request[Item, Outcome]] = []
         try:
             outcomes = await self._database.run_in_this_task(lambda session: self._work_on(session, batch))
-        except Exception as error:  # noqa: BLE001 - whatever it is, no caller may wait for ever
+        except Exception as error:  # noqa: BLE001 - otherwise the callers would wait forever
             for request in batch or self._take(len(self._queue)):
                 request.resolve(error)
         except BaseException:
@@ -135,9 +135,9 @@ class Batcher(Generic[Item, Outcome]):
                 request.resolve(outcome)
 
     async def _work_on(self, session: Session, batch: list[_Request[Item, Outcome]]) -> Sequence[Outcome | Exception]:
-        """Do the work of ``batch``, which the first attempt fills."""
+        """Run the work of ``batch``, which the first attempt fills."""
         if not batch:
-            # Not before there is a connection, because more items arrive until then, and deadlines pass.
+            # Only once there is a connection, because until then more items arrive and deadlines pass.
             batch += (request for request in self._take(self._limits.max_items) if request.is_wanted())
         if not batch:
             return ()

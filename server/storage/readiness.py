@@ -1,4 +1,4 @@
-"""Startup: wait for a database that cannot be reached yet, and report at once what is wrong with one that can."""
+"""Startup: wait until the database can be reached, but fail at once if the database cannot be used."""
 
 import asyncio
 import time
@@ -17,27 +17,28 @@ from server.storage.schema_check import SchemaOutdated, check_rights, check_sche
 
 _RETRY_SECONDS = 1.0
 _REPEAT_SECONDS = 10.0
-"""How often the log repeats that the database is still unreachable."""
+"""The interval at which the log repeats that the database is still unreachable."""
 
 _log = structlog.get_logger(__name__)
 
 
 class DatabaseUnusable(Exception):
-    """The service cannot work with the database; the message says why and what to do."""
+    """The service cannot use the database. The message says why, and what to do."""
 
 
 async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: DatabaseSettings) -> None:
-    """Return once the database has the tables and the account its rights, and the API keys are loaded.
+    """Wait until the database can be reached, check its schema and the account's privileges, and load the API keys.
 
-    A database that cannot be reached is waited for, for ``mysql_startup_timeout_seconds``. One that refuses the account
-    is not: the same login would be refused again, and wrong passwords, one each second, lock accounts
-    (FAILED_LOGIN_ATTEMPTS of MySQL, max_password_errors of MariaDB). Where accounts are made at the same time as the
-    service starts, whatever runs it starts it again, ever more rarely.
+    If the database cannot be reached, this waits for up to ``mysql_startup_timeout_seconds``. It does not wait if the
+    database rejects the account, because repeated logins with a wrong password lock the account (FAILED_LOGIN_ATTEMPTS
+    of MySQL, max_password_errors of MariaDB). If the accounts are only being created, the process manager restarts the
+    service, at increasing intervals.
 
     Raises:
-        DatabaseUnusable: it cannot be reached in time, refuses the account, lacks migrations, or is no such database.
+        DatabaseUnusable: the database cannot be reached in time, rejects the account, lacks migrations, or rejects a
+            statement.
     """
-    waiting = _Waiting(settings)
+    wait = _StartupWait(settings)
     while True:
         try:
             await check_schema(database, Deadline())
@@ -46,9 +47,9 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
             await _warn_of_server_settings(database)
         except StoreUnavailable as error:
             cause = error.__cause__ or error
-            if refused := refusal(cause, settings):
-                raise DatabaseUnusable(refused) from error
-            waiting.check(cause)
+            if message := refusal(cause, settings):
+                raise DatabaseUnusable(message) from error
+            wait.check(cause)
             await asyncio.sleep(_RETRY_SECONDS)
         except SchemaOutdated as error:
             raise DatabaseUnusable(str(error)) from error
@@ -60,30 +61,30 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
             return
 
 
-class _Waiting:
-    """The time that the startup has waited for the database, and the reason that it logged last."""
+class _StartupWait:
+    """The wait for the database at startup: its deadline, and the reason that was last logged."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self._where = address(settings)
+        self._address = address(settings)
         self._timeout_seconds = settings.mysql_startup_timeout_seconds
         self._deadline_seconds = time.monotonic() + self._timeout_seconds
-        self._logged = ""
+        self._logged_reason = ""
         self._logged_at_seconds = 0.0
 
     def check(self, error: BaseException) -> None:
-        """Log why the database cannot be reached: at first, when the reason changes, and every few seconds.
+        """Log why the database cannot be reached: the first time, when the reason changes, and every few seconds.
 
         Raises:
-            DatabaseUnusable: the startup has waited long enough.
+            DatabaseUnusable: the startup timeout has passed.
         """
         why, now_seconds = reason(error), time.monotonic()
         if now_seconds + _RETRY_SECONDS > self._deadline_seconds:
             timeout = f"{self._timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS)"
-            raise DatabaseUnusable(f"no database at {self._where} within {timeout}: {why}") from error
-        if why != self._logged or now_seconds - self._logged_at_seconds >= _REPEAT_SECONDS:
+            raise DatabaseUnusable(f"no database at {self._address} within {timeout}: {why}") from error
+        if why != self._logged_reason or now_seconds - self._logged_at_seconds >= _REPEAT_SECONDS:
             left_seconds = round(self._deadline_seconds - now_seconds)
-            _log.info("waiting_for_database", address=self._where, reason=why, seconds_left=left_seconds)
-            self._logged, self._logged_at_seconds = why, now_seconds
+            _log.info("waiting_for_database", address=self._address, reason=why, seconds_left=left_seconds)
+            self._logged_reason, self._logged_at_seconds = why, now_seconds
 
 
 async def _warn_of_server_settings(database: Database) -> None:

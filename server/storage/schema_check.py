@@ -1,4 +1,4 @@
-"""The check that the database has the tables that this version of the service needs, and lets it use them."""
+"""Checks that the database has the migrations and the account the privileges that this version of the service needs."""
 
 import pymysql.err
 from pymysql.constants import ER
@@ -12,10 +12,10 @@ from server.storage.payments import archive_queries, queries
 from server.storage.settlement import queries as processor_queries
 
 SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
-"""The last applied migration, NULL before the first. The table has a few rows."""
+"""Returns the last applied migration, or NULL before the first one. The table has few rows."""
 
 NEEDED_VERSION = 15
-"""The last migration that this version of the service was written for."""
+"""The last migration that this version of the service needs."""
 
 _NEEDED_RIGHTS = tuple(
     "EXPLAIN " + statement.replace("IN %s", "IN (NULL)").replace("LIMIT %s", "LIMIT 1").replace("%s", "NULL")
@@ -29,32 +29,30 @@ _NEEDED_RIGHTS = tuple(
     for statement in map(str.strip, text.split(";"))
     if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
 )
-"""The database explains a statement only to an account with the rights to execute it; explaining changes nothing."""
+"""EXPLAIN requires the same privileges as the statement itself, and changes nothing."""
 
 
 class SchemaOutdated(Exception):
-    """The database lacks migrations; the message says what to do."""
+    """The database lacks migrations. The message says what to do."""
 
 
 def require_version(version: int) -> None:
-    """Check that the database, whose last applied migration is ``version``, has all that are needed.
-
-    Having later ones is no fault.
+    """Check that ``version``, the last applied migration of the database, is recent enough. Later ones are fine.
 
     Raises:
-        SchemaOutdated: it has not.
+        SchemaOutdated: the database lacks migrations.
     """
     if version < NEEDED_VERSION:
-        msg = f"the database is at migration {version}, {NEEDED_VERSION} is needed: run `payments migrate`"
+        msg = f"the database is at migration {version}, but {NEEDED_VERSION} is needed: run `payments migrate`"
         raise SchemaOutdated(msg)
 
 
 async def check_schema(database: Database, deadline: Deadline) -> None:
-    """Check that the database has every migration that is needed.
+    """Check that the database has all migrations that this version of the service needs.
 
     Raises:
-        SchemaOutdated: it has not.
-        StoreUnavailable: it cannot be reached, or its user may not read its version.
+        SchemaOutdated: the database lacks migrations.
+        StoreUnavailable: the database cannot be reached, or the account may not read the table of migrations.
     """
 
     async def work(session: Session) -> int:
@@ -73,10 +71,10 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
 
 
 async def check_rights(database: Database, deadline: Deadline) -> None:
-    """Check that the database lets its user do everything that the service does; it must have the tables.
+    """Check that the account has all privileges that the service needs. The tables must exist.
 
     Raises:
-        StoreUnavailable: it does not, or it cannot be reached.
+        StoreUnavailable: a privilege is missing, or the database cannot be reached.
     """
 
     async def work(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""Spans of statements and batches: decorators of the session and the batcher, for a service that traces."""
+"""Spans of statements and batches: variants of the session and the batcher, used when tracing is enabled."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ from server.observability import tracing
 from server.storage import api_keys
 from server.storage.batching import Batcher, BatchLimits, Item, Outcome, Work
 from server.storage.database.pool import Database
-from server.storage.database.session import Executed, Session
+from server.storage.database.session import Session, StatementResult
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
 from server.storage.settlement import queries as processor_queries
@@ -34,51 +34,51 @@ _NAMES = {
     if name.isupper() and isinstance(text, str)
 }
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE) (\w+)")
-_KINDS_OF_TEXT = 1000
+_MAX_CACHED_NAMES = 1000
 
 
 class TracedSession(Session):
-    """A session with a span around each statement that belongs to a trace.
+    """A session that records a span for each statement that belongs to a trace.
 
-    Spans have the name that the statement has in ``queries``, and none of its values. Background statements, such as
-    those that read the API keys, belong to no trace.
+    A span has the name of the statement in ``queries``, and none of its values. Background statements, such as those
+    that read the API keys, belong to no trace.
     """
 
-    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+    async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
         """Execute one or more statements: see ``Session``."""
-        with _statement(text):
+        with _statement_span(text):
             return await super().script(text, values)
 
     async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
         """Execute a query of one column: see ``Session``."""
-        with _statement(text):
+        with _statement_span(text):
             return await super().values(text, values)
 
 
 @dataclass(frozen=True, slots=True)
-class _SpannedItem(Generic[Item]):
+class _TracedItem(Generic[Item]):
     item: Item
     span: Span
 
 
 class TracedBatcher(Generic[Item, Outcome]):
-    """A batcher around a ``Batcher``, with a span for each batch, linked with the spans of the calls that it serves.
+    """A ``Batcher`` that records a span for each batch, linked to the spans of the calls in it.
 
-    A batch of one item is part of that call's trace.
+    A batch with one item belongs to the trace of its call.
     """
 
     def __init__(self, database: Database, work: Work[Item, Outcome], limits: BatchLimits, name: str) -> None:
-        """Keep what a batch does: see ``BatcherFactory``."""
+        """Create batches that run ``work``: see ``BatcherFactory``."""
         self._work = work
         self._name = f"group {name}"
-        self._batcher: Batcher[_SpannedItem[Item], Outcome] = Batcher(database, self._work_in_span, limits, name)
+        self._batcher: Batcher[_TracedItem[Item], Outcome] = Batcher(database, self._work_in_span, limits, name)
 
     async def add(self, item: Item, deadline: Deadline) -> Outcome:
         """Add an item to the next batch, with the current span: see ``Batches``."""
-        return await self._batcher.add(_SpannedItem(item, tracing.current_span()), deadline)
+        return await self._batcher.add(_TracedItem(item, tracing.current_span()), deadline)
 
     async def _work_in_span(
-        self, session: Session, items: Sequence[_SpannedItem[Item]]
+        self, session: Session, items: Sequence[_TracedItem[Item]]
     ) -> Sequence[Outcome | Exception]:
         spans = [one.span for one in items]
         span = (
@@ -91,7 +91,7 @@ class TracedBatcher(Generic[Item, Outcome]):
 
 
 @contextmanager
-def _statement(text: str) -> Iterator[None]:
+def _statement_span(text: str) -> Iterator[None]:
     if not tracing.current_span().is_recording():
         yield
         return
@@ -106,9 +106,9 @@ def _statement(text: str) -> Iterator[None]:
             raise
 
 
-@lru_cache(_KINDS_OF_TEXT)
+@lru_cache(_MAX_CACHED_NAMES)
 def _name(text: str) -> str:
-    """Return the name of a statement: that in ``queries``, or the verb and table of one that is composed."""
+    """Return the name of a statement in ``queries``, or the verb and the table of a composed statement."""
     if text in _NAMES:
         return _NAMES[text]
     table = _TABLE.search(text)

@@ -92,7 +92,7 @@ class MemoryStores(Stores):
     def advance(self, seconds: float) -> None:
         """Move the times of requests."""
         for one in self.memory.requests:
-            one.made_at -= seconds
+            one.created_at -= seconds
             one.due_at -= seconds
 
 

@@ -1,1 +1,1 @@
-"""What tests share: databases, services, accounts, fakes of ports."""
+"""Helpers that tests share: databases, services, accounts, and fakes of ports."""

@@ -1,4 +1,4 @@
-"""The tests' database server, its accounts, and what a migrated database on it has."""
+"""The database server of the tests, its accounts, and the tables of a migrated database."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make
 
 @dataclass(frozen=True)
 class DatabaseServer:
-    """A database server, and how to connect to it as one who may make databases."""
+    """A database server, and the arguments to connect as an account that may create databases."""
 
     connect_kwargs: dict[str, Any]
 
     def environment(self, database: str) -> dict[str, str]:
-        """Return the settings that make the service use ``database`` on it."""
+        """Return the settings with which the service uses ``database``."""
         names = {"host": "MYSQL_HOST", "port": "MYSQL_PORT", "unix_socket": "MYSQL_SOCKET"}
         names |= {"user": "MYSQL_USER", "password": "MYSQL_PASSWORD"}
         return {names[key]: str(value) for key, value in self.connect_kwargs.items()} | {"MYSQL_DB": database}
@@ -35,7 +35,7 @@ class DatabaseServer:
             yield connection
 
     def execute(self, text: str, values: tuple[object, ...] = (), database: str | None = None) -> list[Any]:
-        """Execute a statement, committed, in UTC, and return its rows."""
+        """Execute a statement in UTC, commit it, and return its rows."""
         connection = pymysql.connect(**self.connect_kwargs, database=database, autocommit=True, charset="utf8mb4")
         with connection, connection.cursor() as cursor:
             cursor.execute("SET time_zone = '+00:00'")
@@ -43,18 +43,18 @@ class DatabaseServer:
             return list(cursor.fetchall())
 
     def end_connections(self, database: str) -> None:
-        """End the connections of all that use ``database``."""
+        """Kill all connections to ``database``."""
         for (number,) in self.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (database,)):
-            with suppress(pymysql.err.MySQLError):  # it is gone already
+            with suppress(pymysql.err.MySQLError):  # it is already closed
                 self.execute(f"KILL {number}")
 
     def wait_for_lock_wait(self, database: str, waiter: Future[Any]) -> None:
-        """Return once a session in ``database`` waits for a lock, or, with its exception, once the waiter is done."""
+        """Wait until a session in ``database`` waits for a lock, or until ``waiter`` is done; raise its exception."""
         text = """
             SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist
                 ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = %s
         """
-        # InnoDB refreshes this view only if nobody has read it for 0.1 s.
+        # InnoDB refreshes this view only if it was not read for 0.1 s.
         wait_until(lambda: waiter.done() or self.execute(text, (database,)) != [(0,)], poll_seconds=0.3)
         if waiter.done():
             waiter.result()
@@ -62,7 +62,7 @@ class DatabaseServer:
 
 @dataclass(frozen=True)
 class Accounts:
-    """The accounts that ``deploy/sql`` makes, on the tests' database server, under names of this run's own."""
+    """The accounts of ``deploy/sql`` on the database server of the tests, with names that are unique to this run."""
 
     server: DatabaseServer
     suffix: str = field(default_factory=lambda: f"_{secrets.token_hex(5)}")
@@ -71,19 +71,22 @@ class Accounts:
     )
 
     def make(self, database: str) -> None:
-        """Make them, and give the migrator what it needs in ``database``."""
+        """Create the accounts, and grant the migrator its privileges on ``database``."""
         with self.server.connection(database) as connection:
             make_accounts(connection, self.passwords, self.suffix)
 
     def environment(self, database: str, account: str) -> dict[str, str]:
-        """Return the settings with which an account uses ``database``."""
+        """Return the settings with which ``account`` uses ``database``."""
         return self.server.environment(database) | {
             "MYSQL_USER": account + self.suffix,
             "MYSQL_PASSWORD": self.passwords[account],
         }
 
     def as_service(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the settings of a service that may only what ``grants.sql`` says, where the migrator made tables."""
+        """Return the settings of the service account instead of the migrator's, once the database has been migrated.
+
+        The service account has the privileges of ``grants.sql`` and no others. Other settings are returned unchanged.
+        """
         if environment.get("MYSQL_USER") != MIGRATOR + self.suffix:
             return dict(environment)
         database = environment["MYSQL_DB"]
@@ -94,7 +97,7 @@ class Accounts:
         return dict(environment) | self.environment(database, SERVICE)
 
     def drop(self) -> None:
-        """Take them away."""
+        """Drop the accounts."""
         for account in ACCOUNTS:
             self.server.execute("DROP USER IF EXISTS %s", (account + self.suffix,))
 
@@ -105,19 +108,19 @@ def has_tables(connection: DatabaseConnection) -> bool:
 
 
 def settings_of(environment: dict[str, str]) -> Settings:
-    """Return the settings that a server with this environment has, whatever this process's own environment is."""
+    """Return the settings of a server with this environment, independent of the environment of this process."""
     return Settings.model_validate({name.lower(): value for name, value in environment.items()})
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a database, to be made in another as well: to migrate that takes ten times as long."""
+    """The tables of a migrated database. To copy them to another one takes a tenth of the time of its migration."""
 
     server: DatabaseServer
     database: str
 
     def copy_to(self, database: str) -> None:
-        """Make them in an empty database, with the rows that they have."""
+        """Create the tables with their rows in an empty database."""
         with self.server.connection(self.database) as connection, connection.cursor() as cursor:
             cursor.execute("SHOW TABLES")
             statements = []

@@ -1,4 +1,4 @@
-"""What unit tests ask and store, and a processor that answers as it is told to; the stores are in ``memory``."""
+"""Requests and stored payments for unit tests, and a fake processor. The in-memory stores are in ``memory``."""
 
 import asyncio
 from collections.abc import Callable
@@ -52,24 +52,24 @@ def stored_refund(refund_id: int, payment_id: int, status: Status = Status.PENDI
     return Refund(refund_id, payment_id, Money("INR", amount), status, "damaged", NOW)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Let other tasks go on until something holds."""
-    while not holds():  # noqa: ASYNC110 - nothing tells that it does
+async def until(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until the condition is true."""
+    while not condition():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0)
 
 
 def counted(name: str, **labels: str) -> float:
-    """Return what a counter has counted in this process."""
+    """Return the value of a counter in this process."""
     return REGISTRY.get_sample_value(f"{name}_total", labels) or 0.0
 
 
 class FakeProcessor:
-    """A ``RemoteProcessor`` that answers what it is told to, and holds its answers while ``may_answer`` is not set."""
+    """A ``RemoteProcessor`` that returns preset outcomes, and does not answer while ``may_answer`` is not set."""
 
     methods = frozenset({PaymentMethod.UPI, PaymentMethod.CARD})
 
     def __init__(self) -> None:
-        """Begin with one that does whatever it is asked, at once."""
+        """Create a processor that carries out every request immediately."""
         self.answer: Outcome | Exception = Outcome(Status.SUCCEEDED, "pi_1")
         self.found: Outcome | Exception | None = None
         self.may_answer = asyncio.Event()
@@ -83,33 +83,33 @@ class FakeProcessor:
         self.refused_amount: Money | None = None
 
     def check_amount(self, amount: Money) -> None:
-        """Refuse one amount."""
+        """Reject ``refused_amount``."""
         if amount == self.refused_amount:
             raise InvalidValue("must be another amount")
 
     def check(self) -> None:
-        """Let it be asked, or not."""
+        """Count the check, and raise ``ProcessorUnavailable`` unless ``may_be_asked``."""
         self.checks += 1
         if not self.may_be_asked:
             raise ProcessorUnavailable("the payment processor does not answer at the moment", 1)
 
     async def capture(self, asked: Capture) -> Outcome:
-        """Charge."""
-        return await self._done(asked)
+        """Record the request, and return ``answer`` or raise it."""
+        return await self._answer(asked)
 
     async def give_back(self, asked: GiveBack) -> Outcome:
-        """Refund."""
-        return await self._done(asked)
+        """Record the request, and return ``answer`` or raise it."""
+        return await self._answer(asked)
 
     async def find_capture(self, asked: Capture) -> Outcome | None:
-        """Look a charge up."""
-        return self._found(asked)
+        """Record the lookup, and return ``found`` or raise it."""
+        return self._look_up(asked)
 
     async def find_give_back(self, asked: GiveBack) -> Outcome | None:
-        """Look a refund up."""
-        return self._found(asked)
+        """Record the lookup, and return ``found`` or raise it."""
+        return self._look_up(asked)
 
-    async def _done(self, asked: Capture | GiveBack) -> Outcome:
+    async def _answer(self, asked: Capture | GiveBack) -> Outcome:
         self.asked.append(asked)
         self.in_progress += 1
         self.most_in_progress = max(self.most_in_progress, self.in_progress)
@@ -121,7 +121,7 @@ class FakeProcessor:
             raise self.answer
         return self.answer
 
-    def _found(self, asked: Capture | GiveBack) -> Outcome | None:
+    def _look_up(self, asked: Capture | GiveBack) -> Outcome | None:
         self.looked_up.append(asked)
         if isinstance(self.found, Exception):
             raise self.found

@@ -1,4 +1,4 @@
-"""API keys for tests, put where `payments keys create` puts them."""
+"""API keys for tests, stored in the same table as by `payments keys create`."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ MakeKey = Callable[..., NewApiKey]
 
 
 def key_maker(server: DatabaseServer, database: str) -> MakeKey:
-    """Return what makes keys in a database."""
+    """Return a function that creates API keys in a database."""
 
     def make(caller: str, *roles: Role, expire_time: datetime | None = None) -> NewApiKey:
         key = NewApiKey.make()
@@ -23,5 +23,5 @@ def key_maker(server: DatabaseServer, database: str) -> MakeKey:
 
 
 def bearer(key: NewApiKey | str) -> tuple[tuple[str, str], ...]:
-    """Return the metadata, or headers, with a key."""
+    """Return the gRPC metadata, or HTTP headers, that authenticate a call with a key."""
     return (("authorization", f"Bearer {key if isinstance(key, str) else key.text}"),)

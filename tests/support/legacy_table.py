@@ -1,4 +1,4 @@
-"""Rows of the replaced service's table."""
+"""Rows of the legacy service's table."""
 
 from datetime import datetime
 

@@ -1,6 +1,6 @@
-"""The stores of the use cases in memory: what a database holds, and the ports on it.
+"""In-memory implementations of the store ports.
 
-``tests/storage/test_*_contract.py`` hold these stores and those on MySQL to the same promises.
+``tests/storage/**/test_*_contract.py`` run the same tests against these stores and against those on MySQL.
 """
 
 import time
@@ -33,23 +33,23 @@ from server.domain.processing import Outcome, PendingRequest
 
 @dataclass
 class _Request:
-    """A pending charge or refund, in seconds of a clock."""
+    """A pending charge or refund, with times in seconds of ``Memory.now_seconds``."""
 
     payment_id: int
     refund_id: int | None
-    made_at: float
+    created_at: float
     due_at: float
     attempts: int = 0
 
     def age(self, seconds: float, attempts: int) -> None:
-        """Make it older, and asked about as often."""
-        self.made_at -= seconds
+        """Make the request older, and set its number of attempts."""
+        self.created_at -= seconds
         self.attempts = attempts
 
 
 @dataclass
 class Memory:
-    """What a database holds. ``now_seconds`` is the clock by which pending requests are due."""
+    """The data of all stores. ``now_seconds`` is the clock by which pending requests become due."""
 
     due_seconds: float = 30.0
     now_seconds: Callable[[], float] = time.monotonic
@@ -65,18 +65,18 @@ class Memory:
     last_sequence: int = 0
 
     def add(self, payment: Payment) -> None:
-        """Hold a payment, and its request when it is pending."""
+        """Add a payment, and a pending request if the payment is pending."""
         self.payments[payment.payment_id] = payment
         if payment.reference is not None:
             self.references.add(payment.reference)
         if payment.status is Status.PENDING:
-            self._begin(payment.payment_id, None)
+            self._add_request(payment.payment_id, None)
 
     def add_refund(self, refund: Refund) -> None:
-        """Hold a refund, which its payment has in its amount already, and its request when it is pending."""
+        """Add a refund, and a pending request if the refund is pending; the payment is not changed."""
         self.refunds[refund.refund_id] = refund
         if refund.status is Status.PENDING:
-            self._begin(refund.payment_id, refund.refund_id)
+            self._add_request(refund.payment_id, refund.refund_id)
 
     def payment(self, key: int | str) -> Payment:
         """Return the payment with this id or reference."""
@@ -86,19 +86,19 @@ class Memory:
         raise PaymentNotFound("payment not found")
 
     def refunds_of(self, payment_id: int) -> list[Refund]:
-        """Return the refunds of a payment, the oldest first."""
+        """Return the refunds of a payment, oldest first."""
         return [refund for refund in self.refunds.values() if refund.payment_id == payment_id]
 
-    def _begin(self, payment_id: int, refund_id: int | None) -> None:
+    def _add_request(self, payment_id: int, refund_id: int | None) -> None:
         now = self.now_seconds()
         self.requests.append(_Request(payment_id, refund_id, now, now + self.due_seconds))
 
-    def end(self, payment_id: int, refund_id: int | None) -> None:
-        """Drop a request that is settled."""
+    def remove_request(self, payment_id: int, refund_id: int | None) -> None:
+        """Remove a pending request, because it is settled."""
         self.requests = [one for one in self.requests if (one.payment_id, one.refund_id) != (payment_id, refund_id)]
 
-    def tell(self, kind: EventKind, occurred_at: datetime, payment_id: int, refund_id: int | None) -> None:
-        """Append an event, of the payment and the refund as they are now."""
+    def add_event(self, kind: EventKind, occurred_at: datetime, payment_id: int, refund_id: int | None) -> None:
+        """Append an event with the current state of the payment and the refund."""
         self.last_sequence += 1
         keys: dict[int, tuple[str, str]] = (
             {number: key for key, (_, number) in self.charge_keys.items()}
@@ -113,10 +113,10 @@ class Memory:
 
 
 class MemoryPaymentStore:
-    """A ``PaymentStore``."""
+    """A ``PaymentStore`` in memory."""
 
     def __init__(self, memory: Memory) -> None:
-        """Keep what it works on; ``batches`` are the payments of each call."""
+        """Use ``memory``. ``batches`` records the payments of each insert."""
         self._memory = memory
         self.batches: list[list[NewPayment]] = []
 
@@ -140,7 +140,7 @@ class MemoryPaymentStore:
             if (earlier.order_id, earlier.amount, earlier.method) != (charge.order_id, charge.amount, charge.method):
                 return _reused("Charge", charge.key)
             payment = memory.payments[payment_id]
-            # The very same payment again is a retry after a lost answer.
+            # With the same reference, it is the same payment, retried after a lost reply.
             return ChargeOutcome(payment, replayed=payment.reference != new.reference)
         if new.reference in memory.references:
             return ReferenceTaken()
@@ -159,7 +159,7 @@ class MemoryPaymentStore:
         )
         memory.add(payment)
         memory.charge_keys[key] = charge, payment.payment_id
-        memory.tell(OF_CHARGE[new.status], new.create_time, payment.payment_id, None)
+        memory.add_event(OF_CHARGE[new.status], new.create_time, payment.payment_id, None)
         return ChargeOutcome(payment, replayed=False)
 
     async def refund(
@@ -176,17 +176,17 @@ class MemoryPaymentStore:
                 memory.refunds[refund_id], memory.payments[refund.payment_id], replayed=True, is_new=False
             )
         payment = memory.payment(refund.payment_id)
-        if payment.is_repeated_by(refund):
-            made = [one for one in memory.refunds_of(payment.payment_id) if one.status is not Status.FAILED]
-            return RefundOutcome(made[-1] if made else None, payment, replayed=False, is_new=False)
-        amount = payment.refundable(refund.amount)
+        if payment.is_full_refund_repeated_by(refund):
+            refunds = [one for one in memory.refunds_of(payment.payment_id) if one.status is not Status.FAILED]
+            return RefundOutcome(refunds[-1] if refunds else None, payment, replayed=False, is_new=False)
+        amount = payment.amount_to_refund(refund.amount)
         if payment.payment_id in memory.archived:
             raise PaymentArchived("payment is archived; it can be refunded once it has been brought back")
         new = Refund(len(memory.refunds) + 1, payment.payment_id, amount, status, refund.reason, create_time)
         memory.add_refund(new)
         memory.refund_keys[key] = refund, new.refund_id
         memory.payments[payment.payment_id] = after = payment.after_refund_of(amount)
-        memory.tell(OF_REFUND[status], create_time, payment.payment_id, new.refund_id)
+        memory.add_event(OF_REFUND[status], create_time, payment.payment_id, new.refund_id)
         return RefundOutcome(new, after, replayed=False, is_new=True)
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
@@ -207,9 +207,9 @@ class MemoryPaymentStore:
         matching = [one for one in self._listed(query.order) if _matches(one, query.filter)]
         rest = matching
         if query.after is not None:
-            after = _place(query.after)
+            after = _sort_key(query.after)
             is_newest_first = query.order is Order.NEWEST_FIRST
-            rest = [one for one in matching if (_place(one) < after if is_newest_first else _place(one) > after)]
+            rest = [one for one in matching if (_sort_key(one) < after if is_newest_first else _sort_key(one) > after)]
         last = rest[query.size - 1] if len(rest) > query.size else None
         return Page(
             tuple(rest[: query.size]),
@@ -225,16 +225,16 @@ class MemoryPaymentStore:
 
     def _listed(self, order: Order) -> list[Payment]:
         live = (one for number, one in self._memory.payments.items() if number not in self._memory.archived)
-        return sorted(live, key=_place, reverse=order is Order.NEWEST_FIRST)
+        return sorted(live, key=_sort_key, reverse=order is Order.NEWEST_FIRST)
 
 
 class MemorySettlementStore:
-    """A ``SettlementStore`` and ``PendingStore``."""
+    """A ``SettlementStore`` and ``PendingStore`` in memory."""
 
     def __init__(
         self, memory: Memory, *, first_pause_seconds: float = 1.0, longest_pause_seconds: float = 60.0
     ) -> None:
-        """Keep what it works on, and how long a claimed request is postponed."""
+        """Use ``memory``. The pauses define how long a claimed request is postponed: see ``MysqlSettlementStore``."""
         self._memory = memory
         self._first_pause_seconds = first_pause_seconds
         self._longest_pause_seconds = longest_pause_seconds
@@ -244,11 +244,11 @@ class MemorySettlementStore:
         memory, number = self._memory, payment.payment_id
         if memory.payments[number].status is not Status.PENDING:
             return memory.payments[number], False
-        memory.payments[number] = after = memory.payments[number].settled(outcome.status)
+        memory.payments[number] = after = memory.payments[number].with_status(outcome.status)
         if outcome.processor_id is not None:
             memory.processor_ids[number] = outcome.processor_id
-        memory.end(number, None)
-        memory.tell(OF_CHARGE[outcome.status], now, number, None)
+        memory.remove_request(number, None)
+        memory.add_event(OF_CHARGE[outcome.status], now, number, None)
         return after, True
 
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
@@ -262,8 +262,8 @@ class MemorySettlementStore:
             assert payment.refunded_amount is not None
             refunded = payment.refunded_amount.minus(stored.amount)
             memory.payments[refund.payment_id] = replace(payment, refunded_amount=refunded, is_refunded=False)
-        memory.end(refund.payment_id, number)
-        memory.tell(OF_REFUND[outcome.status], now, refund.payment_id, number)
+        memory.remove_request(refund.payment_id, number)
+        memory.add_event(OF_REFUND[outcome.status], now, refund.payment_id, number)
         return after, memory.payments[refund.payment_id], True
 
     async def processor_id(self, payment_id: int) -> str | None:
@@ -281,7 +281,7 @@ class MemorySettlementStore:
             PendingRequest(
                 memory.payments[one.payment_id],
                 None if one.refund_id is None else memory.refunds[one.refund_id],
-                now - one.made_at,
+                now - one.created_at,
                 one.attempts,
                 memory.processor_ids.get(one.payment_id),
             )
@@ -294,15 +294,15 @@ class MemorySettlementStore:
         for one in self._memory.requests:
             kind = "charge" if one.refund_id is None else "refund"
             counts[kind] = counts.get(kind, 0) + 1
-        oldest = min((one.made_at for one in self._memory.requests), default=None)
+        oldest = min((one.created_at for one in self._memory.requests), default=None)
         return counts, 0.0 if oldest is None else self._memory.now_seconds() - oldest
 
 
 class MemoryEventStore:
-    """An ``EventStore``."""
+    """An ``EventStore`` in memory."""
 
     def __init__(self, memory: Memory) -> None:
-        """Keep what it reads."""
+        """Read the events of ``memory``."""
         self._memory = memory
 
     async def last_sequence(self) -> int:
@@ -310,12 +310,12 @@ class MemoryEventStore:
         return self._memory.last_sequence
 
     async def first_sequence(self) -> int:
-        """Return the sequence of the oldest event that is kept: see ``EventStore``."""
+        """Return the sequence of the oldest event in the stream: see ``EventStore``."""
         events = self._memory.events
         return events[0].sequence if events else self._memory.last_sequence + 1
 
     async def events_after(self, sequence: int, at_most: int) -> list[PaymentEvent]:
-        """Return the events that follow this sequence: see ``EventStore``."""
+        """Return the events after ``sequence``: see ``EventStore``."""
         return [event for event in self._memory.events if event.sequence > sequence][:at_most]
 
 
@@ -327,7 +327,7 @@ def _reused(rpc: str, key: RequestKey) -> RequestIdReused:
     return RequestIdReused(f"request_id {key.request_id!r} came before, in a {rpc} with other parameters")
 
 
-def _place(one: Payment | Position) -> tuple[float, int]:
+def _sort_key(one: Payment | Position) -> tuple[float, int]:
     return (float("-inf") if one.create_time is None else one.create_time.timestamp()), one.payment_id
 
 

@@ -1,4 +1,4 @@
-"""A receiver of traces, by OTLP over HTTP, as a collector is one: it keeps what it is sent."""
+"""An in-process trace collector for OTLP over HTTP, which records the spans that it receives."""
 
 import gzip
 import threading
@@ -18,7 +18,7 @@ _WAIT_SECONDS = 20
 
 @dataclass(frozen=True)
 class ReceivedSpan:
-    """A span as the tests look at it; ids are in hexadecimal, a missing parent is empty."""
+    """A received span. Ids are in hexadecimal; ``parent_id`` is empty if the span has no parent."""
 
     name: str
     kind: str
@@ -34,7 +34,7 @@ class ReceivedSpan:
 
 @dataclass
 class OtlpReceiver:
-    """What was received: the spans, the resources that they came from, and the headers of each request."""
+    """The received spans and their resources, and the headers and body of each request."""
 
     url: str
     spans: list[ReceivedSpan] = field(default_factory=list)
@@ -43,42 +43,42 @@ class OtlpReceiver:
     bodies: list[bytes] = field(default_factory=list)
 
     def wait_for(self, wanted: Callable[[ReceivedSpan], bool], count: int = 1) -> list[ReceivedSpan]:
-        """Return the spans that are wanted, once there are so many."""
+        """Wait until at least ``count`` spans match ``wanted``, and return those that match."""
         deadline = time.monotonic() + _WAIT_SECONDS
-        while len(found := [span for span in self.spans if wanted(span)]) < count:
+        while len(matching := [span for span in self.spans if wanted(span)]) < count:
             assert time.monotonic() < deadline, [span.name for span in self.spans]
             time.sleep(0.02)
-        return found
+        return matching
 
     def named(self, name: str, trace_id: str = "") -> ReceivedSpan:
-        """Return the one span of this name, of this trace where one is given."""
+        """Wait for a span with this name, in this trace if one is given, and return it. There must be only one."""
         spans = self.wait_for(lambda span: span.name == name and span.trace_id.startswith(trace_id))
         assert len(spans) == 1, spans
         return spans[0]
 
-    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep what a request brought."""
+    def record(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Record a request and its spans."""
         assert path == "/v1/traces"
         assert headers["content-type"] == "application/x-protobuf"
         body = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
         self.headers.append(headers)
         self.bodies.append(body)
-        for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            self.resources.append(_values(of_resource.resource.attributes))
-            for scope in of_resource.scope_spans:
+        for resource_spans in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.resources.append(_values(resource_spans.resource.attributes))
+            for scope in resource_spans.scope_spans:
                 self.spans += (_span(span) for span in scope.spans)
 
 
 @contextmanager
 def receiving(port: int = 0, *, delay_seconds: float = 0, status: int = 200) -> Iterator[OtlpReceiver]:
-    """Listen, answer each request with ``status`` after a delay, and keep what those bring that are taken."""
+    """Run a receiver that responds to each request with ``status`` after a delay, and records it if that is 200."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             ended.wait(delay_seconds)
             if status == 200:
-                receiver.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                receiver.record(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             self.send_response(status)
             self.end_headers()
 

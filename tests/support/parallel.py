@@ -1,4 +1,4 @@
-"""What many processes side by side need (pytest-xdist): one database server, and files that nobody waits for."""
+"""Support for tests in parallel processes (pytest-xdist): one shared database server, and temporary files in memory."""
 
 import math
 import os
@@ -13,36 +13,37 @@ from xdist.workermanage import WorkerController
 from tools.dev.devdb import PrivateDatabase
 from tools.dev.memory_folder import memory_folder
 
-_ROOM_BYTES = 4 << 30
+_NEEDED_BYTES = 4 << 30
 _MAX_CONNECTIONS = 1000
-_SOCKET = "database_socket"
+_SOCKET_KEY = "database_socket"
 
 
 def keep_files_in_memory() -> None:
-    """Have temporary files where no disk is waited for, if there is room and nobody asks for another place (TMPDIR).
+    """Put temporary files in memory, if there is enough of it and TMPDIR is not set.
 
-    Most of what the tests waited for was a disk. Where data must be durable, processes are killed and not machines.
+    The tests spent most of their time waiting for the disk. Tests of durability do not need one, because they kill
+    processes, not machines.
     """
-    if "TMPDIR" not in os.environ and (folder := memory_folder(_ROOM_BYTES)):
+    if "TMPDIR" not in os.environ and (folder := memory_folder(_NEEDED_BYTES)):
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 def private_database(folder: Path) -> PrivateDatabase:
-    """Return a server for the tests, not started: with room for the services of many tests at the same time."""
+    """Return a database server that is not started yet, with enough connections for the services of many tests."""
     return PrivateDatabase(folder, options=[f"--max-connections={_MAX_CONNECTIONS}"])
 
 
 def shared_socket(config: pytest.Config) -> str | None:
-    """Return where the server listens that the processes of this run share; None in a run of one process."""
-    socket: str | None = getattr(config, "workerinput", {}).get(_SOCKET)
+    """Return the socket of the server that the worker processes share, or None if the run has no worker processes."""
+    socket: str | None = getattr(config, "workerinput", {}).get(_SOCKET_KEY)
     return socket
 
 
 def long_tests_first(tests: Sequence[pytest.Item], processes: int) -> list[pytest.Item]:
     """Return the tests in an order in which each process begins with some of the long ones.
 
-    Tests are dealt in their order, as many to each, and whoever is done first takes over some of another's. A long test
-    that came last would be waited for by all.
+    xdist gives each process the same number of consecutive tests, and a process that finishes early takes over tests
+    of another. A long test at the end would make the whole run wait.
     """
     long = [test for test in tests if test.get_closest_marker("long")]
     short = [test for test in tests if not test.get_closest_marker("long")]
@@ -55,23 +56,23 @@ def long_tests_first(tests: Sequence[pytest.Item], processes: int) -> list[pytes
 
 
 class SharedDatabase:
-    """A plugin of the process that starts the others: has one server for all of them, from the first to the last."""
+    """A plugin of the controller process, which runs one database server for all worker processes."""
 
     def __init__(self) -> None:
-        """Start nothing yet: there may be one process only."""
-        self._private: PrivateDatabase | None = None
+        """Start no server yet, because there may be no worker processes."""
+        self._server: PrivateDatabase | None = None
 
     def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a process, which is about to be started, of the server."""
+        """Pass the server's socket to a worker process that is about to start; start the server for the first one."""
         if "TEST_MYSQL_URL" in os.environ:
             return
-        if self._private is None:
-            self._private = private_database(Path(tempfile.mkdtemp(prefix="payments-tests-")))
-            self._private.start()
-        node.workerinput[_SOCKET] = str(self._private.socket_path)
+        if self._server is None:
+            self._server = private_database(Path(tempfile.mkdtemp(prefix="payments-tests-")))
+            self._server.start()
+        node.workerinput[_SOCKET_KEY] = str(self._server.socket_path)
 
     def pytest_unconfigure(self) -> None:
-        """Stop it, and keep nothing."""
-        if self._private is not None:
-            self._private.stop()
-            shutil.rmtree(self._private.folder)
+        """Stop the server and delete its files."""
+        if self._server is not None:
+            self._server.stop()
+            shutil.rmtree(self._server.folder)

@@ -1,8 +1,8 @@
-"""Programs of this project in processes of their own: as ``python -m`` runs them, without the time that imports take.
+"""Run programs of this project in processes of their own, like ``python -m``, but without the time of their imports.
 
-Each is forked from a process that has imported what they need (the standard library's forkserver): most of what a short
-program does is to import. ``tests/deploy/test_image.py`` and ``test_cutover.py``
-start the service and its commands as they are installed.
+A short program spends most of its time on imports. So each program is forked from a process that has already imported
+the modules (the standard library's forkserver). ``tests/deploy/test_image.py`` and ``tests/cli/test_cutover.py`` start
+the installed service and commands instead.
 """
 
 import multiprocessing
@@ -31,12 +31,13 @@ def start(
     errors: Connection,
     folder: Path = ROOT,
 ) -> BaseProcess:
-    """Run a module as ``__main__`` with this environment and no other, in ``folder``; return its process.
+    """Run a module as ``__main__`` in ``folder``, with only this environment, and return its process.
 
-    What it says goes to ``output`` and ``errors``, which the caller closes. It has nothing on its standard input.
+    ``output`` and ``errors`` receive its standard output and standard error; the caller closes them. The standard input
+    is empty.
     """
     process = _context.Process(
-        target=_become, args=(module, arguments, dict(environment), folder, output, errors), daemon=True
+        target=_run_module, args=(module, arguments, dict(environment), folder, output, errors), daemon=True
     )
     process.start()
     return process
@@ -45,7 +46,7 @@ def start(
 def run(
     module: str, *arguments: str, environment: Mapping[str, str], folder: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module so until it ends; return its exit code and what it said."""
+    """Run a module until it ends (see ``start``), and return its exit code and output."""
     (output, output_end), (errors, errors_end) = (_context.Pipe(duplex=False) for _ in range(2))
     with output, errors:
         with output_end, errors_end:
@@ -53,11 +54,11 @@ def run(
                 module, *arguments, environment=environment, output=output_end, errors=errors_end, folder=folder
             )
         with ThreadPoolExecutor(2) as threads:
-            said = list(threads.map(_read, (output, errors)))
+            texts = list(threads.map(_read, (output, errors)))
     process.join()
     exit_code = process.exitcode
     assert exit_code is not None
-    return subprocess.CompletedProcess([module, *arguments], exit_code, *said)
+    return subprocess.CompletedProcess([module, *arguments], exit_code, *texts)
 
 
 def _read(connection: Connection) -> str:
@@ -65,7 +66,7 @@ def _read(connection: Connection) -> str:
         return text.read()
 
 
-def _become(
+def _run_module(
     module: str,
     arguments: tuple[str, ...],
     environment: dict[str, str],
@@ -77,12 +78,12 @@ def _become(
     os.environ.update(environment)
     time.tzset()
     os.chdir(folder)
-    # Made anew, because a stream remembers what kind of file it was opened on.
+    # New stream objects, because a stream depends on the kind of file that it was opened on.
     os.dup2(output.fileno(), 1)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
     os.dup2(errors.fileno(), 2)
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.argv[1:] = arguments
     for imported in (module, f"{module}.__main__"):
-        sys.modules.pop(imported, None)  # otherwise runpy warns that it runs for the second time
+        sys.modules.pop(imported, None)  # otherwise runpy warns that the module was already imported
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, for tests."""
+"""The real service in a process of its own, for tests."""
 
 import json
 import os
@@ -21,16 +21,17 @@ _STOP_TIMEOUT_SECONDS = 60
 
 
 class RunningService:
-    """``python -m server`` with given settings; takes a free port, and the same one again when started anew."""
+    """``python -m server`` with the given settings, on free ports. After a restart, it uses the same ports."""
 
     as_service: ClassVar[Callable[[Mapping[str, str]], dict[str, str]]] = dict
-    """Takes settings that name the migrator of the tests' database server, and gives those that the service has."""
+    """Converts settings with the migrator's account to settings with the service's account: see ``Accounts``."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Keep the settings: they are all that the server gets, besides where to find programs."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        """Set the settings. The service inherits only PATH and HOME from this process."""
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         engine = {"GRPC_ENGINE": os.environ["TEST_GRPC_ENGINE"]} if "TEST_GRPC_ENGINE" in os.environ else {}
-        self._environment = {**kept, "GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json", **engine, **environment}
+        defaults = {"GRPC_PORT": "0", "REST_PORT": "0", "LOG_FORMAT": "json"}
+        self._environment = {**inherited, **defaults, **engine, **environment}
         self._process: BaseProcess | None = None
         self._reader: threading.Thread | None = None
         self._changed = threading.Condition()
@@ -39,38 +40,38 @@ class RunningService:
 
     @property
     def port(self) -> int:
-        """The port that gRPC listens on."""
+        """The gRPC port."""
         return int(self._environment["GRPC_PORT"])
 
     @property
     def target(self) -> str:
-        """The address of gRPC."""
+        """The gRPC address."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def rest_port(self) -> int:
-        """The port that REST listens on."""
+        """The REST port."""
         return int(self._environment["REST_PORT"])
 
     @property
     def rest_url(self) -> str:
-        """Where REST is."""
+        """The REST URL."""
         scheme = "https" if "TLS_CERT_FILE" in self._environment else "http"
         return f"{scheme}://127.0.0.1:{self.rest_port}"
 
     @property
     def monitoring_port(self) -> int:
-        """The port that monitoring listens on, where ``MONITORING_PORT`` is set."""
+        """The monitoring port; ``MONITORING_PORT`` must be set."""
         return int(self._environment["MONITORING_PORT"])
 
     @property
     def monitoring_url(self) -> str:
-        """Where monitoring is."""
+        """The monitoring URL."""
         return f"http://127.0.0.1:{self.monitoring_port}"
 
     @property
     def engine(self) -> Engine:
-        """What serves gRPC."""
+        """The gRPC engine."""
         return Engine(self._environment.get("GRPC_ENGINE", Settings.model_fields["grpc_engine"].default))
 
     @property
@@ -81,7 +82,7 @@ class RunningService:
         return self._process.pid
 
     def start(self) -> "RunningService":
-        """Start it, and return when it listens."""
+        """Start the service, and wait until it listens."""
         self.spawn()
         for transport in ("grpc", "rest", *(["monitoring"] if "MONITORING_PORT" in self._environment else [])):
             listening = self.wait_for("listening", transport=transport)
@@ -89,7 +90,7 @@ class RunningService:
         return self
 
     def spawn(self) -> None:
-        """Start it, and return at once."""
+        """Start the service without waiting."""
         self.events = []
         self.output = []
         output, end = Pipe(duplex=False)
@@ -101,7 +102,7 @@ class RunningService:
         self._reader.start()
 
     def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
-        """Return the first event of this name, with these fields, in the log of this run, once it is there."""
+        """Wait for a log event with this name and these fields since the service started, and return the first one."""
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         with self._changed:
             while True:
@@ -110,48 +111,48 @@ class RunningService:
                         return event
                 left = deadline - time.monotonic()
                 if left <= 0 or (self._process is not None and not self._process.is_alive()):
-                    message = f"no event {name!r}; the server said:\n{''.join(self.output)}"
+                    message = f"no log event {name!r}; the output of the service was:\n{''.join(self.output)}"
                     raise AssertionError(message)
                 self._changed.wait(min(left, 0.5))
 
     def take_log(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """Return the events and the lines that came since this was last called, and forget them."""
+        """Return the log events and the output lines since the last call, and remove them from the log."""
         with self._changed:
             taken = self.events, self.output
             self.events, self.output = [], []
         return taken
 
     def stop(self) -> int:
-        """Ask it to end (SIGTERM), and return its exit code."""
+        """Stop the service (SIGTERM), and return its exit code."""
         self.send(signal.SIGTERM)
         return self.wait()
 
     def kill(self) -> None:
-        """End it at once (SIGKILL)."""
+        """Kill the service (SIGKILL)."""
         self.send(signal.SIGKILL)
         self.wait()
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it runs."""
+        """Send a signal to the service, if it is running."""
         if self.is_running:
             os.kill(self.process_id, number)
 
     def wait(self) -> int:
-        """Wait for its end, and return its exit code; all that it said is there then, and no secret is in it."""
+        """Wait until the service ends, check its whole output for secrets, and return its exit code."""
         assert self._process is not None
         assert self._reader is not None
         self._process.join(_STOP_TIMEOUT_SECONDS)
         exit_code = self._process.exitcode
         assert exit_code is not None, f"the server has not ended within {_STOP_TIMEOUT_SECONDS} s"
         self._reader.join(_STOP_TIMEOUT_SECONDS)
-        found = secrets_in(self.output)
-        if found:
-            raise AssertionError("\n".join(["the server printed what is secret:", *found]))
+        secrets = secrets_in(self.output)
+        if secrets:
+            raise AssertionError("\n".join(["the service printed secrets:", *secrets]))
         return exit_code
 
     @property
     def is_running(self) -> bool:
-        """Whether its process lives."""
+        """Whether the process is alive."""
         return self._process is not None and self._process.is_alive()
 
     def _read(self, output: Connection) -> None:
@@ -162,7 +163,7 @@ class RunningService:
     def _add(self, line: str) -> None:
         with self._changed:
             self.output.append(line)
-            # A server that is killed may leave half a line behind.
+            # The last line of a killed service may be incomplete.
             if line.startswith("{") and line.endswith("\n"):
                 self.events.append(json.loads(line))
             self._changed.notify_all()

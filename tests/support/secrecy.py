@@ -1,4 +1,4 @@
-"""What no service of the tests may print, and no metric show. ``RunningService`` looks for it in all that it reads."""
+"""Secrets that must not appear in logs or metrics. ``RunningService`` searches the output of every service for them."""
 
 import re
 from collections.abc import Iterable
@@ -16,32 +16,32 @@ CARD_NUMBERS = (
     "30569309025904",
     "6521111111111110",
 )
-"""Numbers that the networks publish for tests, or that are made like them. Tests send them where none belongs."""
+"""Test numbers of the card networks, and numbers in the same form. Tests send them in fields for other values."""
 
-FORMS = {
+PATTERNS = {
     "an API key": re.compile(rf"{KEY_PREFIX}_[0-9a-f]{{16}}_[0-9a-f]{{64}}"),
     "a key of the processor": re.compile(r"\bsk_(test|live)_\w+"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "a password in a URL": re.compile(r"\b\w+://[^/\s:@]*:[^/\s@]+@"),
     "a card number of the tests": re.compile("|".join(rf"(?<![0-9A-Za-z]){it}(?![0-9A-Za-z])" for it in CARD_NUMBERS)),
 }
-"""What a secret looks like, by its name. A new kind of secret has a line here."""
+"""The pattern of each kind of secret, by its name. Add new kinds of secrets here."""
 
 _values: set[str] = set()
 
 
 def keep_secret(value: str) -> None:
-    """Have every service of the tests fail that prints ``value``: a password, say, that this run made."""
+    """Fail the tests of every service that prints ``value``, such as a generated password."""
     _values.add(value)
 
 
 def secrets_in(lines: Iterable[str]) -> list[str]:
-    """Return what in ``lines`` should not be there, each with its line."""
+    """Return the kind of each secret in ``lines``, with its line."""
     return [
         f"{name}: {line}"
         for line in lines
         for name in (
-            *(name for name, form in FORMS.items() if form.search(line)),
+            *(name for name, pattern in PATTERNS.items() if pattern.search(line)),
             *("a secret value" for value in _values if value in line),
         )
     ]

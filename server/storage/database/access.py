@@ -1,4 +1,4 @@
-"""Messages about a database that refuses the account: which account, where, why, and what to do about it."""
+"""Messages for a database that rejects the account: which account, which database, why, and what to do."""
 
 from collections.abc import Mapping
 
@@ -9,25 +9,32 @@ from server.config.network_addresses import host_and_port
 from server.storage.database import driver_errors
 
 _SET_LOGIN = (
-    "Set MYSQL_USER and MYSQL_PASSWORD to an account of this database: deploy/sql/accounts.sql makes the accounts, "
-    "deploy/sql/passwords.sh gives them their passwords"
+    "Set MYSQL_USER and MYSQL_PASSWORD to an account of this database. deploy/sql/accounts.sql creates the accounts, "
+    "and deploy/sql/passwords.sh sets their passwords"
 )
-_UNLOCK = "deploy/sql/passwords.sh gives the account a password and unlocks it"
-_NEW_PASSWORD = "deploy/sql/passwords.sh gives the account a new password"  # noqa: S105 - advice
-_GRANT = "Run deploy/sql/grants.sql, as after each `payments migrate`, and use the account that is meant for this"
+_UNLOCK = "Run deploy/sql/passwords.sh, which sets the account's password and unlocks it"
+_NEW_PASSWORD = "Run deploy/sql/passwords.sh, which sets a new password"  # noqa: S105 - advice
+_GRANT = "Run deploy/sql/grants.sql, as after each `payments migrate`, and use the account intended for this task"
 _OTHER_PLUGIN = (
-    "ALTER USER must give the account another plugin: caching_sha2_password, or mysql_native_password on MariaDB"
+    "Use ALTER USER to give the account another authentication plugin: caching_sha2_password, or mysql_native_password "
+    "on MariaDB"
 )
 
 _ADVICE: Mapping[int, str] = {
     1044: (
-        "Set MYSQL_DB to the database of the payments; if it is, run deploy/sql/accounts.sql, `payments migrate` and "
-        "deploy/sql/grants.sql, in this order"
+        "Set MYSQL_DB to the payments database. If the name is correct, run deploy/sql/accounts.sql, "
+        "`payments migrate` and deploy/sql/grants.sql, in this order"
     ),
     1045: _SET_LOGIN,
-    1049: "Set MYSQL_DB to the database of the payments; `payments migrate` makes it, as an account that may",
-    1129: "Too many connections from this host broke off: mend that, then run `mysqladmin flush-hosts` on the database",
-    1130: "Make the account for this host too: CREATE USER 'name'@'host', or '%' for any",
+    1049: (
+        "Set MYSQL_DB to the payments database. `payments migrate` creates it if its account has the right to create "
+        "databases"
+    ),
+    1129: (
+        "Too many connections from this host were interrupted: fix the cause, then run `mysqladmin flush-hosts` on the "
+        "database"
+    ),
+    1130: "Create the account for this host as well: CREATE USER 'name'@'host', or '%' for any host",
     1142: _GRANT,
     1143: _GRANT,
     1227: _GRANT,
@@ -38,33 +45,36 @@ _ADVICE: Mapping[int, str] = {
     1862: _NEW_PASSWORD,
     2059: _OTHER_PLUGIN,
     3118: _UNLOCK,
-    3159: "The service's connections to the database are not encrypted: allow that for it (require_secure_transport)",
-    3955: f"Too many logins had a wrong password. {_UNLOCK}",
+    3159: (
+        "The service does not encrypt its connections to the database: configure the database to allow that "
+        "(require_secure_transport)"
+    ),
+    3955: f"Too many logins failed because of a wrong password. {_UNLOCK}",
     4151: _UNLOCK,
 }
-"""What to do, by the error's number: see ``driver_errors``."""
+"""What to do, by the number of the error: see ``driver_errors``."""
 
 
 def address(settings: DatabaseSettings) -> str:
-    """Return the address of the database, for people."""
+    """Return the address of the database, for messages."""
     if settings.mysql_socket is not None:
         return str(settings.mysql_socket)
     return host_and_port(settings.mysql_host or "", settings.mysql_port)
 
 
 def reason(error: BaseException) -> str:
-    """Return the text of an error, in one line."""
+    """Return the text of an error on one line."""
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
     text = str(error.args[1] if isinstance(error, pymysql.err.MySQLError) and len(error.args) > 1 else error)
-    # aiomysql leaves out why a connection failed.
+    # aiomysql omits the reason why a connection failed.
     if isinstance(error.__cause__, OSError) and str(error.__cause__) not in text:
         text += f" ({error.__cause__})"
     return " ".join(text.split())
 
 
 def explain(error: BaseException) -> str:
-    """Return the text of an error, and what to do when the database refuses the account."""
+    """Return the text of an error, and what to do if the database rejected the account."""
     advice = _ADVICE.get(driver_errors.code(error))
     return (
         reason(error)
@@ -74,9 +84,9 @@ def explain(error: BaseException) -> str:
 
 
 def refusal(error: BaseException, settings: DatabaseSettings) -> str | None:
-    """Return a line about a database that refuses the login or a right of the account; None for other errors.
+    """Return a one-line message if the database rejects the login or a privilege of the account; None for other errors.
 
-    No password is in it: neither the server's messages nor the settings that it names hold one.
+    It contains no password: neither the server's messages nor the settings that are included have one.
     """
     if driver_errors.code(error) not in _ADVICE:
         return None

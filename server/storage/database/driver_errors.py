@@ -1,7 +1,7 @@
-"""The database driver's errors by their meaning: which are transient, which of those to retry, and how each is counted.
+"""The meaning of the database driver's errors: which are transient, which are retried, and how each is counted.
 
-The numbers are those of the servers' own lists: MySQL's "Server Error Message Reference" and "Client Error Message
-Reference", and MariaDB's "Error Codes" (1900 to 1999 and 4000 to 4999 differ between the two).
+The numbers are from MySQL's "Server Error Message Reference" and "Client Error Message Reference", and from MariaDB's
+"Error Codes". The two differ in 1900 to 1999 and in 4000 to 4999.
 """
 
 import pymysql.err
@@ -14,7 +14,7 @@ LOCK_WAIT_TIMEOUT = 1205
 _DEADLOCK = 1213
 
 _LOCKED = frozenset({LOCK_WAIT_TIMEOUT, _DEADLOCK, 1614, 1689, 3572})
-"""Lock wait timeout, deadlock (also in an XA transaction), a lock that was given up for another, NOWAIT."""
+"""Lock wait timeout, deadlock (also in an XA transaction), lock aborted for another one, NOWAIT."""
 
 _CONNECTION_LOST = frozenset({1927, 2006, 2013, 2055, 3169, 4031})
 
@@ -22,53 +22,53 @@ _CHANGED_MEANWHILE = frozenset(
     {
         1020,  # the record has changed since it was read (MariaDB with innodb_snapshot_isolation)
         *(1412, 1615),  # the table's definition has changed, the statement must be prepared again
-        1467,  # the next AUTO_INCREMENT value could not be read: seen after KILL QUERY
-        3101,  # rolled back during its commit by group replication, which certified another first
+        1467,  # the next AUTO_INCREMENT value could not be read: happens after KILL QUERY
+        3101,  # rolled back during the commit by group replication, which certified another transaction first
     }
 )
-"""The transaction was rolled back, or its statement did nothing, for a reason that no longer holds."""
+"""The transaction was rolled back, or its statement did nothing, for a reason that no longer applies."""
 
-_RETRIED = _CONNECTION_LOST | _CHANGED_MEANWHILE | _LOCKED - {LOCK_WAIT_TIMEOUT}
+_RETRYABLE = _CONNECTION_LOST | _CHANGED_MEANWHILE | _LOCKED - {LOCK_WAIT_TIMEOUT}
 """Errors after which an immediate retry is likely to succeed.
 
-A lock wait timeout is not among them, because the lock has been held for seconds, and each retry would occupy a
-connection for as long again.
+A lock wait timeout is not one of them: the lock was held for seconds, and each retry would occupy a connection for as
+long again.
 """
 
 _FULL = frozenset({1021, 1026, 1037, 1038, 1041, 1114, 1206, 3170})
-"""Disk, memory, table, sort buffer or lock table full."""
+"""The disk, memory, table, sort buffer or lock table is full."""
 
 _TOO_MANY_CONNECTIONS = frozenset({1040, 1135, 1203, 1226, 1637})
-"""Connections, threads, or transactions."""
+"""Too many connections, threads or transactions."""
 
 _ACCESS_DENIED = frozenset(
     {
-        *(1044, 1045, 1049, 1129, 1130, 1698),  # who, where from, to which database
-        *(1142, 1143, 1227),  # rights on a table, on a column, of the server
-        *(1820, 1862, 3118, 3955, 4151),  # the password has expired, the account is locked
-        *(1251, 1524, 2059, 3159),  # how the account logs in is not supported: its plugin, or only with encryption
+        *(1044, 1045, 1049, 1129, 1130, 1698),  # the user, password, host or database
+        *(1142, 1143, 1227),  # privileges on a table, on a column, of the server
+        *(1820, 1862, 3118, 3955, 4151),  # the password has expired, or the account is locked
+        *(1251, 1524, 2059, 3159),  # unsupported login: the authentication plugin, or the lack of encryption
     }
 )
-"""An administrator has revoked access, and can grant it again: nothing is wrong with the request.
+"""An administrator has denied access and can grant it again. The request itself is valid.
 
 ``access`` has advice for each.
 """
 
 _READ_ONLY = frozenset({1036, 1207, 1223, 1290, 1792, 1836, 3100})
 
-_PASSING = frozenset(
+_OTHER_TRANSIENT = frozenset(
     {
-        *(1015, 1016, 1030),  # a file cannot be locked or opened, an error of the storage engine
+        *(1015, 1016, 1030),  # a file cannot be locked or opened, or the storage engine reports an error
         *(1053, 1077, 1079, 1080),  # shutting down
-        *(1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184),  # the connection broke
-        *(1180, 1181),  # error during COMMIT, during ROLLBACK
-        *(1047, 1297, 3168, *range(3796, 3800)),  # the node or the storage engine is not ready, nor the group's order
-        *(1028, 1317, 1969, 3024),  # interrupted, or took longer than it may
-        *range(2000, 2100),  # the client's side of all these
+        *(1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184),  # the connection was interrupted
+        *(1180, 1181),  # error during COMMIT or ROLLBACK
+        *(1047, 1297, 3168, *range(3796, 3800)),  # the node, storage engine or group consistency is not ready
+        *(1028, 1317, 1969, 3024),  # interrupted, or exceeded its time limit
+        *range(2000, 2100),  # errors of the client library
     }
 )
 
-_UNAVAILABLE = _RETRIED | _LOCKED | _FULL | _TOO_MANY_CONNECTIONS | _ACCESS_DENIED | _READ_ONLY | _PASSING
+_UNAVAILABLE = _RETRYABLE | _LOCKED | _FULL | _TOO_MANY_CONNECTIONS | _ACCESS_DENIED | _READ_ONLY | _OTHER_TRANSIENT
 
 _TIMEOUT_KIND, _UNAVAILABLE_KIND, _REFUSED_KIND = "timeout", "unavailable", "refused"
 
@@ -80,18 +80,18 @@ _KINDS = {
     **dict.fromkeys(_ACCESS_DENIED, "access_denied"),
     **dict.fromkeys(_READ_ONLY, "read_only"),
 }
-"""The metric's label of an error; "unavailable" is any other transient error, "refused" any other error."""
+"""The metric label of an error. Any other transient error is "unavailable", and any other error "refused"."""
 
 KINDS = frozenset({*_KINDS.values(), _TIMEOUT_KIND, _UNAVAILABLE_KIND, _REFUSED_KIND})
 
 
-def aborted() -> pymysql.err.OperationalError:
-    """Return the error of a transaction that the database aborted silently between two statements."""
+def transaction_aborted() -> pymysql.err.OperationalError:
+    """Return the error for a transaction that the database silently aborted between two statements."""
     return pymysql.err.OperationalError(_DEADLOCK, "the transaction was aborted before its commit")
 
 
 def code(error: BaseException) -> int:
-    """Return the server's or the client's number of an error, or -1 when it has none."""
+    """Return the number of a server or client error, or -1 if it has none."""
     if isinstance(error, pymysql.err.MySQLError) and error.args and isinstance(error.args[0], int):
         # The driver raises InterfaceError(0, ...) for a closed connection.
         return error.args[0] or CR.CR_SERVER_GONE_ERROR
@@ -99,17 +99,17 @@ def code(error: BaseException) -> int:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the database refuses the statement, so that a retry would fail too."""
+    """Return whether the database rejects the statement, so that a retry would fail too."""
     return isinstance(error, pymysql.err.MySQLError) and code(error) not in _UNAVAILABLE
 
 
-def may_retry_at_once(error: Exception) -> bool:
-    """Whether an immediate retry is likely to succeed."""
-    return code(error) in _RETRIED
+def is_retryable(error: Exception) -> bool:
+    """Return whether an immediate retry is likely to succeed."""
+    return code(error) in _RETRYABLE
 
 
 def kind(error: Exception) -> str:
-    """Return the kind that an error is counted as, one of ``KINDS``."""
+    """Return the kind under which an error is counted, one of ``KINDS``."""
     if isinstance(error, TimeoutError):
         return _TIMEOUT_KIND
     number = code(error)

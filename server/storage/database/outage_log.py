@@ -1,4 +1,4 @@
-"""The log of an unavailable database: each kind of error when it first occurs, and then every few seconds."""
+"""Logging of database outages: each kind of error when it first occurs, and then every few seconds at most."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,14 @@ import structlog
 from server.storage.database import driver_errors
 
 _INTERVAL_SECONDS = 10.0
-"""Calls, the relay and the health check keep failing until the database is back."""
+"""The minimum interval, because calls, the relay and the health check fail repeatedly until the database is back."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Logged:
-    """When an error was last logged, and how often it has occurred since."""
+    """When an error was last logged, and how often it occurred since then."""
 
     at_seconds: float
     repeated: int = 0
@@ -26,17 +26,17 @@ class OutageLog:
     """Logs ``database_unavailable`` when an error first occurs, and then at most every 10 s."""
 
     def __init__(self, now_seconds: Callable[[], float] = time.monotonic) -> None:
-        """Log nothing before ``open``."""
+        """Create a log that is silent until ``open`` is called."""
         self._now_seconds = now_seconds
         self._is_open = False
         self._errors: dict[tuple[str, int], _Logged] = {}
 
     def open(self) -> None:
-        """Log from now on."""
+        """Start to log."""
         self._is_open = True
 
     def add(self, error: Exception) -> None:
-        """Log an error, or count it; ``repeated`` in the next event is the number of those counted."""
+        """Log an error, or only count it; ``repeated`` in the next log event is the count."""
         if not self._is_open:
             return
         name, code = type(error).__name__, driver_errors.code(error)

@@ -1,4 +1,4 @@
-"""Settings of the database server with which one locked row delays more calls than those that need it."""
+"""Settings of the database server that make calls wait for unrelated locks, or make every write fail."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ SELECT_SERVER_SETTINGS = """
     SHOW GLOBAL VARIABLES
     WHERE variable_name IN ('innodb_autoinc_lock_mode', 'innodb_deadlock_detect', 'log_bin', 'binlog_format')
 """
-"""Reads what the server keeps in memory."""
+"""Reads no table; the server has these values in memory."""
 
 _INTERLEAVED = "2"
 
 
 @dataclass(frozen=True, slots=True)
 class RiskySetting:
-    """A setting of the server, what it leads to, and what to do about it."""
+    """A setting of the server that should be changed, its effect, and what to do."""
 
     name: str
     value: str
@@ -27,21 +27,21 @@ class RiskySetting:
 
 
 def risky_settings(rows: Iterable[tuple[str, str]]) -> Iterator[RiskySetting]:
-    """Yield the settings to change, of those that SELECT_SERVER_SETTINGS returned."""
+    """Yield the settings that should be changed, from the rows of SELECT_SERVER_SETTINGS."""
     values = {name.lower(): str(value) for name, value in rows}
     mode = values.get("innodb_autoinc_lock_mode", _INTERLEAVED)
     if mode != _INTERLEAVED:
         yield RiskySetting(
             "innodb_autoinc_lock_mode",
             mode,
-            "a charge that waits for a locked row makes the charges of all replicas wait",
+            "one charge that waits for a locked row makes the charges of all replicas wait",
             "Set innodb_autoinc_lock_mode = 2 and restart the database.",
         )
     if values.get("innodb_deadlock_detect", "ON").upper() in {"OFF", "0"}:
         yield RiskySetting(
             "innodb_deadlock_detect",
             "OFF",
-            "calls in a deadlock wait until their lock wait times out",
+            "deadlocked calls wait until their lock wait times out",
             "Set innodb_deadlock_detect = ON.",
         )
     has_log = values.get("log_bin", "OFF").upper() in {"ON", "1"}
@@ -49,7 +49,7 @@ def risky_settings(rows: Iterable[tuple[str, str]]) -> Iterator[RiskySetting]:
         yield RiskySetting(
             "binlog_format",
             "STATEMENT",
-            "the database refuses every write, because READ COMMITTED cannot be logged as statements",
+            "the database rejects every write, because READ COMMITTED cannot be logged as statements",
             "Set binlog_format = ROW.",
         )
 

@@ -1,4 +1,4 @@
-"""A session: the statements that one piece of work executes on its connection."""
+"""Sessions, with which work executes statements on its connection."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,14 +13,14 @@ from server.storage.database.fast_read import read_values
 from server.storage.database.transactions import AUTOCOMMIT_ON
 
 Row = tuple[Any, ...]
-"""A row as the driver returns it: its columns, in the order and of the types that the query says."""
+"""A row as the driver returns it: one value for each column of the query, in its order."""
 
 
 class DuplicateKey(Exception):
-    """Another row has the same value of a unique key; nothing was written."""
+    """Another row has the same value in a unique key; nothing was written."""
 
 
-class Executed(NamedTuple):
+class StatementResult(NamedTuple):
     """The result of one statement: its rows, and the id of the row that it inserted, or 0."""
 
     rows: Sequence[Row]
@@ -28,29 +28,29 @@ class Executed(NamedTuple):
 
 
 class Session:
-    """A connection, for one piece of work."""
+    """A connection during one piece of work."""
 
     def __init__(self, connection: aiomysql.Connection) -> None:
-        """Keep the connection."""
+        """Use the connection, which the caller opened and will close."""
         self._connection = connection
 
-    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
-        """Execute one or more statements, separated by semicolons, in one message, and return the result of each.
+    async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
+        """Execute one or more statements, separated by semicolons, and return the result of each.
 
-        A message for each would take as many round trips.
+        They are sent in one message, so that they take one round trip.
 
         Raises:
-            DuplicateKey: a statement would break a unique key; those after it are not executed.
+            DuplicateKey: a statement violates a unique key; the statements after it are not executed.
         """
         async with self._connection.cursor() as cursor:
             try:
                 await cursor.execute(text, values)
-                executed = []
+                results = []
                 while True:
                     rows = await cursor.fetchall() if cursor.description else ()
-                    executed.append(Executed(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
+                    results.append(StatementResult(cast("Sequence[Row]", rows), int(cursor.lastrowid or 0)))
                     if not await cursor.nextset():
-                        return executed
+                        return results
             except pymysql.err.IntegrityError as error:
                 if error.args[0] == driver_errors.DUPLICATE_KEY:
                     raise DuplicateKey from error
@@ -58,11 +58,11 @@ class Session:
 
     async def rows(self, text: str, values: Sequence[object]) -> Sequence[Row]:
         """Execute a query, and return all its rows."""
-        (executed,) = await self.script(text, values)
-        return executed.rows
+        (result,) = await self.script(text, values)
+        return result.rows
 
     async def row(self, text: str, values: Sequence[object]) -> Row | None:
-        """Execute a query of at most one row, and return it, or None."""
+        """Execute a query that returns at most one row; return the row, or None."""
         rows = await self.rows(text, values)
         return rows[0] if rows else None
 
@@ -74,7 +74,7 @@ class Session:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Roll back a transaction that is begun in this context, unless it is committed there."""
+        """Roll back the transaction that begins in this context, unless it is committed."""
         try:
             yield
         except (PaymentsError, DuplicateKey):
@@ -88,5 +88,5 @@ class Session:
             await self._roll_back()
 
     async def _roll_back(self) -> None:
-        # In this order, because switching autocommit on commits.
+        # In this order, because enabling autocommit commits the open transaction.
         await self.script(f"ROLLBACK; {AUTOCOMMIT_ON}", ())

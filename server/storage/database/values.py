@@ -1,15 +1,15 @@
-"""Times as statements bind them."""
+"""Conversion of times and durations to the values that statements bind."""
 
 from datetime import UTC, datetime
 
 _MICROSECONDS = 1_000_000
 
 
-def stored_time(time: datetime) -> str:
-    """Return what is bound for a time: in UTC, to the microsecond, in a text that JSON has too."""
+def sql_time(time: datetime) -> str:
+    """Return the text of a time in UTC, to the microsecond, which statements bind directly or in JSON."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def microseconds(seconds: float) -> int:
-    """Return what is bound for a span of time, to the microsecond."""
+def to_microseconds(seconds: float) -> int:
+    """Return a duration in whole microseconds."""
     return round(seconds * _MICROSECONDS)

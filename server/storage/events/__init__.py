@@ -1,4 +1,4 @@
-"""The stream of events in its tables, and the outbox before it.
+"""The tables of the event stream and of the outbox.
 
-When to move changes is up to ``application.relay``, and who reads the stream to ``application.event_feed``.
+``application.relay`` decides when changes are moved into the stream, and ``application.event_feed`` reads it.
 """

@@ -1,4 +1,4 @@
-"""The SQL texts of the stream and the outbox, each with the index that it uses."""
+"""The SQL of the event stream and the outbox, and the index that each statement uses."""
 
 from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.payments.queries import PAYMENT, REFUND
@@ -7,7 +7,7 @@ SELECT_OUTBOX = """
     SELECT outbox_id, LENGTH(changes), TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)) FROM payment_outbox
     ORDER BY outbox_id LIMIT %s
 """
-"""By the primary key: the oldest rows, the size of each in bytes, and its age in microseconds."""
+"""Returns the oldest rows, each with its size in bytes and its age in microseconds. Uses the primary key."""
 
 RELAY = f"""
     {BEGIN};
@@ -54,52 +54,52 @@ RELAY = f"""
     SELECT kind, COUNT(*) FROM payment_events
     WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind
 """
-"""Turns rows of the outbox into events, numbered from the last one on, and deletes the rows; does nothing while another
-relay is at work. By the primary keys; new charges by the unique key of their reference. The last answer is the number
-of events of each kind.
+"""Converts outbox rows to events, which continue the numbers of the stream, and deletes the rows; does nothing if
+another relay holds the lock. The last result is the number of events of each kind. Uses the primary keys; new charges
+are looked up by the unique key of their reference.
 
-The fence is a row of the outbox that no other transaction sees (``transactions.BEGIN``). It exists only while this
+The fence is an outbox row that no other transaction sees (``transactions.BEGIN``). It exists only while this
 transaction holds the lock.
 
-It is one message, so that the lock never waits for the network. If the machine of a relay were lost in between, the
-database would keep its connection, and the lock, for hours.
+All of it is sent in one message, so that the lock is not held during a round trip. If the machine of a relay crashed
+between two messages, the database would keep its connection open, and the lock with it, for hours.
 """
 
 LAST_SEQUENCE = "SELECT last_sequence FROM payment_stream WHERE stream_id = 1"
-"""By the primary key."""
+"""Uses the primary key."""
 
 FIRST_SEQUENCE = """
     SELECT COALESCE((SELECT MIN(sequence) FROM payment_events), last_sequence + 1) FROM payment_stream
     WHERE stream_id = 1
 """
-"""The first entry of the primary key of each."""
+"""Reads the first entry of the primary key of each table."""
 
-_COLUMNS = f"""
+_SELECT_EVENT = f"""
     SELECT CONCAT('[', JSON_ARRAY(e.sequence, e.kind, CAST(e.refunded_amount AS CHAR), CAST(e.occurred_at AS CHAR),
         CONVERT(COALESCE(r.caller, p.caller) USING utf8mb4),
         CONVERT(COALESCE(r.request_id, p.request_id) USING utf8mb4)),
         ',', {PAYMENT}, ',', CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END, ']')
 """
-"""An event with its payment and its refund as they are now, in one JSON value."""
+"""Selects an event with the current state of its payment and refund, as one JSON value."""
 
 _LIVE = "JOIN payments p ON p.payment_id = e.payment_id LEFT JOIN refunds r ON r.refund_id = e.refund_id"
 _ARCHIVED = (
     "JOIN payments_archive p ON p.payment_id = e.payment_id LEFT JOIN refunds_archive r ON r.refund_id = e.refund_id"
 )
 
-EVENTS_AFTER = f"{_COLUMNS} FROM payment_events e {_LIVE} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
-"""By the primary keys."""
+EVENTS_AFTER = f"{_SELECT_EVENT} FROM payment_events e {_LIVE} WHERE e.sequence > %s ORDER BY e.sequence LIMIT %s"
+"""Uses the primary keys."""
 
 EVENTS_OF_PAYMENT = tuple(
-    f"{_COLUMNS} FROM {events} e {_LIVE} WHERE e.payment_id = %s ORDER BY e.sequence"
+    f"{_SELECT_EVENT} FROM {events} e {_LIVE} WHERE e.payment_id = %s ORDER BY e.sequence"
     for events in ("payment_events_archive", "payment_events")
 )
-"""Two queries: first the archived events. By payment; then by the primary keys."""
+"""Two queries, the archived events first. Each uses the index of events by payment, then the primary keys."""
 
 EVENTS_OF_ARCHIVED_PAYMENT = (
-    f"{_COLUMNS} FROM payment_events_archive e {_ARCHIVED} WHERE e.payment_id = %s ORDER BY e.sequence",
+    f"{_SELECT_EVENT} FROM payment_events_archive e {_ARCHIVED} WHERE e.payment_id = %s ORDER BY e.sequence",
 )
-"""The same of an archived payment, whose events are all archived."""
+"""Like EVENTS_OF_PAYMENT, for an archived payment, all of whose events are archived."""
 
 STATEMENTS = (SELECT_OUTBOX, RELAY, EVENTS_AFTER)
-"""Statements that together need every right that the statements of this module need."""
+"""Statements that together require every privilege that this module needs."""

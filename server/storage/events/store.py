@@ -1,4 +1,4 @@
-"""The stream of events in its tables, and the outbox from which the relay moves changes into it."""
+"""The stores of the event stream and of the outbox."""
 
 from collections.abc import Sequence
 
@@ -16,29 +16,29 @@ class MysqlEventStore:
     """The ``EventStore`` of the use cases, on a MySQL-compatible database."""
 
     def __init__(self, database: Database) -> None:
-        """Keep the database."""
+        """Read from ``database``."""
         self._database = database
 
     async def last_sequence(self) -> int:
         """Return the sequence of the newest event: see ``EventStore.last_sequence``."""
-        return await self._number(event_queries.LAST_SEQUENCE)
+        return await self._read_number(event_queries.LAST_SEQUENCE)
 
     async def first_sequence(self) -> int:
-        """Return the sequence of the oldest event that is kept: see ``EventStore.first_sequence``."""
-        return await self._number(event_queries.FIRST_SEQUENCE)
+        """Return the sequence of the oldest event in the stream: see ``EventStore.first_sequence``."""
+        return await self._read_number(event_queries.FIRST_SEQUENCE)
 
     async def events_after(self, sequence: int, at_most: int) -> list[PaymentEvent]:
-        """Return the events that follow: see ``EventStore.events_after``."""
+        """Return the events after ``sequence``: see ``EventStore.events_after``."""
 
         async def work(session: Session) -> list[bytes]:
             return await session.values(event_queries.EVENTS_AFTER, (sequence, at_most))
 
         return events_from_json(await self._database.run(work, Deadline()))
 
-    async def _number(self, text: str) -> int:
+    async def _read_number(self, query: str) -> int:
         async def work(session: Session) -> int:
-            row = await session.row(text, ())
-            assert row is not None, "there is a row of what is one"
+            row = await session.row(query, ())
+            assert row is not None, "payment_stream always has one row"
             return int(row[0])
 
         return await self._database.run(work, Deadline())
@@ -48,7 +48,7 @@ class MysqlOutbox:
     """The ``Outbox`` of the relay, on a MySQL-compatible database."""
 
     def __init__(self, database: Database) -> None:
-        """Keep the database."""
+        """Move rows in ``database``."""
         self._database = database
 
     async def head(self, at_most: int) -> list[OutboxRow]:
@@ -65,7 +65,7 @@ class MysqlOutbox:
 
         async def work(session: Session) -> dict[str, int]:
             async with session.transaction():
-                *_, moved = await session.script(event_queries.RELAY, (outbox_ids, outbox_ids))
-            return dict(moved.rows)
+                *_, event_counts = await session.script(event_queries.RELAY, (outbox_ids, outbox_ids))
+            return dict(event_counts.rows)
 
         return await self._database.run(work, Deadline())

@@ -1,4 +1,4 @@
-"""Payments and refunds in their tables: the statements, the functions that execute them, and rows as domain types.
+"""The tables of payments and refunds: the statements, the functions that execute them, and the conversion of rows.
 
-Events belong in ``storage.events``, and the requests of a remote processor in ``storage.settlement``.
+Events belong in ``storage.events``, and the pending requests to a remote processor in ``storage.settlement``.
 """

@@ -1,6 +1,6 @@
-"""The SQL texts that read archived payments and refunds, each with the index that it uses.
+"""The SQL that reads archived payments and refunds, and the index that each statement uses.
 
-They run only when the live tables have nothing: a row that is in both is live.
+These statements run only if the live tables do not have the payment: if both have it, the live row counts.
 """
 
 from server.storage.payments.queries import PAYMENT, REFUND, by_reference, details, details_of_many
@@ -8,25 +8,25 @@ from server.storage.payments.queries import PAYMENT, REFUND, by_reference, detai
 SELECT_CHARGE_BY_REQUEST = f"""
     SELECT p.requested_method, {PAYMENT} FROM payments_archive p WHERE p.caller = %s AND p.request_id = %s
 """
-"""payments_archive_by_request, at most one row."""
+"""Uses payments_archive_by_request; returns at most one row."""
 
 SELECT_PAYMENT = f"SELECT {PAYMENT} FROM payments_archive p WHERE p.payment_id = %s"
-"""By the primary key."""
+"""Uses the primary key."""
 
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds_archive r JOIN payments_archive p ON p.payment_id = r.payment_id
     WHERE r.payment_id = %s AND r.status <> 0 ORDER BY r.refund_id DESC LIMIT 1
 """
-"""refunds_archive_by_payment, read backwards, without failed refunds."""
+"""Reads refunds_archive_by_payment backwards, and skips failed refunds."""
 
 SELECT_DETAILS_OF_MANY = details_of_many("payments_archive", "refunds_archive")
-"""The primary key; then refunds_archive_by_payment."""
+"""Uses the primary key, then refunds_archive_by_payment."""
 
 SELECT_DETAILS_BY_ID = details("payments_archive", "refunds_archive")
-"""The primary key; then refunds_archive_by_payment."""
+"""Uses the primary key, then refunds_archive_by_payment."""
 
 SELECT_DETAILS_BY_REFERENCE = details("payments_archive", "refunds_archive", by_reference("payments_archive"))
-"""payments_archive_by_reference; then refunds_archive_by_payment."""
+"""Uses payments_archive_by_reference, then refunds_archive_by_payment."""
 
 STATEMENTS = (SELECT_DETAILS_BY_REFERENCE,)
-"""Statements that together need every right that the statements of this module need."""
+"""Statements that together require every privilege that this module needs."""

@@ -1,6 +1,6 @@
-"""From the JSON values that ``queries`` read to payments, refunds and events.
+"""Conversion of the JSON values that ``queries`` return to payments, refunds and events.
 
-This is the hot path of reads, so each value is converted by what is known of its column.
+This is the hot path of reads, so each value is converted by a rule for its column.
 """
 
 from collections.abc import Iterable
@@ -11,35 +11,35 @@ from typing import Any
 
 import orjson
 
-from server.domain.events import STATUS_OF_PAYMENT, STATUS_OF_REFUND, EventKind, PaymentEvent
+from server.domain.events import PAYMENT_STATUS_BY_KIND, REFUND_STATUS_BY_KIND, EventKind, PaymentEvent
 from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS, Money
 from server.domain.payment import CHARGEABLE_METHODS, Payment, PaymentDetails, PaymentMethod, Refund, Status
 from server.domain.processing import PendingRequest
 
 STATUS_VALUES: dict[Status, int | None] = {Status.PENDING: None, Status.SUCCEEDED: 1, Status.FAILED: 0}
-"""Each status as the status columns store it."""
+"""The value of each status in the status columns."""
 
 _METHODS = {method.value: method for method in CHARGEABLE_METHODS}
-_NOTHING = "0.00"
-_NO_MONEY = {currency: Money(currency, 0) for currency in MINOR_DIGITS}
+_ZERO_AMOUNT = "0.00"
+_ZERO_MONEY = {currency: Money(currency, 0) for currency in MINOR_DIGITS}
 _UTC = "+00:00"
 _MICROSECONDS = 1_000_000
 
 
 def payment_from_json(value: str | bytes) -> Payment:
-    """Return the payment in one value."""
+    """Return the payment in one JSON value."""
     return _payment(*orjson.loads(value))
 
 
 def payments_from_json(values: Iterable[bytes]) -> list[Payment]:
-    """Return the payments in many values, parsed together."""
+    """Return the payments in many JSON values, which are parsed together."""
     return [_payment(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values))]
 
 
 def details_from_json(values: Iterable[bytes], at_most: int) -> PaymentDetails | None:
-    """Return the payment with at most ``at_most`` refunds; None when there is no value.
+    """Return the payment with at most ``at_most`` refunds, or None if there are no values.
 
-    The values are those of ``queries.details``: one more than ``at_most`` shows that there are more refunds.
+    The values are those of ``queries.details``. A further refund beyond ``at_most`` shows that there are more.
     """
     parts = orjson.loads(b"[%b]" % b",".join(values))
     if not parts:
@@ -49,7 +49,7 @@ def details_from_json(values: Iterable[bytes], at_most: int) -> PaymentDetails |
 
 
 def many_details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails | None]:
-    """Return the payments with all their refunds, by id; None stands for a payment with too many to read with others.
+    """Return the payments with all their refunds, by payment_id; None for a payment with too many refunds.
 
     The values are those of ``queries.details_of_many``.
     """
@@ -65,22 +65,22 @@ def many_details_from_json(values: Iterable[bytes]) -> dict[int, PaymentDetails 
 
 
 def _sorted_refunds(columns: Iterable[list[Any] | None]) -> tuple[Refund, ...]:
-    """Return the refunds, the oldest first."""
-    return tuple(_refund(*one)[0] for one in sorted(filter(None, columns)))
+    """Return the refunds, oldest first."""
+    return tuple(_refund(*values)[0] for values in sorted(filter(None, columns)))
 
 
 def refund_from_json(value: str) -> tuple[Refund, Money | None]:
-    """Return the refund in one value, and the amount that its caller requested; None requested all that remained."""
+    """Return the refund in one JSON value, and the amount that its caller requested: None for all that remained."""
     return _refund(*orjson.loads(value))
 
 
 def events_from_json(values: Iterable[bytes]) -> list[PaymentEvent]:
-    """Return the events in many values; each payment and refund is as its event left it."""
+    """Return the events in many JSON values, with each payment and refund in its state right after the event."""
     return [_event(*event) for event in orjson.loads(b"[%b]" % b",".join(values))]
 
 
 def pending_from_json(values: Iterable[bytes]) -> list[PendingRequest]:
-    """Return the pending requests in many values."""
+    """Return the pending requests in many JSON values."""
     return [
         PendingRequest(
             _payment(*payment),
@@ -96,19 +96,19 @@ def pending_from_json(values: Iterable[bytes]) -> list[PendingRequest]:
 def _event(columns: list[Any], payment_columns: list[Any], refund_columns: list[Any] | None) -> PaymentEvent:
     sequence, kind_name, refunded_amount, occurred_at, caller, request_id = columns
     kind = EventKind(kind_name)
-    now = _payment(*payment_columns)
-    payment = now
-    if now.amount is not None:
-        refunded = _money(now.amount.currency, refunded_amount)
+    current = _payment(*payment_columns)
+    payment = current
+    if current.amount is not None:
+        refunded = _money(current.amount.currency, refunded_amount)
         payment = replace(
-            now,
-            status=STATUS_OF_PAYMENT.get(kind, now.status),
+            current,
+            status=PAYMENT_STATUS_BY_KIND.get(kind, current.status),
             refunded_amount=refunded,
-            is_refunded=refunded.is_positive and refunded == now.amount,
+            is_refunded=refunded.is_positive and refunded == current.amount,
         )
     refund = None if refund_columns is None else _refund(*refund_columns)[0]
     if refund is not None:
-        refund = replace(refund, status=STATUS_OF_REFUND.get(kind, refund.status))
+        refund = replace(refund, status=REFUND_STATUS_BY_KIND.get(kind, refund.status))
     return PaymentEvent(
         sequence=sequence,
         kind=kind,
@@ -157,7 +157,7 @@ def _payment(  # noqa: PLR0913, PLR0917 - the columns of the table
     is_adopted: int,
 ) -> Payment:
     money = None if amount is None else _money(currency, amount)
-    # CHAR comparison ignores trailing spaces, and a filter by method must find what is shown as that method.
+    # SQL comparison ignores trailing spaces, and a filter by method must find every payment returned with that method.
     known_method = _METHODS.get(method.rstrip(" "))
     return Payment(
         payment_id,
@@ -168,7 +168,7 @@ def _payment(  # noqa: PLR0913, PLR0917 - the columns of the table
         _status(status),
         reference,
         None if created_at is None else _time(created_at),
-        # The replaced service set the flag of a refunded row and stored no amount: all of it was refunded.
+        # The legacy service only set the flag of a refunded row and stored no amount; all of it was refunded.
         money if is_refunded or money is None else _money(currency, refunded_amount),
         bool(is_refunded),
         bool(is_adopted),
@@ -176,22 +176,22 @@ def _payment(  # noqa: PLR0913, PLR0917 - the columns of the table
 
 
 def _money(currency: str, amount: str) -> Money:
-    if amount == _NOTHING:
-        return _NO_MONEY[currency]
+    if amount == _ZERO_AMOUNT:
+        return _ZERO_MONEY[currency]
     if MINOR_DIGITS[currency] == AMOUNT_DIGITS:
         return Money(currency, int(amount.replace(".", "")))
     return Money.from_amount(currency, Decimal(amount))
 
 
 def _status(value: int | None) -> Status:
-    """Return the status in a status column: NULL is PENDING, 0 FAILED, anything else SUCCEEDED."""
+    """Convert a status column: NULL is PENDING, 0 is FAILED, and anything else is SUCCEEDED."""
     if value is None:
         return Status.PENDING
     return Status.SUCCEEDED if value else Status.FAILED
 
 
 def _time(text: str) -> datetime | None:
-    """Return the time in a DATETIME column, which is in UTC; None for a value that is no time, such as 0000-00-00."""
+    """Convert a DATETIME column, which is in UTC; return None for an invalid time, such as 0000-00-00."""
     try:
         return datetime.fromisoformat(text + _UTC)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Storing charges: many in one INSERT, one alone, and the earlier charge of a request key.
+"""Store charges, many in one INSERT or one alone, and look up the earlier charge of a repeated request key.
 
-A commit waits for the disk, so charges share one (``BATCH_LIMITS``). Each caller gets an outcome of its own, and only
-once its payment is committed.
+A commit waits for the disk, so charges share commits (``BATCH_LIMITS``). Each caller gets an outcome of its own, and
+not before its payment is committed.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -15,27 +15,27 @@ from server.domain.payment import ChargeOutcome, NewPayment, Payment, Status
 from server.storage.batching import BatchLimits
 from server.storage.database.driver_errors import LOCK_WAIT_TIMEOUT, code, is_refusal
 from server.storage.database.session import DuplicateKey, Session
-from server.storage.database.values import stored_time
+from server.storage.database.values import sql_time
 from server.storage.outbox import charge_changes
 from server.storage.payments import archive_queries, queries
 from server.storage.payments.codec import STATUS_VALUES, payment_from_json
-from server.storage.payments.request_keys import key_values, reused
+from server.storage.payments.request_keys import key_values, request_id_reused
 
 BATCH_LIMITS = BatchLimits(max_items=32, max_batches=4, max_waiting=10_000)
-"""Enough payments in one INSERT that each costs little, and few enough that it answers soon. The INSERTs that run at
-the same time share a flush of the disk when they commit.
+"""A batch is large enough that each payment costs little, and small enough that its INSERT is fast. Concurrent INSERTs
+share a flush to disk when they commit.
 """
 
 
 async def insert_each(
     session: Session, payments: Sequence[NewPayment], *, due_microseconds: int
 ) -> list[ChargeOutcome | Exception]:
-    """Store payments in one statement, and return the outcome of each.
+    """Store payments, in one transaction if possible, and return the outcome of each.
 
-    Those that are PENDING are due for the reconciler after ``due_microseconds``.
+    PENDING payments become due for the reconciler after ``due_microseconds``.
     """
     if len(payments) == 1:
-        # A single charge is faster without the statement for many.
+        # The statement for a single payment is faster.
         return [await _outcome_or_error(insert_one(session, payments[0], due_microseconds))]
     try:
         async with session.transaction():
@@ -43,8 +43,8 @@ async def insert_each(
     except pymysql.err.MySQLError as error:
         if not is_refusal(error) and code(error) != LOCK_WAIT_TIMEOUT:
             raise
-        # The database refuses one of them, or one repeats a charge whose row is locked. One by one, only that one
-        # fails; and a repeated charge does not wait for the row.
+        # The database rejects one of the payments, or one of them repeats a charge whose row is locked. Stored one by
+        # one, only the rejected payment fails, and the repeated charge does not wait for the row.
         return [await _outcome_or_error(insert_one(session, payment, due_microseconds)) for payment in payments]
 
 
@@ -54,14 +54,14 @@ async def insert_many(
     """Store payments in one transaction, and return the outcome of each."""
     rows = [payment_values(payment) for payment in payments]
     values = (orjson.dumps(rows).hex(), charge_changes(payments))
-    # They come from one flow, so all are pending or none is.
+    # All payments come from the same flow, so either all are pending or none is.
     if payments[0].status is Status.PENDING:
-        *_, answer = await session.script(queries.RESERVE_PAYMENTS, (*values, due_microseconds))
+        *_, result = await session.script(queries.RESERVE_PAYMENTS, (*values, due_microseconds))
     else:
-        *_, answer = await session.script(queries.INSERT_PAYMENTS, values)
-    ((found,),) = answer.rows
+        *_, result = await session.script(queries.INSERT_PAYMENTS, values)
+    ((stored_keys,),) = result.rows
     stored = {}
-    for text in found.split(",") if found else ():
+    for text in stored_keys.split(",") if stored_keys else ():
         place, payment_id, is_its_own = text.split(" ")
         if is_its_own == "1":
             stored[int(place)] = int(payment_id)
@@ -80,24 +80,24 @@ async def insert_one(session: Session, payment: NewPayment, due_microseconds: in
     try:
         async with session.transaction():
             if payment.status is Status.PENDING:
-                reserved = (*values, *key, due_microseconds, changes, *stored)
-                *_, answer = await session.script(queries.RESERVE_PAYMENT, reserved)
+                pending_values = (*values, *key, due_microseconds, changes, *stored)
+                *_, result = await session.script(queries.RESERVE_PAYMENT, pending_values)
             else:
-                *_, answer = await session.script(queries.INSERT_PAYMENT, (*values, *key, changes, *stored))
+                *_, result = await session.script(queries.INSERT_PAYMENT, (*values, *key, changes, *stored))
     except DuplicateKey:
         return await _earlier_outcome(session, payment)
-    if not answer.rows:
+    if not result.rows:
         return await _earlier_outcome(session, payment)
-    ((payment_id,),) = answer.rows
+    ((payment_id,),) = result.rows
     return ChargeOutcome(stored_payment(payment, payment_id), replayed=False)
 
 
 async def _earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutcome:
-    """Return the payment that is stored already under the request key of ``payment``.
+    """Return the payment that is already stored under the request key of ``payment``.
 
     Raises:
-        RequestIdReused: it has other parameters.
-        ReferenceTaken: there is none, so another payment has the reference.
+        RequestIdReused: the earlier payment has different parameters.
+        ReferenceTaken: there is no such payment, so another payment has the reference.
     """
     key = key_values(payment.charge.key)
     row = await session.row(queries.SELECT_CHARGE_BY_REQUEST, key)
@@ -109,16 +109,16 @@ async def _earlier_outcome(session: Session, payment: NewPayment) -> ChargeOutco
     earlier = payment_from_json(value)
     charge = payment.charge
     if (earlier.order_id, earlier.amount, requested_method) != (charge.order_id, charge.amount, charge.method):
-        raise reused("Charge", charge.key)
-    # With its own reference it is this very payment, whose INSERT was retried after its answer was lost.
+        raise request_id_reused("Charge", charge.key)
+    # If the reference is the same, it is this very payment: its INSERT was retried because the reply was lost.
     return ChargeOutcome(earlier, replayed=earlier.reference != payment.reference)
 
 
 async def _outcome_or_error(outcome: Awaitable[ChargeOutcome]) -> ChargeOutcome | Exception:
-    """Return an outcome, or the error of this one payment.
+    """Return the outcome of a payment, or its error if only this payment failed.
 
     Raises:
-        MySQLError: the connection failed, and with it the whole batch.
+        MySQLError: the whole batch failed, for example because the connection was lost.
     """
     try:
         return await outcome
@@ -131,7 +131,7 @@ async def _outcome_or_error(outcome: Awaitable[ChargeOutcome]) -> ChargeOutcome 
 
 
 def stored_payment(payment: NewPayment, payment_id: int) -> Payment:
-    """Return the payment that is stored under this id."""
+    """Return ``payment`` as it was stored, under the id ``payment_id``."""
     charge = payment.charge
     return Payment(
         payment_id=payment_id,
@@ -149,7 +149,7 @@ def stored_payment(payment: NewPayment, payment_id: int) -> Payment:
 
 
 def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
-    """Return the values that ``queries.INSERT_PAYMENT`` binds, all of types that JSON has too."""
+    """Return the values that ``queries.INSERT_PAYMENT`` binds, all of types that JSON has as well."""
     charge = payment.charge
     return (
         charge.order_id,
@@ -158,7 +158,7 @@ def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
         payment.method.value,
         STATUS_VALUES[payment.status],
         payment.reference,
-        stored_time(payment.create_time),
+        sql_time(payment.create_time),
         charge.method and charge.method.value,
         charge.key.caller,
         charge.key.request_id,

@@ -1,6 +1,6 @@
-"""The SQL texts of lists, counts and exports, composed from a filter. Values are bound, never formatted.
+"""The SQL of lists, counts and exports, composed from a filter. Values are bound, never formatted into the text.
 
-A text names its index where several would do, so that the plan does not depend on the optimizer's estimates.
+A query names its index if several are possible, so that the plan does not depend on the optimizer's estimates.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,14 +28,14 @@ _REFUND_STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An SQL text and the values to bind in it."""
+    """The text of an SQL statement, and the values to bind."""
 
     text: str
     values: tuple[object, ...]
 
 
 def count(payment_filter: PaymentFilter) -> Query:
-    """Count the payments that match; read the entries of the filter's index, and rows where those are not enough."""
+    """Count the payments that match. The query reads an index of the filter, and rows if that does not suffice."""
     return _select("COUNT(*)", payment_filter, _Conditions())
 
 
@@ -43,38 +43,38 @@ _EXPORTED_STATUS = "CASE WHEN {0}.status IS NULL THEN 'PENDING' WHEN {0}.status 
 
 
 def export_payments(payment_filter: PaymentFilter) -> Query:
-    """Read the payments that match, by payment_id, each column as it is exported; the keys are text in UTF-8.
+    """Read the matching payments in the order of payment_id, with the exported columns; the keys are text in UTF-8.
 
-    It names no index, because all payments that match are read, and no caller waits for a page.
+    The query names no index, because it reads all matching payments, and no caller waits for a page.
     """
     conditions = _Conditions()
-    _match(payment_filter, conditions)
+    _add_filter(payment_filter, conditions)
     columns = (
         f"p.payment_id, p.order_id, p.amount, p.method, {_EXPORTED_STATUS.format('p')}, p.reference, p.created_at, "
         "p.refunded <> 0, p.currency, p.refunded_amount, p.requested_method, CONVERT(p.caller USING utf8mb4), "
         "CONVERT(p.request_id USING utf8mb4)"
     )
-    return _text(columns, "", conditions, "ORDER BY p.payment_id")
+    return _query(columns, "", conditions, "ORDER BY p.payment_id")
 
 
 def export_refunds(payment_filter: PaymentFilter) -> Query:
-    """Read the refunds of the payments that match, by refund_id: see ``export_payments``."""
+    """Read the refunds of the matching payments in the order of refund_id: see ``export_payments``."""
     conditions = _Conditions()
-    _match(payment_filter, conditions)
+    _add_filter(payment_filter, conditions)
     columns = (
         f"r.refund_id, r.payment_id, r.amount, r.requested_amount, {_EXPORTED_STATUS.format('r')}, r.reason, "
         "CONVERT(r.caller USING utf8mb4), CONVERT(r.request_id USING utf8mb4), r.created_at"
     )
     join = "JOIN refunds r ON r.payment_id = p.payment_id"
-    return _text(columns, join, conditions, "ORDER BY r.refund_id")
+    return _query(columns, join, conditions, "ORDER BY r.refund_id")
 
 
 def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | None) -> tuple[Query, ...]:
-    """Return the queries that read the rest of a list, one after the other; each binds its LIMIT last.
+    """Return the queries that read the list after a position, to run in this order; each binds its LIMIT last.
 
-    There are two when payments without a time can match: those are older than all others, and are listed by
-    payment_id. Each query reads one of the ``payments_by_*`` indexes in its order from the position on, without a sort,
-    so page 1,000 costs as much as page 1.
+    There are two queries if payments without a time can match: those sort as older than all others, by payment_id. Each
+    query reads one of the ``payments_by_*`` indexes in index order from the position on, without a sort, so page 1,000
+    costs as much as page 1.
     """
     after_undated = after is not None and after.create_time is None
     after_dated = after is not None and not after_undated
@@ -88,10 +88,9 @@ def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | No
 
 
 def method_spellings(method: str) -> Query:
-    """Read the stored spellings of ``method``, in any letter case. The column's collation ignores trailing spaces.
+    """Read the stored spellings of ``method`` in any letter case. The column's collation ignores trailing spaces.
 
-    A loose index scan jumps from one distinct method to the next, so the cost does not depend on how many payments
-    there are.
+    A loose index scan jumps from one distinct method to the next, so the number of payments does not affect the cost.
     """
     return Query(
         "SELECT DISTINCT p.method FROM payments p FORCE INDEX (payments_by_method) WHERE LOWER(p.method) = LOWER(%s)",
@@ -100,39 +99,39 @@ def method_spellings(method: str) -> Query:
 
 
 def numbered_count(query: NumberedPageQuery, spellings: Sequence[str] = ()) -> Query:
-    """Count the payments of all pages; read entries of the conditions' index, and rows where those are not enough.
+    """Count the payments of all pages. The query reads an index of the conditions, and rows if that does not suffice.
 
-    ``spellings`` are the stored spellings of the query's method; by default, the query's own.
+    ``spellings`` are the stored spellings of the query's method. If there are none, the query's own spelling is used.
     """
     return _numbered("COUNT(*)", query, spellings)
 
 
 def numbered_page(query: NumberedPageQuery, total: int, spellings: Sequence[str] = ()) -> Query:
-    """Read a page by its number, of ``total`` payments; it must not be empty.
+    """Read a page by its number, out of ``total`` payments. The page must not be empty.
 
-    Its ids come from the conditions' index, read from the nearer end, and then only its own rows are read. The index
-    holds payments without a time before all others, in the order of lists. The entries of one spelling of a method are
-    in that order. Those of several are sorted, which costs about as much as counting them. ``spellings`` are as in
+    The query reads the ids from an index of the conditions, starting at the nearer end, and then only the rows of the
+    page. The index has the order of lists, with payments without a time first. If the method has several spellings,
+    their entries must be sorted, which costs about as much as counting them. ``spellings`` are as in
     ``numbered_count``.
     """
     size = min(query.size, total - query.skip)
-    beyond = total - query.skip - size
-    forwards, backwards = ("DESC", "ASC") if query.order is Order.NEWEST_FIRST else ("ASC", "DESC")
-    direction, skip = (forwards, query.skip) if query.skip <= beyond else (backwards, beyond)
-    ids = _numbered("p.payment_id", query, spellings, f"{_by_time(direction)} LIMIT %s OFFSET %s")
+    remaining = total - query.skip - size
+    forward, backward = ("DESC", "ASC") if query.order is Order.NEWEST_FIRST else ("ASC", "DESC")
+    direction, skip = (forward, query.skip) if query.skip <= remaining else (backward, remaining)
+    ids = _numbered("p.payment_id", query, spellings, f"{_order_by_time(direction)} LIMIT %s OFFSET %s")
     text = (
         f"SELECT STRAIGHT_JOIN {PAYMENT} FROM ({ids.text}) page "
-        f"JOIN payments p ON p.payment_id = page.payment_id {_by_time(forwards)}"
+        f"JOIN payments p ON p.payment_id = page.payment_id {_order_by_time(forward)}"
     )
     return Query(text, (*ids.values, size, skip))
 
 
-def _by_time(direction: str) -> str:
+def _order_by_time(direction: str) -> str:
     return f"ORDER BY p.created_at {direction}, p.payment_id {direction}"
 
 
 class _Conditions:
-    """Conditions that must all hold, and the values to bind in them."""
+    """Conditions that must all hold, and the values that they bind."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -145,31 +144,31 @@ class _Conditions:
 
 def _dated(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
     comparison, direction = ("<", "DESC") if order is Order.NEWEST_FIRST else (">", "ASC")
-    place = _Conditions()
-    place.add("p.created_at IS NOT NULL")
+    conditions = _Conditions()
+    conditions.add("p.created_at IS NOT NULL")
     if after is not None:
-        # The index is entered by the first half, because neither database reads (a, b) < (%s, %s) as a range.
-        place.add(
+        # The first half selects a range of the index, because neither database does that for (a, b) < (%s, %s).
+        conditions.add(
             f"p.created_at {comparison}= %s AND (p.created_at {comparison} %s OR p.payment_id {comparison} %s)",
             _utc(after.create_time),
             _utc(after.create_time),
             after.payment_id,
         )
-    return _select(PAYMENT, payment_filter, place, f"{_by_time(direction)} LIMIT %s")
+    return _select(PAYMENT, payment_filter, conditions, f"{_order_by_time(direction)} LIMIT %s")
 
 
 def _undated(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
     comparison, direction = ("<", "DESC") if order is Order.NEWEST_FIRST else (">", "ASC")
-    place = _Conditions()
-    place.add("p.created_at IS NULL")
+    conditions = _Conditions()
+    conditions.add("p.created_at IS NULL")
     if after is not None:
-        place.add(f"p.payment_id {comparison} %s", after.payment_id)
-    return _select(PAYMENT, payment_filter, place, f"ORDER BY p.payment_id {direction} LIMIT %s")
+        conditions.add(f"p.payment_id {comparison} %s", after.payment_id)
+    return _select(PAYMENT, payment_filter, conditions, f"ORDER BY p.payment_id {direction} LIMIT %s")
 
 
-def _select(columns: str, payment_filter: PaymentFilter, place: _Conditions, tail: str = "") -> Query:
-    _match(payment_filter, place)
-    # The unique key of reference finds one row; in an adopted table it may have another name.
+def _select(columns: str, payment_filter: PaymentFilter, conditions: _Conditions, tail: str = "") -> Query:
+    _add_filter(payment_filter, conditions)
+    # A reference is found by its unique key, which cannot be named: in an adopted table, it may have another name.
     hint = (
         ""
         if payment_filter.reference is not None
@@ -179,7 +178,7 @@ def _select(columns: str, payment_filter: PaymentFilter, place: _Conditions, tai
             by_status=len(payment_filter.statuses) == 1,
         )
     )
-    return _text(columns, hint, place, tail)
+    return _query(columns, hint, conditions, tail)
 
 
 def _numbered(columns: str, query: NumberedPageQuery, spellings: Sequence[str], tail: str = "") -> Query:
@@ -194,14 +193,14 @@ def _numbered(columns: str, query: NumberedPageQuery, spellings: Sequence[str], 
     for amount, comparison in ((query.min_amount, ">="), (query.max_amount, "<=")):
         if amount is not None:
             conditions.add(f"p.amount {comparison} %s", amount)
-    _between(conditions, query.min_create_time, query.max_create_time)
+    _add_time_bounds(conditions, query.min_create_time, query.max_create_time)
     hint = _index_hint(
         by_order=query.order_id is not None, by_method=query.method is not None, by_status=query.status is not None
     )
-    return _text(columns, hint, conditions, tail)
+    return _query(columns, hint, conditions, tail)
 
 
-def _text(columns: str, source: str, conditions: _Conditions, tail: str) -> Query:
+def _query(columns: str, source: str, conditions: _Conditions, tail: str) -> Query:
     where = f"WHERE {' AND '.join(conditions.texts)}" if conditions.texts else ""
     return Query(
         " ".join(f"SELECT {columns} FROM payments p {source} {where} {tail}".split()), tuple(conditions.values)
@@ -218,7 +217,7 @@ def _index_hint(*, by_order: bool, by_method: bool, by_status: bool) -> str:
     return "FORCE INDEX (payments_by_time)"
 
 
-def _match(payment_filter: PaymentFilter, conditions: _Conditions) -> None:
+def _add_filter(payment_filter: PaymentFilter, conditions: _Conditions) -> None:
     if payment_filter.order_id is not None:
         conditions.add("p.order_id = %s", payment_filter.order_id)
     if payment_filter.methods:
@@ -233,10 +232,10 @@ def _match(payment_filter: PaymentFilter, conditions: _Conditions) -> None:
     for bound, comparison in ((payment_filter.min_amount, ">="), (payment_filter.max_amount, "<=")):
         if bound is not None:
             conditions.add(f"p.currency = %s AND p.amount {comparison} %s", bound.currency, bound.amount)
-    _between(conditions, payment_filter.min_create_time, payment_filter.max_create_time)
+    _add_time_bounds(conditions, payment_filter.min_create_time, payment_filter.max_create_time)
 
 
-def _between(conditions: _Conditions, earliest: datetime | None, latest: datetime | None) -> None:
+def _add_time_bounds(conditions: _Conditions, earliest: datetime | None, latest: datetime | None) -> None:
     for time, comparison in ((earliest, ">="), (latest, "<=")):
         if time is not None:
             conditions.add(f"p.created_at {comparison} %s", _utc(time))
@@ -255,5 +254,5 @@ def _any_of(texts: Iterable[str]) -> str:
 
 
 def _utc(time: datetime | None) -> datetime | None:
-    """Return the time as the columns hold it: UTC, without a zone."""
+    """Return the time in the form of the columns: in UTC, without a time zone."""
     return None if time is None else time.astimezone(UTC).replace(tzinfo=None)

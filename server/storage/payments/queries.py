@@ -1,6 +1,7 @@
-"""The SQL texts of payments and refunds, each with the index that it uses; those of lists are in ``listing``.
+"""The SQL of payments and refunds, and the index that each statement uses; the SQL of lists is in ``listing``.
 
-Values are bound, never formatted. All texts run on MySQL 8.0, 8.4 and 9, and on MariaDB 10.6 and later.
+Values are bound, never formatted into the text. All statements run on MySQL 8.0, 8.4 and 9, and on MariaDB 10.6 and
+later.
 """
 
 from server.domain.payment import MAX_REFUNDS_SHOWN
@@ -11,9 +12,9 @@ PAYMENT = (
     "JSON_ARRAY(p.payment_id, p.order_id, CAST(p.amount AS CHAR), p.currency, p.method, p.status, p.reference, "
     "CAST(p.created_at AS CHAR), CAST(p.refunded_amount AS CHAR), p.refunded, p.caller IS NULL)"
 )
-"""A payment as one JSON value, because the driver takes several times as long for a row of as many columns.
+"""A payment as one JSON value, because the driver takes several times as long for a row with as many columns.
 
-Amounts and times are text, which all databases write exactly, and alike.
+Amounts and times are text, which is exact and the same on all databases.
 """
 
 REFUND = (
@@ -38,22 +39,23 @@ INSERT_PAYMENT = f"""
 
     {COMMIT};
 {_READ_PAYMENT}"""
-"""A duplicate, by payments_by_request or the unique key of reference, is an error that ends the script.
+"""Inserts a payment. A duplicate in payments_by_request or in the unique key of reference is an error that ends the
+script.
 
-When payments_archive_by_request has the key (bound once more), nothing is inserted, and the row of the outbox is about
-no payment: `payments archive` keeps a key always in one of the two tables. The answer comes last: the payment_id under
-the key, if its payment has this reference.
+If payments_archive_by_request has the request key, which is bound a second time, nothing is inserted, and the outbox
+row names no stored payment. `payments archive` ensures that a key is always in one of the two tables. The last result
+is the payment_id under the request key, if that payment has this reference.
 """
 
-_UNLESS_ALONE = "IF(ROW_COUNT() < 0, NULL, {})"
-"""A value for a NOT NULL column, in a statement that depends on what the statement before it changed.
+_UNLESS_CLIENT_GONE = "IF(ROW_COUNT() < 0, NULL, {})"
+"""A value for a NOT NULL column, in a statement that depends on the row count of the previous statement.
 
-When the client is gone, the database goes on with the script, but the row count is unknown (-1), because the previous
-answer could not be sent. Then this value is an error, which ends the script and rolls it back: as if it had never been
-sent.
+If the client has closed the connection, the database continues the script, but the row count is unknown (-1) because
+the previous result could not be sent. Then the value is NULL, and the error ends the script and rolls it back, as if it
+had never been sent.
 """
 
-_DUE = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
+_DUE_TIME = "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND"
 
 RESERVE_PAYMENT = f"""
     {BEGIN};
@@ -64,14 +66,14 @@ RESERVE_PAYMENT = f"""
     WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
 
     INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT 'charge', p.payment_id, {_UNLESS_ALONE.format(_DUE)} FROM payments p
+    SELECT 'charge', p.payment_id, {_UNLESS_CLIENT_GONE.format(_DUE_TIME)} FROM payments p
     WHERE p.payment_id = LAST_INSERT_ID() AND ROW_COUNT() <> 0;
 
     {TELL};
 
     {COMMIT};
 {_READ_PAYMENT}"""
-"""INSERT_PAYMENT for a pending payment, with a row of processor_requests."""
+"""Like INSERT_PAYMENT, for a pending payment: also inserts a row of processor_requests."""
 
 _NEW_PAYMENTS = """JSON_TABLE(@payments, '$[*]' COLUMNS (
         order_id BIGINT PATH '$[0]' ERROR ON ERROR,
@@ -109,7 +111,7 @@ _WRITE_PAYMENTS = f"""
     ON DUPLICATE KEY UPDATE refunded = payments.refunded;
 
     INSERT INTO payment_outbox (changes)
-    SELECT {_UNLESS_ALONE.format("CONVERT(UNHEX(%s) USING utf8mb4)")} FROM DUAL WHERE ROW_COUNT() <> 0;
+    SELECT {_UNLESS_CLIENT_GONE.format("CONVERT(UNHEX(%s) USING utf8mb4)")} FROM DUAL WHERE ROW_COUNT() <> 0;
 """
 
 _READ_PAYMENTS = f"""
@@ -122,37 +124,41 @@ _READ_PAYMENTS = f"""
 """
 
 INSERT_PAYMENTS = _WRITE_PAYMENTS + _READ_PAYMENTS
-"""Inserts many payments, and returns what is stored under their request keys then.
+"""Inserts many payments, and returns the payments that are stored under their request keys afterwards.
 
-The payments are bound as a JSON list of lists, each with the values of INSERT_PAYMENT in their order. A duplicate, by
-payments_by_request or the unique key of reference, is left out: the column that it updates is one that the service may
-update, and keeps its value. A payment whose key payments_archive_by_request has is left out too. The changes for the
-outbox are bound next, and left out when nothing was inserted: so it is when the script is retried because its answer
-was lost. Both are bound in hexadecimal, because the driver escapes quotation marks ten times slower. The answer comes
-last, and is one value, read by payments_by_request once all is committed: for each key that is stored, its place in the
-list, counted from 1, the payment_id, and whether it has that reference.
+First, the payments are bound as a JSON list of lists, each with the values of INSERT_PAYMENT in the same order. A
+duplicate in payments_by_request or in the unique key of reference is skipped: ON DUPLICATE KEY UPDATE sets a column
+that the service may update to its present value. A payment whose request key is in payments_archive_by_request is
+skipped as well.
+
+Then, the changes for the outbox are bound. They are not stored if nothing was inserted, for example because the script
+is a retry after a lost reply. Both lists are bound in hexadecimal, because the driver takes ten times as long to escape
+quotation marks.
+
+The last result is a single value, read from payments_by_request after the commit. For each stored request key, it has
+the position in the list, counted from 1, the payment_id, and whether the payment has the bound reference.
 """
 
 RESERVE_PAYMENTS = f"""{_WRITE_PAYMENTS}
     INSERT INTO processor_requests (kind, payment_id, due_at)
-    SELECT STRAIGHT_JOIN 'charge', p.payment_id, {_UNLESS_ALONE.format(_DUE)}
+    SELECT STRAIGHT_JOIN 'charge', p.payment_id, {_UNLESS_CLIENT_GONE.format(_DUE_TIME)}
     FROM {_NEW_KEYS}
     JOIN payments p FORCE INDEX (payments_by_request)
         ON p.caller = CAST(n.caller AS BINARY) AND p.request_id = CAST(n.request_id AS BINARY)
         AND p.reference = n.reference
     WHERE ROW_COUNT() <> 0;
 {_READ_PAYMENTS}"""
-"""INSERT_PAYMENTS for pending payments, with a row of processor_requests for each that was inserted.
+"""Like INSERT_PAYMENTS, for pending payments: also inserts a row of processor_requests for each inserted payment.
 
-The microseconds until they are due are bound after the changes for the outbox.
+The time until they are due, in microseconds, is bound after the changes for the outbox.
 """
 
 SELECT_CHARGE_BY_REQUEST = f"""
     SELECT p.requested_method, {PAYMENT} FROM payments p WHERE p.caller = %s AND p.request_id = %s
 """
-"""payments_by_request, at most one row."""
+"""Uses payments_by_request; returns at most one row."""
 
-_REFUND = f"""
+_WRITE_REFUND = f"""
     {BEGIN};
 
     SELECT {PAYMENT} FROM payments p WHERE p.payment_id = %s FOR UPDATE;
@@ -191,39 +197,41 @@ _READ_REFUND = f"""
     WHERE r.refund_id = @refund_id
 """
 
-STORE_REFUND = _REFUND + _READ_REFUND
-"""Refunds a payment, if the refund fits and its request key is new.
+STORE_REFUND = _WRITE_REFUND + _READ_REFUND
+"""Refunds a payment, if that is possible and the request key is new.
 
-The first answer is the payment as it was, by the primary key; its lock serializes the refunds of one payment. The next
-is the refund of the request key, if there is one, by refunds_by_request or refunds_archive_by_request. It is read under
-the lock, because its holder may have been this very refund, called twice. The INSERT checks that the refund fits, by
-the rules of ``Payment.refundable``, and the UPDATE checks the amount again. A duplicate of the refund of another
-payment, by refunds_by_request, is an error that ends the script. The last answer is the refund with its payment, once
-both are committed, or nothing.
+The first result is the payment before the refund, by the primary key. Its lock serializes the refunds of one payment.
+The second result is the earlier refund with the same request key, if any, by refunds_by_request or
+refunds_archive_by_request. It is read under the lock, because the previous holder of the lock may have been an earlier
+attempt of the same refund.
+
+The INSERT checks the rules of ``Payment.amount_to_refund``, and the UPDATE checks the amount again. If a refund of
+another payment has the same request key, the duplicate in refunds_by_request is an error that ends the script. The last
+result is the refund with its payment, read after the commit, or no row.
 """
 
-RESERVE_REFUND = f"""{_REFUND}
+RESERVE_REFUND = f"""{_WRITE_REFUND}
     INSERT INTO processor_requests (kind, payment_id, refund_id, due_at)
-    SELECT 'refund', r.payment_id, r.refund_id, {_DUE} FROM refunds r WHERE r.refund_id = @refund_id;
+    SELECT 'refund', r.payment_id, r.refund_id, {_DUE_TIME} FROM refunds r WHERE r.refund_id = @refund_id;
 {_READ_REFUND}"""
-"""STORE_REFUND for a pending refund, with a row of processor_requests."""
+"""Like STORE_REFUND, for a pending refund: also inserts a row of processor_requests."""
 
 SELECT_LAST_REFUND = f"""
     SELECT {REFUND} FROM refunds r JOIN payments p ON p.payment_id = r.payment_id
     WHERE r.payment_id = %s ORDER BY r.refund_id DESC LIMIT 1
 """
-"""refunds_by_payment, read backwards. The last refund of a fully refunded payment did not fail."""
+"""Reads refunds_by_payment backwards. The last refund of a fully refunded payment is never a failed one."""
 
 _REFUND_OR_NULL = f"CASE WHEN r.refund_id IS NULL THEN 'null' ELSE {REFUND} END"
 
 
 def details_of_many(payments: str, refunds: str) -> str:
-    """Return the text that reads payments with all their refunds from these tables, by their indexes.
+    """Return the query that reads payments with all their refunds from these tables, by their indexes.
 
-    It binds a tuple of at most a thousand ids. The answer has a value for each refund, or one for a payment without
-    any: a JSON list of the payment, the refund or null, and whether the payment has more than ``MAX_REFUNDS_SHOWN``, in
-    which case none is read. It is one statement, so that payment and refunds agree. The values are not sorted, because
-    that would cost the database as much again.
+    It binds a tuple of at most a thousand ids, and returns a value for each refund, or one value for a payment without
+    refunds. A value is a JSON list of the payment, the refund or null, and whether the payment has more than
+    ``MAX_REFUNDS_SHOWN`` refunds, in which case none of them is read. It is a single statement, so that payments and
+    refunds are consistent. The values are not sorted, because that would double the cost for the database.
     """
     return f"""
     SELECT CONCAT('[', {PAYMENT}, ',', {_REFUND_OR_NULL}, ',', IF(k.beyond IS NULL, 'false', 'true'), ']')
@@ -240,10 +248,10 @@ def details_of_many(payments: str, refunds: str) -> str:
 
 
 def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
-    """Return the text that reads one payment and a page of its refunds from these tables, by their indexes.
+    """Return the query that reads one payment and a page of its refunds from these tables, by their indexes.
 
     It binds the values of ``payment_id``, the refund_id after which the page begins, the size of the page, and the
-    values of ``payment_id`` again. The answer is that of ``details_of_many`` without the last part of each list.
+    values of ``payment_id`` again. The values are those of ``details_of_many`` without the last part of each list.
     """
     return f"""
     SELECT CONCAT('[', {PAYMENT}, ',', {_REFUND_OR_NULL}, ']')
@@ -259,7 +267,7 @@ def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
 
 
 def by_reference(payments: str) -> str:
-    """Return the subquery for the id of the payment whose reference is bound, with its length in bytes.
+    """Return the subquery for the id of a payment by its reference. It binds the reference and its length in bytes.
 
     The length is compared because the column's collation ignores trailing spaces.
     """
@@ -267,13 +275,13 @@ def by_reference(payments: str) -> str:
 
 
 SELECT_DETAILS_OF_MANY = details_of_many("payments", "refunds")
-"""The primary key; then refunds_by_payment."""
+"""Uses the primary key, then refunds_by_payment."""
 
 SELECT_DETAILS_BY_ID = details("payments", "refunds")
-"""The primary key; then refunds_by_payment."""
+"""Uses the primary key, then refunds_by_payment."""
 
 SELECT_DETAILS_BY_REFERENCE = details("payments", "refunds", by_reference("payments"))
-"""The unique key of reference; then refunds_by_payment."""
+"""Uses the unique key of reference, then refunds_by_payment."""
 
 STATEMENTS = (
     INSERT_PAYMENT,
@@ -283,4 +291,4 @@ STATEMENTS = (
     RESERVE_REFUND,
     SELECT_DETAILS_BY_REFERENCE,
 )
-"""Statements that together need every right that the statements of this module need."""
+"""Statements that together require every privilege that this module needs."""

@@ -1,4 +1,4 @@
-"""Reading payments: many by their ids in one SELECT, one with a page of its refunds, and pages of a list."""
+"""Read payments: many by id in one SELECT, one with a page of its refunds, and pages of lists."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ BATCH_LIMITS = BatchLimits(max_items=64, max_batches=4, max_waiting=10_000)
 
 
 async def read_details(session: Session, payment_ids: Sequence[int]) -> list[PaymentDetails | Exception | None]:
-    """Return each payment with its refunds, or ``PaymentNotFound``.
+    """Return for each payment_id the payment with its refunds, or ``PaymentNotFound``.
 
-    None stands for a payment with more than ``MAX_REFUNDS_SHOWN`` refunds. It is read alone, so that the other callers
-    of the batch do not wait for it.
+    Return None for a payment with more than ``MAX_REFUNDS_SHOWN`` refunds. The caller reads it alone, so that the other
+    callers of the batch do not wait for it.
     """
     wanted = set(payment_ids)
     found = many_details_from_json(await session.values(queries.SELECT_DETAILS_OF_MANY, (tuple(wanted),)))
@@ -51,7 +51,7 @@ async def read_refunds(session: Session, query: RefundsQuery) -> PaymentDetails:
 async def _read_first(
     session: Session, texts: Sequence[str], key: tuple[object, ...], after: int | None, size: int
 ) -> PaymentDetails:
-    """Return a payment and a page of its refunds, by the first of ``texts`` that finds it."""
+    """Return a payment and a page of its refunds, from the first query of ``texts`` that finds the payment."""
     # One refund more than the page holds shows that there is a next page.
     values = (*key, after or 0, size + 1, *key)
     for text in texts:

@@ -1,4 +1,4 @@
-"""The store of payments: each call is one statement or one transaction, idempotent by the tables' unique keys."""
+"""The store of payments. Each method is one statement or one transaction, which unique keys make idempotent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,12 +19,12 @@ from server.domain.payment import (
 from server.storage.batching import Batcher, BatcherFactory, Batches, BatchLimits
 from server.storage.database.pool import Database
 from server.storage.database.session import DuplicateKey
-from server.storage.database.values import microseconds
+from server.storage.database.values import to_microseconds
 from server.storage.payments import insert, read
 from server.storage.payments.refund import RefundToStore, store_refund
 
 DUE_SECONDS = 30.0
-"""When a pending charge or refund is due for the reconciler, unless the deployment says otherwise."""
+"""After how many seconds a pending charge or refund becomes due for the reconciler, by default."""
 
 
 class MysqlPaymentStore:
@@ -38,9 +38,9 @@ class MysqlPaymentStore:
         make_batcher: BatcherFactory = Batcher,
         insert_limits: BatchLimits = insert.BATCH_LIMITS,
     ) -> None:
-        """Keep the database. Pending charges and refunds are due for the reconciler after ``due_seconds``."""
+        """Create the store. Pending charges and refunds become due for the reconciler after ``due_seconds``."""
         self._database = database
-        self._due_microseconds = microseconds(due_seconds)
+        self._due_microseconds = to_microseconds(due_seconds)
         self._insert_each = partial(insert.insert_each, due_microseconds=self._due_microseconds)
         self._inserts: Batches[NewPayment, ChargeOutcome] = make_batcher(
             database, self._insert_each, insert_limits, "charge"
@@ -56,7 +56,7 @@ class MysqlPaymentStore:
     async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
         """Store many payments: see ``PaymentStore.insert_many``.
 
-        They are a batch already, and bypass the queue, so that no single payment waits behind a thousand others.
+        They are already a batch, so they bypass the queue. Otherwise a single payment could wait for a thousand others.
         """
         return await self._database.run(partial(self._insert_each, payments=payments), deadline)
 
@@ -68,7 +68,7 @@ class MysqlPaymentStore:
         try:
             return await self._database.run(work, deadline, locked_payment_id=refund.payment_id)
         except DuplicateKey:
-            # The refund of another payment that has the key is stored now, so the second attempt finds it.
+            # A refund of another payment with the same key has been stored, so the second attempt finds it.
             return await self._database.run(work, deadline, locked_payment_id=refund.payment_id)
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:

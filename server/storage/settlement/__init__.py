@@ -1,4 +1,4 @@
-"""The pending requests of a remote processor: claimed, counted, and settled once.
+"""The pending requests to a remote processor: claiming, counting and settling them.
 
-When to ask the processor again is up to ``application.reconciler``.
+``application.reconciler`` decides when to ask the processor again.
 """

@@ -1,4 +1,4 @@
-"""The SQL texts of pending requests and their outcomes, each with the index that it uses."""
+"""The SQL of pending requests and their outcomes, and the index that each statement uses."""
 
 from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.payments.queries import PAYMENT, REFUND
@@ -26,8 +26,10 @@ SETTLE_CHARGE = f"""
 
     SELECT {PAYMENT}, @outbox_id <> 0 FROM payments p WHERE p.payment_id = %s
 """
-"""Stores the outcome of a pending payment; changes nothing when it has one. Returns the payment as it is then, and
-whether this stored the outcome. By the primary keys; processor_requests_by_payment.
+"""Stores the outcome of a pending payment; changes nothing if the payment already has one.
+
+The last result is the payment, and whether this script stored its outcome. Uses the primary keys and
+processor_requests_by_payment.
 """
 
 SETTLE_REFUND = f"""
@@ -58,10 +60,11 @@ SETTLE_REFUND = f"""
     SELECT {PAYMENT}, {REFUND}, @outbox_id <> 0 FROM payments p JOIN refunds r ON r.payment_id = p.payment_id
     WHERE p.payment_id = %s AND r.refund_id = %s
 """
-"""Stores the outcome of a pending refund, as SETTLE_CHARGE does for a payment, and subtracts a failed refund from its
-payment again. Returns both as they are then, and whether this stored the outcome.
+"""Stores the outcome of a pending refund, as SETTLE_CHARGE does for a payment. If the refund failed, its amount is
+subtracted from the payment's refunded amount.
 
-By the primary keys; processor_requests_by_payment. The payment is locked before the refund, as by a new refund.
+The last result is the payment, the refund, and whether this script stored its outcome. Uses the primary keys and
+processor_requests_by_payment. The payment is locked before the refund, in the same order as by a new refund.
 """
 
 CLAIM = """
@@ -73,10 +76,10 @@ CLAIM = """
     SET r.claimed_by = %s, r.attempts = r.attempts + 1,
         r.due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, %s * POW(2, LEAST(r.attempts, 30))) MICROSECOND
 """
-"""Claims requests that are due, and postpones them: each time twice as long, up to a limit.
+"""Claims requests that are due, and postpones each: twice as long each time, up to a limit.
 
-By processor_requests_by_due; rows that another reconciler is claiming are left out. One statement, committed by itself:
-no lock waits for the network, or for the processor.
+Uses processor_requests_by_due, and skips rows that another reconciler is claiming. It is one statement, committed by
+itself, so no lock is held during a round trip or a request to the processor.
 """
 
 SELECT_CLAIMED = f"""
@@ -88,16 +91,18 @@ SELECT_CLAIMED = f"""
     LEFT JOIN processor_payments n ON n.payment_id = r.payment_id
     WHERE r.claimed_by = %s
 """
-"""The requests that a round claimed, one JSON value each. processor_requests_by_claim; then the primary keys."""
+"""Returns the requests that one round claimed, one JSON value each. Uses processor_requests_by_claim, then the primary
+keys.
+"""
 
 SELECT_PROCESSOR_ID = "SELECT processor_id FROM processor_payments WHERE payment_id = %s"
-"""By the primary key."""
+"""Uses the primary key."""
 
 COUNT_PENDING = """
     SELECT kind, COUNT(*), MAX(TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)))
     FROM processor_requests GROUP BY kind
 """
-"""Reads all of a table that has pending requests only."""
+"""Scans the table, which only has pending requests."""
 
 STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
-"""Statements that together need every right that the statements of this module need."""
+"""Statements that together require every privilege that this module needs."""

@@ -1,4 +1,4 @@
-"""The outcomes of pending charges and refunds: each is stored once, whoever settles it."""
+"""The store of pending charges and refunds and of their outcomes. Only the first outcome of each is stored."""
 
 import secrets
 from datetime import datetime
@@ -7,11 +7,11 @@ from server.domain.deadline import Deadline
 from server.domain.events import OF_REFUND
 from server.domain.payment import Payment, Refund, Status
 from server.domain.processing import Outcome, PendingRequest
-from server.storage.database.driver_errors import aborted
+from server.storage.database.driver_errors import transaction_aborted
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
-from server.storage.database.values import microseconds, stored_time
-from server.storage.outbox import settled_charge
+from server.storage.database.values import sql_time, to_microseconds
+from server.storage.outbox import settlement_change
 from server.storage.payments.codec import (
     STATUS_VALUES,
     payment_from_json,
@@ -27,15 +27,18 @@ class MysqlSettlementStore:
     """The ``SettlementStore`` and ``PendingStore`` of the use cases, on a MySQL-compatible database."""
 
     def __init__(self, database: Database, *, first_pause_seconds: float, longest_pause_seconds: float) -> None:
-        """Keep the database, and how long a claimed request is postponed: twice as long each time, up to a limit."""
+        """Create the store.
+
+        A claimed request is postponed by the first pause, then by twice as much each time, up to the longest pause.
+        """
         self._database = database
-        self._pauses = (microseconds(longest_pause_seconds), microseconds(first_pause_seconds))
+        self._pauses = (to_microseconds(longest_pause_seconds), to_microseconds(first_pause_seconds))
 
     async def settle_charge(self, payment: Payment, outcome: Outcome, now: datetime) -> tuple[Payment, bool]:
         """Store the outcome of a payment: see ``SettlementStore.settle_charge``."""
-        settled = payment.settled(outcome.status)
+        settled_payment = payment.with_status(outcome.status)
         values = (
-            *(settled_charge(settled, now), payment.payment_id),
+            *(settlement_change(settled_payment, now), payment.payment_id),
             *(STATUS_VALUES[outcome.status], payment.payment_id),
             *(payment.payment_id, outcome.processor_id),
             payment.payment_id,
@@ -44,12 +47,12 @@ class MysqlSettlementStore:
 
         async def work(session: Session) -> tuple[Payment, bool]:
             async with session.transaction():
-                *_, answer = await session.script(queries.SETTLE_CHARGE, values)
-            ((stored, is_new),) = answer.rows
-            after = payment_from_json(stored)
-            if after.status is Status.PENDING:
-                raise aborted()
-            return after, bool(is_new)
+                *_, result = await session.script(queries.SETTLE_CHARGE, values)
+            ((payment_json, is_new),) = result.rows
+            stored = payment_from_json(payment_json)
+            if stored.status is Status.PENDING:
+                raise transaction_aborted()
+            return stored, bool(is_new)
 
         return await self._database.run(work, Deadline(), locked_payment_id=payment.payment_id)
 
@@ -59,7 +62,7 @@ class MysqlSettlementStore:
         status = STATUS_VALUES[outcome.status]
         values = (
             refund.payment_id,
-            *(OF_REFUND[outcome.status], status, stored_time(now), *keys),
+            *(OF_REFUND[outcome.status], status, sql_time(now), *keys),
             *(status, refund.refund_id),
             *keys,
             *keys,
@@ -68,12 +71,12 @@ class MysqlSettlementStore:
 
         async def work(session: Session) -> tuple[Refund, Payment, bool]:
             async with session.transaction():
-                *_, answer = await session.script(queries.SETTLE_REFUND, values)
-            ((payment, stored, is_new),) = answer.rows
-            after, _ = refund_from_json(stored)
-            if after.status is Status.PENDING:
-                raise aborted()
-            return after, payment_from_json(payment), bool(is_new)
+                *_, result = await session.script(queries.SETTLE_REFUND, values)
+            ((payment_json, refund_json, is_new),) = result.rows
+            stored, _ = refund_from_json(refund_json)
+            if stored.status is Status.PENDING:
+                raise transaction_aborted()
+            return stored, payment_from_json(payment_json), bool(is_new)
 
         return await self._database.run(work, Deadline(), locked_payment_id=refund.payment_id)
 

@@ -29,7 +29,7 @@ from server.domain.payment import (
 )
 from server.domain.processing import Outcome
 from server.storage.database.pool import Database
-from server.storage.database.session import Executed, Session
+from server.storage.database.session import Session, StatementResult
 from server.storage.events.store import MysqlOutbox
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
@@ -59,7 +59,7 @@ def aborting_session(after: int) -> type[Session]:
     """Return sessions whose transactions are rolled back after so many of their statements."""
 
     class AbortingSession(Session):
-        async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+        async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
             statements = text.split(";")
             names = [one.strip() for one in statements]
             if "SET autocommit = 0" not in names:

@@ -17,7 +17,7 @@ from server.domain.money import Money
 from server.domain.payment import NewCharge, NewPayment, PaymentMethod, Status
 from server.storage.batching import Batcher, BatchLimits
 from server.storage.database.pool import Database
-from server.storage.database.session import Executed, Session
+from server.storage.database.session import Session, StatementResult
 from server.storage.payments import insert
 from server.storage.payments.insert import BATCH_LIMITS
 from server.storage.payments.store import MysqlPaymentStore
@@ -91,7 +91,7 @@ class LosingSession(Session):
 
     losses = 1
 
-    async def script(self, text: str, values: Sequence[object]) -> list[Executed]:
+    async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
         """Execute several statements, unless the connection is lost."""
         if LosingSession.losses:
             LosingSession.losses -= 1

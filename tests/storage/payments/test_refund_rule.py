@@ -1,4 +1,4 @@
-"""The database refunds what ``Payment.refundable`` allows, and nothing else."""
+"""The database refunds what ``Payment.amount_to_refund`` allows, and nothing else."""
 
 import asyncio
 from contextlib import suppress
@@ -64,7 +64,7 @@ def test_a_payment_in_any_state_is_refunded_as_the_domain_has_it(
     before, outcome = asyncio.run(run())
     allowed = None
     with suppress(PaymentsError):
-        allowed = before.refundable(amount)
+        allowed = before.amount_to_refund(amount)
     refunded = None if outcome is None or outcome.refund is None else outcome.refund.amount
     assert refunded == allowed
 

@@ -1,1 +1,1 @@
-"""How tests call a service: over gRPC, REST, ``/v1``, a browser, or byte by byte."""
+"""Clients with which tests call a service: over gRPC, ``/v2``, ``/v1``, in a browser, or as raw bytes."""

@@ -1,4 +1,4 @@
-"""How the contract's tests call the service: one driver a transport, each taking and giving the contract's messages."""
+"""The driver interface of the contract tests, and the gRPC driver. All drivers use the messages of the contract."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 30
 
 @dataclass
 class CallFailed(Exception):
-    """A call was answered with an error, which this has in the words of gRPC."""
+    """A call failed. The error is in terms of gRPC, whatever the transport."""
 
     code: str
     message: str
@@ -29,7 +29,7 @@ class CallFailed(Exception):
 
 
 class Driver(Protocol):
-    """Calls the service; raises ``CallFailed`` for an error."""
+    """Calls the service. Each method raises ``CallFailed`` if the call fails."""
 
     def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
         """Call Charge."""
@@ -51,10 +51,10 @@ class Driver(Protocol):
 
 
 class GrpcDriver:
-    """Calls through the generated stubs."""
+    """Calls the service with the generated stub."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        """Keep the channel."""
+        """Use the channel, which the caller closes."""
         self.channel = channel
         self.stub = PaymentServiceStub(channel)
 
@@ -87,12 +87,12 @@ def _answer(rpc: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: "Re
     try:
         return rpc(request, timeout=TIMEOUT_SECONDS)
     except grpc.RpcError as error:
-        # A call that fails raises itself.
+        # The exception of a failed call is the call itself.
         raise call_failed(cast("grpc.Call", error)) from error
 
 
 def call_failed(error: grpc.Call) -> CallFailed:
-    """Return what a failed call says, its details unpacked."""
+    """Convert a failed call, and unpack its error details."""
     failed = CallFailed(error.code().name, error.details() or "")
     failed.trailers = dict(error.trailing_metadata() or ())
     details = failed.trailers.get("grpc-status-details-bin", b"")
@@ -102,7 +102,7 @@ def call_failed(error: grpc.Call) -> CallFailed:
 
 
 def fill_from_details(failed: CallFailed, status: status_pb2.Status) -> None:
-    """Set what the details of a status say."""
+    """Set the fields that come from the details of a status."""
     for detail in status.details:
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
@@ -117,5 +117,5 @@ def fill_from_details(failed: CallFailed, status: status_pb2.Status) -> None:
 
 
 def health_stub(channel: grpc.Channel) -> Any:  # noqa: ANN401 - the stub's types lack its methods
-    """Return the stub of the health service."""
+    """Return a stub of the health service."""
     return HealthStub(channel)

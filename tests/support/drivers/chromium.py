@@ -1,4 +1,4 @@
-"""A real browser, for tests of pages."""
+"""A real browser, for tests of web pages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ _FLAGS = (
 
 @contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
-    """Start one, with further command-line flags; it may have to be installed first."""
+    """Start Chromium with additional command-line flags; install it first if necessary."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=obtain_program(), headless=True, args=[*_FLAGS, *flags])
         yield browser

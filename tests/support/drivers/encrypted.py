@@ -1,4 +1,4 @@
-"""Services with TLS, and the files and clients of their tests."""
+"""Services with TLS, their certificate files, and their clients."""
 
 import ssl
 import time
@@ -21,7 +21,7 @@ RELOAD = {"TLS_RELOAD_INTERVAL_SECONDS": "0.2"}
 
 @dataclass(frozen=True)
 class Encrypted:
-    """A service with TLS, its files, and whom its clients trust."""
+    """A service with TLS, and its certificate files."""
 
     service: RunningService
     files: "Files"
@@ -29,7 +29,7 @@ class Encrypted:
     def channel(
         self, client: Issued | None = None, trusted: bytes | None = None, options: Sequence[tuple[str, Any]] = ()
     ) -> grpc.Channel:
-        """Return a channel to it, of a client with this certificate, who trusts its authority or another."""
+        """Return a channel with this client certificate; it trusts ``trusted``, by default the service's authority."""
         credentials = grpc.ssl_channel_credentials(
             self.files.authority.certificate if trusted is None else trusted,
             *((client.key, client.certificate) if client is not None else ()),
@@ -37,7 +37,7 @@ class Encrypted:
         return grpc.secure_channel(self.service.target, credentials, options)
 
     def http(self, client: Issued | None = None, trusted: bytes | None = None) -> httpx.Client:
-        """Return the same over HTTP."""
+        """Return an HTTP client with this client certificate: see ``channel``."""
         context = ssl.create_default_context(
             cadata=(self.files.authority.certificate if trusted is None else trusted).decode()
         )
@@ -48,39 +48,39 @@ class Encrypted:
 
 @dataclass
 class Files:
-    """The files of a service, and who issues its certificates and those of its clients."""
+    """The certificate files of a service, and the authorities of its certificates and of its clients' certificates."""
 
     folder: Path
     authority: Authority
     clients: Authority
 
     def write(self, issued: Issued | None = None) -> dict[str, str]:
-        """Write the service's certificate and key; return the settings that name them."""
+        """Write the service's certificate and key, and return the settings for them."""
         certificate, key = (issued or self.authority.issue(dns=["localhost"])).write(self.folder, "server")
         return {"TLS_CERT_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
 
     def write_authorities(self, *authorities: Authority) -> dict[str, str]:
-        """Write the authorities of clients; return the setting that names them."""
+        """Write the authorities of client certificates, and return the setting for them."""
         path = self.folder / "clients.pem"
         path.write_bytes(b"".join(one.certificate for one in authorities or (self.clients,)))
         return {"TLS_CLIENT_CA_FILE": str(path)}
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(150):
-        if holds():
+        if condition():
             return
         time.sleep(0.1)
-    pytest.fail("it did not come to hold")
+    pytest.fail("the condition did not become true within 15 s")
 
 
 def loads(service: RunningService) -> int:
-    """Return how often files were taken."""
+    """Return how often the service has loaded its certificate files."""
     return sum(event["event"] == "tls_files_loaded" for event in service.events)
 
 
 def list_code(channel: grpc.Channel) -> str:
-    """List over a channel, and return the code of the answer."""
+    """Call ListPayments over a channel, and return the status code."""
     try:
         GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(page_size=1), timeout=10)
     except grpc.RpcError as error:

@@ -1,4 +1,4 @@
-"""A client of HTTP/2 that does what no library would let it: frames by hand (RFC 9113), for tests of the engines."""
+"""An HTTP/2 client that sends individual frames (RFC 9113), including invalid ones that no library would send."""
 
 import socket
 import struct
@@ -14,7 +14,7 @@ _FRAME_HEADER_BYTES = 9
 
 
 class Frame(NamedTuple):
-    """One frame as it came."""
+    """A received frame."""
 
     kind: int
     flags: int
@@ -23,30 +23,30 @@ class Frame(NamedTuple):
 
 
 class Http2Peer:
-    """A connection on which frames are sent and received one by one."""
+    """A connection on which frames are sent and received one at a time."""
 
     def __init__(self, port: int, settings: dict[int, int] | None = None, *, timeout_seconds: float = 20) -> None:
-        """Connect to a port of this machine, and send the preface and settings."""
+        """Connect to a local port, and send the connection preface and the settings."""
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_seconds)
         payload = b"".join(struct.pack(">HI", name, value) for name, value in (settings or {}).items())
         self._socket.sendall(PREFACE)
         self.send(SETTINGS, payload)
 
     def send(self, kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> None:
-        """Send one frame."""
+        """Send a frame."""
         self.send_raw(frame(kind, payload, flags=flags, stream=stream))
 
     def send_raw(self, data: bytes) -> None:
-        """Send bytes as they are: frames, or parts of some."""
+        """Send raw bytes: frames or parts of frames."""
         self._socket.sendall(data)
 
     def request(self, path: str, message: bytes, *, stream: int) -> None:
-        """Send a gRPC request on a stream of its own, an odd number."""
+        """Send a gRPC request on a new stream, whose number must be odd."""
         self.send(HEADERS, request_headers(path), flags=END_HEADERS, stream=stream)
         self.send(DATA, b"\0" + struct.pack(">I", len(message)) + message, flags=END_STREAM, stream=stream)
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the frames that come, until the other side ends the connection; settings are acknowledged."""
+        """Yield the received frames until the server closes the connection. Settings are acknowledged."""
         while True:
             header = self._read(_FRAME_HEADER_BYTES)
             if header is None:
@@ -81,12 +81,12 @@ class Http2Peer:
 
 
 def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
-    """Return a frame."""
+    """Encode a frame."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
 def request_headers(path: str) -> bytes:
-    """Return the block of headers of a gRPC request."""
+    """Return the header block of a gRPC request."""
     headers = {
         ":method": "POST",
         ":scheme": "http",
@@ -99,7 +99,7 @@ def request_headers(path: str) -> bytes:
 
 
 def _literals(headers: dict[str, str]) -> bytes:
-    """Return a header block of literals that no table keeps (RFC 7541, section 6.2.2)."""
+    """Encode headers as literals without indexing (RFC 7541, section 6.2.2)."""
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in headers.items())
 
 

@@ -1,4 +1,4 @@
-"""The replaced service in a process of its own, for tests."""
+"""The legacy service in a process of its own, for tests."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ _START_TIMEOUT_SECONDS = 30
 
 @contextmanager
 def running_peer(settings: Mapping[str, str]) -> Iterator[str]:
-    """Run it on a free port; give its address."""
+    """Run the legacy service on a free port, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = int(server.getsockname()[1])
     environment = {"PATH": os.environ["PATH"], "PEER_PORT": str(port), **settings}
@@ -26,8 +26,8 @@ def running_peer(settings: Mapping[str, str]) -> Iterator[str]:
     try:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while not _answers(url):
-            assert process.poll() is None, "the replaced service did not start"
-            assert time.monotonic() < deadline, "the replaced service did not answer"
+            assert process.poll() is None, "the legacy service did not start"
+            assert time.monotonic() < deadline, "the legacy service did not answer"
             time.sleep(0.1)
         yield url
     finally:

@@ -1,4 +1,4 @@
-"""Requests that tests make, with what does not matter left to defaults."""
+"""Requests for tests, with defaults for the fields that do not matter to a test."""
 
 import itertools
 import secrets
@@ -8,28 +8,28 @@ from google.type.money_pb2 import Money
 from payments.v1 import payments_pb2 as pb
 
 SUCCEEDING = pb.PAYMENT_METHOD_UPI
-"""A method by which the tests' server makes every charge succeed."""
+"""A method for which the servers of the tests approve every charge."""
 
 FAILING = pb.PAYMENT_METHOD_CARD
-"""A method by which it declines every charge."""
+"""A method for which the servers of the tests decline every charge."""
 
 _order_ids = itertools.count(secrets.randbelow(1 << 40) << 16)
 
 
 def new_order_id() -> int:
-    """Return an order that no other test knows."""
+    """Return an order_id that no other test uses."""
     return next(_order_ids) + 1
 
 
 def money(amount: str | int | Decimal, currency: str = "") -> Money:
-    """Return an amount given as text: ``money("1.50")``."""
+    """Convert an amount: ``money("1.50")``."""
     whole = int(Decimal(amount))
     nanos = int((Decimal(amount) - whole) * 10**9)
     return Money(currency_code=currency, units=whole, nanos=nanos)
 
 
 def amount_of(message: Money) -> Decimal:
-    """Return an amount as a decimal number of units."""
+    """Return the amount as a decimal number of units."""
     return message.units + Decimal(message.nanos).scaleb(-9)
 
 
@@ -40,7 +40,7 @@ def charge(
     method: pb.PaymentMethod.ValueType = SUCCEEDING,
     request_id: str | None = None,
 ) -> pb.ChargeRequest:
-    """Return a charge, which succeeds unless another method is given."""
+    """Return a request to charge, which succeeds by default."""
     return pb.ChargeRequest(
         order_id=new_order_id() if order_id is None else order_id,
         amount=money(amount, currency),
@@ -52,7 +52,7 @@ def charge(
 def refund(
     payment_id: int, amount: str | int | None = None, reason: str = "", request_id: str | None = None
 ) -> pb.RefundRequest:
-    """Return a refund: of all that remains, unless an amount is given."""
+    """Return a request to refund, by default all that remains of the payment."""
     return pb.RefundRequest(
         payment_id=payment_id,
         amount=None if amount is None else money(amount),
@@ -62,5 +62,5 @@ def refund(
 
 
 def new_request_id() -> str:
-    """Return a request_id that no other test knows."""
+    """Return a request_id that no other test uses."""
     return secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Drivers of the contract's tests over REST: ``/v2`` has every RPC, ``/v1`` what it always had."""
+"""The drivers of the contract tests over REST: ``/v2`` has every RPC, and ``/v1`` only what the legacy REST API has."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -15,72 +15,72 @@ from payments.v1 import payments_pb2 as pb
 from tests.support.drivers.calls import TIMEOUT_SECONDS, CallFailed, fill_from_details
 from tests.support.drivers.requests import SUCCEEDING, amount_of, money
 
-Answer = TypeVar("Answer", bound=Message)
+Response = TypeVar("Response", bound=Message)
 
 _V1_METHODS = {"UPI": pb.PAYMENT_METHOD_UPI, "CARD": pb.PAYMENT_METHOD_CARD, "COD": pb.PAYMENT_METHOD_COD}
 
 
 class RestDriver:
-    """Calls ``/v2``: protobuf's JSON, as google.api.http has it."""
+    """Calls ``/v2``, with the paths of google.api.http and the JSON mapping of protobuf."""
 
     def __init__(self, url: str) -> None:
-        """Keep where REST is."""
+        """Use the service with this REST URL."""
         self.http = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS)
 
     def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
         """Call Charge."""
-        return self._answer(pb.ChargeResponse(), "POST", "/v2/payments:charge", json=as_json(request))
+        return self._call(pb.ChargeResponse(), "POST", "/v2/payments:charge", json=as_json(request))
 
     def batch_charge(self, request: pb.BatchChargeRequest) -> pb.BatchChargeResponse:
         """Call BatchCharge."""
-        return self._answer(pb.BatchChargeResponse(), "POST", "/v2/payments:batchCharge", json=as_json(request))
+        return self._call(pb.BatchChargeResponse(), "POST", "/v2/payments:batchCharge", json=as_json(request))
 
     def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
         """Call Refund."""
         body = as_json(request)
         payment_id = body.pop("paymentId", "0")
-        return self._answer(pb.RefundResponse(), "POST", f"/v2/payments/{payment_id}:refund", json=body)
+        return self._call(pb.RefundResponse(), "POST", f"/v2/payments/{payment_id}:refund", json=body)
 
     def get_payment(self, request: pb.GetPaymentRequest) -> pb.GetPaymentResponse:
         """Call GetPayment."""
         if request.WhichOneof("key") is None:
-            pytest.skip("a path names a payment")
+            pytest.skip("a path always names a payment")
         if request.HasField("payment_id"):
             path = f"/v2/payments/{request.payment_id}"
         elif request.reference:
             path = f"/v2/payments/by-reference/{quote(request.reference, safe='')}"
         else:
-            pytest.skip("a path has no empty segment")
-        return self._answer(pb.GetPaymentResponse(), "GET", path)
+            pytest.skip("a path cannot have an empty segment")
+        return self._call(pb.GetPaymentResponse(), "GET", path)
 
     def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
         """Call ListRefunds."""
         parameters = as_json(request)
         parameters.pop("paymentId", None)
         path = f"/v2/payments/{request.payment_id}/refunds"
-        return self._answer(pb.ListRefundsResponse(), "GET", path, params=list(flat(parameters)))
+        return self._call(pb.ListRefundsResponse(), "GET", path, params=list(flatten(parameters)))
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
-        parameters = list(flat(as_json(request)))
-        return self._answer(pb.ListPaymentsResponse(), "GET", "/v2/payments", params=parameters)
+        parameters = list(flatten(as_json(request)))
+        return self._call(pb.ListPaymentsResponse(), "GET", "/v2/payments", params=parameters)
 
-    def _answer(self, answer: Answer, verb: str, path: str, **parts: Any) -> Answer:  # noqa: ANN401 - httpx's
-        response = self.http.request(verb, path, **parts)
+    def _call(self, message: Response, verb: str, path: str, **arguments: Any) -> Response:  # noqa: ANN401 - of httpx
+        response = self.http.request(verb, path, **arguments)
         if response.is_success:
-            return json_format.ParseDict(response.json(), answer)
+            return json_format.ParseDict(response.json(), message)
         raise status_failed(response)
 
 
 class LegacyDriver:
-    """Calls ``/v1``; its server approves every charge, because ``/v1`` cannot name a method."""
+    """Calls ``/v1`` of a server that approves every charge, because ``/v1`` cannot name a method."""
 
     def __init__(self, url: str) -> None:
-        """Keep where REST is."""
+        """Use the service with this REST URL."""
         self.http = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS)
 
     def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
-        """Call Charge, and find what it made in the list of its order."""
+        """Call Charge, and look up the payment in the list of its order."""
         if request.method not in {pb.PAYMENT_METHOD_UNSPECIFIED, SUCCEEDING}:
             pytest.skip("/v1 cannot name a method")
         if request.amount.currency_code not in {"", "INR"}:
@@ -88,31 +88,31 @@ class LegacyDriver:
         body: dict[str, Any] = {"order_id": request.order_id}
         if request.HasField("amount"):
             body["amount"] = str(amount_of(request.amount))
-        made = self._json("POST", "/v1/payments/charge", json=body, headers=_key(request))
-        (payment,) = (one for one in self._all(order_id=request.order_id) if one.reference == made["reference"])
+        charged = self._json("POST", "/v1/payments/charge", json=body, headers=_key(request))
+        (payment,) = (one for one in self._all(order_id=request.order_id) if one.reference == charged["reference"])
         return pb.ChargeResponse(payment=payment)
 
     def batch_charge(self, request: pb.BatchChargeRequest) -> pb.BatchChargeResponse:
         """Skip: ``/v1`` has no such call."""
-        pytest.skip(f"/v1 makes one charge a request, not {len(request.charges)}")
+        pytest.skip(f"/v1 has no batches, so it cannot make {len(request.charges)} charges in one request")
 
     def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
-        """Call Refund; ``/v1`` shows no more of it than its payment's amount and method."""
+        """Call Refund. The response of ``/v1`` has only the amount and the method of the payment."""
         assert not request.HasField("amount")
         assert not request.reason
-        answer = self._json("POST", f"/v1/payments/{request.payment_id}/refund", headers=_key(request))
-        assert answer["payment_id"] == request.payment_id
-        assert answer["message"] == f"Amount {answer['amount']:.2f} refunded to {answer['method']}"
+        body = self._json("POST", f"/v1/payments/{request.payment_id}/refund", headers=_key(request))
+        assert body["payment_id"] == request.payment_id
+        assert body["message"] == f"Amount {body['amount']:.2f} refunded to {body['method']}"
         payment = pb.Payment(
             payment_id=request.payment_id,
-            amount=money(str(answer["amount"]), "INR"),
-            method=_V1_METHODS[answer["method"]],
+            amount=money(str(body["amount"]), "INR"),
+            method=_V1_METHODS[body["method"]],
             refund_state=pb.REFUND_STATE_FULL,
         )
         return pb.RefundResponse(payment=payment)
 
     def get_payment(self, request: pb.GetPaymentRequest) -> pb.GetPaymentResponse:
-        """Find a payment in the list of all."""
+        """Look up a payment in the list of all payments."""
         for payment in self._all():
             if payment.payment_id == request.payment_id:
                 return pb.GetPaymentResponse(payment=payment)
@@ -120,10 +120,10 @@ class LegacyDriver:
 
     def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
         """Skip: ``/v1`` has no such call."""
-        pytest.skip(f"/v1 does not show the refunds of payment {request.payment_id}")
+        pytest.skip(f"/v1 does not return the refunds of payment {request.payment_id}")
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
-        """List a page; its token is its number."""
+        """List a page of payments; the page token is the page number."""
         wanted = request.filter
         page, per_page = int(request.page_token or 1), request.page_size or 50
         parameters: dict[str, Any] = {"page": page, "per_page": per_page}
@@ -135,47 +135,47 @@ class LegacyDriver:
             parameters["amount_lt"] = str(amount_of(wanted.max_amount))
         is_oldest_first = request.order_by.strip() in {"create_time", "create_time asc"}
         parameters["sort_by_created"] = "asc" if is_oldest_first else "desc"
-        answer = self._json("GET", "/v1/payments", params=parameters)
+        body = self._json("GET", "/v1/payments", params=parameters)
         return pb.ListPaymentsResponse(
-            payments=map(payment_of, answer["items"]),
-            total_size=answer["total"],
-            next_page_token=str(page + 1) if page * per_page < answer["total"] else "",
+            payments=map(payment_of, body["items"]),
+            total_size=body["total"],
+            next_page_token=str(page + 1) if page * per_page < body["total"] else "",
         )
 
     def _all(self, **parameters: int) -> Iterator[pb.Payment]:
         for page in range(1, 1000):
-            answer = self._json("GET", "/v1/payments", params={**parameters, "page": page, "per_page": 200})
-            yield from map(payment_of, answer["items"])
-            if not answer["items"]:
+            body = self._json("GET", "/v1/payments", params={**parameters, "page": page, "per_page": 200})
+            yield from map(payment_of, body["items"])
+            if not body["items"]:
                 return
 
-    def _json(self, verb: str, path: str, **parts: Any) -> Any:  # noqa: ANN401 - JSON
-        response = self.http.request(verb, path, **parts)
+    def _json(self, verb: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
+        response = self.http.request(verb, path, **arguments)
         if response.is_success:
             return response.json()
         raise legacy_failed(response)
 
 
 def as_json(message: Message) -> dict[str, Any]:
-    """Return a message as JSON, or skip the test when it is one that JSON cannot hold."""
+    """Convert a message to JSON, or skip the test if JSON cannot represent it."""
     try:
         return json_format.MessageToDict(message)
     except (json_format.SerializeToJsonError, ValueError) as error:
-        pytest.skip(f"JSON cannot hold it: {error}")
+        pytest.skip(f"JSON cannot represent the message: {error}")
 
 
-def flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the query parameters that stand for a JSON object."""
+def flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the query parameters for a JSON object."""
     for name, one in value.items():
         for item in one if isinstance(one, list) else [one]:
             if isinstance(item, dict):
-                yield from flat(item, f"{prefix}{name}.")
+                yield from flatten(item, f"{prefix}{name}.")
             else:
                 yield prefix + name, str(item).lower() if isinstance(item, bool) else str(item)
 
 
 def status_failed(response: httpx.Response) -> CallFailed:
-    """Return what an error of ``/v2`` says."""
+    """Convert an error response of ``/v2``."""
     status = json_format.ParseDict(response.json(), status_pb2.Status())
     failed = CallFailed(code_pb2.Code.Name(status.code), status.message)
     failed.trailers = dict(response.headers)
@@ -184,7 +184,7 @@ def status_failed(response: httpx.Response) -> CallFailed:
 
 
 def legacy_failed(response: httpx.Response) -> CallFailed:
-    """Return what an error of ``/v1`` says, in the words of the contract."""
+    """Convert an error response of ``/v1`` to the corresponding error of the contract."""
     detail = response.json()["detail"]
     match response.status_code, detail:
         case 404, "Payment not found":
@@ -201,7 +201,7 @@ def legacy_failed(response: httpx.Response) -> CallFailed:
 
 
 def payment_of(item: dict[str, Any]) -> pb.Payment:
-    """Return an item of ``/v1`` as a payment, as far as it goes."""
+    """Convert a list item of ``/v1`` to a payment with the fields that ``/v1`` has."""
     payment = pb.Payment(
         payment_id=item["payment_id"],
         order_id=item["order_id"],

@@ -1,4 +1,4 @@
-"""Requests to the three ``/v1`` paths, and rare forms of what one can hold, which both services must answer alike."""
+"""Unusual requests to the three ``/v1`` paths, to which this service must respond exactly like the legacy service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Request:
-    """A request, as bytes go over the wire."""
+    """A request, as it is sent over the wire."""
 
     verb: str
     target: str
@@ -16,23 +16,23 @@ class Request:
     headers: Mapping[str, str] | None = None
 
     def __str__(self) -> str:
-        """Return it as the name of a test."""
+        """Return the request as a test id."""
         headers = "" if self.headers in (None, JSON) else f" {dict(self.headers or {})}"
         return f"{self.verb} {self.target[:60]} {(self.body or b'')[:50].decode(errors='replace')}{headers}"
 
 
 def charges(*bodies: bytes) -> list[Request]:
-    """Return a charge with each body."""
+    """Return a request to charge for each body."""
     return [Request("POST", "/v1/payments/charge", body, JSON) for body in bodies]
 
 
 def lists(*queries: str) -> list[Request]:
-    """Return a list with each query."""
+    """Return a request to list payments for each query string."""
     return [Request("GET", "/v1/payments" + query) for query in queries]
 
 
 def refunds(*payment_ids: str) -> list[Request]:
-    """Return a refund of each payment, without a body."""
+    """Return a request to refund, without a body, for each payment."""
     return [Request("POST", f"/v1/payments/{payment_id}/refund") for payment_id in payment_ids]
 
 
@@ -53,7 +53,7 @@ _VALUES = (
     *(b'"\\u0665"', b'"\\u00bd"', b'"5\\u00a0"', b'"\\u20095"', b'"\\u0000"', b'"5\\u0000"', b'"\\ud83d\\ude00"'),
     *(b'"\xe2\x82\xb9 5"', b'"true"', b'"5a"', b'"5 5"'),
 )
-"""JSON values that an integer and a number are read from, or are not."""
+"""JSON values that may or may not be accepted as an integer or as a number."""
 
 ORDER_IDS = [
     *_with_order_id(*(value for value in _VALUES if value != b"false")),
@@ -102,7 +102,7 @@ _NUMBERS = (
     *("_1", "1__0", "0x1", "1e1", "1,0", "%D9%A1", "%EF%BC%91", "%00", "1%00", "1%0A", "%0A1", "%FF", "%E2%82%B9"),
     *("%C2%A01", "nan%20x", "1%20000", "9" * 19, "9" * 25, "9" * 4301, "x" * 300, "%2", "%zz", "%F0%9F%98%80"),
 )
-"""Query texts that a number is read from, or is not."""
+"""Texts of query parameters that may or may not be accepted as a number."""
 
 QUERIES = [
     *lists(*(f"?page={text}" for text in _NUMBERS if not text.startswith(("9", "00")))),

@@ -1,1 +1,1 @@
-"""Tests of ``server.domain`` without a database."""
+"""Tests of ``server.domain``."""

@@ -1,4 +1,4 @@
-"""Money: exact, or refused."""
+"""Money is exact; amounts that cannot be are rejected."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ NEAR = st.integers(-200_000_000, 200_000_000)
 
 
 @given(st.sampled_from(sorted(MINOR_DIGITS)), INT64 | NEAR, INT32 | st.integers(-99, 99).map(lambda n: n * 10_000_000))
-def test_any_units_and_nanos_come_back_exactly_or_are_refused(currency: str, units: int, nanos: int) -> None:
+def test_units_and_nanos_are_either_preserved_exactly_or_rejected(currency: str, units: int, nanos: int) -> None:
     try:
         money = Money.from_units(currency, units, nanos)
     except InvalidValue:
@@ -29,7 +29,7 @@ def test_any_units_and_nanos_come_back_exactly_or_are_refused(currency: str, uni
 
 
 @given(st.sampled_from(["INR", "JPY", "USD"]), st.decimals(-(10**9), 10**9, places=3))
-def test_any_decimal_comes_back_exactly_or_is_refused(currency: str, amount: Decimal) -> None:
+def test_a_decimal_is_either_preserved_exactly_or_rejected(currency: str, amount: Decimal) -> None:
     try:
         money = Money.from_amount(currency, amount)
     except InvalidValue:
@@ -39,10 +39,10 @@ def test_any_decimal_comes_back_exactly_or_is_refused(currency: str, amount: Dec
 
 
 @pytest.mark.parametrize("currency", ["", "inr", "XYZ", "INRR", "NaN"])
-def test_an_unknown_currency_is_refused(currency: str) -> None:
-    with pytest.raises(InvalidValue) as refused:
+def test_an_unknown_currency_is_rejected(currency: str) -> None:
+    with pytest.raises(InvalidValue) as rejected:
         Money.from_units(currency, 1, 0)
-    assert refused.value.part == "currency_code"
+    assert rejected.value.part == "currency_code"
 
 
 @pytest.mark.parametrize(
@@ -59,25 +59,25 @@ def test_an_unknown_currency_is_refused(currency: str) -> None:
         ("inr", 1, 0, "currency_code", "must be an ISO 4217 currency code of three upper-case letters"),
     ],
 )
-def test_what_is_refused_names_the_part_and_what_is_allowed(
+def test_the_error_names_the_invalid_part_and_what_is_allowed(
     currency: str, units: int, nanos: int, part: str, allowed: str
 ) -> None:
-    with pytest.raises(InvalidValue) as refused:
+    with pytest.raises(InvalidValue) as rejected:
         Money.from_units(currency, units, nanos)
-    assert (refused.value.part, refused.value.description) == (part, allowed)
+    assert (rejected.value.part, rejected.value.description) == (part, allowed)
 
 
 @pytest.mark.parametrize(
     ("units", "nanos", "amount_minor"),
     [(561, 250_000_000, 56_125), (0, 990_000_000, 99), (-1, -10_000_000, -101), (0, -990_000_000, -99), (0, 0, 0)],
 )
-def test_units_and_nanos_of_either_sign_make_one_amount(units: int, nanos: int, amount_minor: int) -> None:
+def test_units_and_nanos_of_the_same_sign_are_one_amount(units: int, nanos: int, amount_minor: int) -> None:
     money = Money.from_units("INR", units, nanos)
     assert money.amount_minor == amount_minor
     assert money.units_and_nanos == (units, nanos)
 
 
-def test_the_largest_amount_is_accepted_and_one_more_is_not() -> None:
+def test_the_largest_amount_is_accepted_and_a_larger_one_is_rejected() -> None:
     assert Money("INR", 9_999_999_999).amount == MAX_AMOUNT
     assert Money("INR", -9_999_999_999).amount == -MAX_AMOUNT
     for minor in (10_000_000_000, -10_000_000_000):
@@ -87,11 +87,11 @@ def test_the_largest_amount_is_accepted_and_one_more_is_not() -> None:
 
 
 @pytest.mark.parametrize(("currency", "digits"), [("INR", 2), ("JPY", 0), ("KWD", 3)])
-def test_a_decimal_that_is_too_fine_is_told_how_fine_it_may_be(currency: str, digits: int) -> None:
+def test_the_error_of_too_many_decimals_names_the_limit(currency: str, digits: int) -> None:
     assert Money.from_amount(currency, Decimal(1).scaleb(-digits)).amount_minor == 1
-    with pytest.raises(InvalidValue) as refused:
+    with pytest.raises(InvalidValue) as rejected:
         Money.from_amount(currency, Decimal(1).scaleb(-digits - 1))
-    assert refused.value.description == f"must have at most {digits} decimals in {currency}"
+    assert rejected.value.description == f"must have at most {digits} decimals in {currency}"
 
 
 @pytest.mark.parametrize(
@@ -105,18 +105,20 @@ def test_a_decimal_that_is_too_fine_is_told_how_fine_it_may_be(currency: str, di
         ("KWD", "1.0005", 1001),
     ],
 )
-def test_rounding_is_half_away_from_zero_to_the_minor_unit(currency: str, amount: str, amount_minor: int) -> None:
+def test_amounts_are_rounded_half_away_from_zero_to_the_minor_unit(
+    currency: str, amount: str, amount_minor: int
+) -> None:
     assert Money.rounded(currency, Decimal(amount)) == Money(currency, amount_minor)
 
 
-def test_an_unknown_currency_is_refused_whatever_the_amount_is_made_of() -> None:
-    for make in (Money.from_amount, Money.rounded):
-        with pytest.raises(InvalidValue) as refused:
-            make("XYZ", Decimal(1))
-        assert refused.value.part == "currency_code"
+def test_an_unknown_currency_of_a_decimal_is_rejected() -> None:
+    for create in (Money.from_amount, Money.rounded):
+        with pytest.raises(InvalidValue) as rejected:
+            create("XYZ", Decimal(1))
+        assert rejected.value.part == "currency_code"
 
 
-def test_sums_and_differences_keep_the_currency_and_refuse_another() -> None:
+def test_only_amounts_of_the_same_currency_can_be_added_and_subtracted() -> None:
     assert Money("INR", 500).plus(Money("INR", 70)) == Money("INR", 570)
     assert Money("INR", 500).minus(Money("INR", 570)) == Money("INR", -70)
     for mixed in (Money("INR", 1).plus, Money("INR", 1).minus):
@@ -124,7 +126,7 @@ def test_sums_and_differences_keep_the_currency_and_refuse_another() -> None:
             mixed(Money("USD", 1))
 
 
-def test_money_is_shown_with_the_decimals_of_its_currency() -> None:
+def test_money_is_formatted_with_the_decimals_of_its_currency() -> None:
     assert [str(Money(currency, 56_100)) for currency in ("INR", "JPY", "KWD")] == [
         "561.00 INR",
         "56100 JPY",
@@ -132,18 +134,18 @@ def test_money_is_shown_with_the_decimals_of_its_currency() -> None:
     ]
 
 
-def test_only_more_than_nothing_is_positive() -> None:
+def test_only_amounts_above_zero_are_positive() -> None:
     assert positive(Money("INR", 1)) == Money("INR", 1)
     for minor in (0, -1):
-        with pytest.raises(InvalidValue) as refused:
+        with pytest.raises(InvalidValue) as rejected:
             positive(Money("INR", minor))
-        assert (refused.value.part, refused.value.description) == ("", "must be more than zero")
+        assert (rejected.value.part, rejected.value.description) == ("", "must be more than zero")
 
 
-def test_a_charge_names_an_allowed_currency_or_none_for_the_default_one() -> None:
+def test_a_charge_is_in_an_allowed_currency_and_by_default_in_the_default_one() -> None:
     currencies = Currencies("INR", frozenset({"USD", "INR"}))
     assert (currencies.named(""), currencies.named("XYZ")) == ("INR", "XYZ")
     assert [currencies.chargeable(code) for code in ("", "INR", "USD")] == ["INR", "INR", "USD"]
-    with pytest.raises(InvalidValue) as refused:
+    with pytest.raises(InvalidValue) as rejected:
         currencies.chargeable("EUR")
-    assert (refused.value.part, refused.value.description) == ("currency_code", "must be one of INR, USD, or empty")
+    assert (rejected.value.part, rejected.value.description) == ("currency_code", "must be one of INR, USD, or empty")

@@ -1,4 +1,4 @@
-"""Page tokens: what was encoded is decoded, and nothing else is."""
+"""Page tokens are decoded to the encoded position, and any other text is rejected."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -38,54 +38,54 @@ CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
 }
 FILTERS = st.fixed_dictionaries(CONDITIONS).map(filter_of).filter(bool)
 ORDERS = st.sampled_from(Order)
-EVERY = PaymentFilter()
+NO_FILTER = PaymentFilter()
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
 @given(POSITIONS, st.data())
 def test_a_token_is_bound_to_each_condition(name: str, position: Position, data: st.DataObject) -> None:
-    mine, other = (filter_of({name: data.draw(CONDITIONS[name])}) for _ in range(2))
-    assert mine is not None
+    own, other = (filter_of({name: data.draw(CONDITIONS[name])}) for _ in range(2))
+    assert own is not None
     assert other is not None
-    token = tokens.encode_page_token(position, mine, Order.NEWEST_FIRST)
-    if mine != other:
+    token = tokens.encode_page_token(position, own, Order.NEWEST_FIRST)
+    if own != other:
         with pytest.raises(InvalidValue):
             tokens.decode_page_token(token, other, Order.NEWEST_FIRST)
 
 
 @given(POSITIONS, FILTERS, ORDERS)
-def test_a_position_comes_back(position: Position, payment_filter: PaymentFilter, order: Order) -> None:
+def test_the_encoded_position_is_decoded(position: Position, payment_filter: PaymentFilter, order: Order) -> None:
     token = tokens.encode_page_token(position, payment_filter, order)
     assert tokens.decode_page_token(token, payment_filter, order) == position
 
 
 @given(POSITIONS, st.integers(0, 39), st.characters())
-def test_a_token_with_any_letter_altered_is_refused(position: Position, place: int, letter: str) -> None:
-    token = tokens.encode_page_token(position, EVERY, Order.NEWEST_FIRST)
-    altered = token[:place] + letter + token[place + 1 :]
+def test_a_token_with_an_altered_character_is_rejected(position: Position, index: int, character: str) -> None:
+    token = tokens.encode_page_token(position, NO_FILTER, Order.NEWEST_FIRST)
+    altered = token[:index] + character + token[index + 1 :]
     if altered != token:
         with pytest.raises(InvalidValue):
-            tokens.decode_page_token(altered, EVERY, Order.NEWEST_FIRST)
+            tokens.decode_page_token(altered, NO_FILTER, Order.NEWEST_FIRST)
 
 
 @given(st.text() | st.binary().map(lambda data: data.hex()))
-def test_anything_else_is_refused(text: str) -> None:
+def test_any_other_text_is_rejected(text: str) -> None:
     with pytest.raises(InvalidValue):
-        tokens.decode_page_token(text, EVERY, Order.NEWEST_FIRST)
+        tokens.decode_page_token(text, NO_FILTER, Order.NEWEST_FIRST)
 
 
 @given(POSITIONS, FILTERS, FILTERS, ORDERS, ORDERS)
 def test_a_token_is_bound_to_its_filter_and_order(
-    position: Position, mine: PaymentFilter, other: PaymentFilter, my_order: Order, other_order: Order
+    position: Position, own: PaymentFilter, other: PaymentFilter, own_order: Order, other_order: Order
 ) -> None:
-    token = tokens.encode_page_token(position, mine, my_order)
-    if (mine, my_order) != (other, other_order):
+    token = tokens.encode_page_token(position, own, own_order)
+    if (own, own_order) != (other, other_order):
         with pytest.raises(InvalidValue):
             tokens.decode_page_token(token, other, other_order)
 
 
-def test_a_token_with_padding_or_white_space_added_is_refused() -> None:
-    token = tokens.encode_page_token(Position(datetime.now(UTC), 7), EVERY, Order.NEWEST_FIRST)
+def test_a_token_with_added_padding_or_white_space_is_rejected() -> None:
+    token = tokens.encode_page_token(Position(datetime.now(UTC), 7), NO_FILTER, Order.NEWEST_FIRST)
     for altered in (token + "=", token + "====", token + "\n", " " + token, token.replace("A", "A\n", 1) + "\n"):
         with pytest.raises(InvalidValue):
-            tokens.decode_page_token(altered, EVERY, Order.NEWEST_FIRST)
+            tokens.decode_page_token(altered, NO_FILTER, Order.NEWEST_FIRST)

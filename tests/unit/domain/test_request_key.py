@@ -1,4 +1,4 @@
-"""Request_ids: those that callers give, and those that are derived for the items of a batch."""
+"""Request ids of callers, and those derived for batch items."""
 
 import pytest
 from hypothesis import given
@@ -12,23 +12,23 @@ ITEMS = st.tuples(KEYS, st.integers(0, 999))
 
 
 @pytest.mark.parametrize("request_id", ["x", "x" * 255, " ~"])
-def test_a_request_id_of_printable_ascii_is_kept_as_it_is(request_id: str) -> None:
+def test_a_request_id_of_printable_ascii_is_accepted_unchanged(request_id: str) -> None:
     assert RequestKey.of("shop", request_id) == RequestKey("shop", request_id, generated=False)
 
 
 @pytest.mark.parametrize("request_id", ["", "x" * 256, "é", "tab\t", "\x7f"])
-def test_any_other_request_id_is_refused(request_id: str) -> None:
+def test_any_other_request_id_is_rejected(request_id: str) -> None:
     with pytest.raises(InvalidValue):
         RequestKey.of("shop", request_id)
 
 
-def test_a_call_without_a_request_id_gets_one_of_its_own_that_nobody_guesses() -> None:
+def test_a_call_without_a_request_id_gets_a_unique_random_one() -> None:
     keys = [RequestKey.of("shop", None) for _ in range(1000)]
     assert all(key.generated and key.caller == "shop" and len(key.request_id) == 32 for key in keys)
     assert len(set(keys)) == 1000
 
 
-def test_a_derived_request_id_is_the_same_in_every_version() -> None:
+def test_the_format_of_derived_request_ids_never_changes() -> None:
     digest = "c783035e4a147817d3ec965ef7575b90338f9ce4ea04a114941571c5c73d307f"
     assert derived_request_id("order-343", "charges", 0) == f"{digest}.charges[0]"
 

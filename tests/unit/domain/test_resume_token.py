@@ -1,4 +1,4 @@
-"""Resume tokens: each place has one, and nothing else is one."""
+"""Resume tokens are decoded to the encoded position, and any other text is rejected."""
 
 import base64
 from contextlib import suppress
@@ -11,30 +11,30 @@ from server.domain import tokens
 from server.domain.errors import InvalidValue
 from server.domain.listing import Order, PaymentFilter, Position
 
-PLACES = st.integers(0, 2**63 - 1)
+SEQUENCES = st.integers(0, 2**63 - 1)
 
 
-@given(PLACES)
-def test_a_token_gives_its_place(place: int) -> None:
-    token = tokens.encode_resume_token(place)
-    assert tokens.decode_resume_token(token) == place
+@given(SEQUENCES)
+def test_the_encoded_position_is_decoded(sequence: int) -> None:
+    token = tokens.encode_resume_token(sequence)
+    assert tokens.decode_resume_token(token) == sequence
     assert len(token) == 24
 
 
-@given(PLACES, st.integers(0, 18 * 8 - 1))
-def test_a_token_with_any_bit_altered_is_refused(place: int, bit: int) -> None:
-    raw = bytearray(base64.urlsafe_b64decode(tokens.encode_resume_token(place)))
+@given(SEQUENCES, st.integers(0, 18 * 8 - 1))
+def test_a_token_with_an_altered_bit_is_rejected(sequence: int, bit: int) -> None:
+    raw = bytearray(base64.urlsafe_b64decode(tokens.encode_resume_token(sequence)))
     raw[bit // 8] ^= 1 << bit % 8
     with pytest.raises(InvalidValue):
         tokens.decode_resume_token(base64.urlsafe_b64encode(bytes(raw)).decode())
 
 
 @given(st.text())
-def test_any_text_is_refused_or_a_token(text: str) -> None:
+def test_any_text_is_a_token_or_rejected(text: str) -> None:
     with suppress(InvalidValue):
         assert tokens.encode_resume_token(tokens.decode_resume_token(text)) == text
 
 
-def test_a_page_token_is_no_resume_token() -> None:
+def test_a_page_token_is_not_a_resume_token() -> None:
     with pytest.raises(InvalidValue):
         tokens.decode_resume_token(tokens.encode_page_token(Position(None, 7), PaymentFilter(), Order.NEWEST_FIRST))

@@ -1,1 +1,1 @@
-"""Tests of ``server.storage`` without a database."""
+"""Tests of ``server.storage`` that need no database."""

@@ -1,4 +1,4 @@
-"""The batcher over a database in memory: which items share a batch, in which task, and that every caller is told."""
+"""The batcher with a fake database: which items share a batch, in which task, and that every caller gets an outcome."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,40 +19,40 @@ LIMITS = BatchLimits(max_items=3, max_batches=1, max_waiting=10)
 
 
 class FakeDatabase:
-    """Runs work in the task that asks, once there is a connection."""
+    """Runs work in the current task, once a connection is free."""
 
     def __init__(self) -> None:
-        """Have connections, and begin with no task."""
-        self.is_free = asyncio.Event()
-        self.is_free.set()
+        """Create an available database with a free connection."""
+        self.connection_is_free = asyncio.Event()
+        self.connection_is_free.set()
         self.tasks: list[asyncio.Task[Any]] = []
         self.attempts = 1
-        self.is_there = True
+        self.is_available = True
 
     async def run_in_this_task(self, work: Callable[[Session], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as the work
-        """Run work, as often as it is attempted."""
+        """Run the work ``attempts`` times."""
         task = asyncio.current_task()
         assert task is not None
         self.tasks.append(task)
-        await self.is_free.wait()
-        if not self.is_there:
-            raise StoreUnavailable("not there")
+        await self.connection_is_free.wait()
+        if not self.is_available:
+            raise StoreUnavailable("not available")
         for _ in range(self.attempts):
             result = await work(cast("Session", None))
         return result
 
 
 class Doubling:
-    """Doubles numbers; an odd one is an error of its own, and 13 of the whole batch."""
+    """Doubles numbers. An odd number fails alone, and 13 fails the whole batch."""
 
     def __init__(self) -> None:
-        """Begin with no batch."""
+        """Record the batches; each ends when ``may_end`` is set."""
         self.batches: list[list[int]] = []
         self.may_end = asyncio.Event()
         self.may_end.set()
 
     async def __call__(self, _session: Session, items: Sequence[int]) -> Sequence[int | Exception]:
-        """Do a batch."""
+        """Double the items of a batch."""
         self.batches.append(list(items))
         await self.may_end.wait()
         if 13 in items:
@@ -64,15 +64,15 @@ def batcher(database: FakeDatabase, work: Doubling, limits: BatchLimits = LIMITS
     return Batcher(cast("Database", database), work, limits, "test")
 
 
-def add(to: Batcher[int, int], *items: int) -> "list[asyncio.Task[int]]":
-    return [asyncio.create_task(to.add(item, Deadline())) for item in items]
+def add(doubles: Batcher[int, int], *items: int) -> "list[asyncio.Task[int]]":
+    return [asyncio.create_task(doubles.add(item, Deadline())) for item in items]
 
 
 async def outcomes(tasks: "list[asyncio.Task[int]]") -> list[Any]:
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_items_that_arrive_while_a_batch_runs_share_the_next_and_one_task_runs_them_all() -> None:
+async def test_items_that_arrive_while_a_batch_runs_share_the_next_batch_in_the_same_task() -> None:
     database, work = FakeDatabase(), Doubling()
     work.may_end.clear()
     doubles = batcher(database, work)
@@ -86,7 +86,7 @@ async def test_items_that_arrive_while_a_batch_runs_share_the_next_and_one_task_
     assert len(set(database.tasks)) == 1
 
 
-async def test_no_more_batches_run_at_the_same_time_than_may() -> None:
+async def test_the_number_of_concurrent_batches_is_limited() -> None:
     database, work = FakeDatabase(), Doubling()
     work.may_end.clear()
     tasks = add(batcher(database, work, BatchLimits(max_items=1, max_batches=2, max_waiting=10)), 2, 4, 6)
@@ -99,7 +99,7 @@ async def test_no_more_batches_run_at_the_same_time_than_may() -> None:
     assert len(set(database.tasks)) == 2
 
 
-async def test_an_error_of_one_item_is_its_caller_s_and_one_of_the_batch_is_everyone_s() -> None:
+async def test_an_error_of_one_item_reaches_its_caller_and_an_error_of_the_batch_all_callers() -> None:
     database, work = FakeDatabase(), Doubling()
     doubles = batcher(database, work)
     two, three, four = await outcomes(add(doubles, 2, 3, 4))
@@ -109,31 +109,31 @@ async def test_an_error_of_one_item_is_its_caller_s_and_one_of_the_batch_is_ever
     assert await outcomes(add(doubles, 6)) == [12]
 
 
-async def test_an_item_whose_caller_is_gone_or_whose_deadline_passed_before_its_batch_is_left_out() -> None:
+async def test_an_item_is_dropped_if_its_caller_is_cancelled_or_its_deadline_passes_before_the_batch() -> None:
     database, work = FakeDatabase(), Doubling()
-    database.is_free.clear()
+    database.connection_is_free.clear()
     doubles = batcher(database, work)
     (wanted,) = add(doubles, 2)
     late = asyncio.create_task(doubles.add(4, Deadline.after(-1)))
-    (gone,) = add(doubles, 6)
+    (cancelled,) = add(doubles, 6)
     await asyncio.sleep(0)
-    gone.cancel()
+    cancelled.cancel()
     await asyncio.sleep(0)
-    database.is_free.set()
+    database.connection_is_free.set()
     assert await wanted == 4
     with pytest.raises(DeadlinePassed):
         await late
     assert work.batches == [[2]]
 
 
-async def test_a_batch_that_nobody_wants_any_more_does_no_work() -> None:
+async def test_a_batch_without_waiting_callers_does_no_work() -> None:
     database, work = FakeDatabase(), Doubling()
     with pytest.raises(DeadlinePassed):
         await batcher(database, work).add(2, Deadline.after(-1))
     assert not work.batches
 
 
-async def test_a_caller_that_is_cancelled_takes_nothing_from_the_others() -> None:
+async def test_cancelling_one_caller_does_not_affect_the_others() -> None:
     database, work = FakeDatabase(), Doubling()
     work.may_end.clear()
     first, second = add(batcher(database, work), 2, 4)
@@ -152,29 +152,29 @@ async def test_a_batch_that_is_retried_has_the_same_items() -> None:
     assert work.batches == [[2, 4, 6]] * 3 + [[8]] * 3
 
 
-async def test_more_than_may_wait_is_refused_at_once() -> None:
+async def test_an_item_is_rejected_immediately_if_the_queue_is_full() -> None:
     database, work = FakeDatabase(), Doubling()
-    database.is_free.clear()
+    database.connection_is_free.clear()
     doubles = batcher(database, work, BatchLimits(max_items=3, max_batches=1, max_waiting=2))
     tasks = add(doubles, 2, 4)
     await asyncio.sleep(0)
     with pytest.raises(Overloaded, match=r"^2 calls are waiting"):
         await doubles.add(6, Deadline())
-    database.is_free.set()
+    database.connection_is_free.set()
     assert await outcomes(tasks) == [4, 8]
 
 
-async def test_without_a_connection_everyone_who_waits_is_told_and_later_callers_try_again() -> None:
+async def test_all_waiting_callers_fail_if_the_database_is_unavailable_but_later_ones_do_not() -> None:
     database, work = FakeDatabase(), Doubling()
-    database.is_there = False
+    database.is_available = False
     doubles = batcher(database, work)
-    told = await outcomes(add(doubles, 2, 4, 6, 8, 10))
-    assert {type(one) for one in told} == {StoreUnavailable}
-    database.is_there = True
+    failed = await outcomes(add(doubles, 2, 4, 6, 8, 10))
+    assert {type(one) for one in failed} == {StoreUnavailable}
+    database.is_available = True
     assert await outcomes(add(doubles, 2)) == [4]
 
 
-async def test_when_the_service_stops_everyone_who_waits_is_told_also_behind_the_batch_that_runs() -> None:
+async def test_at_shutdown_the_callers_of_the_running_batch_and_of_the_queue_fail() -> None:
     database, work = FakeDatabase(), Doubling()
     work.may_end.clear()
     tasks = add(batcher(database, work), 2, 4, 6, 8, 10)

@@ -1,4 +1,4 @@
-"""Settings of the database server that make one locked row hold up others."""
+"""The settings of the database server that are reported as risky."""
 
 import pytest
 
@@ -24,9 +24,9 @@ GOOD = {
         ({"binlog_format": "MIXED"}, []),
     ],
 )
-def test_only_what_makes_others_wait_is_risky(changed: dict[str, str], risky: list[str]) -> None:
+def test_only_settings_that_delay_or_fail_other_calls_are_risky(changed: dict[str, str], risky: list[str]) -> None:
     assert [setting.name for setting in risky_settings((GOOD | changed).items())] == risky
 
 
-def test_a_server_without_these_settings_has_none_to_change() -> None:
+def test_a_server_without_these_settings_has_no_risky_settings() -> None:
     assert list(risky_settings([])) == []

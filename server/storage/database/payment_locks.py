@@ -1,7 +1,7 @@
-"""Turns: calls that lock the row of one payment reach the database one after the other, and never hold all connections.
+"""In-process locks of payments: of the calls that lock the same row, only one at a time occupies a connection.
 
-An import or an operator's open transaction may lock a row for seconds. Without turns, each refund of that payment would
-wait for the lock on a connection of its own, until charges and reads had none left.
+An import or an operator's open transaction may lock a row for seconds. Without these locks, every refund of that
+payment would wait for the row on a connection of its own, until no connection is left for charges and reads.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from server.domain.deadline import Deadline, deadline_passed
 from server.domain.errors import StoreUnavailable
 
 
-class Turns:
-    """Lets one call of each payment work at a time, and ``at_once`` calls in all."""
+class PaymentLocks:
+    """Locks that one call for each payment, and ``max_holders`` calls in total, can hold at the same time."""
 
-    def __init__(self, at_once: int, timeout_seconds: float) -> None:
-        """Keep the limits. A call waits at most ``timeout_seconds`` for its turn."""
-        self._all = asyncio.Semaphore(at_once)
+    def __init__(self, max_holders: int, timeout_seconds: float) -> None:
+        """Set the limits. A call waits for each of the two at most ``timeout_seconds``."""
+        self._holders = asyncio.Semaphore(max_holders)
         self._timeout_seconds = timeout_seconds
         self._locks: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
 
-    async def take(self, payment_id: int, deadline: Deadline) -> Callable[[], None]:
-        """Wait for the turn of this payment, and return the function that ends it.
+    async def acquire(self, payment_id: int, deadline: Deadline) -> Callable[[], None]:
+        """Acquire the lock of a payment, and return the function that releases it.
 
         Raises:
             DeadlinePassed: the deadline passed first.
-            StoreUnavailable: other calls of this payment, or of other locked payments, take too long.
+            StoreUnavailable: calls for this payment, or for other locked payments, held their locks for too long.
         """
         lock = self._locks.get(payment_id)
         if lock is None:
@@ -34,18 +34,18 @@ class Turns:
         try:
             await acquire(lock, deadline, self._timeout_seconds)
             try:
-                await acquire(self._all, deadline, self._timeout_seconds)
+                await acquire(self._holders, deadline, self._timeout_seconds)
             except BaseException:
                 lock.release()
                 raise
         except TimeoutError:
             raise StoreUnavailable(f"payment {payment_id} is locked in the payment store; try again soon") from None
 
-        def end() -> None:
-            self._all.release()
+        def release() -> None:
+            self._holders.release()
             lock.release()
 
-        return end
+        return release
 
 
 async def acquire(lock: asyncio.Lock | asyncio.Semaphore, deadline: Deadline, at_most_seconds: float) -> None:
@@ -57,7 +57,7 @@ async def acquire(lock: asyncio.Lock | asyncio.Semaphore, deadline: Deadline, at
     """
     if not lock.locked():
         deadline.check()
-        await lock.acquire()  # without a wait, so no timer is needed
+        await lock.acquire()  # does not wait, so it needs no timer
         return
     wait_seconds = deadline.remaining_seconds(at_most_seconds)
     try:
@@ -65,6 +65,6 @@ async def acquire(lock: asyncio.Lock | asyncio.Semaphore, deadline: Deadline, at
             await lock.acquire()
     except TimeoutError:
         if wait_seconds < at_most_seconds:
-            # The clock is not read again, because the timer may fire a little early.
+            # The clock is not checked again, because the timer may fire slightly before the deadline.
             raise deadline_passed() from None
         raise
