@@ -1,1 +1,1 @@
-"""What reaches the database, on a real one."""
+"""Tests of ``server.storage`` on a real database."""

@@ -1,4 +1,4 @@
-"""The stores that the contract suites run over: those in memory and those on MySQL."""
+"""The stores that the contract tests run against: those in memory and those on MySQL."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 10_000.0, 35_000.0
 
 
 class Stores(ABC):
-    """The stores of one database, and what else happens to their payments."""
+    """The stores of one database, and operations that change their data directly."""
 
     payments: PaymentStore
     outcomes: SettlementStore
@@ -34,34 +34,34 @@ class Stores(ABC):
 
     @abstractmethod
     async def relay(self) -> None:
-        """Relay what was committed to the stream."""
+        """Move all committed changes into the event stream."""
 
     @abstractmethod
     def archive(self, payment: Payment) -> None:
-        """Move a payment and its refunds into the archive, as ``payments archive`` does."""
+        """Move a payment and its refunds into the archive, like ``payments archive``."""
 
     @abstractmethod
     def drop_events(self, until: int) -> None:
-        """Drop the events until this sequence, as ``payments archive`` does."""
+        """Remove the events up to and including this sequence, like ``payments archive``."""
 
     @abstractmethod
-    def undate(self, payment: Payment) -> None:
-        """Make a payment one that an earlier system stored without a time."""
+    def remove_time(self, payment: Payment) -> None:
+        """Make a payment look like one that an earlier system stored without a time."""
 
     @abstractmethod
-    def refund_elsewhere(self, payment: Payment) -> None:
-        """Make a payment one that an earlier system refunded, which recorded no refund."""
+    def mark_refunded(self, payment: Payment) -> None:
+        """Make a payment look like one that an earlier system refunded, which stored no refund."""
 
     @abstractmethod
     def advance(self, seconds: float) -> None:
-        """Make every pending request this much older, and due this much sooner."""
+        """Make every pending request older, and due sooner, by so many seconds."""
 
 
 class MemoryStores(Stores):
     """The stores in memory."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Create empty stores."""
         self.memory = Memory(due_seconds=0)
         self.payments = MemoryPaymentStore(self.memory)
         self.outcomes = self.pending = MemorySettlementStore(
@@ -70,27 +70,27 @@ class MemoryStores(Stores):
         self.events = MemoryEventStore(self.memory)
 
     async def relay(self) -> None:
-        """Do nothing: an event is in the stream as soon as it happens."""
+        """Do nothing: events are added to the stream directly."""
 
     def archive(self, payment: Payment) -> None:
-        """Mark a payment."""
+        """Mark the payment as archived."""
         self.memory.archived.add(payment.payment_id)
 
     def drop_events(self, until: int) -> None:
-        """Drop events."""
+        """Remove events."""
         self.memory.events = [event for event in self.memory.events if event.sequence > until]
 
-    def undate(self, payment: Payment) -> None:
-        """Take a payment's time away."""
+    def remove_time(self, payment: Payment) -> None:
+        """Remove the time of the payment."""
         self.memory.payments[payment.payment_id] = replace(payment, create_time=None)
 
-    def refund_elsewhere(self, payment: Payment) -> None:
-        """Mark a payment as refunded."""
+    def mark_refunded(self, payment: Payment) -> None:
+        """Mark the payment as refunded."""
         refunded = replace(payment, refunded_amount=payment.amount, is_refunded=True)
         self.memory.payments[payment.payment_id] = refunded
 
     def advance(self, seconds: float) -> None:
-        """Move the times of requests."""
+        """Change the times of all requests."""
         for one in self.memory.requests:
             one.created_at -= seconds
             one.due_at -= seconds
@@ -100,7 +100,7 @@ class MysqlStores(Stores):
     """The stores on a real database."""
 
     def __init__(self, database: Database, execute: Execute) -> None:
-        """Keep the database, and a way to change it behind the back of the stores."""
+        """Create stores on ``database``. ``execute`` executes statements in it without the stores."""
         self._database = database
         self._execute = execute
         self._relay = Relay(MysqlOutbox(database), lambda: None)
@@ -111,12 +111,12 @@ class MysqlStores(Stores):
         self.events = MysqlEventStore(database)
 
     async def relay(self) -> None:
-        """Relay until the outbox is empty."""
+        """Run the relay until the outbox is empty."""
         while self._execute("SELECT 1 FROM payment_outbox LIMIT 1"):
             await self._relay.relay()
 
     def archive(self, payment: Payment) -> None:
-        """Move rows."""
+        """Copy the rows to the archive and delete them."""
         for table in ("refunds", "payments"):
             columns = self._execute(
                 "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() "
@@ -135,16 +135,16 @@ class MysqlStores(Stores):
         """Delete rows."""
         self._execute("DELETE FROM payment_events WHERE sequence <= %s", until)
 
-    def undate(self, payment: Payment) -> None:
-        """Take a payment's time away."""
+    def remove_time(self, payment: Payment) -> None:
+        """Remove the time of the payment."""
         self._execute("UPDATE payments SET created_at = NULL WHERE payment_id = %s", payment.payment_id)
 
-    def refund_elsewhere(self, payment: Payment) -> None:
-        """Mark a payment as refunded."""
+    def mark_refunded(self, payment: Payment) -> None:
+        """Mark the payment as refunded."""
         self._execute("UPDATE payments SET refunded = 1 WHERE payment_id = %s", payment.payment_id)
 
     def advance(self, seconds: float) -> None:
-        """Move the times of requests."""
+        """Change the times of all requests."""
         self._execute(
             "UPDATE processor_requests SET created_at = created_at - INTERVAL %s MICROSECOND, "
             "due_at = due_at - INTERVAL %s MICROSECOND",
@@ -155,20 +155,19 @@ class MysqlStores(Stores):
 
 @pytest.fixture(scope="module")
 def environment(make_migrated_database: Callable[[], dict[str, str]], accounts: Accounts) -> dict[str, str]:
-    """Return the settings of a database that the tests of a module share, with the rights of the service."""
-    made = make_migrated_database()
-    return accounts.as_service(made)
+    """Return the service's settings for a database that the tests of a module share."""
+    return accounts.as_service(make_migrated_database())
 
 
 @pytest.fixture
 def execute(database_server: DatabaseServer, environment: dict[str, str]) -> Execute:
-    """Execute a statement in that database, with every right."""
+    """Return a function that executes a statement in the module's database, with all privileges."""
     return lambda text, *values: database_server.execute(text, values, environment["MYSQL_DB"])
 
 
 @pytest_asyncio.fixture(params=["memory", "mysql"])
 async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
-    """Give the stores, in which no request is pending; other tests of the module may have stored payments."""
+    """Yield stores without pending requests; they may contain payments of other tests of the module."""
     if request.param == "memory":
         yield MemoryStores()
         return

@@ -1,4 +1,4 @@
-"""What every ``EventStore`` promises, of the one in memory and of the one on MySQL."""
+"""The contract of ``EventStore``, for the store in memory and the one on MySQL."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ LATER = NOW + timedelta(seconds=9)
 
 
 async def charge(stores: Stores, status: Status = Status.SUCCEEDED) -> tuple[Payment, str]:
-    """Charge an order, and return the payment with its request_id."""
+    """Store a charge, and return its payment and request_id."""
     key = RequestKey.of("shop", None)
     new = NewPayment(
         NewCharge(7, Money("INR", 10_050), PaymentMethod.UPI, key), PaymentMethod.UPI, status, key.request_id, NOW
@@ -31,7 +31,7 @@ async def charge(stores: Stores, status: Status = Status.SUCCEEDED) -> tuple[Pay
 async def refund(
     stores: Stores, payment: Payment, amount: int | None = None, status: Status = Status.SUCCEEDED
 ) -> tuple[Refund, Payment, str]:
-    """Refund a payment, and return both with the refund's request_id."""
+    """Refund a payment, and return the refund, the payment after it, and the refund's request_id."""
     key = RequestKey.of("shop", None)
     money = None if amount is None else Money("INR", amount)
     outcome = await stores.payments.refund(NewRefund(payment.payment_id, money, "late", key), LATER, Deadline(), status)
@@ -44,13 +44,13 @@ async def new_events(stores: Stores, after: int, at_most: int = 100) -> list[Pay
     return list(await stores.events.events_after(after, at_most))
 
 
-async def position(stores: Stores) -> int:
+async def end_of_stream(stores: Stores) -> int:
     await stores.relay()
     return await stores.events.last_sequence()
 
 
-async def test_an_event_has_its_payment_and_refund_as_it_left_them(stores: Stores) -> None:
-    start = await position(stores)
+async def test_an_event_has_its_payment_and_refund_as_they_were_after_it(stores: Stores) -> None:
+    start = await end_of_stream(stores)
     payment, charge_id = await charge(stores)
     part, after_part, part_id = await refund(stores, payment, 50)
     rest, after_all, rest_id = await refund(stores, payment)
@@ -70,36 +70,36 @@ async def test_an_event_has_its_payment_and_refund_as_it_left_them(stores: Store
         (Status.FAILED, EventKind.FAILED, EventKind.REFUND_FAILED),
     ],
 )
-async def test_a_reservation_is_an_event_and_so_is_its_outcome(
+async def test_a_pending_charge_or_refund_has_an_event_and_its_outcome_another(
     stores: Stores, status: Status, charge_kind: EventKind, refund_kind: EventKind
 ) -> None:
-    start = await position(stores)
+    start = await end_of_stream(stores)
     payment, charge_id = await charge(stores, Status.PENDING)
     settled, _ = await stores.outcomes.settle_charge(payment, Outcome(status, "pi_1"), LATER)
     await stores.outcomes.settle_charge(payment, Outcome(status, "pi_1"), LATER)
     paid, _ = await charge(stores)
     pending, reserved, refund_id = await refund(stores, paid, 50, Status.PENDING)
-    made, after, _ = await stores.outcomes.settle_refund(pending, Outcome(status, "re_1"), NOW)
+    settled_refund, after, _ = await stores.outcomes.settle_refund(pending, Outcome(status, "re_1"), NOW)
     of_charge, of_outcome, _, of_refund, of_refund_outcome = await new_events(stores, start)
     assert of_charge == PaymentEvent(start + 1, EventKind.PENDING, NOW, payment, None, "shop", charge_id)
     assert of_outcome == PaymentEvent(start + 2, charge_kind, LATER, settled, None, "shop", charge_id)
     assert of_refund == PaymentEvent(start + 4, EventKind.REFUND_PENDING, LATER, reserved, pending, "shop", refund_id)
-    assert of_refund_outcome == PaymentEvent(start + 5, refund_kind, NOW, after, made, "shop", refund_id)
+    assert of_refund_outcome == PaymentEvent(start + 5, refund_kind, NOW, after, settled_refund, "shop", refund_id)
 
 
-async def test_repeated_and_impossible_calls_have_no_event(stores: Stores) -> None:
+async def test_repeated_and_rejected_refunds_have_no_event(stores: Stores) -> None:
     payment, _ = await charge(stores)
     new = NewRefund(payment.payment_id, None, "", RequestKey.of("shop", None))
     await stores.payments.refund(new, NOW, Deadline())
-    start = await position(stores)
+    start = await end_of_stream(stores)
     await stores.payments.refund(new, NOW, Deadline())
     await stores.payments.refund(replace(new, key=RequestKey.of("shop", None)), NOW, Deadline())
     assert await new_events(stores, start) == []
-    assert await position(stores) == start
+    assert await end_of_stream(stores) == start
 
 
-async def test_events_are_read_a_page_at_a_time_without_a_gap(stores: Stores) -> None:
-    start = await position(stores)
+async def test_events_are_read_a_page_at_a_time_without_gaps(stores: Stores) -> None:
+    start = await end_of_stream(stores)
     for _ in range(5):
         await charge(stores)
     first = await new_events(stores, start, 2)
@@ -109,8 +109,8 @@ async def test_events_are_read_a_page_at_a_time_without_a_gap(stores: Stores) ->
     assert await new_events(stores, start + 5) == []
 
 
-async def test_the_first_sequence_is_that_of_the_oldest_event_that_is_kept(stores: Stores) -> None:
-    start = await position(stores)
+async def test_the_first_sequence_is_that_of_the_oldest_event_in_the_stream(stores: Stores) -> None:
+    start = await end_of_stream(stores)
     for _ in range(3):
         await charge(stores)
     await stores.relay()

@@ -1,4 +1,4 @@
-"""The relay: what is committed gets its place in the stream, once, in order, however late and by whomever."""
+"""The relay numbers each committed change once, without gaps, even if it is committed late or many relays run."""
 
 import asyncio
 import itertools
@@ -25,38 +25,38 @@ from server.storage.payments.store import MysqlPaymentStore
 from tests.storage.payments.test_insert import new_payment
 from tests.support.databases import Accounts, DatabaseServer, settings_of
 
-_WAITING = "SELECT outbox_id FROM payment_outbox LIMIT 1"
+_SELECT_ANY_OUTBOX_ROW = "SELECT outbox_id FROM payment_outbox LIMIT 1"
 
 
-async def relaying(relay: Relay) -> None:
-    """Relay until cancelled, as the service does."""
+async def run_relay(relay: Relay) -> None:
+    """Run the relay until cancelled, as the service does."""
     await run_forever(relay.round, pause=every(0.01), failure_event="relay_failed")
 
 
 class Stores:
-    """What writes, relays and reads, on one database."""
+    """The stores and the relay of one database."""
 
     def __init__(self, database: Database) -> None:
-        """Keep the database."""
+        """Create them."""
         self._database = database
         self.payments = MysqlPaymentStore(database)
         self.events = MysqlEventStore(database)
         self.relay = Relay(MysqlOutbox(database), lambda: None)
 
-    async def charged(self, payment: NewPayment | None = None) -> int:
-        """Charge, and return the payment's id."""
+    async def charge(self, payment: NewPayment | None = None) -> int:
+        """Store a charge, and return the payment_id."""
         outcome = await self.payments.insert(payment or new_payment(), Deadline())
         return outcome.payment.payment_id
 
     async def refund(self, payment_id: int, amount_minor: int | None = None) -> None:
-        """Refund."""
+        """Store a refund."""
         amount = None if amount_minor is None else Money("INR", amount_minor)
         refund = NewRefund(payment_id, amount, "", RequestKey.of("anyone", None))
         await self.payments.refund(refund, datetime.now(UTC), Deadline())
 
     async def relay_all(self) -> None:
-        """Relay until nothing is left to; what was begun elsewhere, and cancelled, may be at it still."""
-        while await self._database.run(lambda session: session.rows(_WAITING, ()), Deadline()):
+        """Run the relay until the outbox is empty. The transaction of another, cancelled relay may still be running."""
+        while await self._database.run(lambda session: session.rows(_SELECT_ANY_OUTBOX_ROW, ()), Deadline()):
             await self.relay.relay()
 
 
@@ -70,8 +70,8 @@ async def on(environment: dict[str, str]) -> AsyncIterator[Stores]:
 
 
 @pytest.fixture
-def rights(accounts: Accounts, migrated_database: dict[str, str]) -> dict[str, str]:
-    """Return the settings of a service on the test's database, which may only what ``grants.sql`` says."""
+def service_environment(accounts: Accounts, migrated_database: dict[str, str]) -> dict[str, str]:
+    """Return the settings of a service on the test's database, with only the privileges of ``grants.sql``."""
     return accounts.as_service(migrated_database)
 
 
@@ -80,7 +80,7 @@ Rows = Callable[[], list[tuple[int, int, str, str]]]
 
 @pytest.fixture
 def events(database_server: DatabaseServer, migrated_database: dict[str, str]) -> Rows:
-    """Read the stream: sequence, payment_id, kind and refunded amount."""
+    """Return a function that reads all events: sequence, payment_id, kind and refunded amount."""
     return lambda: database_server.execute(
         "SELECT sequence, payment_id, kind, CAST(refunded_amount AS CHAR) FROM payment_events ORDER BY sequence",
         database=migrated_database["MYSQL_DB"],
@@ -89,13 +89,13 @@ def events(database_server: DatabaseServer, migrated_database: dict[str, str]) -
 
 @pytest.fixture
 def sql(database_server: DatabaseServer, migrated_database: dict[str, str]) -> Callable[..., list[Any]]:
-    """Execute a statement in the test's database."""
+    """Return a function that executes a statement in the test's database."""
     return lambda text, *values: database_server.execute(text, values, database=migrated_database["MYSQL_DB"])
 
 
 @contextmanager
 def transaction(database_server: DatabaseServer, name: str) -> Iterator[pymysql.cursors.Cursor]:
-    """Give a transaction that others see nothing of before it is committed, at the end."""
+    """Yield a cursor in a transaction that is committed at the end of the context."""
     connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=False)
     with connection, connection.cursor() as cursor:
         cursor.execute("START TRANSACTION")
@@ -103,11 +103,11 @@ def transaction(database_server: DatabaseServer, name: str) -> Iterator[pymysql.
         connection.commit()
 
 
-def test_charges_and_refunds_become_events_in_order(rights: dict[str, str], events: Rows) -> None:
+def test_charges_and_refunds_become_events_in_order(service_environment: dict[str, str], events: Rows) -> None:
     async def run() -> tuple[int, int]:
-        async with on(rights) as stores:
-            one = await stores.charged()
-            other = await stores.charged(replace(new_payment(), status=Status.FAILED))
+        async with on(service_environment) as stores:
+            one = await stores.charge()
+            other = await stores.charge(replace(new_payment(), status=Status.FAILED))
             await stores.refund(one, 100)
             await stores.refund(one)
             await stores.relay_all()
@@ -122,11 +122,11 @@ def test_charges_and_refunds_become_events_in_order(rights: dict[str, str], even
     ]
 
 
-def test_an_event_tells_the_payment_and_refund_as_they_were(rights: dict[str, str]) -> None:
+def test_an_event_has_its_payment_and_refund_as_they_were_after_it(service_environment: dict[str, str]) -> None:
     async def run() -> None:
-        async with on(rights) as stores:
+        async with on(service_environment) as stores:
             payment = new_payment("request-1")
-            payment_id = await stores.charged(payment)
+            payment_id = await stores.charge(payment)
             await stores.refund(payment_id, 100)
             await stores.refund(payment_id)
             await stores.relay_all()
@@ -145,12 +145,12 @@ def test_an_event_tells_the_payment_and_refund_as_they_were(rights: dict[str, st
 
 
 @pytest.mark.parametrize("count", [1, 2, 40, 700])
-def test_each_of_many_charges_has_one_event_and_the_sequence_no_gap(
-    rights: dict[str, str], events: Rows, count: int
+def test_each_of_many_charges_has_one_event_and_sequences_have_no_gaps(
+    service_environment: dict[str, str], events: Rows, count: int
 ) -> None:
     async def run() -> list[int]:
-        async with on(rights) as stores:
-            ids = await asyncio.gather(*(stores.charged() for _ in range(count)))
+        async with on(service_environment) as stores:
+            ids = await asyncio.gather(*(stores.charge() for _ in range(count)))
             await stores.relay_all()
             return ids
 
@@ -159,28 +159,30 @@ def test_each_of_many_charges_has_one_event_and_the_sequence_no_gap(
     assert sorted(payment_id for _, payment_id, *_ in events()) == sorted(ids)
 
 
-def test_a_repeated_request_has_no_event_of_its_own(rights: dict[str, str], events: Rows) -> None:
+def test_a_replayed_charge_has_no_event(service_environment: dict[str, str], events: Rows) -> None:
     async def run() -> None:
-        async with on(rights) as stores:
-            await asyncio.gather(*(stores.charged(new_payment("same")) for _ in range(50)))
-            await stores.charged(new_payment("same"))
+        async with on(service_environment) as stores:
+            await asyncio.gather(*(stores.charge(new_payment("same")) for _ in range(50)))
+            await stores.charge(new_payment("same"))
             await stores.relay_all()
 
     asyncio.run(run())
     assert len(events()) == 1
 
 
-def test_a_group_whose_answer_was_lost_is_told_once(rights: dict[str, str], events: Rows) -> None:
+def test_a_batch_that_is_retried_after_a_lost_reply_has_one_event_for_each_charge(
+    service_environment: dict[str, str], events: Rows
+) -> None:
     async def run() -> None:
-        async with on(rights) as stores:
-            group = [new_payment() for _ in range(20)]
-            # The very same rows again, as after a commit whose answer never came; and among others that are new.
-            first = await stores.payments.insert_many(group, Deadline())
-            again = await stores.payments.insert_many(group, Deadline())
+        async with on(service_environment) as stores:
+            batch = [new_payment() for _ in range(20)]
+            # The same rows again, as after a commit whose reply was lost: first as a batch, then one of them alone.
+            first = await stores.payments.insert_many(batch, Deadline())
+            again = await stores.payments.insert_many(batch, Deadline())
             assert [outcome.payment for outcome in first if isinstance(outcome, ChargeOutcome)] == [
                 outcome.payment for outcome in again if isinstance(outcome, ChargeOutcome)
             ]
-            one = await stores.charged(group[0])
+            one = await stores.charge(batch[0])
             assert isinstance(first[0], ChargeOutcome)
             assert one == first[0].payment.payment_id
             await stores.relay_all()
@@ -189,13 +191,13 @@ def test_a_group_whose_answer_was_lost_is_told_once(rights: dict[str, str], even
     assert len(events()) == 20
 
 
-def test_a_charge_that_is_refused_alone_in_its_group_has_no_event(
-    rights: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
+def test_a_charge_of_a_batch_that_the_database_rejects_has_no_event(
+    service_environment: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
 ) -> None:
     sql("ALTER TABLE payments ADD CONSTRAINT unlucky CHECK (order_id <> 13)")
 
     async def run() -> None:
-        async with on(rights) as stores:
+        async with on(service_environment) as stores:
             await stores.payments.insert_many([new_payment(order_id=number) for number in (12, 13, 14)], Deadline())
             await stores.relay_all()
 
@@ -204,61 +206,71 @@ def test_a_charge_that_is_refused_alone_in_its_group_has_no_event(
     assert len(events()) == 2
 
 
-def test_a_transaction_that_commits_late_is_told_late_and_not_left_out(
-    database_server: DatabaseServer, migrated_database: dict[str, str], events: Rows, rights: dict[str, str]
+def test_a_transaction_that_commits_late_gets_a_later_sequence(
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+    events: Rows,
+    service_environment: dict[str, str],
 ) -> None:
     name = migrated_database["MYSQL_DB"]
 
-    async def relayed() -> None:
-        async with on(rights) as stores:
-            await stores.charged()
+    async def charge_and_relay() -> None:
+        async with on(service_environment) as stores:
+            await stores.charge()
             await stores.relay_all()
 
     with transaction(database_server, name) as cursor:
         cursor.execute("INSERT INTO payments (order_id, method, reference) VALUES (1, 'UPI', 'LATE')")
         late = cursor.lastrowid
         cursor.execute("""INSERT INTO payment_outbox (changes) VALUES ('[["CHARGED", "LATE"]]')""")
-        late_place = cursor.lastrowid
-        asyncio.run(relayed())
+        late_outbox_id = cursor.lastrowid
+        asyncio.run(charge_and_relay())
         assert [(sequence, kind) for sequence, _, kind, _ in events()] == [(1, "CHARGED")]
         assert late not in {payment_id for _, payment_id, *_ in events()}
-    (row,) = database_server.execute("SELECT COUNT(*) FROM payment_outbox WHERE outbox_id = %s", (late_place,), name)
+    (row,) = database_server.execute(
+        "SELECT COUNT(*) FROM payment_outbox WHERE outbox_id = %s", (late_outbox_id,), name
+    )
     assert row == (1,)
-    asyncio.run(relayed())
+    asyncio.run(charge_and_relay())
     assert [sequence for sequence, *_ in events()] == [1, 2, 3]
     assert events()[1][1] == late
 
 
-def test_a_transaction_that_is_rolled_back_is_not_told(
-    database_server: DatabaseServer, migrated_database: dict[str, str], events: Rows, rights: dict[str, str]
+def test_a_transaction_that_is_rolled_back_has_no_event(
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+    events: Rows,
+    service_environment: dict[str, str],
 ) -> None:
-    async def relayed() -> None:
-        async with on(rights) as stores:
-            await stores.charged()
+    async def charge_and_relay() -> None:
+        async with on(service_environment) as stores:
+            await stores.charge()
             await stores.relay_all()
 
     with transaction(database_server, migrated_database["MYSQL_DB"]) as cursor:
         cursor.execute("INSERT INTO payments (order_id, method, reference) VALUES (1, 'UPI', 'GONE')")
         cursor.execute("""INSERT INTO payment_outbox (changes) VALUES ('[["CHARGED", "GONE"]]')""")
-        asyncio.run(relayed())
+        asyncio.run(charge_and_relay())
         cursor.execute("ROLLBACK")
-    asyncio.run(relayed())
+    asyncio.run(charge_and_relay())
     assert [sequence for sequence, *_ in events()] == [1, 2]
 
 
-def test_relays_of_many_replicas_at_once_tell_everything_once(rights: dict[str, str], events: Rows) -> None:
+def test_concurrent_relays_of_many_replicas_number_each_change_once(
+    service_environment: dict[str, str], events: Rows
+) -> None:
     async def run() -> list[int]:
         async with (
-            on(rights) as one,
-            on(rights) as two,
-            on(rights) as three,
+            on(service_environment) as one,
+            on(service_environment) as two,
+            on(service_environment) as three,
         ):
-            relays = [asyncio.create_task(relaying(stores.relay)) for stores in (one, two, three)]
+            relays = [asyncio.create_task(run_relay(stores.relay)) for stores in (one, two, three)]
 
             async def work(stores: Stores) -> list[int]:
                 ids = []
                 for _ in range(60):
-                    payment_id = await stores.charged()
+                    payment_id = await stores.charge()
                     await stores.refund(payment_id, 100)
                     ids.append(payment_id)
                 return ids
@@ -271,20 +283,23 @@ def test_relays_of_many_replicas_at_once_tell_everything_once(rights: dict[str, 
             return list(itertools.chain(*ids))
 
     ids = asyncio.run(run())
-    told = events()
-    assert [sequence for sequence, *_ in told] == list(range(1, 2 * len(ids) + 1))
+    stream = events()
+    assert [sequence for sequence, *_ in stream] == list(range(1, 2 * len(ids) + 1))
     kinds: dict[int, list[str]] = {}
-    for _, payment_id, kind, _ in told:
+    for _, payment_id, kind, _ in stream:
         kinds.setdefault(payment_id, []).append(kind)
     assert kinds == {payment_id: ["CHARGED", "REFUNDED"] for payment_id in ids}
 
 
-def test_a_relay_that_hangs_in_its_transaction_keeps_the_others_from_nothing_but_waiting(
-    database_server: DatabaseServer, migrated_database: dict[str, str], events: Rows, rights: dict[str, str]
+def test_a_relay_does_not_wait_for_another_that_hangs_in_its_transaction(
+    database_server: DatabaseServer,
+    migrated_database: dict[str, str],
+    events: Rows,
+    service_environment: dict[str, str],
 ) -> None:
     async def run() -> tuple[int, bool]:
-        async with on(rights) as stores:
-            await stores.charged()
+        async with on(service_environment) as stores:
+            await stores.charge()
             return await stores.relay.relay()
 
     with transaction(database_server, migrated_database["MYSQL_DB"]) as cursor:
@@ -295,8 +310,8 @@ def test_a_relay_that_hangs_in_its_transaction_keeps_the_others_from_nothing_but
     assert [sequence for sequence, *_ in events()] == [1, 2]
 
 
-def test_a_relay_whose_connection_is_killed_at_any_moment_leaves_no_half(
-    rights: dict[str, str],
+def test_a_relay_whose_connection_is_killed_at_any_time_loses_and_repeats_no_event(
+    service_environment: dict[str, str],
     events: Rows,
     sql: Callable[..., list[Any]],
     database_server: DatabaseServer,
@@ -310,17 +325,17 @@ def test_a_relay_whose_connection_is_killed_at_any_moment_leaves_no_half(
             time.sleep(0.02)
 
     async def run() -> int:
-        async with on(rights) as stores:
+        async with on(service_environment) as stores:
             charged = 0
-            relay = asyncio.create_task(relaying(stores.relay))
+            relay = asyncio.create_task(run_relay(stores.relay))
             killer = threading.Thread(target=kill)
             killer.start()
             try:
                 for _ in range(100):
-                    group = [new_payment() for _ in range(30)]
+                    batch = [new_payment() for _ in range(30)]
                     try:
-                        outcomes = await stores.payments.insert_many(group, Deadline())
-                    except Exception:  # noqa: BLE001, S112 - of which some are stored, and some not: the table tells
+                        outcomes = await stores.payments.insert_many(batch, Deadline())
+                    except Exception:  # noqa: BLE001, S112 - the batch may be stored or not, as the table shows
                         continue
                     charged += len(outcomes)
             finally:
@@ -328,7 +343,7 @@ def test_a_relay_whose_connection_is_killed_at_any_moment_leaves_no_half(
                 killer.join()
                 relay.cancel()
                 await asyncio.gather(relay, return_exceptions=True)
-        async with on(rights) as stores:
+        async with on(service_environment) as stores:
             await stores.relay_all()
         return charged
 
@@ -339,11 +354,11 @@ def test_a_relay_whose_connection_is_killed_at_any_moment_leaves_no_half(
     assert sorted(payment_id for _, payment_id, *_ in events()) == stored
 
 
-def test_a_long_row_goes_alone_and_what_follows_keeps_its_order(
-    rights: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
+def test_a_long_outbox_row_is_moved_alone(
+    service_environment: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
 ) -> None:
     async def run() -> list[tuple[int, bool]]:
-        async with on(rights) as stores:
+        async with on(service_environment) as stores:
             for _ in range(3):
                 charge = NewCharge(1, Money("INR", 100), None, RequestKey.of("x", None))
                 rows = [
@@ -352,10 +367,10 @@ def test_a_long_row_goes_alone_and_what_follows_keeps_its_order(
                 ]
                 changes = "[" + ",".join(f'["CHARGED","{row.reference}"]' for row in rows) + "]"
                 sql("INSERT INTO payment_outbox (changes) VALUES (%s)", changes)
-            await stores.charged()
+            await stores.charge()
             return [await stores.relay.relay() for _ in range(4)]
 
     numbers = itertools.count()
-    # Payments that do not exist make no events: what counts here is how many rows went at once.
+    # The payments of the long rows do not exist, so they have no events; this test is about the rows moved at a time.
     assert [count for count, _ in asyncio.run(run())] == [0, 0, 0, 1]
     assert len(events()) == 1

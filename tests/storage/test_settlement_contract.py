@@ -1,4 +1,4 @@
-"""What every ``SettlementStore`` and ``PendingStore`` promises, of those in memory and of those on MySQL."""
+"""The contract of ``SettlementStore`` and ``PendingStore``, for the stores in memory and those on MySQL."""
 
 import itertools
 from dataclasses import replace
@@ -23,14 +23,14 @@ _numbers = itertools.count(1)
 
 
 async def charge(stores: Stores, status: Status = Status.PENDING) -> Payment:
-    """Charge an order of 100.50 INR."""
+    """Store a charge of 100.50 INR."""
     new = NewCharge(7, Money("INR", 10_050), PaymentMethod.UPI, RequestKey.of("shop", None))
     payment = NewPayment(new, PaymentMethod.UPI, status, f"O{next(_numbers)}", NOW)
     return (await stores.payments.insert(payment, Deadline())).payment
 
 
 async def refund(stores: Stores, payment: Payment, amount: int | None = None) -> tuple[Refund, Payment]:
-    """Reserve a refund."""
+    """Store a pending refund."""
     money = None if amount is None else Money("INR", amount)
     new = NewRefund(payment.payment_id, money, "", RequestKey.of("shop", None))
     outcome = await stores.payments.refund(new, NOW, Deadline(), Status.PENDING)
@@ -41,7 +41,7 @@ async def refund(stores: Stores, payment: Payment, amount: int | None = None) ->
 @pytest.mark.parametrize(
     "outcome", [Outcome(Status.SUCCEEDED, "pi_1"), Outcome(Status.FAILED, "pi_1"), Outcome(Status.FAILED, None)]
 )
-async def test_a_charge_keeps_its_first_outcome(stores: Stores, outcome: Outcome) -> None:
+async def test_only_the_first_outcome_of_a_charge_is_stored(stores: Stores, outcome: Outcome) -> None:
     payment, other = await charge(stores), await charge(stores)
     settled = replace(payment, status=outcome.status)
     assert await stores.outcomes.settle_charge(payment, outcome, NOW) == (settled, True)
@@ -55,7 +55,7 @@ async def test_a_charge_keeps_its_first_outcome(stores: Stores, outcome: Outcome
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED])
 @pytest.mark.parametrize("amount", [None, 50])
-async def test_a_refund_keeps_its_first_outcome_and_its_payment_what_that_makes_of_it(
+async def test_only_the_first_outcome_of_a_refund_is_stored_and_updates_its_payment(
     stores: Stores, status: Status, amount: int | None
 ) -> None:
     payment = await charge(stores, Status.SUCCEEDED)
@@ -70,7 +70,7 @@ async def test_a_refund_keeps_its_first_outcome_and_its_payment_what_that_makes_
     assert await stores.pending.pending() == ({}, 0)
 
 
-async def test_a_refund_that_failed_takes_nothing_of_another_of_its_payment(stores: Stores) -> None:
+async def test_a_failed_refund_does_not_affect_other_refunds_of_the_payment(stores: Stores) -> None:
     payment = await charge(stores, Status.SUCCEEDED)
     failing, _ = await refund(stores, payment, 50)
     other, _ = await refund(stores, payment, 70)
@@ -97,7 +97,7 @@ async def test_a_payment_can_be_refunded_once_it_has_succeeded(stores: Stores) -
     assert after.refunded_amount == Money("INR", 50)
 
 
-async def test_a_payment_that_no_processor_named_has_no_processor_id(stores: Stores) -> None:
+async def test_a_payment_without_an_outcome_has_no_processor_id(stores: Stores) -> None:
     payment = await charge(stores)
     assert await stores.outcomes.processor_id(payment.payment_id) is None
 
@@ -112,7 +112,7 @@ async def test_a_claimed_request_is_postponed_twice_as_long_each_time(stores: St
         stores.advance(FIRST_PAUSE_SECONDS / 10)
 
 
-async def test_as_many_as_are_asked_for_are_claimed_with_all_that_is_known_of_them(stores: Stores) -> None:
+async def test_at_most_the_requested_number_is_claimed_each_with_its_details(stores: Stores) -> None:
     charges = [await charge(stores) for _ in range(3)]
     paid = await charge(stores)
     await stores.outcomes.settle_charge(paid, Outcome(Status.SUCCEEDED, "pi_7"), NOW)

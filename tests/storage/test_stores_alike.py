@@ -1,4 +1,4 @@
-"""Whatever is done, in whatever order, the stores in memory and those on MySQL answer alike."""
+"""The stores in memory and those on MySQL return the same results for any sequence of operations."""
 
 import asyncio
 import itertools
@@ -40,7 +40,7 @@ OUTCOMES = st.sampled_from([Status.SUCCEEDED, Status.FAILED])
 
 @dataclass(frozen=True)
 class Charge:
-    """Charge an order; the numbers name a request_id and a reference."""
+    """Store a charge; ``key`` and ``reference`` are numbers from which the request_id and reference are made."""
 
     key: int | None
     reference: int
@@ -50,10 +50,10 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class Reimburse:
-    """Refund the payment at this place."""
+class MakeRefund:
+    """Refund the payment with this index."""
 
-    place: int
+    index: int
     key: int | None
     amount: int | None
     status: Status
@@ -61,37 +61,37 @@ class Reimburse:
 
 @dataclass(frozen=True)
 class SettleCharge:
-    """Settle the payment at this place."""
+    """Settle the payment with this index."""
 
-    place: int
+    index: int
     status: Status
 
 
 @dataclass(frozen=True)
 class SettleRefund:
-    """Settle the refund at this place."""
+    """Settle the refund with this index."""
 
-    place: int
+    index: int
     status: Status
 
 
 @dataclass(frozen=True)
 class Archive:
-    """Archive the payment at this place."""
+    """Archive the payment with this index."""
 
-    place: int
+    index: int
 
 
 @dataclass(frozen=True)
 class Get:
-    """Get the payment at this place, and a page of its refunds."""
+    """Get the payment with this index, and a page of its refunds."""
 
-    place: int
+    index: int
 
 
 @dataclass(frozen=True)
 class ListAll:
-    """List all payments, in pages of this size."""
+    """List all payments in pages of this size."""
 
     order: Order
     size: int
@@ -102,9 +102,9 @@ FIRST = [
     Charge(1, 2, 200, Status.SUCCEEDED, None),
     Charge(2, 3, 200, Status.PENDING, None),
 ]
-"""What every example begins with, so that there is something to refund, to settle and to repeat."""
+"""The first steps of every example, so that there are payments to refund, to settle and to repeat."""
 
-PLACES = st.integers(0, 3)
+INDEXES = st.integers(0, 3)
 KEYS = st.sampled_from([None, 1, 1, 2])
 CHARGES = st.builds(
     Charge,
@@ -115,98 +115,105 @@ CHARGES = st.builds(
     method=st.sampled_from([None, PaymentMethod.UPI]),
 )
 REFUNDS = st.builds(
-    Reimburse,
-    place=st.integers(0, 1),
+    MakeRefund,
+    index=st.integers(0, 1),
     key=KEYS,
     amount=st.sampled_from([None, None, 50, 150]),
     status=st.sampled_from([Status.SUCCEEDED, Status.PENDING]),
 )
 OTHERS = (
-    st.builds(SettleCharge, place=PLACES, status=OUTCOMES)
-    | st.builds(SettleRefund, place=PLACES, status=OUTCOMES)
-    | st.builds(Get, place=PLACES)
+    st.builds(SettleCharge, index=INDEXES, status=OUTCOMES)
+    | st.builds(SettleRefund, index=INDEXES, status=OUTCOMES)
+    | st.builds(Get, index=INDEXES)
     | st.builds(ListAll, order=st.sampled_from(list(Order)), size=st.integers(1, 3))
 )
 STEPS = st.lists(
-    CHARGES | REFUNDS | REFUNDS | OTHERS | OTHERS | st.builds(Archive, place=st.integers(1, 9)),
+    CHARGES | REFUNDS | REFUNDS | OTHERS | OTHERS | st.builds(Archive, index=st.integers(1, 9)),
     min_size=15,
     max_size=40,
 )
 
 
-class Player:
-    """Takes the steps on some stores, and tells every answer with places instead of ids."""
+class Runner:
+    """Runs steps on some stores, and returns the results with indexes instead of ids."""
 
     def __init__(self, stores: Stores, caller: str, order_id: int) -> None:
-        """Begin with no payment."""
+        """Start without payments. All of them get this caller and order_id."""
         self._stores = stores
         self._caller = caller
         self._order_id = order_id
         self._payments: dict[int, Payment] = {}
         self._refunds: dict[int, Refund] = {}
         self._archived: set[int] = set()
+        self._archived_references: set[str | None] = set()
         self._clock = itertools.count()
 
-    async def play(self, steps: list[Any]) -> list[Any]:
-        """Take all steps, and return what each was answered, and the events of all."""
+    async def run(self, steps: list[Any]) -> list[Any]:
+        """Run all steps, and return the result of each, followed by all events."""
         await self._stores.relay()
         start = await self._stores.events.last_sequence()
-        answers = [await self._answer(step) for step in steps]
+        results = [await self._result(step) for step in steps]
         await self._stores.relay()
         events = await self._stores.events.events_after(start, 1000)
         # The stream has events of live payments only.
         live = [event for event in events if event.payment.payment_id not in self._archived]
-        return answers + [self._seen(replace(event, sequence=event.sequence - start)) for event in live]
+        return results + [self._with_indexes(replace(event, sequence=event.sequence - start)) for event in live]
 
-    async def _answer(self, step: object) -> Any:  # noqa: ANN401 - of any type
+    async def _result(self, step: object) -> Any:  # noqa: ANN401 - of any type
         try:
-            return self._seen(await self._take(step))
-        except Exception as error:  # noqa: BLE001 - it is the answer
+            return self._with_indexes(await self._run_step(step))
+        except Exception as error:  # noqa: BLE001 - any error is the result
             return type(error), str(error)
 
-    async def _take(self, step: object) -> object:  # noqa: PLR0911 - one for each kind of step
+    async def _run_step(self, step: object) -> object:  # noqa: PLR0911 - one for each kind of step
         payments, outcomes = self._stores.payments, self._stores.outcomes
         now = NOW + timedelta(seconds=next(self._clock) // 2)
         match step:
             case Charge():
-                charge = NewCharge(self._order_id, Money("INR", step.amount), step.method, self._key(step.key))
-                method = step.method or PaymentMethod.COD
-                new = NewPayment(charge, method, step.status, f"{self._caller}-{step.reference}", now)
-                return await payments.insert(new, Deadline())
-            case Reimburse():
+                return await self._charge(step, now)
+            case MakeRefund():
                 money = None if step.amount is None else Money("INR", step.amount)
-                new_refund = NewRefund(self._payment_id(step.place), money, "late", self._key(step.key))
+                new_refund = NewRefund(self._payment_id(step.index), money, "late", self._key(step.key))
                 return await payments.refund(new_refund, now, Deadline(), step.status)
             case SettleCharge():
-                payment = self._payments.get(self._payment_id(step.place))
+                payment = self._payments.get(self._payment_id(step.index))
                 if payment is None or payment.payment_id in self._archived:
                     return None
                 return await outcomes.settle_charge(payment, Outcome(step.status, "pi"), now)
             case SettleRefund():
-                refund = (list(self._refunds.values()) + [None] * 4)[step.place]
+                refund = (list(self._refunds.values()) + [None] * 4)[step.index]
                 if refund is None or refund.payment_id in self._archived:
                     return None
                 return await outcomes.settle_refund(refund, Outcome(step.status, None), now)
             case Archive():
-                return await self._archive(self._payment_id(step.place))
+                return await self._archive(self._payment_id(step.index))
             case Get():
-                payment_id, first = self._payment_id(step.place), next(iter(self._refunds), None)
+                payment_id, first = self._payment_id(step.index), next(iter(self._refunds), None)
                 query = RefundsQuery(payment_id, 1, first)
                 return [await payments.get(payment_id, Deadline()), await payments.list_refunds(query, Deadline())]
             case ListAll():
                 return await self._list_all(step)
         raise AssertionError(step)
 
+    async def _charge(self, step: Charge, now: datetime) -> ChargeOutcome | None:
+        reference = f"{self._caller}-{step.reference}"
+        if reference in self._archived_references:
+            return None  # references are random, so the stores need not agree on one that an archived payment has
+        charge = NewCharge(self._order_id, Money("INR", step.amount), step.method, self._key(step.key))
+        new = NewPayment(charge, step.method or PaymentMethod.COD, step.status, reference, now)
+        return await self._stores.payments.insert(new, Deadline())
+
     async def _archive(self, payment_id: int) -> bool:
-        """Archive a payment unless a part of it is pending."""
+        """Archive a payment, unless it or one of its refunds is pending."""
         if payment_id in self._archived or payment_id not in self._payments:
             return False
         details = await self._stores.payments.get(payment_id, Deadline())
         if Status.PENDING in {details.payment.status, *(one.status for one in details.refunds)}:
             return False
-        await self._stores.relay()  # as ``payments archive`` waits for, too
+        await self._stores.relay()  # ``payments archive`` waits for the relay as well
         self._stores.archive(details.payment)
         self._archived.add(payment_id)
+        self._archived_references.add(details.payment.reference)
         return True
 
     async def _list_all(self, step: ListAll) -> list[Page]:
@@ -220,39 +227,40 @@ class Player:
     def _key(self, number: int | None) -> RequestKey:
         return RequestKey.of(self._caller, None if number is None else f"r{number}")
 
-    def _payment_id(self, place: int) -> int:
-        return [*self._payments, *[2**62] * 10][place]
+    def _payment_id(self, index: int) -> int:
+        return [*self._payments, *[2**62] * 10][index]
 
-    def _seen(self, answer: Any) -> Any:  # noqa: ANN401, PLR0911 - of any type
-        match answer:
+    def _with_indexes(self, result: Any) -> Any:  # noqa: ANN401, PLR0911 - of any type
+        """Record the payments and refunds of a result, and replace ids by indexes."""
+        match result:
             case Payment():
-                self._payments[answer.payment_id] = answer
-                return replace(answer, payment_id=list(self._payments).index(answer.payment_id))
+                self._payments[result.payment_id] = result
+                return replace(result, payment_id=list(self._payments).index(result.payment_id))
             case Refund():
-                self._refunds[answer.refund_id] = answer
+                self._refunds[result.refund_id] = result
                 return replace(
-                    answer,
-                    refund_id=list(self._refunds).index(answer.refund_id),
-                    payment_id=list(self._payments).index(answer.payment_id),
+                    result,
+                    refund_id=list(self._refunds).index(result.refund_id),
+                    payment_id=list(self._payments).index(result.payment_id),
                 )
             case ChargeOutcome():
-                return replace(answer, payment=self._seen(answer.payment))
+                return replace(result, payment=self._with_indexes(result.payment))
             case RefundOutcome():
-                payment = self._seen(answer.payment)
-                return replace(answer, payment=payment, refund=self._seen(answer.refund))
+                payment = self._with_indexes(result.payment)
+                return replace(result, payment=payment, refund=self._with_indexes(result.refund))
             case PaymentDetails():
-                payment = self._seen(answer.payment)
-                return replace(answer, payment=payment, refunds=tuple(map(self._seen, answer.refunds)))
+                payment = self._with_indexes(result.payment)
+                return replace(result, payment=payment, refunds=tuple(map(self._with_indexes, result.refunds)))
             case Page():
-                return tuple(map(self._seen, answer.payments)), answer.next is None, answer.total
+                return tuple(map(self._with_indexes, result.payments)), result.next is None, result.total
             case PaymentEvent():
-                payment = self._seen(answer.payment)
-                # A request_id that the service made differs each time.
-                request_id = answer.request_id if answer.request_id.startswith("r") else ""
-                return replace(answer, payment=payment, refund=self._seen(answer.refund), request_id=request_id)
+                payment = self._with_indexes(result.payment)
+                # A generated request_id differs each time.
+                request_id = result.request_id if result.request_id.startswith("r") else ""
+                return replace(result, payment=payment, refund=self._with_indexes(result.refund), request_id=request_id)
             case tuple() | list():
-                return [self._seen(one) for one in answer]
-        return answer
+                return [self._with_indexes(one) for one in result]
+        return result
 
 
 @settings(
@@ -263,7 +271,7 @@ class Player:
 )
 @given(steps=STEPS)
 @pytest.mark.timeout(300)
-def test_the_stores_in_memory_and_on_mysql_answer_alike(
+def test_the_stores_in_memory_and_on_mysql_return_the_same_results(
     environment: dict[str, str], execute: Execute, steps: list[Any]
 ) -> None:
     caller, order_id = secrets.token_hex(8), secrets.randbelow(2**40)
@@ -271,9 +279,9 @@ def test_the_stores_in_memory_and_on_mysql_answer_alike(
     async def on_mysql() -> list[Any]:
         database = Database(settings_of(environment))
         try:
-            return await Player(MysqlStores(database, execute), caller, order_id).play(FIRST + steps)
+            return await Runner(MysqlStores(database, execute), caller, order_id).run(FIRST + steps)
         finally:
             await database.close(Deadline.after(10))
 
     expected = asyncio.run(on_mysql())
-    assert asyncio.run(Player(MemoryStores(), caller, order_id).play(FIRST + steps)) == expected
+    assert asyncio.run(Runner(MemoryStores(), caller, order_id).run(FIRST + steps)) == expected

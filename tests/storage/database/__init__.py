@@ -1,1 +1,1 @@
-"""Connections, transactions and what goes wrong with them, on a database."""
+"""Tests of connections, transactions and their errors on a real database."""

@@ -1,7 +1,7 @@
-"""What a client sent and did not wait for is done wholly or not at all, though the database does it for nobody.
+"""A script whose client has closed the connection is executed completely or not at all.
 
-A database that was stopped finds, when it goes on, what clients sent meanwhile who have given up since. It cannot
-answer them, and then does not know itself how much a statement changed: its count is -1.
+When a suspended database continues, it executes the scripts of clients that have given up in the meantime. It cannot
+send them results, and then the row count of a statement is unknown (-1).
 """
 
 import asyncio
@@ -41,14 +41,14 @@ def new_payment(reference: str, status: Status) -> NewPayment:
 
 
 def all_threads_are_stopped(process_id: int) -> bool:
-    """Whether SIGSTOP has reached each thread of a process, which takes a moment on a busy machine."""
+    """Return whether SIGSTOP has stopped all threads of a process, which takes a moment on a busy machine."""
     states = [
         path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{process_id}/task").glob("*/stat")
     ]
     return set(states) == {"T"}
 
 
-def test_a_script_of_a_client_that_is_gone_is_done_wholly_or_not_at_all(tmp_path: Path) -> None:
+def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_all(tmp_path: Path) -> None:
     port = free_port()
     options = ("--skip-networking=0", "--bind-address=127.0.0.1", "--skip-name-resolve", f"--port={port}")
     with PrivateDatabase(tmp_path / "database", options=options) as private:
@@ -76,21 +76,21 @@ def test_a_script_of_a_client_that_is_gone_is_done_wholly_or_not_at_all(tmp_path
         async def work() -> None:
             database = Database(settings)
             store = MysqlPaymentStore(database)
-            settling = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
-            made = [await store.insert(new_payment(f"before-{it}", Status.PENDING), Deadline()) for it in range(6)]
-            # Every connection is open and prepared, so that what is sent is the script alone.
-            await asyncio.gather(*(settling.processor_id(1) for _ in range(16)))
+            outcomes = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
+            pending = [await store.insert(new_payment(f"before-{it}", Status.PENDING), Deadline()) for it in range(6)]
+            # Opens and prepares all connections, so that only the scripts are sent afterwards.
+            await asyncio.gather(*(outcomes.processor_id(1) for _ in range(16)))
             os.kill(process_id, signal.SIGSTOP)
             wait_until(lambda: all_threads_are_stopped(process_id))
             try:
                 outcome = Outcome(Status.SUCCEEDED, "pi_1")
-                reserved = [new_payment(f"after-{it}", Status.PENDING) for it in range(6)]
+                new_payments = [new_payment(f"after-{it}", Status.PENDING) for it in range(6)]
                 calls = [
-                    *(settling.settle_charge(one.payment, outcome, datetime.now(UTC)) for one in made),
-                    *(store.insert_many([one], Deadline()) for one in reserved),
+                    *(outcomes.settle_charge(one.payment, outcome, datetime.now(UTC)) for one in pending),
+                    *(store.insert_many([one], Deadline()) for one in new_payments),
                 ]
-                for ended in await asyncio.gather(*calls, return_exceptions=True):
-                    assert isinstance(ended, StoreUnavailable)
+                for result in await asyncio.gather(*calls, return_exceptions=True):
+                    assert isinstance(result, StoreUnavailable)
             finally:
                 os.kill(process_id, signal.SIGCONT)
             await database.close(Deadline.after(10))
@@ -104,15 +104,15 @@ def test_a_script_of_a_client_that_is_gone_is_done_wholly_or_not_at_all(tmp_path
 
         pending = "SELECT payment_id FROM payments WHERE status IS NULL ORDER BY 1"
         settled = "SELECT payment_id FROM payments WHERE status IS NOT NULL ORDER BY 1"
-        told = "SELECT COUNT(*) FROM payment_outbox WHERE changes LIKE '%{}%'"
+        changes = "SELECT COUNT(*) FROM payment_outbox WHERE changes LIKE '%{}%'"
         assert query(pending) == query("SELECT payment_id FROM processor_requests ORDER BY 1")
         assert query(settled) == query("SELECT payment_id FROM processor_payments ORDER BY 1")
-        assert query(told.format("PENDING")) == query("SELECT COUNT(*) FROM payments")
-        assert query(told.format("CHARGED")) == [(len(query(settled)),)]
+        assert query(changes.format("PENDING")) == query("SELECT COUNT(*) FROM payments")
+        assert query(changes.format("CHARGED")) == [(len(query(settled)),)]
 
 
 @pytest.mark.parametrize("name", ["INSERT_PAYMENTS", "RESERVE_PAYMENTS", "RESERVE_PAYMENT"])
-def test_a_statement_that_cannot_know_what_the_one_before_it_changed_takes_it_back(
+def test_a_script_is_rolled_back_if_a_row_count_that_it_depends_on_is_unknown(
     migrated_database: dict[str, str], database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     status = Status.SUCCEEDED if name == "INSERT_PAYMENTS" else Status.PENDING

@@ -1,4 +1,4 @@
-"""Errors of the database by their meaning."""
+"""How the errors of the database are handled, by their meaning."""
 
 import asyncio
 
@@ -59,24 +59,24 @@ def run_with(environment: dict[str, str], codes: list[int]) -> str:
 
 
 @pytest.mark.parametrize("code", RETRIED.values(), ids=RETRIED)
-def test_what_has_passed_already_is_retried(empty_database: dict[str, str], code: int) -> None:
+def test_an_error_whose_cause_is_gone_is_retried(empty_database: dict[str, str], code: int) -> None:
     assert run_with(empty_database, [code, code]) == "done"
 
 
 @pytest.mark.parametrize("code", RETRIED.values(), ids=RETRIED)
-def test_what_does_not_pass_is_retried_a_few_times_only(empty_database: dict[str, str], code: int) -> None:
+def test_an_error_that_repeats_is_retried_only_a_few_times(empty_database: dict[str, str], code: int) -> None:
     with pytest.raises(StoreUnavailable):
         run_with(empty_database, [code] * 3)
 
 
 @pytest.mark.parametrize("code", UNAVAILABLE.values(), ids=UNAVAILABLE)
-def test_what_may_pass_is_unavailable(empty_database: dict[str, str], code: int) -> None:
+def test_a_transient_error_is_raised_as_unavailable(empty_database: dict[str, str], code: int) -> None:
     with pytest.raises(StoreUnavailable):
         run_with(empty_database, [code])
 
 
 @pytest.mark.parametrize("code", REFUSED.values(), ids=REFUSED)
-def test_what_would_end_the_same_is_raised(empty_database: dict[str, str], code: int) -> None:
+def test_an_error_that_a_retry_would_repeat_is_raised_unchanged(empty_database: dict[str, str], code: int) -> None:
     with pytest.raises(pymysql.err.OperationalError):
         run_with(empty_database, [code])
 

@@ -1,4 +1,4 @@
-"""Values of one column are read as the driver's own way reads them, whatever their number and length."""
+"""``read_values`` returns the same values as the driver itself, for any number and length of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,19 +15,19 @@ Connect = Callable[[], Awaitable[aiomysql.Connection]]
 
 @pytest.fixture
 def connect(migrated_database: dict[str, str], database_server: DatabaseServer) -> Connect:
-    """Open a connection as the service's are."""
+    """Return a function that opens a connection with the options of the service."""
     return lambda: aiomysql.connect(
         **database_server.connect_kwargs, db=migrated_database["MYSQL_DB"], charset="utf8mb4", autocommit=True
     )
 
 
 def numbers(count: int) -> str:
-    """Return a table of the numbers from 1 on."""
+    """Return a table expression with the numbers from 1 to ``count``."""
     return f"JSON_TABLE('{list(range(1, count + 1))}', '$[*]' COLUMNS (number INT PATH '$')) numbers"
 
 
 def read(connect: Connect, *texts: str) -> tuple[list[list[bytes]], list[list[str]]]:
-    """Execute queries on one connection, by either way, and return what each gave by the one and by the other."""
+    """Execute each query on one connection with ``read_values`` and with the driver; return the values of both."""
 
     async def run() -> tuple[list[list[bytes]], list[list[str]]]:
         connection = await connect()
@@ -46,7 +46,7 @@ def read(connect: Connect, *texts: str) -> tuple[list[list[bytes]], list[list[st
 
 
 @pytest.mark.parametrize("length", [0, 1, 250, 251, 252, 65_535, 65_536, 200_000, (1 << 24) - 16])
-def test_a_value_of_every_length_is_read(connect: Connect, length: int) -> None:
+def test_values_of_any_length_are_read(connect: Connect, length: int) -> None:
     ((value, after),), ((by_driver, _),) = read(connect, f"SELECT REPEAT('x', {length}) UNION ALL SELECT 'after'")
     assert (value, after) == (by_driver.encode(), b"after")
     assert len(value) == length
@@ -60,7 +60,7 @@ def test_any_number_of_values_is_read(connect: Connect, count: int) -> None:
     assert len(values) == count
 
 
-def test_a_connection_is_as_good_as_new_after_a_query(connect: Connect) -> None:
+def test_a_connection_can_be_reused_after_a_query(connect: Connect) -> None:
     texts = [f"SELECT CONCAT(number) FROM {numbers(count)}" for count in (1, 700, 3)]
     ours, drivers = read(connect, *texts)
     assert [[value.decode() for value in values] for values in ours] == drivers
@@ -71,7 +71,7 @@ def test_a_connection_is_as_good_as_new_after_a_query(connect: Connect) -> None:
     [
         ("SELECT", pymysql.err.ProgrammingError),
         ("SELECT no_such FROM payments", pymysql.err.OperationalError),
-        # The second row is what fails, when the first is on its way already.
+        # The second row fails, after the first one has been sent.
         (
             f"SELECT (SELECT number FROM {numbers(2)} WHERE number <= o.number) FROM {numbers(2)[:-7]}o",
             pymysql.err.OperationalError,
@@ -81,14 +81,14 @@ def test_a_connection_is_as_good_as_new_after_a_query(connect: Connect) -> None:
         ("DO 1", pymysql.err.InternalError),
     ],
 )
-def test_what_goes_wrong_is_an_error_of_the_drivers_kind(
+def test_an_error_is_of_the_same_type_as_from_the_driver(
     connect: Connect, text: str, error: type[pymysql.err.MySQLError]
 ) -> None:
     with pytest.raises(error):
         read(connect, text)
 
 
-def test_a_connection_that_is_lost_is_told_as_the_driver_tells_it(
+def test_a_lost_connection_raises_the_same_error_as_from_the_driver(
     connect: Connect, database_server: DatabaseServer
 ) -> None:
     async def run() -> None:

@@ -1,4 +1,4 @@
-"""A payment that something else has locked: nobody but those who need its row wait for it, and not for ever."""
+"""A payment that another transaction has locked delays only the calls that need its row, and for a limited time."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ def new_payment(reference: str, request_id: str | None = None, status: Status = 
 
 
 def refunds(store: MysqlPaymentStore, payment_ids: list[int], deadline: Deadline) -> list[asyncio.Task[RefundOutcome]]:
-    """Begin a refund of 1.00 of each payment."""
+    """Start a refund of 1.00 INR of each payment."""
     return [
         asyncio.create_task(
             store.refund(
@@ -54,10 +54,10 @@ def refunds(store: MysqlPaymentStore, payment_ids: list[int], deadline: Deadline
     ]
 
 
-async def charged(store: MysqlPaymentStore, count: int = 1) -> list[int]:
-    """Charge payments, and return their ids."""
-    made = [await store.insert(new_payment(f"locked-{number}"), Deadline()) for number in range(count)]
-    return [one.payment.payment_id for one in made]
+async def charge(store: MysqlPaymentStore, count: int = 1) -> list[int]:
+    """Store charges, and return the ids of their payments."""
+    outcomes = [await store.insert(new_payment(f"locked-{number}"), Deadline()) for number in range(count)]
+    return [outcome.payment.payment_id for outcome in outcomes]
 
 
 @pytest.mark.parametrize("payment_count", [1, CALLS])
@@ -67,23 +67,23 @@ def test_refunds_of_locked_payments_leave_connections_to_charges_and_reads(
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
-            payment_ids = await charged(store, payment_count)
+            payment_ids = await charge(store, payment_count)
             with hold_rows():
                 waiting = refunds(store, payment_ids * (CALLS // payment_count), Deadline())
                 await asyncio.sleep(0.2)
                 # Each of these would raise StoreUnavailable if it had to wait for a connection.
                 for number in range(5):
-                    await store.insert(new_payment(f"beside-{number}"), Deadline())
+                    await store.insert(new_payment(f"unlocked-{number}"), Deadline())
                     await store.get(payment_ids[0], Deadline())
                 assert not any(one.done() and not one.exception() for one in waiting)
-            done = await asyncio.gather(*waiting, return_exceptions=True)
-            assert not [one for one in done if isinstance(one, BaseException) and not isinstance(one, StoreUnavailable)]
-            assert any(isinstance(one, RefundOutcome) for one in done)
+            results = await asyncio.gather(*waiting, return_exceptions=True)
+            assert all(isinstance(one, RefundOutcome | StoreUnavailable) for one in results)
+            assert any(isinstance(one, RefundOutcome) for one in results)
 
     asyncio.run(run())
 
 
-def test_a_refund_whose_caller_has_gone_keeps_its_turn_until_it_ends(
+def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends(
     migrated_database: dict[str, str], hold_rows: Hold, database_server: DatabaseServer
 ) -> None:
     def waiting_sessions() -> int:
@@ -95,27 +95,27 @@ def test_a_refund_whose_caller_has_gone_keeps_its_turn_until_it_ends(
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
-            (payment_id,) = await charged(store)
+            (payment_id,) = await charge(store)
             with hold_rows():
                 for _ in range(CALLS):
-                    gone = refunds(store, [payment_id], Deadline())[0]
+                    cancelled = refunds(store, [payment_id], Deadline())[0]
                     await asyncio.sleep(0.02)
-                    gone.cancel()
+                    cancelled.cancel()
                 assert waiting_sessions() == 1
-                await store.insert(new_payment("beside"), Deadline())
+                await store.insert(new_payment("unlocked"), Deadline())
                 with pytest.raises(DeadlinePassed):
                     await refunds(store, [payment_id], Deadline.after(0.2))[0]
 
     asyncio.run(run())
 
 
-def test_a_refund_that_waits_for_a_lock_ends_and_another_succeeds_afterwards(
+def test_a_refund_that_waits_for_a_lock_times_out_and_a_later_one_succeeds(
     migrated_database: dict[str, str], hold_rows: Hold
 ) -> None:
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
             store = MysqlPaymentStore(database)
-            (payment_id,) = await charged(store)
+            (payment_id,) = await charge(store)
             with hold_rows():
                 for one in await asyncio.gather(*refunds(store, [payment_id] * 3, Deadline()), return_exceptions=True):
                     assert isinstance(one, StoreUnavailable)
@@ -126,7 +126,7 @@ def test_a_refund_that_waits_for_a_lock_ends_and_another_succeeds_afterwards(
     asyncio.run(run())
 
 
-def test_a_repeated_charge_whose_payment_is_locked_fails_none_that_share_its_statement(
+def test_a_repeated_charge_whose_payment_is_locked_fails_no_other_charge_of_its_batch(
     migrated_database: dict[str, str], hold_rows: Hold
 ) -> None:
     async def run() -> None:
@@ -135,7 +135,7 @@ def test_a_repeated_charge_whose_payment_is_locked_fails_none_that_share_its_sta
             first = await store.insert(new_payment("first", "same"), Deadline())
             with hold_rows():
                 batch = [new_payment(f"new-{number}") for number in range(3)]
-                repeated, *others = await store.insert_many([new_payment("again", "same"), *batch], Deadline())
+                repeated, *others = await store.insert_many([new_payment("second", "same"), *batch], Deadline())
             assert not isinstance(repeated, Exception)
             assert (repeated.payment, repeated.replayed) == (first.payment, True)
             assert all(not isinstance(one, Exception) and not one.replayed for one in others)
@@ -144,7 +144,7 @@ def test_a_repeated_charge_whose_payment_is_locked_fails_none_that_share_its_sta
 
 
 @pytest.mark.parametrize("of_refunds", [False, True])
-def test_outcomes_of_locked_payments_leave_connections_to_charges(
+def test_settlements_of_locked_payments_leave_connections_to_charges(
     migrated_database: dict[str, str],
     hold_rows: Hold,
     of_refunds: bool,  # noqa: FBT001
@@ -156,23 +156,23 @@ def test_outcomes_of_locked_payments_leave_connections_to_charges(
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
-            settling = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
+            outcomes = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
 
             async def reserve(number: int) -> Callable[[], Awaitable[object]]:
-                """Reserve a charge or a refund, and return what settles it."""
+                """Store a pending charge or refund, and return a function that settles it."""
                 payment = (await store.insert(new_payment(f"pending-{number}", status=status), Deadline())).payment
                 if not of_refunds:
-                    return partial(settling.settle_charge, payment, outcome, now)
+                    return partial(outcomes.settle_charge, payment, outcome, now)
                 new = NewRefund(payment.payment_id, None, "", RequestKey.of("anyone", None))
                 refund = (await store.refund(new, now, Deadline(), Status.PENDING)).refund
                 assert refund is not None
-                return partial(settling.settle_refund, refund, outcome, now)
+                return partial(outcomes.settle_refund, refund, outcome, now)
 
             settle = [await reserve(number) for number in range(CALLS)]
             with hold_rows():
                 waiting = [asyncio.ensure_future(one()) for one in settle]
                 await asyncio.sleep(0.2)
-                await store.insert(new_payment("beside"), Deadline())
+                await store.insert(new_payment("unlocked"), Deadline())
             await asyncio.gather(*waiting, return_exceptions=True)
 
     asyncio.run(run())
@@ -187,7 +187,7 @@ def running_statements(database_server: DatabaseServer, database: str) -> int:
 def test_the_database_itself_ends_a_statement_that_takes_too_long(
     migrated_database: dict[str, str], database_server: DatabaseServer
 ) -> None:
-    # Not of information_schema: MariaDB answers with what it has where the time runs out while it fills such a table.
+    # Not a query of information_schema, for which MariaDB returns partial results when the time runs out.
     slow = (
         "WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 900) "
         "SELECT COUNT(*) FROM n a, n b, n c WHERE CONCAT(a.k, b.k, c.k) = 'x'"
@@ -202,7 +202,7 @@ def test_the_database_itself_ends_a_statement_that_takes_too_long(
                 readers = (database.run(read, Deadline()) for _ in range(CALLS))
                 for one in await asyncio.gather(*readers, return_exceptions=True):
                     assert isinstance(one, StoreUnavailable)
-                # Left alone, each would go on for hours.
+                # Otherwise each statement would run for hours.
                 wait_until(
                     lambda: running_statements(database_server, migrated_database["MYSQL_DB"]) == 0, within_seconds=30
                 )
@@ -219,10 +219,10 @@ def test_the_database_ends_a_transaction_that_its_client_left_open(migrated_data
             held.set()
             await released.wait()
 
-        # The connection stays open for far longer than the transaction may.
+        # The connection may stay open for far longer than a transaction.
         async with on(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="600") as database:
             store = MysqlPaymentStore(database)
-            (payment_id,) = await charged(store)
+            (payment_id,) = await charge(store)
             holding = asyncio.create_task(database.run(hold, Deadline()))
             await held.wait()
             try:

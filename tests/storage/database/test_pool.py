@@ -1,4 +1,4 @@
-"""The pool: whatever becomes of a task, the next one to have its connection gets answers of its own."""
+"""The pool never gives a task the reply to another task's statement, whatever happens to the other task."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from server.storage.database.session import Session
 from tests.support.databases import settings_of
 
 ROWS = 500
-"""A reply that takes more than one packet, and is read in more than one turn."""
+"""Enough rows for a reply that takes several packets and several reads."""
 
 NUMBERS = f"WITH RECURSIVE n AS (SELECT 1 AS number UNION ALL SELECT number + 1 FROM n WHERE number < {ROWS})"
 
@@ -29,80 +29,82 @@ async def on(environment: dict[str, str], connections: int) -> AsyncIterator[Dat
         await database.close(Deadline.after(10))
 
 
-async def ask(database: Database, task_number: int) -> None:
-    """Ask for what only this task asks for, in each of the ways that there are, and see that it comes."""
+async def query_own_values(database: Database, task_number: int) -> None:
+    """Execute queries whose results are unique to this task, with each method of a session, and check the results."""
 
     async def work(session: Session) -> None:
         rows = await session.rows(f"{NUMBERS} SELECT %s, number FROM n", (task_number,))
-        assert list(rows) == [(task_number, 1 + place) for place in range(ROWS)]
+        assert list(rows) == [(task_number, number) for number in range(1, ROWS + 1)]
         values = await session.values(f"{NUMBERS} SELECT CONCAT(%s, ' ', number) FROM n", (task_number,))
-        assert values == [f"{task_number} {1 + place}".encode() for place in range(ROWS)]
-        both = await session.script("SELECT %s; SELECT %s + 1", (task_number, task_number))
-        assert [list(executed.rows) for executed in both] == [[(task_number,)], [(task_number + 1,)]]
+        assert values == [f"{task_number} {number}".encode() for number in range(1, ROWS + 1)]
+        results = await session.script("SELECT %s; SELECT %s + 1", (task_number, task_number))
+        assert [list(result.rows) for result in results] == [[(task_number,)], [(task_number + 1,)]]
 
     await database.run(work, Deadline())
 
 
 @pytest.mark.asyncio
-async def test_a_task_that_is_cancelled_at_any_moment_leaves_no_rest_of_a_reply(empty_database: dict[str, str]) -> None:
+async def test_a_task_that_is_cancelled_at_any_time_leaves_no_unread_reply(empty_database: dict[str, str]) -> None:
     chance = random.Random(1)
     async with on(empty_database, connections=4) as database:
         for number in range(200):
-            tasks = [asyncio.create_task(ask(database, 10 * number + place)) for place in range(4)]
+            tasks = [asyncio.create_task(query_own_values(database, 10 * number + index)) for index in range(4)]
             await asyncio.sleep(10 ** chance.uniform(-5, -2))
             for task in tasks[1:]:
                 task.cancel()
             await tasks[0]
             for outcome in await asyncio.gather(*tasks, return_exceptions=True):
                 assert outcome is None or isinstance(outcome, asyncio.CancelledError)
-            await ask(database, number)
+            await query_own_values(database, number)
 
 
 @pytest.mark.asyncio
-async def test_work_that_gives_up_in_the_middle_of_a_reply_leaves_no_rest_of_it(empty_database: dict[str, str]) -> None:
-    async def give_up(session: Session) -> None:
+async def test_work_that_fails_in_the_middle_of_a_reply_leaves_no_unread_reply(empty_database: dict[str, str]) -> None:
+    async def fail(session: Session) -> None:
         read = chance.choice((session.rows, session.values))
         reading = asyncio.ensure_future(read(f"{NUMBERS} SELECT CONCAT('left behind ', number) FROM n", ()))
         await asyncio.sleep(chance.uniform(0, 0.003))
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        raise KeyError("given up")
+        raise KeyError("failed")
 
     chance = random.Random(2)
     async with on(empty_database, connections=1) as database:
         for number in range(100):
-            with pytest.raises(KeyError, match="given up"):
-                await database.run(give_up, Deadline())
-            await ask(database, number)
+            with pytest.raises(KeyError, match="failed"):
+                await database.run(fail, Deadline())
+            await query_own_values(database, number)
 
 
-class _LateClock(Deadline):
-    """A deadline that a timer reaches before the clock does."""
+class _SlowClockDeadline(Deadline):
+    """A deadline that never passes by the clock, although a timer for it fires."""
 
     def seconds_left(self) -> float:
         return 0.05
 
 
 @pytest.mark.asyncio
-async def test_a_wait_that_ends_with_its_calls_deadline_is_told_as_that(empty_database: dict[str, str]) -> None:
+async def test_a_wait_for_a_connection_until_the_deadline_raises_deadline_passed(
+    empty_database: dict[str, str],
+) -> None:
     async with on(empty_database, connections=1) as database:
         released = asyncio.Event()
         holding = asyncio.create_task(database.run(lambda _: released.wait(), Deadline()))
         await asyncio.sleep(0)
         try:
             with pytest.raises(DeadlinePassed):
-                await database.run(lambda _: released.wait(), _LateClock())
+                await database.run(lambda _: released.wait(), _SlowClockDeadline())
         finally:
             released.set()
             await holding
 
 
 @pytest.mark.asyncio
-async def test_work_in_the_task_of_its_caller_gives_its_connection_back_whatever_becomes_of_it(
+async def test_work_in_the_current_task_releases_its_connection_even_if_it_fails(
     empty_database: dict[str, str],
 ) -> None:
     async def fail(_session: Session) -> None:
-        raise KeyError("given up")
+        raise KeyError("failed")
 
     async def read(session: Session) -> list[object]:
         return list(await session.rows("SELECT 1", ()))
@@ -116,7 +118,7 @@ async def test_work_in_the_task_of_its_caller_gives_its_connection_back_whatever
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("is_in_time", [True, False])
-async def test_at_the_end_work_in_the_task_of_its_caller_is_waited_for_until_the_deadline(
+async def test_close_waits_until_its_deadline_for_work_in_the_task_of_its_caller(
     empty_database: dict[str, str],
     is_in_time: bool,  # noqa: FBT001
 ) -> None:

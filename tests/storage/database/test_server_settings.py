@@ -1,4 +1,4 @@
-"""``serve`` and ``doctor`` warn of a database server whose settings make calls wait for one another."""
+"""``serve`` and ``doctor`` warn about risky settings of the database server."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tools.operations.doctor.check_result import Level
 from tools.operations.doctor.examination import examine
 
 
-def test_both_name_the_setting_and_what_to_do(tmp_path: Path) -> None:
+def test_serve_and_doctor_name_the_risky_setting_and_what_to_do(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "database", options=("--innodb-autoinc-lock-mode=1",)) as private:
         settings = settings_of(private.environment())
         migrate(settings, say=lambda _: None)
@@ -23,13 +23,13 @@ def test_both_name_the_setting_and_what_to_do(tmp_path: Path) -> None:
         assert finding.advice == expected.advice
 
         service = RunningService(private.service_environment()).start()
-        warned = service.wait_for("database_setting", setting="innodb_autoinc_lock_mode")
-        assert (warned["level"], warned["value"]) == ("warning", "1")
-        assert (warned["effect"], warned["advice"]) == (expected.effect, expected.advice)
+        event = service.wait_for("database_setting", setting="innodb_autoinc_lock_mode")
+        assert (event["level"], event["value"]) == ("warning", "1")
+        assert (event["effect"], event["advice"]) == (expected.effect, expected.advice)
         assert service.stop() == 0
 
 
-def test_the_private_database_has_none_of_them(tmp_path: Path) -> None:
+def test_the_private_database_has_no_risky_settings(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "database") as private:
         settings = settings_of(private.environment())
         migrate(settings, say=lambda _: None)

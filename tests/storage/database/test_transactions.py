@@ -1,4 +1,4 @@
-"""Several statements in one message are one transaction, and leave none open."""
+"""A script is one transaction, and never leaves a transaction open."""
 
 import asyncio
 
@@ -28,18 +28,18 @@ TRANSACTIONS = {
 }
 
 
-def test_there_are_transactions() -> None:
+def test_the_scripts_that_write_are_found() -> None:
     assert {"INSERT_PAYMENTS", "STORE_REFUND", "SETTLE_CHARGE", "RELAY"} <= TRANSACTIONS.keys()
 
 
 @pytest.mark.parametrize("name", TRANSACTIONS)
-def test_what_a_message_writes_is_between_its_begin_and_its_commit(name: str) -> None:
+def test_all_writes_of_a_script_are_between_its_begin_and_its_commit(name: str) -> None:
     statements = TRANSACTIONS[name]
     begin, commit = statements.index("SET autocommit = 0"), statements.index("COMMIT")
     assert statements[commit + 1] == "SET autocommit = 1"
     assert not any("START TRANSACTION" in statement for statement in statements)
     assert all(begin < place < commit for place, statement in enumerate(statements) if statement.startswith(WRITES)), (
-        "this would be committed by itself"
+        "a write outside of the transaction would be committed by itself"
     )
 
 

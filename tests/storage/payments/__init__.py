@@ -1,1 +1,1 @@
-"""The payments in their tables, on a database."""
+"""Tests of ``server.storage.payments`` on a real database."""

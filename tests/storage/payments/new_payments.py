@@ -1,4 +1,4 @@
-"""Payments and refunds that tests of the stores have stored."""
+"""Payments and refunds for tests of the stores, ready to be stored."""
 
 import itertools
 from datetime import UTC, datetime
@@ -31,5 +31,5 @@ def new_refund(
     return NewRefund(payment.payment_id, money, reason, RequestKey.of("shop", request_id))
 
 
-def own_key() -> str:
+def new_request_id() -> str:
     return f"key-{next(numbers)}"

@@ -1,7 +1,7 @@
-"""A transaction that the database aborts between two statements, without a word, changes nothing.
+"""A transaction that the database silently aborts between two statements changes nothing.
 
-So does Galera on MariaDB when another node commits first: what follows runs in a new transaction. Here each script is
-rolled back after each of its statements in turn, and goes on.
+Galera on MariaDB does that if another node commits first; the remaining statements run in a new transaction. These
+tests roll each script back after each of its statements in turn, and continue it.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
 from tests.support.databases import DatabaseServer, settings_of
 
-MOST_STATEMENTS = 12
+MAX_STATEMENTS = 12
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
-OVER_OR_UNDER_REFUNDED = """
+INCONSISTENT_REFUNDS = """
     SELECT p.payment_id FROM payments p
     LEFT JOIN refunds r ON r.payment_id = p.payment_id AND (r.status IS NULL OR r.status <> 0)
     GROUP BY p.payment_id, p.refunded_amount, p.refunded, p.amount
@@ -56,39 +56,39 @@ EVENTS = "SELECT payment_id, refund_id, kind FROM payment_events ORDER BY 1, 2, 
 
 
 def aborting_session(after: int) -> type[Session]:
-    """Return sessions whose transactions are rolled back after so many of their statements."""
+    """Return a session class whose transactions are rolled back after so many of their statements."""
 
     class AbortingSession(Session):
         async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
             statements = text.split(";")
-            names = [one.strip() for one in statements]
-            if "SET autocommit = 0" not in names:
+            stripped = [statement.strip() for statement in statements]
+            if "SET autocommit = 0" not in stripped:
                 return await super().script(text, values)
-            place = min(names.index("SET autocommit = 0") + 1 + after, names.index("COMMIT"))
-            executed = await super().script(";".join([*statements[:place], "ROLLBACK", *statements[place:]]), values)
-            return executed[:place] + executed[place + 1 :]
+            index = min(stripped.index("SET autocommit = 0") + 1 + after, stripped.index("COMMIT"))
+            results = await super().script(";".join([*statements[:index], "ROLLBACK", *statements[index:]]), values)
+            return results[:index] + results[index + 1 :]
 
     return AbortingSession
 
 
 class Stores:
-    """What writes to a database, on sessions of a kind."""
+    """The stores and the relay of one database, on sessions of the given class."""
 
     def __init__(self, environment: dict[str, str], session: type[Session] = Session) -> None:
-        """Open the database."""
+        """Create the stores."""
         self.database = Database(settings_of(environment), session)
         self.payments = MysqlPaymentStore(self.database)
         self.outcomes = MysqlSettlementStore(self.database, first_pause_seconds=1, longest_pause_seconds=1)
         self.relay = Relay(MysqlOutbox(self.database), lambda: None)
 
     async def charge(self, request_id: str, status: Status, count: int = 1) -> list[Payment]:
-        """Charge as many orders."""
+        """Store ``count`` charges."""
         new = [
             NewPayment(
                 NewCharge(7, Money("INR", 10_000), PaymentMethod.UPI, RequestKey.of("a", f"{request_id}-{number}")),
                 PaymentMethod.UPI,
                 status,
-                # Another each time, as the use case makes them.
+                # A new reference for each attempt, as in the use case.
                 f"R{id(self)}-{request_id}-{number}",
                 NOW,
             )
@@ -137,10 +137,10 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class Tables:
-    """What a database holds, and whether it is whole."""
+    """The tables of a database, and checks of their consistency."""
 
     def __init__(self, server: DatabaseServer, database: str) -> None:
-        """Keep where it is."""
+        """Use a database on ``server``."""
         self._server = server
         self._database = database
 
@@ -149,19 +149,19 @@ class Tables:
         return self._server.execute(text, database=self._database)
 
     def empty(self) -> None:
-        """Delete everything but the place of the stream."""
+        """Delete all rows but the position of the event stream."""
         for table in ("refunds", "payments", "payment_outbox", "payment_events"):
             self.query(f"DELETE FROM {table}")
         for table in ("processor_requests", "processor_payments"):
             self.query(f"DELETE FROM {table}")
 
-    def assert_whole(self, when: str) -> None:
-        """Fail where a row is there without those that belong to it."""
-        assert self.query(OVER_OR_UNDER_REFUNDED) == [], when
+    def assert_consistent(self, when: str) -> None:
+        """Fail unless refunded amounts match the refunds, and pending rows match the processor requests."""
+        assert self.query(INCONSISTENT_REFUNDS) == [], when
         assert self.query(PENDING) == self.query(REQUESTS), when
 
-    def assert_each_has_its_events(self, when: str) -> None:
-        """Fail unless there is one event for each state that a payment or refund has been in."""
+    def assert_events_match(self, when: str) -> None:
+        """Fail unless there is one event for each status that a payment or refund has had."""
         expected = [
             *self._expected(PAYMENT_STATES, {1: "CHARGED", 0: "FAILED", None: "PENDING"}),
             *self._expected(REFUND_STATES, {1: "REFUNDED", 0: "REFUND_FAILED", None: "REFUND_PENDING"}),
@@ -179,7 +179,7 @@ class Tables:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_it_is_done_wholly_or_not_at_all_and_can_be_repeated(
+def test_an_aborted_operation_is_done_completely_or_not_at_all_and_can_be_retried(
     migrated_database: dict[str, str], database_server: DatabaseServer, name: str
 ) -> None:
     database = migrated_database["MYSQL_DB"]
@@ -194,23 +194,23 @@ def test_it_is_done_wholly_or_not_at_all_and_can_be_repeated(
             refund = await good.refund(refunded, Status.PENDING, Money("INR", 300), "waiting")
             with suppress(StoreUnavailable, ReferenceTaken):
                 await OPERATIONS[name](bad, paid, waiting, refund)
-            tables.assert_whole(f"aborted after {after}")
+            tables.assert_consistent(f"aborted after {after}")
             await OPERATIONS[name](good, paid, waiting, refund)
-            tables.assert_whole(f"aborted after {after}, and repeated")
+            tables.assert_consistent(f"aborted after {after}, and retried")
             while (await good.relay.relay())[0]:
                 pass
-            tables.assert_each_has_its_events(f"aborted after {after}, and repeated")
+            tables.assert_events_match(f"aborted after {after}, and retried")
         finally:
             await good.database.close(Deadline.after(10))
             await bad.database.close(Deadline.after(10))
 
-    for after in range(MOST_STATEMENTS):
+    for after in range(MAX_STATEMENTS):
         tables.empty()
         asyncio.run(attempt(after))
 
 
 @pytest.mark.parametrize("name", ["charge", "charges", "refund"])
-def test_whoever_is_told_of_success_finds_it_in_the_tables(
+def test_a_reported_success_is_stored(
     migrated_database: dict[str, str], database_server: DatabaseServer, name: str
 ) -> None:
     database = migrated_database["MYSQL_DB"]
@@ -222,14 +222,14 @@ def test_whoever_is_told_of_success_finds_it_in_the_tables(
         try:
             (paid,) = await good.charge("paid", Status.SUCCEEDED)
             with suppress(StoreUnavailable, ReferenceTaken):
-                made = await OPERATIONS[name](bad, paid, paid, None)  # type: ignore[arg-type]
+                result = await OPERATIONS[name](bad, paid, paid, None)  # type: ignore[arg-type]
                 stored = tables.query("SELECT payment_id FROM refunds" if name == "refund" else PAYMENT_IDS)
-                told = [(made.payment_id,)] if name == "refund" else [(one.payment_id,) for one in made]
-                assert set(told) <= set(stored), f"aborted after {after}"
+                reported = [(result.payment_id,)] if name == "refund" else [(one.payment_id,) for one in result]
+                assert set(reported) <= set(stored), f"aborted after {after}"
         finally:
             await good.database.close(Deadline.after(10))
             await bad.database.close(Deadline.after(10))
 
-    for after in range(MOST_STATEMENTS):
+    for after in range(MAX_STATEMENTS):
         tables.empty()
         asyncio.run(attempt(after))

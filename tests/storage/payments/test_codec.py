@@ -1,4 +1,4 @@
-"""Rows come back from the database as what was written, of whatever shape an earlier system left them."""
+"""Rows in any form that an earlier system may have left are read as the expected payments."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ _ids = count(1)
 
 
 class Columns(NamedTuple):
-    """What is written to the table."""
+    """The columns of a row to insert."""
 
     order_id: int = 342
     amount: Decimal | None = Decimal("561.00")
@@ -32,13 +32,13 @@ class Columns(NamedTuple):
     method: str = "UPI"
     status: int | None = 1
     reference: str | None = None
-    created_at: datetime | None = datetime(2025, 2, 7, 5, 28, 54)  # noqa: DTZ001 - as the column has it
+    created_at: datetime | None = datetime(2025, 2, 7, 5, 28, 54)  # noqa: DTZ001 - like the column
     refunded_amount: Decimal = Decimal(0)
     refunded: int = 0
     caller: str | None = None
 
     def expected(self, payment_id: int) -> Payment:
-        """Return the payment that this is, by the rules of adoption."""
+        """Return the payment that is expected for this row, by the rules for adopted rows."""
         known = self.method.rstrip(" ") in {"UPI", "CARD", "COD"}
         money = None if self.amount is None else Money.from_amount(self.currency, self.amount)
         refunded = Money.from_amount(self.currency, self.refunded_amount)
@@ -57,7 +57,7 @@ class Columns(NamedTuple):
         )
 
 
-_ODD_TEXTS = [
+_UNUSUAL_TEXTS = [
     "",
     "upi",
     "UPI ",
@@ -76,8 +76,8 @@ SHAPES = [
     *(Columns(order_id=number) for number in (0, -1, 1, 2**31, 2**63 - 1, -(2**63))),
     *(Columns(amount=Decimal(amount)) for amount in ("0.00", "0.01", "0.10", "-0.01", "-5.50", "99999999.99")),
     *(Columns(currency=currency) for currency, digits in sorted(MINOR_DIGITS.items()) if digits <= AMOUNT_DIGITS),
-    *(Columns(method=method) for method in ("UPI", "CARD", "COD", *_ODD_TEXTS)),
-    *(Columns(reference=f"{number} {text}"[:100]) for number, text in enumerate(_ODD_TEXTS)),
+    *(Columns(method=method) for method in ("UPI", "CARD", "COD", *_UNUSUAL_TEXTS)),
+    *(Columns(reference=f"{number} {text}"[:100]) for number, text in enumerate(_UNUSUAL_TEXTS)),
     *(
         Columns(created_at=time)
         for time in (
@@ -98,10 +98,10 @@ SHAPES = [
 
 
 @pytest.fixture(scope="module")
-def written(
+def inserted(
     make_migrated_database: Callable[[], dict[str, str]], database_server: DatabaseServer
 ) -> tuple[str, dict[int, Columns]]:
-    """A table with a row of every shape: the database's name, and what was written under each id."""
+    """Insert a row of each form; return the name of the database, and the columns by payment_id."""
     environment = make_migrated_database()
     rows = dict(zip(_ids, SHAPES, strict=False))
     for payment_id, columns in rows.items():
@@ -112,10 +112,10 @@ def written(
     return environment["MYSQL_DB"], rows
 
 
-def test_a_row_of_every_shape_is_read_as_the_payment_that_it_is(
-    written: tuple[str, dict[int, Columns]], database_server: DatabaseServer
+def test_each_row_is_read_as_the_expected_payment(
+    inserted: tuple[str, dict[int, Columns]], database_server: DatabaseServer
 ) -> None:
-    database, rows = written
+    database, rows = inserted
     for payment_id, columns in rows.items():
         expected = PaymentDetails(columns.expected(payment_id), (), has_more=False)
         ((value,),) = database_server.execute(queries.SELECT_DETAILS_OF_MANY, ((payment_id,),), database)
@@ -127,10 +127,10 @@ def test_a_row_of_every_shape_is_read_as_the_payment_that_it_is(
         assert payment_from_json(value) == columns.expected(payment_id)
 
 
-def test_a_page_of_rows_is_read_as_each_row_alone(
-    written: tuple[str, dict[int, Columns]], database_server: DatabaseServer
+def test_each_row_of_a_page_is_read_as_the_expected_payment(
+    inserted: tuple[str, dict[int, Columns]], database_server: DatabaseServer
 ) -> None:
-    database, rows = written
+    database, rows = inserted
     found: list[Payment] = []
     for part in listing.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
         values = [value.encode() for (value,) in database_server.execute(part.text, (*part.values, 1000), database)]

@@ -1,4 +1,4 @@
-"""Batches of charges: many payments in one INSERT, each with an outcome of its own."""
+"""Batches of charges store many payments in one INSERT, and give each an outcome of its own."""
 
 import asyncio
 import itertools
@@ -44,13 +44,13 @@ async def on(
         await database.close(Deadline.after(10))
 
 
-def test_no_more_statements_are_in_progress_than_may_be(migrated_database: dict[str, str]) -> None:
-    in_progress = most = 0
+def test_the_number_of_concurrent_statements_is_limited(migrated_database: dict[str, str]) -> None:
+    in_progress = max_in_progress = 0
 
     async def work(_session: Session, items: Sequence[int]) -> Sequence[int]:
-        nonlocal in_progress, most
+        nonlocal in_progress, max_in_progress
         in_progress += 1
-        most = max(most, in_progress)
+        max_in_progress = max(max_in_progress, in_progress)
         await asyncio.sleep(0.01)
         in_progress -= 1
         return items
@@ -64,13 +64,13 @@ def test_no_more_statements_are_in_progress_than_may_be(migrated_database: dict[
             await database.close(Deadline.after(10))
 
     assert asyncio.run(run()) == list(range(10))
-    assert most == 2
+    assert max_in_progress == 2
 
 
-def test_what_waits_behind_a_group_that_fails_is_worked_on(migrated_database: dict[str, str]) -> None:
+def test_items_that_wait_behind_a_failed_batch_are_processed(migrated_database: dict[str, str]) -> None:
     async def work(_session: Session, items: Sequence[int]) -> Sequence[int]:
         if 1 in items:
-            raise ValueError("one of this group is wrong")
+            raise ValueError("one item of this batch is invalid")
         return items
 
     async def run() -> list[int | BaseException]:
@@ -87,12 +87,12 @@ def test_what_waits_behind_a_group_that_fails_is_worked_on(migrated_database: di
 
 
 class LosingSession(Session):
-    """A connection that is lost as soon as a charge is written, once."""
+    """A session whose connection is lost when a charge is stored, but only the first time."""
 
     losses = 1
 
     async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
-        """Execute several statements, unless the connection is lost."""
+        """Execute one or more statements, or lose the connection."""
         if LosingSession.losses:
             LosingSession.losses -= 1
             raise pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
@@ -100,7 +100,7 @@ class LosingSession(Session):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_connection_that_is_lost_is_no_refusal_and_all_are_written_by_another(
+def test_charges_whose_connection_is_lost_are_retried_on_another(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
 ) -> None:
     async def run() -> list[object]:
@@ -122,14 +122,14 @@ async def outcomes(store: MysqlPaymentStore, payments: list[NewPayment]) -> list
 
 @pytest.fixture
 def rows(database_server: DatabaseServer, migrated_database: dict[str, str]) -> Callable[[], dict[str, int]]:
-    """Read the ids that are stored, by reference."""
+    """Return a function that reads the ids of all stored payments, by reference."""
     return lambda: dict(
         database_server.execute("SELECT reference, payment_id FROM payments", database=migrated_database["MYSQL_DB"])
     )
 
 
 @pytest.mark.parametrize("count", [1, 2, 17, 700])
-def test_each_of_many_payments_gets_its_own_id(
+def test_each_payment_of_a_batch_gets_its_own_id(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
 ) -> None:
     async def run() -> None:
@@ -144,7 +144,7 @@ def test_each_of_many_payments_gets_its_own_id(
     assert len(rows()) == count
 
 
-def test_one_request_id_many_times_over_makes_one_payment(
+def test_many_charges_with_the_same_request_id_make_one_payment(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
 ) -> None:
     async def run() -> list[object]:
@@ -159,7 +159,7 @@ def test_one_request_id_many_times_over_makes_one_payment(
     assert isinstance(other, RequestIdReused)
 
 
-def test_a_reference_that_is_taken_fails_its_payment_alone(
+def test_a_duplicate_reference_fails_only_its_own_payment(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
 ) -> None:
     async def run() -> list[object]:
@@ -167,14 +167,14 @@ def test_a_reference_that_is_taken_fails_its_payment_alone(
             await store.insert(new_payment(reference="taken"), Deadline())
             return await outcomes(store, [new_payment(), new_payment(reference="taken"), new_payment()])
 
-    first, refused, last = asyncio.run(run())
-    assert isinstance(refused, ReferenceTaken)
+    first, failed, last = asyncio.run(run())
+    assert isinstance(failed, ReferenceTaken)
     assert not isinstance(first, BaseException)
     assert not isinstance(last, BaseException)
     assert len(rows()) == 3
 
 
-def test_a_payment_that_the_database_refuses_fails_alone(
+def test_a_payment_that_the_database_rejects_is_the_only_one_that_fails(
     database_server: DatabaseServer, migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
 ) -> None:
     database_server.execute(
@@ -185,14 +185,14 @@ def test_a_payment_that_the_database_refuses_fails_alone(
         async with on(migrated_database) as store:
             return await outcomes(store, [new_payment(order_id=number) for number in (12, 13, 14)])
 
-    first, refused, last = asyncio.run(run())
-    assert isinstance(refused, pymysql.err.MySQLError)
+    first, failed, last = asyncio.run(run())
+    assert isinstance(failed, pymysql.err.MySQLError)
     assert not isinstance(first, BaseException)
     assert not isinstance(last, BaseException)
     assert len(rows()) == 2
 
 
-def test_a_caller_that_goes_away_cancels_nobodys_payment(
+def test_a_cancelled_caller_cancels_no_payment(
     migrated_database: dict[str, str],
     rows: Callable[[], dict[str, int]],
     hold_inserts: Callable[[], AbstractContextManager[None]],
@@ -209,11 +209,11 @@ def test_a_caller_that_goes_away_cancels_nobodys_payment(
             await asyncio.gather(tasks[0], tasks[2])
 
     asyncio.run(run())
-    # It had begun, so it was finished.
+    # The batch had begun, so the payment of the cancelled caller was stored as well.
     assert len(rows()) == 3
 
 
-def test_what_waits_for_a_connection_until_its_deadline_or_its_caller_is_gone_is_never_written(
+def test_a_charge_that_waits_until_its_deadline_passes_or_its_caller_is_cancelled_is_never_stored(
     migrated_database: dict[str, str],
     rows: Callable[[], dict[str, int]],
     hold_inserts: Callable[[], AbstractContextManager[None]],
@@ -223,15 +223,15 @@ def test_what_waits_for_a_connection_until_its_deadline_or_its_caller_is_gone_is
             migrated_database, MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_ACQUIRE_TIMEOUT_SECONDS="30"
         ) as store:
             with hold_inserts():
-                begun = asyncio.create_task(store.insert(new_payment(), Deadline()))
+                running = asyncio.create_task(store.insert(new_payment(), Deadline()))
                 await asyncio.sleep(0.3)
                 late = asyncio.create_task(store.insert(new_payment(), Deadline.after(0.2)))
-                gone = asyncio.create_task(store.insert(new_payment(), Deadline()))
+                cancelled = asyncio.create_task(store.insert(new_payment(), Deadline()))
                 await asyncio.sleep(0.5)
-                gone.cancel()
+                cancelled.cancel()
                 with suppress(asyncio.CancelledError):
-                    await gone
-            await begun
+                    await cancelled
+            await running
             with pytest.raises(DeadlinePassed):
                 await late
 
@@ -239,7 +239,7 @@ def test_what_waits_for_a_connection_until_its_deadline_or_its_caller_is_gone_is
     assert len(rows()) == 1
 
 
-def test_more_than_may_wait_is_refused_at_once(
+def test_a_charge_is_rejected_immediately_if_the_queue_is_full(
     migrated_database: dict[str, str],
     hold_inserts: Callable[[], AbstractContextManager[None]],
 ) -> None:
@@ -259,33 +259,33 @@ def test_more_than_may_wait_is_refused_at_once(
     asyncio.run(run())
 
 
-def test_without_a_database_everyone_is_told_and_with_it_back_it_goes_on(migrated_database: dict[str, str]) -> None:
+def test_every_charge_fails_while_the_database_is_unavailable(migrated_database: dict[str, str]) -> None:
     async def run() -> None:
         async with on({**migrated_database, "MYSQL_DB": "nowhere"}) as store:
-            told = await outcomes(store, [new_payment() for _ in range(100)])
-            assert {type(one) for one in told} == {StoreUnavailable}
+            failed = await outcomes(store, [new_payment() for _ in range(100)])
+            assert {type(one) for one in failed} == {StoreUnavailable}
             again = await outcomes(store, [new_payment()])
             assert isinstance(again[0], StoreUnavailable)
 
     asyncio.run(run())
 
 
-def test_a_fault_of_our_own_reaches_every_caller_and_the_next_are_served(
+def test_a_bug_fails_every_call_of_the_batch_but_no_later_call(
     migrated_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
         async with on(migrated_database) as store:
             with monkeypatch.context() as broken:
                 broken.setattr(insert, "payment_values", lambda _payment: 1 / 0)
-                told = await outcomes(store, [new_payment() for _ in range(40)])
-                assert {type(one) for one in told} == {ZeroDivisionError}
+                failed = await outcomes(store, [new_payment() for _ in range(40)])
+                assert {type(one) for one in failed} == {ZeroDivisionError}
             payment = new_payment()
             assert (await store.insert(payment, Deadline())).payment.reference == payment.reference
 
     asyncio.run(run())
 
 
-def test_an_insert_whose_answer_was_lost_is_found_again_as_ones_own(migrated_database: dict[str, str]) -> None:
+def test_an_insert_that_is_retried_after_a_lost_reply_is_not_a_replay(migrated_database: dict[str, str]) -> None:
     async def run() -> None:
         async with on(migrated_database) as store:
             payment = new_payment()

@@ -1,4 +1,4 @@
-"""Batches give what one INSERT for each charge would give: the same table and answers, in any interleaving."""
+"""In any interleaving, batches lead to the same table and outcomes as one INSERT for each charge."""
 
 import asyncio
 import secrets
@@ -24,19 +24,19 @@ from server.storage.payments.insert import insert_one
 from server.storage.payments.store import MysqlPaymentStore
 from tests.support.databases import DatabaseServer, settings_of
 
-REFUSED_ORDER = 13
-"""An order that the tests' table refuses."""
+REJECTED_ORDER = 13
+"""An order_id that the table of these tests rejects."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: what it asks, by which replica it comes, when, and whether its caller goes away."""
+    """A charge: its parameters, the replica that receives it, its delay, and whether its caller is cancelled."""
 
     request_id: int | None
     order_id: int
     replica: int
     delay_milliseconds: int
-    goes_away: bool
+    is_cancelled: bool
     in_batch: bool
 
 
@@ -44,10 +44,10 @@ calls = st.lists(
     st.builds(
         Call,
         request_id=st.none() | st.integers(1, 5),
-        order_id=st.sampled_from([1, 2, REFUSED_ORDER]),
+        order_id=st.sampled_from([1, 2, REJECTED_ORDER]),
         replica=st.integers(0, 1),
         delay_milliseconds=st.integers(0, 8),
-        goes_away=st.sampled_from([False, False, False, True]),
+        is_cancelled=st.sampled_from([False, False, False, True]),
         in_batch=st.sampled_from([False, False, True]),
     ),
     min_size=1,
@@ -56,10 +56,10 @@ calls = st.lists(
 
 
 class OneInsertEach:
-    """The plain store: one INSERT for each charge."""
+    """A store that executes one INSERT for each charge."""
 
     def __init__(self, database: Database) -> None:
-        """Keep the database."""
+        """Store payments in ``database``."""
         self._database = database
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
@@ -67,33 +67,33 @@ class OneInsertEach:
         return await self._database.run(partial(insert_one, payment=payment, due_microseconds=1), deadline)
 
     async def insert_many(self, payments: list[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
-        """Store payments one after the other."""
+        """Store payments one after another."""
 
-        async def told(payment: NewPayment) -> ChargeOutcome | Exception:
+        async def outcome_or_error(payment: NewPayment) -> ChargeOutcome | Exception:
             try:
                 return await self.insert(payment, deadline)
-            except Exception as error:  # noqa: BLE001 - it is the answer
+            except Exception as error:  # noqa: BLE001 - any error is the result
                 return error
 
-        return [await told(payment) for payment in payments]
+        return [await outcome_or_error(payment) for payment in payments]
 
 
 Store = MysqlPaymentStore | OneInsertEach
-Answer = ChargeOutcome | BaseException
+Result = ChargeOutcome | BaseException
 
 
 @pytest.fixture(scope="module")
 def environment(
     make_migrated_database: Callable[[], dict[str, str]], database_server: DatabaseServer
 ) -> dict[str, str]:
-    made = make_migrated_database()
-    refuses = f"ALTER TABLE payments ADD CONSTRAINT refused CHECK (order_id <> {REFUSED_ORDER})"
-    database_server.execute(refuses, database=made["MYSQL_DB"])
-    return made
+    environment = make_migrated_database()
+    constraint = f"ALTER TABLE payments ADD CONSTRAINT rejected CHECK (order_id <> {REJECTED_ORDER})"
+    database_server.execute(constraint, database=environment["MYSQL_DB"])
+    return environment
 
 
 def small_batches(database: Database) -> MysqlPaymentStore:
-    """Return the store with limits so small that every kind of batch comes about."""
+    """Return a store with limits that are small enough for every kind of batch to occur."""
     return MysqlPaymentStore(database, insert_limits=BatchLimits(max_items=4, max_batches=3, max_waiting=1000))
 
 
@@ -103,34 +103,35 @@ def small_batches(database: Database) -> MysqlPaymentStore:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(made=calls)
-def test_group_commit_gives_the_table_and_the_answers_of_one_insert_each(
-    environment: dict[str, str], database_server: DatabaseServer, made: list[Call]
+@given(example=calls)
+def test_batches_lead_to_the_same_table_and_outcomes_as_one_insert_each(
+    environment: dict[str, str], database_server: DatabaseServer, example: list[Call]
 ) -> None:
-    for store in (OneInsertEach, small_batches):
+    for make_store in (OneInsertEach, small_batches):
         caller = secrets.token_hex(8)
-        answers = asyncio.run(answers_of(environment, store, caller, made))
+        results = asyncio.run(run_calls(environment, make_store, caller, example))
         select = "SELECT payment_id, request_id, order_id, reference FROM payments WHERE caller = %s"
         rows = database_server.execute(select, (caller.encode(),), environment["MYSQL_DB"])
-        check(made, answers, rows)
+        check(example, results, rows)
 
 
-async def answers_of(
-    environment: dict[str, str], store: Callable[[Database], Store], caller: str, made: list[Call]
-) -> list[Answer]:
-    """Make the calls, over two replicas, and return what each was answered."""
+async def run_calls(
+    environment: dict[str, str], make_store: Callable[[Database], Store], caller: str, example: list[Call]
+) -> list[Result]:
+    """Make the calls on two replicas, and return the result of each."""
     databases = [Database(settings_of({**environment, "MYSQL_POOL_MAX": "4"})) for _ in range(2)]
-    stores = [store(database) for database in databases]
+    stores = [make_store(database) for database in databases]
     try:
         return await asyncio.gather(
-            *(answer(stores[call.replica], new_payment(caller, call), call) for call in made), return_exceptions=True
+            *(run_call(stores[call.replica], new_payment(caller, call), call) for call in example),
+            return_exceptions=True,
         )
     finally:
         for database in databases:
             await database.close(Deadline.after(10))
 
 
-async def answer(store: Store, payment: NewPayment, call: Call) -> ChargeOutcome:
+async def run_call(store: Store, payment: NewPayment, call: Call) -> ChargeOutcome:
     await asyncio.sleep(call.delay_milliseconds / 1000)
     if call.in_batch:
         (outcome,) = await store.insert_many([payment], Deadline())
@@ -138,7 +139,7 @@ async def answer(store: Store, payment: NewPayment, call: Call) -> ChargeOutcome
             raise outcome
         return outcome
     insert = asyncio.create_task(store.insert(payment, Deadline()))
-    if call.goes_away:
+    if call.is_cancelled:
         await asyncio.sleep(0)
         insert.cancel()
     return await insert
@@ -151,31 +152,31 @@ def new_payment(caller: str, call: Call) -> NewPayment:
     return NewPayment(charge, PaymentMethod.UPI, Status.SUCCEEDED, reference, datetime.now(UTC))
 
 
-def check(made: list[Call], answers: list[Answer], rows: list[tuple[int, bytes, int, str]]) -> None:
-    """Check what must hold of any interleaving; from it follows that two stores which both hold it are alike."""
+def check(example: list[Call], results: list[Result], rows: list[tuple[int, bytes, int, str]]) -> None:
+    """Check the invariants of any interleaving. Two stores that both satisfy them are equivalent."""
     by_request = {request_id.decode(): (payment_id, order_id) for payment_id, request_id, order_id, _ in rows}
-    assert len(by_request) == len(rows), "a request_id has one payment at most"
+    assert len(by_request) == len(rows), "a request_id has at most one payment"
     not_replayed: Counter[int] = Counter()
-    for call, answer_ in zip(made, answers, strict=True):
+    for call, result in zip(example, results, strict=True):
         stored = by_request.get(f"r{call.request_id}")
-        match answer_:
+        match result:
             case ChargeOutcome():
-                assert call.order_id != REFUSED_ORDER or stored is None or stored[1] == call.order_id
-                assert answer_.payment.order_id == call.order_id
-                assert any(answer_.payment.payment_id == payment_id for payment_id, *_ in rows)
+                assert call.order_id != REJECTED_ORDER or stored is None or stored[1] == call.order_id
+                assert result.payment.order_id == call.order_id
+                assert any(result.payment.payment_id == payment_id for payment_id, *_ in rows)
                 if call.request_id is not None:
-                    assert stored == (answer_.payment.payment_id, call.order_id), "all answers of a request_id agree"
-                not_replayed[answer_.payment.payment_id] += not answer_.replayed
+                    assert stored == (result.payment.payment_id, call.order_id), "all results of a request_id agree"
+                not_replayed[result.payment.payment_id] += not result.replayed
             case RequestIdReused():
                 assert stored is not None
                 assert stored[1] != call.order_id
             case pymysql.err.MySQLError():
-                assert call.order_id == REFUSED_ORDER, "what the database refuses fails alone"
+                assert call.order_id == REJECTED_ORDER, "only the rejected payment fails"
             case asyncio.CancelledError():
-                assert call.goes_away
+                assert call.is_cancelled
             case _:
-                raise answer_
-    assert all(count <= 1 for count in not_replayed.values()), "one call at most made a payment"
-    answered = {outcome.payment.payment_id for outcome in answers if isinstance(outcome, ChargeOutcome)}
-    gone = sum(call.goes_away for call in made)
-    assert len(rows) - len(answered) <= gone, "a payment that nobody was told of is one whose caller went away"
+                raise result
+    assert all(count <= 1 for count in not_replayed.values()), "at most one call made the payment"
+    returned = {outcome.payment.payment_id for outcome in results if isinstance(outcome, ChargeOutcome)}
+    cancelled = sum(call.is_cancelled for call in example)
+    assert len(rows) - len(returned) <= cancelled, "a payment that was not returned belongs to a cancelled caller"

@@ -1,4 +1,4 @@
-"""Lists are read from an index in its order: no sort, however many rows there are."""
+"""Lists are read from an index in index order, without a sort, however many rows there are."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -72,7 +72,7 @@ def numbered(skip: int, order: Order = Order.NEWEST_FIRST, **conditions: Any) ->
     ],
 )
 @pytest.mark.parametrize("skip", [0, 1000, 199_000])
-def test_a_numbered_page_passes_over_entries_of_its_index_alone(
+def test_a_numbered_page_skips_index_entries_only(
     database_server: DatabaseServer, large_database: str, conditions: dict[str, Any], index: str, skip: int
 ) -> None:
     page = listing.numbered_page(numbered(skip, **conditions), ROWS)
@@ -85,7 +85,7 @@ def test_a_numbered_page_passes_over_entries_of_its_index_alone(
 
 @pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("skip", [0, 1, 99_900, 100_000, 100_001, 199_799, 199_800, 199_900, 199_999])
-def test_a_numbered_page_is_the_same_from_either_end(
+def test_a_numbered_page_is_the_same_read_from_either_end(
     database_server: DatabaseServer, large_database: str, order: Order, skip: int
 ) -> None:
     page = listing.numbered_page(numbered(skip, order), ROWS)
@@ -101,7 +101,7 @@ def test_a_numbered_page_is_the_same_from_either_end(
     ]
 
 
-def test_the_spellings_of_a_method_are_found_by_jumps_in_their_index(
+def test_the_spellings_of_a_method_are_found_by_a_loose_index_scan(
     database_server: DatabaseServer, large_database: str
 ) -> None:
     query = listing.method_spellings("upi")
@@ -111,7 +111,7 @@ def test_the_spellings_of_a_method_are_found_by_jumps_in_their_index(
     assert list(database_server.execute(query.text, query.values, large_database)) == [("UPI",)]
 
 
-def test_a_page_of_several_spellings_is_read_from_their_index(
+def test_a_page_with_several_spellings_of_a_method_is_read_from_the_index(
     database_server: DatabaseServer, large_database: str
 ) -> None:
     page = listing.numbered_page(numbered(0, method="upi"), ROWS, ["UPI", "Upi"])
@@ -121,9 +121,7 @@ def test_a_page_of_several_spellings_is_read_from_their_index(
     assert "Using index" in str(ids[-1])
 
 
-def test_the_total_of_a_method_and_a_status_is_counted_in_one_index(
-    database_server: DatabaseServer, large_database: str
-) -> None:
+def test_a_method_and_a_status_are_counted_with_one_index(database_server: DatabaseServer, large_database: str) -> None:
     both = PaymentFilter(methods=frozenset({PaymentMethod.UPI}), statuses=frozenset({Status.FAILED}))
     for query in (
         listing.count(both),

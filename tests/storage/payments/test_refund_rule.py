@@ -1,4 +1,4 @@
-"""The database refunds what ``Payment.amount_to_refund`` allows, and nothing else."""
+"""The SQL of refunds allows the same refunds as ``Payment.amount_to_refund``."""
 
 import asyncio
 from contextlib import suppress
@@ -34,7 +34,7 @@ rows: st.SearchStrategy[Row] = st.tuples(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=rows, requested=st.one_of(st.none(), st.integers(1, 25)), currency=st.sampled_from(CURRENCIES))
-def test_a_payment_in_any_state_is_refunded_as_the_domain_has_it(
+def test_a_payment_in_any_state_is_refunded_by_the_rules_of_the_domain(
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
     row: Row,
