@@ -1,4 +1,4 @@
-"""``python -m server``: run the service until it is told to stop."""
+"""``python -m server``: run the service until SIGTERM or SIGINT."""
 
 import sys
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from server.app.build import Application, build
 from server.app.errors import StartupError
 from server.app.lifecycle import serve
 from server.config.exposure import check_exposure
-from server.config.settings import Settings, SettingsError, load_settings, misspelt_variables
+from server.config.settings import Settings, SettingsError, load_settings, misspelled_variables
 from server.observability.logs import configure_logs
 
 _log = structlog.get_logger(__name__)
 
 
 def main() -> None:
-    """Run the service; exits 0 when it was stopped, 1 when it could not start, 2 when a setting is wrong."""
+    """Run the service. Exit with 0 after a stop, 1 if the service cannot start, and 2 if a setting is invalid."""
     run(build)
 
 
-def run(make: Callable[[Settings], Application]) -> None:
-    """Run the application that ``make`` wires from the settings, in this process: see ``main``."""
+def run(build_application: Callable[[Settings], Application]) -> None:
+    """Run the application that ``build_application`` wires from the settings, in this process: see ``main``."""
     try:
         settings = load_settings()
         check_exposure(settings)
@@ -30,10 +30,10 @@ def run(make: Callable[[Settings], Application]) -> None:
         print(error, file=sys.stderr)
         sys.exit(2)
     configure_logs(settings.log_format, settings.log_level)
-    for name, setting in misspelt_variables():
+    for name, setting in misspelled_variables():
         _log.warning("setting_misspelt", variable=name, setting=setting)
     try:
-        uvloop.run(serve(settings, make))
+        uvloop.run(serve(settings, build_application))
     except StartupError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The composition root: builds every part of the service from its settings, starts, drains and stops them.
+"""The composition root: builds every part of the service from the settings, and starts, drains and stops the parts.
 
-Nothing imports this package but ``server.__main__``, tests and benches. It has no rule of its own about payments.
+Only ``server.__main__``, tests and benches import this package. It contains no rules about payments.
 """

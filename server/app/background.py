@@ -1,4 +1,4 @@
-"""Background work: one loop repeats everything that the service does periodically."""
+"""Background work: the loop that repeats periodic work."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,11 +19,11 @@ async def run_forever(
     pause: Callable[[], Awaitable[object]],
     failure_event: str,
 ) -> None:
-    """Repeat ``work`` until cancelled, with a ``pause`` after each time that it does not return true for "more to do".
+    """Repeat ``work`` until cancelled, with a ``pause`` after each round unless it returns true for "more to do".
 
-    No error ends it, because nobody would notice: payments would stay pending, or events would stop. An outage
-    (PaymentsError) is retried every second, and is logged where it occurs. Any other error is a bug: it is logged as
-    ``failure_event``, and retried ever more rarely.
+    No error ends the loop, because nobody would notice: payments would stay pending, or events would stop. After an
+    outage (PaymentsError), which is logged where it occurs, ``work`` is retried every second. Any other error is a bug:
+    it is logged as ``failure_event``, and retried with exponential backoff.
     """
     bugs = 0
     while True:
@@ -43,7 +43,7 @@ async def run_forever(
 
 
 def every(seconds: float) -> Callable[[], Awaitable[object]]:
-    """Return the pause between repetitions that are this far apart."""
+    """Return a pause of this length."""
 
     async def pause() -> None:
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Build: wire an application from the settings. Tests, benches and tools may pass parts of their own."""
+"""Wire an application from the settings. Tests, benches and tools may pass parts of their own."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -59,7 +59,7 @@ from server.transport.tracing import CallSpans, traced_endpoint, traced_handler
 
 @dataclass(frozen=True)
 class RemoteProcessing:
-    """A remote processor, and the parts that only it needs."""
+    """A remote processor, and the parts that only a remote processor needs."""
 
     processor: StripeProcessor
     flow: TwoPhaseFlow
@@ -68,7 +68,7 @@ class RemoteProcessing:
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """The parts that are started, drained and stopped. None listens or is connected yet."""
+    """The parts of the service, wired but not yet listening or connected."""
 
     settings: Settings
     tls: Tls | None
@@ -96,10 +96,10 @@ def build(
     processor: InstantProcessor | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> Application:
-    """Wire the service in the running event loop. A part that is given replaces the one that the settings name.
+    """Wire the service in the running event loop. A part that is passed replaces the one from the settings.
 
     Raises:
-        StartupError: the settings name TLS files that cannot be used, or currencies that the processor does not take.
+        StartupError: the TLS files cannot be used, or the processor does not support a configured currency.
     """
     tls = _tls(settings)
     tracing = _tracing(settings)
@@ -138,7 +138,7 @@ def build(
         keys=keys,
         remote=remote,
         event_feed=event_feed,
-        relay=Relay(MysqlOutbox(database), event_feed.poke),
+        relay=Relay(MysqlOutbox(database), event_feed.wake),
         calls=calls,
         worker_thread=worker_thread,
         health=health_service,
@@ -196,8 +196,8 @@ def _simulated(settings: ProcessorSettings) -> SimulatedProcessor:
 
 
 def _remote(settings: Settings, database: Database, now: Callable[[], datetime]) -> RemoteProcessing:
-    assert settings.processor_url is not None, "the settings are whole"
-    assert settings.processor_api_key is not None, "the settings are whole"
+    assert settings.processor_url is not None, "checked by ProcessorSettings"
+    assert settings.processor_api_key is not None, "checked by ProcessorSettings"
     if unsupported := settings.currencies - StripeProcessor.currencies:
         names = ", ".join(sorted(unsupported))
         raise StartupError(f"ALLOWED_CURRENCIES, DEFAULT_CURRENCY: PROCESSOR=stripe does not charge in {names}")
@@ -217,9 +217,9 @@ def _remote(settings: Settings, database: Database, now: Callable[[], datetime])
     )
     limits = TwoPhaseLimits(
         margin_seconds=settings.processor_deadline_margin_seconds,
-        call_seconds=settings.call_timeout_seconds,
+        call_timeout_seconds=settings.call_timeout_seconds,
         max_requests=settings.processor_max_requests,
-        turn_seconds=settings.processor_janitor_after_seconds,
+        slot_timeout_seconds=settings.processor_janitor_after_seconds,
         key_lifetime_seconds=settings.processor_key_lifetime_seconds,
     )
     flow = TwoPhaseFlow(store, processor, limits, default_method=settings.processor_default_method, now=now)
@@ -253,7 +253,7 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
 def _grpc(
     settings: Settings, servicer: PaymentServicer, calls: Calls, worker_thread: WorkerThread
 ) -> tuple[grpc.aio.Server, HealthService]:
-    """Return the gRPC server with all its services, and the one for health."""
+    """Return the gRPC server with all its services, and the health service."""
     engine = new_server(settings, settings.drain_timeout_seconds)
     writes = StreamWrites(settings.grpc_write_timeout_seconds)
     handlers = RpcHandlers(

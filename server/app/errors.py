@@ -1,4 +1,4 @@
-"""Errors of the start."""
+"""Errors at startup."""
 
 
 class StartupError(Exception):

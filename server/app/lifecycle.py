@@ -1,4 +1,4 @@
-"""Lifecycle: start the parts of an application, drain it at shutdown, and close the parts in reverse order."""
+"""The lifecycle of an application: start its parts, drain it at shutdown, and close the parts in reverse order."""
 
 import asyncio
 import contextlib
@@ -15,48 +15,48 @@ from server.app.process import raise_open_file_limit, tune_garbage_collector
 from server.config.network_addresses import host_and_port
 from server.config.settings import Settings
 from server.domain.deadline import Deadline
-from server.observability.loop_delay import watch_loop_delay
+from server.observability.loop_delay import measure_loop_delay
 from server.storage.readiness import DatabaseUnusable
 from server.transport import listening
 from server.transport.pipeline.calls import Calls
 from server.transport.rest.server import HttpServer
 
-_FAREWELL_SECONDS = 0.3
+_REJECTION_SECONDS = 0.3
 """How long new calls are still answered with UNAVAILABLE at shutdown, which sends their callers to another replica."""
 
-_LAST_REPLIES_SECONDS = 0.5
-"""How long finished replies may take to leave."""
+_FLUSH_SECONDS = 0.5
+"""How long the transports may take to send the last responses."""
 
 _log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, make: Callable[[Settings], Application]) -> None:
-    """Run the application that ``make`` wires until SIGTERM or SIGINT, then drain it.
+async def serve(settings: Settings, build_application: Callable[[Settings], Application]) -> None:
+    """Run the application that ``build_application`` wires until SIGTERM or SIGINT, then drain it.
 
     Raises:
-        StartupError: it could not start.
+        StartupError: the application could not start.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     raise_open_file_limit()
-    await run(make(settings), stop)
+    await run(build_application(settings), stop)
     _log.info("stopped")
 
 
 async def run(application: Application, stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set, then drain; whatever was opened is closed, also when the start fails midway.
+    """Serve until ``stop`` is set, then drain. Close every opened part at the end, even if the startup fails midway.
 
     Raises:
-        StartupError: the database cannot be used, or an address cannot be listened on.
+        StartupError: the database cannot be used, or the service cannot listen on an address.
     """
     drain_deadline = _DrainDeadline(application.settings.drain_timeout_seconds)
-    # Monitoring is closed last, so that /readyz tells that this replica is not ready until the process ends.
+    # Monitoring is closed last, so that /readyz reports that this replica is not ready until the process ends.
     async with contextlib.AsyncExitStack() as monitoring, contextlib.AsyncExitStack() as opened:
         if application.tracing is not None:
             opened.push_async_callback(application.tracing.close)
         opened.push_async_callback(drain_deadline.close, application.database.close)
-        await _unless(stop, _wait_for_database(application))
+        await _run_unless_stopped(stop, _wait_for_database(application))
         if stop.is_set():
             return
         if application.remote is not None:
@@ -80,7 +80,7 @@ async def run(application: Application, stop: asyncio.Event) -> None:
 
 
 class _DrainDeadline:
-    """How long the work that is in progress at shutdown may still take; none when the start fails."""
+    """The deadline of the work in progress at shutdown; it has passed already if the startup fails."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
@@ -96,7 +96,7 @@ class _DrainDeadline:
 async def _start_servers(
     application: Application, opened: contextlib.AsyncExitStack, monitoring: contextlib.AsyncExitStack
 ) -> None:
-    """Listen on every address, then answer: monitoring last, so that a replica that says it is ready takes calls."""
+    """Listen on every address, then serve; monitoring comes last, so that a replica that reports ready takes calls."""
     settings = application.settings
     grpc_port = _listen_grpc(application)
     rest_port = _listen_http(application.rest, "REST", settings.rest_host, settings.rest_port)
@@ -106,26 +106,26 @@ async def _start_servers(
     await application.monitor.check()
     application.health.tell_alive()
     await application.grpc.start()
-    opened.push_async_callback(application.grpc.stop, _LAST_REPLIES_SECONDS)
+    opened.push_async_callback(application.grpc.stop, _FLUSH_SECONDS)
     await application.rest.start()
-    opened.push_async_callback(application.rest.stop, _LAST_REPLIES_SECONDS)
+    opened.push_async_callback(application.rest.stop, _FLUSH_SECONDS)
     if monitoring_port is not None:
         await application.monitoring.start()
-        monitoring.push_async_callback(application.monitoring.stop, _LAST_REPLIES_SECONDS)
+        monitoring.push_async_callback(application.monitoring.stop, _FLUSH_SECONDS)
         _log.info("listening", transport="monitoring", host=settings.monitoring_host, port=monitoring_port)
     _log.info("listening", transport="grpc", host=settings.grpc_host, port=grpc_port)
     _log.info("listening", transport="rest", host=settings.rest_host, port=rest_port)
 
 
 def _background(application: Application) -> Iterator[Coroutine[Any, Any, None]]:
-    """Yield the work that goes on for as long as the service runs."""
+    """Yield the periodic work of the service."""
     settings = application.settings
     yield run_forever(
         application.monitor.check,
         pause=every(settings.health_check_interval_seconds),
         failure_event="health_check_failed",
     )
-    yield watch_loop_delay(settings.event_loop_probe_interval_seconds)
+    yield measure_loop_delay(settings.event_loop_probe_interval_seconds)
     yield run_forever(
         application.relay.round, pause=every(settings.event_relay_interval_seconds), failure_event="relay_failed"
     )
@@ -150,18 +150,18 @@ def _background(application: Application) -> Iterator[Coroutine[Any, Any, None]]
 
 
 async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
-    """Refuse new calls, and let those in progress end; the servers can stop afterwards.
+    """Reject new calls, and let those in progress finish; the servers are stopped afterwards.
 
-    In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which does not tell a
-    client to retry.
+    In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which clients do not
+    retry.
     """
     calls.close()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
             await calls.ended()
-            # Callers that have not noticed yet that this replica leaves are told so for a while.
-            await asyncio.sleep(_FAREWELL_SECONDS)
-    # The transports would cut the rest off: in REST, with an error that says nothing.
+            # Callers that have not yet noticed the shutdown still get an error that they can retry.
+            await asyncio.sleep(_REJECTION_SECONDS)
+    # Otherwise the transports would cut off the remaining calls: in REST, with an error without a reason.
     calls.end()
 
 
@@ -171,7 +171,7 @@ def _listen_grpc(application: Application) -> int:
     try:
         for host in listening.hosts(settings.grpc_host, port):
             address = host_and_port(host, port)
-            # An engine that is given 0 chooses, and the other addresses get the same.
+            # For port 0, the engine chooses a port, which the other addresses then use too.
             if tls is not None:
                 port = application.grpc.add_secure_port(address, tls.grpc_credentials())
             else:
@@ -189,8 +189,8 @@ def _listen_http(server: HttpServer, transport: str, host: str, port: int) -> in
 
 
 def _cannot_listen(transport: str, host: str, port: int, error: Exception) -> StartupError:
-    where = f"{transport}_HOST={host}, {transport}_PORT={port}"
-    return StartupError(f"cannot listen there: {where}: {listening.reason(error)}")
+    address = f"{transport}_HOST={host}, {transport}_PORT={port}"
+    return StartupError(f"cannot listen on {address}: {listening.reason(error)}")
 
 
 async def _wait_for_database(application: Application) -> None:
@@ -200,8 +200,8 @@ async def _wait_for_database(application: Application) -> None:
         raise StartupError(str(error)) from error
 
 
-async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
-    """Wait for ``work``, or cancel it when ``stop`` is set first."""
+async def _run_unless_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Wait for ``work``; cancel it if ``stop`` is set first."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)

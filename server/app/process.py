@@ -1,4 +1,4 @@
-"""Limits and tuning of this process."""
+"""Resource limits and tuning of this process."""
 
 import gc
 import resource
@@ -8,15 +8,15 @@ _COLLECTION_THRESHOLD = 20_000
 
 
 def raise_open_file_limit() -> None:
-    """Allow as many connections as the system does: the usual soft limit of 1,024 is there for ``select``."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Raise the soft limit of open files to the hard limit: the usual 1,024 exists for ``select``."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
 def tune_garbage_collector() -> None:
-    """Exclude what was built at the start from garbage collection, and collect less often.
+    """Exclude the objects built at startup from garbage collection, and collect less often.
 
-    Calls leave next to no cycles behind, so a collection finds little, and each costs the calls in progress its time.
+    Calls create next to no reference cycles, so a collection finds little, and delays the calls in progress.
     """
     gc.collect()
     gc.freeze()

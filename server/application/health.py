@@ -11,17 +11,17 @@ _log = structlog.get_logger(__name__)
 
 
 class HealthListener(Protocol):
-    """Learns when the replica begins or stops to serve."""
+    """Is notified when the replica starts or stops serving."""
 
     def set_serving(self, *, serving: bool) -> None:
-        """Publish whether it serves."""
+        """Publish whether the replica is serving."""
 
 
 class HealthMonitor:
     """Pings the database, and reports whether this replica can serve."""
 
     def __init__(self, ping: Callable[[], Awaitable[None]], listener: HealthListener) -> None:
-        """Use ``ping``, which raises ``StoreUnavailable``, and report changes to ``listener``."""
+        """Check health with ``ping``, which may raise ``StoreUnavailable``, and report changes to ``listener``."""
         self._ping = ping
         self._listener = listener
         self._serving: bool | None = None
@@ -32,7 +32,7 @@ class HealthMonitor:
         return bool(self._serving)
 
     def stop_serving(self) -> None:
-        """Report that this replica no longer serves, whatever the database does."""
+        """Report that this replica no longer serves, even though the database answers."""
         self._serving = False
 
     async def check(self) -> None:
@@ -42,7 +42,7 @@ class HealthMonitor:
             serving = True
         except StoreUnavailable:
             serving = False
-        except Exception as error:  # noqa: BLE001 - a monitor that dies of an error would show its last word for ever
+        except Exception as error:  # noqa: BLE001 - without the monitor, health would show its last state forever
             _log.error("health_check_failed", exc_info=error)
             serving = False
         if serving == self._serving:

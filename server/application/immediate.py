@@ -1,4 +1,4 @@
-"""The flow of charges whose outcome is known at once: the processor decides, and one write stores the outcome."""
+"""The charge flow of an instant processor, which decides first, so that one write stores the charge and its outcome."""
 
 from collections.abc import Sequence
 
@@ -12,33 +12,33 @@ class ImmediateFlow:
     """The ``ChargeFlow`` of an instant processor."""
 
     def __init__(self, processor: InstantProcessor) -> None:
-        """Keep the processor."""
+        """Charge through ``processor``."""
         self._processor = processor
 
     async def decide(self, charge: NewCharge) -> Decision:
-        """Have the processor make the charge."""
+        """Charge through the processor, and return its decision."""
         return await self._processor.decide(charge)
 
     def decide_refund(self, _refund: NewRefund) -> Status:
-        """Return SUCCEEDED: an instant processor declines no refund."""
+        """Return SUCCEEDED, because an instant processor never declines a refund."""
         return Status.SUCCEEDED
 
     async def finish_charge(self, stored: ChargeOutcome, _deadline: Deadline) -> ChargeOutcome:
-        """Count a charge."""
+        """Count a charge that is not a replay."""
         _count(stored)
         return stored
 
     async def finish_charges(
         self, stored: Sequence[ChargeOutcome | Exception], _deadline: Deadline
     ) -> list[ChargeOutcome | Exception]:
-        """Count many charges, in a loop: a task for each would cost a batch as much as all the rest of it."""
-        for one in stored:
-            if isinstance(one, ChargeOutcome):
-                _count(one)
+        """Count many charges, in a loop, because a task for each would double the cost of a batch."""
+        for outcome in stored:
+            if isinstance(outcome, ChargeOutcome):
+                _count(outcome)
         return list(stored)
 
     async def finish_refund(self, stored: RefundOutcome, _deadline: Deadline) -> RefundOutcome:
-        """Count a refund."""
+        """Count a refund that is new."""
         if stored.is_new:
             metrics.count_refund(is_full=stored.payment.is_refunded)
         return stored

@@ -1,4 +1,4 @@
-"""The use cases in the words of the domain: charge, refund, get and list payments."""
+"""The use cases of payments: charge, refund, get and list."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -19,11 +19,11 @@ from server.domain.payment import (
 )
 
 _REFERENCE_ATTEMPTS = 5
-"""Five collisions of 80 random bits in a row are a broken random source, which more attempts would not mend."""
+"""Five collisions of 80 random bits in a row mean a broken random source, which more attempts would not fix."""
 
 
 class Payments:
-    """The use cases, over a store and a flow."""
+    """The use cases, on top of a store and a charge flow."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Payments:
         new_reference: Callable[[datetime], str],
         now: Callable[[], datetime],
     ) -> None:
-        """Keep the ports. ``new_reference`` makes a reference for a payment of a time; ``now`` is the time in UTC."""
+        """Use these ports. ``now`` returns the time in UTC; ``new_reference`` makes the reference of a new payment."""
         self._store = store
         self._flow = flow
         self._new_reference = new_reference
@@ -42,12 +42,12 @@ class Payments:
     async def charge(self, charge: NewCharge, deadline: Deadline) -> ChargeOutcome:
         """Charge an order once per request key, and return the payment, whether it succeeded or failed.
 
-        It is PENDING when a remote processor has not answered shortly before the deadline.
+        The payment is PENDING if a remote processor has not answered shortly before the deadline.
 
         Raises:
             InvalidRequest: the processor cannot make this charge.
-            RequestIdReused: an earlier charge has the key, and other parameters.
-            ProcessorUnavailable: the processor does not answer; nothing was begun.
+            RequestIdReused: an earlier charge has the same request key but other parameters.
+            ProcessorUnavailable: the processor does not answer; nothing was stored or charged.
         """
         decision = await self._flow.decide(charge)
         for attempt in range(1, _REFERENCE_ATTEMPTS + 1):
@@ -63,29 +63,30 @@ class Payments:
     async def charge_many(
         self, charges: Sequence[NewCharge | InvalidRequest], deadline: Deadline
     ) -> list[ChargeOutcome | Exception]:
-        """Make many charges, and return for each what ``charge`` would return or raise.
+        """Make many charges, and return for each the outcome or the error of ``charge``.
 
-        An InvalidRequest stands for a charge that could not be read, and is its outcome.
+        The InvalidRequest of a charge that could not be decoded takes its place in ``charges``, and is its outcome.
         """
         outcomes: list[ChargeOutcome | Exception | None] = [None for _ in charges]
-        decided: dict[int, tuple[NewCharge, Decision]] = {}
-        for place, charge in enumerate(charges):
+        decisions: dict[int, tuple[NewCharge, Decision]] = {}
+        for index, charge in enumerate(charges):
             if isinstance(charge, InvalidRequest):
-                outcomes[place] = charge
+                outcomes[index] = charge
                 continue
             try:
-                decided[place] = charge, await self._flow.decide(charge)
+                decisions[index] = charge, await self._flow.decide(charge)
             except PaymentsError as error:
-                outcomes[place] = error
-        for _ in range(_REFERENCE_ATTEMPTS if decided else 0):
-            payments = [self._new_payment(*made) for made in decided.values()]
-            for place, outcome in zip(tuple(decided), await self._store.insert_many(payments, deadline), strict=True):
-                outcomes[place] = outcome
+                outcomes[index] = error
+        for _ in range(_REFERENCE_ATTEMPTS if decisions else 0):
+            payments = [self._new_payment(*decided) for decided in decisions.values()]
+            stored = await self._store.insert_many(payments, deadline)
+            for index, outcome in zip(tuple(decisions), stored, strict=True):
+                outcomes[index] = outcome
                 if not isinstance(outcome, ReferenceTaken):
-                    del decided[place]
-            if not decided:
+                    del decisions[index]
+            if not decisions:
                 break
-        return await self._flow.finish_charges([one for one in outcomes if one is not None], deadline)
+        return await self._flow.finish_charges([outcome for outcome in outcomes if outcome is not None], deadline)
 
     def _new_payment(self, charge: NewCharge, decision: Decision) -> NewPayment:
         now = self._now()
@@ -97,7 +98,7 @@ class Payments:
         Raises:
             PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, InvalidRequest, RequestIdReused: as
                 ``PaymentStore.refund`` does.
-            ProcessorUnavailable: the processor does not answer; nothing was begun.
+            ProcessorUnavailable: the processor does not answer; nothing was stored or refunded.
         """
         status = self._flow.decide_refund(refund)
         stored = await self._store.refund(refund, self._now(), deadline, status)
@@ -124,5 +125,5 @@ class Payments:
         return await self._store.list_page(query, deadline)
 
     async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
-        """Return a page of payments by its number, and how many payments there are over all pages."""
+        """Return a page of payments by its number, and the number of payments on all pages."""
         return await self._store.list_numbered_page(query, deadline)

@@ -1,7 +1,7 @@
-"""The ports of the use cases: what they need from stores and processors, and how a charge flows between the two.
+"""The ports of the use cases: the interfaces of stores and processors, and the charge flow between the two.
 
-Every method of a store raises ``StoreUnavailable`` when it cannot reach the database. ``tests/support`` has each port
-in memory, and one suite of tests holds the fakes and the real stores to the promises made here.
+Every method of a store raises ``StoreUnavailable`` when it cannot reach the database. ``tests/support`` implements each
+port in memory, and one test suite checks both the fakes and the real stores against the guarantees made here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,32 +33,33 @@ class PaymentStore(Protocol):
     """Stores payments and refunds.
 
     Each method raises ``DeadlinePassed`` when the deadline passed before its work began. A write that has begun runs to
-    its end even when its caller is cancelled.
+    completion even if its caller is cancelled.
     """
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
-        """Store a payment, or return the earlier one of the same request key and parameters.
+        """Store a payment, or return the earlier one with the same request key and parameters.
 
         Raises:
-            RequestIdReused: an earlier payment has the request key, and other parameters.
-            ReferenceTaken: another payment has the reference; nothing was stored.
+            RequestIdReused: an earlier payment has the same request key but other parameters.
+            ReferenceTaken: another payment has this reference; nothing was stored.
             Overloaded: too many payments are waiting to be stored.
         """
 
     async def insert_many(self, payments: Sequence[NewPayment], deadline: Deadline) -> list[ChargeOutcome | Exception]:
-        """Store many payments, and return for each what ``insert`` would return or raise."""
+        """Store many payments, and return for each the outcome or the error of ``insert``."""
 
     async def refund(
         self, refund: NewRefund, create_time: datetime, deadline: Deadline, status: Status = Status.SUCCEEDED
     ) -> RefundOutcome:
         """Store a refund and update its payment in one transaction, or return the earlier refund of its request key.
 
-        A PENDING refund reduces what remains of the payment as much as one that SUCCEEDED.
+        A PENDING refund reduces the refundable amount of the payment just as a SUCCEEDED one does.
 
         Raises:
-            PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment: it is not possible.
-            InvalidRequest: its currency is not that of the payment.
-            RequestIdReused: an earlier refund has the request key, and other parameters.
+            PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment: the payment cannot be
+                refunded.
+            InvalidRequest: the refund's currency is not that of the payment.
+            RequestIdReused: an earlier refund has the same request key but other parameters.
         """
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
@@ -79,47 +80,50 @@ class PaymentStore(Protocol):
         """Return a page of payments."""
 
     async def list_numbered_page(self, query: NumberedPageQuery, deadline: Deadline) -> NumberedPage:
-        """Return a page of payments by its number, and how many payments there are over all pages."""
+        """Return a page of payments by its number, and the number of payments on all pages."""
 
 
 class SettlementStore(Protocol):
     """Stores the outcomes of pending charges and refunds. The first outcome of each is final."""
 
     async def settle_charge(self, payment: Payment, outcome: Outcome, now: datetime) -> tuple[Payment, bool]:
-        """Store a payment's outcome unless it has one; return the payment now, and whether this call settled it."""
+        """Store a payment's outcome unless it has one; return the stored payment, and whether this call settled it."""
 
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
-        """Store a refund's outcome likewise. The amount of a failed refund can be refunded again."""
+        """Store a refund's outcome unless it has one: see ``settle_charge``.
+
+        The amount of a failed refund can be refunded again.
+        """
 
     async def processor_id(self, payment_id: int) -> str | None:
-        """Return the processor's id of a payment; None when it has told none."""
+        """Return the processor's id of a payment; None if the processor has not returned one."""
 
 
 class PendingStore(Protocol):
-    """Knows the charges and refunds without an outcome."""
+    """Finds the pending charges and refunds."""
 
     async def claim(self, at_most: int) -> list[PendingRequest]:
         """Claim requests that are due, so that no other reconciler asks about them for a while."""
 
     async def pending(self) -> tuple[dict[str, int], float]:
-        """Count the charges and refunds without an outcome, by kind; return the age of the oldest in seconds, or 0."""
+        """Count the pending charges and refunds, by kind; return also the age of the oldest in seconds, or 0."""
 
 
 class EventStore(Protocol):
-    """Reads the stream of events."""
+    """Reads the event stream."""
 
     async def last_sequence(self) -> int:
-        """Return the sequence of the newest event; 0 when there was never one."""
+        """Return the sequence of the newest event; 0 if there was never one."""
 
     async def first_sequence(self) -> int:
-        """Return the sequence of the oldest event that is kept; that of the next one when none is."""
+        """Return the sequence of the oldest stored event, or of the next one if none is stored."""
 
     async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
         """Return the events that follow this sequence, in order and without gaps."""
 
 
 class Outbox(Protocol):
-    """Holds committed changes until the relay moves them into the stream."""
+    """Holds committed changes until the relay moves them into the event stream."""
 
     async def head(self, at_most: int) -> Sequence[OutboxRow]:
         """Return the oldest rows."""
@@ -127,7 +131,7 @@ class Outbox(Protocol):
     async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
         """Move rows into the stream as its next events, and return the number of events of each kind.
 
-        Returns no event when another relay is moving rows.
+        If another relay is moving rows, move none and return an empty mapping.
         """
 
 
@@ -139,11 +143,11 @@ class InstantProcessor(Protocol):
 
 
 class RemoteProcessor(Protocol):
-    """Moves the money elsewhere: it may answer late, or not at all."""
+    """Moves the money through a remote service, which may answer late or not at all."""
 
     @property
     def methods(self) -> frozenset[PaymentMethod]:
-        """The methods by which it can charge."""
+        """The payment methods that it supports."""
 
     @property
     def may_be_asked(self) -> bool:
@@ -151,72 +155,72 @@ class RemoteProcessor(Protocol):
 
     @property
     def is_answering(self) -> bool:
-        """Whether it has answered of late."""
+        """Whether it has answered recently."""
 
     def check_amount(self, amount: Money) -> None:
         """Check that it can charge, or refund, exactly this amount.
 
         Raises:
-            InvalidValue: it cannot; the description says which amounts it can.
+            InvalidValue: it cannot; the description says which amounts are possible.
         """
 
     def check(self) -> None:
-        """Check that it may be asked now, if only as a trial.
+        """Check that it may be sent a request now, if only as a trial.
 
         Raises:
-            ProcessorUnavailable: it has not answered of late.
+            ProcessorUnavailable: it has not answered recently.
         """
 
-    async def capture(self, asked: Capture) -> Outcome:
+    async def capture(self, request: Capture) -> Outcome:
         """Charge a payment. It is idempotent: a repeated request returns the outcome of the first.
 
         Raises:
             OutcomeUnknown: the processor did not say whether the payment was charged.
         """
 
-    async def find_capture(self, asked: Capture) -> Outcome | None:
-        """Look up the outcome of a payment without charging it; None when the processor does not know the payment.
+    async def find_capture(self, request: Capture) -> Outcome | None:
+        """Look up the outcome of a payment without charging it; None if the processor does not know the payment.
 
         Raises:
             OutcomeUnknown: the processor did not answer.
         """
 
-    async def give_back(self, asked: GiveBack) -> Outcome:
+    async def give_back(self, request: GiveBack) -> Outcome:
         """Refund a payment, idempotently: see ``capture``."""
 
-    async def find_give_back(self, asked: GiveBack) -> Outcome | None:
+    async def find_give_back(self, request: GiveBack) -> Outcome | None:
         """Look up the outcome of a refund: see ``find_capture``."""
 
 
 class ChargeFlow(Protocol):
-    """What happens around the one write of a charge or a refund: before it, and once it is stored.
+    """Decides a charge or refund before its one write, and finishes it after the write.
 
-    ``ImmediateFlow`` knows the outcome before the write. ``TwoPhaseFlow`` has the write reserve it as PENDING, and asks
-    a remote processor then.
+    ``ImmediateFlow`` knows the outcome before the write. ``TwoPhaseFlow`` stores the charge or refund as PENDING first,
+    and then sends it to a remote processor.
     """
 
     async def decide(self, charge: NewCharge) -> Decision:
-        """Return the method and the status that a charge is to be stored with.
+        """Return the method and the status to store a charge with.
 
         Raises:
             InvalidRequest: the processor cannot make this charge.
-            ProcessorUnavailable, Overloaded: it cannot make any now; nothing was begun.
+            ProcessorUnavailable, Overloaded: it can make no charge now; nothing was stored or sent.
         """
 
     def decide_refund(self, refund: NewRefund) -> Status:
-        """Return the status that a refund is to be stored with.
+        """Return the status to store a refund with.
 
         Raises:
             InvalidRequest, ProcessorUnavailable, Overloaded: as ``decide`` does.
         """
 
     async def finish_charge(self, stored: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
-        """Finish a charge that was stored, and return it with its outcome, or PENDING when that takes too long."""
+        """Finish a stored charge, and return it with its outcome, or as PENDING if that takes too long."""
 
     async def finish_charges(
         self, stored: Sequence[ChargeOutcome | Exception], deadline: Deadline
     ) -> list[ChargeOutcome | Exception]:
-        """Finish many charges, and leave the errors among them in their places."""
+        """Finish many stored charges; return the errors among them unchanged, in their places."""
 
     async def finish_refund(self, stored: RefundOutcome, deadline: Deadline) -> RefundOutcome:
-        """Finish a refund that was stored: see ``finish_charge``."""
+        """Finish a stored refund: see ``finish_charge``."""

@@ -1,7 +1,7 @@
 """The reconciler: asks a remote processor about the charges and refunds left PENDING, by any replica, and settles them.
 
-Every replica runs one, and none knows of the others: each claims the requests that are due, which postpones them, and
-holds no lock while it asks. If two ask about the same request, the processor answers both alike, and the request is
+Every replica runs one, without coordination: each claims the requests that are due, which postpones them for the
+others, and holds no lock while it asks. If two ask about the same request, both get the same answer, and the request is
 settled once.
 """
 
@@ -15,8 +15,8 @@ from server.domain.errors import OutcomeUnknown, PaymentsError
 from server.domain.processing import PendingRequest
 from server.observability import metrics
 
-_CLAIMED_AT_ONCE = 16
-_KINDS = {"charge": 0, "refund": 0}
+_MAX_CLAIMS = 16
+_NO_PENDING = {"charge": 0, "refund": 0}
 
 _log = structlog.get_logger(__name__)
 
@@ -25,30 +25,30 @@ class Reconciler:
     """Settles pending charges and refunds."""
 
     def __init__(self, store: PendingStore, processor: RemoteProcessor, flow: TwoPhaseFlow) -> None:
-        """Settle requests that are due through the flow of this replica's calls."""
+        """Settle requests through ``flow``, which this replica's calls use too."""
         self._store = store
         self._processor = processor
         self._flow = flow
 
     async def round(self) -> bool:
-        """Settle some of the requests that are due, and return whether more of them may be.
+        """Settle some of the requests that are due, and return whether more may be due.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        return await self.settle_due() == _CLAIMED_AT_ONCE
+        return await self.settle_due() == _MAX_CLAIMS
 
     async def settle_due(self) -> int:
-        """Settle some of the requests that are due; return how many were claimed.
+        """Settle some of the requests that are due, and return the number that were claimed.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
         counts, oldest_seconds = await self._store.pending()
-        metrics.set_pending(_KINDS | counts, oldest_seconds)
+        metrics.set_pending(_NO_PENDING | counts, oldest_seconds)
         if not counts or not self._processor.may_be_asked:
             return 0
-        requests = await self._store.claim(_CLAIMED_AT_ONCE if self._processor.is_answering else 1)
+        requests = await self._store.claim(_MAX_CLAIMS if self._processor.is_answering else 1)
         await asyncio.gather(*(self._settle(request) for request in requests))
         return len(requests)
 
@@ -67,5 +67,5 @@ class Reconciler:
                 attempts=request.attempts,
                 reason=str(error),
             )
-        except Exception:  # noqa: BLE001 - one request that cannot be settled must not stop the others
+        except Exception:  # noqa: BLE001 - one request that fails must not stop the others
             _log.exception("settling_failed", payment_id=payment_id, refund_id=refund_id)

@@ -1,4 +1,4 @@
-"""The requests that this replica has with a remote processor, each in a task of its own that outlives its call."""
+"""The requests that this replica has sent to a remote processor, each in its own task, which outlives its call."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,30 +15,30 @@ _log = structlog.get_logger(__name__)
 
 
 class RequestsInProgress(Generic[Settled]):
-    """Requests by the id of their payment or refund."""
+    """The requests, by the id of their payment or refund."""
 
-    def __init__(self, name: str) -> None:
-        """Begin with none. ``name`` is the key of the ids in the log."""
-        self._name = name
+    def __init__(self, id_name: str) -> None:
+        """Start with no requests. ``id_name`` is the key of the ids in the log."""
+        self._id_name = id_name
         self._tasks: dict[int, asyncio.Task[Settled | None]] = {}
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of requests in progress."""
         return len(self._tasks)
 
-    def __contains__(self, number: int) -> bool:
-        """Whether there is one of this payment or refund."""
-        return number in self._tasks
+    def __contains__(self, subject_id: int) -> bool:
+        """Return whether a request for this payment or refund is in progress."""
+        return subject_id in self._tasks
 
-    def begin(self, number: int, work: Coroutine[Any, Any, Settled]) -> None:
-        """Begin a request that goes on when its caller is cancelled."""
-        task = asyncio.create_task(self._watched(number, work))
-        self._tasks[number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(number))
+    def start(self, subject_id: int, work: Coroutine[Any, Any, Settled]) -> None:
+        """Start a request that continues if its caller is cancelled."""
+        task = asyncio.create_task(self._result_or_none(subject_id, work))
+        self._tasks[subject_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(subject_id))
 
-    async def result(self, number: int, timeout_seconds: float) -> Settled | None:
-        """Wait for the result of a request; return None when there is no such one, it failed, or it takes longer."""
-        task = self._tasks.get(number)
+    async def result(self, subject_id: int, timeout_seconds: float) -> Settled | None:
+        """Wait for the result of a request; return None if there is no such request, it fails or it takes longer."""
+        task = self._tasks.get(subject_id)
         if task is None:
             return None
         await asyncio.wait((task,), timeout=timeout_seconds)
@@ -53,12 +53,12 @@ class RequestsInProgress(Generic[Settled]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watched(self, number: int, work: Coroutine[Any, Any, Settled]) -> Settled | None:
+    async def _result_or_none(self, subject_id: int, work: Coroutine[Any, Any, Settled]) -> Settled | None:
+        """Return the result of ``work``; log an error and return None, because the reconciler will ask again."""
         try:
             return await work
         except (OutcomeUnknown, PaymentsError) as error:
-            # The reconciler will find it.
-            _log.warning("left_pending", reason=str(error), **{self._name: number})
-        except Exception:  # noqa: BLE001 - the reconciler will find it too, but people must learn of it
-            _log.exception("settling_failed", **{self._name: number})
+            _log.warning("left_pending", reason=str(error), **{self._id_name: subject_id})
+        except Exception:  # noqa: BLE001 - whatever the error is, the reconciler will ask again
+            _log.exception("settling_failed", **{self._id_name: subject_id})
         return None

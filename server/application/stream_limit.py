@@ -1,4 +1,4 @@
-"""How many streams may be open at the same time: in all, and for one caller."""
+"""The limit of streams that are open at the same time: in total, and for each caller."""
 
 import math
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from server.domain.errors import TooManyWatches
 
 
 class StreamLimit:
-    """Counts the open streams of each caller."""
+    """Counts the open streams of each caller, and limits them."""
 
-    def __init__(self, at_most: int, at_most_each: int | None = None) -> None:
-        """Allow ``at_most`` streams, of which one caller may have ``at_most_each``: by default a quarter."""
-        self._at_most = at_most
-        self._at_most_each = max(1, math.ceil(at_most / 4)) if at_most_each is None else at_most_each
-        self._of_caller: dict[str, int] = {}
+    def __init__(self, max_streams: int, max_per_caller: int | None = None) -> None:
+        """Allow ``max_streams`` streams, of which one caller may have ``max_per_caller``: by default a quarter."""
+        self._max_streams = max_streams
+        self._max_per_caller = max(1, math.ceil(max_streams / 4)) if max_per_caller is None else max_per_caller
+        self._streams_by_caller: dict[str, int] = {}
         self.open_streams = 0
 
     @contextmanager
@@ -22,22 +22,21 @@ class StreamLimit:
         """Count one stream of ``caller`` while the context lasts.
 
         Raises:
-            TooManyWatches: as many streams are open as may be, in all or of this caller.
+            TooManyWatches: the limit is reached, in total or for this caller.
         """
-        of_caller = self._of_caller.get(caller, 0)
-        if self.open_streams >= self._at_most:
-            raise TooManyWatches(f"{self._at_most} streams are open, as many as there may be; try again later")
-        if of_caller >= self._at_most_each:
+        streams_of_caller = self._streams_by_caller.get(caller, 0)
+        if self.open_streams >= self._max_streams:
+            raise TooManyWatches(f"the limit of {self._max_streams} open streams is reached; try again later")
+        if streams_of_caller >= self._max_per_caller:
             raise TooManyWatches(
-                f"{of_caller} streams of this caller are open, as many as one caller may have; end one, or try again "
-                "later"
+                f"this caller has {streams_of_caller} open streams, which is the limit; close one, or try again later"
             )
-        self._of_caller[caller] = of_caller + 1
+        self._streams_by_caller[caller] = streams_of_caller + 1
         self.open_streams += 1
         try:
             yield
         finally:
             self.open_streams -= 1
-            self._of_caller[caller] -= 1
-            if not self._of_caller[caller]:
-                del self._of_caller[caller]
+            self._streams_by_caller[caller] -= 1
+            if not self._streams_by_caller[caller]:
+                del self._streams_by_caller[caller]

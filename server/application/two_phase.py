@@ -1,11 +1,11 @@
-"""The flow of charges that a remote processor makes: reserve as PENDING, ask the processor, store its outcome.
+"""The charge flow of a remote processor: store the charge as PENDING, send it to the processor, store its outcome.
 
 Before the processor is asked, the charge or refund is committed as PENDING, with a row of ``processor_requests`` that
 is deleted when the outcome is stored. So the service may crash, or lose its database or the processor, at any moment of
-a call: the reconciler of any replica finds the pending row and asks again. That is safe, because the processor treats
-requests with the same idempotency key as one, for as long as it remembers the key. After that the outcome is only
-looked up; a request that the processor does not know then was never carried out, and never will be, because it has not
-been asked for the last part of that time.
+a call: the reconciler of any replica finds the pending row and retries the request. Retries are safe, because the
+processor treats requests with the same idempotency key as one, for as long as it remembers the key. Retries stop before
+that time is over, and then the outcome is only looked up. A request that the processor does not know once the time is
+over was never carried out, and never will be.
 """
 
 import asyncio
@@ -35,13 +35,13 @@ from server.domain.processing import Capture, GiveBack, Outcome, PendingRequest
 from server.domain.value import value
 from server.observability import metrics
 
-_RETRIED_PART = 0.75
-"""For which part of the lifetime of its idempotency key a request is repeated; after that it is only looked up."""
+_RETRY_FRACTION = 0.75
+"""The part of its idempotency key's lifetime during which a request is retried; after that it is only looked up."""
 
-_CANNOT_BE_REFUNDED = Outcome(Status.FAILED, None)
-"""The refund of an adopted payment without a reference: the processor did not charge that, and cannot find it."""
+_NOT_REFUNDABLE = Outcome(Status.FAILED, None)
+"""The refund of an adopted payment without a reference: the processor did not charge it, and cannot find it."""
 
-Asked = TypeVar("Asked", Capture, GiveBack)
+Request = TypeVar("Request", Capture, GiveBack)
 
 _log = structlog.get_logger(__name__)
 
@@ -50,18 +50,18 @@ _log = structlog.get_logger(__name__)
 class TwoPhaseLimits:
     """Time and concurrency limits for remote processing.
 
-    A call is answered ``margin_seconds`` before its deadline, and before ``call_seconds`` are over. At most
-    ``max_requests`` charges and refunds are with the processor at the same time; one that waits longer than
-    ``turn_seconds`` for its turn is left to the reconciler. At most ``in_progress`` are with the processor or wait for
-    their turn. The processor remembers idempotency keys for ``key_lifetime_seconds``.
+    A call is answered ``margin_seconds`` before its deadline, and ``margin_seconds`` before ``call_timeout_seconds``
+    are over. At most ``max_requests`` requests to the processor run concurrently; one that waits longer than
+    ``slot_timeout_seconds`` for a slot is left to the reconciler. At most ``max_in_progress`` run or wait for a slot.
+    The processor remembers idempotency keys for ``key_lifetime_seconds``.
     """
 
     margin_seconds: float
-    call_seconds: float
+    call_timeout_seconds: float
     max_requests: int
-    turn_seconds: float
+    slot_timeout_seconds: float
     key_lifetime_seconds: float
-    in_progress: int = 10_000
+    max_in_progress: int = 10_000
 
 
 class TwoPhaseFlow:
@@ -76,75 +76,75 @@ class TwoPhaseFlow:
         default_method: PaymentMethod,
         now: Callable[[], datetime],
     ) -> None:
-        """Keep the ports. Charges without a method are made by ``default_method``; ``now`` is the time in UTC."""
+        """Use these ports. A charge without a method gets ``default_method``; ``now`` returns the time in UTC."""
         self._store = store
         self._processor = processor
         self._limits = limits
         self._default_method = default_method
         self._now = now
-        self._turns = asyncio.Semaphore(limits.max_requests)
+        self._slots = asyncio.Semaphore(limits.max_requests)
         self._charges: RequestsInProgress[Payment] = RequestsInProgress("payment_id")
         self._refunds: RequestsInProgress[tuple[Refund, Payment]] = RequestsInProgress("refund_id")
 
     async def decide(self, charge: NewCharge) -> Decision:
-        """Check that the processor can make this charge, soon; the charge is then stored as PENDING."""
+        """Check that the processor can make this charge soon, and decide to store it as PENDING."""
         method = charge.method or self._default_method
         if method not in self._processor.methods:
             allowed = ", ".join(sorted(self._processor.methods))
-            raise InvalidRequest((FieldViolation("method", f"must be one of {allowed}, or left out"),))
+            raise InvalidRequest((FieldViolation("method", f"must be one of {allowed}, or omitted"),))
         self._check_amount(charge.amount)
         self._admit()
         return Decision(method, Status.PENDING)
 
     def decide_refund(self, refund: NewRefund) -> Status:
-        """Check that the processor can make this refund, soon; the refund is then stored as PENDING."""
+        """Check that the processor can make this refund soon, and decide to store it as PENDING."""
         if refund.amount is not None:
             self._check_amount(refund.amount)
         self._admit()
         return Status.PENDING
 
     async def finish_charge(self, stored: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
-        """Have the processor make a charge that is pending; return it settled, or still pending when time is up.
+        """Send a pending charge to the processor; return it settled, or still pending when time is up.
 
-        A charge that an earlier call reserved is settled by that call, or by the reconciler.
+        A charge that an earlier call stored is settled by that call, or by the reconciler.
         """
         payment = stored.payment
         if payment.status is not Status.PENDING:
             return stored
         if not stored.replayed:
-            self._charges.begin(payment.payment_id, self._charge(payment))
+            self._charges.start(payment.payment_id, self._charge(payment))
         settled = await self._charges.result(payment.payment_id, self._seconds_for(deadline))
         return stored if settled is None else ChargeOutcome(settled, stored.replayed)
 
     async def finish_charges(
         self, stored: Sequence[ChargeOutcome | Exception], deadline: Deadline
     ) -> list[ChargeOutcome | Exception]:
-        """Have the processor make many charges at the same time: see ``finish_charge``."""
+        """Send many charges to the processor concurrently: see ``finish_charge``."""
 
-        async def finish(one: ChargeOutcome | Exception) -> ChargeOutcome | Exception:
-            return one if isinstance(one, Exception) else await self.finish_charge(one, deadline)
+        async def finish(charge: ChargeOutcome | Exception) -> ChargeOutcome | Exception:
+            return charge if isinstance(charge, Exception) else await self.finish_charge(charge, deadline)
 
         return await asyncio.gather(*map(finish, stored))
 
     async def finish_refund(self, stored: RefundOutcome, deadline: Deadline) -> RefundOutcome:
-        """Have the processor make a refund that is pending; return it settled, or still pending when time is up."""
+        """Send a pending refund to the processor; return it settled, or still pending when time is up."""
         refund = stored.refund
         if refund is None or refund.status is not Status.PENDING:
             return stored
         if stored.is_new:
-            self._refunds.begin(refund.refund_id, self._refund(refund, stored.payment))
+            self._refunds.start(refund.refund_id, self._refund(refund, stored.payment))
         settled = await self._refunds.result(refund.refund_id, self._seconds_for(deadline))
         if settled is None:
             return stored
         return RefundOutcome(*settled, replayed=stored.replayed, is_new=stored.is_new)
 
     async def settle(self, request: PendingRequest) -> None:
-        """Find out the outcome of a pending charge or refund, and store it.
+        """Find the outcome of a pending charge or refund, and store it.
 
-        Does nothing while a call of this replica is asking the processor about the same one.
+        Does nothing while a call of this replica has the same request in progress.
 
         Raises:
-            OutcomeUnknown: it cannot be found out now.
+            OutcomeUnknown: the processor does not say what the outcome is.
             StoreUnavailable: the database cannot be reached.
         """
         payment, refund, age = request.payment, request.refund, request.age_seconds
@@ -154,11 +154,11 @@ class TwoPhaseFlow:
                 outcome = await self._find_outcome(self._processor.capture, self._processor.find_capture, capture, age)
                 await self._settle_charge(payment, outcome, "janitor")
         elif refund.refund_id not in self._refunds:
-            outcome = _CANNOT_BE_REFUNDED
+            outcome = _NOT_REFUNDABLE
             if payment.reference is not None:
-                asked = GiveBack.of(refund, payment, request.processor_id)
+                give_back = GiveBack.of(refund, payment, request.processor_id)
                 outcome = await self._find_outcome(
-                    self._processor.give_back, self._processor.find_give_back, asked, age
+                    self._processor.give_back, self._processor.find_give_back, give_back, age
                 )
             await self._settle_refund(refund, outcome, "janitor")
 
@@ -174,64 +174,67 @@ class TwoPhaseFlow:
             raise InvalidRequest((FieldViolation("amount", error.description),)) from error
 
     def _admit(self) -> None:
-        """Check that the processor can be asked soon, before anything is reserved.
+        """Check that the processor can be asked soon, before anything is stored.
 
         Raises:
             ProcessorUnavailable: it does not answer.
-            Overloaded: too many requests wait for it.
+            Overloaded: too many requests are waiting for it.
         """
-        most = self._limits.in_progress
-        if len(self._charges) + len(self._refunds) >= most:
-            raise Overloaded(f"{most} charges and refunds wait for the processor; try again soon")
+        max_in_progress = self._limits.max_in_progress
+        if len(self._charges) + len(self._refunds) >= max_in_progress:
+            raise Overloaded(f"{max_in_progress} charges and refunds are waiting for the processor; try again soon")
         self._processor.check()
 
     def _seconds_for(self, deadline: Deadline) -> float:
+        """Return how long a call may wait for the processor."""
         limits = self._limits
-        return max(0.0, min(deadline.seconds_left(), limits.call_seconds) - limits.margin_seconds)
+        return max(0.0, min(deadline.seconds_left(), limits.call_timeout_seconds) - limits.margin_seconds)
 
     async def _charge(self, payment: Payment) -> Payment:
-        outcome = await self._in_turn(self._processor.capture, Capture.of(payment))
+        outcome = await self._send(self._processor.capture, Capture.of(payment))
         return await self._settle_charge(payment, outcome, "call")
 
     async def _refund(self, refund: Refund, payment: Payment) -> tuple[Refund, Payment]:
-        outcome = _CANNOT_BE_REFUNDED
+        outcome = _NOT_REFUNDABLE
         if payment.reference is not None:
             processor_id = await self._store.processor_id(refund.payment_id)
-            outcome = await self._in_turn(self._processor.give_back, GiveBack.of(refund, payment, processor_id))
+            outcome = await self._send(self._processor.give_back, GiveBack.of(refund, payment, processor_id))
         return await self._settle_refund(refund, outcome, "call")
 
-    async def _in_turn(self, ask: Callable[[Asked], Awaitable[Outcome]], asked: Asked) -> Outcome:
+    async def _send(self, send: Callable[[Request], Awaitable[Outcome]], request: Request) -> Outcome:
+        """Wait for a slot, send a request, and return its outcome."""
         try:
-            async with asyncio.timeout(self._limits.turn_seconds):
-                await self._turns.acquire()
+            async with asyncio.timeout(self._limits.slot_timeout_seconds):
+                await self._slots.acquire()
         except TimeoutError as error:
-            raise OutcomeUnknown("it waited too long for its turn") from error
+            raise OutcomeUnknown("the request waited too long for other requests to the processor") from error
         try:
-            return await ask(asked)
+            return await send(request)
         finally:
-            self._turns.release()
+            self._slots.release()
 
     async def _find_outcome(
         self,
-        ask: Callable[[Asked], Awaitable[Outcome]],
-        find: Callable[[Asked], Awaitable[Outcome | None]],
-        asked: Asked,
+        send: Callable[[Request], Awaitable[Outcome]],
+        find: Callable[[Request], Awaitable[Outcome | None]],
+        request: Request,
         age_seconds: float,
     ) -> Outcome:
+        """Find the outcome of a pending request: retry it while that is safe, then look it up."""
         lifetime_seconds = self._limits.key_lifetime_seconds
-        unknown = OutcomeUnknown("the processor is no longer asked for it, and does not show it yet")
-        if age_seconds < lifetime_seconds * _RETRIED_PART:
+        unknown = OutcomeUnknown("the request is too old to be retried, and the processor does not list it yet")
+        if age_seconds < lifetime_seconds * _RETRY_FRACTION:
             try:
-                return await ask(asked)
+                return await send(request)
             except OutcomeUnknown as error:
                 unknown = error
-        found = await find(asked)
+        found = await find(request)
         if found is not None:
             return found
         if age_seconds < lifetime_seconds:
             raise unknown
-        # This is not a decline: people must learn why the processor never did it.
-        _log.error("processor_never_did", reference=asked.reference, kind=type(asked).__name__)
+        # This is not a decline: an operator must find out why the processor never carried it out.
+        _log.error("processor_never_did", reference=request.reference, kind=type(request).__name__)
         metrics.count_processor_problem("never_did")
         return Outcome(Status.FAILED, None)
 
@@ -250,9 +253,10 @@ class TwoPhaseFlow:
         return settled, payment
 
 
-def _report(kind: str, by: str, outcome: Outcome, status: Status, *, is_new: bool, **named: int) -> None:
+def _report(kind: str, by: str, outcome: Outcome, status: Status, *, is_new: bool, **ids: int) -> None:
+    """Count a new outcome; log an error if it contradicts one that was stored earlier."""
     if is_new:
         metrics.count_settlement(kind, by, status.name)
     elif status is not outcome.status:
-        # The stored outcome and the processor's differ on whether money moved: people must look.
-        _log.error("processor_disagrees", kind=kind, kept=status.name, told=outcome.status.name, **named)
+        # The stored outcome and the processor's disagree on whether money moved, so an operator must look.
+        _log.error("processor_disagrees", kind=kind, kept=status.name, told=outcome.status.name, **ids)

@@ -1,4 +1,4 @@
-"""Settings: what the environment and ``.env`` may say, with defaults, units and limits.
+"""The settings, read from the environment and ``.env``, with their defaults, units and limits.
 
-It reads and checks; what a setting does is decided by the part of the service that receives it.
+This package reads and checks them. The part of the service that receives a setting decides what it does.
 """

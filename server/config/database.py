@@ -1,4 +1,4 @@
-"""Settings of the connections to the database."""
+"""Settings of the database connections."""
 
 from pathlib import Path
 from typing import Self
@@ -9,37 +9,41 @@ from server.config.values import Host, Seconds
 
 
 class DatabaseSettings(BaseModel):
-    """How the database is reached, and how long it may take."""
+    """Database connections and timeouts."""
 
-    mysql_host: Host | None = Field(None, description="host of the database; needed unless MYSQL_SOCKET is set")
-    mysql_port: int = Field(3306, ge=1, le=65535, description="TCP port of the database")
-    mysql_socket: Path | None = Field(None, description="Unix socket of the database, instead of host and port")
-    mysql_user: str = Field("payments", min_length=1, description="user of the database")
-    mysql_password: SecretStr = Field(SecretStr(""), description="password of that user")
-    mysql_db: str = Field("ecommerce", min_length=1, max_length=64, description="name of the database")
-    mysql_pool_min: int = Field(2, ge=0, le=1000, description="connections kept open")
-    mysql_pool_max: int = Field(16, ge=1, le=1000, description="connections at most")
-    mysql_connect_timeout_seconds: Seconds = Field(5, description="how long opening a connection may take")
-    mysql_acquire_timeout_seconds: Seconds = Field(2, description="how long a call waits for a free connection")
+    mysql_host: Host | None = Field(None, description="database host; required unless MYSQL_SOCKET is set")
+    mysql_port: int = Field(3306, ge=1, le=65535, description="database TCP port")
+    mysql_socket: Path | None = Field(None, description="database Unix socket, instead of host and port")
+    mysql_user: str = Field("payments", min_length=1, description="database account")
+    mysql_password: SecretStr = Field(SecretStr(""), description="password of that account")
+    mysql_db: str = Field("ecommerce", min_length=1, max_length=64, description="database name")
+    mysql_pool_min: int = Field(2, ge=0, le=1000, description="minimum number of pooled connections")
+    mysql_pool_max: int = Field(16, ge=1, le=1000, description="maximum number of pooled connections")
+    mysql_connect_timeout_seconds: Seconds = Field(5, description="timeout for opening a connection")
+    mysql_acquire_timeout_seconds: Seconds = Field(
+        2, description="how long a call waits for a free connection before it fails"
+    )
     mysql_statement_timeout_seconds: Seconds = Field(
-        10, description="how long a statement may take in the database, which ends it, and with it the call"
+        10, description="timeout of a statement, enforced by the database; the call fails with it"
     )
     mysql_lock_timeout_seconds: int = Field(
         2, ge=1, le=3600, description="how long a statement waits for a row that another transaction has locked"
     )
-    mysql_startup_timeout_seconds: Seconds = Field(60, description="how long the start waits for the database")
+    mysql_startup_timeout_seconds: Seconds = Field(
+        60, description="how long the service waits for the database at startup"
+    )
 
     @field_validator("mysql_pool_max")
     @classmethod
-    def _pool_holds_its_minimum(cls, value: int, info: ValidationInfo) -> int:
+    def _check_pool_max(cls, value: int, info: ValidationInfo) -> int:
         if value < info.data.get("mysql_pool_min", 0):
             msg = "must be at least MYSQL_POOL_MIN"
             raise ValueError(msg)
         return value
 
     @model_validator(mode="after")
-    def _database_is_named(self) -> Self:
+    def _check_database_address(self) -> Self:
         if self.mysql_host is None and self.mysql_socket is None:
-            msg = "MYSQL_HOST (or MYSQL_SOCKET) must be set: the database's host name or address"
+            msg = "MYSQL_HOST must be set to the database's host name or address, or MYSQL_SOCKET to its socket"
             raise ValueError(msg)
         return self

@@ -1,7 +1,7 @@
-"""The file ``.env``: on which line each setting is, and which lines are none.
+"""The check of ``.env``: finds the line of each setting, and the lines that are not settings.
 
-Pydantic reads the values and skips what it does not know. Without this check, a misspelt name would leave its setting
-at the default: a mistyped ``ANONYMOUS_ROLES`` would let everybody in. No message shows a value, or what may be one.
+Pydantic reads the values and ignores unknown names. Without this check, a misspelled name would leave its setting at
+the default: a mistyped ``ANONYMOUS_ROLES`` would allow everybody in. No message shows a value, or text that may be one.
 """
 
 import io
@@ -15,13 +15,13 @@ from dotenv.parser import Binding, parse_stream
 
 PATH = Path(".env")
 ENCODING = "utf-8-sig"
-"""UTF-8; the mark that some editors put before it belongs to no name."""
+"""UTF-8, with or without the byte order mark that some editors add."""
 
 _PASSWORDS = frozenset(f"MYSQL_{account}_PASSWORD" for account in ("ARCHIVER", "BACKUP", "MIGRATOR", "ROOT", "SERVICE"))
 """For ``docker-compose.yml`` and ``deploy/sql/passwords.sh``."""
 
-_CALLER = frozenset({"PAYMENTS_API_KEY", "PAYMENTS_CA_FILE", "PAYMENTS_TARGET"})
-"""For ``payments charge`` and the like, where a shell reads the file."""
+_CLIENT = frozenset({"PAYMENTS_API_KEY", "PAYMENTS_CA_FILE", "PAYMENTS_TARGET"})
+"""For ``payments charge`` and similar commands, if a shell reads the file."""
 
 _COMPOSE = frozenset(
     {
@@ -32,30 +32,30 @@ _COMPOSE = frozenset(
         *("DOCKER_CERT_PATH", "DOCKER_CONTEXT", "DOCKER_DEFAULT_PLATFORM", "DOCKER_HOST", "DOCKER_TLS_VERIFY"),
     }
 )
-"""Docker Compose's own, which it reads from the same file."""
+"""Docker Compose's own variables, which it reads from the same file."""
 
-OTHERS = _PASSWORDS | _CALLER | _COMPOSE
-"""What may be in the file besides settings of the service."""
+OTHERS = _PASSWORDS | _CLIENT | _COMPOSE
+"""The names that the file may contain in addition to settings of the service."""
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}|[a-z][a-z0-9_]{0,63}")
-"""What can be a name, and is shown if a setting's is like it. Other text may be part of a secret of several lines."""
+"""Text that may be shown, if it resembles a setting. Any other text may be part of a secret with several lines."""
 
-_ALIKE = 0.6
-"""How alike two names are, from 0 to 1, for one to be suggested for the other."""
+_MIN_SIMILARITY = 0.6
+"""How similar a name must be to a setting, from 0 to 1, for the setting to be suggested."""
 
-_MISSPELT = 0.85
-"""The same for names of the environment, which holds those of other programs: one or two letters differ."""
+_MIN_SIMILARITY_IN_ENVIRONMENT = 0.85
+"""The same for environment variables, which other programs use too: one or two letters differ."""
 
 
 class EnvFile(NamedTuple):
-    """The line of each name in the file, in upper case, and what is wrong with the file, a line of text for each."""
+    """The line of each name in the file, in upper case, and the problems of the file, one line of text for each."""
 
     lines: Mapping[str, int]
     problems: list[str]
 
 
 def read_env_file(settings: Collection[str]) -> EnvFile:
-    """Read which names are in ``.env``; ``settings`` are those that may be, in upper case.
+    """Read and check the names in ``.env``; ``settings`` are the allowed names, in upper case.
 
     Raises:
         OSError, UnicodeDecodeError: the file cannot be read.
@@ -77,28 +77,29 @@ def read_env_file(settings: Collection[str]) -> EnvFile:
 
 def _problem(binding: Binding, lines: Mapping[str, int], settings: Collection[str]) -> str | None:
     if not binding.error and binding.key is None:
-        return None  # a comment, or nothing
+        return None  # a comment or an empty line
     if binding.key is None or binding.value is None:
-        return "must be NAME=VALUE; a value with spaces or # needs quotation marks, which must be closed"
+        return "must be NAME=VALUE; a value that contains spaces or # must be in quotation marks"
     name = binding.key.upper()
     if name in lines:
-        return f"{name} is on line {lines[name]} already; remove one of the two"
+        return f"{name} is already set on line {lines[name]}; remove one of the two"
     if name in settings or name in OTHERS:
         return None
-    nearest = get_close_matches(name, [*settings, *OTHERS], 1, _ALIKE) if _NAME.fullmatch(binding.key) else []
+    is_name = _NAME.fullmatch(binding.key)
+    nearest = get_close_matches(name, [*settings, *OTHERS], 1, _MIN_SIMILARITY) if is_name else []
     if not nearest:
-        return "the name before = is no setting; .env.example lists them all"
-    return f"{binding.key} is no setting; did you mean {nearest[0]}?"
+        return "the name before = is not a setting; .env.example lists them all"
+    return f"{binding.key} is not a setting; did you mean {nearest[0]}?"
 
 
-def misspelt(environment: Mapping[str, str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield the names in an environment that are nearly a setting's, each with that.
+def misspelled(environment: Mapping[str, str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield each variable of an environment whose name resembles a setting, with the name of that setting.
 
-    It holds variables of other programs too, such as MYSQL_TCP_PORT, so that none can be refused. What Kubernetes sets
-    for a Service that is named like a setting (MYSQL_1_PORT=tcp://...) is none.
+    Such variables are not errors, because other programs have variables too, such as MYSQL_TCP_PORT. Variables that
+    Kubernetes sets for a Service (MYSQL_1_PORT=tcp://...) are skipped.
     """
     for name, value in environment.items():
         if name.upper() in settings or name.upper() in OTHERS or value.startswith(("tcp://", "udp://", "sctp://")):
             continue
-        for nearest in get_close_matches(name.upper(), settings, 1, _MISSPELT):
+        for nearest in get_close_matches(name.upper(), settings, 1, _MIN_SIMILARITY_IN_ENVIRONMENT):
             yield name, nearest

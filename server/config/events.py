@@ -6,9 +6,11 @@ from server.config.values import Seconds
 
 
 class EventSettings(BaseModel):
-    """How often the stream of events is read and written."""
+    """The event stream."""
 
-    event_relay_interval_seconds: Seconds = Field(0.1, description="how often new events are looked for")
+    event_relay_interval_seconds: Seconds = Field(
+        0.1, description="how often each replica checks for changes to relay, and for new events"
+    )
     event_heartbeat_interval_seconds: Seconds = Field(
-        15, description="how long after the last event those who watch are told that there was none"
+        15, description="how long an event stream may be silent before its consumer gets a heartbeat"
     )

@@ -8,59 +8,71 @@ from server.config.values import Host, Seconds
 
 
 class Engine(StrEnum):
-    """What serves gRPC."""
+    """The gRPC server implementation."""
 
     NATIVE = "native"
     GRPCIO = "grpcio"
 
 
 class GrpcSettings(BaseModel):
-    """Where gRPC listens, and the limits of its connections and streams."""
+    """The gRPC server, and the limits of its connections and streams."""
 
     grpc_host: Host = Field("127.0.0.1", min_length=1, description="address that gRPC listens on")
-    grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 takes a free one")
-    grpc_engine: Engine = Field(Engine.GRPCIO, description="what serves gRPC: grpcio, or native (on loopback only)")
-    grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="largest request accepted")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="port that gRPC listens on; 0 picks a free one")
+    grpc_engine: Engine = Field(Engine.GRPCIO, description="gRPC server: grpcio, or native (on loopback only)")
+    grpc_max_message_bytes: int = Field(1 << 20, ge=1 << 12, le=1 << 28, description="maximum size of a request")
     grpc_max_metadata_bytes: int = Field(
-        1 << 14, ge=1 << 12, le=1 << 20, description="largest metadata of a gRPC call accepted"
+        1 << 14, ge=1 << 12, le=1 << 20, description="maximum size of a call's metadata"
     )
     grpc_max_concurrent_streams: int = Field(
-        256, ge=1, le=1_000_000, description="calls in progress on one gRPC connection at most; further ones wait"
+        256,
+        ge=1,
+        le=1_000_000,
+        description="maximum number of concurrent calls on one gRPC connection; more calls wait",
     )
     grpc_max_connections: int = Field(
-        20_000, ge=1, le=1_000_000, description="gRPC connections at most (GRPC_ENGINE=grpcio only)"
+        20_000, ge=1, le=1_000_000, description="maximum number of gRPC connections (GRPC_ENGINE=grpcio only)"
     )
     grpc_max_connection_idle_seconds: Seconds = Field(
-        1800, description="when a gRPC connection without calls is ended (GRPC_ENGINE=grpcio only)"
+        1800, description="how long a gRPC connection may be idle before it is closed (GRPC_ENGINE=grpcio only)"
     )
     grpc_handshake_timeout_seconds: Seconds = Field(
-        20, description="how long a new gRPC connection may take to begin HTTP/2 (GRPC_ENGINE=grpcio only)"
+        20, description="timeout for a new gRPC connection to start HTTP/2 (GRPC_ENGINE=grpcio only)"
     )
     grpc_keepalive_seconds: Seconds = Field(
-        60, description="how long a gRPC connection may be silent before the service asks for a sign of life"
+        60, description="how long a gRPC connection may be silent before the service sends a keepalive ping"
     )
     grpc_keepalive_timeout_seconds: Seconds = Field(
-        20, description="how long that sign of life may take before the connection is ended"
+        20, description="how long the answer to that ping may take before the connection is closed"
     )
     grpc_min_ping_interval_seconds: Seconds = Field(
-        10, description="how often a gRPC client without data may ping (GRPC_ENGINE=grpcio only)"
+        10, description="minimum interval between a client's pings without data (GRPC_ENGINE=grpcio only)"
     )
     grpc_max_ping_strikes: int = Field(
-        2, ge=0, le=1000, description="pings too many before a connection is ended; 0: any (GRPC_ENGINE=grpcio only)"
+        2,
+        ge=0,
+        le=1000,
+        description="how many pings that come too early are tolerated before a connection is closed; 0: no limit "
+        "(GRPC_ENGINE=grpcio only)",
     )
     grpc_write_timeout_seconds: Seconds = Field(
-        60, description="how long the client of a gRPC stream may take nothing of it before the stream is ended"
+        60, description="how long a client may read nothing from a gRPC stream before the stream is ended"
     )
     grpc_max_health_watches: int = Field(
-        1000, ge=0, le=1_000_000, description="watches of health that may be open; a quarter of them from one address"
+        1000,
+        ge=0,
+        le=1_000_000,
+        description="maximum number of open health watches; one address may have a quarter of them",
     )
     grpc_max_reflection_streams: int = Field(
         100,
         ge=0,
         le=1_000_000,
-        description="streams of reflection that may be open; a quarter of them from one address",
+        description="maximum number of open reflection streams; one address may have a quarter of them",
     )
     grpc_max_connection_age_seconds: Seconds | None = Field(
-        None, description="when a gRPC connection's client is told to make a new one, where clients balance; else never"
+        None,
+        description="age at which the service asks the client of a gRPC connection to reconnect, so that client-side "
+        "load balancing can move it; unset: never",
     )
-    grpc_reflection: bool = Field(default=True, description="whether gRPC describes itself, as grpcurl asks it to")
+    grpc_reflection: bool = Field(default=True, description="whether gRPC serves reflection, which grpcurl uses")

@@ -1,4 +1,4 @@
-"""Settings of load limits: calls, rates and streams."""
+"""Settings of load limits: concurrent calls, rates and streams."""
 
 from pydantic import BaseModel, Field
 
@@ -6,41 +6,50 @@ from server.config.values import Seconds
 
 
 class LimitSettings(BaseModel):
-    """How many calls and streams the service takes on, and how long they may last."""
+    """Limits of calls and streams, and timeouts."""
 
     max_concurrent_calls: int = Field(
-        1000, ge=1, le=1_000_000, description="calls in progress at most; further ones are told to try again"
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="maximum number of concurrent calls; more calls are rejected as OVERLOADED",
     )
     overload_target_seconds: Seconds = Field(
         0.1,
-        description="while calls are refused, fewer are let in as long as all take more than this; 3600: never fewer",
+        description="while calls are rejected, the limit of concurrent calls shrinks as long as even the fastest calls "
+        "of an RPC take longer than this; 3600: never",
     )
-    call_timeout_seconds: Seconds = Field(60, description="how long a call may take, whatever deadline it has")
+    call_timeout_seconds: Seconds = Field(60, description="maximum duration of a call, whatever its deadline is")
     rate_limit_calls_per_second: float | None = Field(
-        None, gt=0, le=1_000_000, allow_inf_nan=False, description="calls a second of one caller at most; else any"
+        None,
+        gt=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="maximum rate of calls of one caller, per second; unset: no limit",
     )
     rate_limit_burst_calls: int = Field(
         1000,
         ge=1,
         le=1_000_000,
-        description="calls that a caller may make at once after a pause, where that is limited",
+        description="how many calls a caller may make in a burst, if the rate is limited",
     )
     rate_limit_failed_authentications_per_second: float = Field(
         1,
         gt=0,
         le=1_000_000,
         allow_inf_nan=False,
-        description="calls a second without valid credentials from one address that are told why; further ones are "
-        "told to try again later, and valid ones are served",
+        description="maximum rate of failed authentications from one address, per second; more of them are rejected as "
+        "RATE_LIMITED, while calls with valid credentials are served",
     )
     rate_limit_failed_authentications_burst: int = Field(
-        100, ge=1, le=1_000_000, description="how many of those are told why at once after a pause"
+        100, ge=1, le=1_000_000, description="how many failed authentications one address may make in a burst"
     )
-    max_watches: int = Field(100, ge=0, le=100_000, description="streams of events that may be open at the same time")
+    max_watches: int = Field(100, ge=0, le=100_000, description="maximum number of open event streams")
     max_watches_per_caller: int | None = Field(
         None,
         ge=1,
         le=100_000,
-        description="how many of them one caller may have open, or one address without a name; else a quarter",
+        description="maximum number of open event streams of one caller, or of one address if anonymous; unset: a "
+        "quarter of MAX_WATCHES",
     )
-    drain_timeout_seconds: Seconds = Field(20, description="how long calls in progress may take to end at shutdown")
+    drain_timeout_seconds: Seconds = Field(20, description="how long calls in progress may take to finish at shutdown")

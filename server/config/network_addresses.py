@@ -1,15 +1,15 @@
-"""Hosts and ports in text: how to write them, and what they mean."""
+"""Formatting and classification of hosts and ports."""
 
 import ipaddress
 
 
 def host_and_port(host: str, port: int | str) -> str:
-    """Return a host and a port as a URL has them: an address of IPv6 is in brackets (RFC 3986, section 3.2.2)."""
+    """Return a host and a port as in a URL: an IPv6 address is in brackets (RFC 3986, section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an address rather than a name."""
+    """Return whether a host is an address rather than a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -18,7 +18,7 @@ def is_address(host: str) -> bool:
 
 
 def are_apart(host: str, other: str) -> bool:
-    """Whether the two are different addresses, and neither is every address; names may have any."""
+    """Return whether these are two different addresses, neither of them a wildcard; a name may be any address."""
     try:
         addresses = ipaddress.ip_address(host), ipaddress.ip_address(other)
     except ValueError:
@@ -27,7 +27,7 @@ def are_apart(host: str, other: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a host."""
+    """Return whether only this machine can reach a host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

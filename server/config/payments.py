@@ -9,7 +9,7 @@ from server.config.values import CommaSeparated
 from server.domain.money import AMOUNT_DIGITS, MINOR_DIGITS
 
 _PREFIX_MAX_LENGTH = 64
-"""Leaves room for the dash and the suffix in the column's 100 characters."""
+"""Leaves room for the dash and the suffix in the column of 100 characters."""
 
 
 def _usable_currency(code: str) -> str:
@@ -27,7 +27,7 @@ def _prefix(template: str) -> str:
     if not re.fullmatch(r"(\{date\}|[!-z|~])+", template) or len(template.format(date="20250910")) > _PREFIX_MAX_LENGTH:
         msg = (
             f"must be at most {_PREFIX_MAX_LENGTH} printable ASCII characters without spaces, "
-            "in which {date} stands for the day (YYYYMMDD, UTC)"
+            "in which {date} is replaced by the day (YYYYMMDD, UTC)"
         )
         raise ValueError(msg)
     return template
@@ -37,25 +37,25 @@ Currency = Annotated[str, AfterValidator(_usable_currency)]
 
 
 class PaymentSettings(BaseModel):
-    """What charges may name, and how payments are named."""
+    """Currencies and references of payments."""
 
-    default_currency: Currency = Field("INR", description="currency of amounts that name none (ISO 4217)")
+    default_currency: Currency = Field("INR", description="currency of amounts without one (ISO 4217)")
     allowed_currencies: Annotated[frozenset[Currency], *CommaSeparated] = Field(
-        frozenset({"INR", "USD", "EUR", "GBP", "JPY"}), description="currencies accepted, separated by commas"
+        frozenset({"INR", "USD", "EUR", "GBP", "JPY"}), description="accepted currencies, separated by commas"
     )
     reference_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
         "ECI{date}",
-        description="start of a payment's reference; {date} is the day (YYYYMMDD, UTC)",
+        description="prefix of a payment's reference; {date} is replaced by the day (YYYYMMDD, UTC)",
     )
 
     @field_validator("allowed_currencies")
     @classmethod
-    def _some_currency(cls, currencies: frozenset[str]) -> frozenset[str]:
+    def _check_currencies(cls, currencies: frozenset[str]) -> frozenset[str]:
         if not currencies:
-            raise ValueError("must name at least one currency")
+            raise ValueError("must contain at least one currency")
         return currencies
 
     @property
     def currencies(self) -> frozenset[str]:
-        """Every currency that a charge may name: the allowed ones and the default."""
+        """The accepted currencies: the allowed ones and the default."""
         return self.allowed_currencies | {self.default_currency}

@@ -19,76 +19,93 @@ _URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
 
 
 class ProcessorKind(StrEnum):
-    """Who moves the money."""
+    """The payment processor, which moves the money."""
 
     SIMULATED = "simulated"
     STRIPE = "stripe"
 
 
 class ProcessorSettings(BaseModel):
-    """Which processor moves the money, and how it is asked."""
+    """The payment processor."""
 
-    success_probability: Probability = Field(0.6, description="how often the simulated processor approves, 0 to 1")
-    success_probability_upi: Probability | None = Field(None, description="the same for UPI, where it differs")
-    success_probability_card: Probability | None = Field(None, description="the same for CARD, where it differs")
-    success_probability_cod: Probability | None = Field(None, description="the same for COD, where it differs")
-    processor_seed: int | None = Field(None, description="makes the simulated processor repeatable")
-    processor: ProcessorKind = Field(
-        ProcessorKind.SIMULATED, description="who moves the money: simulated, or stripe (any with its API, over HTTP)"
+    success_probability: Probability = Field(
+        0.6, description="probability that the simulated processor approves a charge, 0 to 1"
     )
-    processor_url: str | None = Field(None, description="where the processor is, for stripe; https unless on loopback")
-    processor_api_key: SecretStr | None = Field(None, description="the processor's key for this service, for stripe")
+    success_probability_upi: Probability | None = Field(
+        None, description="the same for UPI; unset: SUCCESS_PROBABILITY"
+    )
+    success_probability_card: Probability | None = Field(
+        None, description="the same for CARD; unset: SUCCESS_PROBABILITY"
+    )
+    success_probability_cod: Probability | None = Field(
+        None, description="the same for COD; unset: SUCCESS_PROBABILITY"
+    )
+    processor_seed: int | None = Field(
+        None, description="random seed of the simulated processor, for repeatable outcomes"
+    )
+    processor: ProcessorKind = Field(
+        ProcessorKind.SIMULATED, description="payment processor: simulated, or stripe (or any other with Stripe's API)"
+    )
+    processor_url: str | None = Field(
+        None, description="base URL of the processor, for stripe; must be https unless on loopback"
+    )
+    processor_api_key: SecretStr | None = Field(
+        None, description="API key of this service at the processor, for stripe"
+    )
     processor_methods: Annotated[Mapping[PaymentMethod, str], NoDecode] = Field(
         {},
-        description="what the processor is given as payment_method, as METHOD=NAME, separated by commas, for each "
-        "method that can be charged; for stripe",
+        description="supported methods, and the payment_method to send to the processor for each, as METHOD=NAME, "
+        "separated by commas; for stripe",
     )
     processor_default_method: PaymentMethod = Field(
-        PaymentMethod.CARD, description="the method of charges that name none, for stripe: one of PROCESSOR_METHODS"
+        PaymentMethod.CARD, description="method of charges without one, for stripe; one of PROCESSOR_METHODS"
     )
-    processor_timeout_seconds: Seconds = Field(10, description="how long one request to the processor may take")
+    processor_timeout_seconds: Seconds = Field(10, description="timeout of one request to the processor")
     processor_deadline_margin_seconds: Seconds = Field(
-        0.25, description="how long before its deadline a call is answered PENDING when the processor has not answered"
+        0.25,
+        description="how long before its deadline a call returns PENDING if the processor has not answered",
     )
     processor_max_requests: int = Field(
-        64, ge=1, le=10_000, description="charges and refunds that the processor is asked at the same time at most"
+        64, ge=1, le=10_000, description="maximum number of concurrent charges and refunds at the processor"
     )
     processor_breaker_failures: int = Field(
-        5, ge=1, le=1000, description="requests in a row without an answer after which the processor is left alone"
+        5, ge=1, le=1000, description="consecutive requests without an answer that open the circuit breaker"
     )
-    processor_breaker_open_seconds: Seconds = Field(10, description="how long it is left alone then")
+    processor_breaker_open_seconds: Seconds = Field(
+        10, description="how long the open circuit breaker stops requests before it allows a trial"
+    )
     processor_janitor_interval_seconds: Seconds = Field(
-        1, description="how often the janitor looks for what has no outcome yet"
+        1, description="how often the reconciler looks for pending charges and refunds"
     )
     processor_janitor_after_seconds: Seconds = Field(
-        30, description="how old that must be for the janitor to ask the processor about it"
+        30, description="age of a pending charge or refund at which the reconciler asks the processor about it"
     )
     processor_janitor_max_pause_seconds: Seconds = Field(
-        300, description="how long it waits at most before it asks again, which doubles each time"
+        300, description="maximum pause before the reconciler asks again; the pause doubles each time"
     )
     processor_key_lifetime_seconds: float = Field(
         86_400,
         gt=0,
         le=31_536_000,
         allow_inf_nan=False,
-        description="how long the processor remembers idempotency keys; what it does not know by then has failed",
+        description="how long the processor remembers idempotency keys; a request still unknown to it by then failed",
     )
 
     @field_validator("processor_url")
     @classmethod
-    def _url_is_safe(cls, url: str | None) -> str | None:
-        # The message does not repeat what is in it: there may be a password.
+    def _check_url(cls, url: str | None) -> str | None:
+        # The message does not quote the URL, because it may contain a password.
         if url is None:
             return None
         parts = urlsplit(url)
         is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
         if not (_URL.fullmatch(url) and is_safe):
-            raise ValueError("must be such as https://api.stripe.com, without a path; http only on loopback")
+            raise ValueError("must be a URL such as https://api.stripe.com, without a path; http only on loopback")
         return url
 
     @field_validator("processor_api_key")
     @classmethod
-    def _key_can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not re.fullmatch(r"[!-~]+", key.get_secret_value()):
             raise ValueError("must be printable ASCII characters without spaces")
         return key
@@ -100,29 +117,31 @@ class ProcessorSettings(BaseModel):
             return value
         entries = [entry.strip().partition("=") for entry in value.split(",") if entry.strip()]
         if len({method for method, _, _ in entries}) < len(entries):
-            raise ValueError("must have each method once, such as CARD=pm_card_visa,UPI=pm_upi")
+            raise ValueError("must contain each method once, such as CARD=pm_card_visa,UPI=pm_upi")
         return {method: name for method, _, name in entries}
 
     @field_validator("processor_methods")
     @classmethod
-    def _methods_are_chargeable(cls, methods: Mapping[PaymentMethod, str]) -> Mapping[PaymentMethod, str]:
+    def _check_methods(cls, methods: Mapping[PaymentMethod, str]) -> Mapping[PaymentMethod, str]:
         if PaymentMethod.OTHER in methods or not all(re.fullmatch(r"[!-~]+", name) for name in methods.values()):
-            raise ValueError("must be names for UPI, CARD or COD, such as CARD=pm_card_visa,UPI=pm_upi")
+            raise ValueError(
+                "must be entries for UPI, CARD or COD in printable ASCII, such as CARD=pm_card_visa,UPI=pm_upi"
+            )
         return methods
 
     @model_validator(mode="after")
-    def _processor_is_whole(self) -> Self:
+    def _check_stripe(self) -> Self:
         if self.processor is ProcessorKind.STRIPE:
             missing = [name.upper() for name in _STRIPE_NEEDS if not getattr(self, name)]
             if missing:
                 raise ValueError(f"PROCESSOR=stripe needs {', '.join(missing)}")
             if self.processor_default_method not in self.processor_methods:
                 raise ValueError("PROCESSOR_DEFAULT_METHOD must be one of PROCESSOR_METHODS")
-            least = max(10 * self.processor_timeout_seconds, 2 * self.processor_janitor_after_seconds)
-            if self.processor_key_lifetime_seconds < least:
-                # A quarter of it must be longer than anything that was asked can be on its way.
+            minimum_seconds = max(10 * self.processor_timeout_seconds, 2 * self.processor_janitor_after_seconds)
+            if self.processor_key_lifetime_seconds < minimum_seconds:
+                # No request is sent in the last quarter of the lifetime, which must be longer than a request can last.
                 raise ValueError(
                     "PROCESSOR_KEY_LIFETIME_SECONDS must be at least 10 times PROCESSOR_TIMEOUT_SECONDS, "
-                    "and twice PROCESSOR_JANITOR_AFTER_SECONDS"
+                    "and at least twice PROCESSOR_JANITOR_AFTER_SECONDS"
                 )
         return self

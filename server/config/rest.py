@@ -10,68 +10,69 @@ from server.config.values import CommaSeparated, Host, Seconds
 
 _ORIGIN_HOST = r"([a-z0-9.-]+|\[[0-9a-f:]+\])"
 _ORIGIN = re.compile(rf"http://{_ORIGIN_HOST}(:(?!80$)\d{{1,5}})?|https://{_ORIGIN_HOST}(:(?!443$)\d{{1,5}})?")
-"""As browsers write it: without the default port."""
+"""An origin as browsers write it, without the default port."""
 
 
 class RestSettings(BaseModel):
-    """Where REST and monitoring listen, what they serve, and the limits of requests."""
+    """REST and monitoring: addresses, endpoints, and the limits of requests."""
 
     rest_host: Host = Field("127.0.0.1", min_length=1, description="address that REST listens on")
-    rest_port: int = Field(8001, ge=0, le=65535, description="port that REST listens on; 0 takes a free one")
-    rest_max_body_bytes: int = Field(1 << 20, ge=1 << 10, le=1 << 28, description="largest body accepted over REST")
-    rest_body_timeout_seconds: Seconds = Field(30, description="how long a body may take to arrive")
+    rest_port: int = Field(8001, ge=0, le=65535, description="port that REST listens on; 0 picks a free one")
+    rest_max_body_bytes: int = Field(1 << 20, ge=1 << 10, le=1 << 28, description="maximum size of a request body")
+    rest_body_timeout_seconds: Seconds = Field(30, description="how long a request body may take to arrive")
     rest_max_header_bytes: int = Field(
-        1 << 15, ge=1 << 10, le=1 << 20, description="largest head of a REST request accepted: its line and headers"
+        1 << 15, ge=1 << 10, le=1 << 20, description="maximum size of a request's first line and headers"
     )
-    rest_max_headers: int = Field(100, ge=10, le=10_000, description="headers of a REST request at most")
+    rest_max_headers: int = Field(100, ge=10, le=10_000, description="maximum number of headers in a request")
     rest_header_timeout_seconds: Seconds = Field(
-        15, description="how long the head of a REST request may take to arrive, the first since the connection"
+        15,
+        description="how long a request's headers may take to arrive; for the first request, counted from the connect",
     )
-    rest_keepalive_seconds: Seconds = Field(5, description="when a REST connection without a request is ended")
-    rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="REST connections at most")
+    rest_keepalive_seconds: Seconds = Field(5, description="how long a REST connection may be idle before it is closed")
+    rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="maximum number of REST connections")
     trusted_proxies: Annotated[frozenset[str], *CommaSeparated] = Field(
         frozenset(),
-        description="addresses or networks of proxies before REST, separated by commas: they alone are believed what "
-        "X-Forwarded-For and X-Forwarded-Proto say",
+        description="addresses or networks of the proxies in front of REST, separated by commas; X-Forwarded-For and "
+        "X-Forwarded-Proto are trusted from these only",
     )
     cors_allowed_origins: Annotated[frozenset[str], *CommaSeparated] = Field(
-        frozenset(), description="web origins whose pages may call REST, separated by commas; * is any, - is none"
+        frozenset(),
+        description="web origins whose pages may call the service, separated by commas; * is any, - is none",
     )
     rest_docs: bool = Field(
-        default=True, description="whether REST describes itself, at /docs, /redoc and /openapi.json"
+        default=True, description="whether REST serves its documentation at /docs, /redoc and /openapi.json"
     )
     rest_metrics: bool | None = Field(
         None,
-        description="whether REST serves /metrics, for which callers need no key; unless set, it does where there is "
-        "no MONITORING_PORT",
+        description="whether REST serves /metrics, without authentication; unset: only if there is no MONITORING_PORT",
     )
     monitoring_host: Host = Field("127.0.0.1", min_length=1, description="address that monitoring listens on")
     monitoring_port: int | None = Field(
         None,
         ge=0,
         le=65535,
-        description="port of /healthz, /readyz and /metrics alone, over HTTP without TLS or keys; 0 takes a free one; "
-        "none unless set",
+        description="port that serves only /healthz, /readyz and /metrics, without TLS or authentication; 0 picks a "
+        "free one; unset: no such port",
     )
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _proxies_are_addresses(cls, proxies: frozenset[str]) -> frozenset[str]:
+    def _check_proxies(cls, proxies: frozenset[str]) -> frozenset[str]:
         try:
             networks = [ipaddress.ip_network(proxy) for proxy in proxies]
         except ValueError:
             networks = []
         if len(networks) < len(proxies) or not all(network.prefixlen for network in networks):
-            # A network of every address would let each caller choose its own.
+            # If every address were trusted, each caller could choose the address that it appears to have.
             raise ValueError(
-                "must be addresses or networks such as 10.0.0.7 or 10.0.0.0/8, where a network has only zero bits "
-                "after its prefix and does not hold every address"
+                "must be addresses or networks such as 10.0.0.7 or 10.0.0.0/8; a network must have only zero bits "
+                "after its prefix, and must not contain every address"
             )
         return frozenset(str(network) for network in networks)
 
     @field_validator("cors_allowed_origins")
     @classmethod
-    def _origins_are_origins(cls, origins: frozenset[str]) -> frozenset[str]:
+    def _check_origins(cls, origins: frozenset[str]) -> frozenset[str]:
         if origins not in ({"*"}, {"-"}) and not all(_ORIGIN.fullmatch(origin) for origin in origins):
             msg = (
                 "must be origins as browsers send them, such as https://shop.example.com:8443, without a path and "
@@ -82,5 +83,5 @@ class RestSettings(BaseModel):
 
     @property
     def serves_rest_metrics(self) -> bool:
-        """Whether REST serves ``/metrics``: callers are shown it only where it has no listener of its own."""
+        """Whether REST serves ``/metrics``: by default, only if monitoring has no port of its own."""
         return self.monitoring_port is None if self.rest_metrics is None else self.rest_metrics

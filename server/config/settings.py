@@ -1,7 +1,7 @@
-"""The settings: read once at start, from the environment or a ``.env`` file; the environment wins.
+"""The settings: read once at startup, from the environment or a ``.env`` file; the environment takes precedence.
 
-Each field's name in upper case is the variable. A wrong value stops the start with :class:`SettingsError`, which names
-every wrong setting, its value (never a secret's) and what is allowed.
+Each variable is the upper-case name of a field. If a value is invalid, loading fails with :class:`SettingsError`, which
+names every invalid setting, its value (unless it is a secret) and the allowed values.
 """
 
 import os
@@ -32,19 +32,19 @@ _CREDENTIALS = re.compile(r"(?<=//)[^/\s]*(?=@)")
 _BOUND_WORDS = {"gt": "more than", "ge": "at least", "le": "at most"}
 
 _GRPCIO_ONLY = {
-    "grpc_max_connections": "takes any number of connections",
-    "grpc_max_connection_idle_seconds": "ends no idle connections",
-    "grpc_max_connection_age_seconds": "ends no connections of age",
-    "grpc_handshake_timeout_seconds": "gives new connections 120 s",
-    "grpc_min_ping_interval_seconds": "answers any number of pings",
-    "grpc_max_ping_strikes": "answers any number of pings",
+    "grpc_max_connections": "does not limit connections",
+    "grpc_max_connection_idle_seconds": "does not close idle connections",
+    "grpc_max_connection_age_seconds": "does not close old connections",
+    "grpc_handshake_timeout_seconds": "always allows 120 s for a handshake",
+    "grpc_min_ping_interval_seconds": "does not limit pings",
+    "grpc_max_ping_strikes": "does not limit pings",
     "tls_cert_file": "has no TLS",
 }
-"""What the native engine does instead of obeying a setting: none of them may be given together with it."""
+"""The settings that the native engine does not support, and what it does instead."""
 
 
 class SettingsError(Exception):
-    """The settings are wrong; the message has a line for each that is."""
+    """The settings are invalid; the message has a line for each problem."""
 
 
 class Settings(  # pydantic lists the fields of the last base first
@@ -59,34 +59,34 @@ class Settings(  # pydantic lists the fields of the last base first
     DatabaseSettings,
     BaseSettings,
 ):
-    """All settings of a deployment. Each part of the service takes the class of its own subject."""
+    """All settings of a deployment. Each part of the service receives the class of its own subject."""
 
     model_config = SettingsConfigDict(
         env_file=env_file.PATH, env_file_encoding=env_file.ENCODING, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     @model_validator(mode="after")
-    def _ports_differ(self) -> Self:
-        places = {
+    def _check_ports(self) -> Self:
+        addresses = {
             "GRPC_PORT": (self.grpc_host, self.grpc_port),
             "REST_PORT": (self.rest_host, self.rest_port),
             "MONITORING_PORT": (self.monitoring_host, self.monitoring_port),
         }
-        for (name, (host, port)), (other_name, (other_host, other_port)) in combinations(places.items(), 2):
+        for (name, (host, port)), (other_name, (other_host, other_port)) in combinations(addresses.items(), 2):
             if port and port == other_port and not are_apart(host, other_host):
                 raise ValueError(f"{name} and {other_name} must differ: both are {port}")
         return self
 
     @model_validator(mode="after")
-    def _engine_can_do_it(self) -> Self:
+    def _check_engine(self) -> Self:
         if self.grpc_engine is Engine.NATIVE:
-            beyond = [
+            unsupported = [
                 name for name in _GRPCIO_ONLY if name in self.model_fields_set and getattr(self, name) is not None
             ]
-            if beyond:
+            if unsupported:
                 msg = "; ".join(
-                    f"{name.upper()} needs GRPC_ENGINE=grpcio: the native engine {_GRPCIO_ONLY[name]}"
-                    for name in beyond
+                    f"{name.upper()} requires GRPC_ENGINE=grpcio: the native engine {_GRPCIO_ONLY[name]}"
+                    for name in unsupported
                 )
                 raise ValueError(msg)
         return self
@@ -96,7 +96,7 @@ def load_settings() -> Settings:
     """Read the settings from the environment and ``.env``.
 
     Raises:
-        SettingsError: some are wrong, or lines of ``.env`` are no settings.
+        SettingsError: settings are invalid, or lines of ``.env`` are not settings.
     """
     file = _read_env_file()
     in_environment = {name.upper() for name, value in os.environ.items() if value}
@@ -104,29 +104,28 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        # What is missing may be what is misspelt.
-        wrong = [problem for problem in error.errors() if problem["loc"] or not file.problems]
-        explained = [_explain(problem, lines) for problem in wrong]
-        raise SettingsError("\n".join([*file.problems, *explained])) from None
+        # A missing setting is not reported if .env has problems, because it may be the misspelled one.
+        problems = [problem for problem in error.errors() if problem["loc"] or not file.problems]
+        raise SettingsError("\n".join([*file.problems, *(_explain(problem, lines) for problem in problems)])) from None
     if file.problems:
         raise SettingsError("\n".join(file.problems))
     return settings
 
 
 def check_env_file() -> None:
-    """Check that every line of ``.env`` is a setting, for those who look at it before they can load the settings.
+    """Check that every line of ``.env`` is a setting, for tools that do not load the settings.
 
     Raises:
-        SettingsError: it has others; the message has a line for each.
+        SettingsError: lines are not settings; the message has a line for each.
     """
     problems = _read_env_file().problems
     if problems:
         raise SettingsError("\n".join(problems))
 
 
-def misspelt_variables() -> Iterator[tuple[str, str]]:
-    """Yield the names in the environment that are nearly a setting's, each with that."""
-    return env_file.misspelt(os.environ, _names())
+def misspelled_variables() -> Iterator[tuple[str, str]]:
+    """Yield each environment variable whose name resembles a setting, with the name of that setting."""
+    return env_file.misspelled(os.environ, _names())
 
 
 def _names() -> list[str]:
@@ -141,18 +140,18 @@ def _read_env_file() -> env_file.EnvFile:
 
 
 def _explain(problem: ErrorDetails, lines: Mapping[str, int]) -> str:
-    """Return what is wrong with a setting; ``lines`` has where it is in ``.env``, if it is from there."""
+    """Return a message about an invalid setting; ``lines`` has the line of each setting that comes from ``.env``."""
     reason = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return reason
     field = str(problem["loc"][0])
     where = f"{env_file.PATH} line {lines[field.upper()]}: " if field.upper() in lines else ""
-    about = Settings.model_fields[field]
+    info = Settings.model_fields[field]
     bounds = {
-        kind: getattr(bound, kind) for bound in about.metadata for kind in ("gt", "ge", "le") if hasattr(bound, kind)
+        kind: getattr(bound, kind) for bound in info.metadata for kind in ("gt", "ge", "le") if hasattr(bound, kind)
     }
     limits = [f"{_BOUND_WORDS[kind]} {bound:g}" for kind, bound in bounds.items()]
-    allowed = f"{reason} ({'; '.join([str(about.description), *limits])})"
-    if SecretStr in (about.annotation, *get_args(about.annotation)):
+    allowed = f"{reason} ({'; '.join([str(info.description), *limits])})"
+    if SecretStr in (info.annotation, *get_args(info.annotation)):
         return f"{where}{field.upper()}: {allowed}"
     return f"{where}{field.upper()}={_CREDENTIALS.sub('...', repr(problem['input']))}: {allowed}"

@@ -1,4 +1,4 @@
-"""Types of values that settings of several subjects have."""
+"""Types of values that several classes of settings use."""
 
 import re
 from typing import Annotated
@@ -11,13 +11,13 @@ from server.config.network_addresses import is_address
 _HOST = re.compile(r"[\w.:%-]+")
 
 
-def _host_alone(host: str) -> str:
-    # Messages about an unreachable or occupied address quote it.
-    alone = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not _HOST.fullmatch(alone) or (":" in alone and not is_address(alone)):
-        msg = "must be a host's name or address alone: port, user and password have settings of their own"
+def _check_host(host: str) -> str:
+    # Messages about an unreachable or occupied address quote it, so it must not contain a password.
+    bare_host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not _HOST.fullmatch(bare_host) or (":" in bare_host and not is_address(bare_host)):
+        msg = "must be only a host name or address: port, user and password have their own settings"
         raise ValueError(msg)
-    return alone
+    return bare_host
 
 
 def _split(value: object) -> object:
@@ -26,6 +26,6 @@ def _split(value: object) -> object:
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
-Host = Annotated[str, AfterValidator(_host_alone)]
+Host = Annotated[str, AfterValidator(_check_host)]
 CommaSeparated = (NoDecode, BeforeValidator(_split))
-"""Annotations of a collection whose items a variable lists with commas between."""
+"""Annotations of a collection whose items are separated by commas in the variable."""

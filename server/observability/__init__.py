@@ -1,4 +1,4 @@
-"""Logs, metrics and traces: how the service shows what it does.
+"""Logs, metrics and traces.
 
-What is shown is named here, once; the parts call it. It never decides anything.
+Metrics are named here, once, and the parts that record them call this package. Nothing here makes a decision.
 """

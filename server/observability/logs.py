@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line for machines, coloured lines for people."""
+"""Structured logs: one JSON object per line for machines, colored lines for people."""
 
 import asyncio
 import atexit
@@ -18,30 +18,30 @@ import structlog
 from server.domain.card_number import without_card_numbers
 
 log_context: ContextVar[Mapping[str, str]] = ContextVar("log_context")
-"""What every event is logged with, in the task that sets it and in those that it starts."""
+"""Fields added to every event, in the task that sets them and in the tasks that it starts."""
 
 _NO_CONTEXT: Mapping[str, str] = {}
 
-_REPEATED_SECONDS = 1.0
+_REPEAT_INTERVAL_SECONDS = 1.0
 
-_STACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-"""Stacks without the values of variables: a secret may be among them."""
+_FORMAT_TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Omits local variables, because one may hold a secret."""
 
 _log = structlog.get_logger(__name__)
 
 
 class LogCall(Protocol):
-    """Logs that a call ended."""
+    """Logs the end of a call."""
 
     def __call__(self, code: str, duration_ms: float, caller: str, peer: str) -> None:
-        """Log it: how it ended, how long it took, who called, and from where."""
+        """Log the status code, duration, caller and network address of a call."""
 
 
 class _StandardOutput:
-    """Standard output that never fails: a log that cannot be written must not fail the call that it tells of.
+    """Standard output that never fails, because a log that cannot be written must not fail the call.
 
-    What one turn of the event loop logs is written at once at its end: a write for each event would cost a call a
-    tenth of its time. An error does not wait for that, lest it tells of what ends the process.
+    The lines logged in one iteration of the event loop are written together at its end: a write for each line would add
+    a tenth to the time of a call. Errors are written immediately, because they may be the last before the process dies.
     """
 
     def __init__(self) -> None:
@@ -49,14 +49,14 @@ class _StandardOutput:
         atexit.register(self._write_lines)
 
     def write(self, text: str) -> None:
-        """Write text, as streams do."""
+        """Write text; a stream handler needs this method."""
         self.write_line(text.encode(errors="backslashreplace"))
 
     def flush(self) -> None:
-        """Do nothing: what is written leaves soon."""
+        """Do nothing, because lines are written at the end of the event loop iteration."""
 
     def write_line(self, line: bytes) -> None:
-        """Write a line, which has its end."""
+        """Write a line that ends with a newline."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -73,7 +73,7 @@ class _StandardOutput:
     debug = warning = info
 
     def error(self, event: str) -> None:
-        """Log a rendered event, and all before it, at once."""
+        """Log a rendered event immediately, with all buffered lines before it."""
         self.write(event + "\n")
         self._write_lines()
 
@@ -92,14 +92,14 @@ def _write(rest: bytes) -> None:
 
 
 def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -> None:
-    """Send every event of ``level`` or above to standard output; ``auto`` is for people on a terminal, else JSON."""
+    """Log events of ``level`` or above to standard output; ``auto`` means console on a terminal, otherwise JSON."""
     output = _StandardOutput()
-    for_people = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
+    is_console = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
     rendering: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback), _hide_card_numbers]
-        if for_people
+        if is_console
         else [
-            structlog.processors.ExceptionRenderer(_STACKS),
+            structlog.processors.ExceptionRenderer(_FORMAT_TRACEBACK),
             _hide_card_numbers,
             structlog.processors.JSONRenderer(_json),
         ]
@@ -115,7 +115,7 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         logger_factory=lambda *_names: output,
         cache_logger_on_first_use=True,
     )
-    # What libraries log through the standard library takes the same form.
+    # Libraries log through the standard library; their events take the same form.
     handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -124,27 +124,27 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    global _log_call  # noqa: PLW0603 - how events are logged is the whole process' own
+    global _log_call  # noqa: PLW0603 - logging is configured for the whole process
     if logging.getLevelNamesMapping()[level.upper()] > logging.INFO:
         _log_call = _do_not_log_call
-    elif not for_people:
+    elif not is_console:
         _log_call = json_call_log(output.write_line)
 
 
 class RepeatedWarning:
-    """A warning of what may come thousands of times a second: logged once a second, with how often it came."""
+    """A warning that may occur thousands of times a second: logged once a second, with the number of occurrences."""
 
     def __init__(self, event: str) -> None:
-        """Log it as ``event``."""
+        """Log the warning as ``event``."""
         self._event = event
         self._count = 0
         self._fields: dict[str, object] = {}
 
     def count(self, **fields: object) -> None:
-        """Count one; the log shows the ``fields`` of the last."""
+        """Count one occurrence; the log shows the ``fields`` of the last."""
         if not self._count:
-            # Without the context of a call, because the line is of many.
-            asyncio.get_running_loop().call_later(_REPEATED_SECONDS, self._log, context=Context())
+            # Without the context of this call, because the line is about many.
+            asyncio.get_running_loop().call_later(_REPEAT_INTERVAL_SECONDS, self._log, context=Context())
         self._count += 1
         self._fields = fields
 
@@ -154,14 +154,14 @@ class RepeatedWarning:
 
 
 def call_log() -> LogCall:
-    """Return what logs the end of a call, as the event ``call``; it is asked for once ``configure_logs`` was called.
+    """Return the function that logs the end of a call as the event ``call``. Call it after ``configure_logs``.
 
-    It is the one event that comes with every call, so that in JSON it takes a shorter way to the same line than others.
+    This event is logged for every call, so JSON has a faster path for it, which writes the same line.
     """
     return _log_call
 
 
-def _log_call_as_others(code: str, duration_ms: float, caller: str, peer: str) -> None:
+def _log_call_by_structlog(code: str, duration_ms: float, caller: str, peer: str) -> None:
     _log.info("call", code=code, duration_ms=duration_ms, caller=caller, peer=peer)
 
 
@@ -170,7 +170,7 @@ def _do_not_log_call(code: str, duration_ms: float, caller: str, peer: str) -> N
 
 
 def json_call_log(write_line: Callable[[bytes], None]) -> LogCall:
-    """Return what logs the end of a call in JSON, and has the line written."""
+    """Return a function that logs the end of a call in JSON through ``write_line``."""
     options = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
     def log_call(code: str, duration_ms: float, caller: str, peer: str) -> None:
@@ -187,14 +187,14 @@ def json_call_log(write_line: Callable[[bytes], None]) -> LogCall:
         try:
             line = orjson.dumps(event, option=options)
         except TypeError:
-            _log_call_as_others(code, duration_ms, caller, peer)
+            _log_call_by_structlog(code, duration_ms, caller, peer)
         else:
             write_line(line)
 
     return log_call
 
 
-_log_call: LogCall = _log_call_as_others
+_log_call: LogCall = _log_call_by_structlog
 
 
 def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -203,9 +203,9 @@ def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any])
 
 
 def _hide_card_numbers(_logger: object, method: str, event: Any) -> Any:  # noqa: ANN401 - an event in any form
-    """Hide what looks like a card number in an event that tells of trouble: it may quote what a caller sent.
+    """Hide apparent card numbers in warnings and errors, which may quote what a caller sent.
 
-    Others have what the service made itself, or let through as a name of a call, and must cost little.
+    Lower levels contain only values that the service created, or accepted as the id of a call, and must cost little.
     """
     return event if method in {"debug", "info"} else _without_card_numbers(event)
 
@@ -215,9 +215,9 @@ def _without_card_numbers(value: object) -> object:
         case str():
             return without_card_numbers(value)
         case dict():
-            return {key: _without_card_numbers(one) for key, one in value.items()}
+            return {key: _without_card_numbers(item) for key, item in value.items()}
         case list() | tuple():
-            return [_without_card_numbers(one) for one in value]
+            return [_without_card_numbers(item) for item in value]
         case _:
             return value
 
@@ -226,5 +226,5 @@ def _json(event: Mapping[str, Any], **_options: object) -> str:
     try:
         return orjson.dumps(event, default=repr).decode()
     except TypeError:
-        # Text that is no Unicode, such as half of a surrogate pair.
+        # The text is not valid Unicode: it contains half of a surrogate pair, for example.
         return json.dumps(event, default=repr, separators=(",", ":"))

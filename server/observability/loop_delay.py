@@ -1,12 +1,12 @@
-"""How late the event loop is: what one request does without a pause, all other callers wait for."""
+"""The delay of the event loop: while one call blocks it, all other calls wait."""
 
 import asyncio
 
 from server.observability import metrics
 
 
-async def watch_loop_delay(interval_seconds: float) -> None:
-    """Sleep again and again, and count by how much each sleep was too long, until cancelled."""
+async def measure_loop_delay(interval_seconds: float) -> None:
+    """Sleep repeatedly, and record by how much each sleep was too long, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         due_seconds = loop.time() + interval_seconds

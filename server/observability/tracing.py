@@ -1,9 +1,9 @@
-"""Traces: spans of calls, of what they do and of their SQL, sent by OTLP (opentelemetry.io) where a setting says.
+"""Traces: spans of calls, use cases and SQL statements, sent by OTLP (opentelemetry.io) if a setting says where to.
 
-Whether there are any is chosen once, at start: ``app`` puts the parts that make spans in the place of those that do
-not, so that without them no call pays for the question. What spans are made of follows OpenTelemetry's semantic
-conventions. No span has what a request holds, nor the text of an error, which may quote it: the log has that, and the
-trace's id on each of its lines.
+Tracing is chosen once, at startup: ``app`` uses the parts that create spans instead of those that do not, so that
+without tracing no call pays for a check. Names and attributes follow OpenTelemetry's semantic conventions. No span
+holds the contents of a request, or the text of an error, which may quote them. The log has that text, and the trace id
+on each line.
 """
 
 import asyncio
@@ -40,29 +40,29 @@ Subject = TypeVar("Subject")
 
 PARENT_KEY = "traceparent"
 STATE_KEY = "tracestate"
-"""The metadata, or headers, by which a caller says which trace its call belongs to (w3.org/TR/trace-context)."""
+"""The metadata, or headers, in which a caller sends the trace context of its call (w3.org/TR/trace-context)."""
 
 _SEND_TIMEOUT_SECONDS = 10
-_LAST_SEND_SECONDS = 2.0
-"""How long the last spans may take to leave at shutdown: nobody waits longer for a collector that does not answer."""
+_SHUTDOWN_TIMEOUT_SECONDS = 2.0
+"""How long sending the last spans may take at shutdown, which must not wait for a collector that does not answer."""
 
-_TELLING_SECONDS = 60.0
-"""How often the log is told that spans cannot be sent."""
+_WARNING_INTERVAL_SECONDS = 60.0
+"""How often the log reports that spans cannot be sent."""
 
 _tracer = trace.get_tracer("payments")
 _propagator = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """The sending of spans, in a thread of its own: a receiver that is slow or gone loses spans, and delays no call."""
+    """Sends spans in a thread of its own: if the collector is slow or down, spans are lost, and no call is delayed."""
 
     def __init__(self, endpoint: str, headers: Mapping[str, str], sample_ratio: float) -> None:
-        """Send spans to ``endpoint``, OTLP's over HTTP: of calls whose callers want it, and a share of the others."""
-        logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
+        """Send spans to ``endpoint`` by OTLP over HTTP, of calls that their callers sample, and a share of the rest."""
+        logging.getLogger(OTLPSpanExporter.__module__).addFilter(_RateLimit())
         service = {"service.name": "payments", "service.version": version("payments-server")}
         self._provider = TracerProvider(
             sampler=ParentBased(_RootSampler(sample_ratio)),
-            # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before.
+            # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
             resource=Resource.create({**service, "service.instance.id": str(uuid4())}).merge(
                 OTELResourceDetector().detect()
             ),
@@ -74,24 +74,24 @@ class Tracing:
         trace.set_tracer_provider(self._provider)
 
     async def close(self) -> None:
-        """Send what is left, if that takes no time to speak of."""
+        """Send the remaining spans, for a short time at most."""
         loop, sent = asyncio.get_running_loop(), asyncio.Event()
 
         def send() -> None:
             self._provider.shutdown()
             loop.call_soon_threadsafe(sent.set)
 
-        # Not in the loop's own threads, for whose end the process would wait.
+        # Not in a thread of the event loop's executor, because the process would wait for it to end.
         threading.Thread(target=send, daemon=True).start()
         try:
-            async with asyncio.timeout(_LAST_SEND_SECONDS):
+            async with asyncio.timeout(_SHUTDOWN_TIMEOUT_SECONDS):
                 await sent.wait()
         except TimeoutError:
             logging.getLogger(__name__).warning("the last spans could not be sent")
 
 
 class _CountingExporter(OTLPSpanExporter):
-    """Counts the spans that were sent, and those that could not be."""
+    """Counts the spans that were sent and those that were lost."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = super().export(spans)
@@ -99,8 +99,8 @@ class _CountingExporter(OTLPSpanExporter):
         return result
 
 
-class _Seldom(logging.Filter):
-    """Lets one message through in a while: each batch of spans that cannot be sent has several."""
+class _RateLimit(logging.Filter):
+    """Passes one message per interval, because every batch that cannot be sent logs several."""
 
     _next_seconds = 0.0
 
@@ -108,12 +108,12 @@ class _Seldom(logging.Filter):
         now_seconds = time.monotonic()
         if now_seconds < self._next_seconds:
             return False
-        self._next_seconds = now_seconds + _TELLING_SECONDS
+        self._next_seconds = now_seconds + _WARNING_INTERVAL_SECONDS
         return True
 
 
 class _RootSampler(Sampler):
-    """Records a share of the spans that begin a trace; of those with links, the ones that lead to a recorded span."""
+    """Records a share of the spans that start a trace; a span with links is recorded if one of them is."""
 
     def __init__(self, ratio: float) -> None:
         self._calls = TraceIdRatioBased(ratio)
@@ -138,12 +138,12 @@ class _RootSampler(Sampler):
 
 
 def current_span() -> trace.Span:
-    """Return the span that is around what runs now; one that does nothing where there is none."""
+    """Return the current span; a span that records nothing if there is none."""
     return trace.get_current_span()
 
 
 def trace_id_of(span: trace.Span) -> str | None:
-    """Return the id of a span's trace, as logs and callers write it; None when it is of none."""
+    """Return the id of a span's trace in hexadecimal, as in logs and headers; None if the span is in no trace."""
     context = span.get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
@@ -151,20 +151,20 @@ def trace_id_of(span: trace.Span) -> str | None:
 def server_span(
     name: str, headers: Mapping[str, Sequence[str]], attributes: Mapping[str, str]
 ) -> AbstractContextManager[trace.Span]:
-    """Be around a call, in the trace that its caller's ``headers`` name, or else in a new one."""
+    """Start the span of a call, in the trace that the caller's ``headers`` name, or in a new one."""
     parent = _propagator.extract(headers, Context())
     return _span(name, trace.SpanKind.SERVER, attributes, parent)
 
 
 def client_span(name: str, attributes: Mapping[str, str]) -> AbstractContextManager[trace.Span]:
-    """Be around what another process is asked, inside the current span."""
+    """Start the span of a request to another process, inside the current span."""
     return _span(name, trace.SpanKind.CLIENT, attributes, None)
 
 
 def shared_span(
     name: str, attributes: Mapping[str, int], spans: Sequence[trace.Span]
 ) -> AbstractContextManager[trace.Span]:
-    """Be around work for what many ``spans`` tell of: a trace of its own, with links to each and back from each."""
+    """Start the span of work that serves many ``spans``: a trace of its own, linked to each of them and from each."""
     links = [trace.Link(span.get_span_context()) for span in spans if span.get_span_context().is_valid]
     shared = _tracer.start_span(name, Context(), trace.SpanKind.INTERNAL, attributes, links)
     if shared.is_recording():
@@ -175,23 +175,23 @@ def shared_span(
 
 
 def inside(span: trace.Span) -> AbstractContextManager[trace.Span]:
-    """Make ``span`` the current one for a while, and leave it open."""
+    """Make ``span`` the current one while the context lasts, and leave it open."""
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
 def tell_fault(span: trace.Span, kind: str) -> None:
-    """Say of a span that it failed, by a fault of this service or of what it needs, of this ``kind``."""
+    """Mark a span as failed, by a fault of this service or of a dependency; ``kind`` becomes its ``error.type``."""
     span.set_status(trace.Status(trace.StatusCode.ERROR))
     span.set_attribute("error.type", kind)
 
 
 def traced(subject: Subject) -> Subject:
-    """Return ``subject`` with a span around each public asynchronous method, named after its class and the method."""
+    """Return ``subject`` with a span around each public asynchronous method, named ``Class.method``."""
     return cast("Subject", _Traced(subject))
 
 
 class _Traced:
-    """Stands in for an object, and begins a span before each of its methods."""
+    """A proxy of an object that starts a span around each asynchronous method."""
 
     def __init__(self, subject: object) -> None:
         self._subject = subject
@@ -206,9 +206,9 @@ class _Traced:
 
 def _with_span(name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @wraps(method)
-    async def with_span(*arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever the method returns
+    async def with_span(*arguments: object, **keywords: object) -> Any:  # noqa: ANN401 - whatever the method returns
         with _span(name, trace.SpanKind.INTERNAL, {}, None):
-            return await method(*arguments, **named)
+            return await method(*arguments, **keywords)
 
     return with_span
 

@@ -1,4 +1,4 @@
-"""Payment processors: adapters of the ports by which the use cases have money moved.
+"""Payment processors: adapters of the processor ports, which move the money.
 
-``simulated`` decides by chance and at once. ``stripe`` asks over HTTP, with ``circuit_breaker`` in front of it.
+``simulated`` decides by chance and at once. ``stripe`` calls an API over HTTP, behind ``circuit_breaker``.
 """

@@ -1,4 +1,4 @@
-"""The circuit breaker before a remote processor: one that does not answer is left alone for a while."""
+"""The circuit breaker in front of a remote processor: stops requests for a while when the processor does not answer."""
 
 import contextlib
 import time
@@ -11,7 +11,7 @@ from server.domain.errors import ProcessorUnavailable
 from server.observability import metrics
 
 _TRIAL_INTERVAL_SECONDS = 1.0
-"""How often one call is let through while it is open, once its time is over, until one is answered."""
+"""How often one request is allowed as a trial, once the open time is over, until the processor answers one."""
 
 _log = structlog.get_logger(__name__)
 
@@ -21,67 +21,67 @@ class _NotAnswered(Exception):
 
 
 class Breaker:
-    """Opens when so many calls in a row are not answered, and closes when one is."""
+    """Opens after a number of consecutive requests without an answer, and closes when one is answered."""
 
-    def __init__(self, failures: int, open_seconds: float, seconds: Callable[[], float] = time.monotonic) -> None:
-        """Open after ``failures``, and let nothing through for ``open_seconds`` then. ``seconds`` is a clock."""
+    def __init__(self, failures: int, open_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Open after ``failures`` consecutive failures, and allow no request for ``open_seconds``."""
         self._open_seconds = open_seconds
-        self._seconds = seconds
+        self._clock = clock
         self._next_trial_seconds = 0.0
         self._state = pybreaker.CircuitBreaker(fail_max=failures, throw_new_error_on_trip=False)
         metrics.track_breaker(lambda: self.is_open)
 
     @property
     def is_open(self) -> bool:
-        """Whether the processor is taken to be away."""
+        """Whether the processor is considered unavailable."""
         return bool(self._state.current_state != pybreaker.STATE_CLOSED)
 
     @property
     def may_pass(self) -> bool:
         """Whether ``check`` would return."""
-        return not self.is_open or self._seconds() >= self._next_trial_seconds
+        return not self.is_open or self._clock() >= self._next_trial_seconds
 
     def check(self) -> None:
-        """Return when the processor may be asked now: always while it answers, else now and then, for a trial.
+        """Check that the processor may be sent a request now: always while closed, otherwise only a trial.
 
         Raises:
-            ProcessorUnavailable: it may not be.
+            ProcessorUnavailable: no request is allowed now.
         """
         if not self.is_open:
             return
-        now_seconds = self._seconds()
+        now_seconds = self._clock()
         if now_seconds < self._next_trial_seconds:
             wait_seconds = self._next_trial_seconds - now_seconds
-            raise ProcessorUnavailable("the payment processor does not answer at the moment", wait_seconds)
+            raise ProcessorUnavailable("the payment processor is not answering; try again later", wait_seconds)
         self._next_trial_seconds = now_seconds + _TRIAL_INTERVAL_SECONDS
 
-    def answered(self) -> None:
-        """Note that the processor answered."""
+    def record_answer(self) -> None:
+        """Record that the processor answered."""
         if self.is_open:
             self._state.close()
             _log.info("processor_breaker_closed")
         else:
             self._state.call(bool)
 
-    def not_answered(self) -> None:
-        """Note that it did not."""
+    def record_failure(self) -> None:
+        """Record that the processor did not answer."""
         was_open = self.is_open
         if not was_open:
             with contextlib.suppress(_NotAnswered):
                 self._state.call(_fail)
         if self.is_open:
-            self._open_anew(was_open=was_open)
+            self._open_again(was_open=was_open)
 
-    def key_refused(self) -> None:
-        """Open at once, because the processor refuses the API key: every request would be refused."""
+    def record_rejected_key(self) -> None:
+        """Open at once, because the processor rejects the API key, and so every request."""
         was_open = self.is_open
         if not was_open:
             self._state.open()
-        self._open_anew(was_open=was_open)
+        self._open_again(was_open=was_open)
 
-    def _open_anew(self, *, was_open: bool) -> None:
-        # Timed here, and not by the library, whose clock is the wall's, which may be set.
-        self._next_trial_seconds = self._seconds() + self._open_seconds
+    def _open_again(self, *, was_open: bool) -> None:
+        # Timed here, because the library uses the wall clock, which may be set.
+        self._next_trial_seconds = self._clock() + self._open_seconds
         if not was_open:
             _log.warning("processor_breaker_open", seconds=self._open_seconds)
 

@@ -9,13 +9,13 @@ from server.domain.payment import CHARGEABLE_METHODS, Decision, NewCharge, Payme
 class SimulatedProcessor:
     """Decides by chance."""
 
-    def __init__(self, success_probabilities: Mapping[PaymentMethod, float], chance: random.Random) -> None:
-        """Keep, for each chargeable method, the probability of success (0 to 1), and where chance comes from."""
+    def __init__(self, success_probabilities: Mapping[PaymentMethod, float], rng: random.Random) -> None:
+        """Approve with these probabilities (0 to 1), one for each chargeable method, drawn from ``rng``."""
         self._success_probabilities = dict(success_probabilities)
-        self._chance = chance
+        self._rng = rng
 
     async def decide(self, charge: NewCharge) -> Decision:
-        """Approve or decline; pick the method where the caller named none."""
-        method = charge.method or self._chance.choice(CHARGEABLE_METHODS)
-        approved = self._chance.random() < self._success_probabilities[method]
+        """Approve or decline the charge; pick a method if the caller gave none."""
+        method = charge.method or self._rng.choice(CHARGEABLE_METHODS)
+        approved = self._rng.random() < self._success_probabilities[method]
         return Decision(method, Status.SUCCEEDED if approved else Status.FAILED)

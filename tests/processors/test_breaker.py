@@ -28,17 +28,17 @@ def breaker(clock: Clock) -> Breaker:
 
 def open_it(breaker: Breaker) -> None:
     for _ in range(3):
-        breaker.not_answered()
+        breaker.record_failure()
 
 
 def test_it_opens_after_as_many_failures_in_a_row_and_no_fewer(breaker: Breaker) -> None:
-    breaker.not_answered()
-    breaker.not_answered()
-    breaker.answered()
-    breaker.not_answered()
-    breaker.not_answered()
+    breaker.record_failure()
+    breaker.record_failure()
+    breaker.record_answer()
+    breaker.record_failure()
+    breaker.record_failure()
     breaker.check()
-    breaker.not_answered()
+    breaker.record_failure()
     with pytest.raises(ProcessorUnavailable) as refused:
         breaker.check()
     assert refused.value.retry_after_seconds == 10
@@ -63,19 +63,19 @@ def test_it_closes_when_one_is_answered_and_stays_open_when_one_is_not(breaker: 
     open_it(breaker)
     clock.seconds += 10
     breaker.check()
-    breaker.not_answered()
+    breaker.record_failure()
     clock.seconds += 9
     with pytest.raises(ProcessorUnavailable):
         breaker.check()
     clock.seconds += 1
     breaker.check()
-    breaker.answered()
+    breaker.record_answer()
     assert not breaker.is_open
     for _ in range(100):
         breaker.check()
 
 
 def test_it_opens_at_once_where_no_call_is_let_in(breaker: Breaker) -> None:
-    breaker.key_refused()
+    breaker.record_rejected_key()
     with pytest.raises(ProcessorUnavailable):
         breaker.check()

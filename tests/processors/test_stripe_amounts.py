@@ -79,9 +79,9 @@ def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused(money: Mo
     ("money", "reason"),
     [
         (Money("IRR", 100), "must be another currency: the payment processor does not charge in IRR"),
-        (Money("MGA", 150), "must be a multiple of 1 MGA, as the payment processor takes nothing finer"),
-        (Money("KWD", 5_124), "must be a multiple of 0.01 KWD, as the payment processor takes nothing finer"),
-        (Money("USD", 100_000_000), "must be less: the payment processor does not take charges this large"),
+        (Money("MGA", 150), "must be a multiple of 1 MGA, the smallest unit of the payment processor"),
+        (Money("KWD", 5_124), "must be a multiple of 0.01 KWD, the smallest unit of the payment processor"),
+        (Money("USD", 100_000_000), "must be smaller: the payment processor does not accept charges this large"),
     ],
     ids=str,
 )

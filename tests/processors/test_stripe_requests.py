@@ -171,7 +171,7 @@ def test_a_refund_whose_answer_leaves_out_its_currency_is_settled(processor: Fau
 
 def test_an_amount_finer_than_the_currency_has_leaves_a_charge_pending(processor: FaultyProcessor, use: Use) -> None:
     processor.altered = lambda shown: {**shown, "amount": 10_050, "amount_received": 10_050}
-    with pytest.raises(OutcomeUnknown, match=r"another amount than was asked for$"):
+    with pytest.raises(OutcomeUnknown, match=r"does not match the request in amount$"):
         use(lambda stripe: stripe.capture(replace(CHARGE, amount=Money("ISK", 100))))
 
 
@@ -183,7 +183,7 @@ def test_a_wrong_answer_is_counted_and_its_wrong_field_is_named(
 ) -> None:
     before = counted("payments_processor_problems", problem="wrong_answer")
     processor.altered = lambda shown: {**shown, "amount_received": None, field: value}
-    with pytest.raises(OutcomeUnknown, match=f"another {field} than was asked for$"):
+    with pytest.raises(OutcomeUnknown, match=f"does not match the request in {field}$"):
         use(lambda stripe: stripe.capture(CHARGE))
     (event,) = (event for event in log if event["event"] == "processor_answer_wrong")
     assert event["wrong"] == [field]
@@ -193,7 +193,7 @@ def test_a_wrong_answer_is_counted_and_its_wrong_field_is_named(
 def test_an_unexpected_status_is_counted_each_time_it_is_read(processor: FaultyProcessor, use: Use) -> None:
     before = counted("payments_processor_problems", problem="wrong_answer")
     processor.altered = lambda shown: {**shown, "status": "splendid"}
-    with pytest.raises(OutcomeUnknown, match=r"has not finished: splendid$"):
+    with pytest.raises(OutcomeUnknown, match=r"still working on it: its status is splendid$"):
         use(lambda stripe: stripe.capture(CHARGE))
     assert counted("payments_processor_problems", problem="wrong_answer") == before + 2
 
@@ -205,7 +205,7 @@ def test_a_refusal_that_settles_nothing_is_named_with_its_status_and_code(
     error = (("type", "invalid_request_error"), ("code", code))
     with (
         processor.failing(Fault(error_before=400, error=error)),
-        pytest.raises(OutcomeUnknown, match=f"^capture: the processor refused it with 400{shown}$"),
+        pytest.raises(OutcomeUnknown, match=f"^capture: the processor rejected it with 400{shown}$"),
     ):
         use(lambda stripe: stripe.capture(CHARGE))
 
@@ -217,7 +217,7 @@ def test_a_decline_of_a_payment_that_did_not_fail_leaves_it_pending_and_is_shown
     before = counted("payments_processor_problems", problem="wrong_answer")
     body = f'{{"error": {{"type": "card_error", "payment_intent": {{"id": "pi_7", "status": "{status}"}}}}}}'
     fault = Fault(error_before=402, body=body.encode())
-    with processor.failing(fault), pytest.raises(OutcomeUnknown, match=f"declined a payment that is {status}$"):
+    with processor.failing(fault), pytest.raises(OutcomeUnknown, match=f"declined a payment whose status is {status}$"):
         use(lambda stripe: stripe.capture(CHARGE))
     assert counted("payments_processor_problems", problem="wrong_answer") == before + 1
     (event,) = (event for event in log if event["event"] == "processor_answer_wrong")
@@ -243,7 +243,7 @@ def test_it_is_asked_by_the_methods_of_the_deployment_while_its_breaker_is_close
         assert stripe.methods == set(TOKENS)
         assert (stripe.may_be_asked, stripe.is_answering) == (True, True)
         stripe.check()
-        breaker.not_answered()
+        breaker.record_failure()
         assert (stripe.may_be_asked, stripe.is_answering) == (False, False)
         with pytest.raises(ProcessorUnavailable):
             stripe.check()

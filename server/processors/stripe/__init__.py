@@ -1,4 +1,4 @@
-"""Stripe's API as a ``RemoteProcessor``: the requests, what the answers mean, and the amounts that it can take.
+"""Stripe's API as a ``RemoteProcessor``: the requests, the meaning of the responses, and the supported amounts.
 
-Only ``http`` sends anything. Stripe's words go no further than this package.
+Only ``http`` sends requests. Stripe's terms are not used outside this package.
 """

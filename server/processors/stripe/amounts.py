@@ -1,6 +1,6 @@
-"""Amounts as Stripe's API takes them: a whole number of the smallest unit that Stripe gives each currency.
+"""Amounts in Stripe's API: whole numbers of the smallest unit that Stripe defines for each currency.
 
-That unit is not always the one of ISO 4217: see "Supported currencies" (docs.stripe.com/currencies), sections
+That unit is not always the minor unit of ISO 4217: see "Supported currencies" (docs.stripe.com/currencies), sections
 "Zero-decimal currencies", "Three-decimal currencies", "Special cases" and "Minimum and maximum charge amounts".
 """
 
@@ -18,9 +18,9 @@ _TWO_DECIMAL = (
     "UYU UZS WST XCD XCG YER ZAR ZMW"
 )
 _TWO_DECIMAL_WITHOUT_FRACTIONS = "ISK UGX"
-"""Charged in hundredths for backward compatibility, though they have no decimals."""
+"""Charged in hundredths for backward compatibility, although these currencies have no decimals."""
 _THREE_DECIMAL = "BHD JOD KWD OMR TND"
-"""Charged in thousandths, of which the last digit must be 0."""
+"""Charged in thousandths, whose last digit must be 0."""
 
 _DIGITS = {
     code: digits
@@ -34,19 +34,19 @@ _DIGITS = {
 }
 _MULTIPLES = dict.fromkeys(_TWO_DECIMAL_WITHOUT_FRACTIONS.split(), 100) | dict.fromkeys(_THREE_DECIMAL.split(), 10)
 
-_MAX_DIGITS = 8
-_MORE_DIGITS = {"INR": 9, "IDR": 12, "LBP": 12, "COP": 13, "HUF": 13, "JPY": 13}
-"""How long Stripe's number may be."""
+_DEFAULT_MAX_DIGITS = 8
+_MAX_DIGITS = {"INR": 9, "IDR": 12, "LBP": 12, "COP": 13, "HUF": 13, "JPY": 13}
+"""The maximum number of digits of an amount."""
 
 SUPPORTED_CURRENCIES = frozenset(_DIGITS)
 """The currencies that Stripe charges in."""
 
 
 def stripe_amount(money: Money) -> int:
-    """Return the number that means ``money`` to Stripe.
+    """Convert ``money`` to Stripe's number.
 
     Raises:
-        InvalidValue: Stripe has no number for exactly that amount, or takes no charges of it.
+        InvalidValue: Stripe cannot express exactly this amount, or does not charge it.
     """
     digits = _DIGITS.get(money.currency)
     if digits is None:
@@ -57,18 +57,18 @@ def stripe_amount(money: Money) -> int:
     if amount != scaled or amount % multiple:
         step = Decimal(multiple).scaleb(-digits)
         raise InvalidValue(
-            f"must be a multiple of {step.normalize():f} {money.currency}, as the payment processor takes nothing finer"
+            f"must be a multiple of {step.normalize():f} {money.currency}, the smallest unit of the payment processor"
         )
-    if amount >= 10 ** _MORE_DIGITS.get(money.currency, _MAX_DIGITS):
-        raise InvalidValue("must be less: the payment processor does not take charges this large")
+    if amount >= 10 ** _MAX_DIGITS.get(money.currency, _DEFAULT_MAX_DIGITS):
+        raise InvalidValue("must be smaller: the payment processor does not accept charges this large")
     return amount
 
 
 def money_from_stripe(currency: str, amount: int) -> Money:
-    """Return the money that Stripe means by ``amount`` of ``currency``, a code in upper case.
+    """Convert Stripe's ``amount`` to money of ``currency``, a code in upper case.
 
     Raises:
-        InvalidValue: it is no amount that this service can hold.
+        InvalidValue: this service cannot represent the amount.
     """
     digits = _DIGITS.get(currency)
     if digits is None:

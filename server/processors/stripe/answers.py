@@ -1,7 +1,7 @@
-"""What Stripe's answers say: the objects that it returns, checked against what was asked of it.
+"""The meaning of Stripe's responses: the objects that it returns, checked against the request.
 
-An object that is about something else, or about another amount of money, settles nothing: it is logged as an error, and
-the payment or refund stays pending.
+An object that does not match the request, such as one with another amount, settles nothing: it is logged as an error,
+and the payment or refund stays pending.
 """
 
 from collections.abc import Mapping
@@ -19,55 +19,55 @@ from server.processors.stripe.amounts import money_from_stripe
 PAYMENT_STATUSES = {
     "succeeded": Status.SUCCEEDED,
     "canceled": Status.FAILED,
-    # The next step is this service's, which takes none: so nothing will be captured.
+    # These two wait for a step that this service never takes, so nothing will be captured.
     "requires_payment_method": Status.FAILED,
     "requires_confirmation": Status.FAILED,
-    # The request has error_on_requires_action, which fails the attempt: "Create a PaymentIntent" (docs.stripe.com/api).
+    # error_on_requires_action in the request fails the attempt: "Create a PaymentIntent" (docs.stripe.com/api).
     "requires_action": Status.FAILED,
 }
 REFUND_STATUSES = {"succeeded": Status.SUCCEEDED, "failed": Status.FAILED, "canceled": Status.FAILED}
-"""What each final status means: "The PaymentIntent object" and "The Refund object" (docs.stripe.com/api)."""
+"""The outcome of each final status: "The PaymentIntent object" and "The Refund object" (docs.stripe.com/api)."""
 
 _NOT_FINAL = frozenset({"processing", "pending", "requires_action"})
-"""Any other status is unexpected. In requires_capture, which is never asked for, the money is held, but not taken."""
+"""Any other status is unexpected. In requires_capture, which is never requested, the money is held but not captured."""
 
 _log = structlog.get_logger(__name__)
 
 
-def check_intent(found: Mapping[str, Any], asked: Capture) -> None:
-    """Check that a PaymentIntent is the one that was asked for.
+def check_intent(found: Mapping[str, Any], request: Capture) -> None:
+    """Check that a PaymentIntent matches the request.
 
-    Its metadata may be left out, because the idempotency key, or the id, tells already which request it answers.
+    Its metadata may be missing, because the idempotency key, or the id, already identifies the request.
 
     Raises:
-        OutcomeUnknown: it is not.
+        OutcomeUnknown: the PaymentIntent does not match.
     """
-    wrong = _wrong(found, "payment_intent", asked.amount, text(found, "currency"))
-    wrong += _wrong_metadata(found, {"reference": asked.reference})
+    mismatches = _mismatches(found, "payment_intent", request.amount, text(found, "currency"))
+    mismatches += _metadata_mismatches(found, {"reference": request.reference})
     received = found.get("amount_received")
     if found.get("status") == "succeeded" and received is not None and received != found.get("amount"):
-        wrong.append("amount_received")
-    _refuse(wrong, found, payment_id=asked.payment_id)
+        mismatches.append("amount_received")
+    _raise_for(mismatches, found, payment_id=request.payment_id)
 
 
-def check_refund(found: Mapping[str, Any], asked: GiveBack) -> None:
-    """Check that a Refund is the one that was asked for.
+def check_refund(found: Mapping[str, Any], request: GiveBack) -> None:
+    """Check that a Refund matches the request.
 
-    Its currency, which is the one of its charge, and its metadata may be left out.
+    Its metadata may be missing, and its currency too, because it is that of the charge.
 
     Raises:
-        OutcomeUnknown: it is not.
+        OutcomeUnknown: the Refund does not match.
     """
-    currency = asked.amount.currency.lower() if "currency" not in found else text(found, "currency")
-    wrong = _wrong(found, "refund", asked.amount, currency)
-    if found.get("payment_intent") != asked.processor_id:
-        wrong.append("payment_intent")
-    wrong += _wrong_metadata(found, {"reference": asked.reference, "refund_id": str(asked.refund_id)})
-    _refuse(wrong, found, refund_id=asked.refund_id)
+    currency = request.amount.currency.lower() if "currency" not in found else text(found, "currency")
+    mismatches = _mismatches(found, "refund", request.amount, currency)
+    if found.get("payment_intent") != request.processor_id:
+        mismatches.append("payment_intent")
+    mismatches += _metadata_mismatches(found, {"reference": request.reference, "refund_id": str(request.refund_id)})
+    _raise_for(mismatches, found, refund_id=request.refund_id)
 
 
 def final_status(found: Mapping[str, Any], statuses: Mapping[str, Status]) -> Status | None:
-    """Return what became of a checked object; None when that is not final."""
+    """Return the outcome of a checked object; None if its status is not final."""
     status = text(found, "status")
     final = None if status is None else statuses.get(status)
     if final is None and status not in _NOT_FINAL:
@@ -77,30 +77,30 @@ def final_status(found: Mapping[str, Any], statuses: Mapping[str, Status]) -> St
 
 
 def nested(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return an object inside another; an empty one where there is none."""
+    """Return a nested object; an empty one if there is none."""
     value = body.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def text(body: Mapping[str, Any], name: str) -> str | None:
-    """Return a string inside an object; None where there is none."""
+    """Return a string field of an object; None if there is none."""
     value = body.get(name)
     return value if isinstance(value, str) else None
 
 
-def _wrong(found: Mapping[str, Any], kind: str, expected: Money, currency: str | None) -> list[str]:
-    """Return the names of what is not as it should be, among what payments and refunds have alike."""
-    wrong = [] if text(found, "id") else ["id"]
+def _mismatches(found: Mapping[str, Any], kind: str, expected: Money, currency: str | None) -> list[str]:
+    """Return the names of the fields that do not match, of those that payments and refunds share."""
+    mismatches = [] if text(found, "id") else ["id"]
     if found.get("object") != kind:
-        wrong.append("object")
+        mismatches.append("object")
     if currency != expected.currency.lower():
-        wrong.append("currency")
+        mismatches.append("currency")
     elif not _is_amount(found.get("amount"), expected):
-        wrong.append("amount")
-    return wrong
+        mismatches.append("amount")
+    return mismatches
 
 
-def _wrong_metadata(found: Mapping[str, Any], expected: Mapping[str, str]) -> list[str]:
+def _metadata_mismatches(found: Mapping[str, Any], expected: Mapping[str, str]) -> list[str]:
     metadata = nested(found, "metadata")
     return [f"metadata.{name}" for name, value in expected.items() if metadata.get(name, value) != value]
 
@@ -115,9 +115,9 @@ def _is_amount(amount: object, expected: Money) -> bool:
         return False
 
 
-def _refuse(wrong: list[str], found: Mapping[str, Any], **named: int) -> None:
-    if wrong:
+def _raise_for(mismatches: list[str], found: Mapping[str, Any], **ids: int) -> None:
+    if mismatches:
         amount = found.get("amount"), found.get("currency")
-        _log.error("processor_answer_wrong", wrong=wrong, amount=amount, processor_id=text(found, "id"), **named)
+        _log.error("processor_answer_wrong", wrong=mismatches, amount=amount, processor_id=text(found, "id"), **ids)
         metrics.count_processor_problem("wrong_answer")
-        raise OutcomeUnknown(f"the processor answered with another {', '.join(wrong)} than was asked for")
+        raise OutcomeUnknown(f"the processor's response does not match the request in {', '.join(mismatches)}")

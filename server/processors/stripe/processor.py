@@ -1,8 +1,8 @@
 """A remote processor with Stripe's API (docs.stripe.com/api).
 
-Each payment is one PaymentIntent, created and confirmed by one POST, and each refund one Refund. Each request has an
-idempotency key made from the payment's reference, so that the processor does it once however often it is asked, for as
-long as it remembers the key; and the reference as metadata, by which it is found.
+Each payment is one PaymentIntent, created and confirmed by one POST, and each refund is one Refund. Each request has an
+idempotency key derived from the payment's reference, so that the processor carries it out once, however often it is
+retried, for as long as it remembers the key. The request also has the reference as metadata, to be found by.
 """
 
 import math
@@ -28,36 +28,36 @@ from server.processors.stripe.answers import (
     nested,
     text,
 )
-from server.processors.stripe.http import Refusal, Request, StripeApi
+from server.processors.stripe.http import Rejection, Request, StripeApi
 
 _INTENTS = "/v1/payment_intents"
 _REFUNDS = "/v1/refunds"
 
 _METHOD_TYPES = {PaymentMethod.CARD: "card", PaymentMethod.UPI: "upi"}
 _OTHER_METHOD_TYPE = "card"
-"""Stripe has no cash on delivery: what a deployment names for it is a card."""
+"""Stripe has no cash on delivery, so PROCESSOR_METHODS gives a card for it."""
 
-_AMOUNT_REFUSED = frozenset({"amount_too_small", "amount_too_large"})
-"""Refusals of a charge for what the caller asked, whatever an operator sets right later: nothing was charged."""
+_AMOUNT_ERRORS = frozenset({"amount_too_small", "amount_too_large"})
+"""Rejections of a charge for the caller's amount, which no operator can fix: nothing was charged."""
 
-_SETUP_REFUSED = frozenset({"resource_missing", "livemode_mismatch", "secret_key_required", "testmode_charges_only"})
-"""Refusals of a refund that are about the account, or this service, and not about the refund."""
+_SETUP_ERRORS = frozenset({"resource_missing", "livemode_mismatch", "secret_key_required", "testmode_charges_only"})
+"""Rejections of a refund that are about the account or this service, not about the refund."""
 
 _PAGE_SIZE = 100
 _MAX_PAGES = 100
 
-_NEAR = timedelta(minutes=10)
+_USUAL_DELAY = timedelta(minutes=10)
 _CLOCK_SKEW = timedelta(hours=1)
-"""How far the processor's clock may be from the one that a payment's time was taken from."""
+"""The largest difference between the processor's clock and the clock that a payment's time was taken from."""
 
 _log = structlog.get_logger(__name__)
 
 
 class StripeProcessor:
-    """The ``RemoteProcessor`` of the use cases. Needs a running event loop, and must be closed."""
+    """The ``RemoteProcessor`` for Stripe. Needs a running event loop, and must be closed."""
 
     currencies = SUPPORTED_CURRENCIES
-    """The currencies that it can charge in."""
+    """The currencies that it supports."""
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class StripeProcessor:
         timeout_seconds: float,
         breaker: Breaker,
     ) -> None:
-        """Ask at ``url``, with ``api_key``; a request may take ``timeout_seconds``.
+        """Send requests to ``url`` with ``api_key``; each may take ``timeout_seconds``.
 
-        ``method_tokens`` has Stripe's payment method for each method that can be charged.
+        ``method_tokens`` has Stripe's payment method for each supported method.
         """
         self._method_tokens = dict(method_tokens)
         self._breaker = breaker
@@ -78,7 +78,7 @@ class StripeProcessor:
 
     @property
     def methods(self) -> frozenset[PaymentMethod]:
-        """The methods by which it can charge."""
+        """The payment methods that it supports."""
         return frozenset(self._method_tokens)
 
     @property
@@ -88,134 +88,135 @@ class StripeProcessor:
 
     @property
     def is_answering(self) -> bool:
-        """Whether it has answered of late."""
+        """Whether it has answered recently."""
         return not self._breaker.is_open
 
     def check(self) -> None:
-        """Return when it may be asked now.
+        """Check that it may be sent a request now, if only as a trial.
 
         Raises:
-            ProcessorUnavailable: it has not answered of late.
+            ProcessorUnavailable: it has not answered recently.
         """
         self._breaker.check()
 
     def check_amount(self, amount: Money) -> None:
-        """Return when it can charge, or refund, exactly this amount.
+        """Check that it can charge, or refund, exactly this amount.
 
         Raises:
-            InvalidValue: it cannot; the description says what it can.
+            InvalidValue: it cannot; the description says which amounts are possible.
         """
         stripe_amount(amount)
 
-    async def capture(self, asked: Capture) -> Outcome:
-        """Take the money of a payment, once: asking again tells what became of it.
+    async def capture(self, request: Capture) -> Outcome:
+        """Charge a payment. It is idempotent: a repeated request returns the outcome of the first.
 
         Raises:
-            OutcomeUnknown: it is not known whether it was taken.
+            OutcomeUnknown: the processor did not say whether the payment was charged.
         """
-        method = asked.method
+        method = request.method
         form = {
-            "amount": _amount(asked.amount),
-            "currency": asked.amount.currency.lower(),
+            "amount": _amount(request.amount),
+            "currency": request.amount.currency.lower(),
             "confirm": "true",
             "payment_method": self._method_tokens.get(method, ""),
-            # error_on_requires_action needs this, and is refused with automatic_payment_methods since 2023-08-16:
-            # "API upgrades" (docs.stripe.com/upgrades). Nobody is there whom an action could be asked of.
+            # error_on_requires_action needs this. It is rejected with automatic_payment_methods since 2023-08-16:
+            # "API upgrades" (docs.stripe.com/upgrades). No customer is present to take an action.
             "payment_method_types[0]": _METHOD_TYPES.get(method, _OTHER_METHOD_TYPE),
             "error_on_requires_action": "true",
-            "metadata[reference]": asked.reference,
-            "metadata[payment_id]": str(asked.payment_id),
-            "metadata[order_id]": str(asked.order_id),
+            "metadata[reference]": request.reference,
+            "metadata[payment_id]": str(request.payment_id),
+            "metadata[order_id]": str(request.order_id),
         }
-        reply = await self._api.ask(Request("capture", "POST", _INTENTS, form, key=f"charge-{asked.reference}"))
-        if reply.refusal is not None:
-            return _refused_capture(reply.refusal)
-        return await self._capture_outcome(reply.body, asked)
+        reply = await self._api.send(Request("capture", "POST", _INTENTS, form, key=f"charge-{request.reference}"))
+        if reply.rejection is not None:
+            return _rejected_capture_outcome(reply.rejection)
+        return await self._capture_outcome(reply.body, request)
 
-    async def find_capture(self, asked: Capture) -> Outcome | None:
-        """Return what became of a payment, found by its reference; None when the processor has no such payment.
+    async def find_capture(self, request: Capture) -> Outcome | None:
+        """Return the outcome of a payment, found by its reference; None if the processor has no such payment.
 
-        It is listed, and not searched for, because merchants in India cannot search: "Search" (docs.stripe.com/search).
-        The processor made it soon after it was reserved, or, when it was asked again, some time later.
+        The payment is found in a list, because merchants in India cannot search: "Search" (docs.stripe.com/search). The
+        processor created it soon after this service stored it as PENDING, or later if the request was retried.
 
         Raises:
-            OutcomeUnknown: the processor does not say, or nothing that is final yet.
+            OutcomeUnknown: the processor did not answer, or the outcome is not final yet.
         """
-        near = (asked.create_time - _NEAR, asked.create_time + _NEAR)
-        ever = (
-            asked.create_time - _CLOCK_SKEW,
-            datetime.now(asked.create_time.tzinfo) + _CLOCK_SKEW,
+        usual = (request.create_time - _USUAL_DELAY, request.create_time + _USUAL_DELAY)
+        possible = (
+            request.create_time - _CLOCK_SKEW,
+            datetime.now(request.create_time.tzinfo) + _CLOCK_SKEW,
         )
-        for first, last in (near, ever):
+        for first, last in (usual, possible):
             created = {
                 "created[gte]": str(math.floor(first.timestamp())),
                 "created[lte]": str(math.ceil(last.timestamp())),
             }
-            async for found in self._listed("find_capture", _INTENTS, created):
-                if nested(found, "metadata").get("reference") == asked.reference:
-                    return await self._capture_outcome(found, asked)
+            async for found in self._list("find_capture", _INTENTS, created):
+                if nested(found, "metadata").get("reference") == request.reference:
+                    return await self._capture_outcome(found, request)
         return None
 
-    async def give_back(self, asked: GiveBack) -> Outcome:
-        """Give back money of a payment, once: asking again tells what became of it.
+    async def give_back(self, request: GiveBack) -> Outcome:
+        """Refund a payment. It is idempotent: a repeated request returns the outcome of the first.
 
         Raises:
-            OutcomeUnknown: it is not known whether it was given back.
+            OutcomeUnknown: the processor did not say whether the payment was refunded.
         """
-        if asked.processor_id is None:
-            # It was charged elsewhere: by another processor, before this one.
-            _log.error("processor_has_no_payment", refund_id=asked.refund_id, reference=asked.reference)
+        if request.processor_id is None:
+            # Another processor made the charge, before this one was in use.
+            _log.error("processor_has_no_payment", refund_id=request.refund_id, reference=request.reference)
             return Outcome(Status.FAILED, None)
         form = {
-            "payment_intent": asked.processor_id,
-            "amount": _amount(asked.amount),
-            "metadata[reference]": asked.reference,
-            "metadata[refund_id]": str(asked.refund_id),
+            "payment_intent": request.processor_id,
+            "amount": _amount(request.amount),
+            "metadata[reference]": request.reference,
+            "metadata[refund_id]": str(request.refund_id),
         }
-        key = f"refund-{asked.reference}-{asked.refund_id}"
-        reply = await self._api.ask(Request("give_back", "POST", _REFUNDS, form, key=key))
-        if reply.refusal is not None:
-            return await self._refused_give_back(reply.refusal, asked)
-        return await self._give_back_outcome(reply.body, asked)
+        key = f"refund-{request.reference}-{request.refund_id}"
+        reply = await self._api.send(Request("give_back", "POST", _REFUNDS, form, key=key))
+        if reply.rejection is not None:
+            return await self._rejected_give_back_outcome(reply.rejection, request)
+        return await self._give_back_outcome(reply.body, request)
 
-    async def find_give_back(self, asked: GiveBack) -> Outcome | None:
-        """Return what became of a refund, found among those of its payment; None when it is not there.
+    async def find_give_back(self, request: GiveBack) -> Outcome | None:
+        """Return the outcome of a refund, found among those of its payment; None if it is not among them.
 
         Raises:
-            OutcomeUnknown: the processor does not say, or nothing that is final yet.
+            OutcomeUnknown: the processor did not answer, or the outcome is not final yet.
         """
-        if asked.processor_id is None:
+        if request.processor_id is None:
             return None
-        async for found in self._listed("find_give_back", _REFUNDS, {"payment_intent": asked.processor_id}):
-            if nested(found, "metadata").get("refund_id") == str(asked.refund_id):
-                return await self._give_back_outcome(found, asked)
+        async for found in self._list("find_give_back", _REFUNDS, {"payment_intent": request.processor_id}):
+            if nested(found, "metadata").get("refund_id") == str(request.refund_id):
+                return await self._give_back_outcome(found, request)
         return None
 
     async def close(self) -> None:
         """Close its connections."""
         await self._api.close()
 
-    async def _refused_give_back(self, refusal: Refusal, asked: GiveBack) -> Outcome:
-        """Return what a refused refund came to.
+    async def _rejected_give_back_outcome(self, rejection: Rejection, request: GiveBack) -> Outcome:
+        """Return the outcome of a rejected refund.
 
-        An earlier request may have made it, after which nothing remains to refund: so it is looked up first.
+        The refund is looked up first, because an earlier request may have made it, so that nothing remains to refund.
         """
-        if refusal.status not in {400, 402} or refusal.code in _SETUP_REFUSED or refusal.code.startswith("parameter_"):
-            raise _refused("give_back", refusal)
-        found = await self.find_give_back(asked)
+        is_client_error = rejection.status in {400, 402}
+        if not is_client_error or rejection.code in _SETUP_ERRORS or rejection.code.startswith("parameter_"):
+            raise _rejected("give_back", rejection)
+        found = await self.find_give_back(request)
         if found is not None:
             return found
-        if refusal.code == "charge_already_refunded":
+        if rejection.code == "charge_already_refunded":
             # Somebody refunded it elsewhere, in the dashboard for instance: "Error codes" (docs.stripe.com).
-            _log.warning("processor_refunded_elsewhere", refund_id=asked.refund_id, processor_id=asked.processor_id)
+            _log.warning("processor_refunded_elsewhere", refund_id=request.refund_id, processor_id=request.processor_id)
             return Outcome(Status.SUCCEEDED, None)
         return Outcome(Status.FAILED, None)
 
-    async def _capture_outcome(self, found: Mapping[str, Any], asked: Capture) -> Outcome:
-        return await self._outcome(_INTENTS, found, PAYMENT_STATUSES, lambda intent: check_intent(intent, asked))
+    async def _capture_outcome(self, found: Mapping[str, Any], request: Capture) -> Outcome:
+        return await self._outcome(_INTENTS, found, PAYMENT_STATUSES, lambda intent: check_intent(intent, request))
 
-    async def _give_back_outcome(self, found: Mapping[str, Any], asked: GiveBack) -> Outcome:
-        return await self._outcome(_REFUNDS, found, REFUND_STATUSES, lambda refund: check_refund(refund, asked))
+    async def _give_back_outcome(self, found: Mapping[str, Any], request: GiveBack) -> Outcome:
+        return await self._outcome(_REFUNDS, found, REFUND_STATUSES, lambda refund: check_refund(refund, request))
 
     async def _outcome(
         self,
@@ -224,70 +225,70 @@ class StripeProcessor:
         statuses: Mapping[str, Status],
         check: Callable[[Mapping[str, Any]], None],
     ) -> Outcome:
-        """Return what became of an object, as it is now: an answer that is replayed is as it was at first."""
+        """Return the outcome of an object; read a pending one again, because a replayed response may be out of date."""
         check(found)
         processor_id = text(found, "id")
         status = final_status(found, statuses)
         if status is None:
-            found = await self._api.look_up(Request("get", "GET", f"{path}/{processor_id}"))
+            found = await self._api.read(Request("get", "GET", f"{path}/{processor_id}"))
             check(found)
             status = final_status(found, statuses)
         if status is None:
-            raise OutcomeUnknown(f"the processor has not finished: {found.get('status')}")
+            raise OutcomeUnknown(f"the processor is still working on it: its status is {found.get('status')}")
         return Outcome(status, processor_id)
 
-    async def _listed(self, operation: str, path: str, query: Mapping[str, str]) -> AsyncIterator[Mapping[str, Any]]:
-        """List objects, the newest first: "Pagination" (docs.stripe.com/api/pagination).
+    async def _list(self, operation: str, path: str, query: Mapping[str, str]) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield the listed objects, the newest first: "Pagination" (docs.stripe.com/api/pagination).
 
         Raises:
             OutcomeUnknown: the processor does not list them, or there are too many.
         """
         query = {**query, "limit": str(_PAGE_SIZE)}
         for _ in range(_MAX_PAGES):
-            body = await self._api.look_up(Request(operation, "GET", path, query=query))
+            body = await self._api.read(Request(operation, "GET", path, query=query))
             page, has_more = body.get("data"), body.get("has_more")
             if not isinstance(page, list) or not isinstance(has_more, bool):
-                raise OutcomeUnknown(f"{operation}: the answer is not a list")
-            objects = [one for one in page if isinstance(one, dict)]
-            for one in objects:
-                yield one
+                raise OutcomeUnknown(f"{operation}: the response is not a list")
+            objects = [item for item in page if isinstance(item, dict)]
+            for item in objects:
+                yield item
             if not has_more:
                 return
             last_id = text(objects[-1], "id") if objects else None
             if last_id is None:
-                raise OutcomeUnknown(f"{operation}: the list ends in the middle")
+                raise OutcomeUnknown(f"{operation}: the list has more pages, but the last object has no id")
             query = {**query, "starting_after": last_id}
         _log.error("processor_list_too_long", operation=operation, pages=_MAX_PAGES)
         raise OutcomeUnknown(f"{operation}: the processor lists more than {_MAX_PAGES * _PAGE_SIZE} objects")
 
 
-def _refused_capture(refusal: Refusal) -> Outcome:
-    """Return what a refused charge came to.
+def _rejected_capture_outcome(rejection: Rejection) -> Outcome:
+    """Return the outcome of a rejected charge.
 
     Raises:
-        OutcomeUnknown: it is no decline, but about this service or its account. Nothing was charged, and the same
-            request can succeed once an operator has set that right.
+        OutcomeUnknown: the rejection is not a decline, but about this service or its account. Nothing was charged, and
+            the same request can succeed once an operator has fixed the cause.
     """
-    intent = nested(refusal.error, "payment_intent")
-    if refusal.is_decline:
+    intent = nested(rejection.error, "payment_intent")
+    if rejection.is_decline:
         status = intent.get("status")
         if status is not None and PAYMENT_STATUSES.get(str(status)) is not Status.FAILED:
             _log.error("processor_answer_wrong", wrong=["status"], processor_id=text(intent, "id"))
             metrics.count_processor_problem("wrong_answer")
-            raise OutcomeUnknown(f"the processor declined a payment that is {status}")
-    elif refusal.code not in _AMOUNT_REFUSED:
-        raise _refused("capture", refusal)
+            raise OutcomeUnknown(f"the processor declined a payment whose status is {status}")
+    elif rejection.code not in _AMOUNT_ERRORS:
+        raise _rejected("capture", rejection)
     return Outcome(Status.FAILED, text(intent, "id"))
 
 
-def _refused(operation: str, refusal: Refusal) -> OutcomeUnknown:
-    return OutcomeUnknown(f"{operation}: the processor refused it with {refusal.status} {refusal.code}".rstrip())
+def _rejected(operation: str, rejection: Rejection) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{operation}: the processor rejected it with {rejection.status} {rejection.code}".rstrip())
 
 
 def _amount(money: Money) -> str:
     try:
         return str(stripe_amount(money))
     except InvalidValue as error:
-        # An earlier release reserved it, and may have asked for another amount.
+        # An earlier release stored this payment, and may have sent another amount.
         _log.exception("processor_amount_unknown", amount=str(money))
         raise OutcomeUnknown(f"{money} {error.description}") from error

@@ -189,5 +189,5 @@ def test_a_call_that_takes_too_long_is_ended_and_what_it_began_is_finished(
 def test_a_limit_that_the_native_engine_does_not_have_stops_the_start(
     start_service: StartService, setting: str
 ) -> None:
-    with pytest.raises(AssertionError, match=f"{setting} needs GRPC_ENGINE=grpcio"):
+    with pytest.raises(AssertionError, match=f"{setting} requires GRPC_ENGINE=grpcio"):
         start_service(GRPC_ENGINE="native", **{setting: "5"})

@@ -186,7 +186,7 @@ def test_the_next_call_after_many_on_one_connection_is_as_good_as_the_first(call
 
 
 def test_the_native_engine_and_connections_of_age_do_not_go_together(start_service: StartService) -> None:
-    with pytest.raises(AssertionError, match="GRPC_MAX_CONNECTION_AGE_SECONDS needs GRPC_ENGINE=grpcio"):
+    with pytest.raises(AssertionError, match="GRPC_MAX_CONNECTION_AGE_SECONDS requires GRPC_ENGINE=grpcio"):
         start_service(GRPC_ENGINE="native", GRPC_MAX_CONNECTION_AGE_SECONDS="60")
 
 

@@ -86,7 +86,7 @@ def test_it_says_in_one_line_why_it_cannot_listen(
 
     assert service.wait() == 1
     (line,) = service.output
-    assert line.startswith(f"cannot listen there: {transport}_HOST={host}, {transport}_PORT={taken}: {reason}")
+    assert line.startswith(f"cannot listen on {transport}_HOST={host}, {transport}_PORT={taken}: {reason}")
 
 
 def test_a_port_that_the_user_may_not_have_is_told() -> None:

@@ -235,7 +235,7 @@ async def test_a_poke_ends_the_pause(store: RecordedEvents) -> None:
     pausing = asyncio.create_task(feed.pause())
     await asyncio.sleep(0)
     assert not pausing.done()
-    feed.poke()
+    feed.wake()
     await pausing
 
 

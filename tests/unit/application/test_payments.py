@@ -212,7 +212,7 @@ async def test_what_is_read_is_what_the_store_has() -> None:
 
 def with_remote(memory: Memory, processor: FakeProcessor) -> Payments:
     limits = TwoPhaseLimits(
-        margin_seconds=0, call_seconds=60, max_requests=10, turn_seconds=60, key_lifetime_seconds=86_400
+        margin_seconds=0, call_timeout_seconds=60, max_requests=10, slot_timeout_seconds=60, key_lifetime_seconds=86_400
     )
     outcomes = MemorySettlementStore(memory)
     flow = TwoPhaseFlow(outcomes, processor, limits, default_method=PaymentMethod.CARD, now=lambda: NOW)

@@ -19,7 +19,9 @@ from tests.support.memory import Memory, MemorySettlementStore
 
 pytestmark = pytest.mark.asyncio
 
-LIMITS = TwoPhaseLimits(margin_seconds=0, call_seconds=60, max_requests=100, turn_seconds=60, key_lifetime_seconds=1000)
+LIMITS = TwoPhaseLimits(
+    margin_seconds=0, call_timeout_seconds=60, max_requests=100, slot_timeout_seconds=60, key_lifetime_seconds=1000
+)
 
 
 class RecordedStore(MemorySettlementStore):

@@ -1,4 +1,4 @@
-"""``.env``: a line that is no setting stops the start, with what was meant, and without its value."""
+"""``.env``: a line that is not a setting stops the startup; the message suggests a setting, and shows no value."""
 
 import os
 import re
@@ -17,7 +17,7 @@ NAMES = [name.upper() for name in Settings.model_fields]
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The working folder, which is the test's own, and nothing is set in the environment."""
+    """The test's own working folder, with no setting in the environment."""
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -25,17 +25,17 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def problems(text: str | bytes) -> list[str]:
-    """Return the lines with which loading the settings from this file fails."""
+    """Return the lines of the error that this file causes."""
     Path(".env").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(SettingsError) as wrong:
+    with pytest.raises(SettingsError) as raised:
         load_settings()
-    lines = str(wrong.value).splitlines()
+    lines = str(raised.value).splitlines()
     assert not any("hunter2" in line for line in lines)
     return lines
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "suggestion"),
     [
         ("MYSQL_PASWORD", "MYSQL_PASSWORD"),
         ("mysql_pasword", "MYSQL_PASSWORD"),
@@ -45,54 +45,54 @@ def problems(text: str | bytes) -> list[str]:
         ("MYSQL_ROOT_PASWORD", "MYSQL_ROOT_PASSWORD"),
     ],
 )
-def test_a_misspelt_name_stops_the_start_and_the_nearest_is_named(name: str, meant: str) -> None:
-    text = f"# where it is\nMYSQL_HOST=db\n\n{name}=hunter2\n"
+def test_a_misspelled_name_stops_the_startup_and_the_nearest_setting_is_suggested(name: str, suggestion: str) -> None:
+    text = f"# a comment\nMYSQL_HOST=db\n\n{name}=hunter2\n"
 
-    assert problems(text) == [f".env line 4: {name} is no setting; did you mean {meant}?"]
+    assert problems(text) == [f".env line 4: {name} is not a setting; did you mean {suggestion}?"]
 
 
-def test_a_misspelt_name_of_what_is_needed_is_the_only_problem() -> None:
-    assert problems("MYSQL_HSOT=hunter2\n") == [".env line 1: MYSQL_HSOT is no setting; did you mean MYSQL_HOST?"]
+def test_if_a_required_setting_is_misspelled_that_is_the_only_problem() -> None:
+    assert problems("MYSQL_HSOT=hunter2\n") == [".env line 1: MYSQL_HSOT is not a setting; did you mean MYSQL_HOST?"]
 
 
 @pytest.mark.parametrize("line", ["hunter2=", "WHATEVER_ELSE=hunter2", "xYhunter2+Aa==", "'a b'=hunter2", "ké=hunter2"])
-def test_a_name_that_is_like_no_setting_is_not_shown_as_it_may_be_a_part_of_a_secret(line: str) -> None:
-    said = ".env line 2: the name before = is no setting; .env.example lists them all"
+def test_a_name_that_resembles_no_setting_is_not_shown_because_it_may_be_part_of_a_secret(line: str) -> None:
+    problem = ".env line 2: the name before = is not a setting; .env.example lists them all"
 
-    assert problems(f"MYSQL_HOST=db\n{line}\n") == [said]
+    assert problems(f"MYSQL_HOST=db\n{line}\n") == [problem]
 
 
 @pytest.mark.parametrize(
     "line", ["hunter2", "MYSQL_PASSWORD hunter2", "MYSQL_PASSWORD: hunter2", 'MYSQL_PASSWORD="hunter2']
 )
-def test_a_line_that_sets_nothing_is_refused_without_showing_it(line: str) -> None:
+def test_a_line_that_sets_nothing_is_rejected_and_not_shown(line: str) -> None:
     (problem,) = problems(f"MYSQL_HOST=db\n{line}\n")
 
     assert problem.startswith(".env line 2: must be NAME=VALUE")
 
 
 @pytest.mark.parametrize("second", ["MYSQL_PASSWORD=other", "mysql_password=other", "export MYSQL_PASSWORD="])
-def test_a_setting_that_is_there_twice_is_refused(second: str) -> None:
-    said = ".env line 3: MYSQL_PASSWORD is on line 1 already; remove one of the two"
+def test_a_duplicate_setting_is_rejected(second: str) -> None:
+    problem = ".env line 3: MYSQL_PASSWORD is already set on line 1; remove one of the two"
 
-    assert problems(f"MYSQL_PASSWORD=hunter2\nMYSQL_HOST=db\n{second}\n") == [said]
+    assert problems(f"MYSQL_PASSWORD=hunter2\nMYSQL_HOST=db\n{second}\n") == [problem]
 
 
-def test_everything_that_is_wrong_is_told_at_once_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_together_with_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REST_PORT", "-1")
 
     name, port, level, rest = problems("GRPC_PORT=x\n\nLOG_LEVEL=loud\nMYSQL_HSOT=db\nREST_PORT=x\n")
 
-    assert name == ".env line 4: MYSQL_HSOT is no setting; did you mean MYSQL_HOST?"
+    assert name == ".env line 4: MYSQL_HSOT is not a setting; did you mean MYSQL_HOST?"
     assert port.startswith(".env line 1: GRPC_PORT='x': ")
     assert rest.startswith(".env line 3: LOG_LEVEL='loud': ")
     assert level.startswith("REST_PORT='-1': ")
 
 
-def test_what_compose_and_its_accounts_need_may_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_compose_and_its_accounts_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     compose = (ROOT / "docker-compose.yml").read_text() + (ROOT / "deploy" / "sql" / "passwords.sh").read_text()
-    needed = sorted(set(re.findall(r"\$\{(\w+)", compose)) - {"MYSQL_PASSWORD"})
-    others = [*needed, "COMPOSE_PROJECT_NAME", "DOCKER_HOST"]
+    used = sorted(set(re.findall(r"\$\{(\w+)", compose)) - {"MYSQL_PASSWORD"})
+    others = [*used, "COMPOSE_PROJECT_NAME", "DOCKER_HOST"]
     assert "MYSQL_ROOT_PASSWORD" in others
     monkeypatch.setenv("MYSQL_HOST", "db")
 
@@ -101,7 +101,7 @@ def test_what_compose_and_its_accounts_need_may_be_there(monkeypatch: pytest.Mon
     assert load_settings().mysql_password.get_secret_value() == "hunter2"
 
 
-def test_the_example_is_right_also_with_everything_set() -> None:
+def test_the_example_loads_with_every_line_uncommented() -> None:
     text = (ROOT / ".env.example").read_text()
     Path(".env").write_text(
         re.sub(r"^# ([A-Z_]+=)", r"\1", text, flags=re.MULTILINE).replace("MYSQL_HOST=", "MYSQL_HOST=db")
@@ -110,7 +110,7 @@ def test_the_example_is_right_also_with_everything_set() -> None:
     assert load_settings().mysql_host == "db"
 
 
-def test_the_mark_of_some_editors_before_the_text_belongs_to_no_name() -> None:
+def test_a_byte_order_mark_is_ignored() -> None:
     Path(".env").write_bytes(b"\xef\xbb\xbfMYSQL_HOST=db\r\nGRPC_PORT=50052\r\n")
 
     assert (load_settings().mysql_host, load_settings().grpc_port) == ("db", 50052)
@@ -118,18 +118,18 @@ def test_the_mark_of_some_editors_before_the_text_belongs_to_no_name() -> None:
 
 
 @pytest.mark.parametrize("module", ["server", "tools.dev.run", "tools.cli.main migrate", "tools.cli.main doctor"])
-def test_every_program_says_so_and_starts_nothing(folder: Path, module: str) -> None:
+def test_every_program_reports_the_problem_and_exits(folder: Path, module: str) -> None:
     Path(".env").write_text("MYSQL_HSOT=hunter2\n")
 
     done = programs.run(*module.split(), environment={"PATH": os.environ["PATH"]}, folder=folder)
 
     (line,) = (done.stdout + done.stderr).splitlines()
-    assert line.endswith(".env line 1: MYSQL_HSOT is no setting; did you mean MYSQL_HOST?")
+    assert line.endswith(".env line 1: MYSQL_HSOT is not a setting; did you mean MYSQL_HOST?")
     assert done.returncode != 0
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "meant"),
+    ("name", "value", "suggestions"),
     [
         ("MYSQL_PASWORD", "hunter2", ["MYSQL_PASSWORD"]),
         ("GRPC_PROT", "1", ["GRPC_PORT"]),
@@ -154,7 +154,7 @@ def test_every_program_says_so_and_starts_nothing(folder: Path, module: str) -> 
         ),
     ],
 )
-def test_a_variable_that_is_nearly_a_setting_is_found_and_those_of_others_are_not(
-    name: str, value: str, meant: list[str]
+def test_a_variable_that_resembles_a_setting_is_found_and_those_of_other_programs_are_not(
+    name: str, value: str, suggestions: list[str]
 ) -> None:
-    assert list(env_file.misspelt({name: value}, NAMES)) == [(name, it) for it in meant]
+    assert list(env_file.misspelled({name: value}, NAMES)) == [(name, setting) for setting in suggestions]
