@@ -1,5 +1,5 @@
-# The tests run these steps: see tests/deploy/test_image.py.
-# The digest is that of the official images' record (docker-library/repo-info), for all platforms of this tag.
+# tests/deploy/test_image.py runs these steps without Docker.
+# The digest is from the record of the official images (docker-library/repo-info), for all platforms of this tag.
 FROM python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
 FROM base AS build
@@ -9,7 +9,7 @@ COPY tools/uv/requirements.txt tools/uv/
 RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --target uv -r tools/uv/requirements.txt
 COPY uv.lock pyproject.toml ./
 COPY clients/python/pyproject.toml clients/python/
-# Two environments: what the project's wheels are built with, and what is served from, which has no pip.
+# Two environments: one builds the project's wheels; the other, without pip, runs the service.
 RUN UV_PROJECT_ENVIRONMENT=backend uv/bin/uv sync --locked --only-group build --no-build \
     && UV_PROJECT_ENVIRONMENT=/opt/payments uv/bin/uv sync --locked --no-default-groups --no-install-local --no-build
 COPY README.md LICENSE ./
@@ -27,12 +27,12 @@ LABEL org.opencontainers.image.title="payments" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/payments /opt/payments
 ENV PATH=/opt/payments/bin:$PATH GRPC_HOST=0.0.0.0 REST_HOST=0.0.0.0 LOG_FORMAT=json PYTHONUNBUFFERED=1
-# Not a folder that the service may write to: Python imports from it, and settings are read from an .env in it.
+# The service must not be able to write to this folder: Python imports from it, and settings are read from its .env.
 WORKDIR /opt/payments
 USER 10001:10001
 EXPOSE 50051 8001
 STOPSIGNAL SIGTERM
-# The start may wait for the database, MYSQL_STARTUP_TIMEOUT_SECONDS (60).
+# Longer than the service may wait for the database at startup (MYSQL_STARTUP_TIMEOUT_SECONDS, 60).
 HEALTHCHECK --interval=10s --timeout=5s --start-period=70s --retries=3 CMD ["python", "-m", "tools.operations.health_probe"]
 ENTRYPOINT ["payments"]
 CMD ["serve"]

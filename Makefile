@@ -1,4 +1,4 @@
-# `make help` lists what there is. Everything runs in .venv, which has the packages of uv.lock.
+# `make help` lists the commands. Everything runs in .venv, which has the packages of uv.lock.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,25 +11,25 @@ OPENAPI_PYTHON_CLIENT := .cache/openapi-python-client/.ready
 GO_GENERATORS := .bin/protoc-gen-go .bin/protoc-gen-go-grpc .bin/protoc-gen-openapiv3 .bin/openapi-overlay
 GENERATORS := $(GO_GENERATORS) .bin/protoc .bin/protoc-gen-grpc-java $(NODE_MODULES)
 
-# The generators of Java are programs from Maven Central; protoc 35.1 generates for protobuf-java 4.35.1.
+# The Java generators are programs from Maven Central; protoc 35.1 generates code for protobuf-java 4.35.1.
 PROTOC := com.google.protobuf:protoc:4.35.1
 PROTOC_GEN_GRPC_JAVA := io.grpc:protoc-gen-grpc-java:1.81.0
 PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst arm64,aarch_64,$(subst aarch64,aarch_64,$(shell uname -m)))
-# The contract and the faults, which both engines of gRPC must pass; the default one does in the run of all tests. Those
-# of overload and abuse are not here, because they name both engines themselves.
+# Contract and fault tests that both gRPC engines must pass; the run of all tests covers the default engine. The tests of
+# overload and abuse are missing here, because they start both engines themselves.
 ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments batch_charge charge concurrency get_payment limits list_payments refund) \
 	tests/contract/security/test_authentication.py tests/contract/running/test_metrics.py tests/contract/running/test_server.py \
 	$(patsubst %,tests/contract/callers/test_%.py,grpcurl grpc_tools python_client)
 QUICK_TESTS := tests/unit $(patsubst %,tests/contract/rpcs/test_%.py,batch_charge charge get_payment list_payments refund)
-# Coverage is measured in these. It would slow down the others, which reach next to nothing else of the service.
+# Coverage is measured in these tests only: the others would get slower, and cover next to nothing more.
 MEASURED_TESTS := $(addprefix tests/,contract processors storage surface unit)
 OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
-# Processes side by side, two for each core (tests/support/parallel.py).
+# Parallel processes, two for each core (tests/support/parallel.py).
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 RELEASED := proto/released.binpb
 SBOM ?= payments.cdx.json
-# What `uv export` lists for the image: its packages, without the project's own.
+# Options of `uv export` that list the packages in the image, without the project's own.
 IN_IMAGE := --quiet --locked --no-default-groups --no-emit-local --no-annotate --no-header
 
 .DEFAULT_GOAL := help
@@ -61,18 +61,19 @@ $(READY): $(UV) uv.lock pyproject.toml clients/python/pyproject.toml
 .bin/openapi-overlay: PACKAGE := ./openapioverlay
 
 $(GO_TOOLS) $(GO_GENERATORS): $(wildcard tools/go/go.* tools/go/*/*.go)
-	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
+	@command -v go > /dev/null || { echo "Go 1.26 or later is required to build $(@F)"; exit 1; }
 	go build -C tools/go -o ../../$@ $(PACKAGE)
 
-# A module of its own, because it and compose-go need different versions of one package.
+# A separate module, because actionlint and compose-go need different versions of one package.
 .bin/actionlint: tools/go/actionlint/go.mod tools/go/actionlint/go.sum
-	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
+	@command -v go > /dev/null || { echo "Go 1.26 or later is required to build $(@F)"; exit 1; }
 	go build -C $(<D) -o ../../../$@ github.com/rhysd/actionlint/cmd/actionlint
 
-# What teams may generate clients of the REST API with. A module and an environment of their own, because they hold back
-# packages that the tools and the service use. openapi-typescript is in clients/typescript.
+# Generators that other teams may use for clients of the REST API. They have a module and an environment of their own,
+# because they need older versions of packages that the tools and the service use. openapi-typescript is in
+# clients/typescript.
 .bin/oapi-codegen: tests/clients/openapi/go/go.mod tests/clients/openapi/go/go.sum
-	@command -v go > /dev/null || { echo "Go 1.26 or later is needed to build $(@F)"; exit 1; }
+	@command -v go > /dev/null || { echo "Go 1.26 or later is required to build $(@F)"; exit 1; }
 	go build -C $(<D) -o ../../../../$@ github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 
 $(OPENAPI_PYTHON_CLIENT): tests/clients/openapi/python/requirements.txt $(UV)
@@ -80,9 +81,9 @@ $(OPENAPI_PYTHON_CLIENT): tests/clients/openapi/python/requirements.txt $(UV)
 	$(UV) pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes --only-binary :all: -r $<
 	touch $@
 
-# From Debian's package, unpacked, not installed: to build it takes far longer than all the other tools together.
+# Unpacked from Debian's package, because building it takes far longer than building all the other tools.
 $(PROMTOOL):
-	@command -v apt-get > /dev/null || { echo "put Prometheus' promtool at $@, or a link to it: this system has no apt"; exit 1; }
+	@command -v apt-get > /dev/null || { echo "This system has no apt: put Prometheus' promtool, or a link to it, at $@"; exit 1; }
 	mkdir -p .cache/prometheus $(@D)
 	cd .cache/prometheus && apt-get download --quiet prometheus && dpkg --extract prometheus_*.deb .
 	install .cache/prometheus/usr/bin/promtool $@
@@ -92,62 +93,62 @@ $(PROMTOOL):
 .bin/protoc-gen-grpc-java: ARTIFACT := $(PROTOC_GEN_GRPC_JAVA)
 
 .bin/protoc .bin/protoc-gen-grpc-java: Makefile
-	@command -v mvn > /dev/null || { echo "Maven is needed to fetch $(@F)"; exit 1; }
+	@command -v mvn > /dev/null || { echo "Maven is required to fetch $(@F)"; exit 1; }
 	mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dartifact=$(ARTIFACT):exe:$(PLATFORM) -DoutputDirectory=$(CURDIR)/.cache/maven -Dmdep.stripVersion=true -Dmdep.overWriteReleases=true
 	install -D .cache/maven/$(@F)-$(PLATFORM).exe $@
 
 $(NODE_MODULES): clients/typescript/package-lock.json
-	@command -v npm > /dev/null || { echo "Node.js 20 or later, with npm, is needed for clients/typescript"; exit 1; }
+	@command -v npm > /dev/null || { echo "Node.js 20 or later, with npm, is required for clients/typescript"; exit 1; }
 	npm ci --prefix clients/typescript --no-audit --no-fund
 	touch $@
 
 .bin/conformance-go .bin/example-go: $(shell find clients/go -name '*.go' -o -name 'go.*' -o -name '*.json')
-	@command -v go > /dev/null || { echo "Go 1.25 or later is needed for clients/go"; exit 1; }
+	@command -v go > /dev/null || { echo "Go 1.25 or later is required for clients/go"; exit 1; }
 	go build -C clients/go -o ../../.bin/conformance-go ./conformance
 	go build -C clients/go/example -o ../../../.bin/example-go .
 
 .cache/clients/java: $(shell find clients/java -path '*/target' -prune -o -type f -print)
-	@command -v mvn > /dev/null || { echo "Maven and a JDK 17 are needed for clients/java"; exit 1; }
+	@command -v mvn > /dev/null || { echo "Maven and JDK 17 are required for clients/java"; exit 1; }
 	mvn --quiet --batch-mode -f clients/java/pom.xml verify
 	mkdir -p $(@D) && touch $@
 
 .bin/peer-go .bin/loader: $(shell find bench clients/go/v1 -name '*.go' -o -name 'go.*')
-	@command -v go > /dev/null || { echo "Go 1.25 or later is needed to build $(@F)"; exit 1; }
+	@command -v go > /dev/null || { echo "Go 1.25 or later is required to build $(@F)"; exit 1; }
 	go build -C bench -o ../.bin/peer-go ./peers/go
 	go build -C bench -o ../.bin/loader ./loader
 
-run: $(READY) ## bring the service up from nothing: database, migrations, sample data, gRPC and REST
+run: $(READY) ## start the service with everything it needs: database, migrations, sample data, gRPC and REST
 	$(BIN)/python -m tools.dev.run
 
-smoke: $(READY) ## charge a running service once and read the payment back (GRPC=127.0.0.1:50051 REST=http://127.0.0.1:8001)
+smoke: $(READY) ## make one charge through a running service and read the payment back (GRPC=127.0.0.1:50051 REST=http://127.0.0.1:8001)
 	$(BIN)/python -m tools.dev.smoke --grpc $(or $(GRPC),127.0.0.1:50051) --rest $(or $(REST),http://127.0.0.1:8001)
 
 smoke-image: COMPOSE := docker compose --project-name payments-smoke
-smoke-image: $(READY) ## build the image, bring it up from nothing with docker compose, pass `make smoke`, and take it down
+smoke-image: $(READY) ## build the image, start it with docker compose, run `make smoke` against it, and remove it
 	for account in ROOT_ MIGRATOR_ ""; do export MYSQL_$${account}PASSWORD=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex())'); done; \
 	trap '$(COMPOSE) down --volumes' EXIT; \
 	$(COMPOSE) up --build --wait --wait-timeout 600 && $(MAKE) smoke || { $(COMPOSE) logs; exit 1; }
 
-test-quick: $(READY) ## pass the unit tests, and the contract's on a running service: an answer in under a minute
+test-quick: $(READY) ## run the unit tests and the main contract tests, in under a minute
 	$(PYTEST) $(QUICK_TESTS)
 
-test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## pass the tests from nothing, on a private MariaDB (or the server of TEST_MYSQL_URL); COVERAGE=1 measures server/
+test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests, on a private MariaDB (or the server at TEST_MYSQL_URL); COVERAGE=1 measures the coverage of server/
 	$(PYTEST) $(MEASURED_TESTS) $(if $(COVERAGE),--cov --cov-report= --cov-fail-under=0,$(OTHER_TESTS))
 	$(if $(COVERAGE),$(PYTEST) $(OTHER_TESTS))
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
 	$(if $(COVERAGE),$(BIN)/coverage report)
 
-faults: $(READY) .bin/toxiproxy ## break everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
+faults: $(READY) .bin/toxiproxy ## inject faults into everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py
 
-fuzz: $(READY) ## throw input of any kind at the service, other each time, for SECONDS=600
+fuzz: $(READY) ## send random input to the service, different each time, for SECONDS=600
 	end=$$(( $$(date +%s) + $(or $(SECONDS),600) )); \
 	while test $$(date +%s) -lt $$end; do FUZZ=1 $(BIN)/python -m pytest --quiet --exitfirst --timeout 1800 tests/fuzz || exit 1; done
 
-mutants: $(READY) ## change the code that handles money an expression at a time, and show what no test notices: about an hour (ONLY='server.domain.*')
+mutants: $(READY) ## run mutation tests of the code that handles money, for about an hour (ONLY='server.domain.*')
 	$(BIN)/python -m tools.dev.mutants $(ONLY)
 
-clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients of all four languages, and those that others generate from the OpenAPI document
+clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bin/conformance-go .bin/example-go .cache/clients/java ## build and test the clients in all four languages, and clients generated from the OpenAPI document
 	gofmt -l clients/go bench tests/clients/openapi/go | (! grep .)
 	go vet -C clients/go ./...
 	go vet -C clients/go/example ./...
@@ -157,31 +158,31 @@ clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bi
 	npm --prefix clients/typescript run --silent example:build
 	$(PYTEST) tests/clients
 
-bench: $(READY) .bin/peer-go .bin/loader ## measure the service beside a Go peer, the one that it replaces, and itself without its parts
+bench: $(READY) .bin/peer-go .bin/loader ## compare the service with a Go peer, with the legacy service, and with itself without some features
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.imports
 
-bench-isolation: $(READY) .bin/loader ## measure how long others wait beside the largest requests
+bench-isolation: $(READY) .bin/loader ## measure how long other calls wait during the largest requests
 	$(BIN)/python -m bench.isolation
 
-bench-replicas: $(READY) .bin/loader ## measure one, two and four replicas over one database
+bench-replicas: $(READY) .bin/loader ## measure one, two and four replicas on one database
 	$(BIN)/python -m bench.replicas
 
-profile: $(READY) .bin/loader ## make a flame graph of the server under load (RPC=list ENGINE=grpcio for others)
+profile: $(READY) .bin/loader ## record a flame graph of the server under load (RPC=list ENGINE=grpcio; default: charge, native)
 	$(BIN)/python -m bench.profile --rpc $(or $(RPC),charge) --engine $(or $(ENGINE),native)
 
-bench-import: $(READY) ## measure payments import beside the database's LOAD DATA
+bench-import: $(READY) ## compare `payments import` with the database's LOAD DATA
 	$(BIN)/python -m bench.imports
 
-bench-scale: $(READY) ## measure lists of ten thousand, a million and ten million payments
+bench-scale: $(READY) ## measure lists over ten thousand, a million and ten million payments
 	$(BIN)/python -m bench.scale
 
 bench-migration: $(READY) ## measure how long writes wait while a million payments are migrated
 	$(BIN)/python -m bench.migration
 
-check: lint types drift ## everything that is checked without running the service
+check: lint types drift ## run all static checks: lint, types and drift
 
-lint: $(READY) .bin/actionlint ## ruff, import-linter, buf lint, buf breaking, hadolint, actionlint
+lint: $(READY) .bin/actionlint ## run ruff, import-linter, buf lint, buf breaking, hadolint and actionlint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -191,30 +192,30 @@ lint: $(READY) .bin/actionlint ## ruff, import-linter, buf lint, buf breaking, h
 	$(BIN)/hadolint Dockerfile
 	.bin/actionlint -shellcheck= -pyflakes=
 
-hooks: $(READY) .bin/actionlint ## check each commit before it is made, with pre-commit
+hooks: $(READY) .bin/actionlint ## install the pre-commit hooks, which check each commit
 	$(BIN)/pre-commit install
 
-types: $(READY) ## mypy --strict
+types: $(READY) ## run mypy --strict
 	$(BIN)/mypy server tools tests bench clients/python/src clients/python/example clients/python/conformance
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: $(READY) $(GENERATORS) ## generate the code and the OpenAPI document that come from the protos
+generate: $(READY) $(GENERATORS) ## generate the code and the OpenAPI document from the protos
 	$(BIN)/python -m tools.dev.generate
 
-drift: $(READY) $(GENERATORS) ## fail when the generated files are not what the protos give
+drift: $(READY) $(GENERATORS) ## fail if the generated files differ from what the protos generate
 	$(BIN)/python -m tools.dev.generate --check
 
 surface: $(READY) ## rewrite tests/surface/snapshot after an intended change of errors, metrics, logs, settings, commands, schema or REST
 	SURFACE=write $(BIN)/python -m pytest --quiet tests/surface/test_surface.py
 
-release: $(READY) ## record the proto as released: from then on, `make lint` fails on what breaks its callers
+release: $(READY) ## record the proto as released: from then on, `make lint` fails on changes that break callers
 	$(BIN)/python -m tools.dev.generate --imports
 	$(BIN)/buf build proto --exclude-source-info -o $(RELEASED)
 
-migrate: $(READY) ## bring the database's tables up to date
+migrate: $(READY) ## apply the pending migrations to the database
 	$(BIN)/payments migrate
 
 migrate-status: $(READY) ## show which migrations are applied
@@ -223,17 +224,17 @@ migrate-status: $(READY) ## show which migrations are applied
 sample: $(READY) ## add 400 sample payments
 	$(BIN)/payments sample
 
-lock: $(UV) ## pin the newest allowed versions of all packages
+lock: $(UV) ## upgrade the lock files to the newest allowed versions of all packages
 	echo uv | $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate -o tools/uv/requirements.txt -
 	echo openapi-python-client | $(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate -o tests/clients/openapi/python/requirements.txt -
 	$(UV) lock --quiet --upgrade
 
-audit: $(READY) ## look all locked packages up in a database of known vulnerabilities, which must be reached for it
+audit: $(READY) ## check all locked packages for known vulnerabilities, in a database on the network
 	$(BIN)/python -m tools.dev.audit
 
-sbom: $(READY) ## list the packages in the image, in CycloneDX's form, in SBOM=payments.cdx.json
+sbom: $(READY) ## write a CycloneDX list of the packages in the image to SBOM=payments.cdx.json
 	set -o pipefail; $(UV) export $(IN_IMAGE) | $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
-clean: ## remove the environment, the built tools and the private database
+clean: ## remove the virtual environment, the built tools and the private database
 	if test -x $(BIN)/python; then $(BIN)/python -m tools.dev.devdb stop; fi
 	rm -rf .venv .bin .cache .data clients/typescript/{node_modules,dist,build} clients/java/{client,conformance,example}/target

@@ -1,25 +1,26 @@
--- The accounts of a deployment, and what those that do not serve may do. As the database's administrator, in the
--- database of the payments, before the first `payments migrate` (docs/operations/database-accounts.md has the whole order):
+-- Creates the database accounts of a deployment, and grants the privileges of the tools' accounts. Run it as the database
+-- administrator, in the payments database, before the first `payments migrate` (docs/operations/database-accounts.md has
+-- all steps in order):
 --
 --   mysql --user=root --password ecommerce < deploy/sql/accounts.sql
 --
--- All are made locked and without a password: nobody can use them until the administrator gives them one. What is
--- there already stays as it is, so that this may be repeated.
+-- All accounts are created locked and without a password, so nobody can use them until the administrator sets one.
+-- Existing accounts are left unchanged, so the script can be run again.
 CREATE USER IF NOT EXISTS payments_migrator ACCOUNT LOCK;
 CREATE USER IF NOT EXISTS payments_service ACCOUNT LOCK;
 CREATE USER IF NOT EXISTS payments_backup ACCOUNT LOCK;
 CREATE USER IF NOT EXISTS payments_archiver ACCOUNT LOCK;
 
--- payments_migrator is for people and Jobs: `payments migrate`, `import`, `sample` and `keys`. It makes and alters tables, and
--- writes rows; it drops no table, deletes no payment, and can give nobody anything. The database is the current one.
+-- payments_migrator is for people and Jobs: `payments migrate`, `import`, `sample` and `keys`. It can create and alter tables
+-- and write rows. It cannot drop a table, delete a payment or grant a privilege. `*` is the current database.
 GRANT SELECT, INSERT, UPDATE, CREATE, ALTER, INDEX, REFERENCES ON * TO payments_migrator;
 
--- The record of a migration that the database refused is taken away again. (CREATE lets this name a table that is not
--- there yet.)
+-- The migrator deletes the record of a migration that the database rejected. (CREATE allows this grant on a table that does
+-- not exist yet.)
 GRANT CREATE, DELETE ON schema_migrations TO payments_migrator;
 
--- payments_backup is for `payments backup`: it reads everything, digests of API keys too, and changes nothing.
+-- payments_backup is for `payments backup`: it can read everything, including the digests of API keys, and change nothing.
 GRANT SELECT, SHOW VIEW ON * TO payments_backup;
 
--- payments_archiver is for `payments archive`, which waits for charges in progress by a lock. The rest is in grants.sql.
+-- payments_archiver is for `payments archive`, which locks tables to wait for charges in progress. grants.sql has the rest.
 GRANT LOCK TABLES ON * TO payments_archiver;

@@ -1,17 +1,17 @@
--- What the service may do: no more than its statements need (server/storage/payments/queries.py). As the database's
--- administrator, in the database of the payments, once the tables are up to date, after each `payments migrate`:
+-- Grants the privileges of the service, no more than its statements need (server/storage/payments/queries.py). Run it as the
+-- database administrator, in the payments database, after each `payments migrate`, when the tables are up to date:
 --
 --   mysql --user=root --password ecommerce < deploy/sql/grants.sql
 --
--- It may be repeated. The service says at its start what is missing, and does not serve without it.
+-- It can be run again. If a privilege is missing, the service reports it at startup, and does not serve.
 --
--- payments_service is for `payments serve`, `export`, `history`, `doctor` and `keys list`. It deletes nothing but what the
--- outbox has told the stream and what a processor has answered, makes and alters no table, gives no payment an id of its
--- choice, and changes no event that is there, nor anything of a refund but its status.
+-- payments_service is for `payments serve`, `export`, `history`, `doctor` and `keys list`. It can delete only outbox rows,
+-- whose events are in the stream, and processor requests, whose outcomes are stored. It cannot create or alter a table,
+-- choose the id of a payment, or change an event. Of a refund, it can change only the status.
 GRANT SELECT ON schema_migrations TO payments_service;
 
--- A refund changes the last two columns alone. The others are here for MariaDB, to which an INSERT with ON DUPLICATE KEY
--- UPDATE, of which a batch of charges is one, updates every column that it names.
+-- A refund updates only the last two columns. The other columns are here for MariaDB, which requires UPDATE on every column
+-- that an INSERT ... ON DUPLICATE KEY UPDATE names, and a batch of charges is such a statement.
 GRANT
     SELECT,
     INSERT (order_id, amount, currency, method, status, reference, created_at, requested_method, caller, request_id),
@@ -25,7 +25,7 @@ GRANT
     UPDATE (status)
     ON refunds TO payments_service;
 
--- With a remote processor, what it is asked is written before, and deleted with its outcome.
+-- With a remote processor, each request is written before it is sent, and deleted when its outcome is stored.
 GRANT
     SELECT,
     INSERT (kind, payment_id, refund_id, due_at),
@@ -34,7 +34,7 @@ GRANT
     ON processor_requests TO payments_service;
 GRANT SELECT, INSERT (payment_id, processor_id) ON processor_payments TO payments_service;
 
--- The relay empties the outbox into the events. Events are added and never changed.
+-- The relay moves rows from the outbox to the events. Events are added and never changed.
 GRANT SELECT, INSERT (changes), DELETE ON payment_outbox TO payments_service;
 GRANT
     SELECT,
@@ -42,16 +42,16 @@ GRANT
     ON payment_events TO payments_service;
 GRANT SELECT, UPDATE (last_sequence) ON payment_stream TO payments_service;
 
--- Keys are made and revoked with the migrator's account.
+-- The migrator's account creates and revokes keys.
 GRANT SELECT ON api_keys TO payments_service;
 
--- What was archived is read, and never changed by the service.
+-- The service reads archived rows, and never changes them.
 GRANT SELECT ON payments_archive TO payments_service;
 GRANT SELECT ON refunds_archive TO payments_service;
 GRANT SELECT ON payment_events_archive TO payments_service;
 
--- payments_archiver is for `payments archive` and `unarchive`: it moves rows between the live tables and the archive's, and
--- alone can delete payments.
+-- payments_archiver is for `payments archive` and `unarchive`: it moves rows between the live tables and the archive, and is
+-- the only account that can delete payments.
 GRANT SELECT ON schema_migrations TO payments_archiver;
 GRANT SELECT ON payment_outbox TO payments_archiver;
 GRANT SELECT, INSERT, DELETE ON payments TO payments_archiver;

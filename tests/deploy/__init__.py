@@ -1,1 +1,1 @@
-"""What is deployed: the image, the compose file."""
+"""Deployment: image, manifests, monitoring, workflows and the documents about them."""

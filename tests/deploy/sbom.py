@@ -1,4 +1,4 @@
-"""The list of packages that ``make sbom`` writes."""
+"""The package list that ``make sbom`` writes."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from tests.support.programs import ROOT
 
 
 def make_sbom(path: Path) -> dict[str, Any]:
-    """Return what ``make sbom`` writes to ``path``."""
+    """Run ``make sbom`` with ``path``, and return the list."""
     command = ["make", "--no-print-directory", "sbom", f"SBOM={path}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     sbom: dict[str, Any] = json.loads(path.read_bytes())

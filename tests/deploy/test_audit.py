@@ -1,4 +1,4 @@
-"""``make audit``: every locked package is looked up, and what could not be looked up is never said to be fine."""
+"""``make audit``: every locked package is looked up, and a failed look-up never passes."""
 
 import json
 import subprocess
@@ -37,10 +37,10 @@ RECORD = {
 
 
 class Database:
-    """The database's API, with one vulnerable package; a reply may be replaced."""
+    """The API of the vulnerability database, with one vulnerable package; tests may replace the reply."""
 
     def __init__(self) -> None:
-        """Listen."""
+        """Listen on a free port."""
         self.queries: list[dict[str, Any]] = []
         self.vulnerable = Package("npm", "left-pad", "1.0")
         self.reply: tuple[int, bytes] | None = None
@@ -64,7 +64,7 @@ class Database:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def result(self, query: dict[str, Any]) -> dict[str, Any]:
-        """Return what is known of one package: the vulnerable one's is on a second page."""
+        """Return the result for one package; that of the vulnerable one is on a second page."""
         wanted = Package(query["package"]["ecosystem"], query["package"]["name"], query["version"])
         if wanted != self.vulnerable:
             return {}
@@ -88,19 +88,17 @@ def database() -> Iterator[Database]:
     database.server.server_close()
 
 
-def test_a_vulnerable_package_fails_with_its_name_and_what_mends_it(
+def test_a_vulnerable_package_fails_the_audit_and_its_fix_is_shown(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert audit([database.vulnerable, Package("PyPI", "fine", "1")], database.url) == SOME_KNOWN
-    told = capsys.readouterr().out
-    assert "npm left-pad 1.0\n" in told
-    assert "GHSA-aaaa-bbbb-cccc (CVE-2026-1); fixed in 2.0: It can be talked into anything" in told
-    assert "1 of 2 locked packages have known vulnerabilities (1 of PyPI, 1 of npm)." in told
+    output = capsys.readouterr().out
+    assert "npm left-pad 1.0\n" in output
+    assert "GHSA-aaaa-bbbb-cccc (CVE-2026-1); fixed in 2.0: It can be talked into anything" in output
+    assert "1 of 2 locked packages have known vulnerabilities (1 of PyPI, 1 of npm)." in output
 
 
-def test_each_package_is_asked_about_once_whatever_their_number(
-    database: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_of_many_packages_is_looked_up_once(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     packages = {Package("Go", f"example.org/module{number}", "1.2.3") for number in range(1201)}
     assert audit(packages, database.url) == NONE_KNOWN
     assert len(database.queries) == 1201
@@ -111,7 +109,7 @@ def test_each_package_is_asked_about_once_whatever_their_number(
 @pytest.mark.parametrize(
     "reply", [(500, b"{}"), (200, b"<html>"), (200, b"[]"), (200, b"{}"), (200, b'{"results": []}')]
 )
-def test_an_answer_that_is_none_is_no_clean_bill(
+def test_an_unusable_response_does_not_pass_the_audit(
     database: Database, reply: tuple[int, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     database.reply = reply
@@ -121,29 +119,29 @@ def test_an_answer_that_is_none_is_no_clean_bill(
     )
 
 
-def test_a_database_that_is_not_there_is_no_clean_bill(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_database_does_not_pass_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
     assert audit([Package("PyPI", "fine", "1")], "http://127.0.0.1:1") == NOT_ASKED
     assert "Nothing is known." in capsys.readouterr().out
 
 
-def test_without_the_programs_that_list_packages_nothing_is_said_to_be_fine() -> None:
+def test_without_the_programs_that_list_packages_the_audit_does_not_pass() -> None:
     command = [sys.executable, "-m", "tools.dev.audit", "--database", "http://127.0.0.1:1"]
     run = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (NOT_ASKED, "")
     assert run.stdout.startswith("NOT AUDITED: cannot list the locked packages: ")
 
 
-def test_those_of_python_are_all_that_are_pinned_and_not_our_own() -> None:
+def test_python_packages_are_all_the_pinned_ones_without_our_own() -> None:
     found = set(uv_packages(LOCK))
     assert len(found) == LOCK.count("[[package]]") - len({"payments-client", "payments-server"})
     assert {Package("PyPI", name, version(name)) for name in ("grpcio", "hatchling", "pytest")} <= found
 
 
-def test_the_program_that_installs_those_of_python_is_among_them() -> None:
+def test_uv_is_among_the_audited_packages() -> None:
     assert set(pip_packages(UV)) == {Package("PyPI", "uv", version("uv"))}
 
 
-def test_those_of_npm_are_what_is_installed_and_not_our_own() -> None:
+def test_npm_packages_are_the_installed_ones_without_our_own() -> None:
     lock = {
         "packages": {
             "": {"version": "1.0.0"},
@@ -168,7 +166,7 @@ def test_those_of_npm_are_what_is_installed_and_not_our_own() -> None:
         ("bench", ["./..."], "github.com/go-sql-driver/mysql"),
     ],
 )
-def test_those_of_go_are_what_is_built_with_versions_as_the_database_has_them(
+def test_go_packages_are_the_modules_of_the_build_with_versions_in_the_form_of_the_database(
     folder: str, patterns: list[str], name: str
 ) -> None:
     found = set(go_packages(ROOT / folder, patterns))
@@ -177,7 +175,7 @@ def test_those_of_go_are_what_is_built_with_versions_as_the_database_has_them(
     assert not [package for package in found if package.name.startswith("payments")]
 
 
-def test_those_of_maven_are_what_it_resolved_and_not_our_own() -> None:
+def test_maven_packages_are_the_resolved_ones_without_our_own() -> None:
     assert set(maven_packages(LISTED)) == {
         Package("Maven", "io.grpc:grpc-api", "1.81.0"),
         Package("Maven", "io.netty:netty-tcnative", "2.0.1.Final"),

@@ -1,4 +1,4 @@
-"""Who reviews a change: maintainers always, and nobody for a path that is no longer there."""
+"""Code owners: maintainers review every change, and every listed path exists."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_maintainers_review_every_change() -> None:
 
 
 @pytest.mark.parametrize("path", [path for path, *_ in LINES[1:]])
-def test_each_path_is_there(path: str) -> None:
+def test_each_path_exists(path: str) -> None:
     assert path.startswith("/")
-    place = ROOT / path.removeprefix("/")
-    assert place.is_dir() if path.endswith("/") else place.is_file()
+    local_path = ROOT / path.removeprefix("/")
+    assert local_path.is_dir() if path.endswith("/") else local_path.is_file()

@@ -1,4 +1,4 @@
-"""The compose file, as Docker Compose's own loader reads it; what its services run is tested with the image's steps."""
+"""The compose file, as Docker Compose's own loader reads it; test_image.py tests the programs that its services run."""
 
 import os
 import re
@@ -23,11 +23,11 @@ from tools.dev.database_accounts import ACCOUNTS, BACKUP, MIGRATOR, SERVICE
 from tools.operations.health_probe import local_url
 
 COMPOSE = "docker-compose.yml"
-PASSWORD = "gr$$at: 'x' \"y\" #z"  # noqa: S105 - a hard one
+PASSWORD = "gr$$at: 'x' \"y\" #z"  # noqa: S105 - needs quoting everywhere
 
 
 def load(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Load the compose file in ``folder`` as ``docker compose config`` does, with this environment alone."""
+    """Load the compose file in ``folder`` as ``docker compose config`` does, with only this environment."""
     return subprocess.run(
         [ROOT / ".bin" / "composeconfig", COMPOSE],
         cwd=folder,
@@ -55,14 +55,16 @@ def services() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the compose file, and no ``.env`` of this clone."""
+    """A folder with the compose file, and without the ``.env`` of this clone."""
     shutil.copy(ROOT / COMPOSE, tmp_path)
     return tmp_path
 
 
 @pytest.mark.parametrize("name", PASSWORDS)
 @pytest.mark.parametrize("empty", [True, False], ids=["empty", "missing"])
-def test_without_a_password_nothing_starts_and_what_to_do_is_told(folder: Path, name: str, *, empty: bool) -> None:
+def test_without_a_password_nothing_starts_and_the_message_says_what_to_do(
+    folder: Path, name: str, *, empty: bool
+) -> None:
     others = {other: value for other, value in PASSWORDS.items() if other != name}
 
     run = load(folder, **others, **({name: ""} if empty else {}))
@@ -71,7 +73,7 @@ def test_without_a_password_nothing_starts_and_what_to_do_is_told(folder: Path, 
     assert f"{name} is missing a value: set {name} in .env" in run.stderr
 
 
-def test_each_uses_its_own_account_with_the_password_of_env(folder: Path) -> None:
+def test_each_service_uses_its_own_account_with_the_password_from_env(folder: Path) -> None:
     (folder / ".env").write_text("MYSQL_PASSWORD=one\nMYSQL_MIGRATOR_PASSWORD=two\nMYSQL_ROOT_PASSWORD=three\n")
 
     run = load(folder)
@@ -97,15 +99,15 @@ def test_each_uses_its_own_account_with_the_password_of_env(folder: Path) -> Non
     }
 
 
-def test_a_password_with_quotes_and_signs_arrives_as_it_is(services: dict[str, dict[str, Any]]) -> None:
+def test_a_password_with_special_characters_arrives_unchanged(services: dict[str, dict[str, Any]]) -> None:
     assert services["api"]["environment"]["MYSQL_PASSWORD"] == PASSWORD
     assert services["accounts"]["environment"]["MYSQL_SERVICE_PASSWORD"] == PASSWORD
 
 
-def test_what_the_administrator_does_gives_both_accounts_their_passwords_and_rights(
+def test_the_administrator_s_tasks_give_both_accounts_their_passwords_and_privileges(
     services: dict[str, dict[str, Any]], database_server: DatabaseServer, tmp_path: Path
 ) -> None:
-    # The client is replaced by one that keeps what it is to execute, and the names are this test's own.
+    # A fake client stores the statements, which are then executed with names of this test's own.
     name, suffix = f"payments_test_{secrets.token_hex(5)}", f"_{secrets.token_hex(5)}"
     passwords = {MIGRATOR: "it's \\ 'hard\"", SERVICE: PASSWORD}
     (tmp_path / "mysql").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\ncat > {tmp_path}/statements\n')
@@ -143,20 +145,20 @@ def test_what_the_administrator_does_gives_both_accounts_their_passwords_and_rig
             database_server.execute(f"DROP USER IF EXISTS {account + suffix}")
 
 
-def test_the_account_of_backups_gets_a_password_only_where_one_is_set() -> None:
+def test_the_backup_account_gets_a_password_only_if_one_is_set() -> None:
     script = [shutil.which("sh") or "sh", str(ROOT / "deploy" / "sql" / "passwords.sh")]
-    needed = {"PATH": os.environ["PATH"], "MYSQL_MIGRATOR_PASSWORD": "a", "MYSQL_SERVICE_PASSWORD": "b"}
+    required = {"PATH": os.environ["PATH"], "MYSQL_MIGRATOR_PASSWORD": "a", "MYSQL_SERVICE_PASSWORD": "b"}
 
-    without = subprocess.run(script, env=needed, capture_output=True, text=True, check=True).stdout
-    with_one = subprocess.run(
-        script, env=needed | {"MYSQL_BACKUP_PASSWORD": "c'"}, capture_output=True, text=True, check=True
+    without_backup = subprocess.run(script, env=required, capture_output=True, text=True, check=True).stdout
+    with_backup = subprocess.run(
+        script, env=required | {"MYSQL_BACKUP_PASSWORD": "c'"}, capture_output=True, text=True, check=True
     ).stdout
 
-    assert BACKUP not in without
-    assert with_one == without + f"ALTER USER {BACKUP} IDENTIFIED BY 'c\\'' ACCOUNT UNLOCK;\n"
+    assert BACKUP not in without_backup
+    assert with_backup == without_backup + f"ALTER USER {BACKUP} IDENTIFIED BY 'c\\'' ACCOUNT UNLOCK;\n"
 
 
-def test_services_agree_on_the_database_and_set_what_the_service_knows(services: dict[str, dict[str, Any]]) -> None:
+def test_services_use_the_same_database_and_set_only_known_settings(services: dict[str, dict[str, Any]]) -> None:
     database = services["db"]["environment"]
     names = {name.upper() for name in Settings.model_fields}
 
@@ -167,17 +169,17 @@ def test_services_agree_on_the_database_and_set_what_the_service_knows(services:
         assert environment["MYSQL_DB"] == database["MYSQL_DATABASE"]
 
 
-def test_the_service_starts_on_the_addresses_of_the_image_because_compose_waives_what_the_loopback_gives(
+def test_the_service_may_listen_on_the_addresses_of_the_image_because_compose_waives_protection(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    addresses = {"grpc_host": "0.0.0.0", "rest_host": "0.0.0.0"}  # noqa: S104 - as the image has them
+    addresses = {"grpc_host": "0.0.0.0", "rest_host": "0.0.0.0"}  # noqa: S104 - those of the image
     settings = {name.lower(): value for name, value in services["api"]["environment"].items()} | addresses
     check_exposure(Settings.model_validate(settings))
     with pytest.raises(SettingsError):
         check_exposure(Settings.model_validate({**settings, "listen_without": ""}))
 
 
-def test_ports_are_published_on_the_loopback_alone(services: dict[str, dict[str, Any]]) -> None:
+def test_ports_are_published_on_loopback_only(services: dict[str, dict[str, Any]]) -> None:
     published = {
         name: sorted((port["host_ip"], port["published"], port["target"]) for port in service.get("ports", []))
         for name, service in services.items()
@@ -193,30 +195,30 @@ def test_ports_are_published_on_the_loopback_alone(services: dict[str, dict[str,
     }
 
 
-def test_the_check_of_the_image_asks_the_monitoring_port_that_is_published(
+def test_the_image_s_health_check_uses_the_published_monitoring_port(
     services: dict[str, dict[str, Any]],
 ) -> None:
     environment = services["api"]["environment"]
     assert "healthcheck" not in services["api"]
     assert local_url(environment) == "http://127.0.0.1:9464"
-    assert environment["MONITORING_HOST"] == "0.0.0.0"  # noqa: S104 - of the container
+    assert environment["MONITORING_HOST"] == "0.0.0.0"  # noqa: S104 - inside the container
 
 
 def test_nothing_serves_or_loads_before_the_database_is_healthy_and_migrated(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    def waits(name: str) -> dict[str, str]:
-        return {other: wait["condition"] for other, wait in services[name]["depends_on"].items()}
+    def conditions(name: str) -> dict[str, str]:
+        return {other: dependency["condition"] for other, dependency in services[name]["depends_on"].items()}
 
-    done = "service_completed_successfully"
-    assert waits("accounts") == {"db": "service_healthy"}
-    assert waits("migrate") == {"accounts": done}
-    assert waits("grants") == {"migrate": done}
-    assert waits("api") == {"db": "service_healthy", "grants": done, "data_loader": done}
-    assert waits("data_loader") == {"db": "service_healthy", "migrate": done}
+    completed = "service_completed_successfully"
+    assert conditions("accounts") == {"db": "service_healthy"}
+    assert conditions("migrate") == {"accounts": completed}
+    assert conditions("grants") == {"migrate": completed}
+    assert conditions("api") == {"db": "service_healthy", "grants": completed, "data_loader": completed}
+    assert conditions("data_loader") == {"db": "service_healthy", "migrate": completed}
 
 
-def test_the_database_is_healthy_once_it_lets_the_administrator_in_over_tcp(
+def test_the_database_is_healthy_once_the_administrator_can_log_in_over_tcp(
     services: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     (tmp_path / "mysql").write_text('#!/bin/sh\nprintf "%s\\n" "$MYSQL_PWD" "$@"\n')
@@ -233,12 +235,12 @@ def test_the_database_is_healthy_once_it_lets_the_administrator_in_over_tcp(
     )
 
     assert form == "CMD-SHELL"
-    # The server that the image runs while it makes its data has no TCP.
+    # The temporary server that the image runs while it initializes its data does not listen on TCP.
     expected = [PASSWORDS["MYSQL_ROOT_PASSWORD"], "--host=127.0.0.1", "--user=root", "--execute=SELECT 1", "ecommerce"]
     assert run.stdout.splitlines() == expected
 
 
-def test_what_is_run_is_a_command_of_the_service_on_files_that_are_there(services: dict[str, dict[str, Any]]) -> None:
+def test_one_off_services_run_existing_commands_on_existing_files(services: dict[str, dict[str, Any]]) -> None:
     commands = get_command(app).list_commands(None)  # type: ignore[attr-defined]
 
     for name in ("migrate", "data_loader"):
@@ -255,7 +257,7 @@ def test_what_is_run_is_a_command_of_the_service_on_files_that_are_there(service
     assert all(re.fullmatch(form, line) for line in lines[1:])
 
 
-def test_the_service_may_write_nowhere_and_has_time_to_drain(services: dict[str, dict[str, Any]]) -> None:
+def test_the_service_cannot_write_files_and_has_time_to_drain(services: dict[str, dict[str, Any]]) -> None:
     for name in ("accounts", "migrate", "grants", "api", "data_loader"):
         assert services[name]["read_only"]
         assert services[name]["cap_drop"] == ["ALL"]

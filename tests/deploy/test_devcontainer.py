@@ -1,4 +1,4 @@
-"""The devcontainer: what is developed with is what is served from and what CI tests with."""
+"""The devcontainer: development uses the base of the image and the language versions of CI."""
 
 import json
 import re
@@ -12,7 +12,7 @@ FOLDER = ROOT / ".devcontainer"
 CONTAINER: dict[str, Any] = json.loads((FOLDER / "devcontainer.json").read_text())
 
 
-def test_it_begins_with_the_base_of_the_image() -> None:
+def test_it_builds_on_the_base_of_the_image() -> None:
     build = CONTAINER["build"]
     dockerfile = (FOLDER / build["dockerfile"]).resolve()
     assert dockerfile == ROOT / "Dockerfile"
@@ -20,12 +20,12 @@ def test_it_begins_with_the_base_of_the_image() -> None:
     assert re.search(rf"^FROM python:3\.11\.\S+ AS {build['target']}$", dockerfile.read_text(), re.MULTILINE)
 
 
-def test_each_feature_is_of_a_version_that_is_told_whole() -> None:
+def test_each_feature_has_a_full_version() -> None:
     for name in CONTAINER["features"]:
         assert re.fullmatch(r"ghcr\.io/devcontainers/features/[\w-]+:\d+\.\d+\.\d+", name)
 
 
-def test_its_languages_are_those_of_ci() -> None:
+def test_its_language_versions_are_those_of_ci() -> None:
     options = {name.split("/")[-1].partition(":")[0]: value for name, value in CONTAINER["features"].items()}
     steps = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["make"]["steps"]
     used = {step["uses"].partition("@")[0]: step["with"] for step in steps if "uses" in step}
@@ -36,7 +36,7 @@ def test_its_languages_are_those_of_ci() -> None:
     assert re.search(rf"^go {re.escape(options['go']['version'])}\.\d+$", module, re.MULTILINE)
 
 
-def test_it_makes_the_environment_that_its_editor_uses() -> None:
+def test_it_creates_the_environment_that_its_editor_uses() -> None:
     assert ".venv/.ready" in CONTAINER["postCreateCommand"].split()
     assert CONTAINER["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"].endswith(
         "/.venv/bin/python"

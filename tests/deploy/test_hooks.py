@@ -1,4 +1,4 @@
-"""The hooks of ``make hooks``: each stops a commit that has a mistake of its kind."""
+"""The hooks of ``make hooks``: each stops a commit with a mistake of its kind."""
 
 import shutil
 import subprocess
@@ -24,12 +24,12 @@ MISTAKES = {
     "actionlint": (".github/workflows/ci.yml", "runs-on: ubuntu-24.04", "runs-on: ubuntu-99.04"),
     "uv-lock": ("pyproject.toml", '"aiomysql>=0.3.2",', '"aiomysql>=0.3.1",'),
 }
-"""For each hook a mistake that it finds: the file, and what is replaced in it by what."""
+"""A mistake for each hook: a file, a text in it, and the text to replace it with."""
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository with the files of this one, as they are, and its programs."""
+    """Return a repository with a copy of the current files of this one, and its programs."""
     copy = tmp_path_factory.mktemp("repository")
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
@@ -49,7 +49,7 @@ def run_hook(name: str, file: str, repository: Path) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_it_passes_what_is_right_and_stops_what_is_wrong(name: str, repository: Path) -> None:
+def test_each_hook_passes_correct_files_and_stops_a_mistake(name: str, repository: Path) -> None:
     file, right, wrong = MISTAKES[name]
     path = repository / file
     before = run_hook(name, file, repository)
@@ -65,7 +65,7 @@ def test_it_passes_what_is_right_and_stops_what_is_wrong(name: str, repository: 
     assert "Failed" in after.stdout
 
 
-def test_each_runs_programs_that_are_pinned() -> None:
+def test_each_hook_runs_pinned_programs() -> None:
     for hook in HOOKS.values():
         for command in hook["entry"].removeprefix("bash -c '").split(" && "):
             assert command.startswith((".venv/bin/", ".bin/")), hook["id"]

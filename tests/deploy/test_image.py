@@ -1,4 +1,4 @@
-"""The image, as far as it can be without a container engine: its steps are run, in a folder instead of a container."""
+"""The image, without a container engine: the tests run the steps of the Dockerfile in a folder."""
 
 import json
 import os
@@ -24,14 +24,14 @@ from tools.operations.health_probe import DEFAULT_PORT
 
 DOCKERFILE = Path("Dockerfile")
 INSTALLED = "/opt/payments"
-"""Where the image has the service."""
+"""The folder of the service in the image."""
 
 
 Steps = list[tuple[str, str]]
 
 
 def stages() -> list[Steps]:
-    """Return the instructions of each stage, with what follows them."""
+    """Return the instructions of each stage, with their arguments."""
     found: list[Steps] = []
     for line in DOCKERFILE.read_text().replace("\\\n", " ").splitlines():
         instruction, _, rest = line.strip().partition(" ")
@@ -43,25 +43,25 @@ def stages() -> list[Steps]:
 
 
 def build_steps() -> Steps:
-    """Return the instructions of the stage that installs the service, which is the last but one."""
+    """Return the instructions of the stage that installs the service, the last but one."""
     return stages()[-2]
 
 
 def last(instruction: str) -> str:
-    """Return what follows the one instruction of that name in the last stage."""
+    """Return the arguments of the only instruction of that name in the last stage."""
     (rest,) = (rest for name, rest in stages()[-1] if name == instruction)
     return rest
 
 
 def copied() -> set[str]:
-    """Return what the build copies from the project: files and whole folders."""
+    """Return the files and whole folders that the build copies from the project."""
     sources = {Path(source) for name, rest in build_steps() if name == "COPY" for source in rest.split()[:-1]}
     return {str(source) for source in sources if sources.isdisjoint(source.parents)}
 
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Path]:
-    """Run the steps of the build; return the folder that stands for ``INSTALLED``, which the last one takes."""
+    """Run the steps of the build; return the folder that replaces ``INSTALLED``, which the last stage copies."""
     folder = Path(tempfile.mkdtemp(prefix="payments-image-"))
     folder.chmod(0o755)
     build, installed = folder / "build", folder / "payments"
@@ -96,22 +96,22 @@ def interpreter() -> Path:
 
 
 def is_reachable(path: Path) -> bool:
-    return path.exists() and all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
+    return path.exists() and all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
 
 
 def copy(source: Path, target: Path, *, into: bool) -> None:
-    """Copy as COPY does, without what .dockerignore leaves out everywhere."""
+    """Copy as COPY does, without the files that .dockerignore excludes everywhere."""
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"), dirs_exist_ok=True)
     else:
-        place = target / source.name if into else target
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, place)
+        file = target / source.name if into else target
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, file)
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[PrivateDatabase]:
-    """A database that another user can reach too."""
+    """A database that other users of this machine can reach too."""
     folder = Path(tempfile.mkdtemp(prefix="payments-image-db-"))
     with PrivateDatabase(folder / "db") as private:
         private.folder.chmod(0o755)
@@ -122,7 +122,7 @@ def database() -> Iterator[PrivateDatabase]:
 
 @pytest.fixture
 def environment(image: Path, database: PrivateDatabase) -> dict[str, str]:
-    """What the container would have, with ports of this machine that are free."""
+    """The environment of the container, with free ports of this machine."""
     values = dict(pair.split("=", 1) for pair in last("ENV").split())
     values["PATH"] = values["PATH"].replace(INSTALLED, str(image)).replace("$PATH", os.environ["PATH"])
     ports = {"GRPC_HOST": "127.0.0.1", "REST_HOST": "127.0.0.1"}
@@ -130,7 +130,7 @@ def environment(image: Path, database: PrivateDatabase) -> dict[str, str]:
 
 
 def command_of(text: str, environment: Mapping[str, str]) -> list[str]:
-    """Return an exec form's command, found on the path of the image."""
+    """Return the command of an exec form, with its program found on the PATH of the image."""
     program, *arguments = json.loads(text)
     found = shutil.which(program, path=environment["PATH"])
     assert found is not None
@@ -138,7 +138,7 @@ def command_of(text: str, environment: Mapping[str, str]) -> list[str]:
 
 
 def as_user() -> Mapping[str, int]:
-    """Return what runs a process as the image's user, where this one may."""
+    """Return the Popen arguments that run a process as the image's user, if this process may do that."""
     if os.geteuid() != 0 or not is_reachable(interpreter()):
         return {}
     user, group = last("USER").split(":")
@@ -147,7 +147,7 @@ def as_user() -> Mapping[str, int]:
 
 @contextmanager
 def running(arguments: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the entry point with ``arguments``, for as long as the context lasts."""
+    """Run the entry point with ``arguments`` while the context lasts."""
     entry = command_of(last("ENTRYPOINT"), environment)
     process = subprocess.Popen(
         [*entry, *arguments],
@@ -166,7 +166,7 @@ def running(arguments: list[str], environment: Mapping[str, str], folder: Path) 
 
 
 def health(environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
-    """Run the health check; return its exit code and what it says."""
+    """Run the health check; return its exit code and output."""
     _, _, probe = last("HEALTHCHECK").partition(" CMD ")
     run = subprocess.run(
         command_of(probe, environment),
@@ -180,7 +180,7 @@ def health(environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
     return run.returncode, run.stdout
 
 
-def test_what_the_image_installs_migrates_loads_serves_tells_its_health_and_stops(
+def test_the_installed_service_migrates_imports_serves_reports_its_health_and_stops(
     image: Path, environment: dict[str, str], database: PrivateDatabase
 ) -> None:
     assert last("WORKDIR") == INSTALLED
@@ -214,32 +214,33 @@ def test_what_the_image_installs_migrates_loads_serves_tells_its_health_and_stop
             if health(environment, image) == (1, f"{target} is NOT_SERVING\n"):
                 break
         else:
-            pytest.fail("the health check did not notice that the database is gone")
+            pytest.fail("the health check did not notice the database outage")
         process.send_signal(signal.Signals[last("STOPSIGNAL")])
         process.communicate(timeout=30)
         assert process.returncode == 0
 
 
-def test_the_image_has_no_build_tools_of_ours(image: Path) -> None:
+def test_the_image_contains_no_build_tools(image: Path) -> None:
     packages = {path.name.split("-")[0].lower() for path in image.glob("lib/python*/site-packages/*.dist-info")}
 
     assert {"payments_server", "payments_client", "grpcio"} <= packages
     assert packages.isdisjoint({"pip", "setuptools", "wheel", "hatchling", "grpcio_tools", "pytest", "pyarrow"})
 
 
-def test_what_is_installed_is_what_the_list_of_packages_has_and_the_project_itself(image: Path, tmp_path: Path) -> None:
+def test_the_image_has_the_packages_of_the_package_list_and_the_project_itself(image: Path, tmp_path: Path) -> None:
     installed = {
         (re.sub(r"[-_.]+", "-", name).lower(), version)
         for path in image.glob("lib/python*/site-packages/*.dist-info")
         for name, version in [path.name.removesuffix(".dist-info").rsplit("-", 1)]
     }
-    listed = {(one["name"], one["version"]) for one in make_sbom(tmp_path / "image.cdx.json")["components"]}
+    components = make_sbom(tmp_path / "image.cdx.json")["components"]
+    listed = {(component["name"], component["version"]) for component in components}
 
     assert listed < installed
     assert {name for name, _ in installed - listed} == {"payments-server", "payments-client"}
 
 
-def test_what_is_installed_is_compiled_because_the_service_may_not_write_it(image: Path) -> None:
+def test_installed_modules_are_compiled_because_the_service_cannot_write_files(image: Path) -> None:
     (packages,) = image.glob("lib/python*/site-packages")
 
     for name in ("server", "payments", "starlette"):
@@ -249,7 +250,7 @@ def test_what_is_installed_is_compiled_because_the_service_may_not_write_it(imag
         assert compiled == sources
 
 
-def test_what_is_fetched_is_locked_and_is_a_wheel() -> None:
+def test_downloaded_packages_are_locked_and_are_wheels() -> None:
     commands = [command for name, rest in build_steps() if name == "RUN" for command in rest.split(" && ")]
     installing = [set(command.split()) for command in commands if " install " in command or " sync " in command]
     by_pip, *by_uv = [words for words in installing if "--no-index" not in words]
@@ -260,28 +261,28 @@ def test_what_is_fetched_is_locked_and_is_a_wheel() -> None:
         assert {"--locked", "--no-build"} <= words
 
 
-def test_the_last_stage_adds_nothing_but_what_the_build_installed() -> None:
+def test_the_last_stage_adds_only_the_installed_service() -> None:
     steps = [(name, rest) for name, rest in stages()[-1] if name in {"ADD", "COPY", "RUN"}]
 
     assert steps == [("COPY", f"--from=build {INSTALLED} {INSTALLED}")]
 
 
-def test_it_runs_as_a_number_that_is_not_root_on_a_base_that_is_pinned_by_digest() -> None:
+def test_the_image_runs_as_a_numeric_user_other_than_root_on_a_base_pinned_by_digest() -> None:
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last("USER"))
     base, *others = [stage[0][1] for stage in stages()]
     assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+@sha256:[0-9a-f]{64} AS base", base)
     assert others == ["base AS build", "base"]
 
 
-def test_the_build_is_sent_what_it_copies_and_nothing_else() -> None:
+def test_the_build_context_contains_only_the_files_that_the_build_copies() -> None:
     lines = [line for line in Path(".dockerignore").read_text().splitlines() if not line.startswith("#")]
-    let_in = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    included = [line.removeprefix("!") for line in lines if line.startswith("!")]
 
     assert lines[0] == "*"
-    assert sorted(copied()) == let_in
+    assert sorted(copied()) == included
 
 
-def test_ports_of_the_image_and_of_the_health_check_are_those_of_the_service() -> None:
+def test_the_ports_of_the_image_and_of_the_health_check_are_those_of_the_service() -> None:
     ports = [Settings.model_fields[name].default for name in ("grpc_port", "rest_port")]
 
     assert last("EXPOSE").split() == [str(port) for port in ports]

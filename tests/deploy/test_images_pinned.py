@@ -1,4 +1,4 @@
-"""Every image of others that is built on or run is named by its digest: nobody can put another one under its tag."""
+"""Every third-party image is pinned by its digest, so that nobody can move its tag to another image."""
 
 import re
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ import yaml
 from tests.support.programs import ROOT
 
 OWN = "payments"
-"""The image that is built here: it has a digest once it is built."""
+"""The project's own image, which has no digest before it is built."""
 
 PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 
 
 def images() -> Iterator[tuple[str, str]]:
-    """Yield each image that a file names, with the file."""
+    """Yield each file and image that it names."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     stages = set(re.findall(r"^FROM .* AS (\w+)$", dockerfile, re.MULTILINE))
     for image in re.findall(r"^(?:FROM |COPY --from=)(\S+)", dockerfile, re.MULTILINE):
@@ -31,7 +31,7 @@ def images() -> Iterator[tuple[str, str]]:
 
 
 def values(value: Any, key: str) -> Iterator[str]:  # noqa: ANN401 - YAML holds anything
-    """Yield every text that is under ``key``, at any depth."""
+    """Yield every string value of ``key``, at any depth."""
     if isinstance(value, dict):
         if isinstance(value.get(key), str):
             yield value[key]
@@ -43,15 +43,15 @@ def values(value: Any, key: str) -> Iterator[str]:  # noqa: ANN401 - YAML holds 
 
 
 @pytest.mark.parametrize(("file", "image"), sorted(set(images())))
-def test_it_is_named_by_its_digest(file: str, image: str) -> None:
+def test_each_image_is_pinned_by_its_digest(file: str, image: str) -> None:
     assert image == OWN or PINNED.fullmatch(image), file
 
 
-def test_there_is_one_version_of_each() -> None:
+def test_each_image_is_used_in_one_version() -> None:
     named = {image for _, image in images()}
     assert len({image.partition(":")[0] for image in named}) == len(named)
 
 
-def test_each_file_that_names_images_is_looked_at() -> None:
+def test_every_file_that_names_images_is_checked() -> None:
     named = {Path(file).name for file, _ in images()}
     assert {"Dockerfile", "docker-compose.yml", "deployment.yaml", "migration-job.yaml"} <= named

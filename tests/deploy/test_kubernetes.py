@@ -1,4 +1,4 @@
-"""The Kubernetes manifests, as kustomize renders them: valid by the schemas of the API, agreeing with the service."""
+"""The Kubernetes manifests, as kustomize renders them: they match the API's schemas, and agree with the service."""
 
 import subprocess
 import tomllib
@@ -24,10 +24,10 @@ from tools.dev.database_accounts import MIGRATOR, SERVICE
 BASE = ROOT / "deploy/kubernetes/base"
 EXAMPLE = ROOT / "deploy/kubernetes/overlays/example"
 API_VERSIONS = ("1.34", "1.37")
-"""The oldest and the newest that are checked."""
+"""The oldest and the newest Kubernetes version that is checked."""
 
 DEFAULT_MAX_CONNECTIONS = 151
-"""That of MySQL and MariaDB."""
+"""The default of MySQL and MariaDB."""
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
@@ -39,7 +39,7 @@ def render(folder: Path) -> list[Object]:
         [ROOT / ".bin" / "kustomize", "build", folder], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert run.returncode == 0, run.stderr
-    assert run.stderr == "", "kustomize warns"
+    assert run.stderr == "", "kustomize must not warn"
     return list(yaml.safe_load_all(run.stdout))
 
 
@@ -56,7 +56,7 @@ def deployment(objects: dict[tuple[str, str], Object]) -> Object:
 
 @pytest.fixture(scope="module")
 def without_tls() -> Object:
-    """The deployment of the base, which has no TLS."""
+    """The Deployment of the base, without TLS."""
     (deployment,) = (each for each in render(BASE) if each["kind"] == "Deployment")
     return deployment
 
@@ -99,12 +99,12 @@ def default(setting: str) -> Any:  # noqa: ANN401 - a setting may be anything
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
-def test_every_object_is_valid_by_the_schema_of_its_kind(objects: dict[tuple[str, str], Object], version: str) -> None:
+def test_every_object_matches_the_schema_of_its_kind(objects: dict[tuple[str, str], Object], version: str) -> None:
     for each in objects.values():
         kubernetes_validate.validate(each, version, strict=True)
 
 
-def test_a_field_that_the_schema_does_not_have_would_be_found(deployment: Object) -> None:
+def test_an_unknown_field_would_be_found(deployment: Object) -> None:
     wrong = {**deployment, "spec": {**deployment["spec"], "replica": 2}}
 
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -117,19 +117,17 @@ def test_the_base_lists_every_file() -> None:
     assert sorted([*listed, "kustomization.yaml"]) == sorted(path.name for path in BASE.iterdir())
 
 
-def test_pods_get_settings_of_the_service_which_takes_them(
-    deployment: Object, job: Object, config: dict[str, str]
-) -> None:
+def test_pods_get_settings_that_the_service_accepts(deployment: Object, job: Object, config: dict[str, str]) -> None:
     for workload in (deployment, job):
         container = container_of(workload)
         assert [source["configMapRef"]["name"].rpartition("-")[0] for source in container["envFrom"]] == ["payments"]
     accounts = [
         [
-            (it["name"], it.get("value") or it["valueFrom"]["secretKeyRef"]["name"])
-            for it in container_of(one)["env"]
-            if not it["name"].startswith("TLS_")
+            (variable["name"], variable.get("value") or variable["valueFrom"]["secretKeyRef"]["name"])
+            for variable in container_of(workload)["env"]
+            if not variable["name"].startswith("TLS_")
         ]
-        for one in (deployment, job)
+        for workload in (deployment, job)
     ]
     assert accounts == [
         [("MYSQL_PASSWORD", "payments"), ("PROCESSOR_API_KEY", "payments")],
@@ -141,13 +139,13 @@ def test_pods_get_settings_of_the_service_which_takes_them(
     Settings.model_validate({name.lower(): value for name, value in settings.items()})
 
 
-def test_the_example_may_start_on_the_addresses_of_the_image_because_of_its_certificates(
+def test_the_example_may_listen_on_the_addresses_of_the_image_because_it_has_tls(
     config: dict[str, str], deployment: Object, without_tls: Object
 ) -> None:
-    def settings(one: Object) -> Settings:
-        given = {it["name"]: it["value"] for it in container_of(one)["env"] if "value" in it}
-        everything = {**config, **given, "GRPC_HOST": "0.0.0.0", "REST_HOST": "::"}  # noqa: S104 - those of the image
-        return Settings.model_validate({name.lower(): value for name, value in everything.items()})
+    def settings(workload: Object) -> Settings:
+        own = {variable["name"]: variable["value"] for variable in container_of(workload)["env"] if "value" in variable}
+        environment = {**config, **own, "GRPC_HOST": "0.0.0.0", "REST_HOST": "::"}  # noqa: S104 - those of the image
+        return Settings.model_validate({name.lower(): value for name, value in environment.items()})
 
     check_exposure(settings(deployment))
     assert settings(deployment).tls_client_ca_file is not None
@@ -155,7 +153,7 @@ def test_the_example_may_start_on_the_addresses_of_the_image_because_of_its_cert
         check_exposure(settings(without_tls))
 
 
-def test_certificates_are_files_of_the_secret_that_is_mounted(deployment: Object) -> None:
+def test_certificates_are_files_of_the_mounted_secret(deployment: Object) -> None:
     container = container_of(deployment)
     (mount,) = (it for it in container["volumeMounts"] if it["name"] == "tls")
     (secret,) = (it["secret"] for it in pod_of(deployment)["volumes"] if it["name"] == "tls")
@@ -173,12 +171,12 @@ def test_certificates_are_files_of_the_secret_that_is_mounted(deployment: Object
     }
 
 
-def test_no_variable_of_the_cluster_is_taken_for_a_setting(deployment: Object, job: Object) -> None:
+def test_pods_get_no_variables_of_the_cluster_s_services(deployment: Object, job: Object) -> None:
     for workload in (deployment, job):
         assert pod_of(workload)["enableServiceLinks"] is False
 
 
-def test_ports_are_those_that_the_service_listens_on(
+def test_the_ports_are_those_that_the_service_listens_on(
     objects: dict[tuple[str, str], Object], deployment: Object, config: dict[str, str]
 ) -> None:
     container = container_of(deployment)
@@ -196,21 +194,21 @@ def test_ports_are_those_that_the_service_listens_on(
     assert default("mysql_port") in allowed
 
 
-def test_callers_reach_the_ports_of_calls_alone_and_prometheus_that_of_monitoring_alone(
+def test_callers_reach_only_the_ports_for_calls_and_prometheus_only_the_monitoring_port(
     objects: dict[tuple[str, str], Object],
 ) -> None:
-    def let_in(policy: str) -> tuple[list[Object], list[str]]:
+    def allowed(policy: str) -> tuple[list[Object], list[str]]:
         (rule,) = objects["NetworkPolicy", policy]["spec"]["ingress"]
         return rule["from"], [port["port"] for port in rule["ports"]]
 
-    def labelled(label: str) -> list[Object]:
+    def namespaces_with(label: str) -> list[Object]:
         return [{"namespaceSelector": {"matchLabels": {label: "true"}}}]
 
-    assert let_in("payments-callers") == (labelled("payments-caller"), ["grpc", "rest"])
-    assert let_in("payments-monitoring") == (labelled("payments-monitoring"), ["monitoring"])
+    assert allowed("payments-callers") == (namespaces_with("payments-caller"), ["grpc", "rest"])
+    assert allowed("payments-monitoring") == (namespaces_with("payments-monitoring"), ["monitoring"])
 
 
-def test_prometheus_finds_replicas_that_are_not_ready_too(objects: dict[tuple[str, str], Object]) -> None:
+def test_prometheus_also_finds_replicas_that_are_not_ready(objects: dict[tuple[str, str], Object]) -> None:
     with_port = [
         name
         for (kind, name), each in objects.items()
@@ -220,7 +218,7 @@ def test_prometheus_finds_replicas_that_are_not_ready_too(objects: dict[tuple[st
     assert objects["Service", "payments-monitoring"]["spec"]["publishNotReadyAddresses"]
 
 
-def test_services_say_that_calls_are_encrypted_where_they_are(objects: dict[tuple[str, str], Object]) -> None:
+def test_services_declare_tls_exactly_if_the_pods_use_it(objects: dict[tuple[str, str], Object]) -> None:
     for services, protocols in (
         ({name: each for (kind, name), each in objects.items() if kind == "Service"}, {"https"}),
         (
@@ -232,7 +230,7 @@ def test_services_say_that_calls_are_encrypted_where_they_are(objects: dict[tupl
         assert {port["appProtocol"] for port in ports} == protocols
 
 
-def test_selectors_find_the_pods_that_serve_and_no_others(
+def test_selectors_match_only_the_pods_that_serve(
     objects: dict[tuple[str, str], Object], deployment: Object, job: Object
 ) -> None:
     selectors = [
@@ -250,7 +248,7 @@ def test_selectors_find_the_pods_that_serve_and_no_others(
         assert not selector.items() <= labels_of(job).items()
 
 
-def test_the_autoscaler_scales_the_deployment_which_leaves_that_to_it(
+def test_the_autoscaler_scales_the_deployment_which_sets_no_replicas(
     objects: dict[tuple[str, str], Object], deployment: Object
 ) -> None:
     target = objects["HorizontalPodAutoscaler", "payments"]["spec"]["scaleTargetRef"]
@@ -259,14 +257,14 @@ def test_the_autoscaler_scales_the_deployment_which_leaves_that_to_it(
     assert "replicas" not in deployment["spec"]
 
 
-def test_all_replicas_fit_in_what_a_database_lets_in_by_default(
+def test_the_connections_of_all_replicas_fit_in_a_database_s_default_maximum(
     objects: dict[tuple[str, str], Object], deployment: Object, config: dict[str, str]
 ) -> None:
     replicas = objects["HorizontalPodAutoscaler", "payments"]["spec"]["maxReplicas"]
     replicas += deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
-    connections_of_health = connections_of_migration = 1
+    health_connections = migration_connections = 1
 
-    connections = replicas * (int(config["MYSQL_POOL_MAX"]) + connections_of_health) + connections_of_migration
+    connections = replicas * (int(config["MYSQL_POOL_MAX"]) + health_connections) + migration_connections
     assert connections < DEFAULT_MAX_CONNECTIONS
 
 
@@ -279,21 +277,22 @@ def test_a_pod_has_time_to_start_and_to_drain(deployment: Object) -> None:
     assert startup["periodSeconds"] * startup["failureThreshold"] > default("mysql_startup_timeout_seconds")
 
 
-def test_probes_ask_for_what_a_running_service_answers_with_and_without_tls(
+def test_probes_succeed_on_a_running_service_with_and_without_tls(
     deployment: Object, without_tls: Object, start_service: Callable[..., RunningService], tmp_path: Path
 ) -> None:
-    for one in (deployment, without_tls):
-        running = start_service(MONITORING_PORT="0", **tls_of(one, tmp_path))
+    for workload in (deployment, without_tls):
+        running = start_service(MONITORING_PORT="0", **tls_of(workload, tmp_path))
         for probe in PROBES:
-            asked = container_of(one)[probe]["httpGet"]
-            assert asked["port"] == "monitoring"
-            assert asked.get("scheme", "HTTP") == "HTTP"
-            assert httpx.get(running.monitoring_url + asked["path"]).status_code == 200
+            request = container_of(workload)[probe]["httpGet"]
+            assert request["port"] == "monitoring"
+            assert request.get("scheme", "HTTP") == "HTTP"
+            assert httpx.get(running.monitoring_url + request["path"]).status_code == 200
 
 
 def tls_of(workload: Object, folder: Path) -> dict[str, str]:
-    """Return the settings of TLS that a workload has, with files that are there."""
-    names = [it["name"] for it in container_of(workload)["env"] if it["name"].startswith("TLS_")]
+    """Return the TLS settings of a workload, with files that exist."""
+    variables = container_of(workload)["env"]
+    names = [variable["name"] for variable in variables if variable["name"].startswith("TLS_")]
     if not names:
         return {}
     certificate, key = Authority().issue(dns=["payments"]).write(folder, "server")
@@ -303,13 +302,13 @@ def tls_of(workload: Object, folder: Path) -> dict[str, str]:
     return {"GRPC_ENGINE": Engine.GRPCIO, **{name: str(files[name]) for name in names}}
 
 
-def test_liveness_alone_does_not_follow_the_database(deployment: Object) -> None:
-    asked = {probe: container_of(deployment)[probe]["httpGet"]["path"] for probe in PROBES}
+def test_only_readiness_depends_on_the_database(deployment: Object) -> None:
+    paths = {probe: container_of(deployment)[probe]["httpGet"]["path"] for probe in PROBES}
 
-    assert asked == {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
+    assert paths == {"startupProbe": "/healthz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
 
 
-def test_a_release_has_a_migration_of_its_own_with_the_image_that_serves(deployment: Object, job: Object) -> None:
+def test_a_release_has_its_own_migration_job_with_the_image_that_serves(deployment: Object, job: Object) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
     assert job["metadata"]["name"] == f"payments-migrate-{version}"
@@ -319,5 +318,5 @@ def test_a_release_has_a_migration_of_its_own_with_the_image_that_serves(deploym
         assert container_of(workload)["args"][0] in commands
 
 
-def test_no_object_holds_a_secret(objects: dict[tuple[str, str], Object]) -> None:
+def test_the_manifests_contain_no_secret(objects: dict[tuple[str, str], Object]) -> None:
     assert not [name for kind, name in objects if kind == "Secret"]

@@ -1,6 +1,6 @@
-"""Alert rules and the dashboard: each asks for metrics, labels and values that a running service has.
+"""Alert rules and the dashboard: they use only metrics, labels and values that a running service exports.
 
-What the rules make of made-up series is in ``prometheus_rules.yml``.
+``prometheus_rules.yml`` tests the rules with synthetic series.
 """
 
 import json
@@ -35,8 +35,8 @@ DASHBOARD = ROOT / "deploy/grafana/payments.json"
 CASES = ROOT / "tests/deploy/prometheus_rules.yml"
 SLO = ROOT / "docs/operations/slo.md"
 
-GIVEN_BY_PROMETHEUS = {"job", "instance"}
-OF_ALERTS = {"alertname", "alertstate"}
+TARGET_LABELS = {"job", "instance"}
+ALERT_LABELS = {"alertname", "alertstate"}
 SUFFIXES = {
     "counter": ("_total",),
     "gauge": ("",),
@@ -44,12 +44,12 @@ SUFFIXES = {
     "summary": ("_count", "_sum"),
 }
 FREE_LABELS = {"code": {code.name for code in grpc.StatusCode}, "by": {"call", "janitor"}}
-"""Labels whose values come only with what happens."""
+"""Labels without values before the first call."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """What a service exports: the labels of each series' name, and the values that each label of it has."""
+    """The exports of a service: the labels of each series name, and the values of each label."""
 
     labels: Mapping[str, set[str]]
     values: Mapping[tuple[str, str], set[str]]
@@ -57,7 +57,7 @@ class Metrics:
 
 @pytest.fixture(scope="module")
 def metrics(service: RunningService) -> Metrics:
-    """What a running service exports after some calls; labels of what has no series yet are as the code names them."""
+    """The exports of a running service after some calls; for metrics without series, the labels come from the code."""
     with grpc.insecure_channel(service.target) as channel:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge(request_id=new_request_id())).payment
@@ -120,7 +120,7 @@ def expressions() -> list[tuple[str, str]]:
 
 
 def parsed(expression: str) -> Expr:
-    # Grafana puts these in.
+    # Grafana replaces these variables.
     return promql_parser.parse(expression.replace("$__rate_interval", "5m").replace("$job", ".*"))
 
 
@@ -131,7 +131,7 @@ def parts(expression: Expr) -> list[Expr]:
 
 
 def problems(expression: str, metrics: Metrics) -> list[str]:
-    """Return what an expression asks for that is not there."""
+    """Return the metrics, labels and values in an expression that the service does not export."""
     return list(_problems(parsed(expression), metrics))
 
 
@@ -161,10 +161,10 @@ def _selector_problems(selector: VectorSelector, metrics: Metrics) -> Iterator[s
     for matcher in selector.matchers.matchers:
         if matcher.name not in known:
             yield f"no label {matcher.name} of {name}"
-        elif matcher.name not in GIVEN_BY_PROMETHEUS | OF_ALERTS:
-            there = FREE_LABELS.get(matcher.name) or metrics.values[name, matcher.name]
+        elif matcher.name not in TARGET_LABELS | ALERT_LABELS:
+            exported = FREE_LABELS.get(matcher.name) or metrics.values[name, matcher.name]
             for value in _values_of(matcher):
-                if value not in there:
+                if value not in exported:
                     yield f"no {matcher.name}={value} of {name}"
 
 
@@ -174,18 +174,18 @@ def _values_of(matcher: Matcher) -> list[str]:
 
 def _labels_of(name: str, metrics: Metrics) -> set[str] | None:
     if name == "ALERTS":
-        return OF_ALERTS | {"severity"}
+        return ALERT_LABELS | {"severity"}
     for rule in rules():
         if rule.get("record") == name:
             return {"job"}
     labels = metrics.labels.get(name)
-    return None if labels is None else labels | GIVEN_BY_PROMETHEUS
+    return None if labels is None else labels | TARGET_LABELS
 
 
 def _labels_in(expression: Expr, metrics: Metrics) -> set[str]:
     """Return the labels that the series of an expression may have."""
     selectors = [part for part in parts(expression) if isinstance(part, VectorSelector)]
-    return {label for one in selectors for label in _labels_of(one.name or "", metrics) or ()}
+    return {label for selector in selectors for label in _labels_of(selector.name or "", metrics) or ()}
 
 
 def promtool(*arguments: str | Path) -> str:
@@ -197,7 +197,7 @@ def promtool(*arguments: str | Path) -> str:
 
 
 @pytest.mark.parametrize(("name", "expression"), expressions())
-def test_every_expression_asks_for_what_the_service_exports(name: str, expression: str, metrics: Metrics) -> None:
+def test_every_expression_uses_only_exported_metrics(name: str, expression: str, metrics: Metrics) -> None:
     assert problems(expression, metrics) == [], name
 
 
@@ -216,34 +216,36 @@ def test_every_expression_asks_for_what_the_service_exports(name: str, expressio
         ("rate(payments_serving[5m]) / job:nothing:rate5m", "no metric job:nothing:rate5m"),
     ],
 )
-def test_an_expression_that_asks_for_something_else_is_found(expression: str, problem: str, metrics: Metrics) -> None:
+def test_an_expression_with_an_unknown_metric_label_or_value_is_found(
+    expression: str, problem: str, metrics: Metrics
+) -> None:
     assert [each for each in problems(expression, metrics) if each.startswith(problem)]
 
 
 def test_every_metric_of_the_service_is_on_the_dashboard(metrics: Metrics) -> None:
-    asked = {
+    used = {
         part.name
         for _, expression in (*dashboard_expressions(), *((rule["record"], rule["expr"]) for rule in rules()[:4]))
         for part in parts(parsed(expression))
         if isinstance(part, VectorSelector) and part.name
     }
-    families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in asked}
+    families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in used}
     own = {re.sub(r"_(total|bucket|count|sum|created)$", "", name) for name in metrics.labels}
     assert {name for name in own if name.startswith("payments_")} <= families
 
 
-def test_the_rules_are_what_prometheus_reads() -> None:
+def test_prometheus_accepts_the_rules() -> None:
     promtool("check", "rules", *RULE_FILES)
 
 
-def test_the_rules_find_what_they_are_for_and_nothing_else() -> None:
+def test_the_rules_fire_in_the_intended_cases_only() -> None:
     promtool("test", "rules", CASES)
 
 
 def test_every_alert_fires_in_a_case_and_is_silent_in_another() -> None:
     cases = yaml.safe_load(CASES.read_text())["tests"]
     firing = [
-        {sample["labels"] for one in case["promql_expr_test"] for sample in one.get("exp_samples", ())}
+        {sample["labels"] for test in case["promql_expr_test"] for sample in test.get("exp_samples", ())}
         for case in cases
     ]
     for alert in alerts():
@@ -251,7 +253,7 @@ def test_every_alert_fires_in_a_case_and_is_silent_in_another() -> None:
         assert set(fires) == {True, False}, alert["alert"]
 
 
-def test_every_alert_says_what_it_means_and_where_to_look() -> None:
+def test_every_alert_has_a_severity_a_description_and_a_runbook_section() -> None:
     names = [alert["alert"] for alert in alerts()]
     assert len(set(names)) == len(names)
     for alert in alerts():
@@ -260,7 +262,7 @@ def test_every_alert_says_what_it_means_and_where_to_look() -> None:
         assert alert["annotations"]["runbook_url"] == f"docs/operations/runbook.md#{alert['alert'].lower()}"
 
 
-def test_every_reason_of_an_error_is_said_to_be_a_fault_of_the_service_or_not() -> None:
+def test_the_slo_page_classifies_every_error_reason_as_a_fault_of_the_service_or_not() -> None:
     text = SLO.read_text()
     faults, others = (
         set(re.findall(r"`([A-Z_]+)`", line)) for line in re.findall(r"^\| .* reasons? \|.*$", text, re.MULTILINE)
@@ -272,7 +274,7 @@ def test_every_reason_of_an_error_is_said_to_be_a_fault_of_the_service_or_not() 
     assert not faults & others
 
 
-def test_the_objectives_are_those_of_the_page() -> None:
+def test_the_alerts_use_the_objectives_of_the_slo_page() -> None:
     text = SLO.read_text()
     for objective, budget in (("99.9 %", "0.001"), ("99 %", "0.01")):
         assert objective in text
@@ -281,21 +283,21 @@ def test_the_objectives_are_those_of_the_page() -> None:
                 assert set(re.findall(r"> (?:[\d.]+ \* )?(0\.\d+)", alert["expr"])) == {budget}
 
 
-def test_the_dashboard_is_one_that_grafana_can_show() -> None:
+def test_grafana_can_show_the_dashboard() -> None:
     board = json.loads(DASHBOARD.read_text())
-    shown = panels()
-    assert len({panel["id"] for panel in shown}) == len(shown)
-    taken: set[tuple[int, int]] = set()
-    for panel in shown:
-        place = panel["gridPos"]
+    all_panels = panels()
+    assert len({panel["id"] for panel in all_panels}) == len(all_panels)
+    occupied: set[tuple[int, int]] = set()
+    for panel in all_panels:
+        position = panel["gridPos"]
         cells = {
             (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
+            for x in range(position["x"], position["x"] + position["w"])
+            for y in range(position["y"], position["y"] + position["h"])
         }
-        assert place["x"] + place["w"] <= 24
-        assert not cells & taken, panel["title"]
-        taken |= cells
+        assert position["x"] + position["w"] <= 24
+        assert not cells & occupied, panel["title"]
+        occupied |= cells
         if panel["type"] != "row":
             assert panel["description"]
             assert panel["datasource"]["uid"] == "${datasource}"

@@ -1,4 +1,4 @@
-"""``docs/operations/runbook.md`` has a section for each alert, and what it names is there."""
+"""``docs/operations/runbook.md`` has a section for each alert, and everything that it names exists."""
 
 import re
 from pathlib import Path
@@ -21,18 +21,18 @@ SECTION = re.compile(r"^### (\S+)\n(.*?)(?=^##)", re.MULTILINE | re.DOTALL)
 
 
 def alerts() -> dict[str, str]:
-    """Return the name of each alert, with the address of what to do about it."""
+    """Return the name and the runbook URL of each alert."""
     groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
     rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
     return {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules}
 
 
 def codes(text: str = RUNBOOK) -> list[str]:
-    """Return what is set as code, each piece on one line."""
+    """Return the code blocks and the inline code, each on one line."""
     return [" ".join((block or inline).split()) for block, inline in CODE.findall(text)]
 
 
-def test_each_alert_has_its_section_where_it_says_and_no_section_is_of_none() -> None:
+def test_each_alert_has_a_section_at_its_url_and_each_section_has_an_alert() -> None:
     sections = dict(SECTION.findall(RUNBOOK + "\n##"))
 
     assert sections.keys() == alerts().keys()
@@ -42,7 +42,7 @@ def test_each_alert_has_its_section_where_it_says_and_no_section_is_of_none() ->
             assert part in sections[name], (name, part)
 
 
-def test_a_section_that_another_names_is_there() -> None:
+def test_each_referenced_section_exists() -> None:
     named = set(re.findall(r"\bPayments[A-Z]\w+", RUNBOOK))
 
     assert named <= alerts().keys()
@@ -52,25 +52,25 @@ COMMAND = re.compile(r"(?<!-n )(?<![\w/-])payments ([a-z][^#|;]*)")
 
 
 @pytest.mark.parametrize("words", sorted({found.strip() for code in codes() for found in COMMAND.findall(code)}))
-def test_each_command_is_one_with_these_options(words: str) -> None:
-    # Typer brings its own copy of click, which has no types of its own.
+def test_each_command_and_its_options_exist(words: str) -> None:
+    # Typer bundles its own copy of click, which has no types.
     command: Any = typer.main.get_command(app)
     for word in words.split():
         if hasattr(command, "commands"):
             assert word in command.commands
             command = command.commands[word]
         elif word.startswith("--") and word != "--help":
-            assert word in {name for it in command.params for name in (*it.opts, *it.secondary_opts)}
+            assert word in {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
     assert not hasattr(command, "commands")
 
 
-def test_each_target_of_make_is_one() -> None:
+def test_each_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
     assert {found for code in codes() for found in re.findall(r"(?:^| )make ([a-z-]+)", code)} <= targets
 
 
-def test_each_event_is_one_that_the_service_logs() -> None:
+def test_each_event_is_logged_by_the_service() -> None:
     logged = yaml.safe_load((ROOT / "tests/surface/snapshot/log_events.yaml").read_text(encoding="utf-8")).keys()
     named = set(re.findall(r"\bevents?\s+`([a-z_]+)`", RUNBOOK)) | set(re.findall(r"`(processor_[a-z_]+)`", RUNBOOK))
     named |= set(re.findall(r"\.event [!=]= \"(\w+)\"", RUNBOOK))
@@ -82,7 +82,7 @@ def test_each_event_is_one_that_the_service_logs() -> None:
     assert named <= logged
 
 
-def test_each_metric_is_one_of_the_service_or_of_the_rules() -> None:
+def test_each_metric_is_exported_or_recorded_by_a_rule() -> None:
     known = {sample.name for family in REGISTRY.collect() for sample in family.samples}
     known |= {family.name for family in REGISTRY.collect()}
     known |= {f"{family.name}{end}" for family in REGISTRY.collect() for end in ("_total", "_count", "_sum", "_bucket")}
@@ -95,7 +95,7 @@ def test_each_metric_is_one_of_the_service_or_of_the_rules() -> None:
     assert named - accounts <= known
 
 
-def test_each_setting_is_one() -> None:
+def test_each_setting_exists() -> None:
     names = {name.upper() for name in Settings.model_fields}
     prefixes = {name.split("_")[0] for name in names}
     reasons = {rule.reason for rule in errors._RULES.values()}
@@ -106,7 +106,7 @@ def test_each_setting_is_one() -> None:
     assert named <= names
 
 
-def test_each_page_and_file_is_there() -> None:
+def test_each_page_and_file_exists() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", RUNBOOK):
         assert (ROOT / "docs/operations" / target).resolve().exists(), target
     for target in re.findall(r"\b(?:docs|deploy)/[\w./-]+\w", RUNBOOK):

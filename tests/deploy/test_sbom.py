@@ -1,4 +1,4 @@
-"""``make sbom``: the packages in a release's list are those of the lock file (and of the image: see test_image.py)."""
+"""``make sbom``: a release's package list has the packages of the lock file (and of the image: see test_image.py)."""
 
 import subprocess
 import tomllib
@@ -20,15 +20,16 @@ def sbom(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_each_package_has_its_locked_version(sbom: dict[str, Any]) -> None:
-    for each in sbom["components"]:
-        name, version = each["name"], LOCKED[each["name"]]["version"]
-        assert (each["version"], each["purl"]) == (version, f"pkg:pypi/{name}@{version}")
+    for component in sbom["components"]:
+        name, version = component["name"], LOCKED[component["name"]]["version"]
+        assert (component["version"], component["purl"]) == (version, f"pkg:pypi/{name}@{version}")
 
 
-def test_each_has_the_hashes_by_which_it_is_installed(sbom: dict[str, Any]) -> None:
-    for each in sbom["components"]:
-        (distribution,) = each["externalReferences"]
-        assert {one["content"] for one in distribution["hashes"]} == hashes(LOCKED[each["name"]]), each["name"]
+def test_each_package_has_its_locked_hashes(sbom: dict[str, Any]) -> None:
+    for component in sbom["components"]:
+        (distribution,) = component["externalReferences"]
+        name = component["name"]
+        assert {found["content"] for found in distribution["hashes"]} == hashes(LOCKED[name]), name
 
 
 def hashes(entry: dict[str, Any]) -> set[str]:
@@ -37,14 +38,14 @@ def hashes(entry: dict[str, Any]) -> set[str]:
     return {file["hash"].removeprefix("sha256:") for file in files}
 
 
-def test_what_the_service_needs_is_in_it_and_what_is_only_developed_with_is_not(sbom: dict[str, Any]) -> None:
-    listed = {each["name"] for each in sbom["components"]}
-    needed = {one["name"] for one in LOCKED["payments-server"]["dependencies"]} - {"payments-client"}
-    assert needed < listed
+def test_the_list_has_the_dependencies_of_the_service_but_no_development_dependencies(sbom: dict[str, Any]) -> None:
+    listed = {component["name"] for component in sbom["components"]}
+    required = {dependency["name"] for dependency in LOCKED["payments-server"]["dependencies"]} - {"payments-client"}
+    assert required < listed
     assert listed.isdisjoint({"django", "hatchling", "payments-client", "payments-server", "pyarrow", "pytest"})
 
 
-def test_it_is_of_this_version_of_the_service(sbom: dict[str, Any]) -> None:
+def test_the_list_names_the_service_and_its_version(sbom: dict[str, Any]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     component = sbom["metadata"]["component"]
     assert (sbom["bomFormat"], component["type"]) == ("CycloneDX", "application")
@@ -58,7 +59,7 @@ def test_the_same_lock_file_gives_the_same_bytes(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_without_the_packages_there_is_no_list(tmp_path: Path) -> None:
+def test_make_fails_if_the_packages_cannot_be_listed(tmp_path: Path) -> None:
     path = tmp_path / "one.cdx.json"
     command = ["make", "--no-print-directory", "sbom", f"SBOM={path}", "IN_IMAGE=--no-such-option"]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode != 0

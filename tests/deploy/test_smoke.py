@@ -1,4 +1,4 @@
-"""``make smoke``, on a service that runs here, and ``make smoke-image``, with a program in the place of docker."""
+"""``make smoke``, against a running service, and ``make smoke-image``, with a fake docker program."""
 
 import os
 import subprocess
@@ -29,20 +29,20 @@ def make(target: str, grpc: str, rest: str, **environment: str) -> subprocess.Co
     )
 
 
-def test_it_passes_where_a_charge_reads_the_same_everywhere(service: RunningService) -> None:
+def test_it_passes_if_grpc_and_rest_show_the_same_charge(service: RunningService) -> None:
     run = make("smoke", service.target, service.rest_url)
 
     assert run.returncode == 0, run.stderr
     assert "smoke test passed: payment " in run.stdout
 
 
-def test_it_passes_where_the_charge_is_declined(start_service: Callable[..., RunningService]) -> None:
+def test_it_passes_if_the_charge_is_declined(start_service: Callable[..., RunningService]) -> None:
     declining = start_service(SUCCESS_PROBABILITY="0")
 
     assert make("smoke", declining.target, declining.rest_url).returncode == 0
 
 
-def test_it_fails_where_rest_shows_other_payments(
+def test_it_fails_if_rest_shows_other_payments(
     service: RunningService, start_service: Callable[..., RunningService]
 ) -> None:
     run = make("smoke", service.target, start_service().rest_url)
@@ -52,7 +52,7 @@ def test_it_fails_where_rest_shows_other_payments(
     assert "404" in run.stderr
 
 
-def test_it_fails_where_nothing_serves(service: RunningService) -> None:
+def test_it_fails_if_nothing_is_serving(service: RunningService) -> None:
     run = make("smoke", "127.0.0.1:1", service.rest_url)
 
     assert run.returncode != 0
@@ -60,10 +60,10 @@ def test_it_fails_where_nothing_serves(service: RunningService) -> None:
 
 
 class FakeDocker:
-    """A program called docker, and what it was asked for."""
+    """A program called docker that records its commands and passwords."""
 
     def __init__(self, folder: Path, fails: str = "") -> None:
-        """Put it on a path of its own; ``fails`` is the command that fails."""
+        """Create the program in ``folder``; ``fails`` is the command that fails."""
         program = folder / "docker"
         program.write_text(DOCKER)
         program.chmod(0o755)
@@ -77,16 +77,16 @@ class FakeDocker:
 
     @property
     def commands(self) -> list[str]:
-        """The commands of compose, in the order that they came."""
+        """The commands of docker compose, in order."""
         return self._log.read_text().splitlines()
 
     @property
     def passwords(self) -> list[str]:
-        """Those that the last command had."""
+        """The passwords of the last command."""
         return self._passwords.read_text().splitlines()
 
 
-def test_the_image_is_built_brought_up_tested_and_taken_down(service: RunningService, tmp_path: Path) -> None:
+def test_the_image_is_built_started_tested_and_removed(service: RunningService, tmp_path: Path) -> None:
     docker = FakeDocker(tmp_path)
     run = make("smoke-image", service.target, service.rest_url, **docker.environment)
 
@@ -98,9 +98,7 @@ def test_the_image_is_built_brought_up_tested_and_taken_down(service: RunningSer
 
 
 @pytest.mark.parametrize("fails", ["up", "smoke test"])
-def test_a_failure_shows_the_logs_and_takes_everything_down(
-    fails: str, service: RunningService, tmp_path: Path
-) -> None:
+def test_a_failure_shows_the_logs_and_removes_everything(fails: str, service: RunningService, tmp_path: Path) -> None:
     docker = FakeDocker(tmp_path, fails)
     run = make("smoke-image", "127.0.0.1:1", service.rest_url, **docker.environment)
 

@@ -1,4 +1,4 @@
-"""The workflows: they run what ``.ci/run`` runs, audit, and release what passed, with actions that stay as they are."""
+"""The workflows: they run the commands of ``.ci/run`` and the audit, release only after that, and pin their actions."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def load(name: str) -> Workflow:
 
 
 def triggers(workflow: Workflow) -> set[str]:
-    return set(workflow[True])  # YAML takes the key `on` for a truth value
+    return set(workflow[True])  # YAML parses the key `on` as true
 
 
 def runs(job: Workflow) -> list[str]:
@@ -28,27 +28,29 @@ def runs(job: Workflow) -> list[str]:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_each_action_is_pinned_to_a_commit_and_its_version_is_told(path: Path) -> None:
+def test_each_action_is_pinned_to_a_commit_with_its_version_in_a_comment(path: Path) -> None:
     used = re.findall(r"uses: (.*)", path.read_text())
     assert used
     for action in used:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\./\.github/workflows/\w+\.yml", action)
 
 
-def test_one_action_has_one_version() -> None:
+def test_each_action_is_used_in_one_version() -> None:
     used = {action for path in WORKFLOWS for action in re.findall(r"uses: (\S+@.*)", path.read_text())}
     assert len({action.partition("@")[0] for action in used}) == len(used)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_nothing_may_be_written_but_by_the_job_that_publishes(path: Path) -> None:
+def test_only_the_release_job_has_write_permissions(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
-    given = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
-    assert given == ({"release": {"contents": "write", "packages": "write"}} if path.name == "release.yml" else {})
+    permissions = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert permissions == (
+        {"release": {"contents": "write", "packages": "write"}} if path.name == "release.yml" else {}
+    )
 
 
-def test_ci_makes_what_the_project_s_own_run_makes() -> None:
+def test_ci_runs_the_make_targets_of_the_project_s_own_ci_script() -> None:
     own = re.findall(r"^make (?:--jobs \d+ )?(\w+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
     job = load("workflows/ci.yml")["jobs"]["make"]
     assert job["strategy"]["matrix"]["target"] == own
@@ -61,7 +63,7 @@ def test_the_image_is_tested_for_each_change_and_each_release() -> None:
     assert job["if"] == "github.event_name != 'schedule'"
 
 
-def test_each_job_makes_a_target_that_the_makefile_describes() -> None:
+def test_each_job_runs_a_make_target_that_has_a_help_text() -> None:
     described = set(re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     matrix = set(load("workflows/ci.yml")["jobs"]["make"]["strategy"]["matrix"]["target"])
     jobs = [job for path in WORKFLOWS for job in yaml.safe_load(path.read_text())["jobs"].values() if "steps" in job]
@@ -70,7 +72,7 @@ def test_each_job_makes_a_target_that_the_makefile_describes() -> None:
     assert matrix | made <= described
 
 
-def test_the_audit_runs_for_each_change_and_each_week_and_is_no_part_of_the_project_s_own_run() -> None:
+def test_the_audit_runs_for_each_change_and_each_week_but_not_in_the_project_s_own_ci_script() -> None:
     workflow = load("workflows/ci.yml")
     assert {"push", "pull_request", "schedule"} <= triggers(workflow)
     assert "if" not in workflow["jobs"]["audit"]
@@ -78,7 +80,7 @@ def test_the_audit_runs_for_each_change_and_each_week_and_is_no_part_of_the_proj
     assert "audit" not in (ROOT / ".ci/run").read_text()
 
 
-def test_a_release_is_what_passed_and_has_the_list_of_its_packages() -> None:
+def test_a_release_needs_ci_to_pass_and_publishes_its_package_list() -> None:
     jobs = load("workflows/release.yml")["jobs"]
     assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
     assert "workflow_call" in triggers(load("workflows/ci.yml"))
@@ -90,18 +92,19 @@ def test_a_release_is_what_passed_and_has_the_list_of_its_packages() -> None:
     assert (image["push"], image["sbom"], image["provenance"]) == (True, True, "mode=max")
 
 
-def test_no_value_of_an_event_is_put_into_a_command() -> None:
+def test_no_command_contains_an_expression() -> None:
     for path in WORKFLOWS:
         for job in yaml.safe_load(path.read_text())["jobs"].values():
             assert not [run for run in runs({"steps": job.get("steps", [])}) if "${{" in run], path.name
 
 
-def test_everything_that_is_pinned_is_moved() -> None:
-    moved: dict[str, set[str]] = {}
+def test_dependabot_updates_everything_that_is_pinned() -> None:
+    updated: dict[str, set[str]] = {}
     for update in load("dependabot.yml")["updates"]:
-        moved.setdefault(update["package-ecosystem"], set()).update(update.get("directories") or [update["directory"]])
+        folders = update.get("directories") or [update["directory"]]
+        updated.setdefault(update["package-ecosystem"], set()).update(folders)
     modules = {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.rglob("go.mod") if not ignored(path)}
-    assert moved == {
+    assert updated == {
         "github-actions": {"/"},
         "devcontainers": {"/"},
         "docker": {"/"},
