@@ -1,1 +1,1 @@
-"""Processors: the adapter's parts, a service with one that works, and with one that is faulty."""
+"""Processors: the parts of the Stripe adapter, and services with a faulty processor."""

@@ -1,4 +1,4 @@
-"""What tests of the adapter share: a processor that can go wrong, and the adapter that asks it."""
+"""Fixtures of the adapter's tests: a processor that can fail, and an adapter that uses it."""
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
@@ -30,7 +30,7 @@ def breaker() -> Breaker:
 
 @pytest.fixture
 def use(processor: FaultyProcessor, breaker: Breaker, method_tokens: Mapping[PaymentMethod, str]) -> Use:
-    """Do something with the adapter, whose payment methods the test's module names."""
+    """Return a function that runs work with the adapter; test modules define its ``method_tokens``."""
 
     async def run(work: Work) -> Outcome | None:
         stripe = StripeProcessor(

@@ -1,7 +1,7 @@
-"""A processor in the manner of Stripe's API that is told how to go wrong, and keeps the truth of what it did.
+"""A fake of Stripe's API that fails on request, and keeps a correct record of what it did.
 
-It does what has one idempotency key once, as long as it remembers the key, and shows what it has to who looks for it.
-Everything else may fail: before it does the work, or after it.
+It carries out requests with the same idempotency key once, as long as it remembers the key, and lists its payments and
+refunds. Everything else may fail, before or after the work is done.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.support.secrecy import keep_secret
 
 API_KEY = "sk_test_faulty_processor_key"
 DECLINED = "pm_declined"
-"""The payment method by which nothing can be charged."""
+"""A payment method whose charges are always declined."""
 
 METHODS = f"UPI=pm_upi,COD=pm_cod,CARD={DECLINED}"
 
@@ -30,12 +30,12 @@ keep_secret(API_KEY)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How one request goes wrong.
+    """How one request fails.
 
-    It waits for ``before_seconds``; is dropped, or answered with the status ``error_before`` and the object ``error``,
-    where they are set; the work is done; it waits for ``after_seconds``; the answer is dropped, cut in half, said
-    twice, or is ``error_after``, which is remembered under the key as the answer. Answers have
-    ``headers`` too, and ``body`` in place of their own.
+    The processor waits for ``before_seconds``. If ``drop_before`` or ``error_before`` is set, it drops the request, or
+    responds with that status and the object ``error``. Otherwise it does the work, and waits for ``after_seconds``.
+    Then the response is dropped, cut in half or sent twice, or it is ``error_after``, which is stored as the response
+    for the key. Responses get ``headers`` in addition, and ``body`` instead of their own.
     """
 
     before_seconds: float = 0
@@ -53,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -63,8 +63,8 @@ class Request:
 
 
 @dataclass(slots=True)
-class Intent:
-    """A payment of the processor's."""
+class FakeIntent:
+    """A PaymentIntent of the processor."""
 
     processor_id: str
     reference: str
@@ -73,8 +73,8 @@ class Intent:
     status: str
     made_seconds: float = field(default_factory=time.time)
 
-    def shown(self) -> dict[str, Any]:
-        """Return it as an answer has it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the object of a response."""
         return {
             "id": self.processor_id,
             "object": "payment_intent",
@@ -88,8 +88,8 @@ class Intent:
 
 
 @dataclass(slots=True)
-class GivenBack:
-    """A refund of the processor's."""
+class FakeRefund:
+    """A Refund of the processor."""
 
     processor_id: str
     intent_id: str
@@ -98,8 +98,8 @@ class GivenBack:
     currency: str
     status: str
 
-    def shown(self) -> dict[str, Any]:
-        """Return it as an answer has it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the object of a response."""
         return {
             "id": self.processor_id,
             "object": "refund",
@@ -115,27 +115,27 @@ _Answer = tuple[int, dict[str, Any]]
 
 
 class FaultyProcessor:
-    """Listens for as long as the context lasts, on one port though it is restarted."""
+    """Listens while the context lasts, on the same port after each restart."""
 
     def __init__(self) -> None:
-        """Make one that does everything right; nothing listens yet."""
+        """Create a processor without faults that does not listen yet."""
         self.port = free_port()
         self.fault: Callable[[Request], Fault | None] = lambda _: None
-        self.intents: dict[str, Intent] = {}
-        self.refunds: dict[str, GivenBack] = {}
+        self.intents: dict[str, FakeIntent] = {}
+        self.refunds: dict[str, FakeRefund] = {}
         self.requests: list[Request] = []
-        self.refuses_refunds = False
+        self.rejects_refunds = False
         self.repeats_keys = True
-        """Whether answers have the idempotency key, as Stripe's have."""
+        """Whether responses have the idempotency key, as Stripe's do."""
         self.first_status: str | None = None
-        """What a payment or refund is answered with first, where it is not settled at once."""
+        """The status of new payments and refunds, if they are not settled at once."""
         self.list_lag_seconds = 0.0
         self.key_lifetime_seconds = float("inf")
-        self.refusal: tuple[int, dict[str, str]] = (400, {"type": "invalid_request_error"})
-        """What a refund that is refused is answered with: as Stripe does where more is asked for than remains."""
-        self.altered: Callable[[dict[str, Any]], dict[str, Any]] = lambda shown: shown
-        """Changes each payment and refund that is answered, after it was made."""
-        self.refuses_this_refund: Callable[[], bool] = lambda: False
+        self.rejection: tuple[int, dict[str, str]] = (400, {"type": "invalid_request_error"})
+        """The response to a rejected refund; by default Stripe's response to a refund of more than remains."""
+        self.alter: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
+        """Changes each payment and refund in a response, but not in the record."""
+        self.rejects_this_refund: Callable[[], bool] = lambda: False
         self._answers: dict[str, tuple[float, dict[str, str], _Answer]] = {}
         self._working: set[str] = set()
         self._lock = threading.RLock()
@@ -143,7 +143,7 @@ class FaultyProcessor:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings of a service that uses it."""
+        """The settings of a service that uses this processor."""
         return {
             "PROCESSOR": "stripe",
             "PROCESSOR_URL": f"http://127.0.0.1:{self.port}",
@@ -158,18 +158,18 @@ class FaultyProcessor:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self.hang_up()
 
     def listen(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         server = _Server(("127.0.0.1", self.port), _Handler)
         server.processor = self
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self._server = server
 
     def hang_up(self) -> None:
-        """Close every connection, and take no more; what is being done is done."""
+        """Close every connection, and accept no more; work in progress is completed."""
         server, self._server = self._server, None
         if server is not None:
             server.shutdown()
@@ -178,7 +178,7 @@ class FaultyProcessor:
 
     @contextmanager
     def failing(self, fault: Fault, path: str = "") -> Iterator[None]:
-        """Go wrong in this way for a while, at requests whose path ends so."""
+        """Fail in this way while the context lasts, for requests whose path ends with ``path``."""
         before, self.fault = self.fault, lambda request: fault if request.path.endswith(path) else None
         try:
             yield
@@ -186,22 +186,22 @@ class FaultyProcessor:
             self.fault = before
 
     def forget_keys(self) -> None:
-        """Forget all idempotency keys, as after their time."""
+        """Forget all idempotency keys, as after their lifetime."""
         with self._lock:
             self._answers.clear()
 
     def captured(self) -> Counter[str]:
-        """Return how often the money of each reference was taken."""
+        """Return how often each reference was charged."""
         with self._lock:
-            return Counter(it.reference for it in self.intents.values() if it.status == "succeeded")
+            return Counter(intent.reference for intent in self.intents.values() if intent.status == "succeeded")
 
-    def asked(self, path: str) -> list[Request]:
-        """Return the requests that asked for something to be done at this path."""
+    def posts(self, path: str) -> list[Request]:
+        """Return the POST requests to this path."""
         with self._lock:
             return [request for request in self.requests if (request.method, request.path) == ("POST", path)]
 
     def answer(self, request: Request) -> tuple[_Answer | None, Fault]:
-        """Do what a request asks for, and return what it is answered with, if it is; and how the answer goes wrong."""
+        """Carry out a request; return the response, or None to drop the request, and the fault of the response."""
         with self._lock:
             self.requests.append(request)
         fault = self.fault(request) or Fault()
@@ -219,7 +219,7 @@ class FaultyProcessor:
         return (None if fault.drop_after else answer), fault
 
     def _once(self, request: Request, fault: Fault) -> tuple[_Answer, bool]:
-        """Do it, unless it was done before with the same key; return the answer, and whether it is the one of then."""
+        """Carry out a request once per key; return the response, and whether it is a replay."""
         key = request.key
         if key is None:
             return self._do(request), False
@@ -241,7 +241,7 @@ class FaultyProcessor:
             with self._lock:
                 self._working.discard(key)
 
-    def _do(self, request: Request) -> _Answer:  # noqa: PLR0911 - as many as there are paths
+    def _do(self, request: Request) -> _Answer:  # noqa: PLR0911 - one for each path
         with self._lock:
             match request.method, request.path.removeprefix("/v1/").split("/"):
                 case "POST", ["payment_intents"]:
@@ -249,15 +249,15 @@ class FaultyProcessor:
                 case "GET", ["payment_intents"]:
                     return self._list(request.form)
                 case "GET", ["payment_intents", processor_id]:
-                    return self._shown(self.intents.get(processor_id))
+                    return self._found_response(self.intents.get(processor_id))
                 case "POST", ["refunds"]:
                     return self._give_back(request.form)
                 case "GET", ["refunds"]:
                     wanted = request.form["payment_intent"]
-                    found = [self.altered(one.shown()) for one in self.refunds.values() if one.intent_id == wanted]
+                    found = [self.alter(one.as_json()) for one in self.refunds.values() if one.intent_id == wanted]
                     return self._page(found[::-1], request.form)
                 case "GET", ["refunds", processor_id]:
-                    return self._shown(self.refunds.get(processor_id))
+                    return self._found_response(self.refunds.get(processor_id))
         return _error(404, "invalid_request_error")
 
     def _capture(self, form: dict[str, str]) -> _Answer:
@@ -265,7 +265,7 @@ class FaultyProcessor:
             return _error(400, "invalid_request_error", code="parameter_unknown", param="error_on_requires_action")
         is_declined = form["payment_method"] == DECLINED
         status = "requires_payment_method" if is_declined else self.first_status or "succeeded"
-        intent = Intent(
+        intent = FakeIntent(
             f"pi_{len(self.intents) + 1}",
             form["metadata[reference]"],
             int(form["amount"]),
@@ -274,13 +274,13 @@ class FaultyProcessor:
         )
         self.intents[intent.processor_id] = intent
         if is_declined:
-            return 402, {"error": {"type": "card_error", "code": "card_declined", "payment_intent": intent.shown()}}
-        return 200, self.altered(intent.shown())
+            return 402, {"error": {"type": "card_error", "code": "card_declined", "payment_intent": intent.as_json()}}
+        return 200, self.alter(intent.as_json())
 
     def _list(self, form: dict[str, str]) -> _Answer:
         latest = time.time() - self.list_lag_seconds
         found = [
-            self.altered(intent.shown())
+            self.alter(intent.as_json())
             for intent in self.intents.values()
             if int(form["created[gte]"]) <= int(intent.made_seconds) <= int(form["created[lte]"])
             and intent.made_seconds <= latest
@@ -294,10 +294,10 @@ class FaultyProcessor:
         given = sum(one.amount_minor for one in self.refunds.values() if one.intent_id == intent.processor_id)
         if given == intent.amount_minor:
             return _error(400, "invalid_request_error", code="charge_already_refunded")
-        if self.refuses_refunds or self.refuses_this_refund() or given + amount > intent.amount_minor:
-            status, error = self.refusal
+        if self.rejects_refunds or self.rejects_this_refund() or given + amount > intent.amount_minor:
+            status, error = self.rejection
             return status, {"error": error}
-        refund = GivenBack(
+        refund = FakeRefund(
             f"re_{len(self.refunds) + 1}",
             intent.processor_id,
             form["metadata[refund_id]"],
@@ -306,7 +306,7 @@ class FaultyProcessor:
             self.first_status or "succeeded",
         )
         self.refunds[refund.processor_id] = refund
-        return 200, self.altered(refund.shown())
+        return 200, self.alter(refund.as_json())
 
     @staticmethod
     def _page(found: list[dict[str, Any]], form: dict[str, str]) -> _Answer:
@@ -316,10 +316,10 @@ class FaultyProcessor:
         page = found[first : first + int(form["limit"])]
         return 200, {"object": "list", "data": page, "has_more": first + len(page) < len(found)}
 
-    def _shown(self, found: Intent | GivenBack | None) -> _Answer:
+    def _found_response(self, found: FakeIntent | FakeRefund | None) -> _Answer:
         if found is None:
             return _error(404, "invalid_request_error", code="resource_missing")
-        return 200, self.altered(found.shown())
+        return 200, self.alter(found.as_json())
 
 
 def _error(status: int, kind: str, **more: str) -> _Answer:
@@ -344,12 +344,12 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class
-        """Say nothing: clients go away."""
+        """Ignore errors, because clients disconnect."""
 
     def close_connections(self) -> None:
-        for one in tuple(self._open):
+        for connection in tuple(self._open):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The circuit breaker: when it opens, what it lets through, and when it closes."""
+"""The circuit breaker: when it opens, which requests it allows, and when it closes."""
 
 import pytest
 
@@ -7,12 +7,12 @@ from server.processors.circuit_breaker import Breaker
 
 
 class Clock:
-    """A clock that is set."""
+    """A clock that the test sets."""
 
     seconds = 1000.0
 
     def __call__(self) -> float:
-        """Return its time."""
+        """Return the time in seconds."""
         return self.seconds
 
 
@@ -31,7 +31,7 @@ def open_it(breaker: Breaker) -> None:
         breaker.record_failure()
 
 
-def test_it_opens_after_as_many_failures_in_a_row_and_no_fewer(breaker: Breaker) -> None:
+def test_it_opens_after_three_consecutive_failures(breaker: Breaker) -> None:
     breaker.record_failure()
     breaker.record_failure()
     breaker.record_answer()
@@ -39,12 +39,12 @@ def test_it_opens_after_as_many_failures_in_a_row_and_no_fewer(breaker: Breaker)
     breaker.record_failure()
     breaker.check()
     breaker.record_failure()
-    with pytest.raises(ProcessorUnavailable) as refused:
+    with pytest.raises(ProcessorUnavailable) as raised:
         breaker.check()
-    assert refused.value.retry_after_seconds == 10
+    assert raised.value.retry_after_seconds == 10
 
 
-def test_it_lets_one_call_a_second_through_once_its_time_is_over(breaker: Breaker, clock: Clock) -> None:
+def test_it_allows_one_trial_a_second_once_its_open_time_is_over(breaker: Breaker, clock: Clock) -> None:
     open_it(breaker)
     clock.seconds += 9.9
     with pytest.raises(ProcessorUnavailable):
@@ -59,7 +59,7 @@ def test_it_lets_one_call_a_second_through_once_its_time_is_over(breaker: Breake
     breaker.check()
 
 
-def test_it_closes_when_one_is_answered_and_stays_open_when_one_is_not(breaker: Breaker, clock: Clock) -> None:
+def test_it_closes_when_a_trial_is_answered_and_stays_open_otherwise(breaker: Breaker, clock: Clock) -> None:
     open_it(breaker)
     clock.seconds += 10
     breaker.check()
@@ -75,7 +75,7 @@ def test_it_closes_when_one_is_answered_and_stays_open_when_one_is_not(breaker: 
         breaker.check()
 
 
-def test_it_opens_at_once_where_no_call_is_let_in(breaker: Breaker) -> None:
+def test_it_opens_at_once_when_the_api_key_is_rejected(breaker: Breaker) -> None:
     breaker.record_rejected_key()
     with pytest.raises(ProcessorUnavailable):
         breaker.check()

@@ -1,7 +1,7 @@
-"""Clients charge and refund through a processor that goes wrong in every way, while replicas and database die.
+"""Clients charge and refund through a processor that fails in every way, while replicas and the database are killed.
 
-Then three records are compared: what clients were told, what the database has, and what the processor did with money.
-``make faults SECONDS=600`` runs it for longer; the seed is printed.
+Afterwards three records are compared: the clients' responses, the database, and the processor's movements of money.
+``make faults SECONDS=600`` runs it for longer; it prints the seed.
 """
 
 import os
@@ -37,11 +37,11 @@ KINDS = [
     "connections to the database cut in half",
     "rows locked",
 ]
-"""What breaks besides the processor, which does all the time."""
+"""The faults in addition to those of the processor, which fails all the time."""
 
 KEY_LIFETIME_SECONDS = 60
 SETTLED_WITHIN_SECONDS = KEY_LIFETIME_SECONDS + 30
-"""How long after the last fault anything may be pending: what the processor never tells, it has forgotten by then."""
+"""How long after the last fault a payment may be pending: by then, the processor has forgotten unanswered requests."""
 
 SETTINGS = {
     "PROCESSOR_TIMEOUT_SECONDS": "1",
@@ -53,7 +53,7 @@ SETTINGS = {
     "PROCESSOR_KEY_LIFETIME_SECONDS": str(KEY_LIFETIME_SECONDS),
 }
 
-_WAYS: tuple[tuple[Fault | None, int], ...] = (
+_FAULT_WEIGHTS: tuple[tuple[Fault | None, int], ...] = (
     (None, 60),
     (Fault(before_seconds=0.2), 10),
     (Fault(after_seconds=0.2), 5),
@@ -68,101 +68,101 @@ _WAYS: tuple[tuple[Fault | None, int], ...] = (
     (Fault(cut=True), 2),
     (Fault(twice=True), 2),
 )
-_REFUSED = 0.1
-"""How many of the refunds the processor refuses."""
+_REJECTED_REFUNDS = 0.1
+"""The fraction of refunds that the processor rejects."""
 
 _EXPECTED_ERRORS = frozenset({"processor_refuses", "processor_never_did"})
 
 
-class Moods:
-    """How the processor's requests go wrong: by chance, and at times all alike."""
+class RandomFaults:
+    """Chooses the faults of the processor's requests: at random, or at times the same for all."""
 
-    def __init__(self, chance: random.Random) -> None:
-        """Go wrong as chance has it."""
-        self._chance = chance
+    def __init__(self, rng: random.Random) -> None:
+        """Choose with ``rng``."""
+        self._rng = rng
         self._lock = threading.Lock()
-        self._faults, self._weights = zip(*_WAYS, strict=True)
-        self.all_fail: Fault | None = None
-        self.came: Counter[Fault | None] = Counter()
+        self._faults, self._weights = zip(*_FAULT_WEIGHTS, strict=True)
+        self.fault_of_all: Fault | None = None
+        self.counts: Counter[Fault | None] = Counter()
 
     def __call__(self, _request: Request) -> Fault | None:
-        """Return how this one does."""
+        """Return the fault of a request."""
         with self._lock:
-            (fault,) = self._chance.choices(self._faults, self._weights)
-            fault = self.all_fail or fault
-            self.came[fault] += 1
+            (fault,) = self._rng.choices(self._faults, self._weights)
+            fault = self.fault_of_all or fault
+            self.counts[fault] += 1
             return fault
 
-    def refuses(self) -> bool:
-        """Tell whether this refund is refused."""
+    def rejects_refund(self) -> bool:
+        """Return whether to reject a refund."""
         with self._lock:
-            return self._chance.random() < _REFUSED
+            return self._rng.random() < _REJECTED_REFUNDS
 
 
 @contextmanager
-def _troubled(processor: FaultyProcessor, moods: Moods, chance: random.Random) -> Iterator[None]:
-    """Restart the processor now and then, or have it answer nothing, or only errors, for a while."""
+def _outages(processor: FaultyProcessor, faults: RandomFaults, rng: random.Random) -> Iterator[None]:
+    """While the context lasts, repeatedly restart the processor, or let all its requests fail for a while."""
     ending = threading.Event()
-    failed: list[BaseException] = []
+    errors: list[BaseException] = []
 
-    def trouble() -> None:
+    def cause_outages() -> None:
         try:
-            while not ending.wait(chance.uniform(1, 4)):
-                seconds = chance.uniform(0.1, 2)
-                if chance.random() < 0.5:
+            while not ending.wait(rng.uniform(1, 4)):
+                seconds = rng.uniform(0.1, 2)
+                if rng.random() < 0.5:
                     processor.hang_up()
                     ending.wait(seconds)
                     processor.listen()
                 else:
-                    moods.all_fail = chance.choice((Fault(error_before=503), Fault(after_seconds=3)))
+                    faults.fault_of_all = rng.choice((Fault(error_before=503), Fault(after_seconds=3)))
                     ending.wait(seconds)
-                    moods.all_fail = None
-        except BaseException as error:  # noqa: BLE001 - raised again where it was started
-            failed.append(error)
+                    faults.fault_of_all = None
+        except BaseException as error:  # noqa: BLE001 - checked at the end
+            errors.append(error)
 
-    thread = threading.Thread(target=trouble)
+    thread = threading.Thread(target=cause_outages)
     thread.start()
     try:
         yield
     finally:
         ending.set()
         thread.join()
-    assert failed == []
+    assert errors == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(SECONDS + 600)
-def test_money_moves_once_and_the_books_say_so_whatever_breaks(
+def test_money_moves_once_and_all_records_agree_whatever_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     history = History()
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     with FaultyProcessor() as processor, Cluster(tmp_path, {**processor.settings, **SETTINGS}) as cluster:
-        moods = Moods(random.Random(chance.getrandbits(32)))
-        processor.fault, processor.refuses_this_refund = moods, moods.refuses
+        faults = RandomFaults(random.Random(rng.getrandbits(32)))
+        processor.fault, processor.rejects_this_refund = faults, faults.rejects_refund
         processor.key_lifetime_seconds, processor.list_lag_seconds = KEY_LIFETIME_SECONDS, 0.5
         targets = [replica.target for replica in cluster.replicas]
         with capsys.disabled():
             print(f"\nfaults with a remote processor: PAYMENTS_FAULT_SEED={SEED}")
             with (
                 Workload(targets, SEED, history),
-                _troubled(processor, moods, random.Random(chance.getrandbits(32))),
+                _outages(processor, faults, random.Random(rng.getrandbits(32))),
             ):
                 _inflict(cluster)
             pending_seconds = _wait_until_settled(cluster)
-            print(_summary(history, processor, moods, pending_seconds), flush=True)
+            print(_summary(history, processor, faults, pending_seconds), flush=True)
         tables = cluster.tables()
-        wrong = [*disagreements(tables, processor), *violations(history, tables), *unanswered(history)]
+        problems = [*disagreements(tables, processor), *violations(history, tables), *unanswered(history)]
         for replica in cluster.replicas:
             assert replica.service.stop() == 0
             replica.read_log()
-            wrong += wrong_codes(replica.calls)
-            wrong += [
+            problems += wrong_codes(replica.calls)
+            problems += [
                 f"error in the log: {problem}"
                 for problem in replica.problems
                 if not any(f"'event': '{expected}'" in problem for expected in _EXPECTED_ERRORS)
             ]
-    assert not wrong, f"seed {SEED}: {len(wrong)} things are wrong:\n" + "\n".join(wrong[:20])
+    assert not problems, f"seed {SEED}: {len(problems)} problems:\n" + "\n".join(problems[:20])
 
 
 def _inflict(cluster: Cluster) -> None:
@@ -178,28 +178,29 @@ def _inflict(cluster: Cluster) -> None:
 
 
 def _wait_until_settled(cluster: Cluster) -> float:
-    """Wait until nothing is pending, for as long as anything may; return how long that took."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < SETTLED_WITHIN_SECONDS:
+    """Wait until nothing is pending, or until the time limit; return the duration of the wait."""
+    started_seconds = time.monotonic()
+    while time.monotonic() - started_seconds < SETTLED_WITHIN_SECONDS:
         if cluster.execute("SELECT COUNT(*) FROM processor_requests") == [(0,)]:
             break
         time.sleep(0.1)
-    return time.monotonic() - begun
+    return time.monotonic() - started_seconds
 
 
-def _summary(history: History, processor: FaultyProcessor, moods: Moods, pending_seconds: float) -> str:
+def _summary(history: History, processor: FaultyProcessor, faults: RandomFaults, pending_seconds: float) -> str:
     lines = []
     charges = Counter(call.answer.status.value if call.answer else _failed(call.failure) for call in history.charges)
     refunds = Counter(
         call.answer.refund.status.value if call.answer else _failed(call.failure) for call in history.refunds
     )
-    for kind, ended in (("charges", charges), ("refunds", refunds)):
-        lines.append(f"  {ended.total()} {kind}: {', '.join(f'{count} {code}' for code, count in ended.most_common())}")
-    went_wrong = moods.came.total() - moods.came[None]
+    for kind, outcomes in (("charges", charges), ("refunds", refunds)):
+        counts = ", ".join(f"{count} {code}" for code, count in outcomes.most_common())
+        lines.append(f"  {outcomes.total()} {kind}: {counts}")
+    failed = faults.counts.total() - faults.counts[None]
     lines += [
-        f"  the processor: {len(processor.requests)} requests, of which {went_wrong} went wrong",
-        f"  it captured {processor.captured().total()} payments, and made {len(processor.refunds)} refunds",
-        f"  nothing was pending {pending_seconds:.1f} s after the end",
+        f"  processor: {len(processor.requests)} requests, {failed} with a fault",
+        f"  the processor captured {processor.captured().total()} payments and made {len(processor.refunds)} refunds",
+        f"  nothing was pending {pending_seconds:.1f} s after the last fault",
     ]
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
-"""A remote processor: what callers see of one that is slow, silent or gone, and that money moves once whatever it does.
+"""A remote processor that is slow, silent or down: callers get a defined answer, and money moves once.
 
-The processor is the tests' own, over HTTP; service and database are real.
+The processor is a fake, over HTTP; the service and the database are real.
 """
 
 import time
@@ -14,7 +14,7 @@ import httpx
 import pytest
 from payments.v1 import payments_pb2 as pb
 
-from tests.processors.faulty_processor import API_KEY, Fault, FaultyProcessor, GivenBack
+from tests.processors.faulty_processor import API_KEY, FakeRefund, Fault, FaultyProcessor
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver
 from tests.support.drivers.requests import FAILING, SUCCEEDING, charge, money, new_request_id, refund
@@ -30,26 +30,26 @@ SOON = {
     "PROCESSOR_JANITOR_MAX_PAUSE_SECONDS": "1",
     "PROCESSOR_BREAKER_FAILURES": "1000",
 }
-"""Everything comes sooner than by default."""
+"""Shorter times than the defaults."""
 
 NO_JANITOR = {**SOON, "PROCESSOR_JANITOR_AFTER_SECONDS": "3600", "PROCESSOR_KEY_LIFETIME_SECONDS": "86400"}
-"""Nothing is asked about again while a test lasts."""
+"""The reconciler asks about nothing while a test runs."""
 
 _WAIT_SECONDS = 300
 
 
 class Starter:
-    """Starts services that use the processor, and gives what calls each."""
+    """Starts services that use the processor, and returns a driver for each."""
 
     def __init__(self, processor: FaultyProcessor, start: Callable[..., RunningService]) -> None:
-        """Start none yet."""
+        """Start services with ``start``."""
         self._processor = processor
         self._start = start
         self.services: list[RunningService] = []
         self.channels: list[grpc.Channel] = []
 
     def __call__(self, common: Mapping[str, str] = SOON, **settings: str) -> GrpcDriver:
-        """Start one with settings of its own."""
+        """Start a service with these settings."""
         service = self._start(**{**self._processor.settings, **common, **settings})
         self.services.append(service)
         self.channels.append(grpc.insecure_channel(service.target))
@@ -64,8 +64,8 @@ def start(processor: FaultyProcessor, start_service: Callable[..., RunningServic
         channel.close()
 
 
-def settled(api: GrpcDriver, payment_id: int) -> pb.GetPaymentResponse:
-    """Return a payment once it, and its refunds, are not pending."""
+def wait_until_settled(api: GrpcDriver, payment_id: int) -> pb.GetPaymentResponse:
+    """Return a payment once neither it nor any of its refunds is pending."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         details = api.get_payment(pb.GetPaymentRequest(payment_id=payment_id))
@@ -80,18 +80,18 @@ def charge_within(api: GrpcDriver, request: pb.ChargeRequest, seconds: float) ->
     return api.stub.Charge(request, timeout=seconds).payment
 
 
-def test_a_charge_is_asked_once_with_what_it_is_about(processor: FaultyProcessor, start: Starter) -> None:
+def test_a_charge_is_sent_once_with_its_parameters(processor: FaultyProcessor, start: Starter) -> None:
     api = start(NO_JANITOR)
     payment = api.charge(charge(amount="561.25")).payment
 
     assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    (asked,) = processor.requests
-    assert (asked.method, asked.path, asked.key) == ("POST", "/v1/payment_intents", f"charge-{payment.reference}")
-    assert asked.form["amount"] == "56125"
-    assert asked.form["currency"] == "inr"
-    assert (asked.form["payment_method"], asked.form["payment_method_types[0]"]) == ("pm_upi", "upi")
-    assert asked.form["metadata[reference]"] == payment.reference
-    assert asked.form["metadata[payment_id]"] == str(payment.payment_id)
+    (request,) = processor.requests
+    assert (request.method, request.path, request.key) == ("POST", "/v1/payment_intents", f"charge-{payment.reference}")
+    assert request.form["amount"] == "56125"
+    assert request.form["currency"] == "inr"
+    assert (request.form["payment_method"], request.form["payment_method_types[0]"]) == ("pm_upi", "upi")
+    assert request.form["metadata[reference]"] == payment.reference
+    assert request.form["metadata[payment_id]"] == str(payment.payment_id)
 
 
 def test_an_amount_of_a_currency_without_decimals_is_sent_in_whole_units(
@@ -102,20 +102,18 @@ def test_an_amount_of_a_currency_without_decimals_is_sent_in_whole_units(
     assert (processor.requests[0].form["amount"], processor.requests[0].form["currency"]) == ("561", "jpy")
 
 
-def test_an_amount_is_sent_in_the_unit_that_the_processor_gives_its_currency(
-    processor: FaultyProcessor, start: Starter
-) -> None:
+def test_an_amount_is_sent_in_the_processor_s_unit_of_its_currency(processor: FaultyProcessor, start: Starter) -> None:
     api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,ISK,UGX,MGA")
     for currency, amount in (("ISK", 5), ("UGX", 5), ("MGA", 500)):
         payment = api.charge(charge(amount=amount, currency=currency)).payment
         assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
         api.refund(pb.RefundRequest(payment_id=payment.payment_id))
-    captured, given_back = processor.asked("/v1/payment_intents"), processor.asked("/v1/refunds")
+    captured, given_back = processor.posts("/v1/payment_intents"), processor.posts("/v1/refunds")
     assert [request.form["amount"] for request in captured] == ["500", "500", "500"]
     assert [request.form["amount"] for request in given_back] == ["500", "500", "500"]
 
 
-def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused_before_anything_is_begun(
+def test_an_amount_that_the_processor_cannot_charge_exactly_is_rejected_before_anything_is_stored(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,MGA,USD")
@@ -127,20 +125,20 @@ def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused_before_an
     with pytest.raises(CallFailed) as refunded_finer:
         api.refund(pb.RefundRequest(payment_id=payment.payment_id, amount=money("1.50", "MGA")))
     batch = api.batch_charge(pb.BatchChargeRequest(charges=[charge(amount="1.50", currency="MGA"), charge()]))
-    for refused in (charged_finer.value, charged_more.value, refunded_finer.value):
-        assert (refused.code, refused.fields) == ("INVALID_ARGUMENT", ["amount"])
+    for failed in (charged_finer.value, charged_more.value, refunded_finer.value):
+        assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["amount"])
     assert [result.error.code for result in batch.results] == [grpc.StatusCode.INVALID_ARGUMENT.value[0], 0]
     count = "SELECT (SELECT COUNT(*) FROM payments), (SELECT COUNT(*) FROM refunds)"
     assert database_server.execute(count, database=migrated_database["MYSQL_DB"]) == [(2, 0)]
     assert len(processor.requests) == 2
 
 
-def test_a_currency_that_the_processor_does_not_charge_in_is_no_setting(start: Starter) -> None:
+def test_a_currency_that_the_processor_does_not_support_stops_the_startup(start: Starter) -> None:
     with pytest.raises(AssertionError, match=r"ALLOWED_CURRENCIES.*IRR"):
         start(ALLOWED_CURRENCIES="INR,IRR")
 
 
-def test_a_charge_by_a_payment_method_that_was_set_wrong_is_made_once_it_is_set_right(
+def test_a_charge_with_a_misconfigured_payment_method_is_made_once_that_is_fixed(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start()
@@ -150,70 +148,68 @@ def test_a_charge_by_a_payment_method_that_was_set_wrong_is_made_once_it_is_set_
         assert payment.status == pb.PAYMENT_STATUS_PENDING
         (service,) = start.services
         assert service.wait_for("processor_refuses", level="error", code="resource_missing", parameter="payment_method")
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
 
 
-def test_refunds_that_the_key_may_not_make_stay_pending_and_charges_go_on(
+def test_refunds_that_the_api_key_may_not_make_stay_pending_and_charges_still_work(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start(PROCESSOR_BREAKER_FAILURES="1")
-    payment = charged(api)
+    payment = make_charge(api)
     with processor.failing(Fault(error_before=403, error=(("type", "invalid_request_error"),)), path="/refunds"):
         assert api.refund(refund(payment.payment_id, 40)).refund.status == pb.REFUND_STATUS_PENDING
-        charged(api)
-    details = settled(api, payment.payment_id)
+        make_charge(api)
+    details = wait_until_settled(api, payment.payment_id)
     assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_SUCCEEDED]
 
 
-def test_a_charge_that_is_answered_with_another_amount_stays_pending(
-    processor: FaultyProcessor, start: Starter
-) -> None:
+def test_a_charge_whose_response_has_another_amount_stays_pending(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
-    processor.altered = lambda shown: shown | {"amount": 1}
+    processor.alter = lambda body: body | {"amount": 1}
     payment = api.charge(charge()).payment
     assert payment.status == pb.PAYMENT_STATUS_PENDING
     assert start.services[0].wait_for("processor_answer_wrong", level="error", payment_id=payment.payment_id)
-    processor.altered = lambda shown: shown
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    processor.alter = lambda body: body
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
 
 
 def test_a_payment_that_was_refunded_elsewhere_is_refunded(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
-    payment = charged(api)
+    payment = make_charge(api)
     with processor._lock:
-        processor.refunds["re_0"] = GivenBack("re_0", "pi_1", "dashboard", 10_000, "inr", "succeeded")
+        processor.refunds["re_0"] = FakeRefund("re_0", "pi_1", "dashboard", 10_000, "inr", "succeeded")
     answer = api.refund(refund(payment.payment_id))
     assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
     assert answer.payment.refund_state == pb.REFUND_STATE_FULL
 
 
-def test_a_charge_that_the_processor_declines_is_a_payment_that_failed(start: Starter) -> None:
+def test_a_declined_charge_is_a_failed_payment(start: Starter) -> None:
     api = start()
     assert api.charge(charge(method=FAILING)).payment.status == pb.PAYMENT_STATUS_FAILED
 
 
-def test_a_charge_without_a_method_is_made_by_the_default_one_and_one_that_the_processor_has_not_is_refused(
+def test_a_charge_without_a_method_gets_the_default_and_an_unsupported_method_is_rejected(
     start: Starter,
 ) -> None:
     api = start(PROCESSOR_METHODS="UPI=pm_upi")
     assert api.charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)).payment.method == pb.PAYMENT_METHOD_UPI
-    with pytest.raises(CallFailed) as refused:
+    with pytest.raises(CallFailed) as raised:
         api.charge(charge(method=pb.PAYMENT_METHOD_COD))
-    assert (refused.value.code, refused.value.fields) == ("INVALID_ARGUMENT", ["method"])
+    assert (raised.value.code, raised.value.fields) == ("INVALID_ARGUMENT", ["method"])
 
 
-def test_a_slow_processor_is_answered_for_with_pending_before_the_deadline_and_its_outcome_is_kept_later(
+def test_a_charge_at_a_slow_processor_returns_pending_before_the_deadline_and_is_settled_later(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30", PROCESSOR_DEADLINE_MARGIN_SECONDS="1")
     with processor.failing(Fault(before_seconds=4)):
         payment = charge_within(api, charge(), 2)
         assert payment.status == pb.PAYMENT_STATUS_PENDING
-        assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+        assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert len(processor.requests) == 1
 
 
-def test_a_repeated_charge_that_is_pending_asks_nothing_anew_and_gets_the_payment_as_it_is(
+def test_repeating_a_pending_charge_sends_no_request_and_returns_the_payment(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30")
@@ -225,7 +221,7 @@ def test_a_repeated_charge_that_is_pending_asks_nothing_anew_and_gets_the_paymen
         here = api.charge(request).payment
     assert first.status == elsewhere.status == pb.PAYMENT_STATUS_PENDING
     assert first.payment_id == elsewhere.payment_id == here.payment_id
-    assert here.status == pb.PAYMENT_STATUS_SUCCEEDED, "the replica that is asking waits for the answer"
+    assert here.status == pb.PAYMENT_STATUS_SUCCEEDED, "the replica that sent the request waits for its outcome"
     assert len(processor.requests) == 1
 
 
@@ -243,19 +239,19 @@ def test_a_repeated_charge_that_is_pending_asks_nothing_anew_and_gets_the_paymen
     ],
     ids=str,
 )
-def test_a_charge_is_captured_once_whatever_becomes_of_the_answers(
+def test_a_charge_is_captured_once_whatever_happens_to_the_responses(
     processor: FaultyProcessor, start: Starter, fault: Fault
 ) -> None:
     api = start(PROCESSOR_TIMEOUT_SECONDS="1")
     with processor.failing(fault):
         payment = api.charge(charge()).payment
         assert payment.status == pb.PAYMENT_STATUS_PENDING
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert processor.captured() == {payment.reference: 1}
 
 
 @pytest.mark.parametrize("repeats_keys", [True, False])
-def test_an_answer_that_comes_twice_answers_one_request(
+def test_a_duplicate_response_is_not_taken_for_that_of_the_next_request(
     processor: FaultyProcessor,
     start: Starter,
     repeats_keys: bool,  # noqa: FBT001
@@ -266,23 +262,21 @@ def test_an_answer_that_comes_twice_answers_one_request(
     with processor.failing(Fault(twice=True)):
         for _ in range(10):
             payments += [api.charge(charge(method=method)).payment for method in (SUCCEEDING, FAILING)]
-    outcomes = [settled(api, payment.payment_id).payment.status for payment in payments]
+    outcomes = [wait_until_settled(api, payment.payment_id).payment.status for payment in payments]
     assert outcomes == [pb.PAYMENT_STATUS_SUCCEEDED, pb.PAYMENT_STATUS_FAILED] * 10
     assert processor.captured() == {payment.reference: 1 for payment in payments[::2]}
 
 
-def test_a_charge_whose_error_the_processor_remembers_is_found_by_its_reference(
-    processor: FaultyProcessor, start: Starter
-) -> None:
+def test_a_charge_whose_error_is_replayed_is_found_by_its_reference(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
     with processor.failing(Fault(error_after=500)):
         payment = api.charge(charge()).payment
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert processor.captured() == {payment.reference: 1}
 
 
 @pytest.mark.parametrize("was_done", [True, False])
-def test_a_charge_whose_key_is_forgotten_is_looked_for_and_failed_when_it_was_never_done(
+def test_a_charge_whose_key_is_forgotten_is_looked_up_and_fails_if_it_was_never_made(
     processor: FaultyProcessor,
     start: Starter,
     was_done: bool,  # noqa: FBT001
@@ -293,35 +287,41 @@ def test_a_charge_whose_key_is_forgotten_is_looked_for_and_failed_when_it_was_ne
     with processor.failing(fault, path="/payment_intents"):
         payment = api.charge(charge()).payment
         time.sleep(8.5)
-        asked_until_now = len(processor.asked("/v1/payment_intents"))
+        requests_so_far = len(processor.posts("/v1/payment_intents"))
         processor.forget_keys()
-    outcome = settled(api, payment.payment_id).payment.status
+    outcome = wait_until_settled(api, payment.payment_id).payment.status
     assert outcome == (pb.PAYMENT_STATUS_SUCCEEDED if was_done else pb.PAYMENT_STATUS_FAILED)
     assert processor.captured() == ({payment.reference: 1} if was_done else {})
-    assert len(processor.asked("/v1/payment_intents")) == asked_until_now, "nothing is asked that may be done anew"
+    assert len(processor.posts("/v1/payment_intents")) == requests_so_far, (
+        "a request that could charge again is not sent"
+    )
 
 
-def test_a_key_that_came_with_something_else_settles_nothing(processor: FaultyProcessor, start: Starter) -> None:
+def test_a_key_that_was_used_with_other_parameters_settles_nothing(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
     with processor.failing(Fault(drop_after=True)):
         payment = api.charge(charge()).payment
         start.services[0].kill()
-    # The names of methods were changed in between, so that the same charge is asked for in other words.
+    # The payment method's name has changed in the meantime, so the retried request has other parameters.
     api = start(PROCESSOR_METHODS="UPI=pm_other")
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert processor.captured() == {payment.reference: 1}
 
 
-def test_an_outcome_that_the_processor_tells_later_is_waited_for(processor: FaultyProcessor, start: Starter) -> None:
+def test_a_charge_that_the_processor_is_still_working_on_is_settled_later(
+    processor: FaultyProcessor, start: Starter
+) -> None:
     api = start()
     processor.first_status, processor.list_lag_seconds = "processing", 3600
     payment = api.charge(charge()).payment
     assert payment.status == pb.PAYMENT_STATUS_PENDING
     processor.intents["pi_1"].status = "succeeded"
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
 
 
-def test_what_a_killed_replica_left_pending_is_settled_by_another(processor: FaultyProcessor, start: Starter) -> None:
+def test_payments_that_a_killed_replica_left_pending_are_settled_by_another(
+    processor: FaultyProcessor, start: Starter
+) -> None:
     api = start()
     other = start()
     with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=1)):
@@ -334,11 +334,11 @@ def test_what_a_killed_replica_left_pending_is_settled_by_another(processor: Fau
     for request in requests:
         payment = other.charge(request).payment
         references.add(payment.reference)
-        assert settled(other, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+        assert wait_until_settled(other, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert processor.captured() == dict.fromkeys(references, 1)
 
 
-def test_two_janitors_ask_about_each_pending_payment_but_once_a_round(
+def test_two_reconcilers_ask_about_each_pending_payment_only_once_a_round(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     api = start(NO_JANITOR)
@@ -350,127 +350,128 @@ def test_two_janitors_ask_about_each_pending_payment_but_once_a_round(
     with processor._lock:
         processor.requests.clear()
     for _ in range(2):
-        # Long enough for nobody to ask again while the others are settled.
+        # So long that no request is retried while the others are being settled.
         start(PROCESSOR_JANITOR_AFTER_SECONDS="600", PROCESSOR_JANITOR_MAX_PAUSE_SECONDS="600")
     database = migrated_database["MYSQL_DB"]
     database_server.execute("UPDATE processor_requests SET due_at = UTC_TIMESTAMP(6)", database=database)
     for payment in payments:
-        assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert sorted(request.key or "" for request in processor.asked("/v1/payment_intents")) == sorted(
+        assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert sorted(request.key or "" for request in processor.posts("/v1/payment_intents")) == sorted(
         f"charge-{payment.reference}" for payment in payments
     )
     assert not database_server.execute("SELECT * FROM processor_requests", database=database)
 
 
-def test_a_batch_asks_for_no_more_at_the_same_time_than_is_allowed(processor: FaultyProcessor, start: Starter) -> None:
+def test_a_batch_sends_no_more_than_the_maximum_of_concurrent_requests(
+    processor: FaultyProcessor, start: Starter
+) -> None:
     api = start(PROCESSOR_MAX_REQUESTS="3", PROCESSOR_JANITOR_AFTER_SECONDS="60", PROCESSOR_KEY_LIFETIME_SECONDS="9999")
-    most = [0, 0]
+    concurrent = maximum = 0
 
     def count(_: object) -> Fault | None:
+        nonlocal concurrent, maximum
         with processor._lock:
-            most[0] += 1
-            most[1] = max(most)
+            concurrent += 1
+            maximum = max(concurrent, maximum)
         time.sleep(0.05)
         with processor._lock:
-            most[0] -= 1
+            concurrent -= 1
         return None
 
     processor.fault = count
     batch = pb.BatchChargeRequest(charges=[charge() for _ in range(30)])
     assert {result.payment.status for result in api.batch_charge(batch).results} == {pb.PAYMENT_STATUS_SUCCEEDED}
-    assert most[1] <= 3
+    assert maximum <= 3
 
 
 def test_a_pending_payment_cannot_be_refunded(processor: FaultyProcessor, start: Starter) -> None:
     api = start(NO_JANITOR)
     with processor.failing(Fault(drop_before=True)):
         payment = api.charge(charge()).payment
-    with pytest.raises(CallFailed) as refused:
+    with pytest.raises(CallFailed) as raised:
         api.refund(refund(payment.payment_id))
-    assert (refused.value.code, refused.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_PENDING")
+    assert (raised.value.code, raised.value.reason) == ("FAILED_PRECONDITION", "PAYMENT_PENDING")
 
 
-def charged(api: GrpcDriver, amount: int = 100) -> pb.Payment:
+def make_charge(api: GrpcDriver, amount: int = 100) -> pb.Payment:
     payment = api.charge(charge(amount=amount)).payment
     assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     return payment
 
 
-def test_a_refund_is_asked_once_of_the_payment_that_was_charged(processor: FaultyProcessor, start: Starter) -> None:
+def test_a_refund_is_sent_once_for_the_charged_payment(processor: FaultyProcessor, start: Starter) -> None:
     api = start(NO_JANITOR)
-    payment = charged(api)
+    payment = make_charge(api)
     answer = api.refund(refund(payment.payment_id, 40, reason="damaged"))
     assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
     assert answer.payment.refunded_amount.units == 40
-    asked = processor.requests[-1]
+    request = processor.requests[-1]
     key = f"refund-{payment.reference}-{answer.refund.refund_id}"
-    assert (asked.path, asked.key, asked.form["payment_intent"]) == ("/v1/refunds", key, "pi_1")
-    assert asked.form["amount"] == "4000"
-    assert "damaged" not in str(asked.form), "what callers say of a refund is theirs"
+    assert (request.path, request.key, request.form["payment_intent"]) == ("/v1/refunds", key, "pi_1")
+    assert request.form["amount"] == "4000"
+    assert "damaged" not in str(request.form), "the reason of a refund is not sent"
 
 
 @pytest.mark.parametrize(
     "fault", [Fault(drop_before=True), Fault(drop_after=True), Fault(error_before=500), Fault(error_after=500)], ids=str
 )
-def test_a_refund_is_made_once_whatever_becomes_of_the_answers(
+def test_a_refund_is_made_once_whatever_happens_to_the_responses(
     processor: FaultyProcessor, start: Starter, fault: Fault
 ) -> None:
     api = start()
-    payment = charged(api)
+    payment = make_charge(api)
     with processor.failing(fault):
         answer = api.refund(refund(payment.payment_id, 40))
         assert answer.refund.status == pb.REFUND_STATUS_PENDING
-        assert answer.payment.refunded_amount.units == 40, "it counts already"
-    details = settled(api, payment.payment_id)
+        assert answer.payment.refunded_amount.units == 40, "a pending refund counts"
+    details = wait_until_settled(api, payment.payment_id)
     assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_SUCCEEDED]
     assert [refund.amount_minor for refund in processor.refunds.values()] == [4000]
 
 
-def test_a_refund_that_the_processor_refuses_gives_its_amount_back_to_be_refunded(
-    processor: FaultyProcessor, start: Starter
-) -> None:
+def test_the_amount_of_a_rejected_refund_can_be_refunded_again(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
-    payment = charged(api)
+    payment = make_charge(api)
     whole = refund(payment.payment_id, request_id="whole")
-    processor.refuses_refunds = True
+    processor.rejects_refunds = True
     with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=2), path="/refunds"):
         first = pool.submit(api.stub.Refund, whole, timeout=10)
         deadline = time.monotonic() + _WAIT_SECONDS
-        while not processor.asked("/v1/refunds"):
+        while not processor.posts("/v1/refunds"):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        with pytest.raises(CallFailed) as refused:
+        with pytest.raises(CallFailed) as raised:
             api.refund(refund(payment.payment_id, 1, request_id="part"))
-        assert refused.value.reason == "REFUND_EXCEEDS_PAYMENT"
+        assert raised.value.reason == "REFUND_EXCEEDS_PAYMENT"
         first.result()
-    details = settled(api, payment.payment_id)
+    details = wait_until_settled(api, payment.payment_id)
     assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_FAILED]
     assert (details.payment.refunded_amount.units, details.payment.refund_state) == (0, pb.REFUND_STATE_NONE)
 
-    processor.refuses_refunds = False
+    processor.rejects_refunds = False
     part = api.refund(refund(payment.payment_id, 1, request_id="part"))
     assert part.refund.status == pb.REFUND_STATUS_SUCCEEDED
     rest = api.refund(refund(payment.payment_id))
     assert (rest.refund.amount.units, rest.payment.refund_state) == (99, pb.REFUND_STATE_FULL)
     again = api.refund(whole)
-    assert again.refund.status == pb.REFUND_STATUS_FAILED, "the same request is told what became of it"
+    assert again.refund.status == pb.REFUND_STATUS_FAILED, "the repeated request returns the first outcome"
 
 
-def test_a_whole_refund_repeated_without_a_request_id_tells_of_the_one_that_was_made_not_of_one_that_failed(
+def test_repeating_a_full_refund_without_a_request_id_returns_the_first_refund(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start()
-    payment = charged(api)
+    payment = make_charge(api)
     made = api.refund(refund(payment.payment_id)).refund
     assert api.refund(refund(payment.payment_id)).refund == made
     assert len(processor.refunds) == 1
 
 
-def test_a_refund_of_a_payment_that_this_processor_did_not_charge_fails(
+def test_a_refund_of_a_payment_that_another_processor_charged_fails(
     processor: FaultyProcessor, start: Starter, start_service: Callable[..., RunningService]
 ) -> None:
     with grpc.insecure_channel(start_service().target) as channel:
-        payment = charged(GrpcDriver(channel))
+        payment = make_charge(GrpcDriver(channel))
     api = start()
     answer = api.refund(refund(payment.payment_id))
     assert answer.refund.status == pb.REFUND_STATUS_FAILED
@@ -478,11 +479,11 @@ def test_a_refund_of_a_payment_that_this_processor_did_not_charge_fails(
     assert not processor.requests
 
 
-def test_a_processor_that_does_not_answer_is_left_alone_and_callers_are_told_before_anything_is_reserved(
+def test_while_the_processor_does_not_answer_calls_are_rejected_before_anything_is_stored(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     api = start(NO_JANITOR, PROCESSOR_BREAKER_FAILURES="3", PROCESSOR_BREAKER_OPEN_SECONDS="3")
-    before = charged(api)
+    before = make_charge(api)
     processor.hang_up()
     while True:
         try:
@@ -508,11 +509,11 @@ def test_a_processor_that_does_not_answer_is_left_alone_and_callers_are_told_bef
     while answer is None and time.monotonic() < deadline:
         time.sleep(0.2)
         with suppress(CallFailed):
-            answer = charged(api)
+            answer = make_charge(api)
     assert answer is not None
 
 
-def test_a_processor_that_takes_no_key_of_ours_is_left_alone_at_once_and_no_key_is_logged(
+def test_a_rejected_api_key_opens_the_breaker_at_once_and_is_not_logged(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start(NO_JANITOR, PROCESSOR_API_KEY="sk_test_wrong_" + API_KEY)
@@ -526,7 +527,7 @@ def test_a_processor_that_takes_no_key_of_ours_is_left_alone_at_once_and_no_key_
     assert service.stop() == 0
 
 
-def test_a_database_that_is_gone_when_the_processor_answers_learns_the_outcome_later(
+def test_an_outcome_that_cannot_be_stored_at_first_is_stored_later(
     processor: FaultyProcessor, start: Starter, hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     api = start(MYSQL_STATEMENT_TIMEOUT_SECONDS="1", PROCESSOR_TIMEOUT_SECONDS="9")
@@ -540,11 +541,11 @@ def test_a_database_that_is_gone_when_the_processor_answers_learns_the_outcome_l
             payment = call.result().payment
             assert payment.status == pb.PAYMENT_STATUS_PENDING
             assert processor.captured() == {payment.reference: 1}
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert processor.captured() == {payment.reference: 1}
 
 
-def test_what_is_with_the_processor_at_shutdown_is_waited_for(processor: FaultyProcessor, start: Starter) -> None:
+def test_shutdown_waits_for_requests_to_the_processor(processor: FaultyProcessor, start: Starter) -> None:
     api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30")
     with processor.failing(Fault(before_seconds=3)):
         payment = charge_within(api, charge(), 1)
@@ -555,7 +556,7 @@ def test_what_is_with_the_processor_at_shutdown_is_waited_for(processor: FaultyP
     assert details.payment.status == pb.PAYMENT_STATUS_SUCCEEDED
 
 
-def test_a_caller_that_goes_away_takes_nothing_with_it(processor: FaultyProcessor, start: Starter) -> None:
+def test_a_charge_whose_caller_cancels_is_completed(processor: FaultyProcessor, start: Starter) -> None:
     api = start(NO_JANITOR)
     request = charge(request_id=new_request_id())
     with processor.failing(Fault(before_seconds=0.5)):
@@ -566,18 +567,18 @@ def test_a_caller_that_goes_away_takes_nothing_with_it(processor: FaultyProcesso
             time.sleep(0.01)
         call.cancel()
     payment = api.charge(request).payment
-    assert settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
+    assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
     assert processor.captured() == {payment.reference: 1}
 
 
-def test_each_step_is_an_event_of_its_payment(
+def test_each_change_of_a_payment_is_an_event(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     api = start()
-    payment = charged(api)
-    processor.refuses_refunds = True
+    payment = make_charge(api)
+    processor.rejects_refunds = True
     api.refund(refund(payment.payment_id))
-    processor.refuses_refunds = False
+    processor.rejects_refunds = False
     api.refund(refund(payment.payment_id, 10))
     declined = api.charge(charge(method=FAILING)).payment
     query = "SELECT payment_id, kind, CAST(refunded_amount AS CHAR) FROM payment_events ORDER BY sequence"
@@ -597,28 +598,26 @@ def test_each_step_is_an_event_of_its_payment(
         time.sleep(0.05)
 
 
-def test_callers_of_the_replaced_service_are_told_of_refunds_that_are_pending_or_refused(
-    processor: FaultyProcessor, start: Starter
-) -> None:
+def test_the_legacy_api_reports_pending_and_rejected_refunds(processor: FaultyProcessor, start: Starter) -> None:
     api = start(NO_JANITOR)
-    payment = charged(api)
+    payment = make_charge(api)
     url = f"{start.services[0].rest_url}/v1/payments/{payment.payment_id}/refund"
-    processor.refuses_refunds = True
-    refused = httpx.post(url)
-    assert (refused.status_code, refused.json()) == (400, {"detail": "the payment processor refused the refund"})
-    processor.refuses_refunds = False
+    processor.rejects_refunds = True
+    rejected = httpx.post(url)
+    assert (rejected.status_code, rejected.json()) == (400, {"detail": "the payment processor refused the refund"})
+    processor.rejects_refunds = False
     with processor.failing(Fault(drop_before=True)):
         pending = httpx.post(url, timeout=30)
         again = httpx.post(url, timeout=30)
     assert pending.json()["message"] == again.json()["message"] == "Refund of amount 100.00 to UPI pending"
 
 
-def test_metrics_tell_of_the_processor(processor: FaultyProcessor, start: Starter) -> None:
+def test_metrics_cover_the_processor(processor: FaultyProcessor, start: Starter) -> None:
     api = start()
-    charged(api)
+    make_charge(api)
     with processor.failing(Fault(drop_before=True)):
         payment = api.charge(charge()).payment
-    settled(api, payment.payment_id)
+    wait_until_settled(api, payment.payment_id)
     text = httpx.get(f"{start.services[0].rest_url}/metrics").text
     for line in (
         'payments_processor_duration_seconds_count{operation="capture",outcome="http_200"} 2.0',
@@ -632,7 +631,7 @@ def test_metrics_tell_of_the_processor(processor: FaultyProcessor, start: Starte
         assert line in text, text
 
 
-def test_a_repeated_charge_of_an_archived_payment_is_not_asked_again(
+def test_repeating_the_charge_of_an_archived_payment_sends_no_request(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     api = start(NO_JANITOR, EVENT_RELAY_INTERVAL_SECONDS="0.05")

@@ -1,4 +1,4 @@
-"""Amounts on the wire: what is charged is what was asked for, in every currency, or nothing is."""
+"""Amounts on the wire: in every currency, exactly the requested amount is charged, or none."""
 
 import pytest
 from hypothesis import given
@@ -9,18 +9,18 @@ from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, MINOR_DIGITS, Money
 from server.processors.stripe.amounts import SUPPORTED_CURRENCIES, money_from_stripe, stripe_amount
 
 ALLOWED = sorted(code for code, digits in MINOR_DIGITS.items() if digits <= AMOUNT_DIGITS)
-"""What a deployment can allow: see ``server.config.settings``."""
+"""The currencies that a deployment can allow: see ``server.config.payments``."""
 
 
 @st.composite
 def amounts(draw: st.DrawFn) -> Money:
-    """Return money of any currency that can be allowed, and of those with more decimals too."""
+    """Return money of any currency, including those with too many decimals to be allowed."""
     currency = draw(st.sampled_from(sorted(MINOR_DIGITS)))
     return Money(currency, draw(st.integers(1, int(MAX_AMOUNT.scaleb(MINOR_DIGITS[currency])))))
 
 
 @given(amounts())
-def test_an_amount_comes_back_from_the_processor_as_it_was_or_is_refused(money: Money) -> None:
+def test_an_amount_survives_the_round_trip_or_is_rejected(money: Money) -> None:
     try:
         amount = stripe_amount(money)
     except InvalidValue:
@@ -29,7 +29,7 @@ def test_an_amount_comes_back_from_the_processor_as_it_was_or_is_refused(money: 
 
 
 @pytest.mark.parametrize("currency", ALLOWED)
-def test_each_currency_that_can_be_allowed_is_charged_exactly_or_not_supported(currency: str) -> None:
+def test_each_allowed_currency_is_converted_exactly_or_not_supported(currency: str) -> None:
     one = Money.from_units(currency, 1, 0)
     if currency in SUPPORTED_CURRENCIES:
         assert money_from_stripe(currency, stripe_amount(one)) == one
@@ -53,7 +53,7 @@ def test_each_currency_that_can_be_allowed_is_charged_exactly_or_not_supported(c
     ],
     ids=str,
 )
-def test_an_amount_is_as_the_documentation_has_it(money: Money, amount: int) -> None:
+def test_an_amount_is_converted_as_documented_by_stripe(money: Money, amount: int) -> None:
     assert stripe_amount(money) == amount
 
 
@@ -70,7 +70,7 @@ def test_an_amount_is_as_the_documentation_has_it(money: Money, amount: int) -> 
     ],
     ids=str,
 )
-def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused(money: Money) -> None:
+def test_an_amount_that_the_processor_cannot_charge_exactly_is_rejected(money: Money) -> None:
     with pytest.raises(InvalidValue):
         stripe_amount(money)
 
@@ -85,19 +85,19 @@ def test_an_amount_that_the_processor_cannot_charge_exactly_is_refused(money: Mo
     ],
     ids=str,
 )
-def test_a_refused_amount_is_told_what_can_be_charged(money: Money, reason: str) -> None:
-    with pytest.raises(InvalidValue) as refused:
+def test_the_error_of_an_amount_says_which_amounts_are_possible(money: Money, reason: str) -> None:
+    with pytest.raises(InvalidValue) as raised:
         stripe_amount(money)
-    assert refused.value.description == reason
+    assert raised.value.description == reason
 
 
 @pytest.mark.parametrize(("currency", "amount"), [("IRR", 100), ("ISK", 550), ("UGX", 1)])
-def test_a_number_of_the_processors_that_is_no_amount_here_is_refused(currency: str, amount: int) -> None:
+def test_an_amount_of_the_processor_that_cannot_be_represented_is_rejected(currency: str, amount: int) -> None:
     with pytest.raises(InvalidValue, match=currency):
         money_from_stripe(currency, amount)
 
 
-def test_what_the_processor_says_is_money_of_whole_minor_units() -> None:
+def test_an_amount_of_the_processor_becomes_whole_minor_units() -> None:
     money = money_from_stripe("ISK", 500)
     assert money == Money("ISK", 5)
     assert type(money.amount_minor) is int

@@ -1,4 +1,4 @@
-"""What the adapter makes of each answer: only a decline fails a payment, and only the right object settles anything."""
+"""The meaning of each response: only a decline fails a payment, and only a matching object settles anything."""
 
 import asyncio
 import socket
@@ -34,7 +34,7 @@ def errors(log: list[Any]) -> set[str]:
 
 @pytest.fixture
 def resetting_port() -> Iterator[int]:
-    """A port at which each connection is reset as soon as it is made."""
+    """A port that resets each connection as soon as it is open."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
 
         def reset_all() -> None:
@@ -61,7 +61,7 @@ def give_back(amount_minor: int = 4_000, refund_id: int = 9, processor_id: str =
     return GiveBack(refund_id, "REF-1", Money("INR", amount_minor), processor_id)
 
 
-REFUSALS = [
+REJECTIONS = [
     (400, {"type": "invalid_request_error", "code": "resource_missing", "param": "payment_method"}),
     (400, {"type": "invalid_request_error", "code": "parameter_unknown"}),
     (400, {"type": "invalid_request_error"}),
@@ -81,8 +81,8 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "error"), REFUSALS, ids=str)
-def test_a_refusal_that_is_no_decline_leaves_a_charge_pending_and_is_logged(
+@pytest.mark.parametrize(("status", "error"), REJECTIONS, ids=str)
+def test_a_rejection_that_is_not_a_decline_leaves_a_charge_pending_and_is_logged(
     processor: FaultyProcessor,
     use: Use,
     log: list[Any],
@@ -104,7 +104,7 @@ def test_an_amount_that_the_processor_never_charges_fails_and_is_logged_as_an_er
     assert errors(log) == {"processor_refuses"}
 
 
-def test_a_decline_fails_a_charge_and_is_no_error(use: Use, log: list[Any]) -> None:
+def test_a_decline_fails_a_charge_and_is_not_logged_as_an_error(use: Use, log: list[Any]) -> None:
     declined = capture(method=PaymentMethod.CARD)
     assert use(lambda stripe: stripe.capture(declined)) == Outcome(Status.FAILED, "pi_1")
     assert not errors(log)
@@ -127,7 +127,7 @@ def test_a_decline_fails_a_charge_and_is_no_error(use: Use, log: list[Any]) -> N
     ],
     ids=str,
 )
-def test_the_breaker_opens_for_what_concerns_every_request(
+def test_the_breaker_opens_for_errors_that_concern_every_request(
     processor: FaultyProcessor,
     use: Use,
     breaker: Breaker,
@@ -140,16 +140,14 @@ def test_the_breaker_opens_for_what_concerns_every_request(
     assert breaker.is_open is is_open
 
 
-def test_look_ups_that_are_rate_limited_refuse_no_charge(
-    processor: FaultyProcessor, use: Use, breaker: Breaker
-) -> None:
+def test_rate_limited_look_ups_do_not_open_the_breaker(processor: FaultyProcessor, use: Use, breaker: Breaker) -> None:
     error = (("type", "invalid_request_error"), ("code", "rate_limit"))
     with processor.failing(Fault(error_before=429, error=error)), pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.find_capture(capture()))
     assert not breaker.is_open
 
 
-def test_an_error_that_is_replayed_does_not_count_against_the_processor_and_is_not_retried(
+def test_a_replayed_error_does_not_open_the_breaker_and_is_not_retried(
     processor: FaultyProcessor, use: Use, breaker: Breaker
 ) -> None:
     with processor.failing(Fault(error_after=500)), pytest.raises(OutcomeUnknown):
@@ -208,10 +206,10 @@ WRONG_INTENTS = [
 
 
 @pytest.mark.parametrize("changes", WRONG_INTENTS, ids=str)
-def test_an_answer_that_is_not_about_what_was_asked_leaves_a_charge_pending(
+def test_a_response_that_does_not_match_the_request_leaves_a_charge_pending(
     processor: FaultyProcessor, use: Use, log: list[Any], changes: dict[str, Any]
 ) -> None:
-    processor.altered = lambda shown: shown | changes
+    processor.alter = lambda body: body | changes
     with pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.capture(capture()))
     assert bool(errors(log)) is (changes != {"status": "processing"})
@@ -237,11 +235,11 @@ def test_an_answer_that_is_not_about_what_was_asked_leaves_a_charge_pending(
     ],
     ids=str,
 )
-def test_an_answer_that_is_not_about_what_was_asked_leaves_a_refund_pending(
+def test_a_response_that_does_not_match_the_request_leaves_a_refund_pending(
     processor: FaultyProcessor, use: Use, log: list[Any], changes: dict[str, Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
-    processor.altered = lambda shown: shown | changes
+    processor.alter = lambda body: body | changes
     with pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.give_back(give_back()))
     assert bool(errors(log)) is (changes.get("status") not in {"pending", "requires_action"})
@@ -257,23 +255,21 @@ def test_an_answer_that_is_not_about_what_was_asked_leaves_a_refund_pending(
         ("requires_action", Status.FAILED),
     ],
 )
-def test_a_charge_is_as_its_final_status_says(
-    processor: FaultyProcessor, use: Use, status: str, outcome: Status
-) -> None:
+def test_a_final_status_decides_a_charge(processor: FaultyProcessor, use: Use, status: str, outcome: Status) -> None:
     received = {} if status == "succeeded" else {"amount_received": 0}
-    processor.altered = lambda shown: {**shown, "status": status, **received}
+    processor.alter = lambda body: {**body, "status": status, **received}
     assert use(lambda stripe: stripe.capture(capture())) == Outcome(outcome, "pi_1")
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
-def test_a_refund_is_as_its_final_status_says(processor: FaultyProcessor, use: Use, status: str) -> None:
+def test_a_final_status_decides_a_refund(processor: FaultyProcessor, use: Use, status: str) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.first_status = status
     outcome = use(lambda stripe: stripe.give_back(give_back()))
     assert outcome == Outcome(Status.SUCCEEDED if status == "succeeded" else Status.FAILED, "re_1")
 
 
-def test_a_charge_whose_error_was_saved_is_found_among_many_by_listing(processor: FaultyProcessor, use: Use) -> None:
+def test_a_charge_with_a_stored_error_is_found_in_a_list_of_many(processor: FaultyProcessor, use: Use) -> None:
     with processor.failing(Fault(error_after=500)), pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.capture(capture()))
 
@@ -290,19 +286,17 @@ def test_a_charge_whose_error_was_saved_is_found_among_many_by_listing(processor
 
 
 @pytest.mark.parametrize("minutes", [-50, -9, 0, 9, 50, 900])
-def test_a_charge_is_found_though_clocks_differ_or_it_was_made_hours_later(
+def test_a_charge_is_found_if_clocks_differ_or_it_was_made_hours_later(
     processor: FaultyProcessor, use: Use, minutes: int
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.intents["pi_1"].made_seconds = time.time()
-    asked = capture(create_time=datetime.now(UTC) - timedelta(minutes=minutes))
-    assert use(lambda stripe: stripe.find_capture(asked)) == Outcome(Status.SUCCEEDED, "pi_1")
+    request = capture(create_time=datetime.now(UTC) - timedelta(minutes=minutes))
+    assert use(lambda stripe: stripe.find_capture(request)) == Outcome(Status.SUCCEEDED, "pi_1")
 
 
-def test_metadata_that_is_left_out_is_not_needed_where_the_key_is_repeated(
-    processor: FaultyProcessor, use: Use
-) -> None:
-    processor.altered = lambda shown: shown | {"metadata": {}}
+def test_metadata_may_be_missing_if_the_response_has_the_idempotency_key(processor: FaultyProcessor, use: Use) -> None:
+    processor.alter = lambda body: body | {"metadata": {}}
     assert use(lambda stripe: stripe.capture(capture())) == Outcome(Status.SUCCEEDED, "pi_1")
     processor.repeats_keys = False
     with pytest.raises(OutcomeUnknown):
@@ -312,9 +306,9 @@ def test_metadata_that_is_left_out_is_not_needed_where_the_key_is_repeated(
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html>", b"null", b"[]", b"7", b"{}", b'{"object": 7}', b"\xff", b"[" * 100_000],
-    ids=lambda it: it[:9],
+    ids=lambda body: body[:9],
 )
-def test_an_answer_that_is_no_object_leaves_a_charge_pending(
+def test_a_response_without_an_object_leaves_a_charge_pending(
     processor: FaultyProcessor, use: Use, log: list[Any], body: bytes
 ) -> None:
     with processor.failing(Fault(body=body)), pytest.raises(OutcomeUnknown):
@@ -335,7 +329,7 @@ def test_an_answer_that_is_no_object_leaves_a_charge_pending(
     ],
     ids=str,
 )
-def test_a_list_that_does_not_end_well_does_not_say_that_there_is_no_such_payment(
+def test_a_malformed_list_does_not_prove_that_a_payment_does_not_exist(
     processor: FaultyProcessor,
     use: Use,
     monkeypatch: pytest.MonkeyPatch,
@@ -347,20 +341,20 @@ def test_a_list_that_does_not_end_well_does_not_say_that_there_is_no_such_paymen
     assert len(processor.requests) <= 100
 
 
-def test_a_refund_that_is_declined_fails_and_is_logged_as_an_error(
+def test_a_declined_refund_fails_and_is_logged_as_an_error(
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
-    processor.refuses_refunds, processor.refusal = True, (402, {"type": "card_error"})
+    processor.rejects_refunds, processor.rejection = True, (402, {"type": "card_error"})
     assert use(lambda stripe: stripe.give_back(give_back())) == Outcome(Status.FAILED, None)
     assert errors(log) == {"processor_refuses"}
 
 
-def test_a_charge_that_was_not_made_is_not_found(use: Use) -> None:
+def test_a_charge_that_was_never_made_is_not_found(use: Use) -> None:
     assert use(lambda stripe: stripe.find_capture(capture())) is None
 
 
-def test_what_is_found_with_another_amount_settles_nothing(
+def test_a_found_charge_with_another_amount_settles_nothing(
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
@@ -370,14 +364,14 @@ def test_what_is_found_with_another_amount_settles_nothing(
     assert errors(log) == {"processor_answer_wrong"}
 
 
-def test_what_was_refunded_elsewhere_went_back(use: Use) -> None:
+def test_a_payment_that_was_refunded_elsewhere_counts_as_refunded(use: Use) -> None:
     use(lambda stripe: stripe.capture(capture()))
     use(lambda stripe: stripe.give_back(give_back(10_000, refund_id=1)))
     assert use(lambda stripe: stripe.give_back(give_back())) == Outcome(Status.SUCCEEDED, None)
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "pending"])
-def test_a_refund_that_is_refused_because_it_was_made_is_as_it_was_made(
+def test_a_refund_that_is_rejected_because_it_was_made_before_has_the_earlier_outcome(
     processor: FaultyProcessor, use: Use, status: str
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
@@ -418,17 +412,17 @@ def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
     ],
     ids=str,
 )
-def test_a_refusal_that_is_not_about_the_refund_leaves_it_pending_though_it_is_not_listed(
+def test_a_rejection_that_is_not_about_the_refund_leaves_it_pending(
     processor: FaultyProcessor, use: Use, status: int, error: dict[str, str]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
-    processor.refuses_refunds, processor.refusal = True, (status, error)
+    processor.rejects_refunds, processor.rejection = True, (status, error)
     with pytest.raises(OutcomeUnknown):
         use(lambda stripe: stripe.give_back(give_back()))
 
 
-def test_a_connection_that_is_reset_as_soon_as_it_is_made_leaves_a_charge_pending(resetting_port: int) -> None:
-    async def ask() -> list[Outcome | BaseException]:
+def test_a_connection_that_is_reset_as_soon_as_it_is_open_leaves_a_charge_pending(resetting_port: int) -> None:
+    async def capture_many() -> list[Outcome | BaseException]:
         stripe = StripeProcessor(
             f"http://127.0.0.1:{resetting_port}",
             API_KEY,
@@ -437,11 +431,11 @@ def test_a_connection_that_is_reset_as_soon_as_it_is_made_leaves_a_charge_pendin
             breaker=Breaker(1000, 3600),
         )
         try:
-            # How far a connection gets before it is reset is a matter of chance: many get every way.
+            # How far a connection gets before the reset is random; 200 of them cover every case.
             return await asyncio.gather(
                 *(stripe.capture(capture(f"REF-{number}")) for number in range(200)), return_exceptions=True
             )
         finally:
             await stripe.close()
 
-    assert [outcome for outcome in uvloop.run(ask()) if not isinstance(outcome, OutcomeUnknown)] == []
+    assert [outcome for outcome in uvloop.run(capture_many()) if not isinstance(outcome, OutcomeUnknown)] == []

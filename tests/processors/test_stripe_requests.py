@@ -1,4 +1,4 @@
-"""What the adapter asks of the processor: exactly what was reserved, under the key that makes it safe to repeat."""
+"""The adapter's requests: they match the stored payment, and have an idempotency key, so that retries are safe."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,8 +28,8 @@ def method_tokens() -> dict[PaymentMethod, str]:
     return TOKENS
 
 
-def timed(operation: str) -> float:
-    """Return how many requests of an operation were answered with an object, as the metric has it."""
+def successes(operation: str) -> float:
+    """Return the metric's number of successful requests of an operation."""
     labels = {"operation": operation, "outcome": "http_200"}
     return REGISTRY.get_sample_value("payments_processor_duration_seconds_count", labels) or 0.0
 
@@ -42,14 +42,14 @@ def timed(operation: str) -> float:
         (PaymentMethod.COD, "pm_cod", "card"),
     ],
 )
-def test_a_charge_asks_for_the_amount_once_by_the_method_of_the_deployment(
+def test_a_charge_is_sent_once_with_the_deployment_s_payment_method(
     processor: FaultyProcessor, use: Use, method: PaymentMethod, token: str, kind: str
 ) -> None:
     outcome = use(lambda stripe: stripe.capture(replace(CHARGE, method=method)))
     assert outcome == Outcome(Status.SUCCEEDED, "pi_1")
-    (asked,) = processor.requests
-    assert (asked.method, asked.path, asked.key) == ("POST", "/v1/payment_intents", "charge-REF-1")
-    assert asked.form == {
+    (request,) = processor.requests
+    assert (request.method, request.path, request.key) == ("POST", "/v1/payment_intents", "charge-REF-1")
+    assert request.form == {
         "amount": "10050",
         "currency": "inr",
         "confirm": "true",
@@ -62,14 +62,14 @@ def test_a_charge_asks_for_the_amount_once_by_the_method_of_the_deployment(
     }
 
 
-def test_a_refund_asks_for_the_amount_of_the_payment_once(processor: FaultyProcessor, use: Use) -> None:
+def test_a_refund_is_sent_once_with_its_amount(processor: FaultyProcessor, use: Use) -> None:
     use(lambda stripe: stripe.capture(CHARGE))
-    before = timed("give_back")
+    before = successes("give_back")
     assert use(lambda stripe: stripe.give_back(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
-    assert timed("give_back") == before + 1
-    asked = processor.requests[-1]
-    assert (asked.method, asked.path, asked.key) == ("POST", "/v1/refunds", "refund-REF-1-9")
-    assert asked.form == {
+    assert successes("give_back") == before + 1
+    request = processor.requests[-1]
+    assert (request.method, request.path, request.key) == ("POST", "/v1/refunds", "refund-REF-1-9")
+    assert request.form == {
         "payment_intent": "pi_1",
         "amount": "4050",
         "metadata[reference]": "REF-1",
@@ -77,28 +77,28 @@ def test_a_refund_asks_for_the_amount_of_the_payment_once(processor: FaultyProce
     }
 
 
-def test_a_charge_is_looked_for_near_its_time_and_then_whenever_it_can_have_been_made(
+def test_a_charge_is_looked_up_near_its_time_and_then_over_all_possible_times(
     processor: FaultyProcessor, use: Use
 ) -> None:
     assert use(lambda stripe: stripe.find_capture(CHARGE)) is None
-    near, ever = ({name: int(value) for name, value in asked.form.items()} for asked in processor.requests)
+    near, possible = ({name: int(value) for name, value in request.form.items()} for request in processor.requests)
     begin = int(CREATED.timestamp())
     assert near == {"created[gte]": begin - 600, "created[lte]": begin + 601, "limit": 100}
-    assert (ever["created[gte]"], ever["limit"]) == (begin - 3600, 100)
+    assert (possible["created[gte]"], possible["limit"]) == (begin - 3600, 100)
     in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).timestamp()
-    assert in_an_hour - 60 < ever["created[lte]"] <= in_an_hour + 1
+    assert in_an_hour - 60 < possible["created[lte]"] <= in_an_hour + 1
 
 
-def test_a_refund_is_looked_for_among_those_of_its_payment(processor: FaultyProcessor, use: Use) -> None:
-    before = timed("find_give_back")
+def test_a_refund_is_looked_up_among_those_of_its_payment(processor: FaultyProcessor, use: Use) -> None:
+    before = successes("find_give_back")
     assert use(lambda stripe: stripe.find_give_back(REFUND)) is None
-    assert timed("find_give_back") == before + 1
-    (asked,) = processor.requests
-    assert (asked.method, asked.path) == ("GET", "/v1/refunds")
-    assert asked.form == {"payment_intent": "pi_1", "limit": "100"}
+    assert successes("find_give_back") == before + 1
+    (request,) = processor.requests
+    assert (request.method, request.path) == ("GET", "/v1/refunds")
+    assert request.form == {"payment_intent": "pi_1", "limit": "100"}
 
 
-def test_a_refund_of_a_payment_that_this_processor_did_not_charge_fails_and_is_asked_of_nobody(
+def test_a_refund_of_a_payment_that_another_processor_charged_fails_and_is_not_sent(
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     elsewhere = replace(REFUND, processor_id=None)
@@ -108,20 +108,20 @@ def test_a_refund_of_a_payment_that_this_processor_did_not_charge_fails_and_is_a
     assert log == [{"event": "processor_has_no_payment", "log_level": "error", "refund_id": 9, "reference": "REF-1"}]
 
 
-def test_an_amount_that_it_cannot_take_exactly_is_refused_before_and_asked_of_nobody_after(
+def test_an_amount_that_cannot_be_charged_exactly_is_rejected_and_never_sent(
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
-    odd = Money("KWD", 5_124)
+    too_fine = Money("KWD", 5_124)
 
-    async def refused(stripe: StripeProcessor) -> None:
+    async def check(stripe: StripeProcessor) -> None:
         stripe.check_amount(Money("KWD", 5_120))
         with pytest.raises(InvalidValue):
-            stripe.check_amount(odd)
+            stripe.check_amount(too_fine)
 
-    use(refused)
+    use(check)
     for work in (
-        lambda stripe: stripe.capture(replace(CHARGE, amount=odd)),
-        lambda stripe: stripe.give_back(replace(REFUND, amount=odd)),
+        lambda stripe: stripe.capture(replace(CHARGE, amount=too_fine)),
+        lambda stripe: stripe.give_back(replace(REFUND, amount=too_fine)),
     ):
         with pytest.raises(OutcomeUnknown, match=r"^5\.124 KWD must be a multiple of 0\.01 KWD"):
             use(work)
@@ -129,12 +129,12 @@ def test_an_amount_that_it_cannot_take_exactly_is_refused_before_and_asked_of_no
     assert [event["amount"] for event in log] == ["5.124 KWD"] * 2
 
 
-def test_what_is_wrong_with_an_answer_is_logged_with_the_payment_or_refund_it_is_about(
+def test_a_mismatch_is_logged_with_the_id_of_the_payment_or_refund(
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     use(lambda stripe: stripe.capture(CHARGE))
     wrong = {"object": "other", "currency": "usd", "payment_intent": "pi_2"}
-    processor.altered = lambda shown: {**shown, **wrong}
+    processor.alter = lambda body: {**body, **wrong}
     for work in (
         lambda stripe: stripe.capture(replace(CHARGE, reference="REF-2")),
         lambda stripe: stripe.give_back(REFUND),
@@ -151,26 +151,24 @@ def test_what_is_wrong_with_an_answer_is_logged_with_the_payment_or_refund_it_is
     assert (charge["amount"], refund["amount"]) == ((10_050, "usd"), (4_050, "usd"))
 
 
-def test_a_charge_whose_answer_is_not_final_is_read_again_and_is_as_it_is_then(
-    processor: FaultyProcessor, use: Use
-) -> None:
-    before = timed("get")
+def test_a_charge_that_is_not_final_is_read_again(processor: FaultyProcessor, use: Use) -> None:
+    before = successes("get")
     statuses = iter(["processing", "succeeded"])
-    processor.altered = lambda shown: {**shown, "status": next(statuses)}
+    processor.alter = lambda body: {**body, "status": next(statuses)}
     assert use(lambda stripe: stripe.capture(CHARGE)) == Outcome(Status.SUCCEEDED, "pi_1")
-    asked = [(request.method, request.path) for request in processor.requests]
-    assert asked == [("POST", "/v1/payment_intents"), ("GET", "/v1/payment_intents/pi_1")]
-    assert timed("get") == before + 1
+    requests = [(request.method, request.path) for request in processor.requests]
+    assert requests == [("POST", "/v1/payment_intents"), ("GET", "/v1/payment_intents/pi_1")]
+    assert successes("get") == before + 1
 
 
-def test_a_refund_whose_answer_leaves_out_its_currency_is_settled(processor: FaultyProcessor, use: Use) -> None:
+def test_a_refund_without_a_currency_in_the_response_is_settled(processor: FaultyProcessor, use: Use) -> None:
     use(lambda stripe: stripe.capture(CHARGE))
-    processor.altered = lambda shown: {name: value for name, value in shown.items() if name != "currency"}
+    processor.alter = lambda body: {name: value for name, value in body.items() if name != "currency"}
     assert use(lambda stripe: stripe.give_back(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
 
 
-def test_an_amount_finer_than_the_currency_has_leaves_a_charge_pending(processor: FaultyProcessor, use: Use) -> None:
-    processor.altered = lambda shown: {**shown, "amount": 10_050, "amount_received": 10_050}
+def test_an_amount_finer_than_the_minor_unit_leaves_a_charge_pending(processor: FaultyProcessor, use: Use) -> None:
+    processor.alter = lambda body: {**body, "amount": 10_050, "amount_received": 10_050}
     with pytest.raises(OutcomeUnknown, match=r"does not match the request in amount$"):
         use(lambda stripe: stripe.capture(replace(CHARGE, amount=Money("ISK", 100))))
 
@@ -178,11 +176,11 @@ def test_an_amount_finer_than_the_currency_has_leaves_a_charge_pending(processor
 @pytest.mark.parametrize(
     ("field", "value"), [("id", None), ("amount", 9_999), ("amount_received", 5_000), ("currency", "usd")]
 )
-def test_a_wrong_answer_is_counted_and_its_wrong_field_is_named(
+def test_a_mismatch_is_counted_and_its_field_is_named(
     processor: FaultyProcessor, use: Use, log: list[Any], field: str, value: object
 ) -> None:
     before = counted("payments_processor_problems", problem="wrong_answer")
-    processor.altered = lambda shown: {**shown, "amount_received": None, field: value}
+    processor.alter = lambda body: {**body, "amount_received": None, field: value}
     with pytest.raises(OutcomeUnknown, match=f"does not match the request in {field}$"):
         use(lambda stripe: stripe.capture(CHARGE))
     (event,) = (event for event in log if event["event"] == "processor_answer_wrong")
@@ -192,26 +190,26 @@ def test_a_wrong_answer_is_counted_and_its_wrong_field_is_named(
 
 def test_an_unexpected_status_is_counted_each_time_it_is_read(processor: FaultyProcessor, use: Use) -> None:
     before = counted("payments_processor_problems", problem="wrong_answer")
-    processor.altered = lambda shown: {**shown, "status": "splendid"}
+    processor.alter = lambda body: {**body, "status": "splendid"}
     with pytest.raises(OutcomeUnknown, match=r"still working on it: its status is splendid$"):
         use(lambda stripe: stripe.capture(CHARGE))
     assert counted("payments_processor_problems", problem="wrong_answer") == before + 2
 
 
-@pytest.mark.parametrize(("code", "shown"), [("parameter_unknown", " parameter_unknown"), ("", "")])
-def test_a_refusal_that_settles_nothing_is_named_with_its_status_and_code(
-    processor: FaultyProcessor, use: Use, code: str, shown: str
+@pytest.mark.parametrize(("code", "suffix"), [("parameter_unknown", " parameter_unknown"), ("", "")])
+def test_the_error_of_a_rejection_has_its_status_and_code(
+    processor: FaultyProcessor, use: Use, code: str, suffix: str
 ) -> None:
     error = (("type", "invalid_request_error"), ("code", code))
     with (
         processor.failing(Fault(error_before=400, error=error)),
-        pytest.raises(OutcomeUnknown, match=f"^capture: the processor rejected it with 400{shown}$"),
+        pytest.raises(OutcomeUnknown, match=f"^capture: the processor rejected it with 400{suffix}$"),
     ):
         use(lambda stripe: stripe.capture(CHARGE))
 
 
 @pytest.mark.parametrize("status", ["succeeded", "processing", "requires_capture"])
-def test_a_decline_of_a_payment_that_did_not_fail_leaves_it_pending_and_is_shown_to_people(
+def test_a_decline_of_a_payment_that_did_not_fail_leaves_it_pending_and_is_logged(
     processor: FaultyProcessor, use: Use, log: list[Any], status: str
 ) -> None:
     before = counted("payments_processor_problems", problem="wrong_answer")
@@ -224,7 +222,7 @@ def test_a_decline_of_a_payment_that_did_not_fail_leaves_it_pending_and_is_shown
     assert (event["wrong"], event["processor_id"]) == (["status"], "pi_7")
 
 
-def test_a_list_without_end_is_given_up_and_says_nothing_of_the_payment(
+def test_a_list_that_is_too_long_leaves_a_charge_pending(
     processor: FaultyProcessor, use: Use, log: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = {"object": "list", "data": [{"id": "pi_w"}, {"id": "pi_x", "metadata": {}}], "has_more": True}
@@ -238,8 +236,8 @@ def test_a_list_without_end_is_given_up_and_says_nothing_of_the_payment(
     assert (event["operation"], event["pages"]) == ("find_capture", 100)
 
 
-def test_it_is_asked_by_the_methods_of_the_deployment_while_its_breaker_is_closed(use: Use, breaker: Breaker) -> None:
-    async def look(stripe: StripeProcessor) -> None:
+def test_the_adapter_has_the_deployment_s_methods_and_reports_its_breaker(use: Use, breaker: Breaker) -> None:
+    async def check(stripe: StripeProcessor) -> None:
         assert stripe.methods == set(TOKENS)
         assert (stripe.may_be_asked, stripe.is_answering) == (True, True)
         stripe.check()
@@ -248,4 +246,4 @@ def test_it_is_asked_by_the_methods_of_the_deployment_while_its_breaker_is_close
         with pytest.raises(ProcessorUnavailable):
             stripe.check()
 
-    use(look)
+    use(check)

@@ -1,4 +1,4 @@
-"""The wire: what is sent is what Stripe's API takes, which stripe-mock checks by its own description of it."""
+"""The wire format: stripe-mock checks the requests against Stripe's own API description."""
 
 import subprocess
 import time
@@ -29,7 +29,7 @@ GIVE_BACK = GiveBack(9, "ECI20261125-0", Money("USD", 100), "pi_123")
 def url() -> Iterator[str]:
     assert _PROGRAM.exists(), "`make .bin/stripe-mock` builds what is missing"
     address = f"127.0.0.1:{free_port()}"
-    # Without the second address it would serve HTTPS too, to everybody.
+    # Without the second address it would also serve HTTPS, on all interfaces.
     command = [str(_PROGRAM), "-http-addr", address, "-https-addr", "127.0.0.1:"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
@@ -62,8 +62,8 @@ async def processor(url: str) -> AsyncIterator[StripeProcessor]:
 
 
 @pytest.mark.asyncio
-async def test_a_payment_is_taken_as_the_api_has_it(processor: StripeProcessor) -> None:
-    # The mock shows a payment that waits for a card, whatever is asked: that it was taken is what it checks.
+async def test_a_charge_matches_the_api(processor: StripeProcessor) -> None:
+    # The mock always returns a payment that waits for a card; it only checks the request.
     outcome = await processor.capture(CAPTURE)
     assert outcome.status is Status.FAILED
     assert outcome.processor_id is not None
@@ -71,14 +71,14 @@ async def test_a_payment_is_taken_as_the_api_has_it(processor: StripeProcessor) 
 
 
 @pytest.mark.asyncio
-async def test_a_payment_is_looked_for_as_the_api_has_it_and_another_is_not_taken_for_it(
+async def test_a_look_up_of_a_charge_matches_the_api_and_ignores_other_payments(
     processor: StripeProcessor,
 ) -> None:
     assert await processor.find_capture(CAPTURE) is None
 
 
 @pytest.mark.asyncio
-async def test_a_refund_is_made_and_looked_for_as_the_api_has_it(processor: StripeProcessor) -> None:
+async def test_a_refund_and_its_look_up_match_the_api(processor: StripeProcessor) -> None:
     outcome = await processor.give_back(GIVE_BACK)
     assert outcome.status is Status.SUCCEEDED
     assert outcome.processor_id is not None
@@ -87,14 +87,14 @@ async def test_a_refund_is_made_and_looked_for_as_the_api_has_it(processor: Stri
 
 
 @pytest.mark.asyncio
-async def test_a_refund_that_is_answered_in_another_currency_settles_nothing(processor: StripeProcessor) -> None:
-    # The mock answers in US dollars whatever was charged.
+async def test_a_refund_in_another_currency_settles_nothing(processor: StripeProcessor) -> None:
+    # The mock always returns US dollars.
     with pytest.raises(OutcomeUnknown):
         await processor.give_back(GiveBack(9, "ECI20261125-0", Money("INR", 100), "pi_123"))
 
 
 @pytest.mark.asyncio
-async def test_a_key_that_the_api_does_not_take_settles_nothing(url: str) -> None:
+async def test_a_rejected_api_key_settles_nothing(url: str) -> None:
     processor = StripeProcessor(url, "not-a-key", method_tokens={}, timeout_seconds=10, breaker=Breaker(5, 10))
     with pytest.raises(OutcomeUnknown):
         await processor.capture(CAPTURE)

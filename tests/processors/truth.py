@@ -1,4 +1,4 @@
-"""Compares what the database says of money with what the faulty processor did with it."""
+"""Compares the database's record of money with the faulty processor's own."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,29 +8,37 @@ from tests.processors.faulty_processor import FaultyProcessor
 
 
 def disagreements(tables: Tables, processor: FaultyProcessor) -> Iterator[str]:
-    """Return what is wrong: money that was moved twice, or is in one of the two records and not in the other."""
-    yield from _compared(
+    """Yield each disagreement: money that moved twice, or that is in only one of the two records."""
+    yield from _compare(
         "capture",
         {row.payment.reference: row.payment for row in tables.payments},
-        ((one.reference, one.amount_minor) for one in processor.intents.values() if one.status == "succeeded"),
+        (
+            (intent.reference, intent.amount_minor)
+            for intent in processor.intents.values()
+            if intent.status == "succeeded"
+        ),
     )
-    yield from _compared(
+    yield from _compare(
         "refund",
         {str(row.refund.refund_id): row.refund for row in tables.refunds},
-        ((one.refund_id, one.amount_minor) for one in processor.refunds.values() if one.status == "succeeded"),
+        (
+            (refund.refund_id, refund.amount_minor)
+            for refund in processor.refunds.values()
+            if refund.status == "succeeded"
+        ),
     )
 
 
-def _compared(
+def _compare(
     kind: str, rows: Mapping[str, PaymentSeen] | Mapping[str, RefundSeen], moved: Iterable[tuple[str, int]]
 ) -> Iterator[str]:
-    """Compare rows with what was moved: the name, and the amount, of each."""
+    """Compare rows with the movements of money at the processor, each a name and an amount."""
     counts = Counter(moved)
     expected = Counter((name, row.amount_minor) for name, row in rows.items() if row.status is Status.SUCCEEDED)
-    for one, count in (counts - expected).items():
-        yield f"{kind}: {one} was made {count} times too often; the table has {rows.get(one[0])}"
-    for one, count in (expected - counts).items():
-        yield f"{kind}: {one} was made {count} times too rarely; the table has {rows.get(one[0])}"
+    for movement, count in (counts - expected).items():
+        yield f"{kind}: {movement} happened {count} times too often; the table has {rows.get(movement[0])}"
+    for movement, count in (expected - counts).items():
+        yield f"{kind}: {movement} is missing {count} times; the table has {rows.get(movement[0])}"
     for row in rows.values():
         if row.status is Status.PENDING:
-            yield f"{kind}: pending: {row}"
+            yield f"{kind}: still pending: {row}"

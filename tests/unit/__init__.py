@@ -1,1 +1,1 @@
-"""Parts of the service and of its tools, without a database."""
+"""Unit tests of the service and its tools, without a database."""

@@ -1,4 +1,4 @@
-"""Background work: repeated until cancelled, whatever goes wrong."""
+"""Background work: it is repeated until cancelled, despite any error."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ def log() -> Iterator[list[Any]]:
 
 
 class Work:
-    """Work that ends as the script says, and then goes on for ever."""
+    """Work whose rounds return or raise the results of a script; after that it waits forever."""
 
     def __init__(self, *script: bool | Exception | None) -> None:
-        """Keep the script."""
+        """Use this script."""
         self.script = list(script)
         self.pauses = 0
         self.is_done = asyncio.Event()
 
     async def __call__(self) -> bool | None:
-        """Do what the script says next."""
+        """Return or raise the next result."""
         if not self.script:
             self.is_done.set()
             await asyncio.Event().wait()
@@ -65,8 +65,8 @@ def test_it_pauses_unless_there_is_more_to_do() -> None:
     assert work.pauses == 2
 
 
-def test_an_outage_is_retried_without_a_word(log: list[Any]) -> None:
-    work = Work(StoreUnavailable("away"), None)
+def test_an_outage_is_retried_and_not_logged(log: list[Any]) -> None:
+    work = Work(StoreUnavailable("down"), None)
 
     run(work)
 
@@ -83,7 +83,7 @@ def test_a_bug_is_logged_with_its_stack_and_retried(log: list[Any]) -> None:
     ]
 
 
-def test_every_pauses_for_its_time() -> None:
+def test_every_pauses_for_the_given_time() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         started = loop.time()

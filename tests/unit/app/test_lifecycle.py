@@ -1,4 +1,4 @@
-"""The lifecycle: parts start in order, are drained, and are closed in reverse order, also when a start fails."""
+"""The lifecycle: parts start in order, are drained, and are closed in reverse order, even if the startup fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -32,92 +32,94 @@ BACKGROUND = ["background ended"] * 5
 
 
 class Parts:
-    """Fakes of all parts, which record what is done with them."""
+    """Fakes of all parts, which record the calls of their methods."""
 
     def __init__(self) -> None:
-        """Record nothing yet."""
-        self.done: list[str] = []
+        """Start with no calls."""
+        self.calls: list[str] = []
         self.deadlines: list[float] = []
         self.failing: dict[str, Exception] = {}
         self.running = 0
         self.background_is_up = asyncio.Event()
 
     def application(self) -> Application:
-        """Return an application of the fakes."""
+        """Return an application made of the fakes."""
         parts = {
             "settings": SETTINGS,
             "tls": SimpleNamespace(grpc_credentials=lambda: None, reload=self.background),
-            "tracing": SimpleNamespace(close=self.later("tracing.close")),
-            "database": SimpleNamespace(close=self.until("database.close")),
-            "wait_for_database": self.later("wait_for_database"),
+            "tracing": SimpleNamespace(close=self.coroutine("tracing.close")),
+            "database": SimpleNamespace(close=self.coroutine_with_deadline("database.close")),
+            "wait_for_database": self.coroutine("wait_for_database"),
             "keys": SimpleNamespace(refresh=self.background),
             "remote": SimpleNamespace(
-                processor=SimpleNamespace(close=self.later("remote.processor.close")),
-                flow=SimpleNamespace(close=self.until("remote.flow.close")),
+                processor=SimpleNamespace(close=self.coroutine("remote.processor.close")),
+                flow=SimpleNamespace(close=self.coroutine_with_deadline("remote.flow.close")),
                 reconciler=SimpleNamespace(round=self.background),
             ),
             "event_feed": SimpleNamespace(
-                poll=self.background, pause=self.background, close=self.now("event_feed.close")
+                poll=self.background, pause=self.background, close=self.sync("event_feed.close")
             ),
             "relay": SimpleNamespace(round=self.background),
             "calls": SimpleNamespace(
-                close=self.now("calls.close"), ended=self.later("calls.ended"), end=self.now("calls.end")
+                close=self.sync("calls.close"), ended=self.coroutine("calls.ended"), end=self.sync("calls.end")
             ),
-            "worker_thread": SimpleNamespace(close=self.now("worker_thread.close")),
+            "worker_thread": SimpleNamespace(close=self.sync("worker_thread.close")),
             "health": SimpleNamespace(
-                tell_alive=self.now("health.tell_alive"),
-                drain=self.now("health.drain"),
-                end_watches=self.now("health.end_watches"),
+                tell_alive=self.sync("health.tell_alive"),
+                drain=self.sync("health.drain"),
+                end_watches=self.sync("health.end_watches"),
             ),
             "monitor": SimpleNamespace(
-                check=self.later("monitor.check"), stop_serving=self.now("monitor.stop_serving")
+                check=self.coroutine("monitor.check"), stop_serving=self.sync("monitor.stop_serving")
             ),
             "grpc": SimpleNamespace(
-                add_secure_port=self.now("grpc.listen", 1),
-                start=self.later("grpc.start"),
-                stop=self.later("grpc.stop"),
+                add_secure_port=self.sync("grpc.listen", 1),
+                start=self.coroutine("grpc.start"),
+                stop=self.coroutine("grpc.stop"),
             ),
             "rest": self.server("rest"),
             "monitoring": self.server("monitoring"),
         }
         return Application(**cast("Any", parts))
 
-    def now(self, name: str, returned: object = None) -> Callable[..., object]:
+    def sync(self, name: str, result: object = None) -> Callable[..., object]:
         """Return a function that records its call."""
 
         def call(*_arguments: object) -> object:
-            self.done.append(name)
+            self.calls.append(name)
             if name in self.failing:
                 raise self.failing[name]
-            return returned
+            return result
 
         return call
 
-    def later(self, name: str) -> Callable[..., Awaitable[None]]:
+    def coroutine(self, name: str) -> Callable[..., Awaitable[None]]:
         """Return a coroutine function that records its call."""
 
         async def call(*_arguments: object) -> None:
-            self.now(name)()
+            self.sync(name)()
 
         return call
 
-    def until(self, name: str) -> Callable[[Deadline], Awaitable[None]]:
-        """Return the same for one that has a deadline."""
+    def coroutine_with_deadline(self, name: str) -> Callable[[Deadline], Awaitable[None]]:
+        """Return a coroutine function that records its call and its deadline."""
 
         async def call(deadline: Deadline) -> None:
             self.deadlines.append(deadline.seconds_left())
-            self.now(name)()
+            self.sync(name)()
 
         return call
 
     def server(self, name: str) -> SimpleNamespace:
         """Return a fake HTTP server."""
         return SimpleNamespace(
-            listen=self.now(f"{name}.listen", 1), start=self.later(f"{name}.start"), stop=self.later(f"{name}.stop")
+            listen=self.sync(f"{name}.listen", 1),
+            start=self.coroutine(f"{name}.start"),
+            stop=self.coroutine(f"{name}.stop"),
         )
 
     async def background(self, *_arguments: object) -> None:
-        """Work in the background until cancelled, and take a moment to end."""
+        """Wait in the background until cancelled, and take a moment to end."""
         self.running += 1
         self.background_is_up.set()
         try:
@@ -125,7 +127,7 @@ class Parts:
         finally:
             await asyncio.sleep(0)
             self.running -= 1
-            self.done.append("background ended")
+            self.calls.append("background ended")
 
 
 @pytest.fixture
@@ -133,8 +135,8 @@ def parts() -> Parts:
     return Parts()
 
 
-async def run_until_it_serves(parts: Parts) -> None:
-    """Run an application, and stop it once it serves."""
+async def run_and_stop(parts: Parts) -> None:
+    """Run an application, and stop it once it is serving."""
     stop = asyncio.Event()
     running = asyncio.create_task(run(parts.application(), stop))
     await parts.background_is_up.wait()
@@ -143,9 +145,9 @@ async def run_until_it_serves(parts: Parts) -> None:
 
 
 def test_parts_start_in_order_are_drained_and_are_closed_in_reverse_order(parts: Parts) -> None:
-    asyncio.run(run_until_it_serves(parts))
+    asyncio.run(run_and_stop(parts))
 
-    assert parts.done == [*STARTED, "monitor.check", "health.drain", *BACKGROUND, *DRAINED, *CLOSED]
+    assert parts.calls == [*STARTED, "monitor.check", "health.drain", *BACKGROUND, *DRAINED, *CLOSED]
     assert all(6 < seconds <= 7 for seconds in parts.deadlines)
 
 
@@ -158,7 +160,7 @@ def test_parts_start_in_order_are_drained_and_are_closed_in_reverse_order(parts:
         ("monitoring.start", STARTED, CLOSED[:-1]),
     ],
 )
-def test_a_start_that_fails_closes_what_was_opened(
+def test_a_failed_startup_closes_the_opened_parts(
     parts: Parts, failing: str, started: list[str], closed: list[str]
 ) -> None:
     parts.failing[failing] = DatabaseUnusable("no database") if failing == "wait_for_database" else OSError("taken")
@@ -166,27 +168,27 @@ def test_a_start_that_fails_closes_what_was_opened(
     with pytest.raises((StartupError, OSError)):
         asyncio.run(run(parts.application(), asyncio.Event()))
 
-    assert parts.done == [*started, *closed]
+    assert parts.calls == [*started, *closed]
     assert all(seconds <= 0 for seconds in parts.deadlines)
 
 
-def test_an_error_while_closing_does_not_keep_the_rest_open(parts: Parts) -> None:
+def test_an_error_while_closing_does_not_keep_other_parts_open(parts: Parts) -> None:
     parts.failing["grpc.stop"] = RuntimeError("stuck")
 
     with pytest.raises(RuntimeError, match="stuck"):
-        asyncio.run(run_until_it_serves(parts))
+        asyncio.run(run_and_stop(parts))
 
-    assert parts.done[-len(CLOSED) :] == CLOSED
+    assert parts.calls[-len(CLOSED) :] == CLOSED
 
 
-def test_a_stop_while_the_database_is_awaited_starts_nothing(parts: Parts) -> None:
+def test_a_stop_while_waiting_for_the_database_starts_nothing(parts: Parts) -> None:
     async def stop_early() -> None:
         stop = asyncio.Event()
 
-        async def wait_for_ever() -> None:
+        async def wait_forever() -> None:
             await asyncio.Event().wait()
 
-        application = replace(parts.application(), wait_for_database=wait_for_ever)
+        application = replace(parts.application(), wait_for_database=wait_forever)
         running = asyncio.create_task(run(application, stop))
         await asyncio.sleep(0)
         stop.set()
@@ -194,4 +196,4 @@ def test_a_stop_while_the_database_is_awaited_starts_nothing(parts: Parts) -> No
 
     asyncio.run(stop_early())
 
-    assert parts.done == ["database.close", "tracing.close"]
+    assert parts.calls == ["database.close", "tracing.close"]

@@ -1,4 +1,4 @@
-"""The event feed over a stream in memory: which events a consumer gets, who reads them, and how its stream ends."""
+"""The event feed over an event stream in memory: the events of a consumer, reads of the store, and the stream's end."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -28,14 +28,14 @@ def event(sequence: int) -> PaymentEvent:
 
 
 class RecordedEvents(MemoryEventStore):
-    """A stream in memory that tells how often its events were read."""
+    """An event stream in memory that records its reads."""
 
     def __init__(self) -> None:
-        """Begin with no event."""
+        """Start without events."""
         self.memory = Memory()
         super().__init__(self.memory)
         self.reads: list[tuple[int, int]] = []
-        self.is_there = True
+        self.is_available = True
 
     def append(self, count: int) -> None:
         """Append events."""
@@ -45,8 +45,8 @@ class RecordedEvents(MemoryEventStore):
 
     async def events_after(self, sequence: int, at_most: int) -> list[PaymentEvent]:
         """Read events."""
-        if not self.is_there:
-            raise StoreUnavailable("not there")
+        if not self.is_available:
+            raise StoreUnavailable("not available")
         self.reads.append((sequence, at_most))
         return await super().events_after(sequence, at_most)
 
@@ -77,7 +77,7 @@ async def poll(feed: EventFeed) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_stream_begins_with_a_heartbeat_and_goes_on_with_what_happens_from_then_on(
+async def test_a_stream_starts_with_a_heartbeat_and_continues_with_new_events(
     store: RecordedEvents,
 ) -> None:
     store.append(3)
@@ -93,7 +93,7 @@ async def test_a_stream_begins_with_a_heartbeat_and_goes_on_with_what_happens_fr
 
 
 @pytest.mark.asyncio
-async def test_a_stream_goes_on_from_any_place_and_pages_through_what_it_has_missed(store: RecordedEvents) -> None:
+async def test_a_stream_resumes_from_any_position_and_reads_missed_events_in_pages(store: RecordedEvents) -> None:
     store.append(450)
     feed = feed_of(store)
     async with aclosing(watch(feed, 7)) as stream:
@@ -123,7 +123,7 @@ async def test_a_full_page_is_followed_by_another_at_once(store: RecordedEvents)
     feed = feed_of(store)
     async with aclosing(watch(feed)) as stream:
         await take(stream, 1)
-        assert not await feed.poll(), "it finds where the stream ends"
+        assert not await feed.poll(), "the first poll finds the end of the stream"
         store.append(250)
         assert await feed.poll()
         assert not await feed.poll()
@@ -132,7 +132,7 @@ async def test_a_full_page_is_followed_by_another_at_once(store: RecordedEvents)
 
 
 @pytest.mark.asyncio
-async def test_without_consumers_nothing_is_read_and_the_next_one_misses_nothing(store: RecordedEvents) -> None:
+async def test_without_consumers_nothing_is_read_and_the_next_consumer_misses_nothing(store: RecordedEvents) -> None:
     feed = feed_of(store)
     assert not await feed.poll()
     async with aclosing(watch(feed)) as stream:
@@ -148,16 +148,14 @@ async def test_without_consumers_nothing_is_read_and_the_next_one_misses_nothing
 
 
 @pytest.mark.asyncio
-async def test_a_quiet_stream_has_heartbeats(store: RecordedEvents) -> None:
+async def test_an_idle_stream_gets_heartbeats(store: RecordedEvents) -> None:
     async with aclosing(watch(feed_of(store, heartbeat_seconds=0))) as stream:
         assert await take(stream, 3) == [(0, HEARTBEAT)] * 3
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("after", [0, 1, 4])
-async def test_a_place_that_is_not_kept_or_was_never_there_is_no_place_to_go_on_from(
-    store: RecordedEvents, after: int
-) -> None:
+async def test_a_stream_cannot_resume_from_an_archived_or_future_position(store: RecordedEvents, after: int) -> None:
     store.append(3)
     del store.memory.events[:2]
     with pytest.raises(ResumeTokenExpired):
@@ -166,7 +164,7 @@ async def test_a_place_that_is_not_kept_or_was_never_there_is_no_place_to_go_on_
 
 
 @pytest.mark.asyncio
-async def test_no_more_streams_are_open_than_may_be_and_one_that_ends_makes_room(store: RecordedEvents) -> None:
+async def test_the_number_of_open_streams_is_limited(store: RecordedEvents) -> None:
     feed = feed_of(store, at_most=1)
     stream = watch(feed)
     await anext(stream)
@@ -177,7 +175,7 @@ async def test_no_more_streams_are_open_than_may_be_and_one_that_ends_makes_room
 
 
 @pytest.mark.asyncio
-async def test_one_caller_has_a_quarter_of_the_streams_unless_a_limit_is_given() -> None:
+async def test_by_default_one_caller_may_have_a_quarter_of_the_streams() -> None:
     limit = StreamLimit(8)
     with limit.hold("one"), limit.hold("one"):
         with pytest.raises(TooManyWatches), limit.hold("one"):
@@ -190,7 +188,7 @@ async def test_one_caller_has_a_quarter_of_the_streams_unless_a_limit_is_given()
 
 
 @pytest.mark.asyncio
-async def test_a_stream_ends_with_the_error_of_a_caller_that_may_no_longer_have_it(store: RecordedEvents) -> None:
+async def test_a_stream_ends_when_its_caller_loses_access(store: RecordedEvents) -> None:
     def check() -> None:
         raise ApiKeyInvalid("revoked")
 
@@ -201,7 +199,7 @@ async def test_a_stream_ends_with_the_error_of_a_caller_that_may_no_longer_have_
 
 
 @pytest.mark.asyncio
-async def test_at_the_end_of_the_service_every_stream_ends_also_one_that_waits(store: RecordedEvents) -> None:
+async def test_closing_the_feed_ends_waiting_streams(store: RecordedEvents) -> None:
     feed = feed_of(store)
     stream = watch(feed)
     await anext(stream)
@@ -213,13 +211,13 @@ async def test_at_the_end_of_the_service_every_stream_ends_also_one_that_waits(s
 
 
 @pytest.mark.asyncio
-async def test_an_outage_is_the_consumer_s_to_learn_and_the_loop_s_to_retry(store: RecordedEvents) -> None:
+async def test_an_outage_is_raised_to_the_consumer_and_to_the_loop(store: RecordedEvents) -> None:
     store.append(3)
     feed = feed_of(store)
     stream = watch(feed, 0)
     await anext(stream)
     await feed.poll()
-    store.is_there = False
+    store.is_available = False
     with pytest.raises(StoreUnavailable):
         await anext(stream)
     async with aclosing(watch(feed)) as another:
@@ -230,7 +228,7 @@ async def test_an_outage_is_the_consumer_s_to_learn_and_the_loop_s_to_retry(stor
 
 
 @pytest.mark.asyncio
-async def test_a_poke_ends_the_pause(store: RecordedEvents) -> None:
+async def test_wake_ends_the_pause(store: RecordedEvents) -> None:
     feed = feed_of(store)
     pausing = asyncio.create_task(feed.pause())
     await asyncio.sleep(0)
@@ -240,10 +238,10 @@ async def test_a_poke_ends_the_pause(store: RecordedEvents) -> None:
 
 
 class ShrinkingStore:
-    """A stream of 2,000 events, whose beginning is archived once the first page was read."""
+    """An event stream of 2,000 events whose oldest events are archived once the first page was read."""
 
     def __init__(self) -> None:
-        """Begin with all."""
+        """Start with all events."""
         self.first = 1
 
     async def last_sequence(self) -> int:
@@ -251,27 +249,27 @@ class ShrinkingStore:
         return 2_000
 
     async def first_sequence(self) -> int:
-        """Return what is left."""
+        """Return the first sequence that is left."""
         return self.first
 
     async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
-        """Return a page; after the first there are fewer."""
+        """Return a page; the first read archives events."""
         begin = max(sequence + 1, self.first)
         if sequence == 0:
             self.first = 1_500
         return [event(number) for number in range(begin, min(begin + at_most, 2_001))]
 
 
-def test_events_that_are_archived_under_a_watcher_end_its_stream_with_the_reason() -> None:
+def test_a_stream_whose_next_events_are_archived_ends_with_an_error() -> None:
     seen = []
 
     async def watch() -> None:
         feed = EventFeed(ShrinkingStore(), interval_seconds=0.1, heartbeat_seconds=0.1, limit=StreamLimit(1))
         reading = asyncio.create_task(run_forever(feed.poll, pause=feed.pause, failure_event="stream_not_read"))
         try:
-            async for place, seen_event in feed.watch(0, "", lambda: None):
+            async for position, seen_event in feed.watch(0, "", lambda: None):
                 if seen_event is not None:
-                    seen.append(place)
+                    seen.append(position)
         finally:
             reading.cancel()
 

@@ -1,4 +1,4 @@
-"""The immediate flow: the processor decides before the write, and afterwards only the count is left to do."""
+"""The immediate flow: the processor decides before the write, and after it the flow only counts."""
 
 from dataclasses import replace
 
@@ -15,16 +15,16 @@ pytestmark = pytest.mark.asyncio
 DECISION = Decision(PaymentMethod.CARD, Status.FAILED)
 
 
-class Declining:
+class DecliningProcessor:
     """An ``InstantProcessor`` that declines every charge."""
 
     def __init__(self) -> None:
-        """Begin with nothing asked."""
-        self.asked: list[NewCharge] = []
+        """Start without charges."""
+        self.charges: list[NewCharge] = []
 
     async def decide(self, charge: NewCharge) -> Decision:
-        """Decline."""
-        self.asked.append(charge)
+        """Decline the charge."""
+        self.charges.append(charge)
         return DECISION
 
 
@@ -33,22 +33,22 @@ def charges() -> float:
 
 
 async def test_the_processor_decides_a_charge_and_a_refund_always_succeeds() -> None:
-    processor, charge = Declining(), new_charge()
+    processor, charge = DecliningProcessor(), new_charge()
     flow = ImmediateFlow(processor)
     assert await flow.decide(charge) is DECISION
-    assert processor.asked == [charge]
+    assert processor.charges == [charge]
     assert flow.decide_refund(new_refund()) is Status.SUCCEEDED
 
 
-async def test_a_stored_charge_is_returned_as_it_is_and_counted_unless_it_is_a_replay() -> None:
-    flow, before = ImmediateFlow(Declining()), charges()
+async def test_a_stored_charge_is_returned_unchanged_and_counted_unless_it_is_a_replay() -> None:
+    flow, before = ImmediateFlow(DecliningProcessor()), charges()
     for replayed, more in ((False, 1), (True, 1)):
         outcome = ChargeOutcome(stored(1, Status.SUCCEEDED), replayed)
         assert await flow.finish_charge(outcome, Deadline.after(-1)) is outcome
         assert charges() == before + more
 
 
-async def test_many_stored_charges_keep_their_places_and_errors_and_are_each_counted() -> None:
+async def test_many_stored_charges_keep_their_order_and_errors_and_are_counted() -> None:
     before = charges()
     outcomes: list[ChargeOutcome | Exception] = [
         ChargeOutcome(stored(1, Status.SUCCEEDED), replayed=False),
@@ -56,13 +56,13 @@ async def test_many_stored_charges_keep_their_places_and_errors_and_are_each_cou
         ChargeOutcome(stored(2, Status.SUCCEEDED), replayed=True),
         ChargeOutcome(stored(3, Status.SUCCEEDED), replayed=False),
     ]
-    assert await ImmediateFlow(Declining()).finish_charges(outcomes, Deadline()) == outcomes
+    assert await ImmediateFlow(DecliningProcessor()).finish_charges(outcomes, Deadline()) == outcomes
     assert charges() == before + 2
 
 
 @pytest.mark.parametrize(("refunded", "kind"), [(56_100, "full"), (100, "partial")])
-async def test_a_stored_refund_is_returned_as_it_is_and_counted_when_it_is_new(refunded: int, kind: str) -> None:
-    flow = ImmediateFlow(Declining())
+async def test_a_stored_refund_is_returned_unchanged_and_counted_if_it_is_new(refunded: int, kind: str) -> None:
+    flow = ImmediateFlow(DecliningProcessor())
     before = counted("payments_refunds", kind=kind)
     payment = stored(1, Status.SUCCEEDED, refunded)
     new = RefundOutcome(stored_refund(1, 1, Status.SUCCEEDED), payment, replayed=False, is_new=True)

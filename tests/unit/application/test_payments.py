@@ -1,4 +1,4 @@
-"""The use cases over ports in memory: what is asked of the processor and of the store, and what callers are told."""
+"""The use cases over ports in memory: their calls to processor and store, and their results."""
 
 import itertools
 from datetime import datetime
@@ -43,36 +43,36 @@ from tests.support.memory import Memory, MemoryPaymentStore, MemorySettlementSto
 
 pytestmark = pytest.mark.asyncio
 
-UNREADABLE = InvalidRequest((FieldViolation("order_id", "must be 1 or more"),))
+INVALID = InvalidRequest((FieldViolation("order_id", "must be 1 or more"),))
 
 
-class Deciding:
-    """An instant processor: cash fails, and an order 13 is not taken at all."""
+class FakeInstantProcessor:
+    """An instant processor that declines cash, and raises an error for order 13."""
 
     def __init__(self) -> None:
-        """Begin with nothing decided."""
-        self.decided: list[NewCharge] = []
+        """Start without charges."""
+        self.charges: list[NewCharge] = []
 
     async def decide(self, charge: NewCharge) -> Decision:
         """Decide by the method."""
         if charge.order_id == 13:
             raise ProcessorUnavailable("not now", 1)
-        self.decided.append(charge)
+        self.charges.append(charge)
         status = Status.FAILED if charge.method is PaymentMethod.COD else Status.SUCCEEDED
         return Decision(charge.method or PaymentMethod.CARD, status)
 
 
 def store_with(*references: str) -> MemoryPaymentStore:
-    """Return a store where other payments have these references."""
+    """Return a store in which other payments have these references."""
     return MemoryPaymentStore(Memory(references=set(references)))
 
 
 def immediate() -> ImmediateFlow:
-    return ImmediateFlow(Deciding())
+    return ImmediateFlow(FakeInstantProcessor())
 
 
-def over(store: MemoryPaymentStore, flow: ChargeFlow) -> Payments:
-    """Return the use cases, whose references are R1, R2 and so on, each with the year of its payment."""
+def payments_of(store: MemoryPaymentStore, flow: ChargeFlow) -> Payments:
+    """Return use cases with references R1, R2 and so on, each with the year of its payment."""
     numbers = itertools.count(1)
 
     def new_reference(create_time: datetime) -> str:
@@ -81,10 +81,10 @@ def over(store: MemoryPaymentStore, flow: ChargeFlow) -> Payments:
     return Payments(store, flow, new_reference=new_reference, now=lambda: NOW)
 
 
-async def test_a_charge_is_stored_as_the_processor_decided_with_a_reference_of_its_time() -> None:
+async def test_a_charge_is_stored_with_the_decision_of_the_processor_and_a_reference_of_its_time() -> None:
     store = MemoryPaymentStore(Memory())
     charge = new_charge(method=None)
-    outcome = await over(store, immediate()).charge(charge, Deadline())
+    outcome = await payments_of(store, immediate()).charge(charge, Deadline())
     payment = outcome.payment
     assert (
         payment.order_id,
@@ -99,29 +99,29 @@ async def test_a_charge_is_stored_as_the_processor_decided_with_a_reference_of_i
 
 
 async def test_a_reference_that_is_taken_is_replaced_without_deciding_again() -> None:
-    store, processor = store_with("R1-2026", "R2-2026"), Deciding()
-    outcome = await over(store, ImmediateFlow(processor)).charge(new_charge(), Deadline())
+    store, processor = store_with("R1-2026", "R2-2026"), FakeInstantProcessor()
+    outcome = await payments_of(store, ImmediateFlow(processor)).charge(new_charge(), Deadline())
     assert outcome.payment.reference == "R3-2026"
-    assert len(processor.decided) == 1
+    assert len(processor.charges) == 1
 
 
-async def test_a_fifth_reference_is_tried_and_no_sixth() -> None:
+async def test_five_references_are_tried() -> None:
     taken = [f"R{number}-2026" for number in range(1, 5)]
-    assert (await over(store_with(*taken), immediate()).charge(new_charge(), Deadline())).payment
+    assert (await payments_of(store_with(*taken), immediate()).charge(new_charge(), Deadline())).payment
     store = store_with(*taken, "R5-2026")
     with pytest.raises(ReferenceTaken):
-        await over(store, immediate()).charge(new_charge(), Deadline())
+        await payments_of(store, immediate()).charge(new_charge(), Deadline())
     assert len(store.batches) == 5
-    (outcome,) = await over(store_with(*taken), immediate()).charge_many([new_charge()], Deadline())
+    (outcome,) = await payments_of(store_with(*taken), immediate()).charge_many([new_charge()], Deadline())
     assert isinstance(outcome, ChargeOutcome)
     store = store_with(*taken, "R5-2026")
-    (outcome,) = await over(store, immediate()).charge_many([new_charge()], Deadline())
+    (outcome,) = await payments_of(store, immediate()).charge_many([new_charge()], Deadline())
     assert isinstance(outcome, ReferenceTaken)
     assert len(store.batches) == 5
 
 
-async def test_a_deadline_reaches_the_store() -> None:
-    payments = over(MemoryPaymentStore(Memory()), immediate())
+async def test_the_deadline_is_passed_to_the_store() -> None:
+    payments = payments_of(MemoryPaymentStore(Memory()), immediate())
     passed = Deadline.after(-1)
     with pytest.raises(DeadlinePassed):
         await payments.charge(new_charge(), passed)
@@ -132,7 +132,7 @@ async def test_a_deadline_reaches_the_store() -> None:
 
 
 async def test_a_charge_is_counted_once_however_often_it_is_repeated() -> None:
-    payments = over(MemoryPaymentStore(Memory()), immediate())
+    payments = payments_of(MemoryPaymentStore(Memory()), immediate())
     labels = {"method": "COD", "status": "FAILED"}
     before = counted("payments_charges", **labels)
     charge = new_charge("again", PaymentMethod.COD)
@@ -144,37 +144,38 @@ async def test_a_charge_is_counted_once_however_often_it_is_repeated() -> None:
     assert counted("payments_charges", **labels) == before + 2
 
 
-async def test_each_of_many_charges_has_the_outcome_of_its_place() -> None:
+async def test_the_outcomes_of_many_charges_are_in_the_order_of_the_charges() -> None:
     store = store_with("R2-2026")
     charges: list[NewCharge | InvalidRequest] = [
         new_charge(order_id=1),
-        UNREADABLE,
+        INVALID,
         new_charge(order_id=2),
         new_charge(order_id=13),
         new_charge(order_id=3),
     ]
-    first, unreadable, second, refused, third = await over(store, immediate()).charge_many(charges, Deadline())
-    assert unreadable is UNREADABLE
-    assert isinstance(refused, ProcessorUnavailable)
-    made = [one.payment for one in (first, second, third) if isinstance(one, ChargeOutcome)]
-    # The one whose reference was taken was written again, alone.
-    assert [(one.order_id, one.reference) for one in made] == [(1, "R1-2026"), (2, "R4-2026"), (3, "R3-2026")]
-    assert [[one.charge.order_id for one in batch] for batch in store.batches] == [[1, 2, 3], [2]]
+    first, invalid, second, unavailable, third = await payments_of(store, immediate()).charge_many(charges, Deadline())
+    assert invalid is INVALID
+    assert isinstance(unavailable, ProcessorUnavailable)
+    payments = [outcome.payment for outcome in (first, second, third) if isinstance(outcome, ChargeOutcome)]
+    references = [(payment.order_id, payment.reference) for payment in payments]
+    assert references == [(1, "R1-2026"), (2, "R4-2026"), (3, "R3-2026")]
+    # Only the payment whose reference was taken is written again.
+    assert [[payment.charge.order_id for payment in batch] for batch in store.batches] == [[1, 2, 3], [2]]
 
 
-async def test_the_store_is_not_asked_for_charges_that_are_all_refused() -> None:
+async def test_the_store_is_not_called_if_all_charges_are_rejected() -> None:
     store = MemoryPaymentStore(Memory())
-    outcomes = await over(store, immediate()).charge_many([UNREADABLE, new_charge(order_id=13)], Deadline())
-    assert [isinstance(one, PaymentsError) for one in outcomes] == [True, True]
+    outcomes = await payments_of(store, immediate()).charge_many([INVALID, new_charge(order_id=13)], Deadline())
+    assert [isinstance(outcome, PaymentsError) for outcome in outcomes] == [True, True]
     assert not store.batches
 
 
 @pytest.mark.parametrize(("amount", "kind"), [(None, "full"), (100, "partial")])
-async def test_a_refund_is_made_once_now_and_counted_once(amount: int | None, kind: str) -> None:
+async def test_a_refund_is_made_and_counted_once(amount: int | None, kind: str) -> None:
     memory = Memory()
     store = MemoryPaymentStore(memory)
     memory.add(stored(1, Status.SUCCEEDED))
-    payments = over(store, immediate())
+    payments = payments_of(store, immediate())
     before = counted("payments_refunds", kind=kind)
     refund = new_refund(1, amount, "again")
     first = await payments.refund(refund, Deadline())
@@ -183,24 +184,24 @@ async def test_a_refund_is_made_once_now_and_counted_once(amount: int | None, ki
     assert counted("payments_refunds", kind=kind) == before + 1
     again = await payments.refund(refund, Deadline())
     assert again.refund == first.refund
-    assert [made.create_time for made in memory.refunds.values()] == [NOW]
+    assert [stored_refund.create_time for stored_refund in memory.refunds.values()] == [NOW]
     assert counted("payments_refunds", kind=kind) == before + 1
 
 
-async def test_a_refund_that_is_not_possible_is_the_callers_to_know() -> None:
+async def test_the_error_of_a_refund_that_is_not_possible_is_raised_to_the_caller() -> None:
     memory = Memory()
     store = MemoryPaymentStore(memory)
     memory.add(stored(1, Status.FAILED))
     with pytest.raises(PaymentFailed):
-        await over(store, immediate()).refund(new_refund(1), Deadline())
+        await payments_of(store, immediate()).refund(new_refund(1), Deadline())
 
 
-async def test_what_is_read_is_what_the_store_has() -> None:
+async def test_reads_return_the_payments_of_the_store() -> None:
     memory = Memory()
     store = MemoryPaymentStore(memory)
     payment = stored(1)
     memory.add(payment)
-    payments = over(store, immediate())
+    payments = payments_of(store, immediate())
     details = PaymentDetails(payment, (), has_more=False)
     assert await payments.get_payment("R1", Deadline()) == details
     assert await payments.list_refunds(RefundsQuery(1, 10, None), Deadline()) == details
@@ -210,18 +211,18 @@ async def test_what_is_read_is_what_the_store_has() -> None:
     assert await payments.list_numbered_page(numbered, Deadline()) == NumberedPage((payment,), 1)
 
 
-def with_remote(memory: Memory, processor: FakeProcessor) -> Payments:
+def payments_with_remote(memory: Memory, processor: FakeProcessor) -> Payments:
     limits = TwoPhaseLimits(
         margin_seconds=0, call_timeout_seconds=60, max_requests=10, slot_timeout_seconds=60, key_lifetime_seconds=86_400
     )
     outcomes = MemorySettlementStore(memory)
     flow = TwoPhaseFlow(outcomes, processor, limits, default_method=PaymentMethod.CARD, now=lambda: NOW)
-    return over(MemoryPaymentStore(memory), flow)
+    return payments_of(MemoryPaymentStore(memory), flow)
 
 
-async def test_a_charge_is_reserved_before_a_remote_processor_is_asked_and_then_settled() -> None:
+async def test_a_charge_is_stored_as_pending_before_it_is_sent_and_then_settled() -> None:
     memory, processor = Memory(), FakeProcessor()
-    payments = with_remote(memory, processor)
+    payments = payments_with_remote(memory, processor)
     outcome = await payments.charge(new_charge(method=None), Deadline())
     assert [event.kind for event in memory.events] == [EventKind.PENDING, EventKind.CHARGED]
     assert outcome.payment.method is PaymentMethod.CARD
@@ -229,29 +230,29 @@ async def test_a_charge_is_reserved_before_a_remote_processor_is_asked_and_then_
     assert outcome.payment.status is Status.SUCCEEDED
 
 
-async def test_many_charges_are_each_settled_and_those_refused_stay_in_their_places() -> None:
+async def test_many_charges_are_settled_and_errors_keep_their_places() -> None:
     memory, processor = Memory(), FakeProcessor()
-    payments = with_remote(memory, processor)
+    payments = payments_with_remote(memory, processor)
     charges: list[NewCharge | InvalidRequest] = [
-        UNREADABLE,
+        INVALID,
         new_charge(order_id=1),
         new_charge(method=PaymentMethod.COD),
         new_charge(order_id=2),
     ]
-    unreadable, first, refused, second = await payments.charge_many(charges, Deadline())
-    assert unreadable is UNREADABLE
-    assert isinstance(refused, InvalidRequest)
+    invalid, first, unsupported, second = await payments.charge_many(charges, Deadline())
+    assert invalid is INVALID
+    assert isinstance(unsupported, InvalidRequest)
     for outcome, order_id in ((first, 1), (second, 2)):
         assert isinstance(outcome, ChargeOutcome)
         assert (outcome.payment.order_id, outcome.payment.status) == (order_id, Status.SUCCEEDED)
     assert len(processor.asked) == 2
 
 
-async def test_nothing_is_reserved_while_a_remote_processor_is_away() -> None:
+async def test_nothing_is_stored_while_a_remote_processor_is_unavailable() -> None:
     memory, processor = Memory(), FakeProcessor()
     memory.add(stored(1, Status.SUCCEEDED))
     processor.may_be_asked = False
-    payments = with_remote(memory, processor)
+    payments = payments_with_remote(memory, processor)
     with pytest.raises(ProcessorUnavailable):
         await payments.charge(new_charge(), Deadline())
     with pytest.raises(ProcessorUnavailable):
@@ -260,34 +261,34 @@ async def test_nothing_is_reserved_while_a_remote_processor_is_away() -> None:
     assert not memory.refunds
 
 
-async def test_a_refund_is_reserved_before_a_remote_processor_is_asked_and_then_settled() -> None:
+async def test_a_refund_is_stored_as_pending_before_it_is_sent_and_then_settled() -> None:
     memory, processor = Memory(), FakeProcessor()
     memory.add(stored(1, Status.SUCCEEDED))
     memory.processor_ids[1] = "pi_7"
-    outcome = await with_remote(memory, processor).refund(new_refund(1), Deadline())
+    outcome = await payments_with_remote(memory, processor).refund(new_refund(1), Deadline())
     assert [event.kind for event in memory.events] == [EventKind.REFUND_PENDING, EventKind.REFUNDED]
     assert [asked.reference for asked in processor.asked] == ["R1"]
     assert outcome.refund is not None
     assert outcome.refund.status is Status.SUCCEEDED
 
 
-async def test_a_refund_of_an_amount_that_a_remote_processor_cannot_give_back_is_not_reserved() -> None:
+async def test_a_refund_of_an_amount_that_a_remote_processor_cannot_refund_is_not_stored() -> None:
     memory, processor = Memory(), FakeProcessor()
     memory.add(stored(1, Status.SUCCEEDED))
     processor.refused_amount = Money("INR", 100)
-    payments = with_remote(memory, processor)
-    with pytest.raises(InvalidRequest) as refused:
+    payments = payments_with_remote(memory, processor)
+    with pytest.raises(InvalidRequest) as raised:
         await payments.refund(new_refund(1, 100), Deadline())
-    assert refused.value.violations == (FieldViolation("amount", "must be another amount"),)
+    assert raised.value.violations == (FieldViolation("amount", "must be another amount"),)
     assert not memory.refunds
-    # A whole refund names no amount to check: what was charged can be given back.
+    # A full refund has no amount to check, because a charged amount can always be refunded.
     assert (await payments.refund(new_refund(1), Deadline())).is_new
 
 
-async def test_a_deadline_bounds_the_wait_for_a_remote_processor() -> None:
+async def test_the_deadline_limits_the_wait_for_a_remote_processor() -> None:
     memory, processor = Memory(), FakeProcessor()
     processor.may_answer.clear()
-    payments = with_remote(memory, processor)
+    payments = payments_with_remote(memory, processor)
     outcome = await payments.charge(new_charge(), Deadline.after(0.01))
     assert outcome.payment.status is Status.PENDING
     refunded = stored(5, Status.SUCCEEDED)

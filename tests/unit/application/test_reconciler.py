@@ -1,4 +1,4 @@
-"""The reconciler over ports in memory: what it claims, when it asks, and that nothing ends it."""
+"""The reconciler over ports in memory: its claims, its requests to the processor, and how it survives errors."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -25,39 +25,39 @@ LIMITS = TwoPhaseLimits(
 
 
 class RecordedStore(MemorySettlementStore):
-    """A ``SettlementStore`` and ``PendingStore`` that tells how it was asked, and fails when it is told to."""
+    """A ``SettlementStore`` and ``PendingStore`` that records its calls, and fails on request."""
 
     def __init__(self) -> None:
-        """Begin with nothing pending, on a clock that stands still."""
+        """Start with nothing pending, and with a clock that never advances."""
         self.memory = Memory(due_seconds=0, now_seconds=lambda: 0.0)
         super().__init__(self.memory)
         self.claimed: list[int] = []
         self.errors: list[Exception] = []
-        self.looks = 0
+        self.counts = 0
         self.on_claim: Callable[[], None] = lambda: None
 
     def add_charges(self, count: int) -> None:
-        """Have charges pending, for 12.34 s, which were asked about twice."""
+        """Add charges that have been pending for 12.34 s, after two attempts."""
         for number in range(1, count + 1):
             self.memory.add(stored(number))
             self.memory.requests[-1].age(12.34, attempts=2)
 
     def add_refund(self) -> None:
-        """Have a refund pending, for 12.36 s, which nobody has asked about yet."""
+        """Add a refund that has been pending for 12.36 s, without an attempt."""
         self.memory.add(stored(9, Status.SUCCEEDED, 56_100))
         self.memory.add_refund(stored_refund(4, 9))
         self.memory.processor_ids[9] = "pi_9"
         self.memory.requests[-1].age(12.36, attempts=0)
 
     async def claim(self, at_most: int) -> list[PendingRequest]:
-        """Claim what is due."""
+        """Claim requests that are due."""
         self.claimed.append(at_most)
         self.on_claim()
         return await super().claim(at_most)
 
     async def pending(self) -> tuple[dict[str, int], float]:
-        """Count what is pending."""
-        self.looks += 1
+        """Count the pending requests."""
+        self.counts += 1
         if self.errors:
             raise self.errors.pop(0)
         return await super().pending()
@@ -66,8 +66,8 @@ class RecordedStore(MemorySettlementStore):
     def outcomes(self) -> tuple[list[Status], list[Status]]:
         """The outcomes of charges and of refunds."""
         memory = self.memory
-        charges = [one.status for one in memory.payments.values() if one.payment_id != 9]
-        return charges, [one.status for one in memory.refunds.values()]
+        charges = [payment.status for payment in memory.payments.values() if payment.payment_id != 9]
+        return charges, [refund.status for refund in memory.refunds.values()]
 
 
 @pytest.fixture
@@ -92,21 +92,20 @@ def log() -> Iterator[list[Any]]:
         yield captured
 
 
-def shown() -> dict[str, float | None]:
-    """Return what metrics say of what is pending."""
+def pending_metrics() -> dict[str, float | None]:
+    """Return the metrics of pending requests."""
     counts = {kind: REGISTRY.get_sample_value("payments_pending", {"kind": kind}) for kind in ("charge", "refund")}
     return {**counts, "oldest": REGISTRY.get_sample_value("payments_pending_oldest_seconds")}
 
 
-async def test_a_round_settles_what_is_due(reconciler: Reconciler, store: RecordedStore) -> None:
+async def test_a_round_settles_the_due_requests(reconciler: Reconciler, store: RecordedStore) -> None:
     store.add_charges(2)
     store.add_refund()
     assert await reconciler.settle_due() == 3
-    done = Status.SUCCEEDED
-    assert store.outcomes == ([done, done], [done])
+    assert store.outcomes == ([Status.SUCCEEDED] * 2, [Status.SUCCEEDED])
 
 
-async def test_a_round_takes_a_few_at_a_time_and_one_while_the_processor_does_not_answer(
+async def test_a_round_claims_at_most_sixteen_requests_and_one_while_the_processor_does_not_answer(
     reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor
 ) -> None:
     store.add_charges(20)
@@ -116,7 +115,7 @@ async def test_a_round_takes_a_few_at_a_time_and_one_while_the_processor_does_no
     assert store.claimed == [16, 1]
 
 
-async def test_nothing_is_claimed_when_nothing_is_pending_or_the_processor_may_not_be_asked(
+async def test_nothing_is_claimed_if_nothing_is_pending_or_the_breaker_is_open(
     reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor
 ) -> None:
     assert await reconciler.settle_due() == 0
@@ -127,16 +126,16 @@ async def test_nothing_is_claimed_when_nothing_is_pending_or_the_processor_may_n
     assert not processor.asked
 
 
-async def test_metrics_show_what_is_pending_of_each_kind(reconciler: Reconciler, store: RecordedStore) -> None:
+async def test_metrics_count_pending_requests_by_kind(reconciler: Reconciler, store: RecordedStore) -> None:
     store.add_charges(20)
     await reconciler.settle_due()
-    assert shown() == {"charge": 20.0, "refund": 0.0, "oldest": 12.34}
+    assert pending_metrics() == {"charge": 20.0, "refund": 0.0, "oldest": 12.34}
     await reconciler.settle_due()
     await reconciler.settle_due()
-    assert shown() == {"charge": 0.0, "refund": 0.0, "oldest": 0.0}
+    assert pending_metrics() == {"charge": 0.0, "refund": 0.0, "oldest": 0.0}
 
 
-async def test_what_cannot_be_settled_is_logged_and_keeps_nothing_else_from_it(
+async def test_a_request_that_cannot_be_settled_is_logged_and_does_not_stop_the_others(
     reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     processor.answer = processor.found = UNKNOWN
@@ -150,7 +149,7 @@ async def test_what_cannot_be_settled_is_logged_and_keeps_nothing_else_from_it(
     ]
 
 
-async def test_a_fault_of_our_own_with_one_request_is_logged_and_keeps_the_others_from_nothing(
+async def test_an_internal_error_is_logged_and_does_not_stop_the_other_requests(
     reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     processor.answer = ZeroDivisionError()
@@ -161,7 +160,7 @@ async def test_a_fault_of_our_own_with_one_request_is_logged_and_keeps_the_other
     assert log == [{**same, "payment_id": 1, "refund_id": None}, {**same, "payment_id": 9, "refund_id": 4}]
 
 
-async def test_a_processor_that_is_away_by_then_is_not_asked_for_what_was_claimed(
+async def test_claimed_requests_are_not_sent_if_the_breaker_has_opened(
     reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     store.add_charges(2)
@@ -171,10 +170,10 @@ async def test_a_processor_that_is_away_by_then_is_not_asked_for_what_was_claime
     assert [event["event"] for event in log] == ["still_pending"] * 2
 
 
-async def test_it_goes_on_after_any_error_and_settles_all_there_is(
+async def test_it_continues_after_any_error_and_settles_everything(
     reconciler: Reconciler, store: RecordedStore, log: list[Any]
 ) -> None:
-    store.errors = [StoreUnavailable("not there"), ZeroDivisionError()]
+    store.errors = [StoreUnavailable("not available"), ZeroDivisionError()]
     store.add_charges(40)
     running = asyncio.create_task(run_forever(reconciler.round, pause=every(0.01), failure_event="janitor_failed"))
     while store.memory.requests:
@@ -186,17 +185,17 @@ async def test_it_goes_on_after_any_error_and_settles_all_there_is(
     assert [(event["event"], event["log_level"]) for event in log] == [("janitor_failed", "error")]
 
 
-async def test_it_rests_only_when_a_round_finds_less_than_it_may_take(
+async def test_it_pauses_only_if_a_round_claims_fewer_requests_than_it_may(
     store: RecordedStore, processor: FakeProcessor
 ) -> None:
     flow = TwoPhaseFlow(store, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
     reconciler = Reconciler(store, processor, flow)
     store.add_charges(2 * 16)
     running = asyncio.create_task(run_forever(reconciler.round, pause=every(3600), failure_event="janitor_failed"))
-    await until(lambda: store.looks == 3)
+    await until(lambda: store.counts == 3)
     for _ in range(1000):
         await asyncio.sleep(0)
-    assert store.looks == 3
+    assert store.counts == 3
     assert not store.memory.requests
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

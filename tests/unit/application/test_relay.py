@@ -1,4 +1,4 @@
-"""The relay over an outbox in memory: what it moves at once, when it announces events, and when it has more to do."""
+"""The relay over an outbox in memory: the rows that it moves, its announcements, and whether there are more rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,20 +17,20 @@ class FakeOutbox:
     """An ``Outbox`` in memory: each row is one CHARGED event."""
 
     def __init__(self, *sizes_bytes: int) -> None:
-        """Begin with rows of these sizes, stored 12.5 s ago."""
+        """Start with rows of these sizes, stored 12.5 s ago."""
         self.rows = [OutboxRow(number, size, 12.5) for number, size in enumerate(sizes_bytes, start=1)]
         self.moved: list[tuple[int, ...]] = []
         self.is_locked = False
-        self.is_there = True
+        self.is_available = True
 
     async def head(self, at_most: int) -> Sequence[OutboxRow]:
         """Return the oldest rows."""
-        if not self.is_there:
-            raise StoreUnavailable("not there")
+        if not self.is_available:
+            raise StoreUnavailable("not available")
         return self.rows[:at_most]
 
     async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
-        """Drop the rows, unless another relay is at work."""
+        """Remove the rows, unless another relay is at work."""
         if self.is_locked:
             return {}
         self.moved.append(tuple(outbox_ids))
@@ -38,30 +38,30 @@ class FakeOutbox:
         return {"CHARGED": len(outbox_ids)}
 
 
-class Announced:
+class Announcements:
     """Counts the announcements of a relay."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start at 0."""
         self.count = 0
 
     def __call__(self) -> None:
-        """Take note of one."""
+        """Count an announcement."""
         self.count += 1
 
 
 async def test_changes_are_moved_counted_and_announced() -> None:
-    outbox, announced = FakeOutbox(10, 10, 10), Announced()
+    outbox, announcements = FakeOutbox(10, 10, 10), Announcements()
     before = counted("payments_events_relayed", kind="CHARGED")
-    assert not await Relay(outbox, announced).round()
+    assert not await Relay(outbox, announcements).round()
     assert outbox.moved == [(1, 2, 3)]
-    assert announced.count == 1
+    assert announcements.count == 1
     assert counted("payments_events_relayed", kind="CHARGED") == before + 3
 
 
 async def test_the_lag_is_the_age_of_the_oldest_change() -> None:
     outbox = FakeOutbox(10)
-    relay = Relay(outbox, Announced())
+    relay = Relay(outbox, Announcements())
     await relay.round()
     assert REGISTRY.get_sample_value("payments_event_lag_seconds") == 12.5
     await relay.round()
@@ -69,25 +69,25 @@ async def test_the_lag_is_the_age_of_the_oldest_change() -> None:
 
 
 async def test_an_empty_outbox_moves_and_announces_nothing() -> None:
-    outbox, announced = FakeOutbox(), Announced()
-    assert not await Relay(outbox, announced).round()
-    assert (outbox.moved, announced.count) == ([], 0)
+    outbox, announcements = FakeOutbox(), Announcements()
+    assert not await Relay(outbox, announcements).round()
+    assert (outbox.moved, announcements.count) == ([], 0)
 
 
 async def test_while_another_relay_is_at_work_nothing_is_announced_and_the_next_round_waits() -> None:
-    outbox, announced = FakeOutbox(10), Announced()
+    outbox, announcements = FakeOutbox(10), Announcements()
     outbox.is_locked = True
-    relay = Relay(outbox, announced)
+    relay = Relay(outbox, announcements)
     assert not await relay.round()
-    assert announced.count == 0
+    assert announcements.count == 0
     outbox.is_locked = False
     await relay.round()
-    assert announced.count == 1
+    assert announcements.count == 1
 
 
 async def test_one_transaction_moves_two_hundred_rows_and_the_next_follows_at_once() -> None:
     outbox = FakeOutbox(*[10] * 450)
-    relay = Relay(outbox, Announced())
+    relay = Relay(outbox, Announcements())
     assert [await relay.relay() for _ in range(4)] == [(200, True), (200, True), (50, False), (0, False)]
     assert [number for moved in outbox.moved for number in moved] == list(range(1, 451))
 
@@ -95,15 +95,15 @@ async def test_one_transaction_moves_two_hundred_rows_and_the_next_follows_at_on
 async def test_one_transaction_moves_a_quarter_of_a_mebibyte_and_a_longer_row_alone() -> None:
     half = 1 << 17
     outbox = FakeOutbox(half, half, 1, 3 * half, 1, 1)
-    relay = Relay(outbox, Announced())
+    relay = Relay(outbox, Announcements())
     while await relay.round():
         pass
     assert outbox.moved == [(1, 2), (3,), (4,), (5, 6)]
 
 
-async def test_an_outage_is_the_loop_s_to_retry() -> None:
-    outbox, announced = FakeOutbox(10), Announced()
-    outbox.is_there = False
+async def test_an_outage_is_raised_to_the_loop() -> None:
+    outbox, announcements = FakeOutbox(10), Announcements()
+    outbox.is_available = False
     with pytest.raises(StoreUnavailable):
-        await Relay(outbox, announced).round()
-    assert announced.count == 0
+        await Relay(outbox, announcements).round()
+    assert announcements.count == 0

@@ -1,4 +1,4 @@
-"""The log: the end of a call takes a shorter way than other events, to the same line."""
+"""The log: calls take a faster path than other events, and their lines look the same."""
 
 import json
 import re
@@ -36,8 +36,8 @@ asyncio.new_event_loop().run_until_complete(main())
 """
 
 
-def say(body: str, log_format: str = "json", level: str = "info", **names: object) -> list[str]:
-    """Return the lines that a program logs."""
+def log_lines(body: str, log_format: str = "json", level: str = "info", **names: object) -> list[str]:
+    """Run a program with this body, and return the lines that it logs."""
     program = PROGRAM.format(log_format=log_format, level=level, context=CONTEXT, body=body.format(**names))
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False)
     assert run.returncode == 0, run.stderr.decode()
@@ -52,13 +52,13 @@ def without_time(line: str) -> str:
 @pytest.mark.parametrize("call", [CALL, {**CALL, "caller": ""}, NOT_UNICODE])
 def test_a_call_is_logged_as_any_event_is(log_format: str, call: dict[str, Any]) -> None:
     body = "log_call(**{call!r}); other.info('call', **{call!r})"
-    short, long = map(without_time, say(body, log_format, call=call))
-    assert short == long
-    assert "TIME" in short
+    fast, usual = map(without_time, log_lines(body, log_format, call=call))
+    assert fast == usual
+    assert "TIME" in fast
 
 
-def test_a_line_of_a_call_has_its_fields_in_their_order() -> None:
-    (line,) = say("log_call(**{call!r})", call=CALL)
+def test_the_fields_of_a_call_are_in_order() -> None:
+    (line,) = log_lines("log_call(**{call!r})", call=CALL)
     assert list(json.loads(line).items())[:-1] == [
         *CALL.items(),
         ("event", "call"),
@@ -67,16 +67,16 @@ def test_a_line_of_a_call_has_its_fields_in_their_order() -> None:
     ]
 
 
-def test_a_call_is_not_logged_where_only_warnings_are() -> None:
-    assert say("log_call(**{call!r})", level="warning", call=CALL) == []
+def test_a_call_is_not_logged_at_level_warning() -> None:
+    assert log_lines("log_call(**{call!r})", level="warning", call=CALL) == []
 
 
-def test_events_keep_their_order_whichever_way_they_take() -> None:
+def test_events_on_both_paths_stay_in_order() -> None:
     body = "log_call(**{call!r}); other.warning('between'); log_call(**{call!r}); other.error('last')"
-    assert [json.loads(line)["event"] for line in say(body, call=CALL)] == ["call", "between", "call", "last"]
+    assert [json.loads(line)["event"] for line in log_lines(body, call=CALL)] == ["call", "between", "call", "last"]
 
 
-def test_what_a_turn_of_the_loop_logs_is_one_write_at_its_end() -> None:
+def test_the_lines_of_one_event_loop_iteration_are_one_write_at_its_end() -> None:
     body = """
     writes, write = [], os.write
     os.write = lambda file, line: writes.append(line) or write(file, line)
@@ -86,17 +86,17 @@ def test_what_a_turn_of_the_loop_logs_is_one_write_at_its_end() -> None:
     await asyncio.sleep(0)
     assert len(writes) == 1, writes
     """
-    assert len(say(body.strip(), call=CALL)) == 3
+    assert len(log_lines(body.strip(), call=CALL)) == 3
 
 
-def test_an_error_and_all_before_it_are_written_before_the_process_can_die() -> None:
+def test_an_error_and_all_lines_before_it_are_written_immediately() -> None:
     body = "log_call(**{call!r}); other.error('fatal'); os._exit(0)"
-    assert [json.loads(line)["event"] for line in say(body, call=CALL)] == ["call", "fatal"]
+    assert [json.loads(line)["event"] for line in log_lines(body, call=CALL)] == ["call", "fatal"]
 
 
-def test_what_is_logged_last_is_written_when_the_program_ends() -> None:
+def test_the_last_lines_are_written_when_the_program_ends() -> None:
     body = """
     asyncio.get_running_loop().call_soon(lambda: (log_call(**{call!r}), sys.exit()))
     await asyncio.sleep(60)
     """
-    assert len(say(body.strip(), call=CALL)) == 1
+    assert len(log_lines(body.strip(), call=CALL)) == 1

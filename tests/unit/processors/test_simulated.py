@@ -1,4 +1,4 @@
-"""The simulated processor: chance, as its settings have it."""
+"""The simulated processor: random outcomes with the configured probabilities."""
 
 import asyncio
 import random
@@ -27,18 +27,18 @@ def decisions(
     return asyncio.run(decide())
 
 
-def even(probability: float) -> dict[PaymentMethod, float]:
+def same_for_all(probability: float) -> dict[PaymentMethod, float]:
     return dict.fromkeys(CHARGEABLE_METHODS, probability)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.2, 0.6, 1.0])
-def test_as_many_succeed_as_the_probability_says(probability: float) -> None:
-    outcomes = Counter(decision.status for decision in decisions(even(probability), seed=1))
+def test_charges_succeed_with_the_configured_probability(probability: float) -> None:
+    outcomes = Counter(decision.status for decision in decisions(same_for_all(probability), seed=1))
     assert outcomes[Status.SUCCEEDED] / CHARGES == pytest.approx(probability, abs=0.04)
     assert outcomes[Status.SUCCEEDED] + outcomes[Status.FAILED] == CHARGES
 
 
-def test_each_method_has_a_probability_of_its_own() -> None:
+def test_each_method_has_its_own_probability() -> None:
     own = {PaymentMethod.UPI: 1.0, PaymentMethod.CARD: 0.0, PaymentMethod.COD: 1.0}
     for method, probability in own.items():
         assert {decision.status for decision in decisions(own, seed=1, method=method)} == {
@@ -46,29 +46,29 @@ def test_each_method_has_a_probability_of_its_own() -> None:
         }
 
 
-class Lowest(random.Random):
-    """The least likely luck."""
+class AlwaysZero(random.Random):
+    """A random number generator that always returns its minimum."""
 
     def random(self) -> float:
-        """Return the lowest number that it can be."""
+        """Return 0."""
         return 0.0
 
 
-def test_what_has_no_probability_never_succeeds() -> None:
-    processor = SimulatedProcessor(even(0.0), Lowest())
+def test_with_probability_0_no_charge_succeeds_even_if_the_random_number_is_0() -> None:
+    processor = SimulatedProcessor(same_for_all(0.0), AlwaysZero())
     charge = NewCharge(1, Money("INR", 100), PaymentMethod.UPI, RequestKey.of("anyone", None))
     assert asyncio.run(processor.decide(charge)) == Decision(PaymentMethod.UPI, Status.FAILED)
 
 
-def test_the_method_is_kept_when_one_is_named_and_picked_evenly_when_none_is() -> None:
-    named = decisions(even(0.6), seed=1, method=PaymentMethod.COD)
-    assert {decision.method for decision in named} == {PaymentMethod.COD}
-    picked = Counter(decision.method for decision in decisions(even(0.6), seed=1))
+def test_a_given_method_is_kept_and_a_missing_one_is_picked_evenly() -> None:
+    given = decisions(same_for_all(0.6), seed=1, method=PaymentMethod.COD)
+    assert {decision.method for decision in given} == {PaymentMethod.COD}
+    picked = Counter(decision.method for decision in decisions(same_for_all(0.6), seed=1))
     assert set(picked) == set(CHARGEABLE_METHODS)
     for method in CHARGEABLE_METHODS:
         assert picked[method] / CHARGES == pytest.approx(1 / 3, abs=0.04)
 
 
-def test_a_seed_makes_it_repeatable() -> None:
-    assert decisions(even(0.6), seed=7) == decisions(even(0.6), seed=7)
-    assert decisions(even(0.6), seed=7) != decisions(even(0.6), seed=8)
+def test_a_seed_makes_the_outcomes_repeatable() -> None:
+    assert decisions(same_for_all(0.6), seed=7) == decisions(same_for_all(0.6), seed=7)
+    assert decisions(same_for_all(0.6), seed=7) != decisions(same_for_all(0.6), seed=8)
