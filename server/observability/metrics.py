@@ -100,7 +100,7 @@ _processor_problems = Counter(
 )
 _breaker = Gauge(
     "payments_processor_breaker_open",
-    "1 while the circuit breaker keeps requests from the remote processor, otherwise 0.",
+    "1 while the circuit breaker of the remote processor is open, otherwise 0.",
     registry=REGISTRY,
 )
 _settlements = Counter(
