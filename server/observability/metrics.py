@@ -313,8 +313,9 @@ def track_connections(in_use: Callable[[], int], idle: Callable[[], int], maximu
 
 
 def track_batch_queue(batch: str, length: Callable[[], int]) -> None:
-    """Read how many calls wait for the next batch from ``length``."""
+    """Read how many calls wait for the next batch from ``length``, and export the sizes of batches from the start."""
     _batch_queues.labels(batch).set_function(length)
+    _batch_sizes_with(batch)
 
 
 for were_sent in (False, True):
