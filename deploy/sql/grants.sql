@@ -5,8 +5,8 @@
 --
 -- It can be run again. If a privilege is missing, the service reports it at startup, and does not serve.
 --
--- payments_service is for `payments serve`, `export`, `history`, `doctor` and `keys list`. It can delete only outbox rows,
--- whose events are in the stream, and processor requests, whose outcomes are stored. It cannot create or alter a table,
+-- payments_service is for `payments serve`, `export`, `history`, `doctor` and `keys list`. It deletes only outbox rows, once
+-- their events are in the stream, and processor requests, once their outcomes are stored. It cannot create or alter a table,
 -- choose the id of a payment, or change an event. Of a refund, it can change only the status.
 GRANT SELECT ON schema_migrations TO payments_service;
 

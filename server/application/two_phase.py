@@ -3,9 +3,9 @@
 Before the processor is asked, the charge or refund is committed as PENDING, with a row of ``processor_requests`` that
 is deleted when the outcome is stored. So the service may crash, or lose its database or the processor, at any moment of
 a call: the reconciler of any replica finds the pending row and retries the request. Retries are safe, because the
-processor treats requests with the same idempotency key as one, for as long as it remembers the key. Retries stop before
-that time is over, and then the outcome is only looked up. A request that the processor does not know once the time is
-over was never carried out, and never will be.
+processor treats requests with the same idempotency key as one, for as long as it remembers the key. Retries stop some
+time before it forgets the key, and from then on the outcome is only looked up. So a request that the processor still
+does not know when it forgets the key was never carried out, and never will be.
 """
 
 import asyncio

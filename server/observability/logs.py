@@ -40,8 +40,8 @@ class LogCall(Protocol):
 class _StandardOutput:
     """Standard output that never fails, because a log that cannot be written must not fail the call.
 
-    The lines logged in one iteration of the event loop are written together at its end: a write for each line would add
-    a tenth to the time of a call. Errors are written immediately, because they may be the last before the process dies.
+    The lines logged in one event loop iteration are written together at its end, because a write for each line would
+    cost a tenth of a call's time. Errors are written immediately, because the process may be about to die.
     """
 
     def __init__(self) -> None:
