@@ -26,7 +26,7 @@ class RestSettings(BaseModel):
     rest_max_headers: int = Field(100, ge=10, le=10_000, description="maximum number of headers in a request")
     rest_header_timeout_seconds: Seconds = Field(
         15,
-        description="how long a request's headers may take to arrive, the first since the connection was opened",
+        description="how long a request's headers may take to arrive; for the first request, since connecting",
     )
     rest_keepalive_seconds: Seconds = Field(5, description="how long a REST connection may be idle before it is closed")
     rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="maximum number of REST connections")
