@@ -1,1 +1,1 @@
-"""What callers are promised, over every transport and engine, by services that run."""
+"""The contract with callers, tested over every transport and engine against running services."""

@@ -1,4 +1,4 @@
-"""What the tests of TLS share: services with it, and their files."""
+"""Fixtures of the TLS tests: services with TLS, and their certificate files."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""What people and programs call with: grpcurl and its like, the Python client, the ``payments`` command."""
+"""The service called through grpcurl and similar tools, the Python client, and the ``payments`` command."""

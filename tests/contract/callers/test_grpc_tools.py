@@ -1,4 +1,4 @@
-"""The service beside other tools that people and clusters use: a health probe, and a page in a browser."""
+"""The service called by grpc_health_probe, which clusters use, and by grpcui, a gRPC client in the browser."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.support.running_service import RunningService
 
 SERVICE = "payments.v1.PaymentService"
 _CALL_FAILED = 3
-"""What grpc_health_probe exits with when its call gets an error."""
+"""The exit code of grpc_health_probe when its RPC fails."""
 
 
 def probe(target: str, name: str) -> subprocess.CompletedProcess[str]:
@@ -25,19 +25,19 @@ def probe(target: str, name: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", ["", SERVICE, "liveness"])
 def test_grpc_health_probe_finds_each_name_serving(service: RunningService, name: str) -> None:
-    done = probe(service.target, name)
-    assert (done.returncode, done.stderr.strip()) == (0, "status: SERVING")
+    result = probe(service.target, name)
+    assert (result.returncode, result.stderr.strip()) == (0, "status: SERVING")
 
 
-def test_grpc_health_probe_fails_for_a_name_that_there_is_not(service: RunningService) -> None:
-    done = probe(service.target, "payments.v2.PaymentService")
-    assert done.returncode == _CALL_FAILED
-    assert "NotFound" in done.stderr
+def test_grpc_health_probe_fails_for_an_unknown_service_name(service: RunningService) -> None:
+    result = probe(service.target, "payments.v2.PaymentService")
+    assert result.returncode == _CALL_FAILED
+    assert "NotFound" in result.stderr
 
 
 @pytest.fixture
 def page_url(service: RunningService, tmp_path: Path) -> Iterator[str]:
-    """Where grpcui serves its page of the service."""
+    """The address at which grpcui serves its page."""
     command = [str(ROOT / ".bin" / "grpcui"), "-plaintext", "-port=0", "-open-browser=false", service.target]
     with (
         (tmp_path / "errors").open("w") as errors,
@@ -50,7 +50,7 @@ def page_url(service: RunningService, tmp_path: Path) -> Iterator[str]:
         process.terminate()
 
 
-def test_a_charge_can_be_made_on_the_page_of_grpcui(page_url: str) -> None:
+def test_grpcui_can_charge(page_url: str) -> None:
     with httpx.Client(base_url=page_url, timeout=30) as browser:
         page = browser.get("/")
         for rpc in ("Charge", "Refund", "GetPayment", "ListPayments"):
@@ -59,6 +59,6 @@ def test_a_charge_can_be_made_on_the_page_of_grpcui(page_url: str) -> None:
         request = {"orderId": str(new_order_id()), "amount": {"units": "561"}, "method": "PAYMENT_METHOD_UPI"}
         charged = browser.post(f"/invoke/{SERVICE}.Charge", json={"metadata": [], "data": [request]}).json()
         assert charged["responses"][0]["message"]["payment"]["status"] == "PAYMENT_STATUS_SUCCEEDED"
-        refused = browser.post(f"/invoke/{SERVICE}.Charge", json={"metadata": [], "data": [{"orderId": "1"}]}).json()
-        assert refused["error"]["name"] == "InvalidArgument"
-        assert "is required" in json.dumps(refused["error"]["details"])
+        rejected = browser.post(f"/invoke/{SERVICE}.Charge", json={"metadata": [], "data": [{"orderId": "1"}]}).json()
+        assert rejected["error"]["name"] == "InvalidArgument"
+        assert "is required" in json.dumps(rejected["error"]["details"])

@@ -1,4 +1,4 @@
-"""The service as people debug it: with grpcurl, by reflection, with no proto at hand."""
+"""The service called with grpcurl, which learns the schema by reflection."""
 
 import json
 import subprocess
@@ -17,11 +17,11 @@ class Grpcurl:
     """Runs grpcurl against a server."""
 
     def __init__(self, target: str) -> None:
-        """Keep the server's address."""
+        """Call the server at ``target``."""
         self._target = target
 
     def run(self, *arguments: str, data: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run it, and return what it said."""
+        """Run grpcurl, and return its exit code and output."""
         command = [
             str(ROOT / ".bin" / "grpcurl"),
             "-plaintext",
@@ -32,10 +32,10 @@ class Grpcurl:
         )
 
     def call(self, rpc: str, data: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-        """Call an RPC, and return its answer."""
-        done = self.run(f"{SERVICE}/{rpc}", data=data)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        """Call an RPC, and return the response."""
+        result = self.run(f"{SERVICE}/{rpc}", data=data)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
 
 
 @pytest.fixture
@@ -49,10 +49,10 @@ def test_grpcurl_lists_the_services(grpcurl: Grpcurl) -> None:
 
 
 def test_grpcurl_describes_the_service_and_its_messages(grpcurl: Grpcurl) -> None:
-    described = grpcurl.run("describe", SERVICE).stdout
+    description = grpcurl.run("describe", SERVICE).stdout
     for rpc in ("Charge", "Refund", "GetPayment", "ListPayments"):
-        assert f"rpc {rpc}" in described
-    assert "/v2/payments:charge" in described
+        assert f"rpc {rpc}" in description
+    assert "/v2/payments:charge" in description
     assert "optional string request_id = 4" in grpcurl.run("describe", "payments.v1.ChargeRequest").stdout
 
 
@@ -69,19 +69,19 @@ def test_grpcurl_charges_refunds_gets_and_lists(grpcurl: Grpcurl) -> None:
     assert (payment["order_id"], payment["status"]) == (order_id, "PAYMENT_STATUS_SUCCEEDED")
     refunded = grpcurl.call("Refund", {"payment_id": payment["payment_id"], "amount": {"units": 61}})
     assert refunded["payment"]["refund_state"] == "REFUND_STATE_PARTIAL"
-    got = grpcurl.call("GetPayment", {"reference": payment["reference"]})
-    assert got == {"payment": refunded["payment"], "refunds": [refunded["refund"]]}
+    details = grpcurl.call("GetPayment", {"reference": payment["reference"]})
+    assert details == {"payment": refunded["payment"], "refunds": [refunded["refund"]]}
     listed = grpcurl.call("ListPayments", {"filter": {"order_id": order_id}})
     assert listed == {"payments": [refunded["payment"]]}
 
 
-def test_grpcurl_shows_what_is_wrong_with_a_request(grpcurl: Grpcurl) -> None:
-    done = grpcurl.run(f"{SERVICE}/Charge", data={"amount": {"units": -1}})
-    assert done.returncode != 0
+def test_grpcurl_shows_why_a_request_is_invalid(grpcurl: Grpcurl) -> None:
+    result = grpcurl.run(f"{SERVICE}/Charge", data={"amount": {"units": -1}})
+    assert result.returncode != 0
     for shown in ("InvalidArgument", "order_id", "must be more than zero", "INVALID_REQUEST"):
-        assert shown in done.stderr
+        assert shown in result.stderr
 
 
 def test_grpcurl_checks_health(grpcurl: Grpcurl) -> None:
-    done = grpcurl.run("grpc.health.v1.Health/Check", data={"service": SERVICE})
-    assert json.loads(done.stdout) == {"status": "SERVING"}
+    result = grpcurl.run("grpc.health.v1.Health/Check", data={"service": SERVICE})
+    assert json.loads(result.stdout) == {"status": "SERVING"}

@@ -1,4 +1,4 @@
-"""The Python client, blocking and asyncio alike, against the running service and against one that fails to order."""
+"""The blocking and the asyncio Python client, against a running service and against a fake that fails on request."""
 
 import asyncio
 import itertools
@@ -37,7 +37,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-# One shape for both clients
+# One interface for both clients
 
 
 class BlockingClient:
@@ -65,13 +65,13 @@ def _blocking(runner: asyncio.Runner, call: Callable[P, Coroutine[object, object
 
 
 def _blocking_iterator(runner: asyncio.Runner, call: Callable[P, AsyncIterator[R]]) -> Callable[P, Iterator[R]]:
-    async def following(iterator: AsyncIterator[R]) -> R:
+    async def next_item(iterator: AsyncIterator[R]) -> R:
         return await anext(iterator)
 
     def walk(iterator: AsyncIterator[R]) -> Iterator[R]:
         with suppress(StopAsyncIteration):
             while True:
-                yield runner.run(following(iterator))
+                yield runner.run(next_item(iterator))
 
     def blocking(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         return walk(call(*args, **kwargs))
@@ -84,7 +84,7 @@ Client = PaymentsClient | BlockingClient
 
 @dataclass(frozen=True)
 class Connect:
-    """Makes clients of one of the two kinds, which are closed when the test ends."""
+    """Creates blocking or asyncio clients, and closes them when the test ends."""
 
     kind: str
     stack: ExitStack
@@ -110,7 +110,7 @@ class Connect:
                 )
             )
 
-        async def opened() -> AsyncPaymentsClient:
+        async def create() -> AsyncPaymentsClient:
             return AsyncPaymentsClient(
                 target,
                 timeout_seconds=timeout_seconds,
@@ -120,7 +120,7 @@ class Connect:
             )
 
         runner = self.stack.enter_context(asyncio.Runner())
-        client = BlockingClient(runner, runner.run(opened()))
+        client = BlockingClient(runner, runner.run(create()))
         self.stack.callback(client.close)
         return client
 
@@ -138,14 +138,14 @@ def client(connect: Connect, service: RunningService) -> Client:
 
 @pytest.fixture
 def order_id() -> int:
-    """Return an order that no other test has."""
+    """Return an order id that no other test uses."""
     return secrets.randbelow(2**62) + 1
 
 
 # Charges
 
 
-def test_a_charge_comes_back_as_a_payment_in_python_types(client: Client, order_id: int) -> None:
+def test_a_charge_returns_a_payment_with_python_types(client: Client, order_id: int) -> None:
     payment = client.charge(order_id=order_id, amount=Decimal("561.50"), method=PaymentMethod.UPI)
     assert payment.payment_id >= 1
     assert payment.order_id == order_id
@@ -159,12 +159,12 @@ def test_a_charge_comes_back_as_a_payment_in_python_types(client: Client, order_
     assert (str(payment.refunded_amount), payment.refund_state) == ("0.00", RefundState.NONE)
 
 
-def test_a_declined_charge_is_a_failed_payment_and_no_error(client: Client, order_id: int) -> None:
+def test_a_declined_charge_is_a_failed_payment_and_not_an_error(client: Client, order_id: int) -> None:
     payment = client.charge(order_id=order_id, amount=Decimal(1), method=PaymentMethod.CARD)
     assert payment.status is PaymentStatus.FAILED
 
 
-def test_a_charge_may_name_its_currency(client: Client, order_id: int) -> None:
+def test_a_charge_can_have_another_currency(client: Client, order_id: int) -> None:
     payment = client.charge(order_id=order_id, amount=Decimal("0.10"), currency="USD", method=PaymentMethod.COD)
     assert (payment.amount, payment.currency) == (Decimal("0.10"), "USD")
 
@@ -183,7 +183,7 @@ def test_two_charges_without_a_request_id_are_two_payments(client: Client, order
     assert first.payment_id != second.payment_id
 
 
-def test_a_request_id_with_other_arguments_is_reused(client: Client, order_id: int) -> None:
+def test_the_same_request_id_with_other_arguments_is_an_error(client: Client, order_id: int) -> None:
     request_id = f"order-{order_id}"
     client.charge(order_id=order_id, amount=Decimal(5), method=PaymentMethod.UPI, request_id=request_id)
     with pytest.raises(payments.RequestIdReused) as raised:
@@ -193,7 +193,7 @@ def test_a_request_id_with_other_arguments_is_reused(client: Client, order_id: i
     assert raised.value.request_id == request_id
 
 
-def test_an_invalid_charge_names_every_wrong_field(client: Client) -> None:
+def test_an_invalid_charge_names_every_invalid_field(client: Client) -> None:
     with pytest.raises(payments.InvalidRequest) as raised:
         client.charge(order_id=0, amount=Decimal("10.50"), currency="JPY", request_id="")
     fields = [violation.field for violation in raised.value.violations]
@@ -203,7 +203,7 @@ def test_an_invalid_charge_names_every_wrong_field(client: Client) -> None:
     assert raised.value.call_id
 
 
-def test_an_amount_that_is_not_exact_is_refused_before_anything_is_sent(client: Client, order_id: int) -> None:
+def test_an_inexact_amount_is_rejected_before_a_request_is_sent(client: Client, order_id: int) -> None:
     for amount, kind in ((10.0, TypeError), (10, TypeError), (Decimal("0.001"), ValueError)):
         with pytest.raises(kind, match="amount must"):
             client.charge(order_id=order_id, amount=amount)  # type: ignore[arg-type]
@@ -213,9 +213,9 @@ def test_an_amount_that_is_not_exact_is_refused_before_anything_is_sent(client: 
 # Refunds
 
 
-def test_a_batch_gives_each_charge_its_payment_or_its_error(client: Client, order_id: int) -> None:
+def test_a_batch_returns_a_payment_or_an_error_for_each_charge(client: Client, order_id: int) -> None:
     request_id = f"batch-{order_id}"
-    made, refused, reused = client.batch_charge(
+    charged_payment, rejected, reused = client.batch_charge(
         [
             payments.NewCharge(
                 order_id=order_id, amount=Decimal("5.00"), method=PaymentMethod.UPI, request_id=f"batch-{order_id}"
@@ -224,23 +224,23 @@ def test_a_batch_gives_each_charge_its_payment_or_its_error(client: Client, orde
             payments.NewCharge(order_id=order_id, amount=Decimal("6.00"), request_id=request_id),
         ]
     )
-    assert isinstance(made, payments.Payment)
-    assert (made.amount, made.status) == (Decimal("5.00"), "SUCCEEDED")
-    assert isinstance(refused, payments.InvalidRequest)
-    assert [violation.field for violation in refused.violations] == ["order_id", "amount"]
-    assert refused.request_id
-    assert refused.call_id
+    assert isinstance(charged_payment, payments.Payment)
+    assert (charged_payment.amount, charged_payment.status) == (Decimal("5.00"), "SUCCEEDED")
+    assert isinstance(rejected, payments.InvalidRequest)
+    assert [violation.field for violation in rejected.violations] == ["order_id", "amount"]
+    assert rejected.request_id
+    assert rejected.call_id
     assert isinstance(reused, payments.RequestIdReused)
     assert (reused.reason, reused.request_id) == ("REQUEST_ID_REUSED", request_id)
-    assert [payment.payment_id for payment in client.list_payments(order_id=order_id)] == [made.payment_id]
+    assert [payment.payment_id for payment in client.list_payments(order_id=order_id)] == [charged_payment.payment_id]
 
 
-def test_a_batch_of_none_is_invalid(client: Client) -> None:
+def test_an_empty_batch_is_invalid(client: Client) -> None:
     with pytest.raises(payments.InvalidRequest):
         client.batch_charge([])
 
 
-def test_a_payment_is_refunded_in_parts_and_then_wholly(client: Client, order_id: int) -> None:
+def test_a_payment_can_be_refunded_in_parts_and_then_in_full(client: Client, order_id: int) -> None:
     payment_id = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI).payment_id
     partial = client.refund(payment_id=payment_id, amount=Decimal("2.50"), reason="damaged")
     assert partial.refund is not None
@@ -266,7 +266,7 @@ def test_the_same_request_id_refunds_once(client: Client, order_id: int) -> None
     assert second.payment.refunded_amount == Decimal(4)
 
 
-def test_more_than_what_remains_cannot_be_refunded(client: Client, order_id: int) -> None:
+def test_a_refund_above_the_remaining_amount_is_an_error(client: Client, order_id: int) -> None:
     payment_id = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI).payment_id
     with pytest.raises(payments.RefundExceedsPayment):
         client.refund(payment_id=payment_id, amount=Decimal("10.01"))
@@ -278,7 +278,7 @@ def test_a_failed_payment_cannot_be_refunded(client: Client, order_id: int) -> N
         client.refund(payment_id=payment_id)
 
 
-def test_a_payment_that_there_is_not_is_not_found(client: Client) -> None:
+def test_an_unknown_payment_is_not_found(client: Client) -> None:
     for find in (
         lambda: client.refund(payment_id=2**62),
         lambda: client.get_payment(payment_id=2**62),
@@ -290,21 +290,21 @@ def test_a_payment_that_there_is_not_is_not_found(client: Client) -> None:
             find()
 
 
-def refunded_in_parts(client: Client, order_id: int, count: int) -> tuple[int, list[payments.Refund]]:
-    """Return the id of a new payment, and ``count`` refunds of it."""
+def refund_in_parts(client: Client, order_id: int, count: int) -> tuple[int, list[payments.Refund]]:
+    """Create a payment, refund it ``count`` times, and return its id and the refunds."""
     payment_id = client.charge(order_id=order_id, amount=Decimal(10_000), method=PaymentMethod.UPI).payment_id
     results = [client.refund(payment_id=payment_id, amount=Decimal(number)) for number in range(1, count + 1)]
     return payment_id, [result.refund for result in results if result.refund is not None]
 
 
-def test_the_refunds_of_a_payment_are_listed_over_all_pages_oldest_first(client: Client, order_id: int) -> None:
-    payment_id, refunds = refunded_in_parts(client, order_id, 5)
+def test_refunds_are_listed_over_all_pages_oldest_first(client: Client, order_id: int) -> None:
+    payment_id, refunds = refund_in_parts(client, order_id, 5)
     assert list(client.list_refunds(payment_id=payment_id, page_size=2)) == refunds
     assert list(client.list_refunds(payment_id=payment_id)) == refunds
 
 
-def test_a_page_of_refunds_has_a_token_for_the_next(client: Client, order_id: int) -> None:
-    payment_id, refunds = refunded_in_parts(client, order_id, 3)
+def test_a_page_of_refunds_has_a_token_for_the_next_page(client: Client, order_id: int) -> None:
+    payment_id, refunds = refund_in_parts(client, order_id, 3)
     first = client.list_refunds_page(payment_id=payment_id, page_size=2)
     assert list(first.refunds) == refunds[:2]
     second = client.list_refunds_page(payment_id=payment_id, page_size=2, page_token=first.next_page_token)
@@ -315,10 +315,8 @@ def test_a_page_of_refunds_has_a_token_for_the_next(client: Client, order_id: in
     assert [violation.field for violation in raised.value.violations] == ["page_token"]
 
 
-def test_a_payment_with_many_refunds_comes_with_the_first_and_a_token_for_the_rest(
-    client: Client, order_id: int
-) -> None:
-    payment_id, refunds = refunded_in_parts(client, order_id, 103)
+def test_a_payment_with_many_refunds_has_the_first_ones_and_a_token_for_the_rest(client: Client, order_id: int) -> None:
+    payment_id, refunds = refund_in_parts(client, order_id, 103)
     details = client.get_payment(payment_id=payment_id)
     assert list(details.refunds) == refunds[:100]
     rest = client.list_refunds(payment_id=payment_id, page_size=2, page_token=details.next_refunds_page_token)
@@ -333,7 +331,7 @@ def test_a_payment_is_found_by_its_reference(client: Client, order_id: int) -> N
     assert client.get_payment(reference=payment.reference) == payments.PaymentDetails(payment=payment, refunds=())
 
 
-def test_a_list_goes_over_all_pages_newest_first_or_oldest_first(client: Client, order_id: int) -> None:
+def test_a_list_covers_all_pages_newest_first_or_oldest_first(client: Client, order_id: int) -> None:
     charged = [
         client.charge(order_id=order_id, amount=Decimal(amount), method=PaymentMethod.UPI) for amount in range(1, 8)
     ]
@@ -342,7 +340,7 @@ def test_a_list_goes_over_all_pages_newest_first_or_oldest_first(client: Client,
     assert list(client.list_payments(order_id=order_id)) == charged[::-1]
 
 
-def test_a_page_has_a_token_for_the_next_and_a_total_when_asked_for(client: Client, order_id: int) -> None:
+def test_a_page_has_a_token_for_the_next_page_and_a_total_on_request(client: Client, order_id: int) -> None:
     for _ in range(3):
         client.charge(order_id=order_id, amount=Decimal(1), method=PaymentMethod.UPI)
     first = client.list_payments_page(order_id=order_id, page_size=2, include_total_size=True)
@@ -354,7 +352,7 @@ def test_a_page_has_a_token_for_the_next_and_a_total_when_asked_for(client: Clie
     assert [violation.field for violation in raised.value.violations] == ["page_token"]
 
 
-def test_a_list_holds_what_matches_every_condition(client: Client, order_id: int) -> None:
+def test_a_list_holds_the_payments_that_match_every_condition(client: Client, order_id: int) -> None:
     upi = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI)
     card = client.charge(order_id=order_id, amount=Decimal(20), method=PaymentMethod.CARD)
     cod = client.charge(order_id=order_id, amount=Decimal(30), method=PaymentMethod.COD)
@@ -378,21 +376,21 @@ def test_a_list_holds_what_matches_every_condition(client: Client, order_id: int
     assert listed(methods=[PaymentMethod.UPI], statuses=[PaymentStatus.FAILED]) == []
 
 
-def test_bad_conditions_are_refused_where_the_list_is_asked_for(client: Client) -> None:
+def test_conditions_of_invalid_types_are_rejected_when_the_list_is_requested(client: Client) -> None:
     with pytest.raises(ValueError, match="min_create_time must be aware"):
-        client.list_payments(min_create_time=datetime(2025, 1, 1))  # noqa: DTZ001 - the naive time is what is refused
+        client.list_payments(min_create_time=datetime(2025, 1, 1))  # noqa: DTZ001 - the test needs a naive time
     with pytest.raises(TypeError, match="min_amount must be a decimal"):
         client.list_payments(min_amount=1.0)  # type: ignore[arg-type]
 
 
-def test_conditions_that_only_the_service_can_refuse_are_refused_while_iterating(client: Client) -> None:
+def test_conditions_that_the_service_rejects_fail_during_iteration(client: Client) -> None:
     iterator = client.list_payments(order_by="amount")
     with pytest.raises(payments.InvalidRequest) as raised:
         next(iterator)
     assert [violation.field for violation in raised.value.violations] == ["order_by"]
 
 
-def test_both_clients_see_the_same_payment_alike(service: RunningService, order_id: int) -> None:
+def test_both_clients_return_equal_payments(service: RunningService, order_id: int) -> None:
     with PaymentsClient(service.target) as blocking:
         charged = blocking.charge(order_id=order_id, amount=Decimal("561.00"), method=PaymentMethod.UPI)
 
@@ -428,16 +426,16 @@ def test_many_threads_share_one_client(service: RunningService, order_id: int) -
 # Watching
 
 
-def following(updates: Iterator[payments.PaymentUpdate]) -> payments.PaymentEvent:
-    """Return the next event."""
+def next_event(updates: Iterator[payments.PaymentUpdate]) -> payments.PaymentEvent:
+    """Return the next event, and skip heartbeats."""
     return next(update.event for update in updates if update.event is not None)
 
 
-def test_a_watch_tells_what_happens_to_a_payment_in_order(client: Client, order_id: int) -> None:
+def test_a_watch_returns_the_events_of_a_payment_in_order(client: Client, order_id: int) -> None:
     updates = client.watch_payments()
-    begun = next(updates)
-    assert begun.event is None
-    assert begun.resume_token
+    first_update = next(updates)
+    assert first_update.event is None
+    assert first_update.resume_token
     payment = client.charge(order_id=order_id, amount=Decimal(10), method=PaymentMethod.UPI, request_id=f"c{order_id}")
     refunded = client.refund(payment_id=payment.payment_id, amount=Decimal(4), request_id=f"r{order_id}")
     seen = itertools.islice(
@@ -461,19 +459,19 @@ def test_a_watch_tells_what_happens_to_a_payment_in_order(client: Client, order_
         caller="anonymous",
         request_id=f"r{order_id}",
     )
-    again = client.watch_payments(resume_token=begun.resume_token)
+    again = client.watch_payments(resume_token=first_update.resume_token)
     of_payment = (it.event for it in again if it.event and it.event.payment.payment_id == payment.payment_id)
     assert list(itertools.islice(of_payment, 2)) == [charged_event, refund_event]
 
 
-def test_a_token_that_was_altered_is_refused(client: Client) -> None:
+def test_an_altered_resume_token_is_rejected(client: Client) -> None:
     token = next(client.watch_payments()).resume_token
     with pytest.raises(payments.InvalidRequest) as raised:
         next(client.watch_payments(resume_token=token[:-1] + ("A" if token[-1] != "A" else "B")))
     assert [violation.field for violation in raised.value.violations] == ["resume_token"]
 
 
-def test_a_watch_goes_on_after_the_service_was_killed_and_misses_nothing(
+def test_a_watch_resumes_after_the_service_was_killed_and_misses_nothing(
     connect: Connect, start_service: Callable[..., RunningService], order_id: int
 ) -> None:
     service = start_service()
@@ -481,11 +479,11 @@ def test_a_watch_goes_on_after_the_service_was_killed_and_misses_nothing(
     updates = client.watch_payments()
     next(updates)
     first = client.charge(order_id=order_id, amount=Decimal(1), method=PaymentMethod.UPI)
-    assert following(updates).payment == first
+    assert next_event(updates).payment == first
     service.kill()
     service.start()
     second = client.charge(order_id=order_id, amount=Decimal(2), method=PaymentMethod.UPI)
-    assert following(updates).payment == second
+    assert next_event(updates).payment == second
 
 
 # A service that restarts
@@ -494,7 +492,7 @@ def test_a_watch_goes_on_after_the_service_was_killed_and_misses_nothing(
 StartService = Callable[..., RunningService]
 
 
-def test_a_charge_made_while_the_service_is_down_succeeds_once_when_it_is_back(
+def test_a_charge_sent_while_the_service_is_down_succeeds_once_after_its_restart(
     connect: Connect, start_service: StartService, order_id: int
 ) -> None:
     service = start_service()
@@ -513,21 +511,21 @@ def test_a_charge_made_while_the_service_is_down_succeeds_once_when_it_is_back(
 
 
 def restart_after_a_kill(service: RunningService) -> None:
-    """Kill the service, leave it dead for a second, and start it again."""
+    """Kill the service, wait for a second, and start it again."""
     service.kill()
     time.sleep(1)
     service.start()
 
 
-def assert_each_was_made_once(target: str, order_id: int, charged: set[int]) -> None:
-    """Assert that the order has the payments that were charged, of 1 to 300, and no others."""
+def assert_each_charge_is_stored_once(target: str, order_id: int, charged: set[int]) -> None:
+    """Assert that the order has exactly the charged payments, with the amounts 1 to 300."""
     with PaymentsClient(target) as client:
         listed = list(client.list_payments(order_id=order_id, page_size=100))
     assert {payment.payment_id for payment in listed} == charged
     assert sorted(payment.amount for payment in listed if payment.amount is not None) == list(range(1, 301))
 
 
-def test_charges_of_many_threads_interrupted_by_a_kill_are_each_made_once(
+def test_concurrent_charges_of_threads_that_a_kill_interrupts_are_each_stored_once(
     start_service: StartService, order_id: int
 ) -> None:
     service = start_service()
@@ -540,11 +538,11 @@ def test_charges_of_many_threads_interrupted_by_a_kill_are_each_made_once(
         restart_after_a_kill(service)
         assert not all(charge.done() for charge in charges), "the kill came too late to interrupt any"
         charged = {charge.result().payment_id for charge in charges}
-    assert_each_was_made_once(service.target, order_id, charged)
+    assert_each_charge_is_stored_once(service.target, order_id, charged)
 
 
 @pytest.mark.asyncio
-async def test_charges_of_many_tasks_interrupted_by_a_kill_are_each_made_once(
+async def test_concurrent_charges_of_tasks_that_a_kill_interrupts_are_each_stored_once(
     start_service: StartService, order_id: int
 ) -> None:
     service = start_service()
@@ -556,10 +554,10 @@ async def test_charges_of_many_tasks_interrupted_by_a_kill_are_each_made_once(
         await asyncio.wait(charges, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.to_thread(restart_after_a_kill, service)
         charged = {payment.payment_id for payment in await asyncio.gather(*charges)}
-    await asyncio.to_thread(assert_each_was_made_once, service.target, order_id, charged)
+    await asyncio.to_thread(assert_each_charge_is_stored_once, service.target, order_id, charged)
 
 
-# A service that fails to order
+# A fake service that fails on request
 
 
 def failure(
@@ -585,7 +583,7 @@ Request = (
 
 @dataclass
 class FakeService(PaymentServiceServicer):
-    """Answers as it is told: with each of ``failures`` once, in order, then with payments, slowly if asked to."""
+    """Fails once with each of ``failures``, in order, then succeeds; each call takes ``seconds_per_call``."""
 
     failures: Iterator[tuple[grpc.StatusCode, tuple[tuple[str, str | bytes], ...]]] = field(
         default_factory=lambda: iter(())
@@ -595,12 +593,12 @@ class FakeService(PaymentServiceServicer):
     requests: list[Request] = field(default_factory=list)
     call_times_seconds: list[float] = field(default_factory=list)
     metadata: dict[str, str | bytes] = field(default_factory=dict)
-    met: threading.Event = field(default_factory=threading.Event)
+    received: threading.Event = field(default_factory=threading.Event)
     target: str = ""
 
     def Charge(self, request: pb.ChargeRequest, context: grpc.ServicerContext) -> pb.ChargeResponse:  # noqa: N802
         """Answer a charge."""
-        self._meet(request, context)
+        self._record_and_fail(request, context)
         payment = pb.Payment(payment_id=7, order_id=request.order_id, amount=Money(currency_code="INR", units=1))
         return pb.ChargeResponse(payment=payment)
 
@@ -608,12 +606,12 @@ class FakeService(PaymentServiceServicer):
         self, request: pb.BatchChargeRequest, context: grpc.ServicerContext
     ) -> pb.BatchChargeResponse:
         """Answer each charge."""
-        self._meet(request, context)
+        self._record_and_fail(request, context)
         payment = pb.Payment(payment_id=7, amount=Money(currency_code="INR", units=1))
         return pb.BatchChargeResponse(results=[pb.BatchChargeResult(payment=payment) for _ in request.charges])
 
     def Refund(self, request: pb.RefundRequest, context: grpc.ServicerContext) -> pb.RefundResponse:  # noqa: N802
-        """Refuse every refund."""
+        """Reject every refund."""
         code, trailers = failure(grpc.StatusCode.FAILED_PRECONDITION, "PAYMENT_PENDING")
         context.set_trailing_metadata(trailers)
         context.abort(code, f"payment {request.payment_id} is pending")
@@ -621,14 +619,14 @@ class FakeService(PaymentServiceServicer):
     def GetPayment(  # noqa: N802
         self, request: pb.GetPaymentRequest, context: grpc.ServicerContext
     ) -> pb.GetPaymentResponse:
-        """Fail without saying why."""
+        """Fail without a reason."""
         context.abort(grpc.StatusCode.UNKNOWN, f"cannot get {request.payment_id}")
 
     def ListRefunds(  # noqa: N802
         self, request: pb.ListRefundsRequest, context: grpc.ServicerContext
     ) -> pb.ListRefundsResponse:
         """Answer with three pages of two refunds."""
-        self._meet(request, context)
+        self._record_and_fail(request, context)
         page = int(request.page_token or 0)
         return pb.ListRefundsResponse(
             refunds=[pb.Refund(refund_id=page * 2), pb.Refund(refund_id=page * 2 + 1)],
@@ -639,7 +637,7 @@ class FakeService(PaymentServiceServicer):
         self, request: pb.ListPaymentsRequest, context: grpc.ServicerContext
     ) -> pb.ListPaymentsResponse:
         """Answer with three pages of two payments."""
-        self._meet(request, context)
+        self._record_and_fail(request, context)
         page = int(request.page_token or 0)
         return pb.ListPaymentsResponse(
             payments=[pb.Payment(payment_id=page * 2), pb.Payment(payment_id=page * 2 + 1)],
@@ -649,7 +647,7 @@ class FakeService(PaymentServiceServicer):
     def WatchPayments(  # noqa: N802
         self, request: pb.WatchPaymentsRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.WatchPaymentsResponse]:
-        """Tell of two payments after the one that the token names, then fail as told, or end."""
+        """Send the events that follow the token, then fail with the next failure, or end the stream."""
         last = int(request.resume_token or 0)
         self.requests.append(request)
         self.call_times_seconds.append(time.monotonic())
@@ -660,22 +658,22 @@ class FakeService(PaymentServiceServicer):
             yield pb.WatchPaymentsResponse(event=event, resume_token=str(payment_id))
         for code, trailers in self.failures:
             context.set_trailing_metadata(trailers)
-            context.abort(code, "told to fail")
+            context.abort(code, "failed on request")
 
-    def _meet(self, request: Request, context: grpc.ServicerContext) -> None:
+    def _record_and_fail(self, request: Request, context: grpc.ServicerContext) -> None:
         self.call_times_seconds.append(time.monotonic())
         self.requests.append(request)
         self.metadata = {key: value for key, value in context.invocation_metadata()}  # noqa: C416
-        self.met.set()
+        self.received.set()
         time.sleep(self.seconds_per_call)
         for code, trailers in self.failures:
             context.set_trailing_metadata(trailers)
-            context.abort(code, "told to fail")
+            context.abort(code, "failed on request")
 
 
 @contextmanager
 def serving(fake: FakeService, credentials: grpc.ServerCredentials | None = None) -> Iterator[FakeService]:
-    """Serve the fake on a free port, whose address it gets as its target."""
+    """Serve the fake on a free port, and set its target."""
     server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     add_PaymentServiceServicer_to_server(fake, server)
     address = "127.0.0.1:0"
@@ -689,7 +687,7 @@ def serving(fake: FakeService, credentials: grpc.ServerCredentials | None = None
 
 
 def charge(client: Client, *, timeout_seconds: float | None = None) -> payments.Payment:
-    """Charge something."""
+    """Make a charge with fixed arguments."""
     return client.charge(order_id=1, amount=Decimal(1), timeout_seconds=timeout_seconds)
 
 
@@ -697,7 +695,7 @@ def charge(client: Client, *, timeout_seconds: float | None = None) -> payments.
     ("code", "reason"),
     [(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"), (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")],
 )
-def test_a_charge_is_repeated_with_the_same_request_id_until_it_is_answered(
+def test_a_charge_is_retried_with_the_same_request_id_until_it_succeeds(
     connect: Connect, code: grpc.StatusCode, reason: str
 ) -> None:
     with serving(FakeService(failures=iter([failure(code, reason, 0.05)] * 8))) as fake:
@@ -706,7 +704,7 @@ def test_a_charge_is_repeated_with_the_same_request_id_until_it_is_answered(
     assert all(request == fake.requests[0] for request in fake.requests)
 
 
-def test_a_batch_is_repeated_with_the_same_request_ids_until_it_is_answered(connect: Connect) -> None:
+def test_a_batch_is_retried_with_the_same_request_ids_until_it_succeeds(connect: Connect) -> None:
     charges = [payments.NewCharge(order_id=1, amount=Decimal(1)) for _ in range(3)]
     with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE, "", 0.05)] * 8))) as fake:
         assert len(connect(fake.target).batch_charge(charges)) == 3
@@ -717,7 +715,7 @@ def test_a_batch_is_repeated_with_the_same_request_ids_until_it_is_answered(conn
     assert len({charge.request_id for charge in batch.charges}) == 3
 
 
-def test_no_attempt_comes_sooner_than_the_service_asked_for(connect: Connect) -> None:
+def test_no_retry_is_sent_before_the_retry_delay_of_the_service(connect: Connect) -> None:
     with serving(FakeService(failures=iter([failure(grpc.StatusCode.UNAVAILABLE, "", 0.2)] * 6))) as fake:
         charge(connect(fake.target))
     waits = [later - earlier for earlier, later in itertools.pairwise(fake.call_times_seconds)]
@@ -729,7 +727,7 @@ def test_no_attempt_comes_sooner_than_the_service_asked_for(connect: Connect) ->
     "code",
     [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INTERNAL],
 )
-def test_an_error_that_does_not_pass_is_not_tried_again(connect: Connect, code: grpc.StatusCode) -> None:
+def test_a_permanent_error_is_not_retried(connect: Connect, code: grpc.StatusCode) -> None:
     with serving(FakeService(failures=iter([failure(code)]))) as fake:
         client = connect(fake.target)
         with pytest.raises(payments.PaymentsError) as raised:
@@ -738,11 +736,11 @@ def test_an_error_that_does_not_pass_is_not_tried_again(connect: Connect, code: 
     assert len(fake.requests) == 1
 
 
-def test_the_deadline_is_over_all_attempts(connect: Connect) -> None:
+def test_the_deadline_covers_all_attempts(connect: Connect) -> None:
     with serving(FakeService(failures=itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE)))) as fake:
         client = connect(fake.target, timeout_seconds=2)
         started_seconds = time.monotonic()
-        with pytest.raises(payments.Unavailable, match="told to fail") as raised:
+        with pytest.raises(payments.Unavailable, match="failed on request") as raised:
             charge(client)
     assert time.monotonic() - started_seconds < 2.5
     assert len(fake.requests) > 5
@@ -751,7 +749,7 @@ def test_the_deadline_is_over_all_attempts(connect: Connect) -> None:
     assert raised.value.call_id == "call-1"
 
 
-def test_a_call_may_have_a_deadline_of_its_own(connect: Connect) -> None:
+def test_a_call_can_have_its_own_deadline(connect: Connect) -> None:
     with serving(FakeService(seconds_per_call=1)) as fake:
         client = connect(fake.target)
         started_seconds = time.monotonic()
@@ -764,7 +762,7 @@ def test_a_call_may_have_a_deadline_of_its_own(connect: Connect) -> None:
         assert raised.value.request_id == request.request_id
 
 
-def test_a_service_that_is_not_there_is_unavailable(connect: Connect) -> None:
+def test_a_stopped_service_is_unavailable(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         pass
     client = connect(fake.target, timeout_seconds=2)
@@ -781,14 +779,14 @@ def test_a_pending_payment_cannot_be_refunded_yet(connect: Connect) -> None:
             client.refund(payment_id=7)
 
 
-def test_an_answer_that_tells_nothing_leaves_the_outcome_unknown(connect: Connect) -> None:
+def test_an_error_without_a_reason_leaves_the_outcome_unknown(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         client = connect(fake.target)
         with pytest.raises(payments.OutcomeUnknown, match="cannot get 7"):
             client.get_payment(payment_id=7)
 
 
-def test_pages_are_fetched_when_the_iteration_gets_there(connect: Connect) -> None:
+def test_pages_of_payments_are_fetched_when_the_iteration_reaches_them(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_payments(order_id=1, page_size=2)
         assert fake.requests == []
@@ -803,7 +801,7 @@ def test_pages_are_fetched_when_the_iteration_gets_there(connect: Connect) -> No
     assert first.filter == second.filter == pb.PaymentFilter(order_id=1)
 
 
-def test_a_page_that_fails_for_a_moment_does_not_end_the_iteration(connect: Connect) -> None:
+def test_a_transient_failure_of_a_page_does_not_end_the_iteration(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_payments()
         next(iterator)
@@ -811,7 +809,7 @@ def test_a_page_that_fails_for_a_moment_does_not_end_the_iteration(connect: Conn
         assert [payment.payment_id for payment in iterator] == [1, 2, 3, 4, 5]
 
 
-def test_pages_of_refunds_are_fetched_when_the_iteration_gets_there(connect: Connect) -> None:
+def test_pages_of_refunds_are_fetched_when_the_iteration_reaches_them(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_refunds(payment_id=7, page_size=2)
         assert fake.requests == []
@@ -823,13 +821,13 @@ def test_pages_of_refunds_are_fetched_when_the_iteration_gets_there(connect: Con
     ]
 
 
-def test_refunds_may_be_listed_from_a_token_on(connect: Connect) -> None:
+def test_a_list_of_refunds_can_start_at_a_page_token(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_refunds(payment_id=7, page_token="1")
         assert [refund.refund_id for refund in iterator] == [2, 3, 4, 5]
 
 
-def test_a_page_of_refunds_that_fails_for_a_moment_does_not_end_the_iteration(connect: Connect) -> None:
+def test_a_transient_failure_of_a_page_of_refunds_does_not_end_the_iteration(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         iterator = connect(fake.target).list_refunds(payment_id=7)
         next(iterator)
@@ -837,7 +835,7 @@ def test_a_page_of_refunds_that_fails_for_a_moment_does_not_end_the_iteration(co
         assert [refund.refund_id for refund in iterator] == [1, 2, 3, 4, 5]
 
 
-def test_the_refunds_of_a_payment_that_there_is_not_are_not_found(connect: Connect) -> None:
+def test_refunds_of_an_unknown_payment_raise_payment_not_found(connect: Connect) -> None:
     missing = failure(grpc.StatusCode.NOT_FOUND, "PAYMENT_NOT_FOUND")
     with serving(FakeService(failures=iter([missing, missing]))) as fake:
         client = connect(fake.target)
@@ -857,24 +855,24 @@ def test_the_refunds_of_a_payment_that_there_is_not_are_not_found(connect: Conne
         (grpc.StatusCode.CANCELLED, ""),
     ],
 )
-def test_a_watch_goes_on_from_its_last_token_after_what_passes(
+def test_a_watch_resumes_from_its_last_token_after_a_transient_error(
     connect: Connect, code: grpc.StatusCode, reason: str
 ) -> None:
     with serving(FakeService(failures=iter([failure(code, reason)] * 4))) as fake:
         updates = connect(fake.target).watch_payments(resume_token="7")
-        assert [following(updates).payment.payment_id for _ in range(6)] == list(range(8, 14))
+        assert [next_event(updates).payment.payment_id for _ in range(6)] == list(range(8, 14))
     tokens = [request.resume_token for request in fake.requests if isinstance(request, pb.WatchPaymentsRequest)]
     assert tokens == ["7", "9", "11"]
 
 
-def test_a_watch_goes_on_when_its_stream_just_ends(connect: Connect) -> None:
+def test_a_watch_resumes_when_its_stream_ends_without_an_error(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         updates = connect(fake.target).watch_payments()
-        assert [following(updates).payment.payment_id for _ in range(5)] == [1, 2, 3, 4, 5]
-        assert following(updates).caller == "shop"
+        assert [next_event(updates).payment.payment_id for _ in range(5)] == [1, 2, 3, 4, 5]
+        assert next_event(updates).caller == "shop"
 
 
-def test_a_watch_ends_at_an_error_that_does_not_pass(connect: Connect) -> None:
+def test_a_permanent_error_ends_a_watch(connect: Connect) -> None:
     failures = iter([failure(grpc.StatusCode.FAILED_PRECONDITION, "RESUME_TOKEN_EXPIRED")])
     with (
         serving(FakeService(failures=failures, events_per_stream=0)) as fake,
@@ -884,21 +882,21 @@ def test_a_watch_ends_at_an_error_that_does_not_pass(connect: Connect) -> None:
     assert len(fake.requests) == 1
 
 
-def test_a_watch_may_have_a_limit_to_how_long_the_service_is_away(connect: Connect) -> None:
+def test_a_watch_gives_up_when_the_service_is_unavailable_longer_than_its_timeout(connect: Connect) -> None:
     failures = itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE))
     with serving(FakeService(failures=failures, events_per_stream=0)) as fake, pytest.raises(payments.Unavailable):
         next(connect(fake.target).watch_payments(timeout_seconds=1))
     assert len(fake.requests) > 1
 
 
-def test_a_watch_that_receives_something_now_and_then_never_gives_up(connect: Connect) -> None:
+def test_a_watch_that_keeps_receiving_events_never_gives_up(connect: Connect) -> None:
     failures = itertools.repeat(failure(grpc.StatusCode.UNAVAILABLE, "", 0.3))
     with serving(FakeService(failures=failures)) as fake:
         updates = connect(fake.target).watch_payments(timeout_seconds=1)
-        assert [following(updates).payment.payment_id for _ in range(12)] == list(range(1, 13))
+        assert [next_event(updates).payment.payment_id for _ in range(12)] == list(range(1, 13))
 
 
-def test_the_service_is_told_who_calls(connect: Connect) -> None:
+def test_the_user_agent_names_the_application_and_the_client(connect: Connect) -> None:
     with serving(FakeService()) as fake:
         charge(connect(fake.target, user_agent="checkout/1.4"))
     assert re.match(r"checkout/1\.4 payments-client-python/\S+ grpc-python\S*/", str(fake.metadata["user-agent"]))
@@ -912,19 +910,19 @@ def test_an_api_key_is_sent_with_every_attempt(connect: Connect) -> None:
 
 @pytest.mark.parametrize("target", ["payments:50051", "dns:///payments.internal:50051", "ipv4:127.0.0.1:1,10.0.0.1:1"])
 def test_an_api_key_never_leaves_the_machine_in_the_clear(connect: Connect, target: str) -> None:
-    with pytest.raises(ValueError, match="api_key needs credentials") as refused:
+    with pytest.raises(ValueError, match="api_key needs credentials") as rejected:
         connect(target, api_key="a-key")
-    assert "a-key" not in str(refused.value)
+    assert "a-key" not in str(rejected.value)
 
 
 @pytest.mark.parametrize(
     "target", ["localhost:1", "dns:///localhost:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "[::1]:1", "unix:/x"]
 )
-def test_an_api_key_may_go_to_this_machine(connect: Connect, target: str) -> None:
+def test_an_api_key_can_be_sent_to_this_machine_in_the_clear(connect: Connect, target: str) -> None:
     connect(target, api_key="a-key")
 
 
-def test_calls_are_spread_over_all_addresses_and_over_those_left_when_one_ends(connect: Connect) -> None:
+def test_calls_are_balanced_over_all_addresses_and_over_the_remaining_ones_when_one_stops(connect: Connect) -> None:
     with serving(FakeService()) as one:
         with serving(FakeService()) as other:
             client = connect(f"ipv4:{one.target},{other.target}")
@@ -933,13 +931,13 @@ def test_calls_are_spread_over_all_addresses_and_over_those_left_when_one_ends(c
                 charge(client)
             assert one.requests
             assert other.requests
-        met = len(one.requests)
+        received = len(one.requests)
         for _ in range(10):
             charge(client)
-        assert len(one.requests) == met + 10
+        assert len(one.requests) == received + 10
 
 
-def test_the_service_may_be_named_by_several_addresses(service: RunningService, connect: Connect) -> None:
+def test_a_target_can_name_several_addresses(service: RunningService, connect: Connect) -> None:
     assert charge(connect(f"ipv4:{service.target},{service.target}")).payment_id > 0
 
 
@@ -952,7 +950,7 @@ def test_a_closed_client_makes_no_calls(connect: Connect) -> None:
             charge(client)
 
 
-def test_a_connection_may_be_encrypted(connect: Connect) -> None:
+def test_a_connection_can_be_encrypted(connect: Connect) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "payments test")])
     now = datetime.now(UTC)
@@ -975,10 +973,10 @@ def test_a_connection_may_be_encrypted(connect: Connect) -> None:
 
 
 class NamingInterceptor(grpc.UnaryUnaryClientInterceptor):
-    """Notes the method of each attempt."""
+    """Records the method of each attempt."""
 
     def __init__(self) -> None:
-        """Have met nothing."""
+        """Start without recorded methods."""
         self.methods: list[str] = []
 
     def intercept_unary_unary(  # type: ignore[no-untyped-def]  # noqa: ANN201 - generic over a call's messages
@@ -987,16 +985,16 @@ class NamingInterceptor(grpc.UnaryUnaryClientInterceptor):
         client_call_details,  # noqa: ANN001
         request,  # noqa: ANN001
     ):
-        """Note the method."""
+        """Record the method."""
         self.methods.append(client_call_details.method)
         return continuation(client_call_details, request)
 
 
 class AsyncNamingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
-    """Notes the method of each attempt."""
+    """Records the method of each attempt."""
 
     def __init__(self) -> None:
-        """Have met nothing."""
+        """Start without recorded methods."""
         self.methods: list[str] = []
 
     async def intercept_unary_unary(  # type: ignore[no-untyped-def]  # noqa: ANN201 - generic over a call's messages
@@ -1005,14 +1003,14 @@ class AsyncNamingInterceptor(grpc.aio.UnaryUnaryClientInterceptor):
         client_call_details,  # noqa: ANN001
         request,  # noqa: ANN001
     ):
-        """Note the method."""
+        """Record the method."""
         self.methods.append(client_call_details.method)
         return await continuation(client_call_details, request)
 
 
 @pytest.mark.asyncio
-async def test_interceptors_are_around_each_attempt_of_the_client() -> None:
-    # The first attempt of the client is all five of gRPC's.
+async def test_interceptors_see_each_attempt_of_the_client() -> None:
+    # gRPC makes five attempts by itself, which are the first attempt of the client.
     failures = [failure(grpc.StatusCode.UNAVAILABLE)] * 5
     interceptor, async_interceptor = NamingInterceptor(), AsyncNamingInterceptor()
     with serving(FakeService(failures=iter(failures))) as fake:
@@ -1025,7 +1023,7 @@ async def test_interceptors_are_around_each_attempt_of_the_client() -> None:
     assert len(async_interceptor.methods) == 2
 
 
-def test_an_iterator_that_is_dropped_ends_its_stream(service: RunningService) -> None:
+def test_closing_the_iterator_of_a_watch_ends_its_stream(service: RunningService) -> None:
     with PaymentsClient(service.target) as client:
         for _ in range(150):
             updates = client.watch_payments(timeout_seconds=20)
@@ -1035,11 +1033,11 @@ def test_an_iterator_that_is_dropped_ends_its_stream(service: RunningService) ->
 
 
 @pytest.mark.asyncio
-async def test_a_cancelled_task_ends_its_call_and_is_not_tried_again() -> None:
+async def test_cancelling_a_task_ends_its_call_without_a_retry() -> None:
     with serving(FakeService(seconds_per_call=0.5)) as fake:
         async with AsyncPaymentsClient(fake.target) as client:
             task = asyncio.create_task(client.charge(order_id=1, amount=Decimal(1)))
-            assert await asyncio.to_thread(fake.met.wait, 10)
+            assert await asyncio.to_thread(fake.received.wait, 10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -1,1 +1,1 @@
-"""HTTP: the gateway, the API of the replaced service, the document and its pages."""
+"""REST: the gateway, the legacy API, the OpenAPI document and its pages."""

@@ -1,8 +1,8 @@
-"""The OpenAPI document with every form of a request that the service accepts.
+"""The OpenAPI document, extended by every form of a request that the service accepts.
 
-The committed document shows canonical forms only, so that clients can be generated from it. The service accepts all of
-ProtoJSON over ``/v2``, and numbers as strings over ``/v1``. Schemathesis expects the service to reject whatever a
-schema excludes, so it gets schemas that include these forms. It also gets the currency, which each deployment chooses.
+The committed document has canonical forms only, so that clients can be generated from it. The service accepts all of
+ProtoJSON over ``/v2``, and numbers as strings over ``/v1``. Schemathesis expects the service to reject everything that
+a schema excludes, so it gets schemas that include these forms. They also include the currency, which is a setting.
 """
 
 from typing import Any
@@ -15,14 +15,14 @@ _BOUNDS: dict[str, Schema] = {
     "^[0-9]{1,8}$": {"minimum": 0, "maximum": 99_999_999},
     "^-?[0-9]{1,8}$": {"minimum": -99_999_999, "maximum": 99_999_999},
 }
-"""The bounds that an int64's pattern stands for, for integers without quotes."""
+"""The numeric bounds that correspond to the patterns of int64 strings."""
 
 _LEGACY_STRINGS = {"integer": "^[1-9][0-9]{0,17}$", "number": r"^[1-9][0-9]{0,7}(\.[0-9]{1,2})?$"}
 """Strings that ``/v1`` accepts for a number."""
 
 
 def with_accepted_forms(document: Schema, currency: str) -> Schema:
-    """Return ``document`` with wider schemas of requests, for a deployment with one currency."""
+    """Return ``document`` with wider request schemas, for a deployment with one currency."""
     return {**document, "paths": {path: _verbs(document, path, currency) for path in document["paths"]}}
 
 
@@ -39,14 +39,14 @@ def _verbs(document: Schema, path: str, currency: str) -> Schema:
 
 
 class _Forms:
-    """Widens schemas, with their references replaced by what they refer to."""
+    """Widens schemas and resolves their references."""
 
     def __init__(self, document: Schema, currency: str) -> None:
         self._document = document
         self._currency = currency
 
     def parameter(self, parameter: Schema, path: str) -> Schema:
-        """Widen the schema of a ``/v2`` parameter; ``/v1`` parameters are text in any case."""
+        """Widen the schema of a ``/v2`` parameter. ``/v1`` parameters accept text already."""
         if "$ref" in parameter or path.startswith("/v1"):
             return parameter
         return {**parameter, "schema": self._value(parameter["schema"])}
@@ -54,7 +54,7 @@ class _Forms:
     def body(self, body: Schema, path: str) -> Schema:
         """Widen the schema of a body."""
         ((kind, content),) = body["content"].items()
-        schema = self._resolved(content["schema"])
+        schema = self._resolve(content["schema"])
         wider = self._legacy(schema) if path.startswith("/v1") else self._value(schema)
         return {**body, "content": {kind: {**content, "schema": wider}}}
 
@@ -66,16 +66,16 @@ class _Forms:
         return {**schema, "properties": properties}
 
     def _value(self, schema: Schema) -> Schema:
-        schema = self._resolved(schema)
+        schema = self._resolve(schema)
         match schema:
             case {"properties": dict(fields)}:
                 return {**schema, "properties": {name: self._field(schema, name) for name in fields}}
             case {"items": dict(items)}:
                 return {**schema, "items": self._value(items)}
             case {"enum": list(names)}:
-                numbered = {**schema, "type": ["string", "integer"], "enum": [*names, *range(len(names))]}
-                refused = [*schema.get("not", {}).get("enum", [])]
-                return {**numbered, "not": {"enum": [*refused, *map(names.index, refused)]}}
+                with_numbers = {**schema, "type": ["string", "integer"], "enum": [*names, *range(len(names))]}
+                excluded = [*schema.get("not", {}).get("enum", [])]
+                return {**with_numbers, "not": {"enum": [*excluded, *map(names.index, excluded)]}}
             case {"format": "int64"}:
                 return {**schema, "type": ["string", "integer"], **_BOUNDS[schema["pattern"]]}
             case {"format": "int32"}:
@@ -86,22 +86,22 @@ class _Forms:
         return schema
 
     def _field(self, message: Schema, name: str) -> Schema:
-        """Widen the schema of a field, which may be null unless it is required."""
+        """Widen the schema of a field, and allow null unless the field is required."""
         schema = self._value(message["properties"][name])
         if name == "currencyCode":
             schema = {**schema, "enum": ["", self._currency]}
         return schema if name in message.get("required", []) else {"anyOf": [schema, {"type": "null"}]}
 
-    def _resolved(self, schema: Schema) -> Schema:
-        """Replace a reference, and merge what stands beside it into what it refers to."""
+    def _resolve(self, schema: Schema) -> Schema:
+        """Return the target of a reference, merged with the reference's sibling keys."""
         if "$ref" not in schema:
             return schema
         place: Any = self._document
         for step in schema["$ref"].removeprefix("#/").split("/"):
             place = place[step]
-        return _merged(place, {key: value for key, value in schema.items() if key != "$ref"})
+        return _merge(place, {key: value for key, value in schema.items() if key != "$ref"})
 
 
-def _merged(schema: Schema, further: Schema) -> Schema:
-    inner = {key: _merged(schema[key], value) for key, value in further.items() if isinstance(schema.get(key), dict)}
+def _merge(schema: Schema, further: Schema) -> Schema:
+    inner = {key: _merge(schema[key], value) for key, value in further.items() if isinstance(schema.get(key), dict)}
     return {**schema, **further, **inner}

@@ -1,4 +1,4 @@
-"""The pages to read and try the REST interface, in a browser that reaches nothing but the service."""
+"""The Swagger UI and ReDoc pages, in a browser that can reach only the service."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from tests.support.drivers.chromium import TIMEOUT_MILLISECONDS, chromium
 from tests.support.running_service import RunningService
 from tools.dev.generate import DOCUMENT, ROOT
 
-# The browser may have to be installed first.
+# The first test may have to install the browser.
 pytestmark = pytest.mark.timeout(900)
 
 OPERATIONS = (
@@ -32,11 +32,11 @@ def browser() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """A page, what it asked of other hosts (which it did not get), and what it complained about."""
+    """A page, its blocked requests to other hosts, and its console errors."""
 
     page: Page
-    elsewhere: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    blocked_urls: list[str] = field(default_factory=list)
+    console_errors: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -45,48 +45,48 @@ def visit(browser: Browser) -> Iterator[Visit]:
     context.set_default_timeout(TIMEOUT_MILLISECONDS)
     visit = Visit(context.new_page())
 
-    def is_elsewhere(url: str) -> bool:
+    def is_external(url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme not in {"data", "blob"} and parts.hostname != "127.0.0.1"
 
-    def note(request: Request) -> None:
-        if is_elsewhere(request.url):
-            visit.elsewhere.append(request.url)
+    def record_external(request: Request) -> None:
+        if is_external(request.url):
+            visit.blocked_urls.append(request.url)
 
-    def stop(route: Route) -> None:
-        if is_elsewhere(route.request.url):
+    def block_external(route: Route) -> None:
+        if is_external(route.request.url):
             route.abort()
         else:
             route.continue_()
 
-    def listen(message: ConsoleMessage) -> None:
+    def record_error(message: ConsoleMessage) -> None:
         if message.type == "error":
-            visit.complaints.append(message.text)
+            visit.console_errors.append(message.text)
 
-    context.route("**/*", stop)
-    context.on("request", note)
-    visit.page.on("console", listen)
-    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    context.route("**/*", block_external)
+    context.on("request", record_external)
+    visit.page.on("console", record_error)
+    visit.page.on("pageerror", lambda error: visit.console_errors.append(str(error)))
     yield visit
     context.close()
 
 
-def test_swagger_ui_shows_the_operations_and_asks_nothing_of_other_hosts(service: RunningService, visit: Visit) -> None:
+def test_swagger_ui_shows_the_operations_without_requests_to_other_hosts(service: RunningService, visit: Visit) -> None:
     visit.page.goto(f"{service.rest_url}/docs")
     for operation in OPERATIONS:
         expect(visit.page.locator(f'[data-path="{operation}"]')).to_be_visible(timeout=TIMEOUT_MILLISECONDS)
     expect(visit.page.get_by_text("Charges orders, refunds payments, and looks them up.")).to_be_visible()
     visit.page.wait_for_load_state("networkidle")
-    assert (visit.elsewhere, visit.complaints) == ([], [])
+    assert (visit.blocked_urls, visit.console_errors) == ([], [])
 
 
-def test_redoc_shows_the_operations_and_asks_nothing_of_other_hosts(service: RunningService, visit: Visit) -> None:
+def test_redoc_shows_the_operations_without_requests_to_other_hosts(service: RunningService, visit: Visit) -> None:
     visit.page.goto(f"{service.rest_url}/redoc")
     for operation in OPERATIONS:
         expect(visit.page.get_by_text(operation, exact=True).first).to_be_attached(timeout=TIMEOUT_MILLISECONDS)
     expect(visit.page.get_by_role("heading", name="Charges an order: asks the payment processor").first).to_be_visible()
     visit.page.wait_for_load_state("networkidle")
-    assert (visit.elsewhere, visit.complaints) == ([], [])
+    assert (visit.blocked_urls, visit.console_errors) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_charge_can_be_tried_out_in_swagger_ui(
     reply = operation.locator(".live-responses-table")
     expect(reply.locator("tbody .response-col_status")).to_contain_text(status, timeout=TIMEOUT_MILLISECONDS)
     expect(reply).to_contain_text(answer)
-    assert (visit.elsewhere, visit.complaints) == ([], [])
+    assert (visit.blocked_urls, visit.console_errors) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,7 @@ def test_a_charge_can_be_tried_out_in_swagger_ui(
         ("/docs/assets/favicon-32x32.png", "image/png"),
     ],
 )
-def test_a_file_comes_compressed_or_plain_and_not_again_where_it_is_known(
-    service: RunningService, path: str, kind: str
-) -> None:
+def test_a_file_is_served_plain_or_compressed_and_can_be_cached(service: RunningService, path: str, kind: str) -> None:
     with httpx.Client(base_url=service.rest_url) as client:
         plain = client.get(path, headers={"Accept-Encoding": "identity"})
         compressed = client.get(path, headers={"Accept-Encoding": "gzip"})
@@ -138,7 +136,7 @@ def test_a_file_comes_compressed_or_plain_and_not_again_where_it_is_known(
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/docs/assets/swagger-ui-bundle.js"])
 @pytest.mark.parametrize("encoding", ["identity", "br", "gzip"])
 @pytest.mark.parametrize("others", [{}, {"Origin": "http://127.0.0.1"}])
-def test_a_file_names_the_header_that_it_varies_by_once(
+def test_a_file_varies_by_accept_encoding_only(
     service: RunningService, path: str, encoding: str, others: dict[str, str]
 ) -> None:
     answer = httpx.get(f"{service.rest_url}{path}", headers={"Accept-Encoding": encoding, **others})
@@ -146,7 +144,7 @@ def test_a_file_names_the_header_that_it_varies_by_once(
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_a_page_may_load_and_run_only_what_the_service_has(service: RunningService, path: str) -> None:
+def test_a_page_can_load_scripts_from_the_service_only(service: RunningService, path: str) -> None:
     policy = httpx.get(f"{service.rest_url}{path}").headers["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'self'; connect-src 'self'" in policy
 

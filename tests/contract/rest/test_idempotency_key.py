@@ -1,4 +1,4 @@
-"""The Idempotency-Key header: which spellings are the same key, which are refused, and what it does for each write."""
+"""The Idempotency-Key header: equivalent spellings, invalid keys, and its effect on each write."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ Header = tuple[str, str]
 
 @dataclass(frozen=True)
 class Answer:
-    """The parts of a response that the tests look at."""
+    """The parts of a response that the tests check."""
 
     status: int
     body: Any
@@ -33,7 +33,7 @@ Post = Callable[..., Answer]
 
 @pytest.fixture
 def post(approving_service: RunningService) -> Post:
-    """Send a POST with its headers exactly as given: httpx would tidy them."""
+    """A function that sends a POST request with unmodified headers, which httpx would normalize."""
 
     def send(path: str, body: object, *headers: Header) -> Answer:
         return request(approving_service.rest_port, "POST", path, body, headers)
@@ -99,7 +99,7 @@ def test_every_spelling_of_a_key_charges_once(
     assert second.headers["idempotency-replayed"] == "true"
 
 
-def test_escapes_of_a_quoted_key_stand_for_their_characters_and_interior_space_counts(post: Post) -> None:
+def test_a_quoted_key_has_escapes_and_significant_inner_spaces(post: Post) -> None:
     name, order_id = new_request_id(), new_order_id()
     first = post(V2, {**v2_body(order_id), "requestId": f'{name} "a\\b'})
     assert reference(post(V2, v2_body(order_id), key(f'"{name} \\"a\\\\b"'))) == reference(first)
@@ -112,7 +112,7 @@ MALFORMED = ['"', '"k', '"k\\"', '"k\\a"', '"k"x', '"k" x', '"k";a=1', '"k", "l"
 
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("path", BODIES)
-def test_a_malformed_quoted_key_is_refused_and_the_allowed_form_is_said(post: Post, path: str, value: str) -> None:
+def test_a_malformed_quoted_key_is_rejected_with_the_valid_form(post: Post, path: str, value: str) -> None:
     answer = post(path, BODIES[path], key(value))
     assert answer.status == 400
     if path.startswith("/v1"):
@@ -124,7 +124,7 @@ def test_a_malformed_quoted_key_is_refused_and_the_allowed_form_is_said(post: Po
 
 
 @pytest.mark.parametrize("value", ["", " ", '""', "x" * 256, '"' + "x" * 256 + '"', "caf\xe9", "a\tb"])
-def test_a_key_outside_the_limits_of_request_id_is_refused(post: Post, value: str) -> None:
+def test_a_key_that_is_not_a_valid_request_id_is_rejected(post: Post, value: str) -> None:
     for path in (V1, "/v1/payments/1/refund"):
         answer = post(path, v1_body(1), key(value))
         assert (answer.status, answer.body["detail"][0]["loc"]) == (422, ["header", "idempotency-key"])
@@ -136,7 +136,7 @@ def test_a_key_outside_the_limits_of_request_id_is_refused(post: Post, value: st
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "X-Api-Key", "Authorization", "Last-Event-ID"])
 @pytest.mark.parametrize("values", [("a", "b"), ("a", "a"), ("", "a")])
-def test_a_header_that_must_come_once_is_refused_twice_and_named(
+def test_a_duplicate_of_a_single_value_header_is_rejected_by_name(
     post: Post, approving_service: RunningService, name: str, values: tuple[str, str]
 ) -> None:
     headers = [(name, values[0]), (name.lower(), values[1])]
@@ -159,12 +159,12 @@ def test_two_content_types_must_both_be_json(post: Post) -> None:
     assert post(V2, v2_body(new_order_id()), other, json_type).status == 415
 
 
-def test_space_around_every_header_is_no_part_of_it(post: Post) -> None:
-    named = post(
+def test_white_space_around_a_header_value_is_ignored(post: Post) -> None:
+    response = post(
         V2, v2_body(new_order_id()), ("X-Request-Id", "\t call 7 \t"), ("Content-Type", " application/json \t")
     )
-    assert named.headers["x-request-id"] == "call 7"
-    assert named.status == 200
+    assert response.headers["x-request-id"] == "call 7"
+    assert response.status == 200
 
 
 def test_a_trailer_is_not_a_header(approving_service: RunningService) -> None:
@@ -202,7 +202,7 @@ def test_a_repeated_batch_with_a_key_charges_once(post: Post, length: int) -> No
     assert [result.get("replayed", False) for result in (*first, *second)] == [False] * 3 + [True] * 3
 
 
-def test_equal_charges_of_a_batch_with_a_key_are_charges_of_their_own(post: Post) -> None:
+def test_equal_charges_of_a_batch_with_a_key_are_separate_charges(post: Post) -> None:
     charges = [v2_body(new_order_id())] * 2
     assert len(set(references(batch(post, charges, key(new_request_id()))))) == 2
 
@@ -217,22 +217,22 @@ def test_a_charge_with_its_own_request_id_keeps_it_in_a_batch_with_a_key(post: P
     assert references(batch(post, charges, header)) == references(results)
 
 
-def test_a_key_names_other_charges_in_a_batch_than_alone(post: Post) -> None:
+def test_a_key_identifies_different_charges_in_a_batch_and_alone(post: Post) -> None:
     header, body = key(new_request_id()), v2_body(new_order_id())
     alone = reference(post(V2, body, header))
     assert references(batch(post, [body], header)) != [alone]
 
 
-def test_a_key_with_other_charges_is_refused_charge_by_charge(post: Post) -> None:
-    header, kept = key(new_request_id()), v2_body(new_order_id())
-    first = batch(post, [kept, v2_body(new_order_id())], header)
-    again = batch(post, [kept, v2_body(new_order_id()), v2_body(new_order_id())], header)
+def test_a_key_reused_with_other_charges_fails_for_each_changed_charge(post: Post) -> None:
+    header, unchanged = key(new_request_id()), v2_body(new_order_id())
+    first = batch(post, [unchanged, v2_body(new_order_id())], header)
+    again = batch(post, [unchanged, v2_body(new_order_id()), v2_body(new_order_id())], header)
     assert references(again[:1]) == references(first[:1])
     assert again[1]["error"]["code"] == 6
     assert again[2]["payment"]["reference"] not in references(first)
 
 
-def test_every_spelling_of_a_key_repeats_a_batch(post: Post) -> None:
+def test_every_spelling_of_a_key_replays_a_batch(post: Post) -> None:
     name, charges = new_request_id(), [v2_body(new_order_id())]
     first = references(batch(post, charges, key(name)))
     assert references(batch(post, charges, key(f'"{name}" '))) == first
@@ -255,15 +255,15 @@ def test_every_spelling_of_a_key_refunds_once(post: Post, again: str) -> None:
 
 
 def test_an_empty_request_id_is_not_the_key(post: Post) -> None:
-    refused = post(V2, v2_body(1) | {"requestId": ""}, key(new_request_id()))
-    assert (refused.status, violation(refused)["field"]) == (400, "request_id")
+    rejected = post(V2, v2_body(1) | {"requestId": ""}, key(new_request_id()))
+    assert (rejected.status, violation(rejected)["field"]) == (400, "request_id")
     batch = {"charges": [v2_body(1) | {"requestId": ""}, v2_body(1)]}
     first, second = post(BATCH, batch, key(new_request_id())).body["results"]
     assert "error" in first
     assert "payment" in second
 
 
-def test_no_request_id_is_derived_beyond_the_longest_batch() -> None:
+def test_no_request_id_is_derived_beyond_the_largest_batch() -> None:
     message = pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * (MAX_BATCH + 1))
     fill_request_ids(message, "k")
     assert message.charges[MAX_BATCH - 1].HasField("request_id")

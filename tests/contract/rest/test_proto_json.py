@@ -1,4 +1,4 @@
-"""``/v2`` takes ProtoJSON and nothing else: what the gateway's own tests show of every kind, on the service itself."""
+"""``/v2`` accepts exactly ProtoJSON. The gateway's unit tests cover every type; these tests use a running service."""
 
 import socket
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ def post(rest: httpx.Client, path: str, body: str) -> httpx.Response:
 
 
 def test_a_number_with_a_zero_fraction_keeps_all_its_digits(rest: httpx.Client) -> None:
-    made = post(rest, "/v2/payments:charge", '{"orderId": 9007199254740993.0, "amount": {"units": 5.61e2}}').json()
-    assert made["payment"]["orderId"] == "9007199254740993"
-    assert made["payment"]["amount"]["units"] == "561"
+    charged = post(rest, "/v2/payments:charge", '{"orderId": 9007199254740993.0, "amount": {"units": 5.61e2}}').json()
+    assert charged["payment"]["orderId"] == "9007199254740993"
+    assert charged["payment"]["amount"]["units"] == "561"
 
 
 @pytest.mark.parametrize(
@@ -49,22 +49,24 @@ def test_a_number_with_a_zero_fraction_keeps_all_its_digits(rest: httpx.Client) 
         ('"amount": {"units": 5, "Units": 5}', "amount.Units"),
     ],
 )
-def test_a_value_that_protojson_does_not_have_is_refused(rest: httpx.Client, fields: str, field: str) -> None:
+def test_a_value_that_is_not_protojson_is_rejected(rest: httpx.Client, fields: str, field: str) -> None:
     body = f'{{"orderId": {new_order_id()}, {fields}}}'
     assert violation(post(rest, "/v2/payments:charge", body))[0] == field
-    if "99" not in fields:  # which only the RPC refuses, in the result of its charge
+    if "99" not in fields:  # only the RPC rejects this one, in the result of the charge
         assert violation(post(rest, "/v2/payments:batchCharge", f'{{"charges": [{body}]}}'))[0] == f"charges[0].{field}"
 
 
 @pytest.mark.parametrize("amount", ['"561.50"', "561.50", "[561]", "true"])
-def test_an_amount_that_is_no_object_is_told_its_fields(rest: httpx.Client, amount: str) -> None:
-    told = ("amount", "must be an object with currencyCode, units and nanos")
-    assert violation(post(rest, "/v2/payments:charge", f'{{"orderId": 1, "amount": {amount}}}')) == told
-    assert violation(post(rest, "/v2/payments/1:refund", f'{{"amount": {amount}}}')) == told
+def test_an_amount_that_is_not_an_object_is_rejected_with_the_names_of_its_fields(
+    rest: httpx.Client, amount: str
+) -> None:
+    expected = ("amount", "must be an object with currencyCode, units and nanos")
+    assert violation(post(rest, "/v2/payments:charge", f'{{"orderId": 1, "amount": {amount}}}')) == expected
+    assert violation(post(rest, "/v2/payments/1:refund", f'{{"amount": {amount}}}')) == expected
 
 
 @pytest.mark.parametrize("payment_id", ["0_3", "%D9%A3", "+3", "%203", "3%20", "03", "3.5", "3%0A", "0x3", "three"])
-def test_an_id_in_a_path_is_a_number_as_json_has_it(rest: httpx.Client, payment_id: str) -> None:
+def test_an_id_in_a_path_must_be_a_json_integer(rest: httpx.Client, payment_id: str) -> None:
     assert violation(rest.post(f"/v2/payments/{payment_id}:refund"))[0] == "payment_id"
     assert violation(rest.get(f"/v2/payments/{payment_id}"))[0] == "payment_id"
 
@@ -73,14 +75,14 @@ def test_an_id_in_a_path_is_a_number_as_json_has_it(rest: httpx.Client, payment_
     ("name", "value"),
     [
         *(("filter.minCreateTime", time) for time in ("2025-2-7T5:8:4Z", "2025-02-07T05:08:04+25:99", "2025-02-07")),
-        *(("filter.orderId", number) for number in ("1_0", "１", " 1", "+1", "")),  # noqa: RUF001 - likewise
+        *(("filter.orderId", number) for number in ("1_0", "１", " 1", "+1", "")),  # noqa: RUF001 - another script
         *(("pageSize", number) for number in ("1_0", "1.5", "2147483648")),
         *(("filter.methods", method) for method in ("true", "upi", "1.5")),
         *(("includeTotalSize", truth) for truth in ("True", "1", "yes", "")),
         ("filter.minAmount.units", "1_000"),
     ],
 )
-def test_a_query_has_the_same_values(rest: httpx.Client, name: str, value: str) -> None:
+def test_query_parameters_must_be_protojson(rest: httpx.Client, name: str, value: str) -> None:
     field, description = violation(rest.get("/v2/payments", params={name: value}))
     assert field.replace("_", "").lower() == name.lower()
     assert description.startswith("must be ")
@@ -95,11 +97,11 @@ def test_a_query_has_the_same_values(rest: httpx.Client, name: str, value: str) 
         ("orderBy=%FF", ""),
     ],
 )
-def test_a_query_has_each_single_value_once_in_utf_8(rest: httpx.Client, query: str, field: str) -> None:
+def test_a_query_parameter_must_occur_once_and_be_utf_8(rest: httpx.Client, query: str, field: str) -> None:
     assert violation(rest.get(f"/v2/payments?{query}"))[0] == field
 
 
-def test_a_path_and_a_query_name_one_payment(rest: httpx.Client) -> None:
+def test_a_query_must_not_name_another_key_than_the_path(rest: httpx.Client) -> None:
     assert violation(rest.get("/v2/payments/1?reference=x")) == (
         "payment_id",
         "must have only one of paymentId, reference",
@@ -107,19 +109,19 @@ def test_a_path_and_a_query_name_one_payment(rest: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("target", [b"/v2/payments/by-reference/\xff", b"/v2/payments?orderBy=\xc3\xa9", b"/v2/\xff"])
-def test_bytes_that_are_not_percent_encoded_are_answered(approving_service: RunningService, target: bytes) -> None:
+def test_a_target_with_raw_bytes_gets_a_client_error(approving_service: RunningService, target: bytes) -> None:
     with socket.create_connection(("127.0.0.1", approving_service.rest_port), 10) as connection:
         connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         parts: Any = iter(lambda: connection.recv(4096), b"")
         assert b"".join(parts).startswith(b"HTTP/1.1 4")
 
 
-def test_a_body_must_not_name_another_payment_than_the_path(rest: httpx.Client) -> None:
-    refused = rest.post("/v2/payments/1:refund", json={"paymentId": "2"})
-    assert violation(refused) == ("payment_id", "is in the path, so it must not be in the body")
+def test_a_body_must_not_repeat_the_payment_id_of_the_path(rest: httpx.Client) -> None:
+    rejected = rest.post("/v2/payments/1:refund", json={"paymentId": "2"})
+    assert violation(rejected) == ("payment_id", "is in the path, so it must not be in the body")
 
 
-def test_a_zero_is_zero_whatever_its_exponent(rest: httpx.Client) -> None:
+def test_zero_with_any_exponent_is_zero(rest: httpx.Client) -> None:
     for zero in ("0e99999999999999999999", "0.00", "-0e5"):
         assert violation(rest.post("/v2/payments:charge", content=f'{{"orderId": {zero}}}')) == (
             "order_id",
@@ -127,6 +129,6 @@ def test_a_zero_is_zero_whatever_its_exponent(rest: httpx.Client) -> None:
         )
 
 
-def test_an_error_of_the_whole_body_begins_with_no_field(rest: httpx.Client) -> None:
+def test_an_error_of_the_whole_body_names_no_field(rest: httpx.Client) -> None:
     answer = rest.post("/v2/payments:charge", content="{")
     assert answer.json()["message"].startswith("the body must be JSON")

@@ -1,4 +1,4 @@
-"""REST around the calls: health, names of calls, limits, compression, keys, shutdown."""
+"""The REST server: health, call ids, idempotency keys, limits, compression and shutdown."""
 
 import gzip
 import http.client
@@ -36,10 +36,10 @@ def total(rest: httpx.Client, order_id: object) -> int:
     return int(rest.get("/v1/payments", params={"order_id": str(order_id)}).json()["total"])
 
 
-def test_the_replaced_services_examples_work_as_printed(rest: httpx.Client) -> None:
-    made = rest.post("/v1/payments/charge", json={"order_id": 342, "amount": 561.00})
-    assert made.status_code == 201
-    assert list(made.json()) == ["reference", "status", "message"]
+def test_the_examples_of_the_legacy_service_work_unchanged(rest: httpx.Client) -> None:
+    charged_response = rest.post("/v1/payments/charge", json={"order_id": 342, "amount": 561.00})
+    assert charged_response.status_code == 201
+    assert list(charged_response.json()) == ["reference", "status", "message"]
     payment_id = rest.get("/v1/payments?order_id=342").json()["items"][0]["payment_id"]
     refunded = rest.post(f"/v1/payments/{payment_id}/refund")
     method = refunded.json()["method"]
@@ -62,8 +62,8 @@ def test_head_returns_the_status_and_headers_of_get_and_no_body(rest: httpx.Clie
     head, get = rest.head(path), rest.get(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
     for headers in (head.headers, get.headers):
-        for differs_by_call in ("x-request-id", "date", "content-length"):
-            headers.pop(differs_by_call, None)
+        for varying in ("x-request-id", "date", "content-length"):
+            headers.pop(varying, None)
     assert head.headers == get.headers
 
 
@@ -73,16 +73,16 @@ def test_head_of_a_stream_does_not_start_it(rest: httpx.Client) -> None:
     assert head.headers["content-type"].startswith("text/event-stream")
 
 
-def test_the_root_leads_to_the_documentation(rest: httpx.Client) -> None:
+def test_the_root_redirects_to_the_documentation(rest: httpx.Client) -> None:
     assert rest.get("/", follow_redirects=True).url.path == "/docs"
 
 
-def test_health_tells_of_the_process_and_readiness_of_the_database(rest: httpx.Client) -> None:
+def test_a_running_service_is_healthy_and_ready(rest: httpx.Client) -> None:
     for path in ("/healthz", "/readyz"):
         assert (rest.get(path).status_code, rest.get(path).json()) == (200, {"status": "ok"})
 
 
-def test_without_its_database_the_process_is_healthy_and_not_ready(
+def test_without_a_database_the_process_is_healthy_but_not_ready(
     start_service: Callable[..., RunningService],
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
@@ -98,22 +98,22 @@ def test_without_its_database_the_process_is_healthy_and_not_ready(
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert rest.get("/healthz").status_code == 200
-        refused = rest.post("/v1/payments/charge", json=charge_body())
-        assert (refused.status_code, list(refused.json())) == (503, ["detail"])
-        assert int(refused.headers["retry-after"]) >= 1
+        rejected = rest.post("/v1/payments/charge", json=charge_body())
+        assert (rejected.status_code, list(rejected.json())) == (503, ["detail"])
+        assert int(rejected.headers["retry-after"]) >= 1
         second = rest.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "1"}})
         assert (second.status_code, second.json()["code"]) == (503, 14)
         assert int(second.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize("path", ["/v1/payments", "/v2/payments", "/healthz", "/nope", "/v2/nope"])
-def test_a_request_may_name_its_call_and_is_told_the_name(rest: httpx.Client, path: str) -> None:
+def test_a_request_can_set_its_call_id_and_the_response_has_it(rest: httpx.Client, path: str) -> None:
     assert rest.get(path, headers={"X-Request-Id": "call 7"}).headers["x-request-id"] == "call 7"
     assert rest.get(path, headers={"X-Request-Id": "x" * 129}).headers["x-request-id"] != "x" * 129
     assert len(rest.get(path).headers["x-request-id"]) >= 16
 
 
-def test_the_log_has_a_calls_name(rest: httpx.Client, approving_service: RunningService) -> None:
+def test_the_log_has_the_call_id(rest: httpx.Client, approving_service: RunningService) -> None:
     name = new_request_id()
     rest.get("/v1/payments", headers={"X-Request-Id": name})
     deadline = time.monotonic() + 10
@@ -125,7 +125,7 @@ def test_the_log_has_a_calls_name(rest: httpx.Client, approving_service: Running
 
 
 @pytest.mark.parametrize("value", [b"a\x01b", b"caf\xe9", b"a\tb"])
-def test_a_name_that_would_spoil_headers_or_logs_is_replaced(
+def test_a_call_id_with_unsafe_characters_is_replaced(
     rest: httpx.Client, approving_service: RunningService, value: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", approving_service.rest_port), 10) as connection:
@@ -137,7 +137,7 @@ def test_a_name_that_would_spoil_headers_or_logs_is_replaced(
     assert rest.get("/healthz").status_code == 200
 
 
-def test_an_idempotency_key_charges_once_and_a_replay_says_so(rest: httpx.Client) -> None:
+def test_a_repeated_idempotency_key_charges_once_and_the_replay_has_a_header(rest: httpx.Client) -> None:
     body, key = charge_body(), {"Idempotency-Key": new_request_id()}
     first, second = (rest.post("/v1/payments/charge", json=body, headers=key) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
@@ -168,7 +168,7 @@ def test_a_key_with_another_body_is_422_in_v1_and_409_in_v2(rest: httpx.Client) 
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 256, b"caf\xe9", b"a\tb"])
-def test_a_key_that_is_none_is_refused(rest: httpx.Client, key: bytes) -> None:
+def test_an_invalid_idempotency_key_is_rejected(rest: httpx.Client, key: bytes) -> None:
     headers = {b"Idempotency-Key": key}
     first = rest.post("/v1/payments/charge", json=charge_body(), headers=headers)
     assert (first.status_code, first.json()["detail"][0]["loc"]) == (422, ["header", "idempotency-key"])
@@ -177,7 +177,7 @@ def test_a_key_that_is_none_is_refused(rest: httpx.Client, key: bytes) -> None:
     assert "Idempotency-Key" in second.text
 
 
-def test_a_refund_is_repeated_with_any_key_and_refunds_once(rest: httpx.Client) -> None:
+def test_a_repeated_v1_refund_refunds_once_with_any_key(rest: httpx.Client) -> None:
     body = charge_body()
     rest.post("/v1/payments/charge", json=body)
     payment_id = rest.get("/v1/payments", params={"order_id": str(body["order_id"])}).json()["items"][0]["payment_id"]
@@ -190,16 +190,20 @@ def test_a_refund_is_repeated_with_any_key_and_refunds_once(rest: httpx.Client) 
     assert len(rest.get(f"/v2/payments/{payment_id}").json()["refunds"]) == 1
 
 
-def test_a_whole_refund_after_a_partial_one_shows_the_whole_charge(rest: httpx.Client) -> None:
-    made = rest.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "100"}}).json()["payment"]
-    rest.post(f"/v2/payments/{made['paymentId']}:refund", json={"amount": {"units": "30"}})
-    refunded = rest.post(f"/v1/payments/{made['paymentId']}/refund").json()
+def test_a_full_v1_refund_after_a_partial_one_shows_the_whole_charge(rest: httpx.Client) -> None:
+    charged_response = rest.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "100"}}).json()[
+        "payment"
+    ]
+    rest.post(f"/v2/payments/{charged_response['paymentId']}:refund", json={"amount": {"units": "30"}})
+    refunded = rest.post(f"/v1/payments/{charged_response['paymentId']}/refund").json()
     assert refunded["amount"] == 100.0
-    amounts = [one["amount"]["units"] for one in rest.get(f"/v2/payments/{made['paymentId']}").json()["refunds"]]
+    amounts = [
+        one["amount"]["units"] for one in rest.get(f"/v2/payments/{charged_response['paymentId']}").json()["refunds"]
+    ]
     assert amounts == ["30", "70"]
 
 
-def test_rows_of_this_service_are_shown_to_the_second_and_found_by_it(rest: httpx.Client) -> None:
+def test_times_are_shown_and_filtered_to_the_second(rest: httpx.Client) -> None:
     body = charge_body()
     rest.post("/v1/payments/charge", json=body)
     parameters = {"order_id": str(body["order_id"])}
@@ -219,20 +223,20 @@ def test_an_amount_finer_than_two_decimals_is_rounded_half_up(
     assert [item["amount"] for item in listed] == [charged]
 
 
-def test_a_long_answer_is_compressed_for_those_who_ask(rest: httpx.Client) -> None:
+def test_a_long_response_is_compressed_on_request(rest: httpx.Client) -> None:
     for _ in range(20):
         rest.post("/v1/payments/charge", json=charge_body())
     plain = rest.get("/v1/payments?per_page=20", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    with rest.stream("GET", "/v1/payments?per_page=20", headers={"Accept-Encoding": "gzip"}) as packed:
-        raw = b"".join(packed.iter_raw())
-    assert packed.headers["content-encoding"] == "gzip"
+    with rest.stream("GET", "/v1/payments?per_page=20", headers={"Accept-Encoding": "gzip"}) as compressed:
+        raw = b"".join(compressed.iter_raw())
+    assert compressed.headers["content-encoding"] == "gzip"
     assert json.loads(gzip.decompress(raw))["items"]
     assert "content-encoding" not in rest.get("/healthz", headers={"Accept-Encoding": "gzip"}).headers
 
 
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v1/payments/1/refund", "/v2/payments:charge", "/nope"])
-def test_a_body_that_announces_a_hundred_megabytes_is_refused_before_it_comes(
+def test_a_content_length_of_100_megabytes_is_rejected_before_the_body_is_read(
     approving_service: RunningService, path: str
 ) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", approving_service.rest_port, timeout=10)
@@ -246,16 +250,16 @@ def test_a_body_that_announces_a_hundred_megabytes_is_refused_before_it_comes(
     connection.close()
 
 
-def test_a_body_of_a_hundred_megabytes_that_announces_nothing_is_cut_short(rest: httpx.Client) -> None:
+def test_a_chunked_body_of_100_megabytes_is_rejected_before_its_end(rest: httpx.Client) -> None:
     chunk = b" " * (1 << 20)
     try:
         response = rest.post("/v1/payments/charge", content=(chunk for _ in range(100)))
     except httpx.WriteError:
-        return  # closed while it was still coming, as is the server's right
+        return  # the server may close the connection before it has the whole body
     assert response.status_code == 413
 
 
-def test_a_slow_body_is_given_up_and_blocks_nobody(start_service: Callable[..., RunningService]) -> None:
+def test_a_slow_body_times_out_and_blocks_nobody(start_service: Callable[..., RunningService]) -> None:
     running = start_service(REST_BODY_TIMEOUT_SECONDS=str(SLOW_SECONDS))
     slow = [socket.create_connection(("127.0.0.1", running.rest_port), 30) for _ in range(50)]
     for path, connection in zip(("/v1/payments/charge", "/v2/payments:charge") * 25, slow, strict=True):
@@ -268,7 +272,7 @@ def test_a_slow_body_is_given_up_and_blocks_nobody(start_service: Callable[..., 
         connection.close()
 
 
-def test_more_calls_than_are_taken_on_are_told_to_come_back(
+def test_calls_above_the_limit_get_a_retry_delay(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
@@ -281,9 +285,9 @@ def test_more_calls_than_are_taken_on_are_told_to_come_back(
         with hold_rows():
             refunding = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
             time.sleep(0.5)
-            refused = rest.get("/v1/payments")
-            assert (refused.status_code, list(refused.json())) == (429, ["detail"])
-            assert int(refused.headers["retry-after"]) >= 1
+            rejected = rest.get("/v1/payments")
+            assert (rejected.status_code, list(rejected.json())) == (429, ["detail"])
+            assert int(rejected.headers["retry-after"]) >= 1
             second = rest.get("/v2/payments")
             assert (second.status_code, second.json()["code"]) == (429, 8)
             assert rest.get("/healthz").status_code == 200
@@ -291,7 +295,7 @@ def test_more_calls_than_are_taken_on_are_told_to_come_back(
 
 
 POST = b"POST /v1/payments/charge HTTP/1.1\r\nHost: x\r\n"
-NASTY = [
+HOSTILE_REQUESTS = [
     b"GET /v1/payments/..%2f..%2fetc HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /v2/payments/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /v2/payments/%00 HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -309,8 +313,8 @@ NASTY = [
 ]
 
 
-@pytest.mark.parametrize("request_", NASTY, ids=lambda request_: str(request_[:60]))
-def test_nasty_requests_are_answered_within_limits(
+@pytest.mark.parametrize("request_", HOSTILE_REQUESTS, ids=lambda request_: str(request_[:60]))
+def test_hostile_requests_get_a_harmless_response(
     rest: httpx.Client, approving_service: RunningService, request_: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", approving_service.rest_port), 10) as connection:
@@ -323,9 +327,7 @@ def test_nasty_requests_are_answered_within_limits(
     assert rest.get("/healthz").status_code == 200
 
 
-def test_a_hundred_thousand_random_bytes_on_the_port_do_no_harm(
-    rest: httpx.Client, approving_service: RunningService
-) -> None:
+def test_100000_arbitrary_bytes_do_no_harm(rest: httpx.Client, approving_service: RunningService) -> None:
     noise = bytes(range(256)) * 400
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", approving_service.rest_port), 10) as connection:
@@ -333,11 +335,11 @@ def test_a_hundred_thousand_random_bytes_on_the_port_do_no_harm(
                 connection.sendall(noise)
                 connection.recv(4096)
             except OSError:
-                pass  # closed while the noise was still coming
+                pass  # the server closed the connection before it had all bytes
     assert rest.get("/readyz").status_code == 200
 
 
-def test_at_sigterm_calls_in_progress_end_and_new_ones_are_refused(
+def test_on_sigterm_calls_in_flight_complete_and_new_ones_are_rejected(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service()

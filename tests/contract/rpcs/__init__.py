@@ -1,1 +1,1 @@
-"""The RPCs: what each does, over gRPC and REST alike."""
+"""The behavior of each RPC, over gRPC and over REST."""

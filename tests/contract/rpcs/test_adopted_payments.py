@@ -1,4 +1,4 @@
-"""Payments of the replaced service, adopted in place, as callers see them."""
+"""Payments that were adopted in place from the legacy service's table, as callers see them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +41,10 @@ def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> 
         yield api
 
 
-def insert_undated(database_server: DatabaseServer, name: str, payment_id: int, created_at: str | None) -> None:
-    """Insert a row as a server that is not strict lets it in."""
+def insert_without_strict_mode(
+    database_server: DatabaseServer, name: str, payment_id: int, created_at: str | None
+) -> None:
+    """Insert a row with a SQL mode that accepts a time of zeros."""
     connection = pymysql.connect(**database_server.connect_kwargs, database=name, autocommit=True)
     with connection, connection.cursor() as cursor:
         cursor.execute("SET SESSION sql_mode = ''")
@@ -70,7 +72,7 @@ def time(text: str) -> Timestamp:
     return stamp
 
 
-def test_every_row_is_read_back_unchanged(adopted: GrpcDriver) -> None:
+def test_every_adopted_row_is_returned_unchanged(adopted: GrpcDriver) -> None:
     statuses = {None: pb.PAYMENT_STATUS_PENDING, 0: pb.PAYMENT_STATUS_FAILED, 1: pb.PAYMENT_STATUS_SUCCEEDED}
     methods = {
         "UPI": pb.PAYMENT_METHOD_UPI,
@@ -92,7 +94,7 @@ def test_every_row_is_read_back_unchanged(adopted: GrpcDriver) -> None:
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 100])
-def test_payments_without_a_time_are_listed_as_the_oldest_each_once(adopted: GrpcDriver, page_size: int) -> None:
+def test_payments_without_a_create_time_are_listed_once_each_as_the_oldest(adopted: GrpcDriver, page_size: int) -> None:
     for order_by, expected in (("create_time desc", [4, 3, 2, 1, 7, 6, 5]), ("create_time", [5, 6, 7, 1, 2, 3, 4])):
         request = pb.ListPaymentsRequest(order_by=order_by, page_size=page_size)
         seen: list[int] = []
@@ -105,7 +107,7 @@ def test_payments_without_a_time_are_listed_as_the_oldest_each_once(adopted: Grp
         assert seen == expected
 
 
-def test_a_payment_that_the_replaced_service_refunded_counts_as_wholly_refunded(adopted: GrpcDriver) -> None:
+def test_a_payment_that_the_legacy_service_refunded_is_refunded_in_full(adopted: GrpcDriver) -> None:
     answer = adopted.refund(refund(2))
     assert not answer.HasField("refund")
     assert answer.payment.refund_state == pb.REFUND_STATE_FULL
@@ -126,17 +128,19 @@ def test_an_adopted_payment_can_be_refunded_in_parts(adopted: GrpcDriver) -> Non
     assert adopted.refund(refund(6)).payment.refund_state == pb.REFUND_STATE_FULL
 
 
-def test_methods_that_the_service_does_not_know_are_found_as_other(adopted: GrpcDriver) -> None:
+def test_unknown_methods_are_listed_as_other(adopted: GrpcDriver) -> None:
     other = pb.PaymentFilter(methods=[pb.PAYMENT_METHOD_OTHER])
     listed = adopted.list_payments(pb.ListPaymentsRequest(filter=other))
     assert [payment.payment_id for payment in listed.payments] == [4, 3, 7]
 
 
-def test_new_charges_follow_the_adopted_ids(adopted: GrpcDriver) -> None:
+def test_new_payment_ids_follow_the_adopted_ones(adopted: GrpcDriver) -> None:
     assert adopted.charge(charge()).payment.payment_id == 8
 
 
-def test_any_status_but_zero_is_a_success(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
+def test_any_adopted_status_except_zero_is_a_success(
+    database_server: DatabaseServer, empty_database: dict[str, str]
+) -> None:
     name = empty_database["MYSQL_DB"]
     database_server.execute(TABLE, database=name)
     for payment_id, status in enumerate((0, 1, 2, -1), start=1):
@@ -150,7 +154,7 @@ def test_any_status_but_zero_is_a_success(database_server: DatabaseServer, empty
         assert {payment.status for payment in listed} == {pb.PAYMENT_STATUS_SUCCEEDED}
 
 
-def test_amounts_finer_than_the_currency_stop_the_migration(
+def test_amounts_finer_than_the_currency_fail_the_migration(
     database_server: DatabaseServer, empty_database: dict[str, str]
 ) -> None:
     name = empty_database["MYSQL_DB"]
@@ -161,13 +165,13 @@ def test_amounts_finer_than_the_currency_stop_the_migration(
     assert migrate(settings_of(empty_database), say=lambda _: None)
 
 
-def test_a_time_of_zeros_is_no_time(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
+def test_a_create_time_of_zeros_is_unset(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
     name = empty_database["MYSQL_DB"]
     database_server.execute(TABLE, database=name)
     for payment_id, created_at in ((1, "0000-00-00"), (2, None), (3, "0000-00-00"), (4, "2025-03-01")):
-        insert_undated(database_server, name, payment_id, created_at)
+        insert_without_strict_mode(database_server, name, payment_id, created_at)
     migrate(settings_of(empty_database), say=lambda _: None)
-    insert_undated(database_server, name, 5, "0000-00-00")
+    insert_without_strict_mode(database_server, name, 5, "0000-00-00")
     with running_on(empty_database) as api:
         assert not get(api, 5).HasField("create_time")
         database_server.execute("DELETE FROM payments WHERE payment_id = 5", database=name)

@@ -1,4 +1,4 @@
-"""Charge, as its contract has it."""
+"""The contract of Charge."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,12 @@ from tests.support.drivers.calls import CallFailed, Driver
 from tests.support.drivers.requests import FAILING, SUCCEEDING, amount_of, charge, money, new_order_id, new_request_id
 
 
-def count_of(api: Driver, order_id: int) -> int:
+def count_payments(api: Driver, order_id: int) -> int:
     request = pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id), include_total_size=True)
     return api.list_payments(request).total_size
 
 
-def test_a_charge_is_kept_as_a_payment_with_everything_that_was_asked_for(api: Driver) -> None:
+def test_a_charge_is_stored_as_a_payment_with_all_its_parameters(api: Driver) -> None:
     order_id = new_order_id()
     before = datetime.now(UTC)
     payment = api.charge(charge(order_id, "561.25")).payment
@@ -34,7 +34,7 @@ def test_a_charge_is_kept_as_a_payment_with_everything_that_was_asked_for(api: D
 
 
 @pytest.mark.legacy
-def test_a_reference_is_the_prefix_the_day_and_at_least_six_characters(api: Driver) -> None:
+def test_a_reference_is_a_prefix_the_date_and_at_least_six_characters(api: Driver) -> None:
     references = {api.charge(charge()).payment.reference for _ in range(20)}
     assert len(references) == 20
     for reference in references:
@@ -43,14 +43,14 @@ def test_a_reference_is_the_prefix_the_day_and_at_least_six_characters(api: Driv
         assert abs(datetime.now(UTC) - day) < timedelta(days=2)
 
 
-def test_a_declined_charge_is_a_stored_failed_payment_and_no_error(api: Driver) -> None:
+def test_a_declined_charge_is_stored_as_a_failed_payment_and_is_not_an_error(api: Driver) -> None:
     payment = api.charge(charge(method=FAILING)).payment
     assert payment.status == pb.PAYMENT_STATUS_FAILED
     assert api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id)).payment == payment
 
 
 @pytest.mark.legacy
-def test_the_processor_picks_among_three_methods_when_none_is_named(api: Driver) -> None:
+def test_the_processor_picks_one_of_three_methods_when_none_is_requested(api: Driver) -> None:
     picked = {api.charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)).payment.method for _ in range(60)}
     assert picked == {pb.PAYMENT_METHOD_UPI, pb.PAYMENT_METHOD_CARD, pb.PAYMENT_METHOD_COD}
 
@@ -60,14 +60,14 @@ def test_the_processor_picks_among_three_methods_when_none_is_named(api: Driver)
     [("0.01", ""), ("99999999.99", ""), ("0.01", "INR"), ("12.34", "USD"), ("1200", "JPY"), ("99999999", "JPY")],
 )
 @pytest.mark.legacy
-def test_an_amount_comes_back_as_it_was_sent(api: Driver, amount: str, currency: str) -> None:
+def test_an_amount_is_returned_unchanged(api: Driver, amount: str, currency: str) -> None:
     payment = api.charge(charge(amount=amount, currency=currency)).payment
     assert payment.amount == money(amount, currency or "INR")
     assert api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id)).payment.amount == payment.amount
 
 
 @pytest.mark.legacy
-def test_the_largest_order_id_is_kept(api: Driver) -> None:
+def test_the_largest_order_id_is_stored(api: Driver) -> None:
     largest = 2**63 - 1
     assert api.charge(charge(largest)).payment.order_id == largest
 
@@ -77,11 +77,11 @@ def test_the_same_request_id_returns_the_first_payment_and_charges_once(api: Dri
     request = charge(method=pb.PAYMENT_METHOD_UNSPECIFIED, request_id=new_request_id())
     first = api.charge(request)
     assert [api.charge(request) for _ in range(5)] == [first] * 5
-    assert count_of(api, request.order_id) == 1
+    assert count_payments(api, request.order_id) == 1
 
 
 @pytest.mark.legacy
-def test_a_replayed_charge_shows_the_payment_as_it_is_now(api: Driver) -> None:
+def test_a_replayed_charge_returns_the_current_state_of_the_payment(api: Driver) -> None:
     request = charge(request_id=new_request_id())
     payment = api.charge(request).payment
     api.refund(pb.RefundRequest(payment_id=payment.payment_id))
@@ -91,7 +91,7 @@ def test_a_replayed_charge_shows_the_payment_as_it_is_now(api: Driver) -> None:
 
 
 @pytest.mark.legacy
-def test_naming_the_default_currency_or_leaving_it_empty_is_the_same_charge(api: Driver) -> None:
+def test_an_empty_currency_is_the_same_parameter_as_the_default_currency(api: Driver) -> None:
     request_id = new_request_id()
     request = charge(request_id=request_id)
     payment = api.charge(request).payment
@@ -109,7 +109,7 @@ def test_naming_the_default_currency_or_leaving_it_empty_is_the_same_charge(api:
     ids=["order", "amount", "currency", "method"],
 )
 @pytest.mark.legacy
-def test_the_same_request_id_with_another_parameter_is_refused(api: Driver, change: pb.ChargeRequest) -> None:
+def test_the_same_request_id_with_another_parameter_is_rejected(api: Driver, change: pb.ChargeRequest) -> None:
     request = charge(request_id=new_request_id())
     api.charge(request)
     changed = pb.ChargeRequest()
@@ -118,10 +118,10 @@ def test_the_same_request_id_with_another_parameter_is_refused(api: Driver, chan
     with pytest.raises(CallFailed) as failed:
         api.charge(changed)
     assert (failed.value.code, failed.value.reason) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
-    assert count_of(api, request.order_id) == 1
+    assert count_payments(api, request.order_id) == 1
 
 
-def test_a_method_that_the_processor_picked_is_not_a_parameter(api: Driver) -> None:
+def test_a_method_picked_by_the_processor_is_not_a_parameter_of_the_request(api: Driver) -> None:
     request = charge(method=pb.PAYMENT_METHOD_UNSPECIFIED, request_id=new_request_id())
     picked = api.charge(request).payment.method
     request.method = picked
@@ -138,7 +138,7 @@ def test_request_ids_are_compared_byte_for_byte(api: Driver) -> None:
 
 
 @pytest.mark.legacy
-def test_the_longest_request_id_is_kept_whole(api: Driver) -> None:
+def test_the_longest_request_id_is_stored_in_full(api: Driver) -> None:
     stem = new_request_id().ljust(254, "~")
     first = api.charge(charge(request_id=stem + "1")).payment
     second = api.charge(charge(request_id=stem + "2")).payment
@@ -146,20 +146,20 @@ def test_the_longest_request_id_is_kept_whole(api: Driver) -> None:
 
 
 @pytest.mark.legacy
-def test_without_a_request_id_each_call_is_a_charge_of_its_own(api: Driver) -> None:
+def test_each_call_without_a_request_id_is_a_new_charge(api: Driver) -> None:
     request = charge()
     assert api.charge(request).payment.payment_id != api.charge(request).payment.payment_id
-    assert count_of(api, request.order_id) == 2
+    assert count_payments(api, request.order_id) == 2
 
 
-def test_charge_and_refund_have_request_ids_of_their_own(api: Driver) -> None:
+def test_a_charge_and_a_refund_can_have_the_same_request_id(api: Driver) -> None:
     request_id = new_request_id()
     payment = api.charge(charge(request_id=request_id)).payment
     refunded = api.refund(pb.RefundRequest(payment_id=payment.payment_id, request_id=request_id))
     assert amount_of(refunded.refund.amount) == 561
 
 
-BAD_CHARGES = [
+INVALID_CHARGES = [
     ("no amount", pb.ChargeRequest(order_id=7), ["amount"]),
     ("zero", charge(7, "0"), ["amount"]),
     ("negative", charge(7, "-1"), ["amount"]),
@@ -195,8 +195,8 @@ BAD_CHARGES = [
 ]
 
 
-@pytest.mark.parametrize(("_", "message", "fields"), BAD_CHARGES, ids=[case[0] for case in BAD_CHARGES])
-def test_a_bad_charge_is_refused_with_its_fields_named_and_nothing_stored(
+@pytest.mark.parametrize(("_", "message", "fields"), INVALID_CHARGES, ids=[case[0] for case in INVALID_CHARGES])
+def test_an_invalid_charge_is_rejected_with_its_fields_named_and_stores_nothing(
     api: Driver, _: str, message: pb.ChargeRequest, fields: list[str]
 ) -> None:
     def newest() -> int:

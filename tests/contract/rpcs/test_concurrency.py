@@ -1,4 +1,4 @@
-"""What the contract promises, while many call at once."""
+"""The guarantees of the contract under concurrent calls."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ CALLERS = 64
 Result = TypeVar("Result")
 
 
-def all_at_once(call: Callable[[int], Result]) -> list[Result | CallFailed]:
-    """Call with 0 to 63 from as many threads, which start together; an error is a result."""
+def call_concurrently(call: Callable[[int], Result]) -> list[Result | CallFailed]:
+    """Call with 0 to 63 from 64 threads that start together, and return the results and errors."""
     start = threading.Barrier(CALLERS)
 
     def run(number: int) -> Result | CallFailed:
@@ -36,17 +36,19 @@ def all_at_once(call: Callable[[int], Result]) -> list[Result | CallFailed]:
 
 @pytest.fixture
 def replicas(start_service: Callable[..., RunningService]) -> Iterator[list[GrpcDriver]]:
-    """Two servers over one database."""
+    """Two servers that share a database."""
     channels = [grpc.insecure_channel(start_service().target) for _ in range(2)]
     yield [GrpcDriver(channel) for channel in channels]
     for channel in channels:
         channel.close()
 
 
-def test_parallel_charges_with_one_request_id_make_one_payment_and_equal_answers(replicas: list[GrpcDriver]) -> None:
+def test_concurrent_charges_with_one_request_id_store_one_payment_and_get_equal_responses(
+    replicas: list[GrpcDriver],
+) -> None:
     for method in (SUCCEEDING, pb.PAYMENT_METHOD_UNSPECIFIED):
         request = charge(method=method, request_id=new_request_id())
-        answers = all_at_once(lambda number, request=request: replicas[number % 2].charge(request))  # type: ignore[misc]
+        answers = call_concurrently(lambda number, request=request: replicas[number % 2].charge(request))  # type: ignore[misc]
         assert isinstance(answers[0], pb.ChargeResponse)
         assert answers == [answers[0]] * CALLERS
         listed = replicas[0].list_payments(
@@ -55,60 +57,64 @@ def test_parallel_charges_with_one_request_id_make_one_payment_and_equal_answers
         assert listed.total_size == 1
 
 
-def test_parallel_charges_with_one_request_id_and_two_amounts_make_one_payment(replicas: list[GrpcDriver]) -> None:
+def test_concurrent_charges_with_one_request_id_and_two_amounts_store_one_payment(replicas: list[GrpcDriver]) -> None:
     order_id, request_id = new_order_id(), new_request_id()
-    answers = all_at_once(
+    answers = call_concurrently(
         lambda number: replicas[number % 2].charge(charge(order_id, 1 + number % 2, request_id=request_id))
     )
-    made = [answer for answer in answers if isinstance(answer, pb.ChargeResponse)]
-    refused = [answer for answer in answers if isinstance(answer, CallFailed)]
-    assert made == [made[0]] * (CALLERS // 2)
-    assert {failed.reason for failed in refused} == {"REQUEST_ID_REUSED"}
+    successes = [answer for answer in answers if isinstance(answer, pb.ChargeResponse)]
+    failures = [answer for answer in answers if isinstance(answer, CallFailed)]
+    assert successes == [successes[0]] * (CALLERS // 2)
+    assert {failed.reason for failed in failures} == {"REQUEST_ID_REUSED"}
 
 
-def test_parallel_partial_refunds_never_exceed_the_charge(replicas: list[GrpcDriver]) -> None:
+def test_concurrent_partial_refunds_never_exceed_the_charge(replicas: list[GrpcDriver]) -> None:
     payment = replicas[0].charge(charge(amount="100.00")).payment
-    answers = all_at_once(lambda number: replicas[number % 2].refund(refund(payment.payment_id, "7.00")))
-    made = [answer for answer in answers if isinstance(answer, pb.RefundResponse)]
-    assert len(made) == 14
+    answers = call_concurrently(lambda number: replicas[number % 2].refund(refund(payment.payment_id, "7.00")))
+    successes = [answer for answer in answers if isinstance(answer, pb.RefundResponse)]
+    assert len(successes) == 14
     assert {failed.reason for failed in answers if isinstance(failed, CallFailed)} == {"REFUND_EXCEEDS_PAYMENT"}
     details = replicas[0].get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
-    assert amount_of(details.payment.refunded_amount) == sum(amount_of(made.amount) for made in details.refunds) == 98
+    assert (
+        amount_of(details.payment.refunded_amount)
+        == sum(amount_of(successes.amount) for successes in details.refunds)
+        == 98
+    )
 
 
-def test_parallel_refunds_with_one_request_id_refund_once(replicas: list[GrpcDriver]) -> None:
+def test_concurrent_refunds_with_one_request_id_refund_once(replicas: list[GrpcDriver]) -> None:
     payment = replicas[0].charge(charge(amount="100.00")).payment
     request = refund(payment.payment_id, "7.00", request_id=new_request_id())
-    answers = all_at_once(lambda number: replicas[number % 2].refund(request))
+    answers = call_concurrently(lambda number: replicas[number % 2].refund(request))
     assert isinstance(answers[0], pb.RefundResponse)
     assert answers == [answers[0]] * CALLERS
     details = replicas[0].get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
-    assert [amount_of(made.amount) for made in details.refunds] == [Decimal(7)]
+    assert [amount_of(successes.amount) for successes in details.refunds] == [Decimal(7)]
 
 
-def test_parallel_refunds_of_two_payments_with_one_request_id_refund_one_of_them(replicas: list[GrpcDriver]) -> None:
+def test_concurrent_refunds_of_two_payments_with_one_request_id_refund_one_of_them(replicas: list[GrpcDriver]) -> None:
     payments = [replicas[0].charge(charge()).payment for _ in range(2)]
     request_id = new_request_id()
-    answers = all_at_once(
+    answers = call_concurrently(
         lambda number: replicas[number % 2].refund(refund(payments[number % 2].payment_id, 1, request_id=request_id))
     )
-    made = [answer for answer in answers if isinstance(answer, pb.RefundResponse)]
-    assert made == [made[0]] * (CALLERS // 2)
+    successes = [answer for answer in answers if isinstance(answer, pb.RefundResponse)]
+    assert successes == [successes[0]] * (CALLERS // 2)
     assert {failed.reason for failed in answers if isinstance(failed, CallFailed)} == {"REQUEST_ID_REUSED"}
 
 
-def test_parallel_whole_refunds_without_a_request_id_refund_once(replicas: list[GrpcDriver]) -> None:
+def test_concurrent_full_refunds_without_a_request_id_refund_once(replicas: list[GrpcDriver]) -> None:
     payment = replicas[0].charge(charge(amount="100.00")).payment
-    answers = all_at_once(lambda number: replicas[number % 2].refund(refund(payment.payment_id)))
+    answers = call_concurrently(lambda number: replicas[number % 2].refund(refund(payment.payment_id)))
     assert isinstance(answers[0], pb.RefundResponse)
     assert answers == [answers[0]] * CALLERS
 
 
 @pytest.mark.parametrize("order_by", ["create_time desc", "create_time asc"])
-def test_a_walk_shows_each_payment_that_was_there_once_while_charges_go_on(
+def test_paging_returns_each_existing_payment_once_during_concurrent_charges(
     replicas: list[GrpcDriver], order_by: str
 ) -> None:
-    there = {replicas[0].charge(charge()).payment.payment_id for _ in range(150)}
+    existing = {replicas[0].charge(charge()).payment.payment_id for _ in range(150)}
     stop = threading.Event()
 
     def keep_charging(api: GrpcDriver) -> int:
@@ -123,12 +129,12 @@ def test_a_walk_shows_each_payment_that_was_there_once_while_charges_go_on(
         try:
             seen: list[int] = []
             request = pb.ListPaymentsRequest(order_by=order_by, page_size=7)
-            # Oldest first, the walk could follow the new payments for ever: it ends with those that were there.
-            while not there <= set(seen):
+            # In ascending order, new payments could keep the walk going forever, so it ends at the last existing one.
+            while not existing <= set(seen):
                 page = replicas[len(seen) % 2].list_payments(request)
                 seen += [payment.payment_id for payment in page.payments]
                 request.page_token = page.next_page_token
-                assert request.page_token or there <= set(seen)
+                assert request.page_token or existing <= set(seen)
         finally:
             stop.set()
     assert len(seen) == len(set(seen))

@@ -1,4 +1,4 @@
-"""Coverage is measured in the servers that tests start, too."""
+"""Coverage is also measured in the servers that tests start."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ data_file = {folder}/data
 """
 
 
-def test_a_server_that_is_stopped_has_written_what_it_covered(
+def test_a_stopped_server_has_written_its_coverage_data(
     migrated_database: dict[str, str], accounts: Accounts, tmp_path: Path
 ) -> None:
     script, settings = tmp_path / "script.py", tmp_path / "coveragerc"
@@ -39,12 +39,12 @@ def test_a_server_that_is_stopped_has_written_what_it_covered(
     environment = json.dumps({**accounts.as_service(migrated_database), **PROBABILITIES})
     command = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", str(script), environment]
     subprocess.run(command, cwd=ROOT, check=True, env={"PYTHONPATH": str(ROOT)})
-    # The process that the server was forked from may still be writing its own file.
+    # The process that forked the server may still be writing its own file.
     wait_until(lambda: "__main__.py" in set(chain.from_iterable(map(measured_files, tmp_path.glob("data.*")))))
 
 
 def measured_files(path: Path) -> set[str]:
-    """Return the names of the files whose branches are in a file of data; none while it is being written."""
+    """Return the source files whose branches a data file covers, or none while the data file is being written."""
     data = CoverageData(str(path))
     try:
         data.read()

@@ -1,4 +1,4 @@
-"""GetPayment, as its contract has it."""
+"""The contract of GetPayment."""
 
 import pytest
 from payments.v1 import payments_pb2 as pb
@@ -7,21 +7,21 @@ from tests.support.drivers.calls import CallFailed, Driver
 from tests.support.drivers.requests import charge, refund
 
 
-def test_a_payment_is_found_by_its_id_and_by_its_reference(api: Driver) -> None:
+def test_a_payment_is_found_by_its_id_or_its_reference(api: Driver) -> None:
     payment = api.charge(charge()).payment
     by_id = api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
     by_reference = api.get_payment(pb.GetPaymentRequest(reference=payment.reference))
     assert by_id == by_reference == pb.GetPaymentResponse(payment=payment)
 
 
-def test_a_payment_comes_with_its_refunds_oldest_first(api: Driver) -> None:
+def test_a_payment_is_returned_with_its_refunds_oldest_first(api: Driver) -> None:
     payment = api.charge(charge(amount="10.00")).payment
-    made = [api.refund(refund(payment.payment_id, amount)).refund for amount in ("1.00", "2.00", "3.00")]
+    refunds = [api.refund(refund(payment.payment_id, amount)).refund for amount in ("1.00", "2.00", "3.00")]
     for key in (pb.GetPaymentRequest(payment_id=payment.payment_id), pb.GetPaymentRequest(reference=payment.reference)):
-        assert list(api.get_payment(key).refunds) == made
+        assert list(api.get_payment(key).refunds) == refunds
 
 
-def test_a_reference_is_compared_letter_by_letter(api: Driver) -> None:
+def test_references_are_compared_exactly(api: Driver) -> None:
     payment = api.charge(charge()).payment
     for other in (payment.reference.lower(), payment.reference + " ", " " + payment.reference):
         with pytest.raises(CallFailed) as failed:
@@ -56,7 +56,9 @@ def test_an_unknown_payment_is_not_found(api: Driver, request_: pb.GetPaymentReq
         (pb.GetPaymentRequest(reference="x" * 101), "reference"),
     ],
 )
-def test_a_bad_key_is_refused_with_its_field_named(api: Driver, request_: pb.GetPaymentRequest, field: str) -> None:
+def test_an_invalid_key_is_rejected_with_its_field_named(
+    api: Driver, request_: pb.GetPaymentRequest, field: str
+) -> None:
     with pytest.raises(CallFailed) as failed:
         api.get_payment(request_)
     assert failed.value.code == "INVALID_ARGUMENT"

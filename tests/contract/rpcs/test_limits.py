@@ -1,4 +1,4 @@
-"""What a caller may ask of the service over a real connection: how often, and for how long."""
+"""Rate limits and time limits of callers, over real connections."""
 
 import time
 from collections.abc import Callable
@@ -22,13 +22,13 @@ Hold = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def rated(start_service: StartService) -> RunningService:
-    """A server whose callers may make five calls, and then one in a minute and a half."""
+def rate_limited(start_service: StartService) -> RunningService:
+    """A server whose callers may make a burst of five calls, then one call every 100 seconds."""
     return start_service(RATE_LIMIT_CALLS_PER_SECOND="0.01", RATE_LIMIT_BURST_CALLS="5")
 
 
-def test_a_caller_that_calls_too_often_is_told_when_to_come_back(rated: RunningService) -> None:
-    with grpc.insecure_channel(rated.target) as channel:
+def test_a_caller_that_exceeds_its_rate_gets_a_retry_delay(rate_limited: RunningService) -> None:
+    with grpc.insecure_channel(rate_limited.target) as channel:
         api = GrpcDriver(channel)
         for _ in range(5):
             api.charge(charge())
@@ -37,27 +37,27 @@ def test_a_caller_that_calls_too_often_is_told_when_to_come_back(rated: RunningS
     assert (failed.value.code, failed.value.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
     assert failed.value.retry_after_seconds is not None
     assert 30 < failed.value.retry_after_seconds <= 100
-    if rated.engine is Engine.GRPCIO:  # the other one cannot send it
+    if rate_limited.engine is Engine.GRPCIO:  # the native engine cannot send it
         assert failed.value.trailers["grpc-retry-pushback-ms"] == str(round(failed.value.retry_after_seconds * 1000))
 
 
 @pytest.mark.parametrize(("verb", "path"), [("POST", "/v1/payments/charge"), ("GET", "/v2/payments")])
-def test_over_rest_too_where_callers_without_a_name_share_the_rate_of_their_address(
-    rated: RunningService, verb: str, path: str
+def test_anonymous_callers_of_grpc_and_rest_share_the_rate_of_their_address(
+    rate_limited: RunningService, verb: str, path: str
 ) -> None:
-    with grpc.insecure_channel(rated.target) as channel:
+    with grpc.insecure_channel(rate_limited.target) as channel:
         for _ in range(5):
             GrpcDriver(channel).charge(charge())
     body = {"order_id": 7, "amount": 5} if verb == "POST" else None
-    answer = httpx.request(verb, rated.rest_url + path, json=body)
+    answer = httpx.request(verb, rate_limited.rest_url + path, json=body)
     assert answer.status_code == 429
     assert 30 < int(answer.headers["Retry-After"]) <= 100
-    elsewhere = {"X-Forwarded-For": "198.51.100.7"}  # anybody can write that
-    assert httpx.request(verb, rated.rest_url + path, json=body, headers=elsewhere).status_code == 429
+    elsewhere = {"X-Forwarded-For": "198.51.100.7"}  # any client can send this header
+    assert httpx.request(verb, rate_limited.rest_url + path, json=body, headers=elsewhere).status_code == 429
 
 
 @pytest.mark.parametrize("rest_host", ["127.0.0.1", "::"])
-def test_behind_a_named_proxy_a_caller_is_the_last_address_that_is_not_a_proxys(
+def test_behind_a_trusted_proxy_the_caller_is_the_last_address_that_is_not_a_proxy(
     start_service: StartService, rest_host: str
 ) -> None:
     rates = {"RATE_LIMIT_CALLS_PER_SECOND": "0.01", "RATE_LIMIT_BURST_CALLS": "2"}
@@ -69,14 +69,14 @@ def test_behind_a_named_proxy_a_caller_is_the_last_address_that_is_not_a_proxys(
         headers = {"X-Forwarded-For": forwarded_for}
         return httpx.get(f"{running.rest_url}/v2/payments", headers=headers).status_code
 
-    # What a client claims comes first; each proxy adds the address that it sees.
+    # The client's claim comes first, then each proxy appends the address that it sees.
     claims = ["203.0.113.1, 198.51.100.7", "203.0.113.2, 198.51.100.7", "127.0.0.1, 198.51.100.7, 10.9.0.4"]
     assert [status_of(claim) for claim in claims] == [200, 200, 429]
     assert status_of("198.51.100.7, 198.51.100.8") == 200
 
 
 @pytest.mark.parametrize(("trusted", "scheme"), [("", "http"), ("10.0.0.0/8", "http"), ("127.0.0.0/8", "https")])
-def test_redirects_keep_the_scheme_of_a_named_proxy_alone(
+def test_redirects_use_the_forwarded_scheme_of_trusted_proxies_only(
     start_service: StartService, trusted: str, scheme: str
 ) -> None:
     running = start_service(TRUSTED_PROXIES=trusted)
@@ -85,8 +85,8 @@ def test_redirects_keep_the_scheme_of_a_named_proxy_alone(
     assert answer.headers["Location"] == f"{scheme}://payments.example.com/v1/payments"
 
 
-def test_a_batch_counts_as_many_calls_as_it_has_charges(rated: RunningService) -> None:
-    with grpc.insecure_channel(rated.target) as channel:
+def test_a_batch_counts_as_one_call_for_each_charge(rate_limited: RunningService) -> None:
+    with grpc.insecure_channel(rate_limited.target) as channel:
         api = GrpcDriver(channel)
         api.batch_charge(pb.BatchChargeRequest(charges=[charge(new_order_id()) for _ in range(5)]))
         with pytest.raises(CallFailed) as failed:
@@ -95,7 +95,7 @@ def test_a_batch_counts_as_many_calls_as_it_has_charges(rated: RunningService) -
 
 
 @pytest.mark.parametrize("engine", list(Engine))
-def test_calls_that_fail_to_say_who_calls_are_limited_by_address_and_valid_keys_go_on(
+def test_failed_authentications_are_limited_by_address_and_valid_keys_are_not(
     start_service: StartService, database_server: DatabaseServer, migrated_database: dict[str, str], engine: Engine
 ) -> None:
     key = key_maker(database_server, migrated_database["MYSQL_DB"])("shop", Role.READ)
@@ -113,14 +113,14 @@ def test_calls_that_fail_to_say_who_calls_are_limited_by_address_and_valid_keys_
             return call_failed(error)  # type: ignore[arg-type]
         return CallFailed("OK", "")
 
-    wrong = bearer("paykey_0123456789abcdef_" + "5" * 64)
+    unknown_key = bearer("paykey_0123456789abcdef_" + "5" * 64)
     with grpc.insecure_channel(running.target) as channel:
         api = GrpcDriver(channel)
-        failures = [answer(*wrong), answer(), answer(("authorization", "Basic x"))]
+        failures = [answer(*unknown_key), answer(), answer(("authorization", "Basic x"))]
         assert [it.reason for it in failures] == ["API_KEY_INVALID", "CREDENTIALS_MISSING", "API_KEY_INVALID"]
         two_keys = (("x-api-key", "a"), ("x-api-key", "b"))
         causes = (
-            (wrong, "the API key is unknown"),
+            (unknown_key, "the API key is unknown"),
             ((), "authenticate with an API key"),
             (two_keys, "x-api-key: must be sent at most"),
         )
@@ -133,27 +133,27 @@ def test_calls_that_fail_to_say_who_calls_are_limited_by_address_and_valid_keys_
             assert "this address" in limited.message
         assert answer(*bearer(key)).code == "OK"
     url = f"{running.rest_url}/v1/payments"
-    over_rest = httpx.get(url, headers=dict(wrong))
+    over_rest = httpx.get(url, headers=dict(unknown_key))
     assert over_rest.status_code == 429
     assert 30 < int(over_rest.headers["Retry-After"]) <= 100
     assert httpx.get(url, headers=dict(bearer(key))).status_code == 200
     metrics = httpx.get(f"{running.rest_url}/metrics").text
     assert "payments_failed_authentications_limited_total 4.0" in metrics
-    told = running.wait_for("failed_authentications_limited")
-    assert told["address"] == "127.0.0.1"
-    assert "request_id" not in told, "it is of many calls"
+    event = running.wait_for("failed_authentications_limited")
+    assert event["address"] == "127.0.0.1"
+    assert "request_id" not in event, "the event covers many calls"
     logged = [event["code"] for event in running.events if event["event"] == "call"]
     assert logged.count("UNAUTHENTICATED") == 3
     assert not {"RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"} & set(logged), (
-        "a line for each would let strangers fill the log"
+        "one line per rejected call would let anyone fill the log"
     )
 
 
-def test_health_has_no_rate(rated: RunningService) -> None:
-    assert {httpx.get(f"{rated.rest_url}/readyz").status_code for _ in range(20)} == {200}
+def test_health_checks_have_no_rate_limit(rate_limited: RunningService) -> None:
+    assert {httpx.get(f"{rate_limited.rest_url}/readyz").status_code for _ in range(20)} == {200}
 
 
-def test_a_call_that_takes_too_long_is_ended_and_what_it_began_is_finished(
+def test_a_call_that_exceeds_its_time_limit_ends_and_its_transaction_completes(
     start_service: StartService, hold_rows: Hold
 ) -> None:
     running = start_service(CALL_TIMEOUT_SECONDS="0.5", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
@@ -186,7 +186,7 @@ def test_a_call_that_takes_too_long_is_ended_and_what_it_began_is_finished(
         "GRPC_MAX_PING_STRIKES",
     ],
 )
-def test_a_limit_that_the_native_engine_does_not_have_stops_the_start(
+def test_the_service_refuses_to_start_with_a_limit_that_the_native_engine_lacks(
     start_service: StartService, setting: str
 ) -> None:
     with pytest.raises(AssertionError, match=f"{setting} requires GRPC_ENGINE=grpcio"):

@@ -1,4 +1,4 @@
-"""ListPayments, as its contract has it."""
+"""The contract of ListPayments."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,7 +23,7 @@ def ids(payments: list[pb.Payment]) -> list[int]:
 
 
 def walk(api: Driver, payment_filter: pb.PaymentFilter, order_by: str = "", page_size: int = 0) -> list[pb.Payment]:
-    """Follow the tokens to the end, and return all payments."""
+    """Follow the page tokens to the last page, and return all payments."""
     request = pb.ListPaymentsRequest(filter=payment_filter, order_by=order_by, page_size=page_size)
     payments: list[pb.Payment] = []
     while True:
@@ -48,7 +48,7 @@ def of_order(seven: list[pb.Payment]) -> pb.PaymentFilter:
 
 @pytest.mark.parametrize("order_by", ["", "create_time desc", "  create_time   desc "])
 @pytest.mark.legacy
-def test_the_newest_come_first_by_default(
+def test_the_newest_payments_come_first_by_default(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str
 ) -> None:
     assert walk(api, of_order, order_by) == seven[::-1]
@@ -56,7 +56,7 @@ def test_the_newest_come_first_by_default(
 
 @pytest.mark.parametrize("order_by", ["create_time asc", "create_time"])
 @pytest.mark.legacy
-def test_the_oldest_come_first_when_asked_for(
+def test_ascending_order_lists_the_oldest_payments_first(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str
 ) -> None:
     assert walk(api, of_order, order_by) == seven
@@ -65,7 +65,7 @@ def test_the_oldest_come_first_when_asked_for(
 @pytest.mark.parametrize("page_size", [1, 2, 3, 6, 7, 8])
 @pytest.mark.parametrize("order_by", ["create_time desc", "create_time asc"])
 @pytest.mark.legacy
-def test_pages_of_any_size_show_each_payment_once_in_order(
+def test_pages_of_any_size_return_each_payment_once_in_order(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str, page_size: int
 ) -> None:
     expected = seven if order_by.endswith("asc") else seven[::-1]
@@ -79,13 +79,15 @@ def test_the_last_page_has_no_token(api: Driver, of_order: pb.PaymentFilter) -> 
     assert page.next_page_token == ""
 
 
-def test_the_page_size_may_change_on_the_way(api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter) -> None:
+def test_the_page_size_can_change_between_pages(
+    api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter
+) -> None:
     first = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=2))
     rest = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=100, page_token=first.next_page_token))
     assert [*first.payments, *rest.payments] == seven[::-1]
 
 
-def test_page_size_zero_means_fifty_and_above_a_thousand_means_a_thousand(
+def test_a_page_size_of_zero_means_50_and_one_above_1000_means_1000(
     start_service: Callable[..., RunningService], migrated_database: dict[str, str]
 ) -> None:
     with closing(connect(settings_of(migrated_database))) as connection:
@@ -97,7 +99,7 @@ def test_page_size_zero_means_fifty_and_above_a_thousand_means_a_thousand(
         assert len(walk(api, pb.PaymentFilter(), page_size=2**31 - 1)) == 1100
 
 
-def test_the_total_counts_every_match_and_only_when_asked(api: Driver, of_order: pb.PaymentFilter) -> None:
+def test_the_total_counts_every_match_and_is_sent_only_on_request(api: Driver, of_order: pb.PaymentFilter) -> None:
     without = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=2))
     assert not without.HasField("total_size")
     request = pb.ListPaymentsRequest(filter=of_order, page_size=2, include_total_size=True)
@@ -115,7 +117,7 @@ def test_amount_bounds_are_inclusive(api: Driver, seven: list[pb.Payment], of_or
     assert walk(api, of_order, "create_time asc") == seven[2:5]
 
 
-def test_an_amount_bound_asks_for_its_currency(api: Driver) -> None:
+def test_an_amount_bound_matches_only_its_currency(api: Driver) -> None:
     order_id = new_order_id()
     rupees, dollars = (api.charge(charge(order_id, "5.00", currency)).payment for currency in ("INR", "USD"))
     bound = pb.PaymentFilter(order_id=order_id, min_amount=money("1.00"))
@@ -130,7 +132,7 @@ def test_time_bounds_are_inclusive(api: Driver, seven: list[pb.Payment], of_orde
     assert walk(api, of_order, "create_time asc") == seven[1:5]
 
 
-def test_a_bound_finer_than_a_microsecond_still_bounds_exactly(api: Driver, seven: list[pb.Payment]) -> None:
+def test_a_time_bound_finer_than_a_microsecond_is_exact(api: Driver, seven: list[pb.Payment]) -> None:
     just_after = Timestamp(seconds=seven[3].create_time.seconds, nanos=seven[3].create_time.nanos + 1)
     order_id = seven[0].order_id
     later = pb.PaymentFilter(order_id=order_id, min_create_time=just_after)
@@ -139,7 +141,7 @@ def test_a_bound_finer_than_a_microsecond_still_bounds_exactly(api: Driver, seve
     assert walk(api, earlier, "create_time asc") == seven[:4]
 
 
-def test_bounds_at_the_ends_of_time_are_allowed(api: Driver, of_order: pb.PaymentFilter) -> None:
+def test_the_earliest_and_latest_timestamps_are_valid_bounds(api: Driver, of_order: pb.PaymentFilter) -> None:
     of_order.min_create_time.seconds = -62_135_596_800
     of_order.max_create_time.CopyFrom(Timestamp(seconds=253_402_300_799, nanos=999_999_999))
     assert len(walk(api, of_order)) == 7
@@ -149,19 +151,19 @@ def test_bounds_at_the_ends_of_time_are_allowed(api: Driver, of_order: pb.Paymen
 
 @pytest.fixture(scope="module")
 def mixed(service: RunningService) -> Iterator[tuple[int, dict[str, pb.Payment]]]:
-    """Payments of one order that differ in method, status and refund state, by name."""
+    """An order id, and its payments by name, which differ in method, status and refund state."""
     order_id = new_order_id()
     with grpc.insecure_channel(service.target) as channel:
         api = GrpcDriver(channel)
-        made = {
+        payments = {
             "upi": api.charge(charge(order_id, 10)).payment,
             "cod": api.charge(charge(order_id, 10, method=pb.PAYMENT_METHOD_COD)).payment,
             "declined": api.charge(charge(order_id, 10, method=FAILING)).payment,
         }
         for name, amount in (("partial", 4), ("full", None)):
             payment = api.charge(charge(order_id, 10)).payment
-            made[name] = api.refund(refund(payment.payment_id, amount)).payment
-        yield order_id, made
+            payments[name] = api.refund(refund(payment.payment_id, amount)).payment
+        yield order_id, payments
 
 
 @pytest.mark.parametrize(
@@ -187,26 +189,26 @@ def mixed(service: RunningService) -> Iterator[tuple[int, dict[str, pb.Payment]]
         ({"methods": [pb.PAYMENT_METHOD_UPI], "statuses": [pb.PAYMENT_STATUS_FAILED]}, set()),
     ],
 )
-def test_all_conditions_of_a_filter_must_hold(
+def test_a_payment_must_match_all_conditions_of_a_filter(
     api: Driver, mixed: tuple[int, dict[str, pb.Payment]], condition: dict[str, list[int]], names: set[str]
 ) -> None:
-    order_id, made = mixed
+    order_id, payments = mixed
     payment_filter = pb.PaymentFilter(order_id=order_id, **condition)  # type: ignore[arg-type]
-    expected = sorted((made[name].payment_id for name in names), reverse=True)
+    expected = sorted((payments[name].payment_id for name in names), reverse=True)
     assert ids(walk(api, payment_filter)) == expected
     request = pb.ListPaymentsRequest(filter=payment_filter, include_total_size=True)
     assert api.list_payments(request).total_size == len(names)
-    # Without the order, other tests' payments come too: those of this one must be among them.
+    # Without the order id, the list also holds payments of other tests.
     payment_filter.ClearField("order_id")
     assert set(expected) <= set(ids(walk(api, payment_filter, page_size=1000)))
 
 
-def test_a_filter_by_reference_finds_the_one_payment(api: Driver, seven: list[pb.Payment]) -> None:
+def test_a_filter_by_reference_finds_one_payment(api: Driver, seven: list[pb.Payment]) -> None:
     assert walk(api, pb.PaymentFilter(reference=seven[2].reference)) == [seven[2]]
     assert walk(api, pb.PaymentFilter(reference=seven[2].reference, order_id=-1)) == []
 
 
-def test_a_token_is_refused_with_any_other_filter_or_order(
+def test_a_page_token_is_rejected_with_another_filter_or_order(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter
 ) -> None:
     token = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=2)).next_page_token
@@ -224,7 +226,7 @@ def test_a_token_is_refused_with_any_other_filter_or_order(
         assert failed.value.fields == ["page_token"]
 
 
-def test_a_token_holds_for_the_same_filter_spelled_otherwise(
+def test_a_page_token_is_valid_with_an_equivalent_filter(
     api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter
 ) -> None:
     of_order.methods.extend([pb.PAYMENT_METHOD_UPI, pb.PAYMENT_METHOD_COD])
@@ -243,7 +245,7 @@ def time(seconds: int) -> Timestamp:
     return Timestamp(seconds=seconds)
 
 
-BAD_LISTS = [
+INVALID_LISTS = [
     ("negative page_size", pb.ListPaymentsRequest(page_size=-1), ["page_size"]),
     ("order_by another field", pb.ListPaymentsRequest(order_by="amount"), ["order_by"]),
     ("order_by two fields", pb.ListPaymentsRequest(order_by="create_time desc, amount"), ["order_by"]),
@@ -297,8 +299,8 @@ BAD_LISTS = [
 ]
 
 
-@pytest.mark.parametrize(("_", "message", "fields"), BAD_LISTS, ids=[case[0] for case in BAD_LISTS])
-def test_a_bad_list_is_refused_with_its_fields_named(
+@pytest.mark.parametrize(("_", "message", "fields"), INVALID_LISTS, ids=[case[0] for case in INVALID_LISTS])
+def test_an_invalid_list_request_is_rejected_with_its_fields_named(
     api: Driver, _: str, message: pb.ListPaymentsRequest, fields: list[str]
 ) -> None:
     with pytest.raises(CallFailed) as failed:

@@ -1,4 +1,4 @@
-"""ListRefunds, and the bound on the refunds that GetPayment returns, as their contract has it."""
+"""The contract of ListRefunds, and the limit on the refunds that GetPayment returns."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,18 +13,18 @@ from tests.support.drivers.calls import CallFailed, Driver
 from tests.support.drivers.requests import charge, refund
 from tests.support.running_service import RunningService
 
-SHOWN = 100
-"""How many refunds GetPayment returns, as the contract says."""
+REFUNDS_WITH_PAYMENT = 100
+"""The largest number of refunds in a response of GetPayment, by the contract."""
 
 
-def charged(api: Driver, refunds: int = 0) -> tuple[int, list[pb.Refund]]:
-    """Charge a payment and refund parts of it; return its id, and the refunds."""
+def charge_and_refund(api: Driver, refunds: int = 0) -> tuple[int, list[pb.Refund]]:
+    """Create a payment with ``refunds`` partial refunds, and return its id and the refunds."""
     payment_id = api.charge(charge(amount="1000.00")).payment.payment_id
     return payment_id, [api.refund(refund(payment_id, "0.01", f"part {n}")).refund for n in range(refunds)]
 
 
 def pages(api: Driver, payment_id: int, page_size: int, token: str = "") -> Iterator[list[pb.Refund]]:
-    """Yield the refunds of each page, from ``token`` on."""
+    """Yield the refunds of each page, starting at ``token``."""
     while True:
         page = api.list_refunds(pb.ListRefundsRequest(payment_id=payment_id, page_size=page_size, page_token=token))
         yield list(page.refunds)
@@ -33,54 +33,56 @@ def pages(api: Driver, payment_id: int, page_size: int, token: str = "") -> Iter
             return
 
 
-def test_refunds_come_oldest_first_a_page_at_a_time(api: Driver) -> None:
-    payment_id, made = charged(api, 5)
-    other_id, _ = charged(api, 2)
+def test_refunds_are_listed_in_pages_oldest_first(api: Driver) -> None:
+    payment_id, refunds = charge_and_refund(api, 5)
+    other_id, _ = charge_and_refund(api, 2)
     assert other_id != payment_id
-    assert list(pages(api, payment_id, 2)) == [made[:2], made[2:4], made[4:]]
-    assert list(pages(api, payment_id, 5)) == list(pages(api, payment_id, 0)) == [made]
-    assert list(pages(api, payment_id, 2**31 - 1)) == [made]
+    assert list(pages(api, payment_id, 2)) == [refunds[:2], refunds[2:4], refunds[4:]]
+    assert list(pages(api, payment_id, 5)) == list(pages(api, payment_id, 0)) == [refunds]
+    assert list(pages(api, payment_id, 2**31 - 1)) == [refunds]
 
 
 def test_a_payment_without_refunds_has_one_empty_page(api: Driver) -> None:
-    payment_id, _ = charged(api)
+    payment_id, _ = charge_and_refund(api)
     assert list(pages(api, payment_id, 0)) == [[]]
 
 
-def test_a_refund_made_meanwhile_comes_last(api: Driver) -> None:
-    payment_id, made = charged(api, 3)
+def test_a_refund_made_between_two_pages_comes_last(api: Driver) -> None:
+    payment_id, refunds = charge_and_refund(api, 3)
     following = pages(api, payment_id, 2)
-    assert next(following) == made[:2]
-    made.append(api.refund(refund(payment_id, "0.02")).refund)
-    assert [one for page in following for one in page] == made[2:]
+    assert next(following) == refunds[:2]
+    refunds.append(api.refund(refund(payment_id, "0.02")).refund)
+    assert [one for page in following for one in page] == refunds[2:]
 
 
-def test_a_page_may_have_another_size_than_the_one_before(api: Driver) -> None:
-    payment_id, made = charged(api, 4)
+def test_the_page_size_of_refunds_can_change_between_pages(api: Driver) -> None:
+    payment_id, refunds = charge_and_refund(api, 4)
     first = api.list_refunds(pb.ListRefundsRequest(payment_id=payment_id, page_size=1))
-    assert list(pages(api, payment_id, 50, first.next_page_token)) == [made[1:]]
+    assert list(pages(api, payment_id, 50, first.next_page_token)) == [refunds[1:]]
 
 
-@pytest.mark.parametrize("count", [SHOWN - 1, SHOWN, SHOWN + 1, 2 * SHOWN + 1])
-def test_a_payment_is_shown_with_its_first_refunds(api: Driver, count: int) -> None:
-    payment_id, made = charged(api, count)
+@pytest.mark.parametrize(
+    "count", [REFUNDS_WITH_PAYMENT - 1, REFUNDS_WITH_PAYMENT, REFUNDS_WITH_PAYMENT + 1, 2 * REFUNDS_WITH_PAYMENT + 1]
+)
+def test_get_payment_returns_the_first_refunds_and_a_token_for_the_rest(api: Driver, count: int) -> None:
+    payment_id, refunds = charge_and_refund(api, count)
     reference = api.get_payment(pb.GetPaymentRequest(payment_id=payment_id)).payment.reference
     for key in (pb.GetPaymentRequest(payment_id=payment_id), pb.GetPaymentRequest(reference=reference)):
         shown = api.get_payment(key)
-        assert list(shown.refunds) == made[:SHOWN]
-        assert bool(shown.next_refunds_page_token) == (count > SHOWN)
-        if count > SHOWN:
+        assert list(shown.refunds) == refunds[:REFUNDS_WITH_PAYMENT]
+        assert bool(shown.next_refunds_page_token) == (count > REFUNDS_WITH_PAYMENT)
+        if count > REFUNDS_WITH_PAYMENT:
             following = [one for page in pages(api, payment_id, 70, shown.next_refunds_page_token) for one in page]
-            assert following == made[SHOWN:]
+            assert following == refunds[REFUNDS_WITH_PAYMENT:]
 
 
-def test_payments_with_few_and_with_many_refunds_are_read_side_by_side(api: Driver) -> None:
-    many_id, many = charged(api, SHOWN + 1)
-    few_id, few = charged(api, 2)
+def test_payments_with_few_and_with_many_refunds_can_be_read_concurrently(api: Driver) -> None:
+    many_id, many = charge_and_refund(api, REFUNDS_WITH_PAYMENT + 1)
+    few_id, few = charge_and_refund(api, 2)
     with ThreadPoolExecutor(8) as pool:
         keys = [pb.GetPaymentRequest(payment_id=payment_id) for payment_id in (many_id, few_id) * 20]
         answers = list(pool.map(api.get_payment, keys))
-    assert [list(answer.refunds) for answer in answers] == [many[:SHOWN], few] * 20
+    assert [list(answer.refunds) for answer in answers] == [many[:REFUNDS_WITH_PAYMENT], few] * 20
 
 
 def test_a_page_has_at_most_a_thousand_refunds() -> None:
@@ -104,7 +106,7 @@ def test_refunds_of_an_unknown_payment_are_not_found(api: Driver) -> None:
         (pb.ListRefundsRequest(payment_id=1, page_token=tokens.encode_refunds_token(1, 1) + "="), ["page_token"]),
     ],
 )
-def test_a_bad_request_is_refused_with_its_fields_named(
+def test_an_invalid_request_for_refunds_is_rejected_with_its_fields_named(
     api: Driver, request_: pb.ListRefundsRequest, fields: list[str]
 ) -> None:
     with pytest.raises(CallFailed) as failed:
@@ -113,6 +115,6 @@ def test_a_bad_request_is_refused_with_its_fields_named(
     assert failed.value.fields == fields
 
 
-def test_a_reference_may_be_the_word_refunds(service: RunningService) -> None:
+def test_a_reference_can_be_the_word_refunds(service: RunningService) -> None:
     answer = httpx.get(f"{service.rest_url}/v2/payments/by-reference/refunds")
     assert (answer.status_code, answer.json()["message"]) == (404, "payment not found")

@@ -1,4 +1,4 @@
-"""Refund, as its contract has it."""
+"""The contract of Refund."""
 
 from decimal import Decimal
 
@@ -12,16 +12,16 @@ from tests.support.drivers.requests import FAILING, amount_of, charge, money, ne
 
 @pytest.fixture
 def payment(api: Driver) -> pb.Payment:
-    """A payment of 100.00 INR that succeeded."""
+    """A successful payment of 100.00 INR."""
     return api.charge(charge(amount="100.00")).payment
 
 
-def refunds_of(api: Driver, payment: pb.Payment) -> list[Decimal]:
+def refund_amounts(api: Driver, payment: pb.Payment) -> list[Decimal]:
     details = api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
     return [amount_of(refund.amount) for refund in details.refunds]
 
 
-def test_a_refund_without_an_amount_gives_everything_back(api: Driver, payment: pb.Payment) -> None:
+def test_a_refund_without_an_amount_refunds_the_whole_payment(api: Driver, payment: pb.Payment) -> None:
     answer = api.refund(refund(payment.payment_id, reason="lost in the post"))
     assert answer.refund.refund_id > 0
     assert answer.refund.payment_id == payment.payment_id
@@ -45,26 +45,28 @@ def test_partial_refunds_add_up_until_nothing_remains(api: Driver, payment: pb.P
     last = api.refund(refund(payment.payment_id))
     assert amount_of(last.refund.amount) == Decimal("0.01")
     assert last.payment.refund_state == pb.REFUND_STATE_FULL
-    assert refunds_of(api, payment) == [Decimal(30), Decimal("69.99"), Decimal("0.01")]
+    assert refund_amounts(api, payment) == [Decimal(30), Decimal("69.99"), Decimal("0.01")]
 
 
 @pytest.mark.parametrize(("already", "asked"), [("0.01", "100.00"), ("50.00", "50.01"), ("100.00", "0.01")])
-def test_more_than_what_remains_is_refused(api: Driver, payment: pb.Payment, already: str, asked: str) -> None:
+def test_a_refund_above_the_remaining_amount_is_rejected(
+    api: Driver, payment: pb.Payment, already: str, requested: str
+) -> None:
     api.refund(refund(payment.payment_id, already))
     with pytest.raises(CallFailed) as failed:
-        api.refund(refund(payment.payment_id, asked))
+        api.refund(refund(payment.payment_id, requested))
     assert (failed.value.code, failed.value.reason) == ("FAILED_PRECONDITION", "REFUND_EXCEEDS_PAYMENT")
-    assert refunds_of(api, payment) == [Decimal(already)]
+    assert refund_amounts(api, payment) == [Decimal(already)]
 
 
-def test_refunding_a_wholly_refunded_payment_again_returns_the_same_answer(api: Driver, payment: pb.Payment) -> None:
+def test_repeating_a_full_refund_returns_the_same_response(api: Driver, payment: pb.Payment) -> None:
     first = api.refund(refund(payment.payment_id))
     assert api.refund(refund(payment.payment_id)) == first
     assert api.refund(refund(payment.payment_id, "100.00")) == first
-    assert refunds_of(api, payment) == [Decimal(100)]
+    assert refund_amounts(api, payment) == [Decimal(100)]
 
 
-def test_with_a_new_request_id_a_wholly_refunded_payment_has_nothing_left(api: Driver, payment: pb.Payment) -> None:
+def test_a_fully_refunded_payment_rejects_a_refund_with_a_new_request_id(api: Driver, payment: pb.Payment) -> None:
     api.refund(refund(payment.payment_id))
     with pytest.raises(CallFailed) as failed:
         api.refund(refund(payment.payment_id, request_id=new_request_id()))
@@ -75,10 +77,10 @@ def test_the_same_request_id_refunds_once(api: Driver, payment: pb.Payment) -> N
     request = refund(payment.payment_id, "10.00", "damaged", new_request_id())
     first = api.refund(request)
     assert [api.refund(request) for _ in range(3)] == [first] * 3
-    assert refunds_of(api, payment) == [Decimal(10)]
+    assert refund_amounts(api, payment) == [Decimal(10)]
 
 
-def test_a_replayed_refund_shows_the_payment_as_it_is_now(api: Driver, payment: pb.Payment) -> None:
+def test_a_replayed_refund_returns_the_current_state_of_the_payment(api: Driver, payment: pb.Payment) -> None:
     request = refund(payment.payment_id, "10.00", request_id=new_request_id())
     first = api.refund(request)
     api.refund(refund(payment.payment_id))
@@ -88,7 +90,7 @@ def test_a_replayed_refund_shows_the_payment_as_it_is_now(api: Driver, payment: 
 
 
 @pytest.mark.parametrize("change", ["amount", "no amount", "reason", "payment"])
-def test_the_same_request_id_with_another_parameter_is_refused(api: Driver, payment: pb.Payment, change: str) -> None:
+def test_the_same_request_id_with_another_parameter_is_rejected(api: Driver, payment: pb.Payment, change: str) -> None:
     request = refund(payment.payment_id, "10.00", "damaged", new_request_id())
     api.refund(request)
     match change:
@@ -103,10 +105,10 @@ def test_the_same_request_id_with_another_parameter_is_refused(api: Driver, paym
     with pytest.raises(CallFailed) as failed:
         api.refund(request)
     assert (failed.value.code, failed.value.reason) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
-    assert refunds_of(api, payment) == [Decimal(10)]
+    assert refund_amounts(api, payment) == [Decimal(10)]
 
 
-def test_asking_for_all_that_remains_differs_from_naming_the_amount(api: Driver, payment: pb.Payment) -> None:
+def test_a_refund_without_an_amount_differs_from_one_with_the_whole_amount(api: Driver, payment: pb.Payment) -> None:
     request = refund(payment.payment_id, request_id=new_request_id())
     api.refund(request)
     request.amount.CopyFrom(money("100.00"))
@@ -129,7 +131,7 @@ def test_an_unknown_payment_cannot_be_refunded(api: Driver) -> None:
     assert (failed.value.code, failed.value.reason) == ("NOT_FOUND", "PAYMENT_NOT_FOUND")
 
 
-def test_a_refund_is_in_the_currency_of_its_payment(api: Driver) -> None:
+def test_a_refund_must_have_the_currency_of_its_payment(api: Driver) -> None:
     payment = api.charge(charge(amount="10.00", currency="USD")).payment
     with pytest.raises(CallFailed) as failed:
         api.refund(refund(payment.payment_id, "1.00"))
@@ -138,13 +140,13 @@ def test_a_refund_is_in_the_currency_of_its_payment(api: Driver) -> None:
     assert answer.payment.refunded_amount == money("1.00", "USD")
 
 
-def test_a_reason_may_be_in_any_script(api: Driver, payment: pb.Payment) -> None:
+def test_a_reason_can_be_in_any_script(api: Driver, payment: pb.Payment) -> None:
     reason = "\u0917\u0932\u0924 \u0906\u0930\u094d\u0921\u0930 \U0001f4e6 'quoted' \\ %s; --"
     assert api.refund(refund(payment.payment_id, reason=reason)).refund.reason == reason
     assert api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id)).refunds[0].reason == reason
 
 
-BAD_REFUNDS = [
+INVALID_REFUNDS = [
     ("no payment", pb.RefundRequest(), ["payment_id"]),
     ("negative payment", refund(-1), ["payment_id"]),
     ("zero", refund(1, "0"), ["amount"]),
@@ -159,8 +161,8 @@ BAD_REFUNDS = [
 ]
 
 
-@pytest.mark.parametrize(("_", "message", "fields"), BAD_REFUNDS, ids=[case[0] for case in BAD_REFUNDS])
-def test_a_bad_refund_is_refused_with_its_fields_named(
+@pytest.mark.parametrize(("_", "message", "fields"), INVALID_REFUNDS, ids=[case[0] for case in INVALID_REFUNDS])
+def test_an_invalid_refund_is_rejected_with_its_fields_named(
     api: Driver, _: str, message: pb.RefundRequest, fields: list[str]
 ) -> None:
     with pytest.raises(CallFailed) as failed:

@@ -1,4 +1,4 @@
-"""The streams of gRPC's own services, health and reflection: what they tell, and how many may be open."""
+"""Streams of the health and reflection services: their content, and limits on open streams."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ HEALTH, REFLECTION = '{kind="health"}', '{kind="reflection"}'
 
 @pytest.fixture(params=list(Engine))
 def start(start_service: StartService, request: pytest.FixtureRequest) -> StartService:
-    """Start servers of an engine."""
+    """A function that starts servers of one engine."""
     return lambda **settings: start_service(GRPC_ENGINE=str(request.param), **settings)
 
 
@@ -40,19 +40,19 @@ def watch_health(channel: grpc.Channel, name: str = SERVICE) -> Any:  # noqa: AN
 
 
 def reflect(channel: grpc.Channel, stack: ExitStack) -> Any:  # noqa: ANN401 - generic in its type stubs only
-    """Ask for the services, and keep the stream open until the stack ends."""
-    over = threading.Event()
-    stack.callback(over.set)
+    """Request the list of services, and keep the stream open until the stack exits."""
+    done = threading.Event()
+    stack.callback(done.set)
 
     def requests() -> Iterator[reflection_pb2.ServerReflectionRequest]:
         yield reflection_pb2.ServerReflectionRequest(list_services="")
-        over.wait(PATIENCE_SECONDS)
+        done.wait(PATIENCE_SECONDS)
 
     stub: Any = ServerReflectionStub
     return stub(channel).ServerReflectionInfo(requests(), timeout=PATIENCE_SECONDS)
 
 
-def failing(stream: Any) -> CallFailed:  # noqa: ANN401 - generic in its type stubs only
+def error_of(stream: Any) -> CallFailed:  # noqa: ANN401 - generic in its type stubs only
     with pytest.raises(grpc.RpcError) as failed:
         next(stream)
     return call_failed(failed.value)  # type: ignore[arg-type]
@@ -63,18 +63,18 @@ def metric(running: RunningService, name: str) -> float:
     return float(next(line for line in lines if line.startswith(name)).rpartition(" ")[2])
 
 
-def test_watches_of_health_are_bounded_in_all_and_for_one_address(start: StartService) -> None:
+def test_health_watches_are_limited_in_total_and_for_each_address(start: StartService) -> None:
     running = start(GRPC_MAX_HEALTH_WATCHES="8")
     with connected(running) as channel, connected(running) as other:
         streams = [watch_health(it) for it in (channel, other)]
         assert [next(stream).status for stream in streams] == [health_pb2.HealthCheckResponse.SERVING] * 2
-        failed = failing(watch_health(channel))
+        failed = error_of(watch_health(channel))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
         assert "2 streams of this caller" in failed.message
         assert metric(running, f"payments_grpc_streams{HEALTH}") == 2
         assert metric(running, f"payments_grpc_streams_refused_total{HEALTH}") == 1
-        told = running.wait_for("grpc_streams_refused")
-        assert (told["kind"], told["address"], told["count"], told["limit"]) == ("health", "127.0.0.1", 1, 8)
+        event = running.wait_for("grpc_streams_refused")
+        assert (event["kind"], event["address"], event["count"], event["limit"]) == ("health", "127.0.0.1", 1, 8)
         check = health_stub(channel).Check(health_pb2.HealthCheckRequest(service=SERVICE))
         assert check.status == health_pb2.HealthCheckResponse.SERVING
         streams[0].cancel()
@@ -82,13 +82,13 @@ def test_watches_of_health_are_bounded_in_all_and_for_one_address(start: StartSe
         next(watch_health(channel))
 
 
-def test_streams_of_reflection_are_bounded(start: StartService) -> None:
+def test_reflection_streams_are_limited(start: StartService) -> None:
     running = start(GRPC_MAX_REFLECTION_STREAMS="1")
     with connected(running) as channel, connected(running) as other, ExitStack() as stack:
         stream = reflect(channel, stack)
         names = [it.name for it in next(stream).list_services_response.service]
         assert SERVICE in names
-        failed = failing(reflect(other, stack))
+        failed = error_of(reflect(other, stack))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
         assert metric(running, f"payments_grpc_streams{REFLECTION}") == 1
         stream.cancel()
@@ -96,17 +96,17 @@ def test_streams_of_reflection_are_bounded(start: StartService) -> None:
         next(reflect(other, stack))
 
 
-def test_health_of_an_unknown_name_is_watched_and_a_name_without_end_is_not(start: StartService) -> None:
+def test_an_unknown_service_name_can_be_watched_and_a_very_long_one_is_rejected(start: StartService) -> None:
     with connected(start()) as channel:
         unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
         assert next(watch_health(channel, "nobody.v1.Nothing")).status == unknown
         assert next(watch_health(channel, "n" * 1000)).status == unknown
-        failed = failing(watch_health(channel, "n" * 1001))
+        failed = error_of(watch_health(channel, "n" * 1001))
     assert (failed.code, failed.message) == ("INVALID_ARGUMENT", "service: must be at most 1000 characters")
 
 
-def test_a_watch_of_health_whose_client_takes_nothing_is_ended(start_service: StartService) -> None:
-    # The native engine takes a few responses ahead, which is more than health has.
+def test_a_health_watch_ends_when_its_client_reads_nothing(start_service: StartService) -> None:
+    # The native engine accepts a few responses ahead of the client, which is more than a health watch sends.
     running = start_service(GRPC_ENGINE="grpcio", GRPC_WRITE_TIMEOUT_SECONDS="1")
     request = health_pb2.HealthCheckRequest(service=SERVICE).SerializeToString()
     with Http2Peer(running.port, {INITIAL_WINDOW_SIZE: 0}) as peer:

@@ -1,4 +1,4 @@
-"""WatchPayments over real connections: both engines of gRPC, lines of JSON and server-sent events over REST."""
+"""WatchPayments over real connections: both gRPC engines, and JSON lines and server-sent events over REST."""
 
 import functools
 import json
@@ -34,7 +34,7 @@ StartService = Callable[..., RunningService]
 Watch = Iterator[pb.WatchPaymentsResponse]
 
 PATIENCE_SECONDS = 300
-"""How long what should come at once may take on a busy machine."""
+"""A limit for steps that take milliseconds on an idle machine."""
 
 wait_until = functools.partial(waiting.wait_until, within_seconds=PATIENCE_SECONDS)
 
@@ -46,7 +46,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def start(start_service: StartService, engine: str) -> StartService:
-    """Start servers of an engine."""
+    """A function that starts servers of one engine."""
     return lambda **settings: start_service(GRPC_ENGINE=engine, **settings)
 
 
@@ -67,8 +67,8 @@ def watch(api: GrpcDriver, token: str = "", key: Any = None) -> Any:  # noqa: AN
     return PaymentServiceStub(api.channel).WatchPayments(request, timeout=PATIENCE_SECONDS, metadata=metadata)
 
 
-def following(stream: Watch, count: int) -> list[pb.WatchPaymentsResponse]:
-    """Return the next events."""
+def next_events(stream: Watch, count: int) -> list[pb.WatchPaymentsResponse]:
+    """Return the next ``count`` events, and skip heartbeats."""
     found: list[pb.WatchPaymentsResponse] = []
     while len(found) < count:
         response = next(stream)
@@ -76,8 +76,8 @@ def following(stream: Watch, count: int) -> list[pb.WatchPaymentsResponse]:
     return found
 
 
-def ending(stream: Watch) -> CallFailed:
-    """Return how a stream ends, once it does."""
+def read_to_error(stream: Watch) -> CallFailed:
+    """Read the stream until it fails, and return its error."""
     with pytest.raises(grpc.RpcError) as failed:
         for _ in stream:
             pass
@@ -98,10 +98,10 @@ def metric(running: RunningService, name: str) -> float:
     raise AssertionError(f"no {name}")
 
 
-# What is told
+# Events
 
 
-def test_each_token_goes_on_with_what_follows_it(start: StartService) -> None:
+def test_a_stream_continues_after_its_resume_token(start: StartService) -> None:
     with connected(start()) as api:
         stream = watch(api)
         first = next(stream)
@@ -109,33 +109,33 @@ def test_each_token_goes_on_with_what_follows_it(start: StartService) -> None:
         one = api.charge(charge()).payment.payment_id
         declined = api.charge(charge(method=pb.PAYMENT_METHOD_CARD)).payment.payment_id
         api.refund(refund(one))
-        seen = following(stream, 3)
+        seen = next_events(stream, 3)
         assert kinds(seen) == [("CHARGED", one), ("FAILED", declined), ("REFUNDED", one)]
         for number, response in enumerate([first, *seen]):
-            assert following(watch(api, response.resume_token), 3 - number) == seen[number:]
+            assert next_events(watch(api, response.resume_token), 3 - number) == seen[number:]
 
 
-def test_from_now_on_is_from_the_first_response(start: StartService) -> None:
+def test_a_stream_without_a_token_starts_at_its_first_response(start: StartService) -> None:
     with connected(start()) as api:
         api.charge(charge())
         time.sleep(0.5)
         token = next(watch(api)).resume_token
         later = api.charge(charge()).payment.payment_id
-        assert following(watch(api, token), 1)[-1].event.payment.payment_id == later
+        assert next_events(watch(api, token), 1)[-1].event.payment.payment_id == later
 
 
-def test_two_replicas_tell_the_same(start: StartService) -> None:
+def test_two_replicas_send_the_same_events(start: StartService) -> None:
     with connected(start()) as one, connected(start()) as two:
         streams = [watch(one), watch(two)]
         for stream in streams:
             next(stream)
         ids = [api.charge(charge()).payment.payment_id for api in (one, two, one, two)]
-        seen = [following(stream, 4) for stream in streams]
+        seen = [next_events(stream, 4) for stream in streams]
         assert seen[0] == seen[1]
         assert sorted(it.event.payment.payment_id for it in seen[0]) == sorted(ids)
 
 
-def test_when_nothing_happens_a_response_without_an_event_comes_now_and_then(start: StartService) -> None:
+def test_an_idle_stream_sends_heartbeats_without_events(start: StartService) -> None:
     with connected(start(EVENT_HEARTBEAT_INTERVAL_SECONDS="0.2")) as api:
         stream = watch(api)
         responses = [next(stream) for _ in range(4)]
@@ -143,15 +143,17 @@ def test_when_nothing_happens_a_response_without_an_event_comes_now_and_then(sta
         assert len({it.resume_token for it in responses}) == 1
 
 
-def test_one_who_is_far_behind_sees_everything_in_order(start: StartService, sql: Callable[..., list[Any]]) -> None:
+def test_a_consumer_that_is_far_behind_gets_every_event_in_order(
+    start: StartService, sql: Callable[..., list[Any]]
+) -> None:
     running = start()
     fill(sql, 5_000)
     with connected(running) as api:
         begin = tokens.encode_resume_token(0)
-        seen = following(watch(api, begin), 5_000)
+        seen = next_events(watch(api, begin), 5_000)
         assert [it.event.payment.payment_id for it in seen] == list(range(1, 5_001))
         payment_id = api.charge(charge()).payment.payment_id
-        assert kinds(following(watch(api, seen[-1].resume_token), 1)) == [("CHARGED", payment_id)]
+        assert kinds(next_events(watch(api, seen[-1].resume_token), 1)) == [("CHARGED", payment_id)]
 
 
 def fill(sql: Callable[..., list[Any]], count: int) -> None:
@@ -168,50 +170,50 @@ def fill(sql: Callable[..., list[Any]], count: int) -> None:
     sql("UPDATE payment_stream SET last_sequence = %s", count)
 
 
-# What cannot be told
+# Rejected watches
 
 
 @pytest.mark.parametrize("token", ["nonsense", "AAAA", tokens.encode_resume_token(7)[:-1] + "A", "é"])
-def test_a_token_that_is_none_is_an_invalid_argument(start_service: StartService, token: str) -> None:
+def test_an_invalid_resume_token_is_an_invalid_argument(start_service: StartService, token: str) -> None:
     with connected(start_service()) as api:
-        failed = ending(watch(api, token))
+        failed = read_to_error(watch(api, token))
     assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert failed.fields == ["resume_token"]
 
 
-def test_a_token_of_what_is_no_longer_kept_has_expired(
+def test_a_resume_token_whose_events_were_deleted_has_expired(
     start_service: StartService, sql: Callable[..., list[Any]]
 ) -> None:
     fill(sql, 10)
     sql("DELETE FROM payment_events WHERE sequence <= 5")
     with connected(start_service()) as api:
-        failed = ending(watch(api, tokens.encode_resume_token(4)))
+        failed = read_to_error(watch(api, tokens.encode_resume_token(4)))
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
-        assert [it.event.payment.payment_id for it in following(watch(api, tokens.encode_resume_token(5)), 5)] == [
+        assert [it.event.payment.payment_id for it in next_events(watch(api, tokens.encode_resume_token(5)), 5)] == [
             6,
             7,
             8,
             9,
             10,
         ]
-        # Of a database that was restored to how it was before.
-        failed = ending(watch(api, tokens.encode_resume_token(11)))
+        # A token from before the database was restored to an earlier state.
+        failed = read_to_error(watch(api, tokens.encode_resume_token(11)))
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
 
 
-def test_one_who_comes_to_what_was_archived_is_told_so_and_not_led_past_it(
+def test_a_stream_that_reaches_archived_events_fails_and_does_not_skip_them(
     start_service: StartService, sql: Callable[..., list[Any]]
 ) -> None:
     fill(sql, 10)
-    # As the archive does: it takes payments by their age, which need not be those that come first in the stream.
+    # Like the archive, which moves payments by age. They need not be the first ones of the stream.
     sql("DELETE FROM payment_events WHERE payment_id = 5")
     sql("DELETE FROM payments WHERE payment_id = 5")
     with connected(start_service()) as api:
         stream = watch(api, tokens.encode_resume_token(0))
-        assert [it.event.payment.payment_id for it in following(stream, 4)] == [1, 2, 3, 4]
-        failed = ending(stream)
+        assert [it.event.payment.payment_id for it in next_events(stream, 4)] == [1, 2, 3, 4]
+        failed = read_to_error(stream)
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
-        assert [it.event.payment.payment_id for it in following(watch(api, tokens.encode_resume_token(5)), 5)] == [
+        assert [it.event.payment.payment_id for it in next_events(watch(api, tokens.encode_resume_token(5)), 5)] == [
             6,
             7,
             8,
@@ -220,13 +222,13 @@ def test_one_who_comes_to_what_was_archived_is_told_so_and_not_led_past_it(
         ]
 
 
-def test_streams_have_a_limit_of_their_own(start: StartService) -> None:
+def test_event_streams_have_their_own_limit(start: StartService) -> None:
     running = start(MAX_WATCHES="2", MAX_WATCHES_PER_CALLER="2", MAX_CONCURRENT_CALLS="1")
     with connected(running) as api, connected(running) as other:
         streams = [watch(api), watch(other)]
         for stream in streams:
             next(stream)
-        failed = ending(watch(api))
+        failed = read_to_error(watch(api))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
         assert failed.retry_after_seconds
         assert httpx.get(f"{running.rest_url}/v2/payments:watch").status_code == 429
@@ -237,7 +239,7 @@ def test_streams_have_a_limit_of_their_own(start: StartService) -> None:
         next(watch(api))
 
 
-def test_one_caller_has_a_share_of_the_streams_and_leaves_the_others_theirs(
+def test_a_caller_cannot_use_the_streams_of_others(
     start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
@@ -247,13 +249,13 @@ def test_one_caller_has_a_share_of_the_streams_and_leaves_the_others_theirs(
         streams = [watch(it, key=greedy) for it in (api, elsewhere)]
         for stream in streams:
             next(stream)
-        failed = ending(watch(api, key=greedy))
+        failed = read_to_error(watch(api, key=greedy))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
         assert "2 streams of this caller" in failed.message
         assert failed.retry_after_seconds
         answer = httpx.get(f"{running.rest_url}/v2/payments:watch", headers=dict(bearer(greedy)))
         assert answer.status_code == 429
-        # Another caller, and those without a name, who go by their address.
+        # Another caller, and an anonymous one, whose limit is that of its address.
         streams += [watch(api, key=key) for key in (other, None)]
         for stream in streams[2:]:
             next(stream)
@@ -262,16 +264,16 @@ def test_one_caller_has_a_share_of_the_streams_and_leaves_the_others_theirs(
         next(watch(api, key=greedy))
 
 
-# What ends a stream
+# The end of a stream
 
 
-def test_a_replica_that_stops_ends_its_streams_and_says_why(start: StartService) -> None:
+def test_a_replica_that_shuts_down_ends_its_streams_with_a_reason(start: StartService) -> None:
     running = start()
     with connected(running) as api:
         stream = watch(api)
         next(stream)
         running.send(signal.SIGTERM)
-        failed = ending(stream)
+        failed = read_to_error(stream)
     assert (failed.code, failed.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
     assert running.wait() == 0
 
@@ -280,7 +282,7 @@ ENDS = {"revoked": "revoked_at = UTC_TIMESTAMP(6)", "expires": "expires_at = UTC
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_a_stream_ends_with_the_key_of_its_caller(
+def test_a_stream_ends_when_the_api_key_of_its_caller_does(
     start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str], how: str
 ) -> None:
     name = migrated_database["MYSQL_DB"]
@@ -289,46 +291,46 @@ def test_a_stream_ends_with_the_key_of_its_caller(
         stream = watch(api, key=key)
         next(stream)
         database_server.execute(f"UPDATE api_keys SET {ENDS[how]}", database=name)
-        failed = ending(stream)  # long before the next response without an event
+        failed = read_to_error(stream)  # long before the next response without an event
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "API_KEY_INVALID")
 
 
-def test_a_caller_who_may_not_read_may_not_watch(
+def test_watching_requires_the_read_role(
     start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     key = key_maker(database_server, migrated_database["MYSQL_DB"])("shop", Role.CHARGE, Role.REFUND)
     with connected(start(ANONYMOUS_ROLES="-")) as api:
-        assert ending(watch(api, key=key)).reason == "ROLE_MISSING"
+        assert read_to_error(watch(api, key=key)).reason == "ROLE_MISSING"
 
 
-def test_a_stream_goes_on_when_the_database_loses_its_connections(
+def test_a_stream_survives_the_loss_of_database_connections(
     start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     with connected(start()) as api:
         stream = watch(api)
         next(stream)
         one = api.charge(charge()).payment.payment_id
-        assert kinds(following(stream, 1)) == [("CHARGED", one)]
+        assert kinds(next_events(stream, 1)) == [("CHARGED", one)]
         database_server.end_connections(migrated_database["MYSQL_DB"])
         other = api.charge(charge()).payment.payment_id
-        assert kinds(following(stream, 1)) == [("CHARGED", other)]
+        assert kinds(next_events(stream, 1)) == [("CHARGED", other)]
 
 
-# Who reads slowly, or not at all
+# Slow readers
 
 
 ROWS = 60_000
-"""Of some 400 bytes each, as messages: many times what may be on the way to one client."""
+"""Events of about 400 bytes each, which is many times what the server may send ahead of a client."""
 
-MOST_GROWTH_BYTES = 16 << 20
+MAX_GROWTH_BYTES = 16 << 20
 
 
 def resident_bytes(running: RunningService) -> float:
     return metric(running, "process_resident_memory_bytes")
 
 
-def settled_growth(running: RunningService, before: float) -> float:
-    """Return how much larger the process is once it grows no more."""
+def growth_bytes(running: RunningService, before: float) -> float:
+    """Wait until the process stops growing, and return its growth."""
     last = 0.0
     while (now := resident_bytes(running)) > last + (1 << 19):
         last = now
@@ -336,33 +338,31 @@ def settled_growth(running: RunningService, before: float) -> float:
     return now - before
 
 
-def test_a_client_that_reads_nothing_costs_little_memory_and_stops_nobody(
+def test_a_client_that_never_reads_costs_little_memory_and_blocks_nobody(
     start: StartService, sql: Callable[..., list[Any]]
 ) -> None:
     running = start()
     fill(sql, ROWS)
     request = pb.WatchPaymentsRequest(resume_token=tokens.encode_resume_token(0)).SerializeToString()
     with connected(running) as api:
-        following(
-            watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000
-        )  # so that all is loaded that reading needs
+        next_events(watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000)  # load everything that reading needs
         before = resident_bytes(running)
-        # One that opens no window beyond the first, and one whose window is as large as can be and who does not read.
+        # One client never enlarges its window. The other has the largest window and never reads.
         with Http2Peer(running.port) as closed, Http2Peer(running.port, {INITIAL_WINDOW_SIZE: 2**31 - 1}) as wide:
             for peer in (closed, wide):
                 peer.request("/payments.v1.PaymentService/WatchPayments", request, stream=1)
             wait_until(lambda: metric(running, "payments_watches") == 2)
-            assert settled_growth(running, before) < MOST_GROWTH_BYTES
+            assert growth_bytes(running, before) < MAX_GROWTH_BYTES
             stream = watch(api)
             next(stream)
             payment_id = api.charge(charge()).payment.payment_id
-            assert kinds(following(stream, 1)) == [("CHARGED", payment_id)]
+            assert kinds(next_events(stream, 1)) == [("CHARGED", payment_id)]
             running.send(signal.SIGTERM)
-            assert ending(stream).reason == "SHUTTING_DOWN"
+            assert read_to_error(stream).reason == "SHUTTING_DOWN"
             assert running.wait() == 0
 
 
-def test_a_client_that_takes_nothing_for_too_long_loses_its_stream_and_can_go_on(
+def test_a_client_that_stops_reading_for_too_long_loses_its_stream_and_can_resume(
     start: StartService, sql: Callable[..., list[Any]]
 ) -> None:
     running = start(GRPC_WRITE_TIMEOUT_SECONDS="1", MAX_WATCHES="1")
@@ -377,14 +377,14 @@ def test_a_client_that_takes_nothing_for_too_long_loses_its_stream_and_can_go_on
             stream = watch(api, tokens.encode_resume_token(0))
             next(stream)
             wait_until(lambda: metric(running, "payments_watches") == 0)
-            failed = ending(stream)
+            failed = read_to_error(stream)
             assert (failed.code, failed.reason) == ("UNAVAILABLE", "READER_TOO_SLOW")
             assert failed.retry_after_seconds
-            # One who reads is not cut.
-            assert len(following(watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000)) == 3_000
+            # A client that reads keeps its stream.
+            assert len(next_events(watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000)) == 3_000
 
 
-def test_a_client_of_rest_that_reads_nothing_costs_little_memory_and_is_cut(
+def test_a_rest_client_that_never_reads_costs_little_memory_and_is_disconnected(
     start_service: StartService, sql: Callable[..., list[Any]]
 ) -> None:
     running = start_service(REST_BODY_TIMEOUT_SECONDS="3")
@@ -401,7 +401,7 @@ def test_a_client_of_rest_that_reads_nothing_costs_little_memory_and_is_cut(
     with socket.create_connection(("127.0.0.1", running.rest_port)) as client:
         client.sendall(f"GET /v2/payments:watch?resumeToken={token} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
         wait_until(lambda: metric(running, "payments_watches") == 1)
-        assert settled_growth(running, before) < MOST_GROWTH_BYTES
+        assert growth_bytes(running, before) < MAX_GROWTH_BYTES
         wait_until(lambda: metric(running, "payments_watches") == 0)
 
 
@@ -412,10 +412,10 @@ def lines_of(response: httpx.Response) -> Iterator[dict[str, Any]]:
     return (json.loads(line) for line in response.iter_lines())
 
 
-def test_rest_streams_lines_of_json(start_service: StartService) -> None:
+def test_rest_streams_json_lines(start_service: StartService) -> None:
     running = start_service()
     url = f"{running.rest_url}/v2/payments:watch"
-    # Compressed, lines would wait for one another.
+    # Compression would delay lines.
     with (
         connected(running) as api,
         httpx.stream("GET", url, headers={"accept-encoding": "gzip"}, timeout=PATIENCE_SECONDS) as answer,
@@ -440,7 +440,7 @@ def test_rest_streams_lines_of_json(start_service: StartService) -> None:
 
 
 def events_of(answer: httpx.Response) -> Iterator[dict[str, str]]:
-    """Read server-sent events."""
+    """Parse server-sent events."""
     event: dict[str, str] = {}
     for line in answer.iter_lines():
         if not line:
@@ -451,7 +451,7 @@ def events_of(answer: httpx.Response) -> Iterator[dict[str, str]]:
             event[name] = value
 
 
-def test_rest_streams_server_sent_events_which_go_on_from_the_last_id(start_service: StartService) -> None:
+def test_rest_streams_server_sent_events_that_resume_from_the_last_event_id(start_service: StartService) -> None:
     running = start_service()
     url = f"{running.rest_url}/v2/payments:watch"
     accept = {"accept": "text/event-stream"}
@@ -465,7 +465,7 @@ def test_rest_streams_server_sent_events_which_go_on_from_the_last_id(start_serv
         assert [json.loads(it["data"])["event"]["payment"]["paymentId"] for it in seen] == list(map(str, ids))
         assert [json.loads(it["data"])["resumeToken"] for it in seen] == [it["id"] for it in seen]
         for begin, rest in ((first, seen), (seen[0], seen[1:])):
-            # As a browser connects again: the address of the first time, and the header that is newer.
+            # A browser reconnects with the original address, and with the newer position in a header.
             headers = {**accept, "last-event-id": begin["id"]}
             params = {"resumeToken": first["id"]}
             with httpx.stream("GET", url, headers=headers, params=params, timeout=PATIENCE_SECONDS) as answer:
@@ -475,14 +475,14 @@ def test_rest_streams_server_sent_events_which_go_on_from_the_last_id(start_serv
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_rest_refuses_a_wrong_token_before_there_is_a_stream(service: RunningService, accept: str) -> None:
+def test_rest_rejects_an_invalid_token_before_the_stream_starts(service: RunningService, accept: str) -> None:
     url = f"{service.rest_url}/v2/payments:watch"
     answer = httpx.get(url, params={"resumeToken": "nonsense"}, headers={"accept": accept})
     assert answer.status_code == 400
     assert answer.json()["details"][1]["fieldViolations"][0]["field"] == "resume_token"
 
 
-def test_a_rest_client_that_goes_away_ends_its_stream(start_service: StartService) -> None:
+def test_a_rest_client_that_disconnects_ends_its_stream(start_service: StartService) -> None:
     running = start_service()
     with ExitStack() as stack:
         streams = [
@@ -495,10 +495,10 @@ def test_a_rest_client_that_goes_away_ends_its_stream(start_service: StartServic
     wait_until(lambda: metric(running, "payments_watches") == 0)
 
 
-# By hand
+# Command-line tools
 
 
-def test_grpcurl_and_curl_stream(start: StartService) -> None:
+def test_grpcurl_and_curl_can_watch(start: StartService) -> None:
     running = start()
     commands = (
         [str(ROOT / ".bin" / "grpcurl"), "-plaintext", running.target, "payments.v1.PaymentService/WatchPayments"],

@@ -1,1 +1,1 @@
-"""A service that runs: engines, ports, health, metrics, traces."""
+"""The running server: engines, ports, health, metrics and traces."""

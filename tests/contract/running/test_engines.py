@@ -1,4 +1,4 @@
-"""What each engine of gRPC must hold besides the contract: limits, deadlines, cancellation, odd and slow clients."""
+"""Requirements on each gRPC engine beyond the contract: limits, deadlines, cancellation, unusual and slow clients."""
 
 import itertools
 import secrets
@@ -25,13 +25,13 @@ StartService = Callable[..., RunningService]
 _LIST_PATH = "/payments.v1.PaymentService/ListPayments"
 _PAYMENTS = 400
 _CONNECTIONS = 1000
-_AT_ONCE = 30
+_MAX_CALLS = 30
 
 
 @pytest.fixture(params=list(Engine))
 def running(request: pytest.FixtureRequest, start_service: StartService) -> RunningService:
-    """A server of each engine, with a low limit of calls, so that one that is never counted out is noticed."""
-    return start_service(GRPC_ENGINE=request.param, MAX_CONCURRENT_CALLS=str(_AT_ONCE))
+    """A server of each engine, whose low limit on concurrent calls reveals a call that is never released."""
+    return start_service(GRPC_ENGINE=request.param, MAX_CONCURRENT_CALLS=str(_MAX_CALLS))
 
 
 @pytest.fixture
@@ -51,15 +51,15 @@ def charge_many(calls: GrpcDriver, count: int) -> None:
         list(threads.map(lambda _: calls.charge(charge()), range(count)))
 
 
-def test_a_request_up_to_the_limit_of_messages_is_read_and_one_over_it_refused(calls: GrpcDriver) -> None:
+def test_a_request_is_accepted_up_to_the_message_size_limit(calls: GrpcDriver) -> None:
     for size, code in (((1 << 20) - 64, "INVALID_ARGUMENT"), ((1 << 20) + 64, "RESOURCE_EXHAUSTED")):
         request = pb.RefundRequest(payment_id=1, reason="x" * size)
         assert failure(lambda request=request: calls.stub.Refund(request)).code == code  # type: ignore[misc]
     calls.charge(charge())
 
 
-def test_metadata_over_the_limit_is_refused_and_the_service_goes_on(calls: GrpcDriver, running: RunningService) -> None:
-    # The native engine answers with HTTP's 431, which gRPC has no code for; far over the limit it ends the connection.
+def test_metadata_above_the_limit_is_rejected_without_harm(calls: GrpcDriver, running: RunningService) -> None:
+    # The native engine sends HTTP 431, which has no gRPC status, and closes the connection far above the limit.
     codes = {"RESOURCE_EXHAUSTED"} if running.engine is Engine.GRPCIO else {"UNKNOWN", "UNAVAILABLE"}
     for size in (30_000, 1_000_000):
         metadata = (("x-large", "x" * size),)
@@ -68,7 +68,7 @@ def test_metadata_over_the_limit_is_refused_and_the_service_goes_on(calls: GrpcD
     calls.stub.Charge(charge(), metadata=(("x-small", "x" * 4_000),), wait_for_ready=True)
 
 
-def test_a_deadline_that_passes_during_a_call_ends_it_for_its_caller_and_its_work_is_done(
+def test_a_call_ends_at_its_deadline_and_its_started_work_completes(
     calls: GrpcDriver, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     request = charge(request_id=secrets.token_hex(8))
@@ -81,12 +81,12 @@ def test_a_deadline_that_passes_during_a_call_ends_it_for_its_caller_and_its_wor
     assert len(listed.payments) == 1
 
 
-def test_cancelled_calls_are_counted_out(
+def test_cancelled_calls_no_longer_count_as_in_flight(
     calls: GrpcDriver, running: RunningService, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with hold_inserts():
         for _ in range(3):
-            futures = [calls.stub.Charge.future(charge()) for _ in range(_AT_ONCE)]
+            futures = [calls.stub.Charge.future(charge()) for _ in range(_MAX_CALLS)]
             time.sleep(0.2)
             for future in futures:
                 future.cancel()
@@ -96,7 +96,7 @@ def test_cancelled_calls_are_counted_out(
     assert not [event for event in running.events if event.get("code") == "RESOURCE_EXHAUSTED"]
 
 
-def test_a_large_answer_comes_whole_through_small_windows(calls: GrpcDriver, running: RunningService) -> None:
+def test_a_large_response_arrives_complete_through_small_windows(calls: GrpcDriver, running: RunningService) -> None:
     charge_many(calls, _PAYMENTS)
     with Http2Peer(running.port, {http2_peer.INITIAL_WINDOW_SIZE: 1_000}) as peer:
         peer.request(_LIST_PATH, pb.ListPaymentsRequest(page_size=_PAYMENTS).SerializeToString(), stream=1)
@@ -112,7 +112,7 @@ def test_a_large_answer_comes_whole_through_small_windows(calls: GrpcDriver, run
     assert len(pb.ListPaymentsResponse.FromString(message[5:]).payments) == _PAYMENTS
 
 
-def test_readers_that_read_nothing_stop_nobody_else(calls: GrpcDriver, running: RunningService) -> None:
+def test_clients_that_never_read_block_nobody(calls: GrpcDriver, running: RunningService) -> None:
     charge_many(calls, _PAYMENTS)
     request = pb.ListPaymentsRequest(page_size=_PAYMENTS).SerializeToString()
     with ExitStack() as stack:
@@ -123,7 +123,7 @@ def test_readers_that_read_nothing_stop_nobody_else(calls: GrpcDriver, running: 
         assert len(calls.list_payments(pb.ListPaymentsRequest(page_size=_PAYMENTS)).payments) == _PAYMENTS
 
 
-def test_a_client_that_asks_for_a_sign_of_life_gets_it(running: RunningService) -> None:
+def test_a_ping_is_acknowledged(running: RunningService) -> None:
     with Http2Peer(running.port) as peer:
         peer.send(http2_peer.PING, b"12345678")
         answer = next(
@@ -132,7 +132,7 @@ def test_a_client_that_asks_for_a_sign_of_life_gets_it(running: RunningService) 
     assert answer.payload == b"12345678"
 
 
-def test_a_thousand_connections_are_served_and_let_go(calls: GrpcDriver, running: RunningService) -> None:
+def test_a_thousand_connections_are_served_and_released(calls: GrpcDriver, running: RunningService) -> None:
     order_id = new_order_id()
     request = pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id)).SerializeToString()
     with ExitStack() as stack:
@@ -140,11 +140,11 @@ def test_a_thousand_connections_are_served_and_let_go(calls: GrpcDriver, running
         calls.charge(charge(order_id))
         for peer in peers[:: _CONNECTIONS // 10]:
             peer.request(_LIST_PATH, request, stream=1)
-            assert any(frame.kind == http2_peer.DATA and frame.payload for frame in _until_end(peer))
+            assert any(frame.kind == http2_peer.DATA and frame.payload for frame in _frames_to_end(peer))
     calls.charge(charge(order_id))
 
 
-def test_connections_that_are_reset_at_every_step_do_no_harm(calls: GrpcDriver, running: RunningService) -> None:
+def test_connections_that_close_at_any_step_do_no_harm(calls: GrpcDriver, running: RunningService) -> None:
     request = pb.ListPaymentsRequest().SerializeToString()
     for step in range(4):
         for _ in range(25):
@@ -159,7 +159,7 @@ def test_connections_that_are_reset_at_every_step_do_no_harm(calls: GrpcDriver, 
     charge_many(calls, 16)
 
 
-def test_a_drain_says_goodbye_to_connections_and_answers_what_is_in_progress(
+def test_a_drain_sends_goaway_and_completes_calls_in_flight(
     calls: GrpcDriver, running: RunningService, hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     payment = calls.charge(charge()).payment
@@ -175,22 +175,22 @@ def test_a_drain_says_goodbye_to_connections_and_answers_what_is_in_progress(
         assert running.wait() == 0
 
 
-def test_the_next_call_after_many_on_one_connection_is_as_good_as_the_first(calls: GrpcDriver) -> None:
+def test_a_connection_serves_1500_calls_in_a_row(calls: GrpcDriver) -> None:
     order_id = new_order_id()
     for number in itertools.count(1):
         calls.charge(charge(order_id))
-        if number == 1_500:  # more than the streams that a connection may have at once
+        if number == 1_500:  # more than the concurrent streams of a connection
             break
     request = pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id), page_size=1, include_total_size=True)
     assert calls.list_payments(request).total_size == 1_500
 
 
-def test_the_native_engine_and_connections_of_age_do_not_go_together(start_service: StartService) -> None:
+def test_the_native_engine_has_no_limit_on_connection_age(start_service: StartService) -> None:
     with pytest.raises(AssertionError, match="GRPC_MAX_CONNECTION_AGE_SECONDS requires GRPC_ENGINE=grpcio"):
         start_service(GRPC_ENGINE="native", GRPC_MAX_CONNECTION_AGE_SECONDS="60")
 
 
-def _until_end(peer: Http2Peer) -> Iterator[http2_peer.Frame]:
+def _frames_to_end(peer: Http2Peer) -> Iterator[http2_peer.Frame]:
     for frame in peer.frames():
         yield frame
         if frame.stream and frame.flags & http2_peer.END_STREAM:

@@ -1,4 +1,4 @@
-"""Where the service listens: on every address of the host that is set, or it says why not, in one line."""
+"""The service listens on every address of the configured host, or reports in one line why it cannot."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ LOOPBACK = [
 ]
 ELSEWHERE = [
     ("::", BOTH),
-    ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 - what the test is about
+    ("0.0.0.0", ["127.0.0.1"]),  # noqa: S104 - the test needs all interfaces
 ]
 
 
@@ -40,7 +40,7 @@ ELSEWHERE = [
     ("engine", "host", "reached"),
     [
         *(("grpcio", *where) for where in LOOPBACK + ELSEWHERE),
-        *(("native", *where) for where in LOOPBACK),  # which listens nowhere else
+        *(("native", *where) for where in LOOPBACK),  # the only addresses that it accepts
     ],
 )
 def test_it_listens_on_every_address_of_the_host(
@@ -56,7 +56,7 @@ def test_it_listens_on_every_address_of_the_host(
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
+def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
@@ -76,20 +76,20 @@ def taken() -> Iterator[int]:
         if (engine, transport) != ("native", "GRPC") or host in {"127.0.0.1", "localhost"}
     ],
 )
-def test_it_says_in_one_line_why_it_cannot_listen(
-    migrated_database: dict[str, str], taken: int, engine: str, transport: str, host: str, reason: str
+def test_it_reports_in_one_line_why_it_cannot_listen(
+    migrated_database: dict[str, str], taken_port: int, engine: str, transport: str, host: str, reason: str
 ) -> None:
-    where = {f"{transport}_HOST": host, f"{transport}_PORT": str(taken)}
+    where = {f"{transport}_HOST": host, f"{transport}_PORT": str(taken_port)}
     service = RunningService({**migrated_database, **PROBABILITIES, **WAIVED, **where, "GRPC_ENGINE": engine})
 
     service.spawn()
 
     assert service.wait() == 1
     (line,) = service.output
-    assert line.startswith(f"cannot listen on {transport}_HOST={host}, {transport}_PORT={taken}: {reason}")
+    assert line.startswith(f"cannot listen on {transport}_HOST={host}, {transport}_PORT={taken_port}: {reason}")
 
 
-def test_a_port_that_the_user_may_not_have_is_told() -> None:
+def test_a_privileged_port_is_reported() -> None:
     assert "port of 1024 or above" in listening.reason(PermissionError(errno.EACCES, "Permission denied"))
 
 
@@ -99,7 +99,7 @@ def free_port() -> int:
         return port
 
 
-def test_what_make_run_prints_can_be_pasted_into_a_shell_also_with_an_address_of_ipv6(
+def test_the_commands_that_make_run_prints_work_in_a_shell_with_an_ipv6_address(
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     administrator = database_server.environment(migrated_database["MYSQL_DB"])
@@ -125,7 +125,7 @@ def test_what_make_run_prints_can_be_pasted_into_a_shell_also_with_an_address_of
     assert "reference" in answers[1]
 
 
-def test_a_variable_that_is_nearly_a_setting_is_warned_of(start_service: Callable[..., RunningService]) -> None:
+def test_a_misspelled_setting_is_logged_as_a_warning(start_service: Callable[..., RunningService]) -> None:
     service = start_service(ANONYMUS_ROLES="-")
 
     warned = service.wait_for("setting_misspelt", variable="ANONYMUS_ROLES")

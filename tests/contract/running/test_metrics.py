@@ -1,4 +1,4 @@
-"""``/metrics``: what is counted and timed, read as Prometheus reads it."""
+"""The counts and times of ``/metrics``, parsed like Prometheus does."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ StartService = Callable[..., RunningService]
 
 @pytest.fixture
 def running(start_service: StartService) -> RunningService:
-    """A server of the test's own, so that nobody else's calls are counted."""
+    """A server for one test, so that it counts no other calls."""
     return start_service()
 
 
@@ -37,7 +37,7 @@ def calls(running: RunningService) -> Iterator[GrpcDriver]:
 
 
 def read(running: RunningService) -> dict[str, float]:
-    """Return every sample, by its name and labels as Prometheus writes them."""
+    """Return the value of every sample, by its name and label values."""
     reply = httpx.get(f"{running.rest_url}/metrics").raise_for_status()
     assert reply.headers["content-type"].startswith("text/plain; version=")
     return {
@@ -47,7 +47,7 @@ def read(running: RunningService) -> dict[str, float]:
     }
 
 
-def test_calls_are_counted_by_rpc_and_code_and_timed(running: RunningService, calls: GrpcDriver) -> None:
+def test_calls_are_counted_and_timed_by_rpc_and_code(running: RunningService, calls: GrpcDriver) -> None:
     for _ in range(3):
         calls.charge(charge())
     with pytest.raises(CallFailed):
@@ -64,7 +64,7 @@ def test_calls_are_counted_by_rpc_and_code_and_timed(running: RunningService, ca
     assert found["payments_calls_limit"] == 1000
 
 
-def test_errors_of_calls_are_counted_by_their_reason(running: RunningService, calls: GrpcDriver) -> None:
+def test_errors_of_calls_are_counted_by_reason(running: RunningService, calls: GrpcDriver) -> None:
     for order_id in (0, -1):
         with pytest.raises(CallFailed):
             calls.charge(charge(order_id=order_id))
@@ -76,7 +76,7 @@ def test_errors_of_calls_are_counted_by_their_reason(running: RunningService, ca
     assert found["payments_call_errors_total[PAYMENT_NOT_FOUND][Refund]"] == 1
 
 
-def test_errors_that_never_came_are_there_with_nothing_counted(running: RunningService) -> None:
+def test_counters_exist_with_zero_before_their_first_event(running: RunningService) -> None:
     found = read(running)
     for rpc, reason in product((method.name for method in SERVICE.methods), REASONS):
         assert found[f"payments_call_errors_total[{reason}][{rpc}]"] == 0
@@ -86,7 +86,7 @@ def test_errors_that_never_came_are_there_with_nothing_counted(running: RunningS
     assert found["payments_refunds_total[full]"] == found["payments_refunds_total[partial]"] == 0
 
 
-def test_calls_that_are_refused_are_counted(
+def test_rejected_calls_are_counted(
     start_service: StartService, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
@@ -118,26 +118,26 @@ def test_payments_and_refunds_are_counted_once_each(running: RunningService, cal
     assert found["payments_refunds_total[full]"] == 1
 
 
-def test_groups_tell_how_many_calls_a_statement_served(
+def test_batches_count_the_calls_that_share_a_statement(
     running: RunningService, calls: GrpcDriver, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with ThreadPoolExecutor(40) as threads, hold_inserts():
-        made = [threads.submit(calls.charge, charge()) for _ in range(40)]
+        charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
         wait_until(lambda: read(running).get("payments_group_waiting[charge]", 0) > 0)
         assert read(running)["payments_calls_in_progress"] == 40
-    assert all(one.result().payment.payment_id for one in made)
+    assert all(one.result().payment.payment_id for one in charges)
     found = read(running)
     assert found["payments_group_items_sum[charge]"] == 40
     assert found["payments_group_items_count[charge]"] < 40
     assert found["payments_group_waiting[charge]"] == 0
 
 
-def test_events_are_counted_by_kind_and_those_that_wait_make_a_lag(
+def test_events_are_counted_by_kind_and_unrelayed_ones_show_as_lag(
     running: RunningService, calls: GrpcDriver, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     with database_server.connection(migrated_database["MYSQL_DB"]) as connection, connection.cursor() as cursor:
         cursor.execute("START TRANSACTION")
-        cursor.execute("SELECT last_sequence FROM payment_stream FOR UPDATE")  # as a relay that hangs
+        cursor.execute("SELECT last_sequence FROM payment_stream FOR UPDATE")  # like a relay that hangs
         payment_id = calls.charge(charge()).payment.payment_id
         calls.charge(charge(method=FAILING))
         for _ in range(2):
@@ -151,12 +151,12 @@ def test_events_are_counted_by_kind_and_those_that_wait_make_a_lag(
     assert (found["payments_events_relayed_total[CHARGED]"], found["payments_events_relayed_total[FAILED]"]) == (1, 1)
 
 
-def test_connections_and_the_wait_for_one_are_told(
+def test_connections_and_waits_for_them_are_counted(
     start_service: StartService, hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    # After the start, nothing but calls needs a connection.
-    seldom = {"EVENT_RELAY_INTERVAL_SECONDS": "3600", "API_KEY_REFRESH_INTERVAL_SECONDS": "3600"}
-    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", **seldom)
+    # After startup, only calls need a connection.
+    long_intervals = {"EVENT_RELAY_INTERVAL_SECONDS": "3600", "API_KEY_REFRESH_INTERVAL_SECONDS": "3600"}
+    running = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", **long_intervals)
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge()).payment
@@ -174,7 +174,7 @@ def test_connections_and_the_wait_for_one_are_told(
         wait_until(lambda: read(running)["payments_database_connection_wait_seconds_count"] == waits + 1)
 
 
-def test_errors_of_the_database_are_counted_by_kind(
+def test_database_errors_are_counted_by_kind(
     running: RunningService,
     calls: GrpcDriver,
     database_server: DatabaseServer,
@@ -200,13 +200,13 @@ def test_health_is_a_metric(running: RunningService) -> None:
     assert read(running)["payments_serving"] == 1
 
 
-def test_the_process_is_told_of(running: RunningService) -> None:
+def test_memory_and_open_files_of_the_process_are_metrics(running: RunningService) -> None:
     found = read(running)
     assert found["process_resident_memory_bytes"] > 1 << 20
     assert found["process_open_fds"] > 3
 
 
-def test_open_metrics_are_for_those_who_accept_them(running: RunningService) -> None:
+def test_openmetrics_is_served_on_request(running: RunningService) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     reply = httpx.get(f"{running.rest_url}/metrics", headers=accept).raise_for_status()
     assert reply.headers["content-type"].startswith("application/openmetrics-text")

@@ -1,4 +1,4 @@
-"""The monitoring listener: probes and Prometheus need neither TLS nor a certificate, and no call can be made there."""
+"""The monitoring listener serves probes and metrics without TLS or certificates, and accepts no calls."""
 
 import signal
 import socket
@@ -23,8 +23,8 @@ from tests.support.waiting import wait_until
 StartService = Callable[..., RunningService]
 
 ON = {"MONITORING_PORT": "0"}
-OTHERS = ("/v1/payments", "/v2/payments", "/docs", "/openapi.json", "/", "/metrics/", "/healthz/", "//metrics")
-"""Paths of REST, and some close to those of the monitoring listener."""
+OTHER_PATHS = ("/v1/payments", "/v2/payments", "/docs", "/openapi.json", "/", "/metrics/", "/healthz/", "//metrics")
+"""Paths of REST, and paths that resemble those of the monitoring listener."""
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def monitored(start_service: StartService) -> RunningService:
 
 @pytest.fixture
 def mutual(start_service: StartService, tmp_path: Path) -> RunningService:
-    """A service with TLS that asks each caller for a certificate."""
+    """A service with TLS that requires client certificates."""
     certificate, key = Authority().issue(dns=["localhost"]).write(tmp_path, "server")
     authorities = tmp_path / "clients.pem"
     authorities.write_bytes(Authority().certificate)
@@ -42,13 +42,13 @@ def mutual(start_service: StartService, tmp_path: Path) -> RunningService:
     return start_service(**ON, **tls, GRPC_ENGINE=Engine.GRPCIO)
 
 
-def rows(database_server: DatabaseServer, environment: dict[str, str]) -> int:
+def count_payments(database_server: DatabaseServer, environment: dict[str, str]) -> int:
     ((count,),) = database_server.execute("SELECT COUNT(*) FROM payments", (), environment["MYSQL_DB"])
     return int(count)
 
 
 def ready_status(running: RunningService) -> int | None:
-    """Return what ``/readyz`` says, or None when nobody listens any more."""
+    """Return the status of ``/readyz``, or None when the port is closed."""
     try:
         return httpx.get(f"{running.monitoring_url}/readyz").status_code
     except httpx.TransportError:
@@ -60,7 +60,7 @@ def samples(reply: httpx.Response) -> dict[str, float]:
     return {sample.name: sample.value for family in families for sample in family.samples}
 
 
-def test_probes_and_a_scrape_need_neither_tls_nor_a_certificate(mutual: RunningService) -> None:
+def test_probes_and_scrapes_need_neither_tls_nor_a_certificate(mutual: RunningService) -> None:
     for path in ("/healthz", "/readyz"):
         reply = httpx.get(mutual.monitoring_url + path)
         assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
@@ -75,27 +75,27 @@ def test_head_has_the_headers_of_get_and_no_body(monitored: RunningService, path
     assert head.headers["content-type"] == get.headers["content-type"]
 
 
-def test_no_call_can_be_made_over_it(
+def test_it_accepts_no_calls(
     monitored: RunningService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     with httpx.Client(base_url=monitored.monitoring_url) as http:
         assert http.post("/v1/payments/charge", json={"order_id": 1, "amount": 1}).status_code == 404
         assert http.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "1"}}).status_code == 404
-        for path in OTHERS:
+        for path in OTHER_PATHS:
             reply = http.get(path)
             assert (reply.status_code, reply.json()) == (404, {"detail": "Not Found"}), path
         for path in ("/healthz", "/readyz", "/metrics"):
-            refused = http.post(path)
-            assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+            response = http.post(path)
+            assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
     with grpc.insecure_channel(monitored.monitoring_url.removeprefix("http://")) as channel:
         with pytest.raises(grpc.RpcError) as failed:
             GrpcDriver(channel).stub.Charge(charge(), timeout=5)
         assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
-    assert rows(database_server, migrated_database) == 0
+    assert count_payments(database_server, migrated_database) == 0
     assert not [event for event in monitored.events if event["event"] == "call"]
 
 
-def test_metrics_say_how_much_is_done_and_not_for_whom_or_with_which_payment(monitored: RunningService) -> None:
+def test_metrics_have_no_labels_of_callers_or_payments(monitored: RunningService) -> None:
     with grpc.insecure_channel(monitored.target) as channel:
         GrpcDriver(channel).charge(charge())
     text = httpx.get(f"{monitored.monitoring_url}/metrics").text
@@ -112,7 +112,7 @@ def test_the_log_names_the_port(monitored: RunningService) -> None:
     assert (listening["host"], listening["port"]) == ("127.0.0.1", monitored.monitoring_port)
 
 
-def test_while_draining_it_is_not_ready_and_alive_to_the_end(
+def test_a_draining_service_is_alive_but_not_ready(
     monitored: RunningService, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with grpc.insecure_channel(monitored.target) as channel, ThreadPoolExecutor(1) as threads, hold_inserts():
@@ -127,7 +127,7 @@ def test_while_draining_it_is_not_ready_and_alive_to_the_end(
     assert monitored.wait() == 0
 
 
-def test_it_ends_after_the_ports_of_calls(monitored: RunningService) -> None:
+def test_its_port_closes_after_those_of_calls(monitored: RunningService) -> None:
     monitored.send(signal.SIGTERM)
     monitored.wait_for("draining")
     seen: set[int] = set()
@@ -140,13 +140,13 @@ def test_it_ends_after_the_ports_of_calls(monitored: RunningService) -> None:
     assert seen <= {503}
 
 
-def test_without_the_setting_nothing_more_listens_and_rest_has_the_metrics(service: RunningService) -> None:
+def test_without_the_setting_there_is_no_listener_and_rest_serves_the_metrics(service: RunningService) -> None:
     assert {event["transport"] for event in service.events if event["event"] == "listening"} <= {"grpc", "rest"}
     assert httpx.get(f"{service.rest_url}/metrics").status_code == 200
 
 
 @pytest.mark.parametrize(("setting", "status"), [({}, 404), ({"REST_METRICS": "true"}, 200)])
-def test_with_it_rest_has_metrics_only_where_it_is_told_to(
+def test_with_the_setting_rest_serves_metrics_only_if_configured(
     start_service: StartService, setting: dict[str, str], status: int
 ) -> None:
     running = start_service(**ON, **setting)
@@ -154,7 +154,7 @@ def test_with_it_rest_has_metrics_only_where_it_is_told_to(
     assert httpx.get(f"{running.rest_url}/healthz").status_code == 200
 
 
-def test_a_port_that_is_taken_stops_the_start_with_the_name_of_the_setting(
+def test_a_taken_port_is_reported_with_its_setting(
     migrated_database: dict[str, str],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -165,7 +165,7 @@ def test_a_port_that_is_taken_stops_the_start_with_the_name_of_the_setting(
     assert f"MONITORING_PORT={port}: another process is listening there" in "".join(running.output)
 
 
-def test_a_port_that_rest_has_stops_the_start_with_the_name_of_the_setting(migrated_database: dict[str, str]) -> None:
+def test_the_port_of_rest_is_rejected_with_both_settings(migrated_database: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     running = RunningService(migrated_database | {"REST_PORT": port, "MONITORING_PORT": port})
@@ -174,9 +174,9 @@ def test_a_port_that_rest_has_stops_the_start_with_the_name_of_the_setting(migra
     assert "".join(running.output) == f"REST_PORT and MONITORING_PORT must differ: both are {port}\n"
 
 
-def test_connections_are_bounded_there_too(start_service: StartService) -> None:
+def test_its_connections_are_limited(start_service: StartService) -> None:
     running = start_service(**ON, REST_MAX_CONNECTIONS="1")
     with socket.create_connection(("127.0.0.1", running.monitoring_port)):
         wait_until(lambda: httpx.get(f"{running.monitoring_url}/healthz").status_code == 503)
-    refused = running.wait_for("connections_refused")
-    assert (refused["transport"], refused["limit"]) == ("monitoring", 1)
+    response = running.wait_for("connections_refused")
+    assert (response["transport"], response["limit"]) == ("monitoring", 1)

@@ -1,4 +1,4 @@
-"""The server around the RPCs: health, reflection, deadlines, limits, logs, start and stop."""
+"""The gRPC server: health, reflection, deadlines, limits, logs, startup and shutdown."""
 
 import secrets
 import signal
@@ -33,7 +33,7 @@ def failure(call: Callable[[], object]) -> CallFailed:
 
 
 @pytest.mark.parametrize("name", ["", SERVICE, "liveness"])
-def test_health_is_serving_overall_and_for_the_service_and_for_the_process(grpc_api: GrpcDriver, name: str) -> None:
+def test_health_is_serving_for_the_server_the_service_and_the_process(grpc_api: GrpcDriver, name: str) -> None:
     assert health_stub(grpc_api.channel).Check(health_pb2.HealthCheckRequest(service=name)).status == SERVING
 
 
@@ -43,7 +43,7 @@ def test_health_of_an_unknown_service_is_not_found(grpc_api: GrpcDriver) -> None
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-def test_reflection_lists_and_describes_the_services_in_both_versions(grpc_api: GrpcDriver, version: str) -> None:
+def test_both_versions_of_reflection_list_and_describe_the_services(grpc_api: GrpcDriver, version: str) -> None:
     call = grpc_api.channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
@@ -62,7 +62,7 @@ def test_reflection_lists_and_describes_the_services_in_both_versions(grpc_api: 
 
 
 @pytest.mark.parametrize("rpc", ["Charge", "BatchCharge"])
-def test_a_call_whose_deadline_passed_while_it_waited_stores_nothing(
+def test_a_call_whose_deadline_passes_in_the_queue_stores_nothing(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]], rpc: str
 ) -> None:
     order_id = new_order_id()
@@ -72,7 +72,7 @@ def test_a_call_whose_deadline_passed_while_it_waited_stores_nothing(
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
         with hold_rows():
-            # This refund has the only connection, and waits for the held row.
+            # This refund has the only connection, and waits for the locked row.
             refunding = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
             assert failure(lambda: getattr(api.stub, rpc)(request, timeout=0.3)).code == "DEADLINE_EXCEEDED"
@@ -81,7 +81,7 @@ def test_a_call_whose_deadline_passed_while_it_waited_stores_nothing(
         assert not api.list_payments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id))).payments
 
 
-def test_a_charge_that_has_begun_is_finished_though_its_caller_went_away(
+def test_a_started_refund_completes_after_its_caller_is_gone(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service()
@@ -98,7 +98,7 @@ def test_a_charge_that_has_begun_is_finished_though_its_caller_went_away(
 
 
 def call_event(service: RunningService, request_id: str) -> dict[str, Any]:
-    """Return the event that logs this call, which may come a moment after its answer."""
+    """Return the log event of this call, which can be written a moment after the response."""
     deadline = time.monotonic() + 10
     while True:
         events = [event for event in service.events if event.get("request_id") == request_id]
@@ -109,7 +109,7 @@ def call_event(service: RunningService, request_id: str) -> dict[str, Any]:
         time.sleep(0.02)
 
 
-def test_a_caller_may_name_its_call_and_the_log_has_the_name(grpc_api: GrpcDriver, service: RunningService) -> None:
+def test_a_caller_can_set_the_call_id_and_the_log_has_it(grpc_api: GrpcDriver, service: RunningService) -> None:
     name = secrets.token_hex(8)
     _, call = grpc_api.stub.Charge.with_call(charge(), metadata=(("x-request-id", name),))
     assert ("x-request-id", name) in call.trailing_metadata()
@@ -119,21 +119,21 @@ def test_a_caller_may_name_its_call_and_the_log_has_the_name(grpc_api: GrpcDrive
     assert event["timestamp"].endswith("Z")
 
 
-def test_a_call_without_a_name_is_given_one(grpc_api: GrpcDriver, service: RunningService) -> None:
+def test_a_call_without_an_id_gets_one(grpc_api: GrpcDriver, service: RunningService) -> None:
     failed = failure(lambda: grpc_api.stub.Charge(pb.ChargeRequest()))
     name = failed.trailers["x-request-id"]
     assert isinstance(name, str)
     assert call_event(service, name)["code"] == "INVALID_ARGUMENT"
 
 
-def test_a_message_over_the_limit_is_refused_and_the_service_goes_on(grpc_api: GrpcDriver) -> None:
+def test_a_message_above_the_limit_is_rejected_without_harm(grpc_api: GrpcDriver) -> None:
     request = pb.RefundRequest(payment_id=1, reason="x" * (1 << 20))
     assert failure(lambda: grpc_api.stub.Refund(request)).code == "RESOURCE_EXHAUSTED"
     assert grpc_api.charge(charge()).payment.payment_id
 
 
 @pytest.mark.parametrize("payload", [b"\xff" * 100, b"\x08", b"\x22\x02\xff\xfe"], ids=["junk", "cut", "not UTF-8"])
-def test_bytes_that_are_no_message_are_an_invalid_request(grpc_api: GrpcDriver, payload: bytes) -> None:
+def test_bytes_that_are_not_a_message_are_an_invalid_request(grpc_api: GrpcDriver, payload: bytes) -> None:
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = grpc_api.channel.unary_unary(f"/{SERVICE}/Charge")
     failed = failure(lambda: call(payload))
     assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
@@ -148,13 +148,13 @@ def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(grpc_api: GrpcDriv
     for prefix in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", service.port)) as connection:
             connection.settimeout(10)
-            with suppress(OSError):  # The server may hang up on such a caller.
+            with suppress(OSError):  # the server may close the connection
                 connection.sendall(prefix + secrets.token_bytes(10_000_000))
         assert grpc_api.charge(charge()).payment.payment_id
     assert health_stub(grpc_api.channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
 
 
-def test_more_calls_than_may_be_in_progress_are_refused_and_told_when_to_try_again(
+def test_calls_above_the_concurrency_limit_are_rejected_with_a_retry_delay(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
@@ -168,14 +168,14 @@ def test_more_calls_than_may_be_in_progress_are_refused_and_told_when_to_try_aga
             assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "OVERLOADED")
             assert failed.retry_after_seconds is not None
             pushback = failed.trailers.get("grpc-retry-pushback-ms")
-            if running.engine is Engine.GRPCIO:  # the other one cannot send it
+            if running.engine is Engine.GRPCIO:  # the native engine cannot send it
                 assert pushback == str(round(failed.retry_after_seconds * 1000))
             assert health_stub(channel).Check(health_pb2.HealthCheckRequest()).status == SERVING
         refunding.result()
         api.charge(charge())
 
 
-def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code_is_zero(
+def test_on_sigterm_calls_in_flight_complete_new_ones_are_rejected_and_the_exit_code_is_zero(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service()
@@ -191,9 +191,9 @@ def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code
             running.wait_for("draining")
             assert next(states).status == NOT_SERVING
             with grpc.insecure_channel(running.target) as late:
-                refused = failure(lambda: GrpcDriver(late).stub.Charge(charge(), timeout=5))
-                assert (refused.code, refused.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
-                assert refused.retry_after_seconds is not None
+                rejection = failure(lambda: GrpcDriver(late).stub.Charge(charge(), timeout=5))
+                assert (rejection.code, rejection.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+                assert rejection.retry_after_seconds is not None
             assert running.is_running
         assert refunding.result().payment.refund_state == pb.REFUND_STATE_FULL
         assert list(states) == []
@@ -202,7 +202,7 @@ def test_on_sigterm_calls_in_progress_end_new_ones_are_refused_and_the_exit_code
         assert all(event["level"] == "info" for event in running.events)
 
 
-def test_for_a_moment_after_sigterm_callers_are_told_to_turn_elsewhere(
+def test_calls_right_after_sigterm_are_rejected_as_unavailable(
     start_service: Callable[..., RunningService],
 ) -> None:
     running = start_service()
@@ -211,12 +211,12 @@ def test_for_a_moment_after_sigterm_callers_are_told_to_turn_elsewhere(
         api.charge(charge())
         running.send(signal.SIGTERM)
         running.wait_for("draining")
-        refused = failure(lambda: api.stub.Charge(charge(), timeout=5))
-        assert (refused.code, refused.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        rejection = failure(lambda: api.stub.Charge(charge(), timeout=5))
+        assert (rejection.code, rejection.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
         assert running.wait() == 0
 
 
-def test_the_drain_is_bounded(
+def test_the_drain_has_a_time_limit(
     start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(DRAIN_TIMEOUT_SECONDS="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
@@ -240,9 +240,7 @@ def test_the_drain_is_bounded(
         assert not [event for event in running.events if event["level"] == "error"]
 
 
-def test_two_servers_on_one_port_are_not_possible(
-    service: RunningService, start_service: Callable[..., RunningService]
-) -> None:
+def test_two_servers_cannot_share_a_port(service: RunningService, start_service: Callable[..., RunningService]) -> None:
     with pytest.raises(AssertionError, match="GRPC_PORT"):
         start_service(GRPC_PORT=str(service.port))
 
@@ -263,19 +261,19 @@ def test_the_default_currency_is_a_setting(start_service: Callable[..., RunningS
         assert failed.value.descriptions == ["must be one of EUR, GBP, USD, or empty"]
 
 
-def test_a_seeded_processor_decides_alike_each_time(start_service: Callable[..., RunningService]) -> None:
+def test_a_seeded_processor_repeats_its_decisions(start_service: Callable[..., RunningService]) -> None:
     def outcomes() -> list[tuple[int, int]]:
         running = start_service(PROCESSOR_SEED="7", SUCCESS_PROBABILITY="0.5", SUCCESS_PROBABILITY_CARD="0.5")
         with grpc.insecure_channel(running.target) as channel:
-            made = [GrpcDriver(channel).charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)) for _ in range(30)]
-        return [(answer.payment.method, answer.payment.status) for answer in made]
+            responses = [GrpcDriver(channel).charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)) for _ in range(30)]
+        return [(answer.payment.method, answer.payment.status) for answer in responses]
 
     first = outcomes()
     assert len(set(first)) > 3
     assert outcomes() == first
 
 
-def test_connections_of_age_are_made_anew_without_a_call_that_fails(
+def test_old_connections_are_replaced_without_failed_calls(
     start_service: Callable[..., RunningService],
 ) -> None:
     running = start_service(GRPC_ENGINE="grpcio", GRPC_MAX_CONNECTION_AGE_SECONDS="0.2")

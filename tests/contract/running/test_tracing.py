@@ -1,4 +1,4 @@
-"""Traces, as a receiver of OTLP gets them from a running service, over every transport."""
+"""Traces that a running service sends to an OTLP receiver, for every transport."""
 
 import functools
 import json
@@ -31,8 +31,8 @@ StartService = Callable[..., RunningService]
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, NOT_SAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
-SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
-"""Has spans sent within 50 ms, not 5 s."""
+EXPORT_SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
+"""Send spans after 50 ms instead of 5 s."""
 
 
 @pytest.fixture
@@ -43,12 +43,14 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 @pytest.fixture(params=list(Engine))
 def traced(request: pytest.FixtureRequest, start_service: StartService, receiver: OtlpReceiver) -> RunningService:
-    return start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="1", GRPC_ENGINE=request.param, **SOON)
+    return start_service(
+        TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="1", GRPC_ENGINE=request.param, **EXPORT_SOON
+    )
 
 
 @pytest.fixture
 def traced_rest(start_service: StartService, receiver: OtlpReceiver) -> RunningService:
-    return start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="1", **SOON)
+    return start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="1", **EXPORT_SOON)
 
 
 def call_with(running: RunningService, traceparent: str, request: pb.ChargeRequest) -> pb.ChargeResponse:
@@ -58,8 +60,8 @@ def call_with(running: RunningService, traceparent: str, request: pb.ChargeReque
         return response
 
 
-def served(receiver: OtlpReceiver) -> list[str]:
-    """Return the spans that an INSERT was made for: alone, or in a group."""
+def spans_with_insert(receiver: OtlpReceiver) -> list[str]:
+    """Return the ids of the spans whose payments were inserted, alone or in a batch."""
     alone = [span.parent_id for span in receiver.spans if span.name == "INSERT_PAYMENT"]
     return [*alone, *(link for span in receiver.spans if span.name == "group charge" for link in span.links)]
 
@@ -68,7 +70,7 @@ def calls_of(running: RunningService) -> list[dict[str, Any]]:
     return [event for event in running.events if event["event"] == "call"]
 
 
-def test_a_call_of_grpc_is_a_span_around_its_use_case_around_its_sql(
+def test_a_grpc_call_has_nested_spans_for_its_use_case_and_its_sql(
     traced: RunningService, receiver: OtlpReceiver
 ) -> None:
     call_with(traced, SAMPLED, charge())
@@ -89,19 +91,19 @@ def test_a_call_of_grpc_is_a_span_around_its_use_case_around_its_sql(
     assert not any(span.is_error for span in receiver.spans)
 
 
-class InTrace(grpc.UnaryUnaryClientInterceptor):
-    """Puts each call into a trace, as OpenTelemetry's interceptors do in callers' programs."""
+class TraceInterceptor(grpc.UnaryUnaryClientInterceptor):
+    """Adds each call to a trace, like OpenTelemetry's client interceptors."""
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:  # noqa: ANN401
-        """Add the metadata."""
+        """Add the ``traceparent`` metadata."""
         metadata = [*(details.metadata or ()), ("traceparent", SAMPLED)]
         return continuation(details._replace(metadata=metadata), request)
 
 
-def test_calls_of_the_python_client_are_part_of_its_program_s_trace(
+def test_calls_of_the_python_client_join_the_trace_of_its_program(
     traced: RunningService, receiver: OtlpReceiver
 ) -> None:
-    with PaymentsClient(traced.target, interceptors=[InTrace()]) as client:
+    with PaymentsClient(traced.target, interceptors=[TraceInterceptor()]) as client:
         client.charge(order_id=342, amount=Decimal("561.00"))
     server = receiver.named("payments.v1.PaymentService/Charge")
     assert (server.trace_id, server.parent_id) == (TRACE, PARENT)
@@ -118,7 +120,7 @@ def test_calls_of_the_python_client_are_part_of_its_program_s_trace(
         ("POST", "/v1/payments/7/refund", None, "/v1/payments/{payment_id}/refund", "refund"),
     ],
 )
-def test_a_request_of_rest_is_a_span_named_by_its_route(
+def test_a_rest_request_has_a_span_named_after_its_route(
     traced_rest: RunningService,
     receiver: OtlpReceiver,
     verb: str,
@@ -145,17 +147,17 @@ def test_a_request_of_rest_is_a_span_named_by_its_route(
     assert {(span.trace_id, span.parent_id) for span in statements} == {(TRACE, inside.span_id)}
 
 
-def test_a_statement_that_serves_many_calls_is_a_trace_of_its_own_linked_to_each_and_from_each(
+def test_a_statement_shared_by_many_calls_is_its_own_trace_with_links_both_ways(
     traced: RunningService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with grpc.insecure_channel(traced.target) as channel, ThreadPoolExecutor(40) as threads:
         calls = GrpcDriver(channel)
         with hold_inserts():
-            made = [threads.submit(calls.charge, charge()) for _ in range(40)]
+            charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
             wait_until(lambda: "payments_calls_in_progress 40.0" in httpx.get(f"{traced.rest_url}/metrics").text)
-        assert all(one.result().payment.payment_id for one in made)
+        assert all(one.result().payment.payment_id for one in charges)
     use_cases = {span.span_id: span for span in receiver.wait_for(lambda span: span.name == "Payments.charge", 40)}
-    wait_until(lambda: sorted(served(receiver)) == sorted(use_cases))
+    wait_until(lambda: sorted(spans_with_insert(receiver)) == sorted(use_cases))
     groups = {span.span_id: span for span in receiver.spans if span.name == "group charge"}
     statements = receiver.wait_for(lambda span: span.name == "INSERT_PAYMENTS", len(groups))
     assert len({span.trace_id for span in use_cases.values()}) == 40
@@ -167,24 +169,24 @@ def test_a_statement_that_serves_many_calls_is_a_trace_of_its_own_linked_to_each
         assert all(use_cases[link].links == (group.span_id,) for link in group.links)
 
 
-def test_a_group_is_recorded_when_any_of_its_calls_is(
+def test_a_batch_is_sampled_if_any_of_its_calls_is(
     start_service: StartService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="0", **SOON)
+    running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="0", **EXPORT_SOON)
     with ThreadPoolExecutor(40) as threads, hold_inserts():
-        made = [threads.submit(call_with, running, NOT_SAMPLED, charge()) for _ in range(10)]
+        charges = [threads.submit(call_with, running, NOT_SAMPLED, charge()) for _ in range(10)]
         wait_until(lambda: "payments_calls_in_progress 10.0" in httpx.get(f"{running.rest_url}/metrics").text)
-        made += [threads.submit(call_with, running, SAMPLED, charge()) for _ in range(3)]
+        charges += [threads.submit(call_with, running, SAMPLED, charge()) for _ in range(3)]
         wait_until(lambda: "payments_calls_in_progress 13.0" in httpx.get(f"{running.rest_url}/metrics").text)
-    assert all(one.result().payment.payment_id for one in made)
+    assert all(one.result().payment.payment_id for one in charges)
     sampled = receiver.wait_for(lambda span: span.name == "Payments.charge", 3)
-    wait_until(lambda: {span.span_id for span in sampled} <= set(served(receiver)))
+    wait_until(lambda: {span.span_id for span in sampled} <= set(spans_with_insert(receiver)))
     assert len(sampled) == 3
     groups = receiver.wait_for(lambda span: span.name == "group charge")
     assert all(len(group.links) > 1 for group in groups)
 
 
-def test_the_log_has_the_trace_beside_the_request_id(traced: RunningService, receiver: OtlpReceiver) -> None:
+def test_the_log_has_the_trace_id_and_the_request_id(traced: RunningService, receiver: OtlpReceiver) -> None:
     call_with(traced, SAMPLED, charge())
     traced.wait_for("call", request_id="ticket-7", trace_id=TRACE)
     httpx.get(f"{traced.rest_url}/v2/payments")
@@ -195,7 +197,7 @@ def test_the_log_has_the_trace_beside_the_request_id(traced: RunningService, rec
     assert traced.wait_for("call", code="INVALID_ARGUMENT")["trace_id"] == TRACE
 
 
-def test_an_error_is_one_of_a_span_when_it_is_the_service_that_failed(
+def test_an_error_of_the_caller_is_not_an_error_of_the_span(
     traced: RunningService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
     name = "payments.v1.PaymentService/Charge"
@@ -203,21 +205,21 @@ def test_an_error_is_one_of_a_span_when_it_is_the_service_that_failed(
         calls = GrpcDriver(channel)
         with pytest.raises(CallFailed):
             calls.charge(charge(order_id=0))
-        (refused,) = receiver.wait_for(lambda span: span.name == name)
-        assert refused.attributes["rpc.response.status_code"] == "INVALID_ARGUMENT"
-        assert not refused.is_error
+        (rejected_span,) = receiver.wait_for(lambda span: span.name == name)
+        assert rejected_span.attributes["rpc.response.status_code"] == "INVALID_ARGUMENT"
+        assert not rejected_span.is_error
         with hold_inserts():
             with pytest.raises(grpc.RpcError):
                 calls.stub.Charge(charge(), timeout=0.5)
-            # While it is still held: the service may notice later than the client that nobody waits any more.
+            # The insert is still blocked here. The service may notice the cancellation later than the client.
             _, given_up = receiver.wait_for(lambda span: span.name == name, 2)
     assert given_up.attributes["rpc.response.status_code"] in {"CANCELLED", "DEADLINE_EXCEEDED"}
 
 
-def test_a_statement_that_is_not_answered_in_time_is_an_error_and_so_is_its_call(
+def test_a_statement_that_times_out_is_an_error_of_its_span_and_its_calls_span(
     start_service: StartService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    settings = {"TRACING_SAMPLE_RATIO": "1", "MYSQL_STATEMENT_TIMEOUT_SECONDS": "1", **SOON}
+    settings = {"TRACING_SAMPLE_RATIO": "1", "MYSQL_STATEMENT_TIMEOUT_SECONDS": "1", **EXPORT_SOON}
     running = start_service(TRACING_ENDPOINT=receiver.url, **settings)
     with hold_inserts():
         body = {"orderId": "3", "amount": {"units": "5"}}
@@ -229,7 +231,7 @@ def test_a_statement_that_is_not_answered_in_time_is_an_error_and_so_is_its_call
     assert receiver.named("INSERT_PAYMENT").is_error
 
 
-def test_each_attempt_at_a_statement_has_its_span_and_what_the_database_said(
+def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
     traced: RunningService,
     receiver: OtlpReceiver,
     database_server: DatabaseServer,
@@ -261,7 +263,7 @@ def test_health_metrics_and_documents_are_not_traced(traced: RunningService, rec
         health_stub(channel).Check(HealthCheckRequest())
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/nothing", "/v2/payments/x/y"):
         httpx.get(f"{traced.rest_url}{path}", headers={"traceparent": SAMPLED})
-    time.sleep(2.5)  # in which keys are read anew
+    time.sleep(2.5)  # long enough for the service to reload the API keys
     httpx.get(f"{traced.rest_url}/v2/payments/1")
     receiver.named("GET /v2/payments/{payment_id}")
     assert {span.name for span in receiver.spans} == {
@@ -273,7 +275,7 @@ def test_health_metrics_and_documents_are_not_traced(traced: RunningService, rec
 
 
 @pytest.mark.parametrize("bad", ["", "00-xyz", f"00-{'0' * 32}-{PARENT}-01", "00-" + "a" * 4000])
-def test_a_caller_s_trace_that_cannot_be_read_is_none(
+def test_an_invalid_traceparent_starts_a_new_trace(
     traced_rest: RunningService, receiver: OtlpReceiver, bad: str
 ) -> None:
     httpx.get(f"{traced_rest.rest_url}/v2/payments/1", headers={"traceparent": bad})
@@ -282,10 +284,8 @@ def test_a_caller_s_trace_that_cannot_be_read_is_none(
     assert server.trace_id not in {TRACE, "0" * 32}
 
 
-def test_the_caller_decides_whether_its_call_is_recorded_and_else_the_ratio(
-    start_service: StartService, receiver: OtlpReceiver
-) -> None:
-    running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="0", **SOON)
+def test_the_callers_sampling_decision_overrides_the_ratio(start_service: StartService, receiver: OtlpReceiver) -> None:
+    running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="0", **EXPORT_SOON)
     with httpx.Client(base_url=running.rest_url) as http:
         http.get("/v2/payments/1")
         http.get("/v2/payments/2", headers={"traceparent": NOT_SAMPLED})
@@ -295,12 +295,12 @@ def test_the_caller_decides_whether_its_call_is_recorded_and_else_the_ratio(
     assert "Payments.get_payment" not in {span.name for span in receiver.spans}
 
 
-def test_spans_say_which_service_they_come_from_and_bring_the_headers(
+def test_exports_have_the_service_attributes_and_the_configured_headers(
     start_service: StartService, receiver: OtlpReceiver
 ) -> None:
     headers = "x-api-key=sesame, Authorization=Basic%20Zm9v"
     ratio = {"TRACING_SAMPLE_RATIO": "1", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}
-    running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_HEADERS=headers, **ratio, **SOON)
+    running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_HEADERS=headers, **ratio, **EXPORT_SOON)
     httpx.get(f"{running.rest_url}/v2/payments/1")
     receiver.named("GET /v2/payments/{payment_id}")
     assert receiver.headers[0].items() >= {("x-api-key", "sesame"), ("authorization", "Basic Zm9v")}
@@ -312,7 +312,7 @@ def test_spans_say_which_service_they_come_from_and_bring_the_headers(
     assert "sesame" not in "".join(running.output)
 
 
-def test_spans_hold_nothing_of_what_requests_and_rows_hold(traced_rest: RunningService, receiver: OtlpReceiver) -> None:
+def test_spans_contain_no_values_of_requests_or_rows(traced_rest: RunningService, receiver: OtlpReceiver) -> None:
     with grpc.insecure_channel(traced_rest.target) as channel:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge(order_id=987654321, request_id="secret-request-id")).payment
@@ -327,7 +327,7 @@ def test_spans_hold_nothing_of_what_requests_and_rows_hold(traced_rest: RunningS
         assert text.encode() not in sent
 
 
-def test_what_is_left_is_sent_at_the_end(start_service: StartService, receiver: OtlpReceiver) -> None:
+def test_remaining_spans_are_sent_at_shutdown(start_service: StartService, receiver: OtlpReceiver) -> None:
     running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="1")
     httpx.get(f"{running.rest_url}/v2/payments/1")
     assert receiver.spans == []
@@ -336,13 +336,11 @@ def test_what_is_left_is_sent_at_the_end(start_service: StartService, receiver: 
 
 
 @pytest.mark.parametrize("receiver_is", ["gone", "slow", "refusing"])
-def test_a_receiver_that_does_not_take_spans_delays_no_call_and_no_end(
-    start_service: StartService, receiver_is: str
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, receiving(delay_seconds=60, status=503) as refusing:
+def test_a_failing_receiver_delays_neither_calls_nor_shutdown(start_service: StartService, receiver_is: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, receiving(delay_seconds=60, status=503) as failing:
         port = silent.getsockname()[1]
-        urls = {"gone": "http://127.0.0.1:1", "slow": f"http://127.0.0.1:{port}", "refusing": refusing.url}
-        running = start_service(TRACING_ENDPOINT=urls[receiver_is], TRACING_SAMPLE_RATIO="1", **SOON)
+        urls = {"gone": "http://127.0.0.1:1", "slow": f"http://127.0.0.1:{port}", "refusing": failing.url}
+        running = start_service(TRACING_ENDPOINT=urls[receiver_is], TRACING_SAMPLE_RATIO="1", **EXPORT_SOON)
         with httpx.Client(base_url=running.rest_url) as http:
             started = time.monotonic()
             for _ in range(200):
@@ -351,17 +349,17 @@ def test_a_receiver_that_does_not_take_spans_delays_no_call_and_no_end(
         started = time.monotonic()
         assert running.stop() == 0
         assert time.monotonic() - started < 15
-    told = [event["event"] for event in running.events if "spans" in event["event"]]
-    assert 1 <= len(told) <= 2, "once a minute, and at the end"
+    logged = [event["event"] for event in running.events if "spans" in event["event"]]
+    assert 1 <= len(logged) <= 2, "once a minute, and at shutdown"
     assert len(calls_of(running)) == 200
 
 
-def test_spans_that_were_lost_are_counted_and_calls_go_on_when_the_receiver_comes_back(
+def test_lost_spans_are_counted_and_exports_resume_with_the_receiver(
     start_service: StartService,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    running = start_service(TRACING_ENDPOINT=f"http://127.0.0.1:{port}", TRACING_SAMPLE_RATIO="1", **SOON)
+    running = start_service(TRACING_ENDPOINT=f"http://127.0.0.1:{port}", TRACING_SAMPLE_RATIO="1", **EXPORT_SOON)
 
     def spans(outcome: str) -> float:
         metrics = httpx.get(f"{running.rest_url}/metrics").text

@@ -1,1 +1,1 @@
-"""Who may call, what is refused, and what nobody is shown."""
+"""Authentication, authorization, rejected requests and secrecy."""

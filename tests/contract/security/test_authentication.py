@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: API keys and roles, over every transport and both engines."""
+"""API keys and roles, over every transport and both engines."""
 
 import itertools
 import secrets
@@ -31,12 +31,12 @@ from tests.support.running_service import RunningService
 
 REFRESH_SECONDS = 0.2
 ALL = tuple(Role)
-WRONG = "paykey_0123456789abcdef_" + "5" * 64
+UNKNOWN_KEY = "paykey_0123456789abcdef_" + "5" * 64
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """A service in which nobody may do anything without a key, its database, and what makes keys in it."""
+    """A service that requires an API key for every call, with functions that query its database and create keys."""
 
     service: RunningService
     table: Callable[..., list[Any]]
@@ -72,7 +72,7 @@ def guarded(
 
 
 KEYS: dict[frozenset[Role], NewApiKey] = {}
-"""A key for each set of roles, in the service of the moment."""
+"""A key for each set of roles, in the current service."""
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ REQUESTS: Mapping[str, Any] = {
     "GetPayment": pb.GetPaymentRequest(payment_id=1 << 40),
     "ListRefunds": pb.ListRefundsRequest(payment_id=1 << 40),
     "ListPayments": pb.ListPaymentsRequest(),
-    # Refused for its token once it is let in, so that it ends.
+    # An authenticated watch fails because of its token, so it ends.
     "WatchPayments": pb.WatchPaymentsRequest(resume_token="nonsense"),
 }
 PATHS: Mapping[str, tuple[str, str]] = {
@@ -105,15 +105,15 @@ LEGACY_PATHS: Mapping[str, tuple[str, str]] = {
     "Refund": ("POST", "/v1/payments/1099511627776/refund"),
     "ListPayments": ("GET", "/v1/payments"),
 }
-WAYS = [
+ALL_CALLS = [
     *(("grpc", rpc) for rpc in REQUESTS),
     *(("v2", rpc) for rpc in PATHS),
     *(("v1", rpc) for rpc in LEGACY_PATHS),
 ]
 
 
-def refusal(service: RunningService, way: str, rpc: str, headers: tuple[tuple[str, str], ...]) -> CallFailed | None:
-    """Make a call with these headers; return how it was refused, None when it was let in, whatever became of it."""
+def rejection(service: RunningService, way: str, rpc: str, headers: tuple[tuple[str, str], ...]) -> CallFailed | None:
+    """Make a call with these headers, and return its authentication error, or None if it passed authentication."""
     failed = None
     if way == "grpc":
         try:
@@ -134,14 +134,14 @@ def refusal(service: RunningService, way: str, rpc: str, headers: tuple[tuple[st
 
 
 def call_over_grpc(service: RunningService, rpc: str, metadata: Sequence[tuple[str, str]]) -> None:
-    """Make a call with this metadata; a stream ends with its first response."""
+    """Make a call with this metadata, and end a stream after its first response."""
     with grpc.insecure_channel(service.target) as channel:
         answer = getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=metadata, timeout=30)
         if rpc == "WatchPayments":
             next(answer)
 
 
-def test_every_rpc_has_a_role_and_every_rpc_is_tried_here() -> None:
+def test_every_rpc_has_a_role_and_a_test_request() -> None:
     assert {method.name for method in SERVICE.methods} == ROLES.keys() == REQUESTS.keys() == PATHS.keys()
     assert ROLES == {
         "Charge": "payments.charge",
@@ -154,20 +154,20 @@ def test_every_rpc_has_a_role_and_every_rpc_is_tried_here() -> None:
     }
 
 
-@pytest.mark.parametrize(("way", "rpc"), WAYS)
-def test_an_rpc_takes_its_role_and_no_other(guarded: Guarded, way: str, rpc: str) -> None:
+@pytest.mark.parametrize(("way", "rpc"), ALL_CALLS)
+def test_an_rpc_requires_exactly_its_role(guarded: Guarded, way: str, rpc: str) -> None:
     needed = ROLES[rpc]
-    assert refusal(guarded.service, way, rpc, bearer(KEYS[frozenset({needed})])) is None
-    failed = refusal(guarded.service, way, rpc, bearer(KEYS[frozenset(ALL) - {needed}]))
+    assert rejection(guarded.service, way, rpc, bearer(KEYS[frozenset({needed})])) is None
+    failed = rejection(guarded.service, way, rpc, bearer(KEYS[frozenset(ALL) - {needed}]))
     assert failed is not None
     assert (failed.code, failed.reason) == ("PERMISSION_DENIED", "" if way == "v1" else "ROLE_MISSING")
     assert needed in failed.message
     assert "www-authenticate" not in failed.trailers
 
 
-@pytest.mark.parametrize(("way", "rpc"), WAYS)
-def test_without_a_key_a_call_is_refused_and_told_how_to_say_who_calls(guarded: Guarded, way: str, rpc: str) -> None:
-    failed = refusal(guarded.service, way, rpc, ())
+@pytest.mark.parametrize(("way", "rpc"), ALL_CALLS)
+def test_a_call_without_credentials_is_rejected_with_instructions(guarded: Guarded, way: str, rpc: str) -> None:
+    failed = rejection(guarded.service, way, rpc, ())
     assert failed is not None
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if way == "v1" else "CREDENTIALS_MISSING")
     assert ROLES[rpc] in failed.message
@@ -179,19 +179,19 @@ def test_without_a_key_a_call_is_refused_and_told_how_to_say_who_calls(guarded: 
 @pytest.mark.parametrize(
     "headers",
     [
-        bearer(WRONG),
+        bearer(UNKNOWN_KEY),
         bearer("x"),
         (("authorization", "Bearer"),),
         (("authorization", "Basic dXNlcjpwYXNzd29yZA=="),),
         (("authorization", ""),),
-        (("x-api-key", WRONG),),
+        (("x-api-key", UNKNOWN_KEY),),
         (("x-api-key", ""),),
     ],
 )
-def test_what_is_no_key_is_refused_whatever_anonymous_callers_may(
+def test_an_invalid_key_is_rejected_and_not_treated_as_anonymous(
     guarded: Guarded, way: str, headers: tuple[tuple[str, str], ...]
 ) -> None:
-    failed = refusal(guarded.service, way, "ListPayments", headers)
+    failed = rejection(guarded.service, way, "ListPayments", headers)
     assert failed is not None
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "" if way == "v1" else "API_KEY_INVALID")
     if way != "grpc":
@@ -199,60 +199,60 @@ def test_what_is_no_key_is_refused_whatever_anonymous_callers_may(
 
 
 @pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
-def test_a_key_with_another_secret_or_another_id_is_refused(guarded: Guarded, way: str) -> None:
+def test_a_key_with_another_secret_or_id_is_rejected(guarded: Guarded, way: str) -> None:
     known, other = (KEYS[frozenset(ALL) - {role}].text for role in (Role.CHARGE, Role.REFUND))
     flipped = known[:-1] + ("0" if known[-1] != "0" else "1")
     mixed = known[:24] + other[24:]
     for wrong in (flipped, mixed, known.upper(), known + "0", known[:-1]):
-        failed = refusal(guarded.service, way, "ListPayments", bearer(wrong))
+        failed = rejection(guarded.service, way, "ListPayments", bearer(wrong))
         assert failed is not None
         assert failed.code == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("way", ["grpc", "v2", "v1"])
-def test_a_key_may_come_in_x_api_key_and_the_scheme_in_any_case(guarded: Guarded, way: str) -> None:
+def test_a_key_can_be_in_x_api_key_and_the_scheme_is_case_insensitive(guarded: Guarded, way: str) -> None:
     key = KEYS[frozenset(ALL)].text
     for headers in (
         (("x-api-key", key),),
         (("authorization", f"bearer {key}"),),
         (("authorization", f"BEARER {key}"),),
     ):
-        assert refusal(guarded.service, way, "ListPayments", headers) is None
-    # Of the two, the one that is wrong is not passed over.
-    assert refusal(guarded.service, way, "ListPayments", (*bearer(WRONG), ("x-api-key", key))) is not None
+        assert rejection(guarded.service, way, "ListPayments", headers) is None
+    # An invalid key in one header is an error even if the other header has a valid key.
+    assert rejection(guarded.service, way, "ListPayments", (*bearer(UNKNOWN_KEY), ("x-api-key", key))) is not None
 
 
 @pytest.mark.parametrize("rpc", ["Charge", "WatchPayments"])
 @pytest.mark.parametrize("name", ["authorization", "x-api-key"])
 @pytest.mark.parametrize("order", [("right", "wrong"), ("wrong", "right"), ("right", "right")])
-def test_over_grpc_two_keys_of_one_kind_are_refused_whichever_is_right(
+def test_two_keys_in_the_same_metadata_are_rejected_even_if_one_is_valid(
     guarded: Guarded, rpc: str, name: str, order: tuple[str, str]
 ) -> None:
     key = KEYS[frozenset(ALL)].text
     scheme = "Bearer " if name == "authorization" else ""
-    metadata = [(name, scheme + {"right": key, "wrong": WRONG}[which]) for which in order]
-    with pytest.raises(grpc.RpcError) as refused:
+    metadata = [(name, scheme + {"right": key, "wrong": UNKNOWN_KEY}[which]) for which in order]
+    with pytest.raises(grpc.RpcError) as error_info:
         call_over_grpc(guarded.service, rpc, metadata)
-    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    failed = call_failed(error_info.value)  # type: ignore[arg-type]
     assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert (failed.fields, failed.descriptions) == ([name], ["must be sent at most once"])
 
 
-def test_other_metadata_may_be_repeated(guarded: Guarded) -> None:
+def test_other_metadata_can_be_repeated(guarded: Guarded) -> None:
     repeated = [("x-request-id", "a"), ("x-request-id", "b"), ("baggage", "a=1"), ("baggage", "b=2")]
     call_over_grpc(guarded.service, "ListPayments", (*bearer(KEYS[frozenset(ALL)]), *repeated))
 
 
-def test_request_ids_are_each_callers_own_and_payments_and_refunds_have_their_name(
+def test_request_ids_belong_to_callers_and_callers_are_stored_with_payments_and_refunds(
     guarded: Guarded, calls: GrpcDriver
 ) -> None:
     first, again = (guarded.make_key("shop", *ALL) for _ in range(2))
     other = guarded.make_key("till", *ALL)
-    wait_until_let_in(calls, other)
+    wait_until_accepted(calls, other)
     request = charge(request_id=new_request_id())
-    made = [calls.stub.Charge(request, metadata=bearer(key)).payment.payment_id for key in (first, again, other)]
-    assert made[0] == made[1] != made[2]
-    back = refund(made[0], request_id=new_request_id())
+    payment_ids = [calls.stub.Charge(request, metadata=bearer(key)).payment.payment_id for key in (first, again, other)]
+    assert payment_ids[0] == payment_ids[1] != payment_ids[2]
+    back = refund(payment_ids[0], request_id=new_request_id())
     calls.stub.Refund(back, metadata=bearer(other))
     order = str(new_order_id())
     path, body = "/v2/payments:charge", {"orderId": order, "amount": {"units": "5"}}
@@ -263,31 +263,29 @@ def test_request_ids_are_each_callers_own_and_payments_and_refunds_have_their_na
     ).raise_for_status()
 
     callers = dict(guarded.table("SELECT payment_id, caller FROM payments"))
-    assert (callers[made[0]], callers[made[2]]) == (b"shop", b"till")
-    assert guarded.table("SELECT caller FROM refunds WHERE payment_id = %s", made[0]) == [(b"till",)]
+    assert (callers[payment_ids[0]], callers[payment_ids[2]]) == (b"shop", b"till")
+    assert guarded.table("SELECT caller FROM refunds WHERE payment_id = %s", payment_ids[0]) == [(b"till",)]
     of_order = guarded.table("SELECT caller FROM payments WHERE order_id = %s ORDER BY payment_id", order)
     assert of_order == [(b"shop",), (b"till",)]
     event = guarded.service.wait_for("call", rpc="Refund", caller="till")
     assert event["code"] == "OK"
 
 
-def test_a_key_that_is_made_is_taken_and_one_that_is_revoked_or_expires_is_refused_within_moments(
-    guarded: Guarded, calls: GrpcDriver
-) -> None:
+def test_new_revoked_and_expired_keys_take_effect_within_seconds(guarded: Guarded, calls: GrpcDriver) -> None:
     key = guarded.make_key("brief", Role.READ)
-    wait_until_let_in(calls, key)
+    wait_until_accepted(calls, key)
     guarded.table("UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s", key.key_id)
-    wait_until_refused(calls, key)
+    wait_until_rejected(calls, key)
     ending = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) + timedelta(seconds=8))
-    wait_until_let_in(calls, ending)
-    wait_until_refused(calls, ending)
+    wait_until_accepted(calls, ending)
+    wait_until_rejected(calls, ending)
     long_over = guarded.make_key("brief", Role.READ, expire_time=datetime.now(UTC) - timedelta(seconds=1))
     last = guarded.make_key("brief", Role.READ)
-    wait_until_let_in(calls, last)
-    assert answer_to(calls, long_over) == "UNAUTHENTICATED"
+    wait_until_accepted(calls, last)
+    assert list_status(calls, long_over) == "UNAUTHENTICATED"
 
 
-def answer_to(calls: GrpcDriver, key: NewApiKey) -> str:
+def list_status(calls: GrpcDriver, key: NewApiKey) -> str:
     try:
         calls.stub.ListPayments(pb.ListPaymentsRequest(page_size=1), metadata=bearer(key), timeout=30)
     except grpc.RpcError as error:
@@ -295,23 +293,23 @@ def answer_to(calls: GrpcDriver, key: NewApiKey) -> str:
     return "OK"
 
 
-def wait_until_let_in(calls: GrpcDriver, key: NewApiKey) -> None:
-    wait_for_answer(calls, key, "OK")
+def wait_until_accepted(calls: GrpcDriver, key: NewApiKey) -> None:
+    wait_for_status(calls, key, "OK")
 
 
-def wait_until_refused(calls: GrpcDriver, key: NewApiKey) -> None:
-    wait_for_answer(calls, key, "UNAUTHENTICATED")
+def wait_until_rejected(calls: GrpcDriver, key: NewApiKey) -> None:
+    wait_for_status(calls, key, "UNAUTHENTICATED")
 
 
-def wait_for_answer(calls: GrpcDriver, key: NewApiKey, expected: str) -> None:
+def wait_for_status(calls: GrpcDriver, key: NewApiKey, expected: str) -> None:
     for _ in range(300):
-        if answer_to(calls, key) == expected:
+        if list_status(calls, key) == expected:
             return
         time.sleep(0.1)
-    pytest.fail(f"the key's calls are not answered {expected}")
+    pytest.fail(f"calls with the key do not return {expected}")
 
 
-def test_health_and_reflection_and_docs_need_no_key(guarded: Guarded) -> None:
+def test_health_reflection_and_docs_need_no_key(guarded: Guarded) -> None:
     grpcurl = [str(ROOT / ".bin" / "grpcurl"), "-plaintext", guarded.service.target]
     listed = subprocess.run([*grpcurl, "list"], capture_output=True, text=True, check=True, timeout=30)
     assert "payments.v1.PaymentService" in listed.stdout
@@ -325,62 +323,68 @@ def test_health_and_reflection_and_docs_need_no_key(guarded: Guarded) -> None:
 
 def test_grpcurl_curl_and_the_python_client_call_with_a_key(guarded: Guarded) -> None:
     key = KEYS[frozenset(ALL)].text
-    said = "authorization: Bearer " + key
+    header = "authorization: Bearer " + key
     method = "payments.v1.PaymentService/ListPayments"
     grpcurl = [str(ROOT / ".bin" / "grpcurl"), "-plaintext"]
-    done = subprocess.run(
-        [*grpcurl, "-H", said, guarded.service.target, method], capture_output=True, text=True, check=False, timeout=30
+    result = subprocess.run(
+        [*grpcurl, "-H", header, guarded.service.target, method],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
-    assert done.returncode == 0, done.stderr
-    done = subprocess.run(
+    assert result.returncode == 0, result.stderr
+    result = subprocess.run(
         [*grpcurl, guarded.service.target, method], capture_output=True, text=True, check=False, timeout=30
     )
-    assert "Unauthenticated" in done.stderr
-    assert "CREDENTIALS_MISSING" in done.stderr
+    assert "Unauthenticated" in result.stderr
+    assert "CREDENTIALS_MISSING" in result.stderr
     url = f"{guarded.service.rest_url}/v1/payments"
-    done = subprocess.run(["curl", "-s", "-H", said, url], capture_output=True, text=True, check=True, timeout=30)
-    assert '"items"' in done.stdout
+    result = subprocess.run(["curl", "-s", "-H", header, url], capture_output=True, text=True, check=True, timeout=30)
+    assert '"items"' in result.stdout
     with PaymentsClient(guarded.service.target, api_key=key) as client:
         assert client.charge(order_id=new_order_id(), amount=Decimal(5)).payment_id
 
 
-def test_no_key_and_no_authorization_reaches_the_log_or_an_answer_and_none_is_in_the_database(
-    guarded: Guarded, calls: GrpcDriver
-) -> None:
+def test_no_credentials_are_logged_returned_or_stored(guarded: Guarded, calls: GrpcDriver) -> None:
     key = guarded.make_key("quiet", Role.READ)
-    wait_until_let_in(calls, key)
+    wait_until_accepted(calls, key)
     secret = secrets.token_hex(20)
-    odd = (f"Bearer {secret}", f"Basic {secret}", f"{secret}", f"Bearer paykey_{key.key_id}_{secret}")
-    told = []
+    credentials = (f"Bearer {secret}", f"Basic {secret}", f"{secret}", f"Bearer paykey_{key.key_id}_{secret}")
+    errors = []
     for way in ("grpc", "v2", "v1"):
         for rpc in ("Charge", "ListPayments"):
-            for headers in (*((("authorization", value),) for value in odd), (("x-api-key", secret),), bearer(key)):
-                failed = refusal(guarded.service, way, rpc, headers)
-                told.append(repr(failed))
+            for headers in (
+                *((("authorization", value),) for value in credentials),
+                (("x-api-key", secret),),
+                bearer(key),
+            ):
+                failed = rejection(guarded.service, way, rpc, headers)
+                errors.append(repr(failed))
     guarded.service.wait_for("call", caller="quiet", code="PERMISSION_DENIED")
     time.sleep(0.2)
-    half = key.text.rpartition("_")[2]
-    everything = "".join(guarded.service.output) + "".join(told)
+    secret_part = key.text.rpartition("_")[2]
+    everything = "".join(guarded.service.output) + "".join(errors)
     assert secret not in everything
-    assert half not in everything
+    assert secret_part not in everything
     rows = repr(guarded.table("SELECT * FROM api_keys"))
     assert key.key_id in rows
-    assert half not in rows
-    assert bytes.fromhex(half) not in [row[1] for row in guarded.table("SELECT key_id, digest FROM api_keys")]
+    assert secret_part not in rows
+    assert bytes.fromhex(secret_part) not in [row[1] for row in guarded.table("SELECT key_id, digest FROM api_keys")]
 
 
 @pytest.mark.parametrize("engine", list(Engine))
-def test_callers_without_a_key_have_the_roles_that_are_set_for_them(
+def test_anonymous_callers_have_the_configured_roles(
     start_service: Callable[..., RunningService], engine: Engine
 ) -> None:
     running = start_service(ANONYMOUS_ROLES="payments.read", GRPC_ENGINE=engine)
     for way in ("grpc", "v2", "v1"):
-        assert refusal(running, way, "ListPayments", ()) is None
+        assert rejection(running, way, "ListPayments", ()) is None
         for rpc in ("Charge", "Refund"):
-            failed = refusal(running, way, rpc, ())
+            failed = rejection(running, way, rpc, ())
             assert failed is not None
             assert failed.code == "UNAUTHENTICATED"
-        assert refusal(running, way, "ListPayments", bearer(WRONG)) is not None
+        assert rejection(running, way, "ListPayments", bearer(UNKNOWN_KEY)) is not None
 
 
 @pytest.mark.parametrize("engine", list(Engine))

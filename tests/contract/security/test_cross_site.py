@@ -1,4 +1,4 @@
-"""Requests that a browser sends for a page of another origin, over a real socket: what changes something is refused."""
+"""Writes that a browser sends on behalf of a page of another origin are rejected, over a real socket."""
 
 import http.client
 import json
@@ -26,7 +26,7 @@ SHOP = "https://shop.example.com"
 
 @dataclass
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass
 class Page:
-    """What a browser sends for a page: the headers that it adds, and as what it sends a body."""
+    """The headers that a browser adds to the requests of a page, and the content type of its bodies."""
 
     headers: Headers
     content_type: str | None = "application/json"
@@ -43,11 +43,11 @@ class Page:
 
 @dataclass
 class Target:
-    """A request that changes something, and whether it did."""
+    """A request that writes, and a check for its effect."""
 
     path: str
     body: dict[str, Any] | None
-    happened: Callable[[], bool] = field(compare=False)
+    took_effect: Callable[[], bool] = field(compare=False)
 
 
 def send(running: RunningService, method: str, path: str, body: bytes | None, headers: Headers) -> Answer:
@@ -63,8 +63,8 @@ def send(running: RunningService, method: str, path: str, body: bytes | None, he
     text = response.read()
     connection.close()
     is_json = response.getheader("content-type") == "application/json"
-    told = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, told, json.loads(text) if is_json else text)
+    received = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, received, json.loads(text) if is_json else text)
 
 
 def post(running: RunningService, target: Target, page: Page) -> Answer:
@@ -146,7 +146,7 @@ def test_a_page_of_another_origin_changes_nothing(
         assert info["metadata"]["call_id"] == answer.headers["x-request-id"]
     assert "CORS_ALLOWED_ORIGINS" in message
     assert not any(header.startswith("access-control-") for header in answer.headers)
-    assert not target.happened()
+    assert not target.took_effect()
 
 
 NOT_FOREIGN = {
@@ -161,21 +161,21 @@ NOT_FOREIGN = {
 
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("page", NOT_FOREIGN.values(), ids=NOT_FOREIGN)
-def test_other_callers_and_the_own_pages_notice_nothing(
+def test_other_callers_and_the_services_own_pages_can_write(
     approving_service: RunningService, targets: Callable[[str], Target], name: str, page: Page
 ) -> None:
     target = targets(name)
     assert post(approving_service, target, page).status in {200, 201}
-    assert target.happened()
+    assert target.took_effect()
 
 
-def test_the_service_with_an_address_of_its_own_lets_its_pages_in(approving_service: RunningService) -> None:
+def test_pages_at_the_address_of_the_service_can_write(approving_service: RunningService) -> None:
     own = Page([("Origin", approving_service.rest_url)])
     target = Target("/v1/payments/charge", {"order_id": 1, "amount": 5}, lambda: True)
     assert post(approving_service, target, own).status == 201
 
 
-def test_a_browsers_certificate_is_of_no_use_to_pages_of_other_origins(
+def test_pages_of_other_origins_cannot_use_the_browsers_certificate(
     start_service: StartService, tmp_path: Path
 ) -> None:
     services, clients = Authority(), Authority()
@@ -190,16 +190,16 @@ def test_a_browsers_certificate_is_of_no_use_to_pages_of_other_origins(
     with httpx.Client(base_url=f"https://{own}", verify=context, timeout=30) as browser:
 
         def charge(**headers: str) -> int:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            return browser.post("/v1/payments/charge", json={"order_id": 1, "amount": 5}, headers=named).status_code
+            renamed = {name.replace("_", "-"): value for name, value in headers.items()}
+            return browser.post("/v1/payments/charge", json={"order_id": 1, "amount": 5}, headers=renamed).status_code
 
         assert charge() == charge(Origin=f"https://{own}") == charge(Sec_Fetch_Site="same-origin") == 201
-        # Without TLS, a page under the same name may be of whoever is on the way.
+        # Without TLS, anyone on the network path can serve a page under the same name.
         assert charge(Origin=EVIL) == charge(Origin=f"http://{own}") == charge(Sec_Fetch_Site="same-site") == 403
 
 
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v2/payments:charge", "/healthz", "/nothing", "/v2/nothing"])
-def test_a_refusal_comes_before_the_body(approving_service: RunningService, path: str) -> None:
+def test_a_cross_site_request_is_rejected_before_its_body(approving_service: RunningService, path: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", approving_service.rest_port, timeout=30)
     connection.putrequest("POST", path)
     connection.putheader("Origin", EVIL)
@@ -210,9 +210,7 @@ def test_a_refusal_comes_before_the_body(approving_service: RunningService, path
 
 
 @pytest.mark.parametrize("path", ["/v1/payments", "/v2/payments", "/healthz", "/docs", "/openapi.json"])
-def test_reads_answer_pages_of_other_origins_without_leave_to_see_it(
-    approving_service: RunningService, path: str
-) -> None:
+def test_reads_succeed_without_access_for_pages_of_other_origins(approving_service: RunningService, path: str) -> None:
     answer = send(approving_service, "GET", path, None, [("Origin", EVIL), ("Sec-Fetch-Site", "cross-site")])
     assert answer.status == 200
     assert not any(header.startswith("access-control-") for header in answer.headers)
@@ -228,7 +226,7 @@ def preflight(page: str, method: str = "POST") -> Headers:
 
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v2/payments:charge", "/v1/payments", "/nothing"])
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_no_origin_is_allowed_unless_it_is_named(approving_service: RunningService, path: str, method: str) -> None:
+def test_no_origin_is_allowed_by_default(approving_service: RunningService, path: str, method: str) -> None:
     answer = send(approving_service, "OPTIONS", path, None, preflight(SHOP, method))
     assert answer.status == 403
     assert not any(header.startswith("access-control-") for header in answer.headers)
@@ -241,33 +239,33 @@ def charge_as(running: RunningService, page: Page, path: str = "/v1/payments/cha
 
 
 @pytest.fixture
-def named(start_service: StartService) -> RunningService:
+def allowing_service(start_service: StartService) -> RunningService:
     return start_service(CORS_ALLOWED_ORIGINS=f"{SHOP}, http://desk.example.com:3000")
 
 
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v2/payments:charge"])
-def test_an_origin_that_is_named_may_call_and_see_the_answer(named: RunningService, path: str) -> None:
+def test_a_configured_origin_can_call_and_read_the_response(allowing_service: RunningService, path: str) -> None:
     for page in (SHOP, "http://desk.example.com:3000"):
-        asked = send(named, "OPTIONS", path, None, preflight(page))
-        assert (asked.status, asked.headers["access-control-allow-origin"]) == (200, page)
+        preflight_response = send(allowing_service, "OPTIONS", path, None, preflight(page))
+        assert (preflight_response.status, preflight_response.headers["access-control-allow-origin"]) == (200, page)
         sent = Page([("Origin", page), ("Sec-Fetch-Site", "cross-site")])
-        charged = charge_as(named, sent, path)
+        charged = charge_as(allowing_service, sent, path)
         assert charged.status in {200, 201}
         assert charged.headers["access-control-allow-origin"] == page
-        listed = send(named, "GET", "/v1/payments", None, sent.headers)
+        listed = send(allowing_service, "GET", "/v1/payments", None, sent.headers)
         assert (listed.status, listed.headers["access-control-allow-origin"]) == (200, page)
     for page in (EVIL, "http://desk.example.com", "null"):
-        assert send(named, "OPTIONS", path, None, preflight(page)).status == 403
-        assert charge_as(named, Page([("Origin", page)]), path).status == 403
-        listed = send(named, "GET", "/v1/payments", None, [("Origin", page)])
+        assert send(allowing_service, "OPTIONS", path, None, preflight(page)).status == 403
+        assert charge_as(allowing_service, Page([("Origin", page)]), path).status == 403
+        listed = send(allowing_service, "GET", "/v1/payments", None, [("Origin", page)])
         assert listed.status == 200
         assert "access-control-allow-origin" not in listed.headers
 
 
-def test_every_origin_may_call_where_the_setting_says_so(start_service: StartService) -> None:
+def test_every_origin_can_call_if_the_setting_is_a_star(start_service: StartService) -> None:
     running = start_service(CORS_ALLOWED_ORIGINS="*")
-    asked = send(running, "OPTIONS", "/v1/payments/charge", None, preflight(EVIL))
-    assert (asked.status, asked.headers["access-control-allow-origin"]) == (200, "*")
+    preflight_response = send(running, "OPTIONS", "/v1/payments/charge", None, preflight(EVIL))
+    assert (preflight_response.status, preflight_response.headers["access-control-allow-origin"]) == (200, "*")
     for page in FOREIGN.values():
         charged = charge_as(running, Page(page.headers), "/v2/payments:charge")
         assert charged.status == 200
@@ -282,10 +280,10 @@ def test_every_origin_may_call_where_the_setting_says_so(start_service: StartSer
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v2/payments:charge"])
-def test_an_allowed_page_sees_why_a_request_is_refused(
-    named: RunningService, path: str, headers: Headers, status: int
+def test_an_allowed_page_can_read_the_reason_of_a_rejection(
+    allowing_service: RunningService, path: str, headers: Headers, status: int
 ) -> None:
-    answer = send(named, "POST", path, None, [("Origin", SHOP), *headers])
+    answer = send(allowing_service, "POST", path, None, [("Origin", SHOP), *headers])
     assert answer.status == status
     assert answer.headers["access-control-allow-origin"] == SHOP
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
@@ -301,8 +299,8 @@ def wait_for_event(running: RunningService, name: str) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def refusals(running: RunningService) -> dict[str, int]:
-    """Return how many requests were counted as refused, by RPC."""
+def rejections(running: RunningService) -> dict[str, int]:
+    """Return the number of rejected requests by RPC, from the metrics."""
     found = {}
     for line in httpx.get(f"{running.rest_url}/metrics").text.splitlines():
         if line.startswith("payments_call_errors_total{") and 'reason="ORIGIN_NOT_ALLOWED"' in line:
@@ -311,10 +309,10 @@ def refusals(running: RunningService) -> dict[str, int]:
     return found
 
 
-def test_refusals_are_logged_with_their_origin_and_counted(start_service: StartService) -> None:
+def test_rejections_are_counted_and_logged_with_their_origin(start_service: StartService) -> None:
     running = start_service()
-    assert set(refusals(running).values()) == {0}
-    refused: list[tuple[str, str, str, Headers]] = [
+    assert set(rejections(running).values()) == {0}
+    rejected_requests: list[tuple[str, str, str, Headers]] = [
         ("POST", "/v1/payments/charge", "Charge", [("Origin", EVIL)]),
         ("POST", "/v1/payments/7/refund", "Refund", [("Origin", EVIL), ("Sec-Fetch-Site", "cross-site")]),
         ("POST", "/v2/payments:charge", "Charge", [("Sec-Fetch-Site", "same-site")]),
@@ -324,25 +322,27 @@ def test_refusals_are_logged_with_their_origin_and_counted(start_service: StartS
         ("POST", "/v2/payments/by-reference/secret", "", [("Origin", EVIL)]),
         ("DELETE", "/nothing", "", [("Origin", EVIL)]),
     ]
-    for method, path, rpc, headers in refused:
+    for method, path, rpc, headers in rejected_requests:
         name = new_request_id()
         assert send(running, method, path, None, [*headers, ("X-Request-Id", name)]).status == 403
         event = wait_for_event(running, name)
-        told = dict(headers)
+        sent = dict(headers)
         assert (event["event"], event["level"], event["rpc"]) == ("cross_site_refused", "warning", rpc)
-        assert (event["origin"], event["sec_fetch_site"]) == (told.get("Origin", ""), told.get("Sec-Fetch-Site", ""))
+        assert (event["origin"], event["sec_fetch_site"]) == (sent.get("Origin", ""), sent.get("Sec-Fetch-Site", ""))
         assert event["peer"].startswith("127.0.0.1:")
         assert "secret" not in json.dumps(event)
-    counted = {rpc: count for rpc, count in refusals(running).items() if count}
+    counted = {rpc: count for rpc, count in rejections(running).items() if count}
     assert counted == {"Charge": 2, "Refund": 2, "BatchCharge": 1, "ListPayments": 1}
     assert not any(event["event"] == "call" for event in running.events)
 
 
-def test_an_origin_is_logged_short_and_printable(start_service: StartService) -> None:
+def test_a_logged_origin_is_short_and_printable(start_service: StartService) -> None:
     running = start_service()
     name = new_request_id()
-    nasty = "https://\xe9\t" + "x" * 5000 + " 4111 1111 1111 1111"
-    assert send(running, "POST", "/v1/payments/charge", None, [("Origin", nasty), ("X-Request-Id", name)]).status == 403
+    hostile = "https://\xe9\t" + "x" * 5000 + " 4111 1111 1111 1111"
+    assert (
+        send(running, "POST", "/v1/payments/charge", None, [("Origin", hostile), ("X-Request-Id", name)]).status == 403
+    )
     event = wait_for_event(running, name)
     assert len(event["origin"]) <= 200
     assert event["origin"].isascii()

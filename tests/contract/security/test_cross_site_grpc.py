@@ -1,4 +1,4 @@
-"""gRPC calls that a browser makes for a page of another origin, as a proxy before the service may let it."""
+"""gRPC calls of a browser page of another origin, which a proxy in front of the service could forward."""
 
 from collections.abc import Callable, Iterator
 
@@ -31,7 +31,7 @@ def calls(running: RunningService) -> Iterator[GrpcDriver]:
 
 
 def charge_as(calls: GrpcDriver, metadata: Metadata) -> CallFailed | None:
-    """Charge with the headers of a browser, and return how that failed, if it did."""
+    """Charge with the headers of a browser, and return the error, if any."""
     try:
         calls.stub.Charge(charge(), timeout=30, metadata=metadata)
     except grpc.RpcError as error:
@@ -39,7 +39,7 @@ def charge_as(calls: GrpcDriver, metadata: Metadata) -> CallFailed | None:
     return None
 
 
-def payments_in(running: RunningService) -> int:
+def count_payments(running: RunningService) -> int:
     return int(httpx.get(f"{running.rest_url}/v1/payments").json()["total"])
 
 
@@ -52,13 +52,15 @@ def payments_in(running: RunningService) -> int:
         (("origin", "null"),),
     ],
 )
-def test_a_page_of_another_origin_is_refused(running: RunningService, calls: GrpcDriver, metadata: Metadata) -> None:
+def test_a_grpc_call_of_a_page_of_another_origin_is_rejected(
+    running: RunningService, calls: GrpcDriver, metadata: Metadata
+) -> None:
     name = new_request_id()
     failed = charge_as(calls, (*metadata, ("x-request-id", name)))
     assert failed is not None
     assert (failed.code, failed.reason) == ("PERMISSION_DENIED", "ORIGIN_NOT_ALLOWED")
     assert "CORS_ALLOWED_ORIGINS" in failed.message
-    assert payments_in(running) == 0
+    assert count_payments(running) == 0
     event = running.wait_for("cross_site_refused", request_id=name, rpc="Charge")
     assert event["origin"] == dict(metadata).get("origin", "")
     assert running.wait_for("call", request_id=name)["code"] == "PERMISSION_DENIED"
@@ -81,5 +83,5 @@ def test_a_page_of_another_origin_cannot_watch(calls: GrpcDriver) -> None:
         (("sec-fetch-site", "same-origin"),),
     ],
 )
-def test_other_callers_and_allowed_pages_are_let_in(calls: GrpcDriver, metadata: Metadata) -> None:
+def test_other_callers_and_allowed_pages_can_charge(calls: GrpcDriver, metadata: Metadata) -> None:
     assert charge_as(calls, metadata) is None

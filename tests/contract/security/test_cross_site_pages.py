@@ -1,4 +1,4 @@
-"""Pages of other origins in a real browser: what they send to change something, and what becomes of it."""
+"""Pages of other origins in a real browser cannot write."""
 
 import json
 import threading
@@ -14,11 +14,11 @@ from tests.support.drivers.chromium import TIMEOUT_MILLISECONDS, chromium
 from tests.support.drivers.requests import new_order_id, new_request_id
 from tests.support.running_service import RunningService
 
-# The browser may have to be installed first.
+# The first test may have to install the browser.
 pytestmark = pytest.mark.timeout(900)
 
 NAME = "pages.test"
-"""A DNS name, for the browser alone, that leads to this machine. Towards it, there is no Sec-Fetch-Site."""
+"""A DNS name that resolves to this machine in the browser only. Requests to it have no Sec-Fetch-Site header."""
 
 SEND_FORM = """([url, encoding, fields]) => {
     const form = document.body.appendChild(document.createElement("form"));
@@ -71,7 +71,7 @@ class _Blank(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def pages_port() -> Iterator[int]:
-    """The port of a server, of this machine, that has nothing but blank pages."""
+    """The port of a server on this machine that serves blank pages."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Blank) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
@@ -98,7 +98,7 @@ def rest(approving_service: RunningService) -> Iterator[httpx.Client]:
         yield client
 
 
-def payments_of(rest: httpx.Client, order_id: int) -> list[Any]:
+def list_order(rest: httpx.Client, order_id: int) -> list[Any]:
     return list(rest.get("/v1/payments", params={"order_id": order_id}).json()["items"])
 
 
@@ -112,16 +112,16 @@ def charge_body(path: str, order_id: int) -> str:
 CHARGES = ["/v1/payments/charge", "/v2/payments:charge", "/v2/payments:batchCharge"]
 REFUNDS = ["/v1/payments/{}/refund", "/v2/payments/{}:refund"]
 PAGES = ["localhost", "127.0.0.1", NAME]
-"""Hosts of pages: of another site than the service, of the same one, and of one of which the browser says less."""
+"""Hosts of pages: another site than the service, the same site, and the name without Sec-Fetch-Site."""
 
 SERVICES = ["127.0.0.1", NAME]
-"""Hosts by which a page reaches the service: with and without Sec-Fetch-Site."""
+"""Hosts that a page uses for the service: with and without Sec-Fetch-Site."""
 
 
 @pytest.mark.parametrize("path", CHARGES)
 @pytest.mark.parametrize("host", PAGES)
 @pytest.mark.parametrize("service_host", SERVICES)
-def test_no_blob_of_another_origin_charges(
+def test_a_blob_of_another_origin_cannot_charge(
     rest: httpx.Client,
     approving_service: RunningService,
     page: Page,
@@ -137,27 +137,27 @@ def test_no_blob_of_another_origin_charges(
         page.evaluate(FETCH, [url, charge_body(path, order_id), {"mode": mode}])
     with_type = {"headers": {"Content-Type": "application/json"}}
     assert page.evaluate(FETCH, [url, charge_body(path, order_id), with_type])[0] == "error"
-    assert payments_of(rest, order_id) == []
+    assert list_order(rest, order_id) == []
 
 
 @pytest.mark.parametrize("path", REFUNDS)
 @pytest.mark.parametrize("host", PAGES)
-def test_no_form_of_another_origin_refunds(
+def test_a_form_of_another_origin_cannot_refund(
     rest: httpx.Client, approving_service: RunningService, page: Page, pages_port: int, path: str, host: str
 ) -> None:
     order_id = new_order_id()
     rest.post("/v1/payments/charge", json={"order_id": order_id, "amount": 5})
-    url = approving_service.rest_url + path.format(payments_of(rest, order_id)[0]["payment_id"])
+    url = approving_service.rest_url + path.format(list_order(rest, order_id)[0]["payment_id"])
     for encoding in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         page.goto(f"http://{host}:{pages_port}/")
         with page.expect_navigation() as navigation:
             page.evaluate(SEND_FORM, [url, encoding, {}])
         assert navigation.value is not None
         assert navigation.value.status == 403
-    assert not payments_of(rest, order_id)[0]["refunded"]
+    assert not list_order(rest, order_id)[0]["refunded"]
 
 
-def test_no_form_of_another_origin_charges(
+def test_a_form_of_another_origin_cannot_charge(
     rest: httpx.Client, approving_service: RunningService, page: Page, pages_port: int
 ) -> None:
     order_id = new_order_id()
@@ -168,35 +168,37 @@ def test_no_form_of_another_origin_charges(
             page.evaluate(SEND_FORM, [approving_service.rest_url + path, "text/plain", {name: value}])
         assert navigation.value is not None
         assert navigation.value.status == 403
-    assert payments_of(rest, order_id) == []
+    assert list_order(rest, order_id) == []
 
 
-def test_no_sandbox_charges(rest: httpx.Client, approving_service: RunningService, page: Page, pages_port: int) -> None:
-    """A sandbox has no origin of its own: the browser says ``Origin: null``."""
+def test_a_sandbox_cannot_charge(
+    rest: httpx.Client, approving_service: RunningService, page: Page, pages_port: int
+) -> None:
+    """Test ``Origin: null``, which the browser sends for a sandbox."""
     order_id = new_order_id()
     page.goto(f"http://{NAME}:{pages_port}/")
     page.evaluate(ADD_SANDBOX)
     url = f"http://{NAME}:{approving_service.rest_port}/v1/payments/charge"
     page.frames[-1].evaluate(FETCH, [url, charge_body("/v1", order_id), {"mode": "no-cors"}])
-    assert payments_of(rest, order_id) == []
+    assert list_order(rest, order_id) == []
 
 
 @pytest.mark.parametrize("path", CHARGES)
-def test_a_page_whose_name_leads_to_the_service_changes_nothing(
+def test_a_page_cannot_charge_by_dns_rebinding(
     rest: httpx.Client, approving_service: RunningService, page: Page, path: str
 ) -> None:
-    """DNS rebinding: for the browser, the page and the service are one origin."""
+    """Test DNS rebinding: to the browser, the page and the service have the same origin."""
     order_id = new_order_id()
     page.goto(f"http://{NAME}:{approving_service.rest_port}/healthz")
     with_type = {"headers": {"Content-Type": "application/json"}}
     kind, status, text = page.evaluate(FETCH, [path, charge_body(path, order_id), with_type])
     assert (kind, status) == ("basic", 403)
     assert f"http://{NAME}:{approving_service.rest_port}" in text
-    assert payments_of(rest, order_id) == []
+    assert list_order(rest, order_id) == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_services_own_pages_charge(
+def test_the_services_own_pages_can_charge(
     rest: httpx.Client, approving_service: RunningService, page: Page, host: str
 ) -> None:
     page.goto(f"http://{host}:{approving_service.rest_port}/docs")
@@ -205,12 +207,12 @@ def test_the_services_own_pages_charge(
         with_type = {"headers": {"Content-Type": "application/json"}}
         kind, status, _ = page.evaluate(FETCH, [path, charge_body(path, order_id), with_type])
         assert (kind, status) in {("basic", 200), ("basic", 201)}
-        assert len(payments_of(rest, order_id)) == 1
+        assert len(list_order(rest, order_id)) == 1
 
 
 @pytest.mark.parametrize("host", PAGES)
 @pytest.mark.parametrize("service_host", SERVICES)
-def test_a_page_of_an_allowed_origin_charges_and_watches(
+def test_a_page_of_an_allowed_origin_can_charge_and_watch(
     start_service: Callable[..., RunningService], page: Page, pages_port: int, host: str, service_host: str
 ) -> None:
     running = start_service(CORS_ALLOWED_ORIGINS=f"http://{host}:{pages_port}", SUCCESS_PROBABILITY="1")
@@ -224,5 +226,5 @@ def test_a_page_of_an_allowed_origin_charges_and_watches(
             kind, status, text = page.evaluate(FETCH, [url + path, charge_body(path, order_id), with_type])
             assert kind == "cors", text
             assert status in {200, 201}, text
-            assert len(payments_of(rest, order_id)) == 1
+            assert len(list_order(rest, order_id)) == 1
     page.wait_for_function("window.seen.filter((it) => it.event).length === 3")

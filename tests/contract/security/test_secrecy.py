@@ -1,4 +1,4 @@
-"""Nothing secret in what the service prints or answers: callers send card numbers and keys where none belong."""
+"""Card numbers and keys that callers send in the wrong places appear in no log, response or metric."""
 
 import contextlib
 import itertools
@@ -23,27 +23,27 @@ SERVICE_NAME = "/payments.v1.PaymentService/"
 
 
 @pytest.fixture
-def quiet(start_service: Callable[..., RunningService]) -> Iterator[RunningService]:
-    """A service that logs all it can; when it ends, its output is searched."""
+def service_with_debug_log(start_service: Callable[..., RunningService]) -> Iterator[RunningService]:
+    """A service with debug logs, whose output is searched for secrets when it stops."""
     service = start_service(LOG_LEVEL="debug", TRUSTED_PROXIES="127.0.0.1")
     yield service
     assert service.stop() == 0
 
 
 def unary(channel: grpc.Channel, rpc: str) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
-    """Return how an RPC is called with bytes of any kind."""
+    """Return a callable that sends arbitrary bytes to an RPC."""
     return channel.unary_unary(SERVICE_NAME + rpc, request_serializer=bytes, response_deserializer=bytes)
 
 
 def as_unknown_field(text: str) -> bytes:
-    """Return a field that no message has, with a text in it."""
+    """Encode a text as a field that no message has."""
     return b"\xaa\x7d" + bytes([len(text)]) + text.encode()
 
 
-def test_what_callers_send_by_grpc_is_in_no_log_and_no_error(quiet: RunningService) -> None:
+def test_values_sent_over_grpc_appear_in_no_log_or_error(service_with_debug_log: RunningService) -> None:
     rpcs = ("Charge", "BatchCharge", "Refund", "GetPayment", "ListRefunds", "ListPayments")
     answers: list[str] = []
-    with grpc.insecure_channel(quiet.target) as channel:
+    with grpc.insecure_channel(service_with_debug_log.target) as channel:
         for number, rpc in itertools.product(CARD_NUMBERS, rpcs):
             messages = [
                 number.encode(),
@@ -70,17 +70,17 @@ def test_what_callers_send_by_grpc_is_in_no_log_and_no_error(quiet: RunningServi
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("named", ["authorization", "user-agent"])
-def test_what_callers_send_by_rest_is_in_no_log_and_what_they_did_wrong_is_told_without(
-    quiet: RunningService, version: str, named: str
+def test_values_sent_over_rest_appear_in_no_log_or_error(
+    service_with_debug_log: RunningService, version: str, call_id: str
 ) -> None:
     charges = f"/{version}/payments" + ("/charge" if version == "v1" else ":charge")
     answers: list[str] = []
-    with httpx.Client(base_url=quiet.rest_url) as http:
+    with httpx.Client(base_url=service_with_debug_log.rest_url) as http:
         for number in CARD_NUMBERS:
             headers = {
                 "x-request-id": number,
-                # With the first, which is no key, nothing else is looked at.
-                named: f"Bearer {number}",
+                # An Authorization header without a valid key stops the check of the other headers.
+                call_id: f"Bearer {number}",
                 "x-forwarded-for": number,
                 "content-type": "application/json",
             }
@@ -97,12 +97,12 @@ def test_what_callers_send_by_rest_is_in_no_log_and_what_they_did_wrong_is_told_
             answers += [str(reply.headers) for reply in replies]
             if version == "v2":
                 answers += [reply.text for reply in replies]
-    # The bodies of /v1 show the input that was wrong, to who sent it: callers of the replaced service know them so.
+    # The error bodies of /v1 return the invalid input to its sender, as in the legacy service.
     assert secrets_in(answers) == []
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_an_api_key_is_in_no_log_no_error_and_no_metric(
+def test_an_api_key_appears_in_no_log_error_or_metric(
     start_service: Callable[..., RunningService],
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
@@ -127,8 +127,8 @@ def test_an_api_key_is_in_no_log_no_error_and_no_metric(
     assert service.stop() == 0
 
 
-def test_an_error_of_the_database_that_quotes_a_card_number_is_logged_without(
-    quiet: RunningService, database_server: DatabaseServer, migrated_database: dict[str, str]
+def test_a_card_number_in_a_database_error_is_not_logged(
+    service_with_debug_log: RunningService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     database_server.execute(
         f"""
@@ -137,32 +137,40 @@ def test_an_error_of_the_database_that_quotes_a_card_number_is_logged_without(
         """,
         database=migrated_database["MYSQL_DB"],
     )
-    with grpc.insecure_channel(quiet.target) as channel, pytest.raises(Exception, match="internal error") as told:
+    with (
+        grpc.insecure_channel(service_with_debug_log.target) as channel,
+        pytest.raises(Exception, match="internal error") as error_info,
+    ):
         GrpcDriver(channel).charge(charge(request_id=new_request_id()))
 
-    assert secrets_in([str(told.value)]) == []
-    assert "no such card: [card number]" in quiet.wait_for("internal_error", level="error")["exception"][0]["exc_value"]
+    assert secrets_in([str(error_info.value)]) == []
+    assert (
+        "no such card: [card number]"
+        in service_with_debug_log.wait_for("internal_error", level="error")["exception"][0]["exc_value"]
+    )
 
 
 @pytest.mark.parametrize("wanted", [CARD, f"card {CARD}", "4111 1111 1111 1111"])
-def test_a_call_that_is_named_by_a_card_number_gets_another_name(quiet: RunningService, wanted: str) -> None:
-    named = httpx.get(f"{quiet.rest_url}/v2/payments", headers={"x-request-id": wanted}).headers["x-request-id"]
+def test_a_call_id_with_a_card_number_is_replaced(service_with_debug_log: RunningService, requested_id: str) -> None:
+    call_id = httpx.get(
+        f"{service_with_debug_log.rest_url}/v2/payments", headers={"x-request-id": requested_id}
+    ).headers["x-request-id"]
 
-    assert len(named) == 32
-    assert quiet.wait_for("call", request_id=named)
+    assert len(call_id) == 32
+    assert service_with_debug_log.wait_for("call", request_id=call_id)
 
 
 @pytest.mark.parametrize("name", ["MYSQL_HOST", "MYSQL_PORT"])
-def test_a_password_that_is_in_the_wrong_setting_is_not_printed(migrated_database: dict[str, str], name: str) -> None:
+def test_a_password_in_the_wrong_setting_is_not_printed(migrated_database: dict[str, str], name: str) -> None:
     service = RunningService({**migrated_database, name: "mysql://payments:hunter2@db/ecommerce"})
 
     service.spawn()
 
-    assert service.wait() == 2  # which looks for it
+    assert service.wait() == 2  # wait() also searches the output for secrets
     assert any(f"{name}=" in line for line in service.output)
 
 
-def test_a_secret_in_the_output_would_be_found(migrated_database: dict[str, str]) -> None:
+def test_the_search_finds_a_secret_in_the_output(migrated_database: dict[str, str]) -> None:
     service = RunningService({**migrated_database, "DEFAULT_CURRENCY": CARD})
 
     service.spawn()

@@ -1,4 +1,4 @@
-"""TLS: encrypted calls over gRPC and REST, certificates as callers, and files that change under a running service."""
+"""TLS: encrypted gRPC and REST, callers identified by certificates, and reload of changed files."""
 
 import os
 import socket
@@ -34,7 +34,7 @@ SPIFFE = "spiffe://example.org/shop"
 
 
 def serial_number(port: int, protocol: str) -> int:
-    """Return that of the certificate which a new connection is shown."""
+    """Return the serial number of the certificate that the server presents on a new connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -48,7 +48,7 @@ def serial_number(port: int, protocol: str) -> int:
     return x509.load_der_x509_certificate(shown).serial_number
 
 
-def shown_by(service: RunningService) -> set[int]:
+def served_serials(service: RunningService) -> set[int]:
     return {serial_number(service.port, "h2"), serial_number(service.rest_port, "http/1.1")}
 
 
@@ -63,14 +63,14 @@ def test_the_python_client_grpcurl_and_curl_call_over_tls(encrypted: Encrypted) 
     assert "payments.v1.PaymentService" in listed.stdout
     curl = ["curl", "-sS", "--cacert", str(authority)]
     url = f"{service.rest_url}/v1/payments"
-    done = subprocess.run([*curl, url], capture_output=True, text=True, check=True, timeout=30)
-    assert '"total":1' in done.stdout
+    result = subprocess.run([*curl, url], capture_output=True, text=True, check=True, timeout=30)
+    assert '"total":1' in result.stdout
     location = httpx.get(f"{url}/", verify=ssl.create_default_context(cafile=authority)).headers["location"]
     assert location == url
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
-def test_nobody_is_answered_in_the_clear_nor_by_a_protocol_that_is_too_old(encrypted: Encrypted) -> None:
+def test_unencrypted_connections_and_old_protocol_versions_are_rejected(encrypted: Encrypted) -> None:
     with grpc.insecure_channel(encrypted.service.target) as channel:
         assert list_code(channel) == "UNAVAILABLE"
     with pytest.raises(httpx.TransportError):
@@ -93,7 +93,7 @@ def test_nobody_is_answered_in_the_clear_nor_by_a_protocol_that_is_too_old(encry
         ({"common_name": "The Shop"}, "The Shop"),
     ],
 )
-def test_the_certificates_name_is_the_caller_over_grpc_and_rest_alike(
+def test_the_name_of_the_certificate_is_the_caller_over_grpc_and_rest(
     mutual: Encrypted,
     names: dict[str, Any],
     expected: str,
@@ -104,11 +104,11 @@ def test_the_certificates_name_is_the_caller_over_grpc_and_rest_alike(
     request_id = new_request_id()
     with mutual.channel(client) as channel:
         request = charge(order_id=7, amount="5", request_id=request_id)
-        made = GrpcDriver(channel).charge(request).payment.payment_id
+        payment_id = GrpcDriver(channel).charge(request).payment.payment_id
     with mutual.http(client) as http:
         body = {"orderId": "7", "amount": {"units": "5"}, "method": "PAYMENT_METHOD_UPI", "requestId": request_id}
         answer = http.post("/v2/payments:charge", json=body)
-    assert answer.json()["payment"]["paymentId"] == str(made)
+    assert answer.json()["payment"]["paymentId"] == str(payment_id)
     assert answer.headers["idempotency-replayed"] == "true"
     rows = database_server.execute("SELECT caller FROM payments", (), migrated_database["MYSQL_DB"])
     assert rows == [(expected.encode(),)]
@@ -132,13 +132,11 @@ def test_the_certificates_name_is_the_caller_over_grpc_and_rest_alike(
         {"common_name": "shop", "other_common_names": ["till"]},
     ],
 )
-def test_a_certificate_that_names_nobody_who_can_be_a_caller_is_refused(
-    mutual: Encrypted, names: dict[str, Any]
-) -> None:
+def test_a_certificate_without_a_valid_caller_name_is_rejected(mutual: Encrypted, names: dict[str, Any]) -> None:
     client = mutual.files.clients.issue(**names)
-    with mutual.channel(client) as channel, pytest.raises(grpc.RpcError) as refused:
+    with mutual.channel(client) as channel, pytest.raises(grpc.RpcError) as error_info:
         GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(), timeout=10)
-    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    failed = call_failed(error_info.value)  # type: ignore[arg-type]
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "CERTIFICATE_INVALID")
     with mutual.http(client) as http:
         assert http.get("/v1/payments").status_code == 401
@@ -147,35 +145,35 @@ def test_a_certificate_that_names_nobody_who_can_be_a_caller_is_refused(
     assert answer.json()["details"][0]["reason"] == "CERTIFICATE_INVALID"
 
 
-def test_a_certificate_whose_names_cannot_be_read_is_refused(mutual: Encrypted) -> None:
+def test_a_certificate_with_malformed_names_is_rejected(mutual: Encrypted) -> None:
     not_ascii = {SPIFFE.encode(): SPIFFE[:-1].encode() + b"\xff"}
     client = mutual.files.clients.issue(uris=[SPIFFE], dns=["shop"], common_name="shop", replaced=not_ascii)
     with mutual.channel(client) as channel:
         assert list_code(channel) == "UNAUTHENTICATED"
-    # Python's own TLS ends the connection, because it cannot decode the certificate either.
+    # Python's TLS cannot decode the certificate either, and closes the connection.
     with mutual.http(client) as http, pytest.raises(httpx.TransportError):
         http.get("/v1/payments")
 
 
-def test_without_a_certificate_of_a_known_authority_nobody_calls_and_health_over_rest_is_told(
+def test_calls_require_a_trusted_certificate_and_rest_health_does_not(
     mutual: Encrypted,
 ) -> None:
     stranger = Authority().issue(common_name="shop")
-    over = mutual.files.clients.issue(common_name="shop", not_after=datetime.now(UTC) - timedelta(hours=1))
-    for client in (None, stranger, over):
+    expired_client = mutual.files.clients.issue(common_name="shop", not_after=datetime.now(UTC) - timedelta(hours=1))
+    for client in (None, stranger, expired_client):
         with mutual.channel(client) as channel:
             assert list_code(channel) == "UNAVAILABLE"
     with mutual.http() as http:
         for path in ("/v1/payments", "/v2/payments"):
             assert http.get(path).status_code == 401
         assert http.get("/readyz").status_code == http.get("/healthz").status_code == 200
-    for client in (stranger, over):
+    for client in (stranger, expired_client):
         with mutual.http(client) as http, pytest.raises(httpx.TransportError):
             http.get("/healthz")
     assert not [event for event in mutual.service.events if event.get("code") == "OK"]
 
 
-def test_certificates_have_roles_by_their_names_and_a_key_says_more_than_a_certificate(
+def test_certificates_have_roles_by_name_and_an_api_key_overrides_the_certificate(
     start_encrypted: Callable[..., Encrypted],
     tls_files: Files,
     database_server: DatabaseServer,
@@ -206,25 +204,25 @@ def test_certificates_have_roles_by_their_names_and_a_key_says_more_than_a_certi
             caller.charge(order_id=1, amount=Decimal(1))
     with (
         PaymentsClient(mutual.service.target, credentials=credentials, api_key="wrong") as caller,
-        pytest.raises(PaymentsError) as refused,
+        pytest.raises(PaymentsError) as error_info,
     ):
         list(caller.list_payments())
-    assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
+    assert (error_info.value.code, error_info.value.reason) == (grpc.StatusCode.UNAUTHENTICATED, "API_KEY_INVALID")
     with mutual.http(shop) as http:
         assert http.get("/v1/payments", headers=dict(bearer(key))).status_code == 200
         assert http.get("/v1/payments", headers=dict(bearer("wrong"))).status_code == 401
 
 
-def test_a_new_certificate_is_shown_to_new_connections_while_old_ones_go_on(encrypted: Encrypted) -> None:
+def test_new_connections_get_a_new_certificate_while_old_connections_continue(encrypted: Encrypted) -> None:
     service, files = encrypted.service, encrypted.files
     with encrypted.channel() as channel, encrypted.http() as http:
         assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
         socket_before = http._transport._pool.connections[0]  # type: ignore[attr-defined]
         other = Authority()
         issued = other.issue(dns=["localhost"])
-        assert issued.serial_number not in shown_by(service)
+        assert issued.serial_number not in served_serials(service)
         files.write(issued)
-        wait_until(lambda: shown_by(service) == {issued.serial_number})
+        wait_until(lambda: served_serials(service) == {issued.serial_number})
         assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
         assert http._transport._pool.connections == [socket_before]  # type: ignore[attr-defined]
     with encrypted.channel() as channel, encrypted.http() as http:
@@ -235,7 +233,7 @@ def test_a_new_certificate_is_shown_to_new_connections_while_old_ones_go_on(encr
         assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
 
 
-def test_other_authorities_of_clients_are_taken_and_those_before_no_longer(mutual: Encrypted) -> None:
+def test_changed_client_authorities_replace_the_previous_ones(mutual: Encrypted) -> None:
     files, later = mutual.files, Authority()
     old, new = files.clients.issue(common_name="shop"), later.issue(common_name="shop")
 
@@ -258,28 +256,28 @@ def test_other_authorities_of_clients_are_taken_and_those_before_no_longer(mutua
     assert (lets_in(old), lets_in(new)) == (False, True)
 
 
-def test_files_that_cannot_be_used_change_nothing_are_told_of_once_and_are_taken_once_they_are_right(
+def test_invalid_files_are_reported_once_and_used_once_they_are_valid(
     encrypted: Encrypted,
 ) -> None:
     service, files = encrypted.service, encrypted.files
-    (before,) = shown_by(service)
+    (before,) = served_serials(service)
     right = files.authority.issue(dns=["localhost"])
     (files.folder / "server.pem").write_bytes(right.certificate)
     wrong = service.wait_for("tls_files_wrong")
     assert "TLS_KEY_FILE" in wrong["detail"]
     assert "TLS_CERT_FILE" in wrong["detail"]
     time.sleep(1)
-    assert shown_by(service) == {before}
+    assert served_serials(service) == {before}
     assert [event["event"] for event in service.events].count("tls_files_wrong") == 1
     with encrypted.channel() as channel:
         assert list_code(channel) == "OK"
     (files.folder / "server.key.pem").unlink()
     wait_until(lambda: [event["event"] for event in service.events].count("tls_files_wrong") == 2)
     (files.folder / "server.key.pem").write_bytes(right.key)
-    wait_until(lambda: shown_by(service) == {right.serial_number})
+    wait_until(lambda: served_serials(service) == {right.serial_number})
 
 
-def test_a_link_to_other_files_is_followed_as_kubernetes_replaces_them(
+def test_a_replaced_symbolic_link_is_followed_like_in_kubernetes(
     start_service: Callable[..., RunningService], tls_files: Files
 ) -> None:
     first, second = (tls_files.authority.issue(dns=["localhost"]) for _ in range(2))
@@ -294,10 +292,10 @@ def test_a_link_to_other_files_is_followed_as_kubernetes_replaces_them(
         TLS_KEY_FILE=str(link / "tls.key.pem"),
         **RELOAD,
     )
-    assert shown_by(service) == {first.serial_number}
+    assert served_serials(service) == {first.serial_number}
     (tls_files.folder / "next").symlink_to("2")
     (tls_files.folder / "next").replace(link)
-    wait_until(lambda: shown_by(service) == {second.serial_number})
+    wait_until(lambda: served_serials(service) == {second.serial_number})
 
 
 def key_missing(files: Files) -> str:
@@ -347,11 +345,11 @@ def authorities_expired(files: Files) -> str:
         *(authorities_empty, authorities_expired),
     ],
 )
-def test_wrong_files_stop_the_start_with_an_error_that_names_the_setting(
+def test_the_service_refuses_to_start_with_invalid_files_and_names_the_setting(
     tls_files: Files, migrated_database: dict[str, str], spoil: Callable[[Files], str]
 ) -> None:
     settings = {**tls_files.write(), **tls_files.write_authorities()}
-    said = spoil(tls_files).format(
+    message = spoil(tls_files).format(
         certificate=repr(settings["TLS_CERT_FILE"]),
         key=repr(settings["TLS_KEY_FILE"]),
         clients=repr(settings["TLS_CLIENT_CA_FILE"]),
@@ -360,12 +358,12 @@ def test_wrong_files_stop_the_start_with_an_error_that_names_the_setting(
     service.spawn()
     assert service.wait() == 1
     output = "".join(service.output)
-    assert said in output
+    assert message in output
     assert "Traceback" not in output
     assert "c2VjcmV0" not in output
 
 
-def test_the_health_probe_of_the_image_asks_a_service_with_tls(mutual: Encrypted) -> None:
+def test_the_health_probe_of_the_image_works_with_tls(mutual: Encrypted) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "TLS_CERT_FILE": str(mutual.files.folder / "server.pem"),
@@ -374,16 +372,18 @@ def test_the_health_probe_of_the_image_asks_a_service_with_tls(mutual: Encrypted
     }
     probe = [str(Path(".venv/bin/python").absolute()), "-m", "tools.operations.health_probe"]
     for arguments in ([], ["--service", "payments.v1.PaymentService"], ["--service", "liveness"]):
-        done = subprocess.run(
+        result = subprocess.run(
             [*probe, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=30
         )
-        assert (done.returncode, done.stdout.rstrip().endswith("is SERVING")) == (0, True), done.stdout + done.stderr
+        assert (result.returncode, result.stdout.rstrip().endswith("is SERVING")) == (0, True), (
+            result.stdout + result.stderr
+        )
     mutual.service.kill()
-    done = subprocess.run(probe, env=environment, capture_output=True, text=True, check=False, timeout=30)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    result = subprocess.run(probe, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
 
 
-def test_health_needs_a_certificate_where_grpc_does_and_no_key(mutual: Encrypted) -> None:
+def test_grpc_health_requires_a_certificate_but_no_key(mutual: Encrypted) -> None:
     with mutual.channel(mutual.files.clients.issue()) as channel:
         assert health_stub(channel).Check(HealthCheckRequest(), timeout=10).status == 1

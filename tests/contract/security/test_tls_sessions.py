@@ -1,4 +1,4 @@
-"""TLS sessions: one that is resumed never lets in a client that a full handshake would refuse."""
+"""A resumed TLS session never admits a client that a full handshake would reject."""
 
 import socket
 import ssl
@@ -21,14 +21,14 @@ _REQUESTS = {
     "grpc": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0",
     "rest": b"GET /v1/payments HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
 }
-"""What a client sends first. A gRPC server that has let it in answers HTTP/2's preface with its settings."""
+"""The first bytes of a client. A gRPC server answers the HTTP/2 preface with its settings once it admits the client."""
 
 _ALPN = {"grpc": "h2", "rest": "http/1.1"}
 
 
 @dataclass(frozen=True)
 class Connected:
-    """What became of a connection that was let in: whether it resumed a session, and a session for the next one."""
+    """An admitted connection: the server's answer, whether it resumed a session, and its session for the next one."""
 
     answer: bytes
     is_resumed: bool
@@ -36,10 +36,10 @@ class Connected:
 
 
 class Client:
-    """A client of one transport that speaks one version of TLS."""
+    """A client that uses one transport and one TLS version."""
 
     def __init__(self, encrypted: Encrypted, transport: str, version: ssl.TLSVersion, issued: Issued | None) -> None:
-        """Take the client's certificate, if it has one; nothing is connected yet."""
+        """Prepare TLS with the client's certificate, if any, without connecting."""
         service = encrypted.service
         self._address = "127.0.0.1", service.port if transport == "grpc" else service.rest_port
         self._request = _REQUESTS[transport]
@@ -50,7 +50,7 @@ class Client:
             self._context.load_cert_chain(*issued.write(encrypted.files.folder, "client"))
 
     def connect(self, session: ssl.SSLSession | None = None) -> Connected | None:
-        """Connect, offering to resume a session, and return what became of it; None when the server refused."""
+        """Connect, offer to resume ``session``, and return the connection, or None if the server rejects it."""
         try:
             with (
                 socket.create_connection(self._address, 10) as connection,
@@ -65,7 +65,7 @@ class Client:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_no_session_outlives_the_authority_of_its_client(
+def test_a_session_ends_when_the_authority_of_its_client_is_removed(
     mutual: Encrypted, transport: str, version: ssl.TLSVersion
 ) -> None:
     files, later = mutual.files, Authority()
@@ -78,7 +78,7 @@ def test_no_session_outlives_the_authority_of_its_client(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_rest_takes_client_certificates_over_tls_1_3_alone_and_resumes_no_session(
+def test_rest_accepts_client_certificates_only_over_tls_1_3_and_resumes_no_session(
     mutual: Encrypted, version: ssl.TLSVersion
 ) -> None:
     for issued in (mutual.files.clients.issue(common_name="shop"), None):
@@ -107,7 +107,7 @@ def test_without_client_certificates_both_versions_are_served(
 def test_over_grpc_a_resumed_session_ends_with_the_certificate_of_its_client(mutual: Encrypted) -> None:
     expires = datetime.now(UTC) + timedelta(seconds=6)
     issued = mutual.files.clients.issue(common_name="shop", not_after=expires)
-    # gRPC's clients keep sessions by the server's name.
+    # gRPC clients cache sessions by server name.
     cache = ssl_session_cache_lru(1)  # type: ignore[no-untyped-call]
     sessions = [("grpc.ssl_session_cache", cache), ("grpc.ssl_target_name_override", "localhost")]
     for _ in range(2):
@@ -115,9 +115,9 @@ def test_over_grpc_a_resumed_session_ends_with_the_certificate_of_its_client(mut
             assert list_code(channel) == "OK"
     while datetime.now(UTC) < expires + timedelta(seconds=1):
         time.sleep(0.1)
-    with mutual.channel(issued, options=sessions) as channel, pytest.raises(grpc.RpcError) as refused:
+    with mutual.channel(issued, options=sessions) as channel, pytest.raises(grpc.RpcError) as error_info:
         GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(), timeout=10)
-    failed = call_failed(refused.value)  # type: ignore[arg-type]
+    failed = call_failed(error_info.value)  # type: ignore[arg-type]
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "CERTIFICATE_INVALID")
     with mutual.channel(issued) as channel:
         assert list_code(channel) == "UNAVAILABLE"

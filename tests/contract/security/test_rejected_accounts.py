@@ -1,4 +1,4 @@
-"""A database that refuses the account is told in one line, at once: by the service and by every command."""
+"""The service and every command report immediately, in one line, that the database rejects the account."""
 
 import os
 import secrets
@@ -42,8 +42,8 @@ COMMANDS = (
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Settings that the database refuses, and what the line about it has: the server's own words, and what to do."""
+class RejectedLogin:
+    """Settings that the database rejects, and the expected message: the server's error and the advice."""
 
     environment: dict[str, str]
     words: str
@@ -51,25 +51,25 @@ class Refused:
 
     @property
     def beginning(self) -> str:
-        """How the line begins: with the database, where it is, and whom it refuses."""
+        """The expected beginning of the line: the database, its address and the user."""
         settings = settings_of(self.environment)
         return f"the database {settings.mysql_db} at {access.address(settings)} refuses user {settings.mysql_user}: "
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account with the password "right": the options of its CREATE USER, and its rights in the test's database."""
+    """An account with the password "right", the options of its CREATE USER, and its rights in the test's database."""
 
     options: str = ""
     rights: str | None = "ALL PRIVILEGES"
 
 
-WRONG_LOGIN = ("Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
+WRONG_CREDENTIALS = ("Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
 NO_DATABASE = {"MYSQL_DB": "payments_none"}
-REFUSALS = {
-    "wrong password": (Account(), {"MYSQL_PASSWORD": "hunter2"}, *WRONG_LOGIN),
-    "no password": (Account(), {"MYSQL_PASSWORD": ""}, *WRONG_LOGIN),
-    "unknown account": (Account(), {"MYSQL_USER": "payments_nobody"}, *WRONG_LOGIN),
+REJECTED_LOGINS = {
+    "wrong password": (Account(), {"MYSQL_PASSWORD": "hunter2"}, *WRONG_CREDENTIALS),
+    "no password": (Account(), {"MYSQL_PASSWORD": ""}, *WRONG_CREDENTIALS),
+    "unknown account": (Account(), {"MYSQL_USER": "payments_nobody"}, *WRONG_CREDENTIALS),
     "no rights": (Account(rights=None), {}, "to database", "Set MYSQL_DB"),
     "no such database": (Account(), NO_DATABASE, "to database 'payments_none'", "deploy/sql/grants.sql"),
     "locked": (Account("ACCOUNT LOCK"), {}, "locked", "deploy/sql/passwords.sh"),
@@ -79,49 +79,49 @@ REFUSALS = {
 
 @pytest.fixture
 def make_account(database_server: DatabaseServer) -> Iterator[Callable[..., str]]:
-    """Make accounts that may log in with the password "right" and have rights in a database; return their names."""
-    made = []
+    """A function that creates an account with the password "right" and rights in a database, and returns its name."""
+    names = []
 
     def make(database: dict[str, str], options: str = "", *, rights: str | None = "ALL PRIVILEGES") -> str:
         name = f"payments_{secrets.token_hex(5)}"
         database_server.execute(f"CREATE USER {name} IDENTIFIED BY 'right' {options}")
-        made.append(name)
+        names.append(name)
         if rights is not None:
             database_server.execute(f"GRANT {rights} ON {database['MYSQL_DB']}.* TO {name}")
         return name
 
     yield make
-    for name in made:
+    for name in names:
         database_server.execute(f"DROP USER {name}")
 
 
-@pytest.fixture(params=REFUSALS)
-def refused(
+@pytest.fixture(params=REJECTED_LOGINS)
+def rejected(
     request: pytest.FixtureRequest, empty_database: dict[str, str], make_account: Callable[..., str]
-) -> Refused:
-    account, settings, words, advice = REFUSALS[request.param]
+) -> RejectedLogin:
+    account, settings, words, advice = REJECTED_LOGINS[request.param]
     own = {
         "MYSQL_USER": make_account(empty_database, account.options, rights=account.rights),
         "MYSQL_PASSWORD": "right",
     }
-    return Refused({**empty_database, **own, **settings}, words, advice)
+    return RejectedLogin({**empty_database, **own, **settings}, words, advice)
 
 
-def test_the_service_says_so_in_one_line_and_ends(refused: Refused) -> None:
-    service = RunningService({**refused.environment, **PROBABILITIES})
+def test_the_service_reports_a_rejected_account_in_one_line_and_exits(rejected: RejectedLogin) -> None:
+    service = RunningService({**rejected.environment, **PROBABILITIES})
 
     service.spawn()
 
     assert service.wait() == 1
     (line,) = service.output
-    assert line.startswith(refused.beginning)
-    assert refused.words in line
-    assert refused.advice in line
+    assert line.startswith(rejected.beginning)
+    assert rejected.words in line
+    assert rejected.advice in line
     assert "docs/operations/database-accounts.md" in line
     assert "hunter2" not in line
 
 
-def test_the_administrator_is_told_that_there_is_no_such_database(database_server: DatabaseServer) -> None:
+def test_a_missing_database_is_reported_to_the_administrator(database_server: DatabaseServer) -> None:
     service = RunningService(database_server.environment("payments_none"))
 
     service.spawn()
@@ -142,33 +142,33 @@ def run(environment: dict[str, str], arguments: list[str], folder: Path) -> subp
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_every_command_says_so_in_one_line_and_ends(
+def test_every_command_reports_a_rejected_account_in_one_line_and_exits(
     arguments: list[str], empty_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
 ) -> None:
     environment = {**empty_database, "MYSQL_USER": make_account(empty_database), "MYSQL_PASSWORD": "hunter2"}
-    refused = Refused(environment, "Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
+    rejected = RejectedLogin(environment, "Access denied for user", "Set MYSQL_USER and MYSQL_PASSWORD")
 
-    done = run(environment, arguments, tmp_path)
+    result = run(environment, arguments, tmp_path)
 
-    line, *more = done.stderr.splitlines()
-    assert done.returncode == 1
-    assert line.startswith(refused.beginning)
-    assert refused.words in line
-    assert refused.advice in line
+    line, *more = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert line.startswith(rejected.beginning)
+    assert rejected.words in line
+    assert rejected.advice in line
     assert more in ([], ["no backup was made"])
-    assert "hunter2" not in done.stdout + done.stderr
+    assert "hunter2" not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_every_command_without_its_rights_says_which_is_missing_and_what_to_do(
+def test_every_command_reports_missing_rights_with_advice(
     arguments: list[str], migrated_database: dict[str, str], make_account: Callable[..., str], tmp_path: Path
 ) -> None:
     name = make_account(migrated_database, rights="CREATE TEMPORARY TABLES")
 
-    done = run({**migrated_database, "MYSQL_USER": name, "MYSQL_PASSWORD": "right"}, arguments, tmp_path)
+    result = run({**migrated_database, "MYSQL_USER": name, "MYSQL_PASSWORD": "right"}, arguments, tmp_path)
 
-    assert done.returncode == 1
-    line, *more = done.stderr.splitlines()
+    assert result.returncode == 1
+    line, *more = result.stderr.splitlines()
     if arguments[0] == "backup":
         assert "that this account may read" in line
     else:
@@ -177,16 +177,16 @@ def test_every_command_without_its_rights_says_which_is_missing_and_what_to_do(
     assert more in ([], ["no backup was made"])
 
 
-def test_the_doctor_says_so_too(empty_database: dict[str, str], tmp_path: Path) -> None:
-    done = run({**empty_database, "MYSQL_PASSWORD": "hunter2"}, ["doctor"], tmp_path)
+def test_the_doctor_reports_a_rejected_account(empty_database: dict[str, str], tmp_path: Path) -> None:
+    result = run({**empty_database, "MYSQL_PASSWORD": "hunter2"}, ["doctor"], tmp_path)
 
-    assert done.returncode == 1
-    assert "problem  database: the database" in done.stdout
-    assert "Set MYSQL_USER and MYSQL_PASSWORD" in done.stdout
-    assert not done.stderr
+    assert result.returncode == 1
+    assert "problem  database: the database" in result.stdout
+    assert "Set MYSQL_USER and MYSQL_PASSWORD" in result.stdout
+    assert not result.stderr
 
 
-def test_an_account_that_is_locked_while_the_service_runs_is_unavailable_and_floods_no_log(
+def test_an_account_locked_at_runtime_makes_calls_unavailable_without_flooding_the_log(
     start_service: Callable[..., RunningService],
     migrated_database: dict[str, str],
     database_server: DatabaseServer,
@@ -205,9 +205,9 @@ def test_an_account_that_is_locked_while_the_service_runs_is_unavailable_and_flo
             database_server.execute(f"ALTER USER {name} ACCOUNT UNLOCK")
         assert set(locked) == {"STORE_UNAVAILABLE"}
         service.wait_for("health", status="NOT_SERVING")
-        told = [event for event in service.events if event["event"] == "database_unavailable"]
-        assert any("locked" in event["detail"] for event in told)
-        assert len(told) < len(locked) / 2
+        logged = [event for event in service.events if event["event"] == "database_unavailable"]
+        assert any("locked" in event["detail"] for event in logged)
+        assert len(logged) < len(locked) / 2
         api.charge(charge())
     assert service.stop() == 0
 
@@ -218,7 +218,7 @@ def _reason_of_failure(api: GrpcDriver) -> str:
     return failed.value.reason
 
 
-def test_an_outage_is_logged_at_once_and_then_now_and_then_each_kind_for_itself() -> None:
+def test_an_outage_is_logged_immediately_and_then_at_intervals_for_each_kind() -> None:
     now_seconds = 0.0
     log = OutageLog(lambda: now_seconds)
     lost, locked = pymysql.err.OperationalError(2013, "lost"), pymysql.err.OperationalError(4151, "locked")
@@ -229,11 +229,11 @@ def test_an_outage_is_logged_at_once_and_then_now_and_then_each_kind_for_itself(
             log.add(lost)
             if now_seconds == 9:
                 log.add(locked)
-    told = [(event["code"], event["repeated"]) for event in events]
-    assert told == [(2013, 0), (4151, 0), (2013, 2), (2013, 2)]
+    logged = [(event["code"], event["repeated"]) for event in events]
+    assert logged == [(2013, 0), (4151, 0), (2013, 2), (2013, 2)]
 
 
-def test_there_is_advice_for_every_error_by_which_an_account_is_refused() -> None:
+def test_every_error_that_rejects_an_account_has_advice() -> None:
     codes = [code for code in range(1000, 5000) if _kind(code) == "access_denied"]
     assert 1045 in codes
     for code in codes:
@@ -247,7 +247,7 @@ def _kind(code: int) -> str:
 
 @pytest.fixture
 def other_server() -> Iterator[int]:
-    """A server that speaks another protocol than MySQL's; its port."""
+    """The port of a server that does not speak the MySQL protocol."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
@@ -262,7 +262,7 @@ def other_server() -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_server_that_is_no_database_is_told_without_a_stack(other_server: int) -> None:
+def test_a_server_that_is_not_a_database_is_reported_without_a_stack_trace(other_server: int) -> None:
     settings = {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": str(other_server), "MYSQL_STARTUP_TIMEOUT_SECONDS": "1"}
     service = RunningService(settings)
 

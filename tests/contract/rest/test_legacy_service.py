@@ -1,4 +1,4 @@
-"""``/v1`` beside the service that it replaces, request by request: the same answers, but where they should differ."""
+"""``/v1`` compared with the legacy service, request by request: equal responses except for intended differences."""
 
 import http.client
 import json
@@ -34,14 +34,14 @@ ROWS: list[LegacyRow] = [
 
 @dataclass(frozen=True)
 class Answer:
-    """What a caller can tell answers apart by."""
+    """The parts of a response that a caller can compare."""
 
     status: int
     body: str
     headers: Mapping[str, str]
 
 
-def ask(port: int, request: Request) -> Answer:
+def send(port: int, request: Request) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.putrequest(request.verb, request.target, skip_accept_encoding=True)
     headers = dict(request.headers or {})
@@ -53,10 +53,9 @@ def ask(port: int, request: Request) -> Answer:
     response = connection.getresponse()
     body = response.read().decode()
     connection.close()
-    told = {name: response.getheader(name, "") for name in ("content-type", "allow", "location")}
-    # The replaced service has no HEAD.
-    told["allow"] = told["allow"].removesuffix(", HEAD")
-    return Answer(response.status, body, {name: value.replace(str(port), "PORT") for name, value in told.items()})
+    received = {name: response.getheader(name, "") for name in ("content-type", "allow", "location")}
+    received["allow"] = received["allow"].removesuffix(", HEAD")  # the legacy service has no HEAD
+    return Answer(response.status, body, {name: value.replace(str(port), "PORT") for name, value in received.items()})
 
 
 SAME = [
@@ -215,52 +214,52 @@ SAME = [
     Request("POST", "/v1/payments/2/refund", b"x", {"Content-Type": "text/plain"}),
     *lists("?per_page=200&end_date=2025-12-31&sort_by_created=asc"),
 ]
-"""Requests that both answer alike."""
+"""Requests that get equal responses from both services."""
 
 
-def problem(kind: str, where: str, name: str, message: str, given: object, **ctx: object) -> dict[str, object]:
+def problem(kind: str, where: str, name: str, message: str, value: object, **ctx: object) -> dict[str, object]:
     more = {"ctx": ctx} if ctx else {}
-    return {"type": kind, "loc": [where, name], "msg": message, "input": given} | more
+    return {"type": kind, "loc": [where, name], "msg": message, "input": value} | more
 
 
-LEAST, MOST = "Input should be greater than or equal to", "Input should be less than or equal to"
+AT_LEAST, AT_MOST = "Input should be greater than or equal to", "Input should be less than or equal to"
 DATES = "Input should be a date as in 2025-02-07, 2025-02-07 05:28:54 or 2025-02-07T05:28:54"
 DIFFERENT: list[tuple[Request, dict[str, object]]] = [
     *(
-        (request, problem("greater_than_equal", "body", "amount", f"{LEAST} 0.01", given, ge=0.01))
-        for request, given in zip(
+        (request, problem("greater_than_equal", "body", "amount", f"{AT_LEAST} 0.01", value, ge=0.01))
+        for request, value in zip(
             charges(*(b'{"order_id":1,"amount":%s}' % text for text in (b"0", b"-5", b"0.004", b'"-1e300"'))),
             (0, -5, 0.004, "-1e300"),
             strict=True,
         )
     ),
     *(
-        (request, problem("less_than_equal", "body", "amount", f"{MOST} 99999999.99", given, le=99999999.99))
-        for request, given in zip(
+        (request, problem("less_than_equal", "body", "amount", f"{AT_MOST} 99999999.99", value, le=99999999.99))
+        for request, value in zip(
             charges(*(b'{"order_id":1,"amount":%s}' % text for text in (b"99999999.995", b"1e300"))),
             (99999999.995, 1e300),
             strict=True,
         )
     ),
     *(
-        (request, problem("finite_number", "body", "amount", "Input should be a finite number", given))
-        for request, given in zip(
+        (request, problem("finite_number", "body", "amount", "Input should be a finite number", value))
+        for request, value in zip(
             charges(*(b'{"order_id":1,"amount":%s}' % text for text in (b"NaN", b"1e400", b"-Infinity", b'"inf"'))),
             ("nan", "inf", "-inf", "inf"),
             strict=True,
         )
     ),
     *(
-        (request, problem("greater_than_equal", "body", "order_id", f"{LEAST} 1", given, ge=1))
-        for request, given in zip(
+        (request, problem("greater_than_equal", "body", "order_id", f"{AT_LEAST} 1", value, ge=1))
+        for request, value in zip(
             charges(b'{"order_id":0,"amount":1}', b'{"order_id":"-3","amount":1}'), (0, "-3"), strict=True
         )
     ),
     (
         charges(b'{"order_id":9223372036854775808,"amount":1}')[0],
-        problem("less_than_equal", "body", "order_id", f"{MOST} {2**63 - 1}", 2**63, le=2**63 - 1),
+        problem("less_than_equal", "body", "order_id", f"{AT_MOST} {2**63 - 1}", 2**63, le=2**63 - 1),
     ),
-    (lists("?per_page=-1")[0], problem("greater_than_equal", "query", "per_page", f"{LEAST} 0", "-1", ge=0)),
+    (lists("?per_page=-1")[0], problem("greater_than_equal", "query", "per_page", f"{AT_LEAST} 0", "-1", ge=0)),
     (
         lists("?amount_gt=nan")[0],
         problem("finite_number", "query", "amount_gt", "Input should be a finite number", "nan"),
@@ -270,7 +269,7 @@ DIFFERENT: list[tuple[Request, dict[str, object]]] = [
         for text in ("yesterday", "2025-02-30", "20250207", "2025-02-07T", "2025-2-7", "1738906134", "2025-W06-5")
     ),
 ]
-"""Requests that the replaced service let through, ignored or failed at, and what is told of them here."""
+"""Requests that the legacy service accepted, ignored or failed, and the error that they get here."""
 
 
 @pytest.fixture(scope="module")
@@ -278,23 +277,23 @@ def ports(
     database_server: DatabaseServer,
     make_database: Callable[[], dict[str, str]],
 ) -> Iterator[tuple[int, int]]:
-    """Where the service and the replaced one listen, each with the same rows."""
-    ours, replaced = make_database(), make_database()
-    for database in (ours, replaced):
+    """The ports of this service and the legacy service, each with the same rows."""
+    ours, legacy = make_database(), make_database()
+    for database in (ours, legacy):
         database_server.execute(TABLE, database=database["MYSQL_DB"])
         for row in ROWS:
             database_server.execute(LEGACY_INSERT, row, database["MYSQL_DB"])
     migrate(settings_of(ours), say=lambda _: None)
     settings = {"SUCCESS_PROBABILITY": "1"}
-    # The replaced service believes what a proxy on its machine says.
+    # The legacy service trusts a proxy on its own machine.
     service = RunningService({**ours, **settings, "TRUSTED_PROXIES": "127.0.0.1"}).start()
-    with running_peer(replaced | settings) as url:
+    with running_peer(legacy | settings) as url:
         yield service.rest_port, int(url.rpartition(":")[2])
     assert service.stop() == 0
 
 
-def comparable(answer: Answer) -> Answer:
-    """Return an answer without what chance or the clock made."""
+def without_random_values(answer: Answer) -> Answer:
+    """Replace the values of a response that depend on chance or on the clock."""
     body = re.sub(r'"ECI\d{8}-[0-9A-F]{8,}"', '"ECI"', answer.body)
     body = re.sub(r'"created_at":"202[6-9][^"]*"', '"created_at":"now"', body)
     body = re.sub(r'"method":"(UPI|CARD|COD)","status":true,"reference":"ECI"', '"method":"any","status":true', body)
@@ -302,33 +301,33 @@ def comparable(answer: Answer) -> Answer:
 
 
 @pytest.mark.parametrize("request_", SAME, ids=str)
-def test_both_answer_alike(ports: tuple[int, int], request_: Request) -> None:
-    ours, replaced = (comparable(ask(port, request_)) for port in ports)
-    assert replaced.status != 500
-    assert ours == replaced
+def test_both_services_return_equal_responses(ports: tuple[int, int], request_: Request) -> None:
+    ours, legacy = (without_random_values(send(port, request_)) for port in ports)
+    assert legacy.status != 500
+    assert ours == legacy
 
 
 @pytest.mark.parametrize("text", ["%C3%9CPI", "ecu", "%EF%BC%B5PI", "UPI%0A", "up%C4%B1", "%20UPI"])
-def test_a_method_is_the_same_but_for_letter_case_alone(ports: tuple[int, int], text: str) -> None:
-    answer = ask(ports[0], *lists(f"?method={text}"))
+def test_methods_are_compared_exactly_except_for_letter_case(ports: tuple[int, int], text: str) -> None:
+    answer = send(ports[0], *lists(f"?method={text}"))
     assert json.loads(answer.body) == {"items": [], "page": 1, "per_page": 10, "total": 0}
 
 
 @pytest.mark.parametrize("request_", RARE, ids=str)
-def test_both_answer_rare_forms_alike(ports: tuple[int, int], request_: Request) -> None:
-    ours, replaced = (comparable(ask(port, request_)) for port in ports)
-    if replaced.status == 500:
-        # What the replaced service failed at is refused.
+def test_both_services_return_equal_responses_to_rare_forms(ports: tuple[int, int], request_: Request) -> None:
+    ours, legacy = (without_random_values(send(port, request_)) for port in ports)
+    if legacy.status == 500:
+        # Requests that crashed the legacy service are rejected here.
         assert ours.status == 422
     else:
-        assert ours == replaced
+        assert ours == legacy
 
 
-@pytest.mark.parametrize(("request_", "told"), DIFFERENT, ids=[str(request) for request, _ in DIFFERENT])
-def test_what_the_replaced_service_let_through_is_refused(
-    ports: tuple[int, int], request_: Request, told: dict[str, object]
+@pytest.mark.parametrize(("request_", "error"), DIFFERENT, ids=[str(request) for request, _ in DIFFERENT])
+def test_invalid_requests_that_the_legacy_service_accepted_are_rejected(
+    ports: tuple[int, int], request_: Request, error: dict[str, object]
 ) -> None:
-    answer = ask(ports[0], request_)
+    answer = send(ports[0], request_)
     assert answer.status == 422
-    assert json.loads(answer.body) == {"detail": [told]}
-    assert list(json.loads(answer.body)["detail"][0]) == list(told)
+    assert json.loads(answer.body) == {"detail": [error]}
+    assert list(json.loads(answer.body)["detail"][0]) == list(error)
