@@ -1,1 +1,1 @@
-"""What happens when something breaks."""
+"""Behavior under faults: crashes, hangs, network failures, overload and abuse."""

@@ -1,7 +1,7 @@
-"""Compares the record of a fault run with what the database holds at its end.
+"""Compare the history of a fault run with the final content of the database.
 
-Each check is a function from a history and the tables to what is wrong, a line for each; none knows how the service
-works, only what it promises. ``tests/faults/test_checker.py`` shows that each can fail.
+Each check is a function of the history and the tables that yields one line for each violation. Checks know the
+guarantees of the service and not its implementation. ``tests/faults/test_checker.py`` shows that each check can fail.
 """
 
 from collections import Counter, defaultdict
@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from tests.faults.record import (
     Charge,
-    ChargeAsked,
+    ChargeRequest,
     DetailsSeen,
     History,
     PaymentSeen,
     Refund,
-    RefundAsked,
+    RefundRequest,
     RefundSeen,
     Status,
     StoredPayment,
@@ -27,119 +27,123 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 LATE_SECONDS = 30
-"""How long after its deadline a call may end: room for a machine that has much else to do."""
+"""How long after its deadline a call may end, with a margin for a busy machine."""
 
-_OUTCOMES = {"OK"}
-_PASSING = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "CANCELLED"}
+_SUCCESS = {"OK"}
+_TRANSIENT = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "CANCELLED"}
 _ALLOWED_CODES = {
-    "Charge": _OUTCOMES | _PASSING | {"ALREADY_EXISTS"},
-    "BatchCharge": _OUTCOMES | _PASSING,
-    "Refund": _OUTCOMES | _PASSING | {"FAILED_PRECONDITION"},
-    "GetPayment": _OUTCOMES | _PASSING,
-    "ListPayments": _OUTCOMES | _PASSING,
+    "Charge": _SUCCESS | _TRANSIENT | {"ALREADY_EXISTS"},
+    "BatchCharge": _SUCCESS | _TRANSIENT,
+    "Refund": _SUCCESS | _TRANSIENT | {"FAILED_PRECONDITION"},
+    "GetPayment": _SUCCESS | _TRANSIENT,
+    "ListPayments": _SUCCESS | _TRANSIENT,
 }
-"""What a server may say to the calls of the workload. INTERNAL and UNKNOWN are never among it."""
+"""The statuses that a server may return to the calls of the workload, which never include INTERNAL or UNKNOWN."""
 
 
 def violations(history: History, tables: Tables) -> list[str]:
-    """Return what is wrong, each with the name of its check before it."""
-    return [f"{check.__name__}: {wrong}" for check in CHECKS for wrong in check(history, tables)]
+    """Run all checks, and return their violations, each prefixed with the name of the check."""
+    return [f"{check.__name__}: {violation}" for check in CHECKS for violation in check(history, tables)]
 
 
 def acknowledged_charges_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
-    """Every payment that a client was told of is in the table, once, as it was told."""
+    """Every payment that a client received is stored once, with the same values."""
     stored = _grouped((row.payment.payment_id, row) for row in tables.payments)
     final = _Final(tables)
-    told = {(call.asked.request_id, final.payment(call.answer)): call for call in history.charges if call.answer}
-    for (request_id, payment), call in told.items():
+    acknowledged = {
+        (call.request.request_id, final.payment(call.answer)): call for call in history.charges if call.answer
+    }
+    for (request_id, payment), call in acknowledged.items():
         rows = [row for row in stored.get(payment.payment_id, ()) if row.request_id == request_id]
         if len(rows) != 1:
             yield f"{call} was acknowledged, and is in the table {len(rows)} times"
-        elif _lasting(rows[0].payment) != payment:
+        elif _without_refunds(rows[0].payment) != payment:
             yield f"{call} was acknowledged, and the table has {rows[0]}"
 
 
 def each_request_has_one_payment(history: History, tables: Tables) -> Iterator[str]:
-    """A request_id has one payment at most, made as one of its calls asked for it; no payment comes from nowhere."""
-    asked: defaultdict[str, set[ChargeAsked]] = defaultdict(set)
+    """A request_id has at most one payment, which matches one of its requests, and every payment was requested."""
+    requests: defaultdict[str, set[ChargeRequest]] = defaultdict(set)
     for call in history.charges:
-        asked[call.asked.request_id].add(call.asked)
+        requests[call.request.request_id].add(call.request)
     for request_id, rows in _grouped((row.request_id, row) for row in tables.payments).items():
         if len(rows) > 1:
             yield f"request_id {request_id!r} has {len(rows)} payments: {rows}"
         for row in rows:
-            if _charge_of(row) not in asked[request_id]:
-                yield f"nobody asked for {row}"
+            if _request_of(row) not in requests[request_id]:
+                yield f"no request matches {row}"
 
 
-def answers_to_a_charge_agree(history: History, tables: Tables) -> Iterator[str]:
-    """All answers to one request_id tell of the same payment, which is the one that was asked for."""
+def responses_to_a_charge_agree(history: History, tables: Tables) -> Iterator[str]:
+    """All responses to one request_id have the same payment, which matches the request."""
     final = _Final(tables)
     answers: defaultdict[str, set[PaymentSeen]] = defaultdict(set)
     for call in history.charges:
         if call.answer is not None:
-            answers[call.asked.request_id].add(final.payment(call.answer))
-            if not _is_as_asked(call):
-                yield f"{call} was answered with another payment than was asked for"
+            answers[call.request.request_id].add(final.payment(call.answer))
+            if not _matches_request(call):
+                yield f"{call} returned a payment that does not match the request"
     for request_id, payments in answers.items():
         if len(payments) > 1:
-            yield f"the answers to request_id {request_id!r} disagree: {payments}"
+            yield f"the responses to request_id {request_id!r} disagree: {payments}"
 
 
 def acknowledged_refunds_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
-    """Every refund that a client was told of is in the table, once, as it was told."""
+    """Every refund that a client received is stored once, with the same values."""
     stored = _grouped((row.refund.refund_id, row) for row in tables.refunds)
     final = _Final(tables)
-    told = {(call.asked.request_id, final.refund(call.answer.refund)): call for call in history.refunds if call.answer}
-    for (request_id, refund), call in told.items():
+    acknowledged = {
+        (call.request.request_id, final.refund(call.answer.refund)): call for call in history.refunds if call.answer
+    }
+    for (request_id, refund), call in acknowledged.items():
         rows = stored.get(refund.refund_id, ())
         if [(row.request_id, row.refund) for row in rows] != [(request_id, refund)]:
             yield f"{call} was acknowledged, and the table has {rows}"
 
 
 def each_request_has_one_refund(history: History, tables: Tables) -> Iterator[str]:
-    """A request_id has one refund at most, of the payment and amount that it asked for."""
-    asked: defaultdict[str, set[RefundAsked]] = defaultdict(set)
+    """A request_id has at most one refund, of the requested payment and amount."""
+    requests: defaultdict[str, set[RefundRequest]] = defaultdict(set)
     for call in history.refunds:
-        asked[call.asked.request_id].add(call.asked)
+        requests[call.request.request_id].add(call.request)
     for request_id, rows in _grouped((row.request_id, row) for row in tables.refunds).items():
         if len(rows) > 1:
             yield f"request_id {request_id!r} has {len(rows)} refunds: {rows}"
         for row in rows:
-            if not any(_is_refund_of(row.refund, wanted) for wanted in asked[request_id]):
-                yield f"nobody asked for {row}"
+            if not any(_is_refund_of(row.refund, request) for request in requests[request_id]):
+                yield f"no request matches {row}"
 
 
-def answers_to_a_refund_agree(history: History, tables: Tables) -> Iterator[str]:
-    """All answers to one request_id tell of the same refund, which is the one that was asked for."""
+def responses_to_a_refund_agree(history: History, tables: Tables) -> Iterator[str]:
+    """All responses to one request_id have the same refund, which matches the request."""
     final = _Final(tables)
     answers: defaultdict[str, set[RefundSeen]] = defaultdict(set)
     for call in history.refunds:
         if call.answer is not None:
-            answers[call.asked.request_id].add(final.refund(call.answer.refund))
-            if not _is_refund_of(call.answer.refund, call.asked):
-                yield f"{call} was answered with another refund than was asked for"
+            answers[call.request.request_id].add(final.refund(call.answer.refund))
+            if not _is_refund_of(call.answer.refund, call.request):
+                yield f"{call} returned a refund that does not match the request"
     for request_id, refunds in answers.items():
         if len(refunds) > 1:
-            yield f"the answers to request_id {request_id!r} disagree: {refunds}"
+            yield f"the responses to request_id {request_id!r} disagree: {refunds}"
 
 
 def refunds_never_exceed_the_payment(history: History, tables: Tables) -> Iterator[str]:
-    """The refunds of a payment, in the table and in every answer, sum up to what was charged at most."""
-    refunded = _refunded(tables)
+    """The sum of the refunds of a payment, in the table and in every response, is at most the charged amount."""
+    refunded = _refunded_amounts(tables)
     for row in tables.payments:
         payment = row.payment
         chargeable = payment.amount_minor if payment.status is Status.SUCCEEDED else 0
         if refunded[payment.payment_id] > chargeable:
-            yield f"{refunded[payment.payment_id]} were refunded of {row}"
+            yield f"the refunds of {row} sum up to {refunded[payment.payment_id]}"
     for call in history.refunds:
         if call.answer is not None and call.answer.payment.refunded_minor > call.answer.payment.amount_minor:
-            yield f"{call} was answered with more refunded than was charged"
+            yield f"{call} returned a payment with more refunded than charged"
 
 
 def refunds_and_payments_agree(_history: History, tables: Tables) -> Iterator[str]:
-    """What a payment says was refunded of it is the sum of its refunds."""
-    refunded = _refunded(tables)
+    """The refunded amount of a payment is the sum of its refunds."""
+    refunded = _refunded_amounts(tables)
     for row in tables.payments:
         payment, minor = row.payment, refunded[row.payment.payment_id]
         if (payment.refunded_minor, payment.is_refunded) != (minor, minor == payment.amount_minor):
@@ -147,77 +151,78 @@ def refunds_and_payments_agree(_history: History, tables: Tables) -> Iterator[st
     payment_ids = {row.payment.payment_id for row in tables.payments}
     for stored in tables.refunds:
         if stored.refund.payment_id not in payment_ids:
-            yield f"{stored} is of no payment"
+            yield f"{stored} has no payment"
 
 
-def nothing_half_done_is_seen(history: History, tables: Tables) -> Iterator[str]:
-    """Whatever a client read agrees with itself, and did not vanish."""
-    payments = {_lasting(row.payment) for row in tables.payments}
+def reads_are_consistent(history: History, tables: Tables) -> Iterator[str]:
+    """Every payment that a client read is consistent with its refunds, and all of it is still stored."""
+    payments = {_without_refunds(row.payment) for row in tables.payments}
     refunds = {row.refund for row in tables.refunds}
     final = _Final(tables)
     for call in history.reads:
         if call.answer is None:
             continue
-        payment, minor = call.answer.payment, sum(_counted(refund) for refund in call.answer.refunds)
+        payment, minor = call.answer.payment, sum(_effective_amount(refund) for refund in call.answer.refunds)
         if (payment.refunded_minor, payment.is_refunded) != (minor, minor == payment.amount_minor):
             yield f"{call} saw refunds of {minor}"
         if final.payment(payment) not in payments or not refunds.issuperset(map(final.refund, call.answer.refunds)):
-            yield f"{call} saw what the table has not"
+            yield f"{call} saw a payment or refund that is not in the table"
 
 
-def what_was_acknowledged_is_seen(history: History, _tables: Tables) -> Iterator[str]:
-    """A read that begins after the answer to a charge, or a refund, sees it; on whichever replica."""
+def acknowledged_writes_are_visible(history: History, _tables: Tables) -> Iterator[str]:
+    """A read that starts after the response to a charge or refund returns it, on any replica."""
     charged: dict[int, float] = {}
     for call in history.charges:
         if call.answer is not None:
-            known = charged.get(call.answer.payment_id, float("inf"))
-            charged[call.answer.payment_id] = min(known, call.ended_seconds)
+            earliest = charged.get(call.answer.payment_id, float("inf"))
+            charged[call.answer.payment_id] = min(earliest, call.ended_seconds)
     refunded: defaultdict[int, list[tuple[float, RefundSeen]]] = defaultdict(list)
     for refund in history.refunds:
         if refund.answer is not None:
-            refunded[refund.asked.payment_id].append((refund.ended_seconds, refund.answer.refund))
+            refunded[refund.request.payment_id].append((refund.ended_seconds, refund.answer.refund))
     for read in history.reads:
-        payment_id = read.asked.payment_id
+        payment_id = read.request.payment_id
         if read.answer is None:
             is_missing = read.failure is not None and read.failure.code == "NOT_FOUND"
-            if is_missing and charged.get(payment_id, float("inf")) < read.begun_seconds:
+            if is_missing and charged.get(payment_id, float("inf")) < read.started_seconds:
                 yield f"{read} did not find a payment that had been acknowledged"
             continue
-        missing = _unseen(read.answer, refunded[payment_id], read.begun_seconds)
+        missing = _unseen(read.answer, refunded[payment_id], read.started_seconds)
         if missing:
             yield f"{read} did not see {missing}, which had been acknowledged"
 
 
-def refusals_are_justified(history: History, tables: Tables) -> Iterator[str]:
-    """A refund is refused only where less remained, or nothing was charged: so it stands at the end too.
+def rejections_are_justified(history: History, tables: Tables) -> Iterator[str]:
+    """A refund is rejected only if its payment failed or has too little left, and this is still so at the end.
 
-    What a processor refused at last had counted until then; and a payment is pending no more once somebody was told so.
+    A refund that the processor declined later counts as refunded, because it did at the time. A payment must not be
+    reported as pending after a client received its outcome.
     """
-    refunded = _refunded(tables)
+    refunded = _refunded_amounts(tables)
     for row in tables.refunds:
-        refunded[row.refund.payment_id] += row.refund.amount_minor - _counted(row.refund)
-    known: dict[int, float] = {}
+        refunded[row.refund.payment_id] += row.refund.amount_minor - _effective_amount(row.refund)
+    earliest: dict[int, float] = {}
     for charge in history.charges:
         if charge.answer is not None and charge.answer.status is not Status.PENDING:
-            earlier = known.get(charge.answer.payment_id, float("inf"))
-            known[charge.answer.payment_id] = min(earlier, charge.ended_seconds)
+            earlier = earliest.get(charge.answer.payment_id, float("inf"))
+            earliest[charge.answer.payment_id] = min(earlier, charge.ended_seconds)
     payments = {row.payment.payment_id: row.payment for row in tables.payments}
     for call in history.refunds:
         if call.failure is None or call.failure.code != "FAILED_PRECONDITION":
             continue
-        payment = payments.get(call.asked.payment_id)
+        payment = payments.get(call.request.payment_id)
         if call.failure.reason == "PAYMENT_PENDING":
-            if known.get(call.asked.payment_id, float("inf")) < call.begun_seconds:
-                yield f"{call} was refused, though somebody had been told of the outcome of {payment}"
+            if earliest.get(call.request.payment_id, float("inf")) < call.started_seconds:
+                yield f"{call} was rejected as pending after a client had received the outcome of {payment}"
             continue
         if payment is None or payment.status is not Status.SUCCEEDED:
             continue
-        if refunded[payment.payment_id] + (call.asked.amount_minor or 1) <= payment.amount_minor:
-            yield f"{call} was refused, though {refunded[payment.payment_id]} were refunded of {payment}"
+        if refunded[payment.payment_id] + (call.request.amount_minor or 1) <= payment.amount_minor:
+            yield f"{call} was rejected, though only {refunded[payment.payment_id]} of {payment} were refunded"
 
 
 def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> Iterator[str]:
-    """Everything that is in the tables was told to the stream once, as it is; and nothing else was."""
+    """The stream has exactly one event for each payment, refund and outcome in the tables, and no other events."""
     expected: Counter[tuple[str, int, int | None]] = Counter(
         (("CHARGED" if row.payment.status is Status.SUCCEEDED else "FAILED"), row.payment.payment_id, None)
         for row in tables.payments
@@ -233,19 +238,19 @@ def each_payment_and_refund_has_one_event(_history: History, tables: Tables) -> 
     if tables.is_reserved:
         expected.update(("PENDING", row.payment.payment_id, None) for row in tables.payments)
         expected.update(("REFUND_PENDING", row.refund.payment_id, row.refund.refund_id) for row in tables.refunds)
-    told: Counter[tuple[str, int, int | None]] = Counter(
+    found: Counter[tuple[str, int, int | None]] = Counter(
         (event.kind, event.payment_id, event.refund_id) for event in tables.events
     )
-    for event, count in (expected - told).items():
-        yield f"{event} is missing in the stream {count} times"
-    for event, count in (told - expected).items():
-        yield f"{event} is in the stream {count} times too often"
-    if tables.waiting:
-        yield f"{tables.waiting} rows of the outbox were never relayed"
+    for event, count in (expected - found).items():
+        yield f"{event} is missing from the stream {count} times"
+    for event, count in (found - expected).items():
+        yield f"{event} is in the stream {count} times too many"
+    if tables.backlog:
+        yield f"{tables.backlog} rows of the outbox were never relayed"
 
 
 def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
-    """The stream has no gaps, and that of a payment its charge first, then its refunds as they added up."""
+    """The stream has no gaps, and the events of a payment are its charge, then its refunds with growing sums."""
     if [event.sequence for event in tables.events] != list(range(1, len(tables.events) + 1)):
         yield "the sequence of the events has gaps"
     amounts = {row.refund.refund_id: row.refund.amount_minor for row in tables.refunds}
@@ -258,35 +263,35 @@ def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
                 yield f"payment {payment_id} was not charged first: {events}"
             minor += signs.get(event.kind, 0) * amounts.get(event.refund_id or 0, 0)
             if event.refunded_minor != minor:
-                yield f"{event} came when {minor} were refunded"
+                yield f"{event} follows refunds of {minor}"
 
 
 def calls_end_by_their_deadline(history: History, _tables: Tables) -> Iterator[str]:
-    """No call goes on long after its deadline."""
+    """No call ends long after its deadline."""
     for call in history.calls():
-        if call.ended_seconds - call.begun_seconds > call.timeout_seconds + LATE_SECONDS:
+        if call.ended_seconds - call.started_seconds > call.timeout_seconds + LATE_SECONDS:
             yield f"{call} did not end by its deadline"
 
 
 def servers_never_fail(history: History, _tables: Tables) -> Iterator[str]:
-    """No error of INTERNAL or UNKNOWN that a client got has a call_id: libraries make such errors, servers do not."""
+    """No client received INTERNAL or UNKNOWN with a call_id. Client libraries create such errors without one."""
     for call in history.calls():
         if call.failure is not None and call.failure.code in {"INTERNAL", "UNKNOWN"} and call.failure.call_id:
-            yield f"{call} was answered so by a server"
+            yield f"{call} received this error from a server"
 
 
 CHECKS: tuple[Callable[[History, Tables], Iterator[str]], ...] = (
     acknowledged_charges_are_stored_once,
     each_request_has_one_payment,
-    answers_to_a_charge_agree,
+    responses_to_a_charge_agree,
     acknowledged_refunds_are_stored_once,
     each_request_has_one_refund,
-    answers_to_a_refund_agree,
+    responses_to_a_refund_agree,
     refunds_never_exceed_the_payment,
     refunds_and_payments_agree,
-    nothing_half_done_is_seen,
-    what_was_acknowledged_is_seen,
-    refusals_are_justified,
+    reads_are_consistent,
+    acknowledged_writes_are_visible,
+    rejections_are_justified,
     each_payment_and_refund_has_one_event,
     events_are_in_order,
     calls_end_by_their_deadline,
@@ -295,27 +300,27 @@ CHECKS: tuple[Callable[[History, Tables], Iterator[str]], ...] = (
 
 
 def unanswered(history: History) -> list[str]:
-    """Return what is wrong when, after the last fault, every request was repeated until it was answered: but was not.
+    """Return the requests that had no final outcome after the retries that followed the last fault.
 
-    A charge with a request_id of another one is refused for good, and so is a refund of more than remains.
+    A rejected charge with a reused request_id and a rejected refund that exceeds the payment are final outcomes.
     """
     calls: list[Charge | Refund] = [*history.charges, *history.refunds]
-    settled = {call.asked for call in calls if call.is_settled}
-    asked = {call.asked for call in calls}
-    return [f"unanswered: {wanted} was never answered" for wanted in asked - settled]
+    final = {call.request for call in calls if call.is_final}
+    requests = {call.request for call in calls}
+    return [f"unanswered: {request} has no final outcome" for request in requests - final]
 
 
 def wrong_codes(calls: Counter[tuple[str, str]]) -> list[str]:
-    """Return what the servers should not have answered, of how often they answered which RPC with which code."""
+    """Return the statuses that the servers must not return, from their calls by RPC and status."""
     return [
-        f"wrong_codes: {count} calls of {rpc} were answered with {code}"
+        f"wrong_codes: {count} calls of {rpc} returned {code}"
         for (rpc, code), count in calls.items()
-        if code not in _ALLOWED_CODES.get(rpc, _OUTCOMES)
+        if code not in _ALLOWED_CODES.get(rpc, _SUCCESS)
     ]
 
 
-def _lasting(payment: PaymentSeen) -> PaymentSeen:
-    """Return what never changes of a payment: all but what was refunded of it."""
+def _without_refunds(payment: PaymentSeen) -> PaymentSeen:
+    """Return a payment without its refunds, which is the part that never changes."""
     return PaymentSeen(
         payment.payment_id,
         payment.order_id,
@@ -329,55 +334,59 @@ def _lasting(payment: PaymentSeen) -> PaymentSeen:
 
 
 class _Final:
-    """Answers as they would be now: what was told as PENDING has come to the outcome that the table has."""
+    """Replaces the status PENDING in responses by the final status in the tables."""
 
     def __init__(self, tables: Tables) -> None:
         self._payments = {row.payment.payment_id: row.payment.status for row in tables.payments}
         self._refunds = {row.refund.refund_id: row.refund.status for row in tables.refunds}
 
     def payment(self, seen: PaymentSeen) -> PaymentSeen:
-        """Return what never changes again of a payment."""
-        lasting = _lasting(seen)
+        """Return a payment with its final status and without its refunds."""
+        unrefunded = _without_refunds(seen)
         if seen.status is not Status.PENDING:
-            return lasting
-        return replace(lasting, status=self._payments.get(seen.payment_id, seen.status))
+            return unrefunded
+        return replace(unrefunded, status=self._payments.get(seen.payment_id, seen.status))
 
     def refund(self, seen: RefundSeen) -> RefundSeen:
-        """Return a refund likewise."""
+        """Return a refund with its final status."""
         if seen.status is not Status.PENDING:
             return seen
         return replace(seen, status=self._refunds.get(seen.refund_id, seen.status))
 
 
-def _counted(refund: RefundSeen) -> int:
-    """Return what a refund counts for: one that failed, for nothing."""
+def _effective_amount(refund: RefundSeen) -> int:
+    """Return the amount of a refund, which is zero if it failed."""
     return 0 if refund.status is Status.FAILED else refund.amount_minor
 
 
-def _is_as_asked(call: Charge) -> bool:
+def _matches_request(call: Charge) -> bool:
     assert call.answer is not None
-    asked, got = call.asked, call.answer
-    return (asked.order_id, asked.amount_minor, asked.method) == (got.order_id, got.amount_minor, got.method)
+    request, payment = call.request, call.answer
+    return (request.order_id, request.amount_minor, request.method) == (
+        payment.order_id,
+        payment.amount_minor,
+        payment.method,
+    )
 
 
-def _charge_of(row: StoredPayment) -> ChargeAsked:
-    return ChargeAsked(row.request_id, row.payment.order_id, row.payment.amount_minor, row.payment.method)
+def _request_of(row: StoredPayment) -> ChargeRequest:
+    return ChargeRequest(row.request_id, row.payment.order_id, row.payment.amount_minor, row.payment.method)
 
 
-def _is_refund_of(refund: RefundSeen, asked: RefundAsked) -> bool:
-    return refund.payment_id == asked.payment_id and asked.amount_minor in {None, refund.amount_minor}
+def _is_refund_of(refund: RefundSeen, request: RefundRequest) -> bool:
+    return refund.payment_id == request.payment_id and request.amount_minor in {None, refund.amount_minor}
 
 
-def _refunded(tables: Tables) -> Counter[int]:
+def _refunded_amounts(tables: Tables) -> Counter[int]:
     """Return the sum of the refunds of each payment."""
     sums: Counter[int] = Counter()
     for row in tables.refunds:
-        sums[row.refund.payment_id] += _counted(row.refund)
+        sums[row.refund.payment_id] += _effective_amount(row.refund)
     return sums
 
 
 def _unseen(seen: DetailsSeen, acknowledged: list[tuple[float, RefundSeen]], before_seconds: float) -> list[RefundSeen]:
-    """Return the refunds that had been acknowledged and are not seen, or not with the outcome that was known."""
+    """Return the acknowledged refunds that a read does not have, or has without their acknowledged outcome."""
     found = {(refund.refund_id, refund.status) for refund in seen.refunds}
     return [
         refund

@@ -1,4 +1,4 @@
-"""The clients of a fault run: each call made in one of several ways, and recorded as it went."""
+"""The clients of a fault run, which make calls in several ways and record each one."""
 
 import asyncio
 import random
@@ -21,23 +21,23 @@ from payments.v1.payments_pb2_grpc import PaymentServiceStub
 from tests.faults.record import (
     Call,
     Charge,
-    ChargeAsked,
+    ChargeRequest,
     DetailsSeen,
     Failure,
     History,
-    PaymentAsked,
+    PaymentRequest,
     PaymentSeen,
     Read,
     Refund,
     RefundAnswer,
-    RefundAsked,
+    RefundRequest,
     RefundSeen,
     Status,
 )
 
 PATIENT_SECONDS = 8.0
 _CHANNEL_OPTIONS = (
-    # A replica that was away is found again within a second.
+    # Reconnect to a restarted replica within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
@@ -48,7 +48,7 @@ _CHANNEL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a client waits: until its deadline, or until it cancels its call before."""
+    """The deadline of a call, and the time after which its client cancels it, if it does."""
 
     timeout_seconds: float
     cancel_after_seconds: float | None = None
@@ -57,131 +57,131 @@ class Patience:
 PATIENT = Patience(PATIENT_SECONDS)
 
 
-def some_patience(chance: random.Random) -> Patience:
-    """Return a patience: half of them run out at any step of a call, from before it is sent to after it is answered."""
-    # From a third of a millisecond to a third of a second, each power of ten as likely as the others.
-    soon_seconds = 10 ** chance.uniform(-3.5, -0.5)
+def random_patience(chance: random.Random) -> Patience:
+    """Return a random patience. Half of them run out during the call, at any step from sending to the response."""
+    # From 0.3 ms to 0.3 s, distributed evenly over the powers of ten.
+    short_seconds = 10 ** chance.uniform(-3.5, -0.5)
     match chance.randrange(4):
         case 0:
-            return Patience(soon_seconds)
+            return Patience(short_seconds)
         case 1:
-            return Patience(PATIENT_SECONDS, cancel_after_seconds=soon_seconds)
+            return Patience(PATIENT_SECONDS, cancel_after_seconds=short_seconds)
         case _:
             return PATIENT
 
 
 class StubCalls:
-    """Calls one replica through the generated stub, each once: an attempt is a call of the record."""
+    """Calls one replica through the generated stub without retries, and records each attempt as a call."""
 
     def __init__(self, channel: grpc.aio.Channel, history: History) -> None:
-        """Keep the channel and the record."""
+        """Call over ``channel``, and record calls in ``history``."""
         self._stub = PaymentServiceStub(channel)
         self._history = history
 
-    async def charge(self, asked: ChargeAsked, patience: Patience) -> Charge:
-        """Charge."""
-        call: Charge = Call(asked, patience.timeout_seconds)
+    async def charge(self, request: ChargeRequest, patience: Patience) -> Charge:
+        """Make a charge."""
+        call: Charge = Call(request, patience.timeout_seconds)
         self._history.charges.append(call)
-        response = await _attempt(self._stub.Charge, _charge_request(asked), patience, call)
+        response = await _attempt(self._stub.Charge, _charge_request(request), patience, call)
         if response is not None:
-            call.answered(_payment(response.payment))
+            call.succeed(_payment(response.payment))
         return call
 
-    async def batch_charge(self, asked: Sequence[ChargeAsked], patience: Patience) -> list[Charge]:
-        """Make many charges in one call; each is a call of the record."""
-        calls: list[Charge] = [Call(one, patience.timeout_seconds) for one in asked]
+    async def batch_charge(self, request: Sequence[ChargeRequest], patience: Patience) -> list[Charge]:
+        """Make many charges in one RPC, and record each charge as a call."""
+        calls: list[Charge] = [Call(one, patience.timeout_seconds) for one in request]
         self._history.charges += calls
-        whole: Charge = Call(asked[0], patience.timeout_seconds)
-        request = pb.BatchChargeRequest(charges=[_charge_request(one) for one in asked])
-        response = await _attempt(self._stub.BatchCharge, request, patience, whole)
+        whole: Charge = Call(request[0], patience.timeout_seconds)
+        message = pb.BatchChargeRequest(charges=[_charge_request(one) for one in request])
+        response = await _attempt(self._stub.BatchCharge, message, patience, whole)
         for place, call in enumerate(calls):
             if response is None:
-                call.failed(whole.failure or Failure("CANCELLED"))
+                call.fail(whole.failure or Failure("CANCELLED"))
             elif response.results[place].HasField("payment"):
-                call.answered(_payment(response.results[place].payment))
+                call.succeed(_payment(response.results[place].payment))
             else:
-                call.failed(_failure_of_one(response.results[place].error.code, response.results[place].error.details))
+                call.fail(_failure_of_item(response.results[place].error.code, response.results[place].error.details))
         return calls
 
-    async def refund(self, asked: RefundAsked, patience: Patience) -> Refund:
-        """Refund."""
-        call: Refund = Call(asked, patience.timeout_seconds)
+    async def refund(self, request: RefundRequest, patience: Patience) -> Refund:
+        """Make a refund."""
+        call: Refund = Call(request, patience.timeout_seconds)
         self._history.refunds.append(call)
-        request = pb.RefundRequest(
-            payment_id=asked.payment_id,
-            amount=None if asked.amount_minor is None else _money(asked.amount_minor),
-            request_id=asked.request_id,
+        message = pb.RefundRequest(
+            payment_id=request.payment_id,
+            amount=None if request.amount_minor is None else _money(request.amount_minor),
+            request_id=request.request_id,
         )
-        response = await _attempt(self._stub.Refund, request, patience, call)
+        response = await _attempt(self._stub.Refund, message, patience, call)
         if response is not None:
-            call.answered(RefundAnswer(_refund(response.refund), _payment(response.payment)))
+            call.succeed(RefundAnswer(_refund(response.refund), _payment(response.payment)))
         return call
 
-    async def get_payment(self, asked: PaymentAsked, patience: Patience) -> Read:
+    async def get_payment(self, request: PaymentRequest, patience: Patience) -> Read:
         """Read a payment and its refunds."""
-        call: Read = Call(asked, patience.timeout_seconds)
+        call: Read = Call(request, patience.timeout_seconds)
         self._history.reads.append(call)
-        request = pb.GetPaymentRequest(payment_id=asked.payment_id)
-        response = await _attempt(self._stub.GetPayment, request, patience, call)
+        message = pb.GetPaymentRequest(payment_id=request.payment_id)
+        response = await _attempt(self._stub.GetPayment, message, patience, call)
         if response is not None:
             refunds = tuple(_refund(refund) for refund in response.refunds)
-            call.answered(DetailsSeen(_payment(response.payment), refunds))
+            call.succeed(DetailsSeen(_payment(response.payment), refunds))
         return call
 
 
 class ClientCalls:
-    """Calls both replicas through the project's client: a call of the record is all its attempts."""
+    """Calls both replicas through the project's client, and records all attempts of a request as one call."""
 
     def __init__(self, client: AsyncPaymentsClient, history: History) -> None:
-        """Keep the client and the record."""
+        """Call through ``client``, and record calls in ``history``."""
         self._client = client
         self._history = history
 
-    async def charge(self, asked: ChargeAsked) -> Charge:
-        """Charge."""
-        call: Charge = Call(asked, PATIENT_SECONDS)
+    async def charge(self, request: ChargeRequest) -> Charge:
+        """Make a charge."""
+        call: Charge = Call(request, PATIENT_SECONDS)
         self._history.charges.append(call)
         try:
             payment = await self._client.charge(
-                order_id=asked.order_id,
-                amount=_decimal(asked.amount_minor),
-                method=PaymentMethod(asked.method),
-                request_id=asked.request_id,
+                order_id=request.order_id,
+                amount=_decimal(request.amount_minor),
+                method=PaymentMethod(request.method),
+                request_id=request.request_id,
                 timeout_seconds=PATIENT_SECONDS,
             )
         except PaymentsError as error:
-            call.failed(_failure(error))
+            call.fail(_failure(error))
         else:
-            call.answered(_payment_of_client(payment))
+            call.succeed(_payment_of_client(payment))
         return call
 
-    async def refund(self, asked: RefundAsked) -> Refund:
-        """Refund."""
-        call: Refund = Call(asked, PATIENT_SECONDS)
+    async def refund(self, request: RefundRequest) -> Refund:
+        """Make a refund."""
+        call: Refund = Call(request, PATIENT_SECONDS)
         self._history.refunds.append(call)
         try:
             result = await self._client.refund(
-                payment_id=asked.payment_id,
-                amount=None if asked.amount_minor is None else _decimal(asked.amount_minor),
-                request_id=asked.request_id,
+                payment_id=request.payment_id,
+                amount=None if request.amount_minor is None else _decimal(request.amount_minor),
+                request_id=request.request_id,
                 timeout_seconds=PATIENT_SECONDS,
             )
         except PaymentsError as error:
-            call.failed(_failure(error))
+            call.fail(_failure(error))
         else:
             assert result.refund is not None
             refund = result.refund
             status = Status(refund.status.value)
-            made = RefundSeen(refund.refund_id, refund.payment_id, _minor(refund.amount), status)
-            call.answered(RefundAnswer(made, _payment_of_client(result.payment)))
+            refunded = RefundSeen(refund.refund_id, refund.payment_id, _minor(refund.amount), status)
+            call.succeed(RefundAnswer(refunded, _payment_of_client(result.payment)))
         return call
 
 
 class Clients:
-    """All of them, on connections of their own."""
+    """All clients of a run, each with its own connections."""
 
     def __init__(self, targets: Sequence[str], channels_to_each: int, history: History) -> None:
-        """Prepare ``channels_to_each`` channels to each replica, and as many clients for both."""
+        """Create ``channels_to_each`` channels to each replica, and as many clients that call both."""
         self._closing = AsyncExitStack()
         self.of_replicas = [
             [StubCalls(self._channel(target), history) for _ in range(channels_to_each)] for target in targets
@@ -193,7 +193,7 @@ class Clients:
             self._closing.push_async_callback(client.close)
 
     async def __aenter__(self) -> Self:
-        """Return them."""
+        """Return the clients."""
         return self
 
     async def __aexit__(
@@ -208,20 +208,20 @@ class Clients:
         return channel
 
 
-async def _attempt(rpc: Any, request: Any, patience: Patience, call: Charge | Refund | Read) -> Any:  # noqa: ANN401 - of any RPC
-    """Return the answer to one attempt; or note how it failed, and return None."""
-    calling = rpc(request, timeout=patience.timeout_seconds)
+async def _attempt(rpc: Any, message: Any, patience: Patience, call: Charge | Refund | Read) -> Any:  # noqa: ANN401 - of any RPC
+    """Make one attempt and return its response, or record its failure and return None."""
+    attempt = rpc(message, timeout=patience.timeout_seconds)
     if patience.cancel_after_seconds is not None:
-        asyncio.get_running_loop().call_later(patience.cancel_after_seconds, calling.cancel)
+        asyncio.get_running_loop().call_later(patience.cancel_after_seconds, attempt.cancel)
     try:
-        return await calling
+        return await attempt
     except grpc.RpcError as error:
-        call.failed(_failure(error_from_rpc(error, None)))
+        call.fail(_failure(error_from_rpc(error, None)))
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        call.failed(Failure("CANCELLED"))
+        call.fail(Failure("CANCELLED"))
     return None
 
 
@@ -232,19 +232,19 @@ def _failure(error: PaymentsError) -> Failure:
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
-def _failure_of_one(code: int, details: Sequence[any_pb2.Any]) -> Failure:
+def _failure_of_item(code: int, details: Sequence[any_pb2.Any]) -> Failure:
     info = error_details_pb2.ErrorInfo()
     for detail in details:
         detail.Unpack(info)
     return Failure(_CODE_NAMES[code], info.reason, info.metadata.get("call_id"))
 
 
-def _charge_request(asked: ChargeAsked) -> pb.ChargeRequest:
+def _charge_request(request: ChargeRequest) -> pb.ChargeRequest:
     return pb.ChargeRequest(
-        order_id=asked.order_id,
-        amount=_money(asked.amount_minor),
-        method=pb.PaymentMethod.Value(f"PAYMENT_METHOD_{asked.method}"),
-        request_id=asked.request_id,
+        order_id=request.order_id,
+        amount=_money(request.amount_minor),
+        method=pb.PaymentMethod.Value(f"PAYMENT_METHOD_{request.method}"),
+        request_id=request.request_id,
     )
 
 

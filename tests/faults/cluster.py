@@ -1,4 +1,4 @@
-r"""What a fault run breaks: two replicas over one database, with a proxy before each of them and behind it.
+r"""The system under a fault run: two replicas that share a database, each between two proxies.
 
 ::
 
@@ -37,10 +37,10 @@ from tools.dev.database_accounts import SERVICE, grant, make_accounts
 from tools.dev.devdb import PrivateDatabase
 
 MAX_CONNECTIONS = 100
-"""Of the database; both replicas together take 34 at most."""
+"""The limit of the database. Both replicas together use at most 34."""
 
 SERVICE_USER = SERVICE
-"""The account that the replicas use, which is bound by ``read_only``, as root is not."""
+"""The account of the replicas, which ``read_only`` applies to, unlike root."""
 
 _PASSWORD = "faults"  # noqa: S105 - no secret: the database is gone after the run
 _POOL_MAX = 16
@@ -50,7 +50,7 @@ _SERVICE_SETTINGS = {
     "MYSQL_USER": SERVICE_USER,
     "MYSQL_PASSWORD": _PASSWORD,
     "MYSQL_POOL_MAX": str(_POOL_MAX),
-    # Less than by default, so that a fault of a few seconds lasts longer than they do.
+    # Shorter than the defaults, so that a fault of a few seconds outlasts them.
     "MYSQL_STATEMENT_TIMEOUT_SECONDS": "2",
     "MYSQL_CONNECT_TIMEOUT_SECONDS": "2",
 }
@@ -64,20 +64,20 @@ _DATABASE_OPTIONS = (
 _STATUSES = {None: Status.PENDING, 1: Status.SUCCEEDED, 0: Status.FAILED}
 _SERVICE_NAME = DESCRIPTOR.services_by_name["PaymentService"].full_name
 _CLIENT_GONE = "ExecuteBatchError raised in core"
-"""What grpcio logs when it has an answer to send, and has not noticed yet that its client is gone."""
+"""The message that grpcio logs when it sends a response to a client that has disconnected."""
 
 _RELAY_TIMEOUT_SECONDS = 30
 _ESTABLISHED = "01"
-"""As /proc/net/tcp has it."""
+"""The state in /proc/net/tcp."""
 
 
 class Replica:
-    """One server of the service, and the proxies on both sides of it."""
+    """One replica of the service, and the proxies on both sides of it."""
 
     def __init__(
         self, name: str, toxiproxy: Toxiproxy, database_port: int, database: str, settings: Mapping[str, str]
     ) -> None:
-        """Make its proxies; the server is not started."""
+        """Create the proxies, without starting the server."""
         self.name = name
         port = free_port()
         self.from_clients = toxiproxy.proxy(f"{name}-from-clients", port)
@@ -85,19 +85,19 @@ class Replica:
         ports = {"MYSQL_PORT": str(self.to_database.port), "GRPC_PORT": str(port), "REST_PORT": str(free_port())}
         self.service = RunningService({**_SERVICE_SETTINGS, **settings, **ports, "MYSQL_DB": database})
         self.calls: Counter[tuple[str, str]] = Counter()
-        """How often it answered which RPC with which code."""
+        """The number of calls by RPC and status."""
         self.database_errors: Counter[int] = Counter()
-        """How often it met which of the database's errors."""
+        """The number of database errors by code."""
         self.problems: list[str] = []
-        """What it should never have said: errors, and what is no event at all."""
+        """Log lines that must not occur: errors, and lines that are not log events."""
 
     @property
     def target(self) -> str:
-        """Where clients reach it: its proxy's address."""
+        """The address for clients, which is that of the proxy."""
         return f"127.0.0.1:{self.from_clients.port}"
 
     def read_log(self) -> None:
-        """Count what it has said since this was last called."""
+        """Count the log events since the last call of this method."""
         events, lines = self.service.take_log()
         for event in events:
             match event:
@@ -110,12 +110,12 @@ class Replica:
         self.problems += [f"{self.name}: {line}" for line in lines if not line.startswith("{")]
 
     def restart_killed(self) -> None:
-        """Start it again after it was killed; it may not listen yet."""
+        """Start the server again after it was killed, without waiting until it listens."""
         self.read_log()
         self.service.spawn()
 
     def is_serving(self) -> bool:
-        """Ask it, past its proxy, how it is."""
+        """Check the health of the server, bypassing its proxy."""
         with grpc.insecure_channel(self.service.target) as channel:
             try:
                 answer = health_stub(channel).Check(health_pb2.HealthCheckRequest(service=_SERVICE_NAME), timeout=2)
@@ -124,7 +124,7 @@ class Replica:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     def is_answering(self) -> bool:
-        """Ask it, through both of its proxies, for what only the database knows."""
+        """Check through both proxies that the server can read from the database."""
         with grpc.insecure_channel(self.target) as channel:
             try:
                 PaymentServiceStub(channel).ListPayments(ListPaymentsRequest(page_size=1), timeout=2)
@@ -133,11 +133,11 @@ class Replica:
         return True
 
     def database_connections(self) -> int:
-        """Count the connections that it has to the database."""
+        """Count the open connections to the database."""
         return len(self._database_sockets() & set(self._open_files()))
 
     def other_files(self) -> int:
-        """Count the file descriptors that it has open for anything else."""
+        """Count the open file descriptors, except for database connections."""
         return len([file for file in self._open_files() if file not in self._database_sockets()])
 
     def _open_files(self) -> list[str]:
@@ -146,7 +146,7 @@ class Replica:
             try:
                 files.append(str(descriptor.readlink()))
             except FileNotFoundError:
-                continue  # closed since
+                continue  # closed in the meantime
         return files
 
     def _database_sockets(self) -> set[str]:
@@ -157,10 +157,10 @@ class Replica:
 
 
 class Cluster:
-    """The database, the replicas and the proxies; all of it runs for as long as the context lasts."""
+    """The database, the replicas and the proxies, which run within the context."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Name the folder for its files, and what settings the replicas have besides; nothing is started."""
+        """Set the folder for files and extra settings of the replicas, without starting anything."""
         self._folder = folder
         self._settings = settings
         self._stack = ExitStack()
@@ -171,7 +171,7 @@ class Cluster:
         self.replicas: list[Replica] = []
 
     def __enter__(self) -> Self:
-        """Start all of it."""
+        """Start the cluster, and wait until it serves."""
         with self._stack as starting:
             starting.enter_context(self.volume)
             starting.enter_context(self.database)
@@ -193,7 +193,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End all of it."""
+        """Stop the cluster."""
         self._stack.close()
 
     @property
@@ -207,66 +207,68 @@ class Cluster:
         return [replica.from_clients for replica in self.replicas]
 
     def execute(self, text: str, values: tuple[object, ...] = ()) -> list[Any]:
-        """Execute a statement as the administrator, committed, and return its rows."""
+        """Execute and commit a statement as the administrator, and return its rows."""
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(text, values or None)
             return list(cursor.fetchall())
 
     def connect(self) -> DatabaseConnection:
-        """Connect as the administrator, past the proxies, with autocommit."""
+        """Connect as the administrator with autocommit, bypassing the proxies."""
         return self.database.connect(self.database.database)
 
     def connect_as_service(self) -> DatabaseConnection:
-        """Connect with the account of the replicas, past the proxies."""
+        """Connect with the account of the replicas, bypassing the proxies."""
         return pymysql.connect(host="127.0.0.1", port=self.database_port, user=SERVICE_USER, password=_PASSWORD)
 
     def status(self, name: str) -> int:
-        """Return one of the database's counters (SHOW GLOBAL STATUS)."""
+        """Return a status variable of the database (SHOW GLOBAL STATUS)."""
         return int(self.execute("SHOW GLOBAL STATUS LIKE %s", (name,))[0][1])
 
     def signal_database(self, number: signal.Signals) -> None:
-        """Send the database's process a signal."""
+        """Send a signal to the process of the database."""
         os.kill(int((self.database.folder / "server.pid").read_text(encoding="ascii")), number)
 
     def read_logs(self) -> None:
-        """Count what the replicas have said."""
+        """Count the new log events of all replicas."""
         for replica in self.replicas:
             replica.read_log()
 
     def database_errors(self) -> Counter[int]:
-        """Count which of the database's errors the replicas have met."""
+        """Return the number of database errors by code, of all replicas."""
         self.read_logs()
         return sum((replica.database_errors for replica in self.replicas), Counter())
 
     def wait_until_serving(self, timeout_seconds: float) -> float | None:
-        """Wait until every replica is SERVING, and does; return how many seconds that took, None when it was not so."""
+        """Wait until every replica is SERVING and answers, and return the seconds, or None after the timeout."""
 
         def are_serving() -> bool:
             return all(replica.is_serving() and replica.is_answering() for replica in self.replicas)
 
-        begun = time.monotonic()
+        started = time.monotonic()
         if _wait_until(are_serving, timeout_seconds):
-            return time.monotonic() - begun
+            return time.monotonic() - started
         return None
 
     def surplus_connections(self, timeout_seconds: float) -> list[str]:
-        """Return what is wrong with the number of connections, once nothing is in progress, if it stays so."""
+        """Wait until the number of idle connections is as expected, and return the differences that remain."""
 
-        def wrong() -> list[str]:
+        def differences() -> list[str]:
             held = [replica.database_connections() for replica in self.replicas]
-            most = _POOL_MAX + 1  # the pool, and the connection that health asks over
+            expected_max = _POOL_MAX + 1  # the pool, and the connection of the health check
             rows = self.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", (SERVICE_USER,))
             found = [f"{replica.name} holds {count}" for replica, count in zip(self.replicas, held, strict=True)]
             return (
-                [] if max(held) <= most and rows[0][0] == sum(held) else [*found, f"the database counts {rows[0][0]}"]
+                []
+                if max(held) <= expected_max and rows[0][0] == sum(held)
+                else [*found, f"the database counts {rows[0][0]}"]
             )
 
-        _wait_until(lambda: not wrong(), timeout_seconds)
-        return wrong()
+        _wait_until(lambda: not differences(), timeout_seconds)
+        return differences()
 
     def tables(self) -> Tables:
-        """Read what the database holds, once the relays have given every change its place in the stream."""
-        _wait_until(lambda: not self._waiting(), _RELAY_TIMEOUT_SECONDS)
+        """Wait until the relays have emptied the outbox, and read the content of the database."""
+        _wait_until(lambda: not self._outbox_backlog(), _RELAY_TIMEOUT_SECONDS)
         events = self.execute(
             "SELECT sequence, kind, payment_id, refund_id, CAST(refunded_amount * 100 AS SIGNED) FROM payment_events "
             "ORDER BY sequence"
@@ -294,17 +296,17 @@ class Cluster:
                 for refund_id, payment_id, minor, status, request_id in refunds
             ),
             tuple(StoredEvent(*event) for event in events),
-            self._waiting(),
+            self._outbox_backlog(),
             is_reserved="PROCESSOR" in self._settings,
         )
 
-    def _waiting(self) -> int:
+    def _outbox_backlog(self) -> int:
         return int(self.execute("SELECT COUNT(*) FROM payment_outbox")[0][0])
 
 
-def _wait_until(is_so: Callable[[], bool], timeout_seconds: float) -> bool:
+def _wait_until(condition: Callable[[], bool], timeout_seconds: float) -> bool:
     deadline = time.monotonic() + timeout_seconds
-    while not is_so():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

@@ -1,8 +1,8 @@
-"""One who watches payments: notes each event in a file, then the token to go on from in another.
+"""A consumer that appends each event to one file, then stores its resume token in another.
 
-``python -m tests.faults.consumer TARGET FOLDER``, to be killed at any moment. A note is one write, which the system
-does whole or not at all; so is the renaming that makes a token the last one. With ``--forget`` it begins anew each time
-as if it had no token: what a consumer must not do.
+Usage: ``python -m tests.faults.consumer TARGET FOLDER``. It can be killed at any moment, because an event is one write
+and a token is replaced by a rename, and both are atomic. With ``--forget`` it starts without a token each time, which
+is what a consumer must not do.
 """
 
 import json
@@ -14,18 +14,18 @@ from payments import PaymentsClient
 
 
 def main(target: str, folder: Path, *, forgets: bool) -> None:
-    """Watch for ever."""
+    """Watch forever."""
     token_path = folder / "token"
     token = token_path.read_text() if token_path.exists() and not forgets else ""
-    notes = os.open(folder / "notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    record_file = os.open(folder / "events", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     with PaymentsClient(target) as client:
         for update in client.watch_payments(resume_token=token):
             if update.event is not None:
                 event = update.event
                 refund_id = None if event.refund is None else event.refund.refund_id
                 refunded = str(event.payment.refunded_amount)
-                note = [event.type.value, event.payment.payment_id, refund_id, refunded]
-                os.write(notes, json.dumps(note).encode() + b"\n")
+                record = [event.type.value, event.payment.payment_id, refund_id, refunded]
+                os.write(record_file, json.dumps(record).encode() + b"\n")
             new_path = folder / "token.new"
             new_path.write_text(update.resume_token)
             new_path.replace(token_path)

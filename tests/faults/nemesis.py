@@ -1,6 +1,7 @@
-"""What breaks: each fault a context in which it lasts, chosen and timed by a seed.
+"""The faults of a run. Each is a context manager, and a seed determines their order and times.
 
-A fault gives back a test of whether it was felt, so that none passes unnoticed because it came at a quiet moment.
+A fault returns a function that says whether it had an effect, so that a fault in an idle moment is not mistaken for one
+that the service survived.
 """
 
 import random
@@ -18,27 +19,27 @@ from pymysql.cursors import Cursor
 from tests.faults.cluster import MAX_CONNECTIONS, SERVICE_USER, Cluster
 from tests.faults.toxiproxy import Proxy, Stream
 
-Felt = Callable[[], bool]
-Inflict = Callable[[Cluster, random.Random], AbstractContextManager[Felt]]
+HadEffect = Callable[[], bool]
+Inflict = Callable[[Cluster, random.Random], AbstractContextManager[HadEffect]]
 
 _OUT_OF_CONNECTIONS = 1040
 _READ_ONLY = 1290
 _NO_SPACE = frozenset({3, 28, 1021, 1026, 1114})
-"""The database's words for a full disk: of the file that is written, of a table."""
+"""The error codes of the database for a full disk, of files and of tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault, and how long it lasts."""
+    """A kind of fault, and the range of its duration."""
 
     inflict: Inflict
-    least_seconds: float
-    most_seconds: float
+    min_seconds: float
+    max_seconds: float
 
 
 def _server_killed(*, both: bool) -> Inflict:
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
+    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
         victims = cluster.replicas if both else [chance.choice(cluster.replicas)]
         for victim in victims:
             victim.service.kill()
@@ -50,14 +51,14 @@ def _server_killed(*, both: bool) -> Inflict:
 
 
 @contextmanager
-def _database_killed(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
+def _database_killed(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
     cluster.database.kill()
     yield _always
     cluster.database.start()
 
 
 @contextmanager
-def _server_stopped(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
+def _server_stopped(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
     victim = chance.choice(cluster.replicas).service
     victim.send(signal.SIGSTOP)
     try:
@@ -67,7 +68,7 @@ def _server_stopped(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
 
 
 @contextmanager
-def _database_stopped(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
+def _database_stopped(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
     cluster.signal_database(signal.SIGSTOP)
     try:
         yield _always
@@ -87,26 +88,26 @@ def _from_clients(cluster: Cluster) -> list[Proxy]:
 
 
 def _reset(side: Side) -> Inflict:
-    """Reset every connection as soon as anything is said on it, after some time, one way or the other."""
+    """Reset every connection after its first data in a random direction, with a random delay."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
-        def again() -> None:
+    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
+        def repeat_fault() -> None:
             for proxy in side(cluster):
                 proxy.clear()
                 proxy.add("reset_peer", chance.choice(tuple(Stream)), timeout=chance.randint(0, 200))
 
-        with _clearing(side(cluster)), _repeating(again, 0.5):
+        with _clearing(side(cluster)), _repeating(repeat_fault, 0.5):
             yield _always
 
     return inflict
 
 
 def _delayed(side: Side) -> Inflict:
-    """Hold data back, and let it through in small pieces."""
+    """Delay data, and split it into small pieces."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
+    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
         with _clearing(side(cluster)):
             for proxy in side(cluster):
                 milliseconds = chance.randint(20, 400)
@@ -118,27 +119,27 @@ def _delayed(side: Side) -> Inflict:
 
 
 def _cut_in_half(side: Side) -> Inflict:
-    """Close each connection after some bytes, wherever in a message that is."""
+    """Close each connection after a random number of bytes, even in the middle of a message."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
-        def again() -> None:
+    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
+        def repeat_fault() -> None:
             for proxy in side(cluster):
                 proxy.clear()
-                # As many more or less as a connection's first words, a statement, or some of them take.
+                # About the size of a handshake, one statement, or several statements.
                 proxy.add("limit_data", chance.choice(tuple(Stream)), bytes=round(10 ** chance.uniform(1, 4.3)))
 
-        with _clearing(side(cluster)), _repeating(again, 0.3):
+        with _clearing(side(cluster)), _repeating(repeat_fault, 0.3):
             yield _always
 
     return inflict
 
 
 def _blackholed(side: Side) -> Inflict:
-    """Let nothing through, one way or both, and tell nobody."""
+    """Silently drop all data in one or both directions."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
+    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
         streams = chance.choice(((Stream.TO_SERVER,), (Stream.TO_CLIENT,), tuple(Stream)))
         with _clearing(side(cluster)):
             for proxy in side(cluster):
@@ -150,14 +151,14 @@ def _blackholed(side: Side) -> Inflict:
 
 
 @contextmanager
-def _deadlocks(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
-    """Lock what a charge or a refund needs last, then what it holds already: one of both must give way.
+def _deadlocks(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
+    """Lock rows in the opposite order of a charge or a refund, so that both deadlock.
 
-    The database chooses the one that holds less, which is never this one: it holds whole indexes.
+    The database rolls back the transaction with fewer locks, which is never this one, because it locks whole indexes.
     """
     before = cluster.status("Innodb_deadlocks")
 
-    def again() -> None:
+    def repeat_fault() -> None:
         table, newest = chance.choice((("payments", "payments"), ("refunds", "payments")))
         with cluster.connect() as connection, connection.cursor() as cursor, suppress(pymysql.err.OperationalError):
             cursor.execute("SET innodb_lock_wait_timeout = 2")
@@ -169,13 +170,13 @@ def _deadlocks(cluster: Cluster, chance: random.Random) -> Iterator[Felt]:
             cursor.execute(f"SELECT payment_id FROM {newest} ORDER BY payment_id DESC LIMIT 50 FOR UPDATE")
             connection.rollback()
 
-    with _repeating(again, 0.2):
+    with _repeating(repeat_fault, 0.2):
         yield lambda: cluster.status("Innodb_deadlocks") > before
 
 
 @contextmanager
-def _rows_locked(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
-    """Hold the lock of every payment, and of the gaps between, for longer than a call waits for the database."""
+def _rows_locked(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+    """Lock every payment and the gaps between them, for longer than a call waits for the database."""
     before = cluster.status("Innodb_row_lock_waits")
     with cluster.connect() as connection, connection.cursor() as cursor:
         _lock_all(cursor)
@@ -184,7 +185,7 @@ def _rows_locked(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
 
 
 def _lock_all(cursor: Cursor) -> None:
-    """Lock every payment, again if a call that holds one row and waits for another is in the way."""
+    """Lock every payment, and retry after a deadlock with a call."""
     while True:
         cursor.execute("START TRANSACTION")
         try:
@@ -197,28 +198,28 @@ def _lock_all(cursor: Cursor) -> None:
 
 
 @contextmanager
-def _out_of_connections(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
-    """Take every connection that the database has, those of the service too."""
+def _out_of_connections(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+    """Take every connection of the database, including those of the service."""
     before = cluster.database_errors()[_OUT_OF_CONNECTIONS]
-    with ExitStack() as taken:
+    with ExitStack() as connections:
         for (connection_id,) in cluster.execute(
             "SELECT id FROM information_schema.processlist WHERE user = %s", (SERVICE_USER,)
         ):
             with suppress(pymysql.err.OperationalError):  # gone already
                 cluster.execute("KILL %s", (connection_id,))
 
-        def again() -> None:
+        def repeat_fault() -> None:
             with suppress(pymysql.err.OperationalError):
                 for _ in range(MAX_CONNECTIONS):
-                    taken.callback(cluster.connect_as_service().close)
+                    connections.callback(cluster.connect_as_service().close)
 
-        with _repeating(again, 0.1):
+        with _repeating(repeat_fault, 0.1):
             yield lambda: cluster.database_errors()[_OUT_OF_CONNECTIONS] > before
 
 
 @contextmanager
-def _read_only(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
-    """Take no writes, as a database that is the primary no more."""
+def _read_only(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+    """Reject writes, like a database that is no longer the primary."""
     before = cluster.database_errors()[_READ_ONLY]
     cluster.execute("SET GLOBAL read_only = 1")
     yield lambda: cluster.database_errors()[_READ_ONLY] > before
@@ -226,18 +227,18 @@ def _read_only(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
 
 
 @contextmanager
-def _disk_full(cluster: Cluster, _chance: random.Random) -> Iterator[Felt]:
-    before = _no_space(cluster)
+def _disk_full(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+    before = _count_no_space(cluster)
     cluster.volume.fill()
     try:
-        yield lambda: not cluster.database.is_running() or _no_space(cluster) > before
+        yield lambda: not cluster.database.is_running() or _count_no_space(cluster) > before
     finally:
         cluster.volume.relieve()
-        # A database may end itself when it cannot write.
+        # A database may exit when it cannot write.
         cluster.database.start()
 
 
-def _no_space(cluster: Cluster) -> int:
+def _count_no_space(cluster: Cluster) -> int:
     return sum(count for code, count in cluster.database_errors().items() if code in _NO_SPACE)
 
 
@@ -261,12 +262,12 @@ FAULTS = {
     "database read-only": Fault(_read_only, 1, 4),
     "disk full": Fault(_disk_full, 1, 4),
 }
-"""Every kind of fault. Clients that cancel, or let deadlines pass, are part of the load, and there all the time."""
+"""Every kind of fault. Clients that cancel calls or exceed deadlines are part of the load at all times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fault of a schedule: which, for how long, after which rest, and the seed of its chance."""
+    """One fault of a schedule: its name, its duration, the pause before it, and its random seed."""
 
     name: str
     seconds: float
@@ -275,13 +276,13 @@ class Step:
 
 
 def schedule(seed: int, names: list[str]) -> Iterator[Step]:
-    """Return the endless schedule of a seed: round after round of every kind of fault, each in an order of its own."""
+    """Yield the endless schedule of a seed: rounds of all faults, each round in a random order."""
     chance = random.Random(seed)
     while True:
         for name in chance.sample(names, len(names)):
             fault = FAULTS[name]
-            # Long ones are rarer than short ones.
-            seconds = chance.triangular(fault.least_seconds, fault.most_seconds, fault.least_seconds)
+            # Long faults are rarer than short ones.
+            seconds = chance.triangular(fault.min_seconds, fault.max_seconds, fault.min_seconds)
             yield Step(name, round(seconds, 2), round(chance.uniform(0.2, 0.8), 2), chance.getrandbits(32))
 
 
@@ -300,16 +301,16 @@ def _clearing(proxies: list[Proxy]) -> Iterator[None]:
 
 @contextmanager
 def _repeating(action: Callable[[], None], every_seconds: float) -> Iterator[None]:
-    """Do something now and again and again, in a thread of its own."""
-    ending = threading.Event()
+    """Repeat an action in a thread within the context."""
+    stopping = threading.Event()
     errors: list[Exception] = []
 
     def repeat() -> None:
         try:
-            while not ending.is_set():
+            while not stopping.is_set():
                 action()
-                ending.wait(every_seconds)
-        except Exception as error:  # noqa: BLE001 - raised again where it was started
+                stopping.wait(every_seconds)
+        except Exception as error:  # noqa: BLE001 - raised in the thread that started this one
             errors.append(error)
 
     thread = threading.Thread(target=repeat)
@@ -317,7 +318,7 @@ def _repeating(action: Callable[[], None], every_seconds: float) -> Iterator[Non
     try:
         yield
     finally:
-        ending.set()
+        stopping.set()
         thread.join()
     if errors:
         raise errors[0]

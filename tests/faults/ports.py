@@ -1,14 +1,14 @@
-"""Ports to listen on."""
+"""Free ports for servers."""
 
 import secrets
 import socket
 
 _FIRST, _LAST = 10_000, 32_767
-"""Below those that the system gives to outgoing connections: nobody takes one while its program is down."""
+"""Below the ephemeral ports, so that no outgoing connection takes a port while its server is down."""
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port on which nothing listens."""
     while True:
         port = _FIRST + secrets.randbelow(_LAST + 1 - _FIRST)
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""The record of a fault run: every call as its client saw it, and what the database held at the end."""
+"""The history of a fault run: every call from its client's point of view, and the final content of the database."""
 
 import time
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-Asked = TypeVar("Asked", bound="ChargeAsked | RefundAsked | PaymentAsked")
+Request = TypeVar("Request", bound="ChargeRequest | RefundRequest | PaymentRequest")
 Answer = TypeVar("Answer", bound="PaymentSeen | RefundAnswer | DetailsSeen")
 
 
-_FOR_GOOD = frozenset({"ALREADY_EXISTS", "FAILED_PRECONDITION"})
-"""A request_id that came before with other parameters; a payment of which less remains."""
+_FINAL_CODES = frozenset({"ALREADY_EXISTS", "FAILED_PRECONDITION"})
+"""Errors that a retry would repeat: a reused request_id, and a refund that the state of its payment rules out."""
 
 
 class Status(StrEnum):
-    """What became of a charge."""
+    """The status of a charge or refund."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
@@ -23,8 +23,8 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ChargeAsked:
-    """What a charge asks for."""
+class ChargeRequest:
+    """The parameters of a charge."""
 
     request_id: str
     order_id: int
@@ -33,8 +33,8 @@ class ChargeAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class RefundAsked:
-    """What a refund asks for; ``amount_minor`` None is all that remains."""
+class RefundRequest:
+    """The parameters of a refund. An ``amount_minor`` of None is the remaining amount."""
 
     request_id: str
     payment_id: int
@@ -42,15 +42,15 @@ class RefundAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentAsked:
-    """What a read asks for."""
+class PaymentRequest:
+    """The parameters of a read."""
 
     payment_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSeen:
-    """A payment, as an answer or the table has it."""
+    """A payment in a response or in the table."""
 
     payment_id: int
     order_id: int
@@ -64,7 +64,7 @@ class PaymentSeen:
 
 @dataclass(frozen=True, slots=True)
 class RefundSeen:
-    """A refund, as an answer or the table has it."""
+    """A refund in a response or in the table."""
 
     refund_id: int
     payment_id: int
@@ -74,7 +74,7 @@ class RefundSeen:
 
 @dataclass(frozen=True, slots=True)
 class RefundAnswer:
-    """What a refund is answered with."""
+    """The response to a refund."""
 
     refund: RefundSeen
     payment: PaymentSeen
@@ -82,7 +82,7 @@ class RefundAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DetailsSeen:
-    """What a read is answered with."""
+    """The response to a read."""
 
     payment: PaymentSeen
     refunds: tuple[RefundSeen, ...]
@@ -90,7 +90,7 @@ class DetailsSeen:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error that a call ended in. ``call_id`` is None where the client library made it up by itself."""
+    """The error of a call. ``call_id`` is None if the client library created the error itself."""
 
     code: str
     reason: str = ""
@@ -98,35 +98,35 @@ class Failure:
 
 
 @dataclass(slots=True)
-class Call(Generic[Asked, Answer]):
-    """One call. It ended in an answer, or in a failure, or (neither) was given up by its client."""
+class Call(Generic[Request, Answer]):
+    """A call. It has a response, a failure, or neither if its client gave up."""
 
-    asked: Asked
+    request: Request
     timeout_seconds: float
-    begun_seconds: float = field(default_factory=time.monotonic)
+    started_seconds: float = field(default_factory=time.monotonic)
     ended_seconds: float = float("inf")
     answer: Answer | None = None
     failure: Failure | None = None
 
     @property
-    def is_settled(self) -> bool:
-        """Whether it was answered, or refused for good: called again, it would end the same."""
-        return self.answer is not None or (self.failure is not None and self.failure.code in _FOR_GOOD)
+    def is_final(self) -> bool:
+        """Whether the call succeeded or has a permanent error, so that a retry would have the same outcome."""
+        return self.answer is not None or (self.failure is not None and self.failure.code in _FINAL_CODES)
 
-    def answered(self, answer: Answer) -> None:
-        """Note that it was answered, now."""
+    def succeed(self, answer: Answer) -> None:
+        """Record the response and the current time."""
         self.ended_seconds = time.monotonic()
         self.answer = answer
 
-    def failed(self, failure: Failure) -> None:
-        """Note that it failed, now."""
+    def fail(self, failure: Failure) -> None:
+        """Record the failure and the current time."""
         self.ended_seconds = time.monotonic()
         self.failure = failure
 
 
-Charge = Call[ChargeAsked, PaymentSeen]
-Refund = Call[RefundAsked, RefundAnswer]
-Read = Call[PaymentAsked, DetailsSeen]
+Charge = Call[ChargeRequest, PaymentSeen]
+Refund = Call[RefundRequest, RefundAnswer]
+Read = Call[PaymentRequest, DetailsSeen]
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ class History:
     reads: list[Read] = field(default_factory=list)
 
     def calls(self) -> "Iterator[Charge | Refund | Read]":
-        """Go through all of them."""
+        """Iterate over all calls."""
         yield from self.charges
         yield from self.refunds
         yield from self.reads
@@ -173,13 +173,13 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What the database holds; ``waiting`` is how many rows the outbox still has, once the relays had time enough.
+    """The content of the database. ``backlog`` is the number of rows that the relays left in the outbox.
 
-    ``is_reserved`` tells that everything was written as PENDING before its outcome was known.
+    ``is_reserved`` is whether every payment and refund was stored as PENDING before its outcome was known.
     """
 
     payments: tuple[StoredPayment, ...]
     refunds: tuple[StoredRefund, ...]
     events: tuple[StoredEvent, ...]
-    waiting: int = 0
+    backlog: int = 0
     is_reserved: bool = False

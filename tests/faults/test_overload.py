@@ -1,7 +1,7 @@
-"""Overload: a thousand clients offer five times what the service can do. It does that, and refuses the rest.
+"""Overload: at five times its capacity, offered by 1,000 clients, the service serves what it can and rejects the rest.
 
-What it can do is bounded by its database here, which is made slow, so that the test says the same anywhere: a machine
-that does the work of a thousand clients too would tell of those.
+A slow database limits the capacity, so that the result does not depend on the machine, which also has to run the
+1,000 clients.
 """
 
 import json
@@ -29,49 +29,49 @@ StartService = Callable[..., RunningService]
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 _LOADER = ROOT / ".bin" / "loader"
-_SECONDS_OF_A_PAYMENT = 0.008
-"""Four statements at a time insert payments, so that some 500 a second can be made."""
+_SECONDS_PER_INSERT = 0.008
+"""Four concurrent statements insert payments, so the capacity is about 500 payments a second."""
 
 _CLIENTS = 1000
-_TIMES = 5
+_OVERLOAD_FACTOR = 5
 _MAX_GROWTH_KIB = 300 * 1024
 
 
 @dataclass
-class Seen:
-    """What one more client saw meanwhile, whose calls all ended in time."""
+class ClientErrors:
+    """The errors of one more client, whose calls must all end in time."""
 
-    refusals: list[CallFailed] = field(default_factory=list)
+    rejections: list[CallFailed] = field(default_factory=list)
     other_codes: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def slow_database(database_server: DatabaseServer, migrated_database: dict[str, str]) -> None:
-    """Make each payment take its time to be written."""
+    """Slow down each INSERT of a payment."""
     trigger = "CREATE TRIGGER slowly BEFORE INSERT ON payments FOR EACH ROW SET @slept = SLEEP(%s)"
-    database_server.execute(trigger, (_SECONDS_OF_A_PAYMENT,), migrated_database["MYSQL_DB"])
+    database_server.execute(trigger, (_SECONDS_PER_INSERT,), migrated_database["MYSQL_DB"])
 
 
 def load(service: RunningService, **options: object) -> dict[str, Any]:
-    """Make charges, and return what the load generator says of them."""
+    """Run the load generator, and return its report."""
     arguments = [text for name, value in options.items() for text in (f"-{name.replace('_', '-')}", str(value))]
     command = [str(_LOADER), "-target", service.target, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    report: dict[str, Any] = json.loads(result.stdout)
     return report
 
 
 def memory_kib(service: RunningService) -> int:
-    """Return how much memory the server has."""
+    """Return the resident memory of the server."""
     status = Path(f"/proc/{service.process_id}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
 @contextmanager
-def another_client(service: RunningService) -> Iterator[Seen]:
-    """Be one more client, of charges and of health, for as long as this lasts."""
-    seen, stop = Seen(), threading.Event()
+def another_client(service: RunningService) -> Iterator[ClientErrors]:
+    """Run one more client, which charges and checks health, within the context."""
+    errors, stop = ClientErrors(), threading.Event()
 
     def call() -> None:
         with grpc.insecure_channel(service.target) as channel:
@@ -83,14 +83,14 @@ def another_client(service: RunningService) -> Iterator[Seen]:
                 except grpc.RpcError as error:
                     failed = call_failed(error)  # type: ignore[arg-type]
                     if failed.code == "RESOURCE_EXHAUSTED":
-                        seen.refusals.append(failed)
+                        errors.rejections.append(failed)
                     else:
-                        seen.other_codes.append(failed.code)
+                        errors.other_codes.append(failed.code)
 
     with ThreadPoolExecutor(1) as threads:
         calling = threads.submit(call)
         try:
-            yield seen
+            yield errors
         finally:
             stop.set()
         calling.result()
@@ -99,29 +99,29 @@ def another_client(service: RunningService) -> Iterator[Seen]:
 @pytest.mark.long
 @pytest.mark.parametrize("engine", list(Engine))
 @pytest.mark.usefixtures("slow_database")
-def test_at_five_times_its_capacity_the_service_does_what_it_can_and_refuses_the_rest(
+def test_at_five_times_its_capacity_the_service_serves_what_it_can_and_rejects_the_rest(
     start_service: StartService, engine: Engine
 ) -> None:
     service = start_service(GRPC_ENGINE=engine)
     peak = load(service, connections=8, in_flight=64, seconds=4, warm_up=1)["calls_per_second"]
     memory_before_kib = memory_kib(service)
-    rate = round(peak * _TIMES)
-    with another_client(service) as seen:
+    rate = round(peak * _OVERLOAD_FACTOR)
+    with another_client(service) as errors:
         report = load(service, connections=_CLIENTS, in_flight=4 * _CLIENTS, rate=rate, seconds=6, warm_up=5)
     memory_after_kib = memory_kib(service)
-    # A service that broke down under the load would do next to nothing.
+    # A service that collapses under the load would complete almost no calls.
     assert report["calls_per_second"] >= 0.05 * peak
-    # On a busy machine calls also wait in grpcio for Python, and it ends those beyond its own bound so.
-    beside = {"CANCELLED"} if engine is Engine.GRPCIO else set()
-    # What the network did not deliver in time is no answer of the service's.
+    # On a busy machine, calls also queue in grpcio before Python sees them, and grpcio cancels those above its limit.
+    also_allowed = {"CANCELLED"} if engine is Engine.GRPCIO else set()
+    # Transport errors are not responses of the service.
     answers = {error for error in report["errors"] if not error.startswith("transport: ")}
     assert answers
-    assert answers <= {"RESOURCE_EXHAUSTED", *beside}
-    for failed in seen.refusals:
+    assert answers <= {"RESOURCE_EXHAUSTED", *also_allowed}
+    for failed in errors.rejections:
         assert failed.reason == "OVERLOADED"
         assert failed.retry_after_seconds
-    assert set(seen.other_codes) <= beside
+    assert set(errors.other_codes) <= also_allowed
     assert memory_after_kib - memory_before_kib < _MAX_GROWTH_KIB
-    refused = [event for event in service.events if event["event"] == "calls_refused"]
-    assert bool(refused) == ("RESOURCE_EXHAUSTED" in answers or bool(seen.refusals))
+    rejection_events = [event for event in service.events if event["event"] == "calls_refused"]
+    assert bool(rejection_events) == ("RESOURCE_EXHAUSTED" in answers or bool(errors.rejections))
     assert load(service, connections=8, in_flight=64, seconds=2, warm_up=1)["errors"] == {}

@@ -1,4 +1,4 @@
-"""A restart in good order, under load: callers notice nothing but a pause."""
+"""A graceful restart under load: callers notice only a pause."""
 
 import threading
 from collections.abc import Callable
@@ -17,7 +17,7 @@ ROUNDS = 2
 
 @pytest.mark.long
 @pytest.mark.parametrize("replica_count", [1, 2], ids=["one replica", "two replicas, one after the other"])
-def test_no_call_fails_while_the_service_is_stopped_and_started_again(
+def test_no_call_fails_during_graceful_restarts(
     replica_count: int,
     start_service: Callable[..., RunningService],
     database_server: DatabaseServer,
@@ -40,7 +40,7 @@ def test_no_call_fails_while_the_service_is_stopped_and_started_again(
                     result = client.refund(payment_id=payment.payment_id, amount=Decimal(2))
                     assert result.refund is not None
                     refunded.append(result.refund.refund_id)
-                except Exception as error:  # noqa: BLE001 - whatever it is, the test fails by it
+                except Exception as error:  # noqa: BLE001 - any error fails the test
                     failed.append(error)
 
     threads = [threading.Thread(target=keep_calling) for _ in range(THREADS)]

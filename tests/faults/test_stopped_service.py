@@ -1,4 +1,4 @@
-"""A replica that is stopped at any moment holds no lock: the others go on."""
+"""A replica that is suspended at any moment holds no row lock, so the others can continue."""
 
 import random
 import signal
@@ -20,15 +20,15 @@ ROUNDS = 25
 CLIENTS = 8
 
 
-def test_a_service_stopped_in_the_middle_of_refunds_leaves_no_payment_locked(
+def test_a_service_suspended_during_refunds_leaves_no_payment_locked(
     start_service: Callable[..., RunningService], database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    stopped, other = start_service(), start_service()
+    suspended, other = start_service(), start_service()
     chance = random.Random(1)
     is_over = False
 
     def keep_refunding(payment_id: int) -> None:
-        with grpc.insecure_channel(stopped.target) as channel:
+        with grpc.insecure_channel(suspended.target) as channel:
             calls = GrpcDriver(channel)
             while not is_over:
                 with suppress(CallFailed):
@@ -41,12 +41,12 @@ def test_a_service_stopped_in_the_middle_of_refunds_leaves_no_payment_locked(
         try:
             for _ in range(ROUNDS):
                 time.sleep(chance.uniform(0.02, 0.06))
-                stopped.send(signal.SIGSTOP)
+                suspended.send(signal.SIGSTOP)
                 try:
                     assert_unlocked(database_server, migrated_database["MYSQL_DB"], payment_id)
                     calls.refund(refund(payment_id, "0.01", request_id=new_request_id()))
                 finally:
-                    stopped.send(signal.SIGCONT)
+                    suspended.send(signal.SIGCONT)
         finally:
             is_over = True
         for one in refunding:
@@ -57,7 +57,7 @@ def test_a_service_stopped_in_the_middle_of_refunds_leaves_no_payment_locked(
 
 
 def assert_unlocked(database_server: DatabaseServer, database: str, payment_id: int) -> None:
-    """Fail unless the row can be locked within a second, in which messages that were sent before are done."""
+    """Lock the row within a second, in which the database completes messages that the replica had sent."""
     connection = pymysql.connect(**database_server.connect_kwargs, database=database, autocommit=False)
     with connection, connection.cursor() as cursor:
         cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")

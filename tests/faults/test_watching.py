@@ -1,4 +1,4 @@
-"""A consumer that is killed at random, and goes on from its token, sees every event, whatever else breaks meanwhile."""
+"""A consumer that is killed at random and resumes from its token sees every event, during other faults too."""
 
 import asyncio
 import json
@@ -29,18 +29,18 @@ from tools.dev.devdb import PrivateDatabase
 
 SEED = int(os.environ.get("PAYMENTS_FAULT_SEED") or secrets.randbelow(1_000_000))
 KILLS = 50
-_MOST_LIFE_SECONDS = 1.2
-"""Some lives end before the first event, some in the middle of a page of them."""
+_MAX_RUN_SECONDS = 1.2
+"""Some runs of the consumer end before its first event, some in the middle of a page."""
 
 _CATCH_UP_SECONDS = 120
 _CALLERS = 4
 
 Event = tuple[str, int, int | None, str]
-"""Kind, payment_id, refund_id, and what was refunded of the payment after it."""
+"""The kind, payment_id, refund_id, and the refunded amount of the payment after the event."""
 
 
-class Told(NamedTuple):
-    """What clients were told of: each has its event."""
+class Acknowledged(NamedTuple):
+    """The payments and refunds that clients received, each of which must have an event."""
 
     payment_ids: set[int]
     refund_ids: set[int]
@@ -48,25 +48,25 @@ class Told(NamedTuple):
 
 @dataclass
 class Scene:
-    """Two replicas on a database of their own, and clients that charge and refund."""
+    """Two replicas with their own database, and the acknowledged writes of their clients."""
 
     database: PrivateDatabase
     replicas: list[RunningService]
-    told: Told = field(default_factory=lambda: Told(set(), set()))
+    acknowledged: Acknowledged = field(default_factory=lambda: Acknowledged(set(), set()))
 
     @property
     def target(self) -> str:
-        """Both replicas."""
+        """The address of both replicas."""
         return f"ipv4:{','.join(replica.target for replica in self.replicas)}"
 
     def query(self, text: str) -> list[tuple[object, ...]]:
-        """Read the database."""
+        """Query the database."""
         with self.database.connect(self.database.database) as connection, connection.cursor() as cursor:
             cursor.execute(text)
             return list(cursor.fetchall())
 
     def stream(self) -> list[Event]:
-        """Return all events in their order, once nothing waits to become one."""
+        """Wait until the outbox is empty, and return all events in order."""
         deadline = time.monotonic() + _CATCH_UP_SECONDS
         while self.query("SELECT COUNT(*) FROM payment_outbox") != [(0,)]:
             assert time.monotonic() < deadline, "the relays did not catch up"
@@ -94,7 +94,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 @contextmanager
 def calling(scene: Scene) -> Iterator[None]:
-    """Have clients charge and refund; what they are told of is noted."""
+    """Run clients that charge and refund within the context, and record the acknowledged writes."""
     stopping = threading.Event()
     failed: list[BaseException] = []
 
@@ -102,13 +102,13 @@ def calling(scene: Scene) -> Iterator[None]:
         while not stopping.is_set():
             try:
                 payment = await client.charge(order_id=7, amount=Decimal(10), method=PaymentMethod.UPI)
-                scene.told.payment_ids.add(payment.payment_id)
+                scene.acknowledged.payment_ids.add(payment.payment_id)
                 for _ in range(2):
-                    made = await client.refund(payment_id=payment.payment_id, amount=Decimal(3))
-                    assert made.refund is not None
-                    scene.told.refund_ids.add(made.refund.refund_id)
+                    result = await client.refund(payment_id=payment.payment_id, amount=Decimal(3))
+                    assert result.refund is not None
+                    scene.acknowledged.refund_ids.add(result.refund.refund_id)
             except payments.OutcomeUnknown:
-                pass  # what nobody was told of may have its event or not
+                pass  # an unacknowledged write may or may not have an event
             await asyncio.sleep(0.01)
 
     async def run() -> None:
@@ -118,7 +118,7 @@ def calling(scene: Scene) -> Iterator[None]:
     def work() -> None:
         try:
             asyncio.run(run())
-        except BaseException as error:  # noqa: BLE001 - raised again where it was started
+        except BaseException as error:  # noqa: BLE001 - asserted in the thread that started this one
             failed.append(error)
 
     thread = threading.Thread(target=work)
@@ -133,7 +133,7 @@ def calling(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def breaking(scene: Scene, chance: random.Random) -> Iterator[None]:
-    """Stop, or kill, and start again one replica after the other, and now and then the database."""
+    """Stop or kill replicas and sometimes the database, and start them again, within the context."""
     stopping = threading.Event()
     failed: list[BaseException] = []
 
@@ -165,58 +165,64 @@ def breaking(scene: Scene, chance: random.Random) -> Iterator[None]:
 
 
 class Consumer:
-    """Runs ``tests.faults.consumer``, and reads what it noted."""
+    """Runs ``tests.faults.consumer``, and reads the events that it recorded."""
 
     def __init__(self, scene: Scene, folder: Path, *options: str) -> None:
-        """Keep the folder, which has all that it knows from life to life."""
+        """Create the folder, which holds the state of the consumer across its runs."""
         folder.mkdir()
         self.folder = folder
         self._command = [sys.executable, "-m", "tests.faults.consumer", scene.target, str(folder), *options]
 
     @contextmanager
-    def living(self) -> Iterator[None]:
-        """Start it, and kill it at the end."""
+    def running(self) -> Iterator[None]:
+        """Start the consumer, and kill it at the end of the context."""
         process = subprocess.Popen(self._command, cwd=ROOT)
         try:
             yield
-            assert process.poll() is None, "it ended by itself"
+            assert process.poll() is None, "the consumer exited by itself"
         finally:
             process.kill()
             process.wait()
 
-    def notes(self) -> list[Event]:
-        """Return the events that it noted, in order."""
-        path = self.folder / "notes"
+    def events(self) -> list[Event]:
+        """Return the events that the consumer recorded, in order."""
+        path = self.folder / "events"
         lines = path.read_text().splitlines() if path.exists() else []
         return [tuple(json.loads(line)) for line in lines]
 
-    def wait_until(self, is_so: Callable[[list[Event]], bool], *, within_seconds: float = _CATCH_UP_SECONDS) -> bool:
-        """Wait until its notes are so, and tell whether they came to be."""
+    def wait_until(
+        self, condition: Callable[[list[Event]], bool], *, within_seconds: float = _CATCH_UP_SECONDS
+    ) -> bool:
+        """Wait until the recorded events satisfy a condition, and return whether they do."""
         deadline = time.monotonic() + within_seconds
-        while not is_so(self.notes()):
+        while not condition(self.events()):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.1)
         return True
 
 
-def wrong_with(notes: list[Event], stream: list[Event], told: Told) -> list[str]:
-    """Return what is wrong with what a consumer noted, of a stream, about what clients were told."""
-    wrong = [f"was not seen: {event}" for event in stream if event not in set(notes)]
-    wrong += [f"never happened: {event}" for event in notes if event not in set(stream)]
-    # At least once: what comes again comes after what it followed, so the first times are in order.
-    firsts = list(dict.fromkeys(notes))
+def violations(events: list[Event], stream: list[Event], acknowledged: Acknowledged) -> list[str]:
+    """Compare the events of a consumer, the stream and the acknowledged writes, and return the violations."""
+    wrong = [f"was not seen: {event}" for event in stream if event not in set(events)]
+    wrong += [f"never happened: {event}" for event in events if event not in set(stream)]
+    # Delivery is at least once. A repeated event follows its predecessors again, so first occurrences are in order.
+    firsts = list(dict.fromkeys(events))
     places = {event: place for place, event in enumerate(stream)}
     seen_of: dict[int, int] = {}
     for event in firsts:
         place = places.get(event, -1)
         if place < seen_of.get(event[1], -1):
-            wrong.append(f"came before what came before it: {event}")
+            wrong.append(f"is out of order: {event}")
         seen_of[event[1]] = place
     if len(set(stream)) < len(stream):
         wrong.append("an event is in the stream twice")
-    wrong += [f"has no event: payment {it}" for it in told.payment_ids - {e[1] for e in stream if e[0] == "CHARGED"}]
-    wrong += [f"has no event: refund {it}" for it in told.refund_ids - {e[2] for e in stream if e[0] == "REFUNDED"}]
+    wrong += [
+        f"has no event: payment {it}" for it in acknowledged.payment_ids - {e[1] for e in stream if e[0] == "CHARGED"}
+    ]
+    wrong += [
+        f"has no event: refund {it}" for it in acknowledged.refund_ids - {e[2] for e in stream if e[0] == "REFUNDED"}
+    ]
     return wrong
 
 
@@ -227,57 +233,57 @@ def test_a_consumer_that_is_killed_at_random_misses_nothing(
 ) -> None:
     chance = random.Random(SEED)
     consumer = Consumer(scene, tmp_path / "consumer")
-    with consumer.living():
-        # From now on: it has a token before anything happens, and all that happens is after that.
+    with consumer.running():
+        # The consumer has a token before the first write, so that it must see every event.
         assert consumer.wait_until(lambda _: (consumer.folder / "token").exists())
     with calling(scene):
         with breaking(scene, random.Random(SEED + 1)):
             for _ in range(KILLS):
-                with consumer.living():
-                    time.sleep(chance.uniform(0, _MOST_LIFE_SECONDS))
-        with consumer.living():
-            many = len(consumer.notes()) + 100
-            assert consumer.wait_until(lambda notes: len(notes) > many), "nothing comes any more"
+                with consumer.running():
+                    time.sleep(chance.uniform(0, _MAX_RUN_SECONDS))
+        with consumer.running():
+            many = len(consumer.events()) + 100
+            assert consumer.wait_until(lambda events: len(events) > many), "no more events arrive"
     stream = scene.stream()
-    with consumer.living():
-        consumer.wait_until(lambda notes: set(stream) <= set(notes))
-    notes = consumer.notes()
+    with consumer.running():
+        consumer.wait_until(lambda events: set(stream) <= set(events))
+    events = consumer.events()
     with capsys.disabled():
-        again = len(notes) - len(set(notes))
-        print(f"\nPAYMENTS_FAULT_SEED={SEED}: {len(stream)} events, {again} of them seen again, {KILLS} kills")
-    assert wrong_with(notes, stream, scene.told) == []
+        again = len(events) - len(set(events))
+        print(f"\nPAYMENTS_FAULT_SEED={SEED}: {len(stream)} events, {again} of them repeated, {KILLS} kills")
+    assert violations(events, stream, scene.acknowledged) == []
 
 
-def test_a_consumer_that_forgets_its_token_is_found_out(scene: Scene, tmp_path: Path) -> None:
+def test_a_consumer_that_forgets_its_token_is_detected(scene: Scene, tmp_path: Path) -> None:
     consumer = Consumer(scene, tmp_path / "consumer", "--forget")
     with calling(scene):
         for _ in range(3):
-            with consumer.living():
-                many = len(consumer.notes()) + 20
-                assert consumer.wait_until(lambda notes, many=many: len(notes) > many)  # type: ignore[misc]
+            with consumer.running():
+                many = len(consumer.events()) + 20
+                assert consumer.wait_until(lambda events, many=many: len(events) > many)  # type: ignore[misc]
             time.sleep(0.5)
-    found = wrong_with(consumer.notes(), scene.stream(), scene.told)
+    found = violations(consumer.events(), scene.stream(), scene.acknowledged)
     assert {line.partition(":")[0] for line in found} == {"was not seen"}
 
 
-ONE, TWO, BACK = ("CHARGED", 1, None, "0.00"), ("CHARGED", 2, None, "0.00"), ("REFUNDED", 1, 5, "3.00")
-STREAM: list[Event] = [ONE, TWO, BACK]
-TOLD = Told({1, 2}, {5})
+CHARGE, OTHER_CHARGE, REFUND = ("CHARGED", 1, None, "0.00"), ("CHARGED", 2, None, "0.00"), ("REFUNDED", 1, 5, "3.00")
+STREAM: list[Event] = [CHARGE, OTHER_CHARGE, REFUND]
+ACKNOWLEDGED = Acknowledged({1, 2}, {5})
 
 
 @pytest.mark.parametrize(
-    ("notes", "stream", "found"),
+    ("events", "stream", "found"),
     [
-        ([ONE, TWO, BACK], STREAM, set()),
-        ([ONE, ONE, TWO, BACK, TWO, BACK], STREAM, set()),
-        ([TWO, ONE, BACK], STREAM, set()),
-        ([ONE, BACK], STREAM, {"was not seen"}),
-        ([ONE, TWO, BACK, ("CHARGED", 3, None, "0.00")], STREAM, {"never happened"}),
-        ([BACK, ONE, TWO], STREAM, {"came before what came before it"}),
-        ([ONE, TWO, BACK], [*STREAM, BACK], {"an event is in the stream twice"}),
-        ([ONE, BACK], [ONE, BACK], {"has no event"}),
-        ([ONE, TWO], [ONE, TWO], {"has no event"}),
+        ([CHARGE, OTHER_CHARGE, REFUND], STREAM, set()),
+        ([CHARGE, CHARGE, OTHER_CHARGE, REFUND, OTHER_CHARGE, REFUND], STREAM, set()),
+        ([OTHER_CHARGE, CHARGE, REFUND], STREAM, set()),
+        ([CHARGE, REFUND], STREAM, {"was not seen"}),
+        ([CHARGE, OTHER_CHARGE, REFUND, ("CHARGED", 3, None, "0.00")], STREAM, {"never happened"}),
+        ([REFUND, CHARGE, OTHER_CHARGE], STREAM, {"is out of order"}),
+        ([CHARGE, OTHER_CHARGE, REFUND], [*STREAM, REFUND], {"an event is in the stream twice"}),
+        ([CHARGE, REFUND], [CHARGE, REFUND], {"has no event"}),
+        ([CHARGE, OTHER_CHARGE], [CHARGE, OTHER_CHARGE], {"has no event"}),
     ],
 )
-def test_each_kind_of_wrong_is_found(notes: list[Event], stream: list[Event], found: set[str]) -> None:
-    assert {line.partition(":")[0] for line in wrong_with(notes, stream, TOLD)} == found
+def test_each_kind_of_violation_is_found(events: list[Event], stream: list[Event], found: set[str]) -> None:
+    assert {line.partition(":")[0] for line in violations(events, stream, ACKNOWLEDGED)} == found

@@ -1,4 +1,4 @@
-"""Toxiproxy: proxies that do to connections what networks do, told to by its HTTP API.
+"""Toxiproxy: proxies that simulate network faults, controlled by an HTTP API.
 
 https://github.com/Shopify/toxiproxy; ``make .bin/toxiproxy`` builds it.
 """
@@ -21,39 +21,39 @@ _START_TIMEOUT_SECONDS = 30
 
 
 class Stream(StrEnum):
-    """Which way data goes."""
+    """The direction of data."""
 
     TO_SERVER = "upstream"
     TO_CLIENT = "downstream"
 
 
 class Proxy:
-    """One proxy: connections to ``port`` go on to another port."""
+    """A proxy that forwards connections to ``port`` to another port."""
 
     def __init__(self, api: httpx.Client, name: str, port: int) -> None:
-        """Keep its name."""
+        """Control the proxy ``name``, which listens on ``port``."""
         self._api = api
         self._name = name
         self.port = port
 
     def add(self, kind: str, stream: Stream, **attributes: int) -> None:
-        """Do this to every connection from now on: see the "Toxics" of Toxiproxy's README."""
+        """Add a toxic to every connection: see "Toxics" in Toxiproxy's README."""
         toxic = {"name": f"{kind}_{stream}", "type": kind, "stream": stream, "attributes": attributes}
         self._api.post(f"/proxies/{self._name}/toxics", json=toxic).raise_for_status()
 
     def clear(self) -> None:
-        """Do nothing to any connection from now on. Those that were held back are closed."""
+        """Remove all toxics, and close the connections that were held back."""
         for toxic in self._api.get(f"/proxies/{self._name}/toxics").raise_for_status().json():
             self._api.delete(f"/proxies/{self._name}/toxics/{toxic['name']}").raise_for_status()
 
     def drop(self) -> None:
-        """Close every connection; new ones are let in again."""
+        """Close every connection, and accept new ones."""
         for enabled in (False, True):
             self._api.post(f"/proxies/{self._name}", json={"enabled": enabled}).raise_for_status()
 
     @contextmanager
     def doing(self, kind: str, stream: Stream, **attributes: int) -> Iterator[None]:
-        """Do this to every connection for a while."""
+        """Add a toxic within the context."""
         self.add(kind, stream, **attributes)
         try:
             yield
@@ -62,24 +62,24 @@ class Proxy:
 
 
 class Toxiproxy:
-    """The program, in a process of its own for as long as the context lasts."""
+    """Runs the Toxiproxy program within the context."""
 
     def __init__(self, log: Path) -> None:
-        """Name the file that it logs to; nothing is started."""
+        """Set the log file, without starting the program."""
         self._log = log
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._api = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", timeout=30)
 
     def proxy(self, name: str, to_port: int) -> Proxy:
-        """Make a proxy before a port of this machine."""
+        """Create a proxy for a port of this machine."""
         port = free_port()
-        made = {"name": name, "listen": f"127.0.0.1:{port}", "upstream": f"127.0.0.1:{to_port}", "enabled": True}
-        self._api.post("/proxies", json=made).raise_for_status()
+        definition = {"name": name, "listen": f"127.0.0.1:{port}", "upstream": f"127.0.0.1:{to_port}", "enabled": True}
+        self._api.post("/proxies", json=definition).raise_for_status()
         return Proxy(self._api, name, port)
 
     def __enter__(self) -> Self:
-        """Start it, and return when it answers."""
+        """Start the program, and wait until it responds."""
         assert _PROGRAM.exists(), "`make .bin/toxiproxy` builds what is missing"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -100,7 +100,7 @@ class Toxiproxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End it."""
+        """Stop the program."""
         self._end()
 
     def _end(self) -> None:

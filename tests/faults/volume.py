@@ -1,4 +1,4 @@
-"""A volume that can be full: a file system in memory whose size is changed while it is in use."""
+"""A volume that can be full: a file system in memory that can be resized while it is in use."""
 
 import os
 import subprocess
@@ -7,20 +7,20 @@ from types import TracebackType
 from typing import Self
 
 _SIZE_BYTES = 4 << 30
-"""What it may grow to; memory is taken only for what is written."""
+"""The normal size, which takes memory only for written data."""
 
 
 class Volume:
-    """A tmpfs on ``folder``, while the context lasts; where mounting is not allowed, the folder as it is."""
+    """A tmpfs on ``folder`` within the context, or the plain folder where mounting is not allowed."""
 
     def __init__(self, folder: Path) -> None:
-        """Name the folder; nothing is mounted."""
+        """Set the folder, without mounting anything."""
         self._folder = folder
         self.why_not = ""
-        """Why nothing is mounted; else empty."""
+        """Why nothing is mounted, or empty if the volume is mounted."""
 
     def __enter__(self) -> Self:
-        """Mount it, if that is allowed."""
+        """Mount the volume if that is allowed."""
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             command = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE_BYTES},mode=0700", "tmpfs", str(self._folder)]
@@ -34,17 +34,17 @@ class Volume:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Unmount it."""
+        """Unmount the volume."""
         if not self.why_not:
             subprocess.run(["umount", "--lazy", str(self._folder)], check=True)
 
     def fill(self) -> None:
-        """Leave no room: what is written already stays, nothing can be added."""
+        """Shrink the volume to its present content, so that nothing can be added."""
         while not self._is_resized(self._used_bytes()):
-            pass  # something was written after it was measured, and it cannot become smaller than that
+            pass  # data was written after the measurement, and the volume cannot become smaller than its content
 
     def relieve(self) -> None:
-        """Make room again."""
+        """Restore the normal size."""
         self._resize(_SIZE_BYTES)
 
     def _used_bytes(self) -> int:

@@ -1,7 +1,7 @@
-"""The load of a fault run: clients that charge, refund and read without end, each request until it is answered.
+"""The load of a fault run: clients that charge, refund and read continuously.
 
-Among them are some that have no patience, ask twice at once (on both replicas), or come again with a request_id of
-before; refunds go to a few payments at a time, so that they meet.
+Some clients cancel early, send a request to both replicas concurrently, or reuse an earlier request_id. Refunds go to a
+few payments at a time, so that they contend.
 """
 
 import asyncio
@@ -13,34 +13,34 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-from tests.faults.clients import PATIENT, Clients, StubCalls, some_patience
-from tests.faults.record import Charge, ChargeAsked, History, PaymentAsked, RefundAsked
+from tests.faults.clients import PATIENT, Clients, StubCalls, random_patience
+from tests.faults.record import Charge, ChargeRequest, History, PaymentRequest, RefundRequest
 
-Asked = TypeVar("Asked")
+Request = TypeVar("Request")
 
 _WORKERS = 12
 _CHANNELS_TO_EACH = 3
-_LONGEST_PAUSE_SECONDS = 0.02
+_MAX_PAUSE_SECONDS = 0.02
 _RECENT = 200
-"""How many requests and payments clients remember, to come back to."""
+"""The number of requests and payments that clients remember for later use."""
 
 _HOT = 5
-"""How many of the last payments are refunded most."""
+"""The number of latest payments that get most of the refunds."""
 
-_ATTEMPTS_AT_LAST = 20
-_AT_ONCE = 50
+_FINAL_ATTEMPTS = 20
+_CONCURRENT_CALLS = 50
 _STOP_TIMEOUT_SECONDS = 120
 
 
 class Workload:
-    """Runs in a thread of its own, with an event loop of its own, for as long as the context lasts.
+    """Runs clients in a thread with its own event loop, within the context.
 
-    When it is stopped, every request that is still without an answer is repeated until it has one. With ``seed``, the
-    same clients ask for the same things in the same order, as far as the answers are the same.
+    At the end, it retries every request without a final outcome until it has one. The same ``seed`` produces the same
+    requests in the same order, as long as the responses are the same.
     """
 
     def __init__(self, targets: Sequence[str], seed: int, history: History) -> None:
-        """Name the replicas; nothing is called."""
+        """Set the replicas, the seed and the history, without making calls."""
         self._targets = targets
         self._seed = seed
         self._history = history
@@ -49,24 +49,24 @@ class Workload:
         self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the clients."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop it, and wait until every request is answered."""
+        """Stop the clients, and wait until every request has a final outcome."""
         self._stopping.set()
         self._thread.join(_STOP_TIMEOUT_SECONDS)
-        assert not self._thread.is_alive(), "the clients wait for answers without end"
+        assert not self._thread.is_alive(), "the clients still wait for responses"
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
         try:
             asyncio.run(self._work())
-        except BaseException as error:  # noqa: BLE001 - raised again where it was started
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that started this one
             self._error = error
 
     async def _work(self) -> None:
@@ -74,25 +74,25 @@ class Workload:
             memory = _Memory()
             workers = [_Worker(number, self._seed, clients, memory) for number in range(_WORKERS)]
             await asyncio.gather(*(worker.run(self._stopping) for worker in workers))
-            await _settle([stubs[0] for stubs in clients.of_replicas], self._history)
+            await _complete([stubs[0] for stubs in clients.of_replicas], self._history)
 
 
 class _Memory:
-    """What the workers tell one another."""
+    """Requests and payments that the workers share."""
 
     def __init__(self) -> None:
-        self.charges: deque[ChargeAsked] = deque(maxlen=_RECENT)
-        self.refunds: deque[RefundAsked] = deque(maxlen=_RECENT)
+        self.charges: deque[ChargeRequest] = deque(maxlen=_RECENT)
+        self.refunds: deque[RefundRequest] = deque(maxlen=_RECENT)
         self.payments: deque[tuple[int, int]] = deque(maxlen=_RECENT)
-        """Ids and amounts."""
+        """Payment ids and amounts."""
 
-    def learn(self, call: Charge) -> None:
+    def remember(self, call: Charge) -> None:
         if call.answer is not None:
             self.payments.append((call.answer.payment_id, call.answer.amount_minor))
 
 
 class _Worker:
-    """One client after the other, as chance has it."""
+    """Makes calls through randomly chosen clients."""
 
     def __init__(self, number: int, seed: int, clients: Clients, memory: _Memory) -> None:
         self._name = f"{seed}-{number}"
@@ -102,99 +102,99 @@ class _Worker:
         self._count = 0
 
     async def run(self, stopping: threading.Event) -> None:
-        """Work until told to stop."""
-        ways = (
+        """Make random calls until ``stopping`` is set."""
+        actions = (
             (self._charge, 30),
             (self._charge_by_client, 10),
-            (self._charge_twice_at_once, 8),
-            (self._charge_again, 8),
-            (self._charge_otherwise, 2),
-            (self._charge_many, 3),
+            (self._charge_twice_concurrently, 8),
+            (self._repeat_charge, 8),
+            (self._reuse_request_id, 2),
+            (self._charge_batch, 3),
             (self._refund, 20),
             (self._refund_by_client, 5),
-            (self._refund_twice_at_once, 5),
-            (self._refund_again, 4),
+            (self._refund_twice_concurrently, 5),
+            (self._repeat_refund, 4),
             (self._read, 15),
         )
-        kinds, weights = zip(*ways, strict=True)
+        kinds, weights = zip(*actions, strict=True)
         while not stopping.is_set():
             (act,) = self._chance.choices(kinds, weights)
             await act()
-            await asyncio.sleep(self._chance.uniform(0, _LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(self._chance.uniform(0, _MAX_PAUSE_SECONDS))
 
     async def _charge(self) -> None:
-        self._memory.learn(await self._replica().charge(self._new_charge(), some_patience(self._chance)))
+        self._memory.remember(await self._replica().charge(self._new_charge(), random_patience(self._chance)))
 
     async def _charge_by_client(self) -> None:
-        self._memory.learn(await self._chance.choice(self._clients.of_both).charge(self._new_charge()))
+        self._memory.remember(await self._chance.choice(self._clients.of_both).charge(self._new_charge()))
 
-    async def _charge_twice_at_once(self) -> None:
-        asked = self._new_charge()
-        calls = [self._chance.choice(stubs).charge(asked, PATIENT) for stubs in self._clients.of_replicas]
+    async def _charge_twice_concurrently(self) -> None:
+        request = self._new_charge()
+        calls = [self._chance.choice(stubs).charge(request, PATIENT) for stubs in self._clients.of_replicas]
         for call in await asyncio.gather(*calls):
-            self._memory.learn(call)
+            self._memory.remember(call)
 
-    async def _charge_again(self) -> None:
+    async def _repeat_charge(self) -> None:
         if self._memory.charges:
-            asked = self._chance.choice(self._memory.charges)
-            await self._replica().charge(asked, some_patience(self._chance))
+            request = self._chance.choice(self._memory.charges)
+            await self._replica().charge(request, random_patience(self._chance))
 
-    async def _charge_otherwise(self) -> None:
-        """Come with a request_id of before and another amount; whichever is stored first wins."""
+    async def _reuse_request_id(self) -> None:
+        """Repeat an earlier request_id with another amount. Whichever request is stored first wins."""
         if self._memory.charges:
             before = self._chance.choice(self._memory.charges)
-            asked = ChargeAsked(before.request_id, before.order_id, before.amount_minor + 1, before.method)
-            await self._replica().charge(asked, PATIENT)
+            request = ChargeRequest(before.request_id, before.order_id, before.amount_minor + 1, before.method)
+            await self._replica().charge(request, PATIENT)
 
-    async def _charge_many(self) -> None:
-        asked = [self._new_charge() for _ in range(self._chance.randint(2, 8))]
+    async def _charge_batch(self) -> None:
+        request = [self._new_charge() for _ in range(self._chance.randint(2, 8))]
         again = [self._chance.choice(self._memory.charges)]
-        for call in await self._replica().batch_charge([*asked, *again], some_patience(self._chance)):
-            self._memory.learn(call)
+        for call in await self._replica().batch_charge([*request, *again], random_patience(self._chance)):
+            self._memory.remember(call)
 
     async def _refund(self) -> None:
-        if (asked := self._new_refund()) is not None:
-            await self._replica().refund(asked, some_patience(self._chance))
+        if (request := self._new_refund()) is not None:
+            await self._replica().refund(request, random_patience(self._chance))
 
     async def _refund_by_client(self) -> None:
-        if (asked := self._new_refund()) is not None:
-            await self._chance.choice(self._clients.of_both).refund(asked)
+        if (request := self._new_refund()) is not None:
+            await self._chance.choice(self._clients.of_both).refund(request)
 
-    async def _refund_twice_at_once(self) -> None:
-        if (asked := self._new_refund()) is not None:
+    async def _refund_twice_concurrently(self) -> None:
+        if (request := self._new_refund()) is not None:
             stubs = [self._chance.choice(stubs) for stubs in self._clients.of_replicas]
-            await asyncio.gather(*(stub.refund(asked, PATIENT) for stub in stubs))
+            await asyncio.gather(*(stub.refund(request, PATIENT) for stub in stubs))
 
-    async def _refund_again(self) -> None:
+    async def _repeat_refund(self) -> None:
         if self._memory.refunds:
-            await self._replica().refund(self._chance.choice(self._memory.refunds), some_patience(self._chance))
+            await self._replica().refund(self._chance.choice(self._memory.refunds), random_patience(self._chance))
 
     async def _read(self) -> None:
         if (payment := self._some_payment()) is not None:
-            await self._replica().get_payment(PaymentAsked(payment[0]), some_patience(self._chance))
+            await self._replica().get_payment(PaymentRequest(payment[0]), random_patience(self._chance))
 
     def _replica(self) -> StubCalls:
         return self._chance.choice(self._chance.choice(self._clients.of_replicas))
 
-    def _new_charge(self) -> ChargeAsked:
-        asked = ChargeAsked(
+    def _new_charge(self) -> ChargeRequest:
+        request = ChargeRequest(
             self._new_request_id(),
             order_id=self._chance.randint(1, 1000),
             amount_minor=self._chance.randint(100, 100_000),
             method=self._chance.choices(("UPI", "COD", "CARD"), (8, 4, 1))[0],
         )
-        self._memory.charges.append(asked)
-        return asked
+        self._memory.charges.append(request)
+        return request
 
-    def _new_refund(self) -> RefundAsked | None:
+    def _new_refund(self) -> RefundRequest | None:
         payment = self._some_payment()
         if payment is None:
             return None
         payment_id, amount_minor = payment
         part = self._chance.choice((None, 1, self._chance.randint(1, amount_minor), amount_minor // 3))
-        asked = RefundAsked(self._new_request_id(), payment_id, part)
-        self._memory.refunds.append(asked)
-        return asked
+        request = RefundRequest(self._new_request_id(), payment_id, part)
+        self._memory.refunds.append(request)
+        return request
 
     def _new_request_id(self) -> str:
         self._count += 1
@@ -209,23 +209,23 @@ class _Worker:
         return self._chance.choice(payments)
 
 
-async def _settle(replicas: Sequence[StubCalls], history: History) -> None:
-    """Repeat every request that has no answer until it has one, with one replica and the other."""
-    for _, stub in zip(range(_ATTEMPTS_AT_LAST), itertools.cycle(replicas)):
-        answered = {call.asked for call in history.charges if call.is_settled}
-        charges = {call.asked for call in history.charges} - answered
-        refunded = {call.asked for call in history.refunds if call.is_settled}
-        refunds = {call.asked for call in history.refunds} - refunded
+async def _complete(replicas: Sequence[StubCalls], history: History) -> None:
+    """Retry every request without a final outcome until it has one, alternating between the replicas."""
+    for _, stub in zip(range(_FINAL_ATTEMPTS), itertools.cycle(replicas)):
+        final_charges = {call.request for call in history.charges if call.is_final}
+        charges = {call.request for call in history.charges} - final_charges
+        final_refunds = {call.request for call in history.refunds if call.is_final}
+        refunds = {call.request for call in history.refunds} - final_refunds
         if not charges and not refunds:
             return
-        for some in _batched(charges):
-            await asyncio.gather(*(stub.charge(asked, PATIENT) for asked in some))
-        for others in _batched(refunds):
-            await asyncio.gather(*(stub.refund(asked, PATIENT) for asked in others))
+        for charge_group in _batched(charges):
+            await asyncio.gather(*(stub.charge(request, PATIENT) for request in charge_group))
+        for refund_group in _batched(refunds):
+            await asyncio.gather(*(stub.refund(request, PATIENT) for request in refund_group))
 
 
-def _batched(all_of: set[Asked]) -> Iterator[tuple[Asked, ...]]:
-    """Return them in as many at a time as are called at once."""
+def _batched(all_of: set[Request]) -> Iterator[tuple[Request, ...]]:
+    """Split requests into groups that are sent concurrently."""
     rest = iter(all_of)
-    while some := tuple(itertools.islice(rest, _AT_ONCE)):
-        yield some
+    while charge_group := tuple(itertools.islice(rest, _CONCURRENT_CALLS)):
+        yield charge_group

@@ -1,1 +1,1 @@
-"""Input of any kind, at volume."""
+"""Fuzz tests: large amounts of arbitrary input."""

@@ -1,6 +1,6 @@
-"""What is thrown at the service: messages as their descriptors allow them, and bytes and JSON that may be anything.
+"""Inputs of the fuzz tests: messages that their descriptors allow, and arbitrary bytes and JSON.
 
-``make test`` takes the same inputs each time; ``make fuzz`` takes others each time, and many more.
+``make test`` uses the same inputs each time. ``make fuzz`` uses different ones each time, and many more.
 """
 
 import json
@@ -19,16 +19,16 @@ REQUESTS = {
     method.name: GetMessageClass(method.input_type)
     for method in pb.DESCRIPTOR.services_by_name["PaymentService"].methods
 }
-"""The request of each RPC, by the RPC's name."""
+"""The request message type of each RPC, by the name of the RPC."""
 
 IS_LONG = "FUZZ" in os.environ
-_LONGER = 4
+_LONG_FACTOR = 4
 
 
 def examples(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Try a property on so many inputs, or many times as many in ``make fuzz``."""
+    """Test a property with ``count`` inputs, or several times as many in ``make fuzz``."""
     return settings(
-        max_examples=count * (_LONGER if IS_LONG else 1),
+        max_examples=count * (_LONG_FACTOR if IS_LONG else 1),
         derandomize=not IS_LONG,
         suppress_health_check=list(HealthCheck),
     )
@@ -47,13 +47,13 @@ _SCALARS: dict[int, st.SearchStrategy[Any]] = {
 
 
 def descriptor_of(message_type: type[Message]) -> Descriptor:
-    """Return the descriptor of a type of messages."""
+    """Return the descriptor of a message type."""
     return cast("Descriptor", message_type.DESCRIPTOR)
 
 
 @st.composite
 def messages(draw: st.DrawFn, message_type: type[Message]) -> Message:
-    """Return messages of a type, with any values that its fields can have."""
+    """Generate messages of a type, with any values that its fields allow."""
     message = message_type()
     _fill(draw, message, descriptor_of(message_type))
     return message
@@ -78,7 +78,7 @@ def _fill(draw: st.DrawFn, message: Message, descriptor: Descriptor) -> None:
 
 @st.composite
 def mutations(draw: st.DrawFn, message_type: type[Message]) -> bytes:
-    """Return serialized messages with some of their bytes changed, cut out, doubled or put in."""
+    """Generate serialized messages with some bytes changed, removed, duplicated or inserted."""
     payload = bytearray(draw(messages(message_type)).SerializeToString())
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(payload)))
@@ -122,7 +122,7 @@ _FIELDS = st.one_of(
 
 
 def payloads(message_type: type[Message]) -> st.SearchStrategy[bytes]:
-    """Return bytes that may be sent as a message of a type: right ones, nearly right ones, and any."""
+    """Generate payloads for a message type: valid ones, almost valid ones, and arbitrary bytes."""
     return st.one_of(
         messages(message_type).map(lambda message: message.SerializeToString()),
         mutations(message_type),
@@ -133,7 +133,7 @@ def payloads(message_type: type[Message]) -> st.SearchStrategy[bytes]:
 
 
 def names_in(descriptor: Descriptor) -> list[str]:
-    """Return the names of all fields of a message and of those in it, in both spellings."""
+    """Return the names of all fields of a message and its nested messages, in both spellings."""
     found: list[str] = []
     for field in descriptor.fields:
         found += [field.name, field.json_name]
@@ -147,7 +147,7 @@ LEGACY_NAMES = ["order_id", "amount", "page", "per_page", "method", "status", "a
 
 _TEXTS = st.one_of(
     TEXTS,
-    st.text(st.characters(exclude_categories=()), max_size=10),  # half surrogate pairs too
+    st.text(st.characters(exclude_categories=()), max_size=10),  # including lone surrogates
     INTEGERS.map(str),
     st.sampled_from(["", "NaN", "-0", "1e999999999", "0x10", "٣", "2025-02-07", "9" * 5000, "true", "\ud800", "asc"]),
 )
@@ -169,7 +169,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=12,
 )
-"""Values that JSON can hold, and some that only Python's JSON can."""
+"""JSON values, including some that only Python's JSON module accepts."""
 
 BODIES = st.one_of(
     VALUES.map(lambda value: json.dumps(value).encode()),
@@ -198,7 +198,7 @@ BODIES = st.one_of(
 )
 
 _WHOLE_TEXTS = _TEXTS.filter(lambda text: not any("\ud800" <= character <= "\udfff" for character in text))
-"""What percent-encoding can bring: no half surrogate pairs."""
+"""Texts that percent-encoding can represent, which excludes lone surrogates."""
 
 PARAMETERS = st.lists(
     st.tuples(

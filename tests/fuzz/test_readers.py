@@ -1,4 +1,4 @@
-"""All that reads what callers and files say, on inputs of any kind: it reads, or says what is wrong."""
+"""Every parser of input from callers and files either accepts arbitrary input or rejects it with a proper error."""
 
 import dataclasses
 import io
@@ -42,9 +42,9 @@ from tools.transfer.files.records import (
 
 CURRENCIES = Currencies("INR", frozenset({"INR", "USD", "JPY"}))
 MAX_STATUS_BYTES = 6000
-"""In Base64 still within the 8 KiB that clients take of trailers."""
+"""Small enough that its Base64 fits into the 8 KiB of trailers that clients accept."""
 
-READERS: dict[str, Callable[[Any], object]] = {
+PARSERS: dict[str, Callable[[Any], object]] = {
     "Charge": lambda message: codec.charge_request(message, "someone", CURRENCIES),
     "BatchCharge": lambda message: codec.batch_charge_request(message, "someone", CURRENCIES),
     "Refund": lambda message: codec.refund_request(message, "someone", CURRENCIES),
@@ -55,13 +55,13 @@ READERS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def test_every_rpc_is_read_here() -> None:
-    assert READERS.keys() == inputs.REQUESTS.keys()
+def test_every_rpc_has_a_parser_here() -> None:
+    assert PARSERS.keys() == inputs.REQUESTS.keys()
 
 
 @contextmanager
-def told_in_our_words(at_most_bytes: float = math.inf) -> Iterator[None]:
-    """Allow no error but those that the caller is told of, and have each be told, in so many bytes."""
+def only_contract_errors(at_most_bytes: float = math.inf) -> Iterator[None]:
+    """Allow only errors of the contract, and check that their status can be encoded in ``at_most_bytes``."""
     try:
         yield
     except PaymentsError as error:
@@ -72,58 +72,58 @@ def told_in_our_words(at_most_bytes: float = math.inf) -> Iterator[None]:
         json_text(to_json(failure.status))
 
 
-@pytest.mark.parametrize("rpc", READERS)
-def test_any_bytes_are_a_request_or_are_refused(rpc: str) -> None:
+@pytest.mark.parametrize("rpc", PARSERS)
+def test_any_bytes_are_a_request_or_are_rejected(rpc: str) -> None:
     @examples(250)
     @given(inputs.payloads(inputs.REQUESTS[rpc]))
     def holds(payload: bytes) -> None:
-        with told_in_our_words(MAX_STATUS_BYTES):
-            READERS[rpc](_parse(inputs.REQUESTS[rpc], payload))
+        with only_contract_errors(MAX_STATUS_BYTES):
+            PARSERS[rpc](_parse(inputs.REQUESTS[rpc], payload))
 
     holds()
 
 
-@pytest.mark.parametrize("rpc", READERS)
-def test_any_body_is_a_request_or_is_refused(rpc: str) -> None:
+@pytest.mark.parametrize("rpc", PARSERS)
+def test_any_body_is_a_request_or_is_rejected(rpc: str) -> None:
     @examples(100)
     @given(inputs.BODIES)
     def holds(body: bytes) -> None:
-        with told_in_our_words():
-            READERS[rpc](message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), read_json(body)))
+        with only_contract_errors():
+            PARSERS[rpc](message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), read_json(body)))
 
     holds()
 
 
-@pytest.mark.parametrize("rpc", READERS)
-def test_any_value_of_json_is_a_request_or_is_refused(rpc: str) -> None:
+@pytest.mark.parametrize("rpc", PARSERS)
+def test_any_json_object_is_a_request_or_is_rejected(rpc: str) -> None:
     @examples(80)
     @given(st.dictionaries(st.sampled_from(inputs.names_in(inputs.descriptor_of(inputs.REQUESTS[rpc]))), inputs.VALUES))
     def holds(value: dict[str, object]) -> None:
-        with told_in_our_words():
-            READERS[rpc](message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), value))
+        with only_contract_errors():
+            PARSERS[rpc](message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), value))
 
     holds()
 
 
-@pytest.mark.parametrize("rpc", READERS)
-def test_any_query_is_a_request_or_is_refused(rpc: str) -> None:
+@pytest.mark.parametrize("rpc", PARSERS)
+def test_any_query_is_a_request_or_is_rejected(rpc: str) -> None:
     @examples(100)
     @given(inputs.PARAMETERS)
     def holds(parameters: list[tuple[str, str]]) -> None:
-        with told_in_our_words():
+        with only_contract_errors():
             message = inputs.REQUESTS[rpc]()
             fill_from_parameters(message, parameters, taken=[("payment_id",)])
-            READERS[rpc](message)
+            PARSERS[rpc](message)
 
     holds()
 
 
 @pytest.mark.parametrize("field", ["payment_id", "reference"])
-def test_any_path_is_a_request_or_is_refused(field: str) -> None:
+def test_any_path_is_a_request_or_is_rejected(field: str) -> None:
     @examples(300)
     @given(st.text() | inputs.INTEGERS.map(str))
     def holds(text: str) -> None:
-        with told_in_our_words():
+        with only_contract_errors():
             message = pb.GetPaymentRequest()
             fill_from_path(message, {(field,): text})
             codec.get_request(message)
@@ -131,8 +131,8 @@ def test_any_path_is_a_request_or_is_refused(field: str) -> None:
     holds()
 
 
-@pytest.mark.parametrize("rpc", READERS)
-def test_any_message_is_itself_again_after_json(rpc: str) -> None:
+@pytest.mark.parametrize("rpc", PARSERS)
+def test_any_message_survives_a_round_trip_through_json(rpc: str) -> None:
     @examples(50)
     @given(inputs.messages(inputs.REQUESTS[rpc]))
     def holds(message: Message) -> None:
@@ -140,7 +140,7 @@ def test_any_message_is_itself_again_after_json(rpc: str) -> None:
             value = to_json(message)
         except SerializeToJsonError:
             return  # a time that JSON cannot hold
-        with told_in_our_words():
+        with only_contract_errors():
             assert message_of_json(inputs.descriptor_of(inputs.REQUESTS[rpc]), value) == message
 
     holds()
@@ -159,7 +159,7 @@ TOKEN = tokens.encode_page_token(Position(None, 7), PaymentFilter(), Order.NEWES
         st.text(max_size=2),
     )
 )
-def test_any_page_token_is_the_one_that_was_made_or_is_refused(token: str) -> None:
+def test_any_page_token_is_canonical_or_is_rejected(token: str) -> None:
     try:
         position = tokens.decode_page_token(token, PaymentFilter(), Order.NEWEST_FIRST)
     except InvalidValue:
@@ -168,8 +168,8 @@ def test_any_page_token_is_the_one_that_was_made_or_is_refused(token: str) -> No
 
 
 @contextmanager
-def told_as_v1_does() -> Iterator[None]:
-    """Allow no error but those that callers of ``/v1`` are told of, and have each be told."""
+def only_v1_errors() -> Iterator[None]:
+    """Allow only errors of ``/v1``, and check that they can be encoded."""
     try:
         yield
     except legacy_parameters.InvalidParameters as error:
@@ -180,8 +180,8 @@ def told_as_v1_does() -> Iterator[None]:
 
 @examples(250)
 @given(inputs.BODIES, st.sampled_from(["", "application/json", "text/plain", "application/x+json; charset=\xff"]))
-def test_any_body_of_v1_is_a_charge_or_is_refused(body: bytes, content_type: str) -> None:
-    with told_as_v1_does():
+def test_any_v1_body_is_a_charge_or_is_rejected(body: bytes, content_type: str) -> None:
+    with only_v1_errors():
         charge = legacy_parameters.read_body(body, content_type)
         legacy_parameters.default_money("INR", charge.amount)
 
@@ -190,7 +190,7 @@ def test_any_body_of_v1_is_a_charge_or_is_refused(body: bytes, content_type: str
     ("model", "source"),
     [(legacy_parameters.ListParameters, "query"), (legacy_parameters.RefundPath, "path")],
 )
-def test_any_parameters_of_v1_are_read_or_are_refused(model: type[Any], source: Literal["query", "path"]) -> None:
+def test_any_v1_parameters_are_accepted_or_rejected(model: type[Any], source: Literal["query", "path"]) -> None:
     @examples(200)
     @given(
         st.dictionaries(
@@ -199,7 +199,7 @@ def test_any_parameters_of_v1_are_read_or_are_refused(model: type[Any], source: 
         )
     )
     def holds(values: dict[str, str]) -> None:
-        with told_as_v1_does():
+        with only_v1_errors():
             legacy_parameters.read(model, source, values)
 
     holds()
@@ -207,8 +207,8 @@ def test_any_parameters_of_v1_are_read_or_are_refused(model: type[Any], source: 
 
 @examples(500)
 @given(st.none() | st.text(max_size=300))
-def test_any_request_id_is_a_key_or_is_refused(request_id: str | None) -> None:
-    with told_as_v1_does():
+def test_any_request_id_is_valid_or_is_rejected(request_id: str | None) -> None:
+    with only_v1_errors():
         legacy_parameters.read_key("someone", request_id)
     try:
         key = RequestKey.of("someone", request_id)
@@ -243,7 +243,7 @@ _FILES = st.binary(max_size=80) | st.builds(
 
 @examples(300)
 @given(_FILES)
-def test_any_file_has_records_or_lines_that_are_told_to_be_none(file: bytes) -> None:
+def test_any_file_has_records_or_rejected_lines_with_reasons(file: bytes) -> None:
     try:
         reader = RecordReader(io.BytesIO(file), _COLUMNS)
         form = refund_form(reader.header, UTC) if is_refunds(reader.header) else payment_form(reader.header, "INR", UTC)

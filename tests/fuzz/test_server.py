@@ -1,4 +1,4 @@
-"""Input of any kind, to a real server: it is answered in the words of the contract, and the next call is served."""
+"""A running server answers arbitrary input within the contract, and serves the next call."""
 
 import json
 import urllib.parse
@@ -44,8 +44,8 @@ def rest(start_service: Callable[..., RunningService]) -> Iterator[httpx.Client]
     assert not [event for event in running.events if event.get("level") in {"error", "critical"}]
 
 
-def caller(channel: grpc.Channel, rpc: str) -> Callable[[bytes], object]:
-    """Return what calls an RPC with bytes of any kind, and takes its first response."""
+def raw_call(channel: grpc.Channel, rpc: str) -> Callable[[bytes], object]:
+    """Return a function that calls an RPC with arbitrary bytes and reads its first response."""
     path = f"/payments.v1.PaymentService/{rpc}"
     if not SERVICE.methods_by_name[rpc].server_streaming:
         unary = channel.unary_unary(path, request_serializer=bytes, response_deserializer=bytes)
@@ -60,9 +60,9 @@ def caller(channel: grpc.Channel, rpc: str) -> Callable[[bytes], object]:
     return first
 
 
-def test_any_bytes_are_answered_and_a_good_call_after_them_is_served(server: RunningService) -> None:
+def test_any_bytes_get_a_response_and_the_next_valid_call_succeeds(server: RunningService) -> None:
     with grpc.insecure_channel(server.target) as channel:
-        calls = {rpc: caller(channel, rpc) for rpc in inputs.REQUESTS}
+        calls = {rpc: raw_call(channel, rpc) for rpc in inputs.REQUESTS}
         api = GrpcDriver(channel)
 
         @examples(120)
@@ -105,14 +105,14 @@ _QUERIES = st.one_of(
 _SEGMENTS = st.text("%/:.*?{}7abcdefEDA08", max_size=30).map(str.encode)
 
 
-def is_told_well(reply: httpx.Response) -> bool:
-    """Whether a reply is one that the contract has: no fault of the service's, and JSON where it says so."""
+def conforms(reply: httpx.Response) -> bool:
+    """Return whether a response conforms to the contract: no server error, and valid JSON if it claims to be JSON."""
     if reply.headers.get("content-type") == "application/json":
         json.loads(reply.content)
     return reply.status_code < 500 or reply.status_code == 501
 
 
-def test_any_request_is_answered_and_a_good_one_after_it_is_served(rest: httpx.Client) -> None:
+def test_any_request_gets_a_response_and_the_next_valid_one_succeeds(rest: httpx.Client) -> None:
     @examples(200)
     @given(st.sampled_from(PATHS), _QUERIES, inputs.BODIES, _HEADERS)
     def holds(where: tuple[str, str], query: bytes, body: bytes, headers: dict[str, str]) -> None:
@@ -123,13 +123,13 @@ def test_any_request_is_answered_and_a_good_one_after_it_is_served(rest: httpx.C
             verb, path, content=body if verb == "POST" else None, headers=sent, extensions=target
         )
         reply = rest.send(request)
-        assert is_told_well(reply), reply.text
+        assert conforms(reply), reply.text
         assert rest.post("/v1/payments/charge", json={"order_id": 1, "amount": 1}).status_code == 201
 
     holds()
 
 
-def test_any_path_is_answered(rest: httpx.Client) -> None:
+def test_any_path_gets_a_response(rest: httpx.Client) -> None:
     @examples(150)
     @given(
         st.sampled_from(["GET", "POST", "DELETE", "OPTIONS"]), st.sampled_from(["/", "/v1/", "/v2/payments"]), _SEGMENTS
@@ -137,6 +137,6 @@ def test_any_path_is_answered(rest: httpx.Client) -> None:
     def holds(verb: str, start: str, rest_of_path: bytes) -> None:
         request = rest.build_request(verb, "/", extensions={"target": start.encode() + rest_of_path})
         reply = rest.send(request)
-        assert is_told_well(reply), reply.text
+        assert conforms(reply), reply.text
 
     holds()
