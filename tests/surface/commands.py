@@ -18,15 +18,15 @@ def commands() -> dict[str, Any]:
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - Typer does not export the type
-    shown = [parameter for parameter in command.params if not parameter.hidden]
-    arguments = [one for one in shown if isinstance(one, TyperArgument)]
-    options = [one for one in shown if isinstance(one, TyperOption)]
+    visible = [parameter for parameter in command.params if not parameter.hidden]
+    arguments = [one for one in visible if isinstance(one, TyperArgument)]
+    options = [one for one in visible if isinstance(one, TyperOption)]
     yield (
         name,
         {
             "help": " ".join((command.help or "").split()),
-            "arguments": [{one.metavar or (one.name or "").upper(): _described(one)} for one in arguments],
-            "options": {"/".join([*one.opts, *one.secondary_opts]): _described(one) for one in options},
+            "arguments": [{one.metavar or (one.name or "").upper(): _describe(one)} for one in arguments],
+            "options": {"/".join([*one.opts, *one.secondary_opts]): _describe(one) for one in options},
         },
     )
     if isinstance(command, TyperGroup):
@@ -34,7 +34,7 @@ def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: AN
             yield from _commands(f"{name} {own_name}", subcommand)
 
 
-def _described(parameter: TyperArgument | TyperOption) -> dict[str, Any]:
+def _describe(parameter: TyperArgument | TyperOption) -> dict[str, Any]:
     facts = {
         "type": _type(parameter.type_descriptor.annotation),
         "help": parameter.help,

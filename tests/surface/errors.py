@@ -22,7 +22,7 @@ from tests.surface.sources import sources
 _MESSAGE = "the message"
 _CALL_ID = "a call_id"
 _MANY = 100
-"""More violations than a status may hold."""
+"""More violations than a status can hold."""
 
 _RETRY = "retry_after_seconds"
 _FIXED = {"domain"}
@@ -47,15 +47,15 @@ def errors() -> dict[str, Any]:
     reasons: dict[str, dict[str, Any]] = {}
     texts = messages()
     for kind in _kinds():
-        failure = failure_of(_instance(kind), _CALL_ID)
-        described = _described(kind, failure)
-        known = reasons.setdefault(failure.reason, described | {"v1": [], "messages": []})
-        assert described.items() <= known.items(), f"errors with the reason {failure.reason} differ"
+        failure = failure_of(_instantiate(kind), _CALL_ID)
+        description = _describe(kind, failure)
+        known = reasons.setdefault(failure.reason, description | {"v1": [], "messages": []})
+        assert description.items() <= known.items(), f"errors with the reason {failure.reason} differ"
         answer = _legacy_answer(failure)
         known["v1"] = sorted([*known["v1"], *([] if answer in known["v1"] else [answer])], key=json.dumps)
         known["messages"] = sorted({*known["messages"], *texts.pop(kind, ())})
     assert not texts, f"errors without a reason: {list(texts)}"
-    with_many = failure_of(_instance(InvalidRequest), _CALL_ID)
+    with_many = failure_of(_instantiate(InvalidRequest), _CALL_ID)
     reasons[with_many.reason]["violations at most"] = _count_violations(with_many)
     return reasons
 
@@ -73,7 +73,7 @@ def _kinds() -> Iterator[type[Exception]]:
     unexpected = failure_of(Exception(), _CALL_ID).reason
     yield Exception
     for kind in sorted(kinds, key=lambda kind: kind.__name__):
-        if failure_of(_instance(kind), _CALL_ID).reason != unexpected:
+        if failure_of(_instantiate(kind), _CALL_ID).reason != unexpected:
             yield kind
 
 
@@ -81,12 +81,12 @@ def _subclasses(kind: type[Exception]) -> set[type[Exception]]:
     return {kind}.union(*map(_subclasses, kind.__subclasses__()))
 
 
-def _instance(kind: type[Exception], **arguments: object) -> Exception:
+def _instantiate(kind: type[Exception], **arguments: object) -> Exception:
     arguments_of_kind = {name: _ARGUMENTS[name] for name in parameters_of(kind)} | arguments
     return kind(*arguments_of_kind.values())
 
 
-def _described(kind: type[Exception], failure: Failure) -> dict[str, Any]:
+def _describe(kind: type[Exception], failure: Failure) -> dict[str, Any]:
     headers = {name: value for name, value in failure_headers(failure).items() if name != "Retry-After"}
     return {
         "grpc": failure.code.name,
@@ -104,7 +104,7 @@ def _retry_after(kind: type[Exception], failure: Failure) -> str:
         return f"{failure.retry_after_seconds} seconds"
     if parameter.default is parameter.empty:
         return "set by each error"
-    usual = failure_of(_instance(kind, **{_RETRY: None}), _CALL_ID).retry_after_seconds
+    usual = failure_of(_instantiate(kind, **{_RETRY: None}), _CALL_ID).retry_after_seconds
     return f"set by each error, {usual} seconds by default"
 
 
@@ -130,7 +130,7 @@ def _fields(message: Message) -> Iterator[str]:
 
 
 def _legacy_answer(failure: Failure) -> dict[str, Any]:
-    """Return the status and body over ``/v1``, with the first problem of a list."""
+    """Return the status and body over ``/v1``, with only the first of several problems."""
     response = legacy_rest._error_response(failure, Request({"type": "http", "headers": []}))
     ((name, detail),) = json.loads(bytes(response.body)).items()
     return {"status": response.status_code, name: detail[:1] if isinstance(detail, list) else detail}

@@ -1,4 +1,4 @@
-"""What gRPC serves besides the contract: services in reflection, names in health, and trailing metadata."""
+"""The gRPC surface besides the contract: services in reflection, names in health, and trailing metadata."""
 
 from typing import Any
 
@@ -44,6 +44,6 @@ def _health(channel: grpc.Channel, name: str) -> str:
 
 
 def _trailers(stub: PaymentServiceStub, request: pb.ChargeRequest) -> dict[str, str]:
-    """Return the trailing metadata, with the word ``binary`` for binary values."""
+    """Return the trailing metadata, with ``binary`` in place of binary values."""
     call = stub.Charge.future(request, metadata=_NAMED, timeout=_TIMEOUT_SECONDS)
     return {key: "binary" if isinstance(value, bytes) else value for key, value in call.trailing_metadata()}

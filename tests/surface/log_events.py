@@ -1,14 +1,14 @@
 """The log events: level and keys, from every logging call in the source.
 
-The reader knows these forms, and fails with ``NotUnderstood`` on any other, so that it misses no event:
+The reader supports these forms, and fails with ``NotUnderstood`` on any other, so that it misses no event:
 
 - ``_log = structlog.get_logger(__name__)`` at the top of a module, and ``_log.warning("event", key=value)``.
 - ``self._refused = RepeatedWarning("event")``, and in the same class ``self._refused.count(key=value)``.
 - ``logging.getLogger(__name__).warning("event")``.
 
-It also follows keys that are not written in the call itself: ``**named``, a parameter, into the calls of its function;
-``**fields(...)`` into the dictionary that the function returns; ``**{self._name: value}`` into the argument that the
-class is created with.
+It also resolves keys that are not written in the call itself: it follows a parameter ``**named`` to the calls of its
+function, ``**fields(...)`` to the dictionary that the function returns, and ``**{self._name: value}`` to the
+constructor's argument.
 """
 
 import ast
@@ -37,8 +37,8 @@ _EXCEPTION = "exception"
 """The key under which ``exc_info`` logs an error and its stack."""
 
 
-class Logged(NamedTuple):
-    """An event as one call logs it."""
+class LoggedEvent(NamedTuple):
+    """An event of one logging call."""
 
     event: str
     level: str
@@ -55,7 +55,7 @@ def log_events() -> dict[str, Any]:
     """Return the events by name, and the keys that all events have."""
     program = sources("server", "tools")
     events: defaultdict[str, _Event] = defaultdict(_Event)
-    for event, level, keys in chain.from_iterable(map(logged, program)):
+    for event, level, keys in chain.from_iterable(map(logged_events, program)):
         events[event].levels.add(level)
         events[event].keys |= keys
     return {
@@ -84,23 +84,23 @@ def _context_keys(source: Source) -> Iterator[str]:
         if not isinstance(call, ast.Call):
             raise NotUnderstood(source, call, "the log context is used other than by get and set")
         match call:
-            case ast.Call(func=ast.Attribute(attr="set"), args=[ast.Dict() as kept]):
-                yield from _keys_of_context(source, kept)
+            case ast.Call(func=ast.Attribute(attr="set"), args=[ast.Dict() as attribute_name]):
+                yield from _keys_of_context(source, attribute_name)
             case ast.Call(func=ast.Attribute(attr="get")):
                 pass
             case _:
                 raise NotUnderstood(source, call, "the log context is not set to a literal dictionary")
 
 
-def _keys_of_context(source: Source, kept: ast.Dict) -> Iterator[str]:
-    for key, value in zip(kept.keys, kept.values, strict=True):
+def _keys_of_context(source: Source, attribute_name: ast.Dict) -> Iterator[str]:
+    for key, value in zip(attribute_name.keys, attribute_name.values, strict=True):
         if key is not None:
             yield from _texts(source, key)
         elif ast.unparse(value) != "log_context.get()":
             raise NotUnderstood(source, value, "the log context extends something other than itself")
 
 
-def logged(source: Source) -> Iterator[Logged]:
+def logged_events(source: Source) -> Iterator[LoggedEvent]:
     """Yield the events that a module logs.
 
     Raises:
@@ -115,16 +115,16 @@ def logged(source: Source) -> Iterator[Logged]:
         if factory is structlog.get_logger:
             loggers.add(_variable(source, created))
         elif factory is logging.getLogger:
-            yield from _logged_by_library(source, created)
+            yield from _events_of_standard_logger(source, created)
         elif factory is RepeatedWarning:
-            yield from _repeated(source, created)
+            yield from _events_of_repeated_warning(source, created)
     for logger in loggers:
-        yield from _logged_by(source, logger)
+        yield from _events_of_logger(source, logger)
     _check_no_other_logs(source, loggers)
 
 
 def _check_no_other_logs(source: Source, loggers: set[str]) -> None:
-    """Check that every call of a method named like a level is one of a known logger."""
+    """Check that every method call named like a level is on a known logger."""
     for call in source.nodes(ast.Call):
         match call:
             case ast.Call(func=ast.Attribute(attr=method, value=logger), args=[_, *_]) if method in _LEVELS:
@@ -140,7 +140,7 @@ def _variable(source: Source, created: ast.Call) -> str:
     raise NotUnderstood(source, created, "a logger that is not a variable of its module")
 
 
-def _logged_by(source: Source, logger: str) -> Iterator[Logged]:
+def _events_of_logger(source: Source, logger: str) -> Iterator[LoggedEvent]:
     for name in source.nodes(ast.Name):
         if name.id != logger or isinstance(name.ctx, ast.Store):
             continue
@@ -151,44 +151,45 @@ def _logged_by(source: Source, logger: str) -> Iterator[Logged]:
         if method.attr not in _LEVELS or len(call.args) != 1:
             raise NotUnderstood(source, call, "expected a level, an event, and fields by name")
         if source.class_around(call) is RepeatedWarning:
-            continue  # see _repeated
+            continue  # see _events_of_repeated_warning
         keys = set(_keys(source, call))
         if method.attr == "exception" or "exc_info" in keys:
             keys = keys - {"exc_info"} | {_EXCEPTION}
         for event in _texts(source, call.args[0]):
-            yield Logged(event, _LEVELS[method.attr], keys)
+            yield LoggedEvent(event, _LEVELS[method.attr], keys)
 
 
-def _logged_by_library(source: Source, created: ast.Call) -> Iterator[Logged]:
+def _events_of_standard_logger(source: Source, created: ast.Call) -> Iterator[LoggedEvent]:
     match source.parents[created], source.parents[source.parents[created]]:
         case ast.Attribute(attr=method), ast.Call(args=[event], keywords=[]) if method in _LEVELS:
-            yield from (Logged(text, _LEVELS[method], set()) for text in _texts(source, event))
+            yield from (LoggedEvent(text, _LEVELS[method], set()) for text in _texts(source, event))
         case ast.Attribute(attr=method), ast.Call() if method in _CONFIGURING:
             pass
         case _:
             raise NotUnderstood(source, created, "a standard logger that is not called directly")
 
 
-def _repeated(source: Source, created: ast.Call) -> Iterator[Logged]:
+def _events_of_repeated_warning(source: Source, created: ast.Call) -> Iterator[LoggedEvent]:
     """Yield the event of a ``RepeatedWarning`` with the keys of all calls of ``count``."""
     match source.parents[created], created.args:
         case ast.Assign(targets=[ast.Attribute() as attribute]), [event]:
-            kept = ast.unparse(attribute)
+            attribute_name = ast.unparse(attribute)
         case _:
-            raise NotUnderstood(source, created, "a RepeatedWarning that is not kept in an attribute")
-    counted = [
+            raise NotUnderstood(source, created, "a RepeatedWarning that is not stored in an attribute")
+    count_calls = [
         call
         for call in source.nodes(ast.Call)
-        if ast.unparse(call.func) == f"{kept}.count" and source.class_around(call) is source.class_around(created)
+        if ast.unparse(call.func) == f"{attribute_name}.count"
+        and source.class_around(call) is source.class_around(created)
     ]
-    if not counted:
+    if not count_calls:
         raise NotUnderstood(source, created, "a RepeatedWarning that its class does not count")
-    level, own_keys = _form_of_repeated()
-    keys = own_keys.union(*(_keys(source, call) for call in counted))
-    yield from (Logged(text, level, keys) for text in _texts(source, event))
+    level, own_keys = _repeated_warning_form()
+    keys = own_keys.union(*(_keys(source, call) for call in count_calls))
+    yield from (LoggedEvent(text, level, keys) for text in _texts(source, event))
 
 
-def _form_of_repeated() -> tuple[str, set[str]]:
+def _repeated_warning_form() -> tuple[str, set[str]]:
     """Return the level of repeated warnings, and the keys that they add to those passed to ``count``."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(RepeatedWarning)))
     (call,) = (

@@ -17,13 +17,13 @@ _LISTS = {"violations", "detail"}
 """The parameters that hold a list of violations, each of which is found on its own."""
 
 _UNKNOWN = "{}"
-"""Stands for a part that is known only at run time."""
+"""The placeholder for a part that is known only at run time."""
 
 
 def messages() -> dict[type, set[str]]:
-    """Return the messages of each class of errors; descriptions of violations count as those of ``InvalidRequest``.
+    """Return the messages of each error class. Descriptions of violations belong to ``InvalidRequest``.
 
-    A message taken over from another error is found where that error is created.
+    A message copied from another error is found where that error is created.
     """
     found: defaultdict[type, set[str]] = defaultdict(set)
     for kind, text in chain.from_iterable(map(messages_in, sources("server"))):
@@ -45,19 +45,19 @@ def messages_in(source: Source) -> Iterator[tuple[type, str]]:
 
 
 def parameters_of(kind: type) -> dict[str, inspect.Parameter]:
-    """Return the parameters of an error or a violation; an exception without a constructor takes a message."""
-    making = next(vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base))
-    if inspect.isfunction(making):
+    """Return the parameters of an error or a violation. An exception without a constructor has a message."""
+    constructor = next(vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base))
+    if inspect.isfunction(constructor):
         return dict(inspect.signature(kind).parameters)
     return {"message": inspect.Parameter("message", inspect.Parameter.POSITIONAL_ONLY)}
 
 
 def _messages(source: Source, kind: type, call: ast.Call) -> set[str]:
-    """Return every message that a call may create an error with."""
-    given = dict(zip(parameters_of(kind), call.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
-    texts = [value for name, value in given.items() if name in _TEXTS]
-    if not texts and not given.keys() & _LISTS:
+    """Return every message with which a call can create an error."""
+    arguments = dict(zip(parameters_of(kind), call.args, strict=False))
+    arguments |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    texts = [value for name, value in arguments.items() if name in _TEXTS]
+    if not texts and not arguments.keys() & _LISTS:
         raise NotUnderstood(source, call, "an error without a message")
     found = set().union(*(_texts(source, value) for value in texts))
     is_named = any(isinstance(value, ast.Name) for value in texts)
@@ -67,7 +67,7 @@ def _messages(source: Source, kind: type, call: ast.Call) -> set[str]:
 
 
 def _is_error(kind: object) -> bool:
-    """Tell whether a class is an error: its constructor passes on messages that are found where it is called."""
+    """Return whether a class is an error, whose constructor passes on messages that its callers define."""
     return isinstance(kind, type) and issubclass(kind, PaymentsError)
 
 

@@ -18,7 +18,7 @@ from tests.surface.sources import NotUnderstood, Source, sources
 
 _PREFIX = "payments_"
 _BUCKET = "le"
-"""The label that histograms add themselves."""
+"""The label that histograms add."""
 
 _KINDS = (
     prometheus_client.Counter,
@@ -33,12 +33,12 @@ _KINDS = (
 def metrics() -> dict[str, Any]:
     """Return every metric by name, including those of the process and of Python's garbage collector."""
     defined = dict(_defined())
-    shown = {family.name: family for family in REGISTRY.collect()}
-    ours = {name for name in shown if name.startswith(_PREFIX)}
+    exported = {family.name: family for family in REGISTRY.collect()}
+    ours = {name for name in exported if name.startswith(_PREFIX)}
     assert ours == defined.keys(), "the registry and the source have the same metrics"
     return {
         _name(family): {"type": family.type, "help": family.documentation} | defined.get(name, {})
-        for name, family in shown.items()
+        for name, family in exported.items()
     }
 
 

@@ -15,7 +15,7 @@ from tests.support.running_service import RunningService
 from tests.surface.without_database import service_without_database
 
 _REQUEST_NAME = "surface"
-"""Sent as X-Request-Id, so that responses do not contain random names."""
+"""Sent as X-Request-Id, so that responses do not contain random ids."""
 
 _VARYING = (
     (re.compile(r"http://127\.0\.0\.1:\d+"), "URL"),
@@ -42,7 +42,7 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Route:
-    """A verb and a path template, and the RPC that serves it; empty for pages, probes and metrics."""
+    """A verb and a path template, and the RPC that serves it, which is empty for pages, probes and metrics."""
 
     verb: str
     path: str
@@ -52,7 +52,7 @@ class _Route:
         return f"{self.verb} {self.path}" + (f" -> {self.rpc}" if self.rpc else "")
 
     def matches(self, request: _Request) -> bool:
-        """Tell whether the request takes this route."""
+        """Return whether the request takes this route."""
         expression = re.sub(r"\\{\w+\\}", r"[^/:]+", re.escape(self.path))
         return self.verb == request.verb and bool(re.fullmatch(expression, request.path.partition("?")[0]))
 
@@ -117,7 +117,7 @@ def _routes() -> dict[str, list[_Route]]:
 
 
 def _endpoints(router: HttpRouter) -> Iterator[_Route]:
-    """Yield the routes that no RPC has by its rules."""
+    """Yield the routes that do not come from an RPC's rules."""
     for one, _ in router.routes:
         if not one.is_transcoded:
             yield _Route(one.verb, one.path, one.rpc)
@@ -145,7 +145,7 @@ def rest_answers(running: RunningService) -> dict[str, Any]:
         with httpx.Client(base_url=url, headers=headers) as http:
             for one in requests:
                 response = http.request(one.verb, one.path, json=one.json, headers=one.headers)
-                answers[f"{port}, {one.name}"] = _described(response)
+                answers[f"{port}, {one.name}"] = _describe(response)
     return answers
 
 
@@ -157,18 +157,20 @@ def _with_simple_requests(written: Sequence[_Request], routes: Sequence[_Route])
     return requests
 
 
-def _described(response: httpx.Response) -> dict[str, Any]:
+def _describe(response: httpx.Response) -> dict[str, Any]:
     request = f"{response.request.method} {response.request.url.raw_path.decode()}"
-    headers = {name: _stable(value) for name, value in response.headers.items() if name not in _VARYING_HEADERS}
+    headers = {
+        name: _with_placeholders(value) for name, value in response.headers.items() if name not in _VARYING_HEADERS
+    }
     described = {"request": request, "status": response.status_code, "headers": headers}
     if headers.get("content-type") == _SHOWN_TYPE and 0 < len(response.content) <= _MAX_SHOWN_BYTES:
         # One item a line, in the order of the response.
-        described["body"] = json.dumps(json.loads(_stable(response.text)), indent=2)
+        described["body"] = json.dumps(json.loads(_with_placeholders(response.text)), indent=2)
     return described
 
 
-def _stable(text: str) -> str:
-    """Replace what differs from run to run with its name."""
+def _with_placeholders(text: str) -> str:
+    """Replace values that differ between runs with placeholders."""
     for expression, name in _VARYING:
         text = expression.sub(name, text)
     return text

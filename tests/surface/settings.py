@@ -6,26 +6,26 @@ from typing import Any
 from server.config.settings import Settings
 
 _LEFT_OUT = {"title", "$ref"}
-"""Keys derived from names of fields and classes, which users of a setting never see."""
+"""Keys derived from the names of fields and classes, which users never see."""
 
 
 def settings() -> dict[str, Any]:
     """Return the schema of each setting by the name of its environment variable."""
     schema = Settings.model_json_schema()
     definitions = schema.get("$defs", {})
-    return {name.upper(): _described(field, definitions) for name, field in schema["properties"].items()}
+    return {name.upper(): _describe(field, definitions) for name, field in schema["properties"].items()}
 
 
-def _described(part: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+def _describe(part: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
     """Return part of a schema with enumerations inlined and lists of strings sorted, because sets have no order."""
     match part:
         case dict():
             named = definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else {}
             values = {"enum": sorted(named["enum"]), "type": named["type"]} if named else {}
-            return values | {key: _described(one, definitions) for key, one in part.items() if key not in _LEFT_OUT}
+            return values | {key: _describe(one, definitions) for key, one in part.items() if key not in _LEFT_OUT}
         case list() if all(isinstance(one, str) for one in part):
             return sorted(part)
         case list():
-            return [_described(one, definitions) for one in part]
+            return [_describe(one, definitions) for one in part]
         case _:
             return part

@@ -1,4 +1,4 @@
-"""The parsed source of the service, for subjects that only the source shows."""
+"""The parsed source of the service, for subjects that cannot be observed at run time."""
 
 import ast
 import importlib
@@ -16,16 +16,16 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class NotUnderstood(Exception):
-    """The source has a form that the snapshot cannot read: write it differently, or extend the reader."""
+    """The source has a form that the reader does not support: write it differently, or extend the reader."""
 
     def __init__(self, source: "Source", node: ast.AST, why: str) -> None:
-        """Name the place, the reason and the code."""
+        """Describe the place, the reason and the code."""
         super().__init__(f"{source.path}:{getattr(node, 'lineno', 0)}: {why}: {ast.unparse(node)}")
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A module: its syntax tree, and its namespace once it is imported."""
+    """A module: its syntax tree, and its namespace after its import."""
 
     path: str
     tree: ast.Module
@@ -61,7 +61,7 @@ class Source:
         return next((one for one in functions if one.name == name), None)
 
     def value(self, node: ast.AST) -> Any:  # noqa: ANN401 - any value
-        """Return the value of a global name or of its attribute; None if there is none."""
+        """Return the value of a global name or of its attribute, or None if there is none."""
         match node:
             case ast.Name(id=name):
                 return self.names.get(name)
@@ -71,7 +71,7 @@ class Source:
 
 
 def calls_of(source: Source, called: Function | ast.ClassDef) -> list[tuple[Source, ast.Call]]:
-    """Return every call of a function or class, each with its module; calls of methods are not found."""
+    """Return every call of a function or class, each with its module, but no calls of methods."""
     return _calls()[source.names[called.name]] if called in source.tree.body else []
 
 
@@ -100,11 +100,11 @@ def _modules(package: str) -> Iterator[ModuleType]:
 
 def _source(module: ModuleType) -> Source:
     assert module.__file__ is not None
-    return parsed(module.__file__, Path(module.__file__).read_text("utf-8"), vars(module))
+    return parse(module.__file__, Path(module.__file__).read_text("utf-8"), vars(module))
 
 
-def parsed(path: str, text: str, names: Mapping[str, Any]) -> Source:
-    """Parse a module; ``names`` is its namespace once it is imported."""
+def parse(path: str, text: str, names: Mapping[str, Any]) -> Source:
+    """Parse a module, whose namespace after its import is ``names``."""
     tree = ast.parse(text)
     parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
     return Source(path, tree, names, parents)

@@ -1,4 +1,4 @@
-"""The snapshot overlooks no log event: a logging call that it cannot read fails."""
+"""The snapshot misses no log event, because an unsupported form of a logging call fails."""
 
 import logging
 
@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 from server.observability.logs import RepeatedWarning
-from tests.surface.log_events import logged
-from tests.surface.sources import NotUnderstood, parsed
+from tests.surface.log_events import logged_events
+from tests.surface.sources import NotUnderstood, parse
 
 NAMES = {"structlog": structlog, "logging": logging, "RepeatedWarning": RepeatedWarning}
 
@@ -30,7 +30,7 @@ NAMES = {"structlog": structlog, "logging": logging, "RepeatedWarning": Repeated
         "RepeatedWarning('event').count()",
     ],
 )
-def test_a_logging_call_that_cannot_be_read_fails(line: str) -> None:
+def test_an_unsupported_form_of_a_logging_call_fails(line: str) -> None:
     text = f"_log = structlog.get_logger()\nclass C:\n    def f(self, event, fields):\n        {line}"
     with pytest.raises(NotUnderstood, match=r"module\.py:\d+: "):
-        list(logged(parsed("module.py", text, NAMES)))
+        list(logged_events(parse("module.py", text, NAMES)))

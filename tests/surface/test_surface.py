@@ -1,4 +1,4 @@
-"""The surface matches the committed snapshot, so that every change of it is a reviewed diff."""
+"""The surface matches the committed snapshot, so that every change appears in a reviewed diff."""
 
 from collections.abc import Callable
 

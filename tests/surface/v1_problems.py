@@ -1,4 +1,4 @@
-"""The problems that ``/v1`` lists for invalid requests, in the words of the replaced service.
+"""The problems that ``/v1`` reports for invalid requests, in the words of the legacy service.
 
 Every parameter and every property of a body in the OpenAPI document is set to values that may be invalid.
 """
@@ -18,10 +18,10 @@ from tests.surface.without_database import client_of, service_without_database
 
 def v1_problems() -> dict[str, Any]:
     """Return the types and messages of problems by location, for each route."""
-    return asyncio.run(_found())
+    return asyncio.run(_collect())
 
 
-async def _found() -> dict[str, Any]:
+async def _collect() -> dict[str, Any]:
     found: dict[str, Any] = {}
     with service_without_database() as service:
         async with client_of(service.rest) as rest:
@@ -40,20 +40,20 @@ def _operations(document: Any) -> Iterator[tuple[str, str, Any]]:  # noqa: ANN40
     for path, operations in document["paths"].items():
         if path.startswith("/v1/"):
             for verb, operation in operations.items():
-                yield verb.upper(), path, _resolved(operation, document)
+                yield verb.upper(), path, _resolve(operation, document)
 
 
-def _resolved(part: Any, document: Any) -> Any:  # noqa: ANN401 - JSON
+def _resolve(part: Any, document: Any) -> Any:  # noqa: ANN401 - JSON
     match part:
         case {"$ref": str(reference)}:
             place = document
             for step in reference.removeprefix("#/").split("/"):
                 place = place[step]
-            return _resolved(place, document)
+            return _resolve(place, document)
         case dict():
-            return {name: _resolved(one, document) for name, one in part.items()}
+            return {name: _resolve(one, document) for name, one in part.items()}
         case list():
-            return [_resolved(one, document) for one in part]
+            return [_resolve(one, document) for one in part]
     return part
 
 

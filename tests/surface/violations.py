@@ -46,10 +46,10 @@ _VALUES: dict[int, tuple[Any, ...]] = {
 }
 _AS_JSON = {"Content-Type": "application/json"}
 _WHOLE = "(the request)"
-"""Stands for the empty name of a field in violations of the request as a whole."""
+"""The placeholder for the empty field name in violations of the whole request."""
 
 _MANY = 1001
-"""More items than any field may have."""
+"""More items than any field can have."""
 
 JSON_VALUES: tuple[Any, ...] = (None, True, "no such thing", 1.5, 10**30, [], [[]], {}, {"nothing": 1})
 MALFORMED_JSON = (b"", b"{", b"\xff", b"[" * 1000, b'{"nothing": 1, "nothing": 2}')
@@ -60,10 +60,10 @@ _Violations = defaultdict[str, set[str]]
 
 def violations() -> dict[str, Any]:
     """Return the descriptions of violations by field, for each RPC and each route."""
-    return asyncio.run(_found())
+    return asyncio.run(_collect())
 
 
-async def _found() -> dict[str, Any]:
+async def _collect() -> dict[str, Any]:
     with service_without_database() as service:
         async with client_of(service.rest) as rest:
             return await _violations_of(service.servicer, rest)

@@ -1,4 +1,4 @@
-"""The service over use cases that find no payments: enough to list its routes and to see requests rejected."""
+"""The service with use cases that find no payments, which is enough to list its routes and to reject requests."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -24,11 +24,11 @@ from server.transport.service.servicer import SERVICE, PaymentServicer
 from tests.support.databases import settings_of
 
 _CURRENCIES = Currencies("INR", frozenset({"INR"}))
-"""A single currency, because messages list a set of them in no fixed order."""
+"""A single currency, because messages list several in no fixed order."""
 
 
 class _NoPayments:
-    """Use cases that accept every request and find no payment."""
+    """Use cases that accept every request and find no payments."""
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[NoReturn]]:
         async def find_nothing(*_arguments: object) -> NoReturn:
