@@ -1,1 +1,1 @@
-"""Measurements: the service beside its peers, on this machine, in one run."""
+"""Benchmarks that compare the service with its peers on one machine in one run."""

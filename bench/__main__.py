@@ -1,7 +1,8 @@
-"""``make bench``: the service beside what it is compared with, on this machine, in one run and one table.
+"""``make bench``: compare the service with its peers on this machine, in one run and one table.
 
-All of it uses one private database server with durable commits; the load generators are on the same machine. Rounds
-alternate, so that what else the machine does falls on all; medians are compared. What counts is the ratio.
+All systems use one private database server with durable commits, and the load generators run on the same machine.
+Rounds alternate between systems, so that other load on the machine affects all of them. Each figure is a median, and
+only the ratios between systems are meaningful.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from bench import beside_go, beside_replaced, costs, protections
-from bench.figures import Figure, Plan, keep, table
+from bench.figures import Figure, Plan, save, table
 from bench.load import BenchError, obtain_h2load
 from bench.machine import database_version, description
 from tools.dev.devdb import PrivateDatabase
@@ -27,13 +28,13 @@ _PARTS = {
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each, alternating")
-    parser.add_argument("--seconds", type=float, default=5, help="how long a round is")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds for each system")
+    parser.add_argument("--seconds", type=float, default=5, help="duration of a round")
     parser.add_argument("--rows", type=int, default=300_000, help="payments in each table at the start")
-    parser.add_argument("--listed-rows", type=int, default=1_000_000, help="payments in the table of the last page")
-    parser.add_argument("--charges", type=int, default=2_000_000, help="charges after which memory is looked at")
-    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="what is measured")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON and SVG")
+    parser.add_argument("--listed-rows", type=int, default=1_000_000, help="payments in the table for the last page")
+    parser.add_argument("--charges", type=int, default=2_000_000, help="charges before memory is measured")
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="parts to measure")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON, next to an SVG")
     arguments = parser.parse_args()
     plan = Plan(arguments.rounds, arguments.seconds, arguments.rows, arguments.listed_rows, charges=arguments.charges)
     figures: list[Figure] = []
@@ -49,7 +50,7 @@ def main() -> None:
     except BenchError as error:
         sys.exit(str(error))
     print(machine, table(figures), sep="\n\n")
-    keep(arguments.results, machine, figures)
+    save(arguments.results, machine, figures)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The RPCs beside the natural Go service (``bench/peers/go``), each on a database of its own."""
+"""Compare the RPCs with those of an idiomatic Go service (``bench/peers/go``), each with its own database."""
 
 import statistics
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ _STARTS = 3
 
 
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
-    """Measure every RPC at 64 calls in flight, the latency at half of Go's most, and the start."""
+    """Measure every RPC at 64 calls in flight, the latency at half of Go's maximum rate, and the startup time."""
     with ExitStack() as stack:
         systems = [stack.enter_context(running_go(_GO, new_database(database, "go", plan.rows), folder))]
         for engine in (NATIVE, GRPCIO):
@@ -35,19 +35,19 @@ def _measure(systems: list[System], plan: Plan) -> list[Figure]:
         first = next(not_refunded[system.name])
         return load(system.port, "refund", plan.seconds, _IN_FLIGHT, f"-payment-ids={first}-{first + refunds - 1}")
 
-    def compared(what: str, rpc: str, *options: str) -> Figure:
+    def compare(what: str, rpc: str, *options: str) -> Figure:
         reports = in_turn(
             systems, plan.rounds, lambda system: load(system.port, rpc, plan.seconds, _IN_FLIGHT, *options)
         )
         return rates(what, reports, _GO)
 
-    charges = compared("Charge with a request_id", "charge")
+    charges = compare("Charge with a request_id", "charge")
     go_charges = charges.values[_GO]
     return [
         charges,
-        compared("Charge without one", "charge_without_request_id"),
-        compared("ListPayments, 50 payments", "list"),
-        compared("GetPayment", "get", f"-payment-ids=1-{plan.rows}"),
+        compare("Charge without one", "charge_without_request_id"),
+        compare("ListPayments, 50 payments", "list"),
+        compare("GetPayment", "get", f"-payment-ids=1-{plan.rows}"),
         rates("Refund", in_turn(systems, plan.rounds, refund), _GO),
         _batches([system for system in systems if system.name != _GO], plan, go_charges),
         _at_half_rate(systems, plan, round(go_charges / 2)),
@@ -64,7 +64,7 @@ def _measure(systems: list[System], plan: Plan) -> list[Figure]:
 
 
 def _batches(systems: list[System], plan: Plan, go_charges: float) -> Figure:
-    """Measure payments by BatchCharge, beside Go's by Charge: it has no such RPC."""
+    """Compare payments by BatchCharge with Go's payments by Charge, because Go has no BatchCharge."""
     options = (f"-in-flight={_BATCHES_IN_FLIGHT}", f"-batch-size={_BATCH_SIZE}")
     reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "batch_charge", plan.seconds, *options))
     batches = rates(f"BatchCharge of {_BATCH_SIZE:,}", reports, beside="Go's Charge")
@@ -73,7 +73,7 @@ def _batches(systems: list[System], plan: Plan, go_charges: float) -> Figure:
 
 
 def _at_half_rate(systems: list[System], plan: Plan, rate: int) -> Figure:
-    """Measure the p99 of charges that come at a given rate, however fast those before are answered."""
+    """Measure the p99 latency of charges that arrive at a fixed rate, independent of the responses."""
     options = (f"-rate={rate}", "-in-flight=1000")
     reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))
     what = f"p99 of Charge at {rate:,} a second, half of Go's most"

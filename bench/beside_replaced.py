@@ -1,4 +1,4 @@
-"""REST beside the service that it replaces (``bench/peers/replaced``), each on a database of its own."""
+"""Compare REST with the legacy service (``bench/peers/replaced``), each with its own database."""
 
 import json
 import statistics
@@ -35,7 +35,7 @@ def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]
 
 def _charges(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
     seconds = max(1, round(plan.seconds))
-    with _both(database, "charges", 0, folder) as systems:
+    with _run_both(database, "charges", 0, folder) as systems:
         reports = in_turn(
             systems,
             plan.rounds,
@@ -54,23 +54,23 @@ def _charges(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
 def _last_page(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
     page = max(1, plan.listed_rows // _PER_PAGE)
     path = f"/v1/payments?page={page}&per_page={_PER_PAGE}"
-    with _both(database, "pages", plan.listed_rows, folder) as systems:
-        taken: dict[str, list[float]] = {system.name: [] for system in systems}
+    with _run_both(database, "pages", plan.listed_rows, folder) as systems:
+        durations_ms: dict[str, list[float]] = {system.name: [] for system in systems}
         for _ in range(_LISTS):
             for system in systems:
                 started = time.perf_counter()
                 with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}{path}") as reply:
                     items = json.load(reply)["items"]
-                taken[system.name].append((time.perf_counter() - started) * 1000)
+                durations_ms[system.name].append((time.perf_counter() - started) * 1000)
                 if len(items) != min(_PER_PAGE, plan.listed_rows):
-                    raise BenchError(f"{system.name} gave {len(items)} items of {path}")
-    values = {name: statistics.median(times) for name, times in taken.items()}
+                    raise BenchError(f"{system.name} returned {len(items)} items for {path}")
+    values = {name: statistics.median(times) for name, times in durations_ms.items()}
     return Figure(f"GET {path} of {plan.listed_rows:,} rows", "ms", values, _REPLACED, is_less_better=True)
 
 
 @contextmanager
-def _both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> Iterator[list[System]]:
-    """Run both services on new databases with as many payments. Over REST, the engine of gRPC makes no difference."""
+def _run_both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> Iterator[list[System]]:
+    """Run both services on new databases with the same payments. The gRPC engine makes no difference over REST."""
     ours, replaced = (new_database(database, f"{name}_{whose}", 0) for whose in ("ours", "replaced"))
     execute(database, replaced["MYSQL_DB"], "DROP TABLE refunds, payments, schema_migrations")
     execute(database, replaced["MYSQL_DB"], TABLE)
@@ -81,7 +81,9 @@ def _both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> Iter
     port = free_port()
     command = (sys.executable, "-m", "bench.peers.replaced")
     with (
-        running_program(_REPLACED, command, {**replaced, "PEER_PORT": str(port)}, port, folder, rest_port=port) as it,
+        running_program(
+            _REPLACED, command, {**replaced, "PEER_PORT": str(port)}, port, folder, rest_port=port
+        ) as legacy,
         running(GRPCIO, ours, folder) as service,
     ):
-        yield [it, service]
+        yield [legacy, service]

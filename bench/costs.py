@@ -1,4 +1,4 @@
-"""What this service's own parts cost or give, each beside the same service without it."""
+"""Compare the service with variants that lack logging, metrics or group commit, and measure its memory."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ _MEMORY_ROUND_SECONDS = 10
 
 
 def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
-    """Measure logging, metrics, group commit (at one call in flight, and at 64), and the memory after many charges."""
+    """Measure logging, metrics, group commit (at 1 and 64 calls in flight), and the memory after many charges."""
     return [
         _logging(database, plan, folder),
         _counting(database, plan, folder),
@@ -37,10 +37,10 @@ def _counting(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
     settings = {**new_database(database, "counting", _ROWS), "GRPC_ENGINE": NATIVE}
     module = (sys.executable, "-m", "bench.peers.uncounted")
     with (
-        running(beside, settings, folder, command=module) as uncounted,
-        running(NATIVE, settings, folder) as counted,
+        running(beside, settings, folder, command=module) as without_metrics,
+        running(NATIVE, settings, folder) as with_metrics,
     ):
-        return _charges("Charge, counted and timed", [uncounted, counted], plan, beside)
+        return _charges("Charge, counted and timed", [without_metrics, with_metrics], plan, beside)
 
 
 def _group_commit(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
@@ -68,11 +68,11 @@ def _charges(what: str, systems: list[System], plan: Plan, beside: str) -> Figur
 def _memory(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
     settings = {**new_database(database, "memory", 0), "GRPC_ENGINE": NATIVE}
     with running(NATIVE, settings, folder) as system:
-        made, errors, before = 0.0, 0, 0.0
+        charge_count, errors, before = 0.0, 0, 0.0
         seconds = min(_MEMORY_ROUND_SECONDS, plan.seconds)
-        while made < plan.charges:
+        while charge_count < plan.charges:
             report = load(system.port, "charge", seconds, _IN_FLIGHT)
-            made += report.calls_per_second * seconds
+            charge_count += report.calls_per_second * seconds
             errors += report.errors
             before = before or resident_mebibytes(system)
         beside = "after the first"

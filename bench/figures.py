@@ -1,4 +1,4 @@
-"""What was measured, each figure beside what it is compared with; as a table, JSON and a picture."""
+"""Figures and their baselines, as a table, JSON and an SVG picture."""
 
 import json
 import statistics
@@ -11,12 +11,12 @@ from bench.picture import bars
 from bench.systems import System
 
 NATIVE, GRPCIO = "native", "grpcio"
-"""This service by either engine, as figures have it."""
+"""The names of this service in figures, by gRPC engine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: rounds, which go over all that is compared in turn, and how long each is."""
+    """The size of a benchmark: rounds, which alternate between the systems, their duration, and rows and charges."""
 
     rounds: int
     seconds: float
@@ -27,7 +27,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of each that was measured: the median of the rounds; and what they are compared with, if anything."""
+    """The median of each measured system, and the name of the baseline (``beside``), if there is one."""
 
     what: str
     unit: str
@@ -38,7 +38,7 @@ class Figure:
 
     @property
     def ratios(self) -> dict[str, float]:
-        """How many times better each is than what it is compared with."""
+        """How many times better each system is than the baseline."""
         base = self.values.get(self.beside)
         if base is None:
             return {}
@@ -47,7 +47,7 @@ class Figure:
 
 
 def in_turn(systems: Sequence[System], rounds: int, measure: Callable[[System], Report]) -> dict[str, list[Report]]:
-    """Measure each system in every round, and return the reports of each: what else the machine does falls on all."""
+    """Measure the systems alternately, so that other load affects all of them, and return the reports of each."""
     reports: dict[str, list[Report]] = {system.name: [] for system in systems}
     for _ in range(rounds):
         for system in systems:
@@ -56,24 +56,30 @@ def in_turn(systems: Sequence[System], rounds: int, measure: Callable[[System], 
 
 
 def rates(what: str, reports: Mapping[str, Sequence[Report]], beside: str) -> Figure:
-    """Return the figure of calls a second."""
-    values = {name: statistics.median(one.calls_per_second for one in found) for name, found in reports.items()}
+    """Return a figure of calls per second."""
+    values = {
+        name: statistics.median(one.calls_per_second for one in system_reports)
+        for name, system_reports in reports.items()
+    }
     return Figure(what, "a second", values, beside, errors=_errors(reports))
 
 
 def latencies(what: str, reports: Mapping[str, Sequence[Report]], of: Callable[[Report], float], beside: str) -> Figure:
-    """Return the figure of a latency in milliseconds."""
-    values = {name: statistics.median(map(of, found)) for name, found in reports.items()}
+    """Return a figure of a latency in milliseconds."""
+    values = {name: statistics.median(map(of, system_reports)) for name, system_reports in reports.items()}
     return Figure(what, "ms", values, beside, is_less_better=True, errors=_errors(reports))
 
 
 def _errors(reports: Mapping[str, Sequence[Report]]) -> dict[str, int]:
-    return {name: sum(one.errors for one in found) for name, found in reports.items()}
+    return {name: sum(one.errors for one in system_reports) for name, system_reports in reports.items()}
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """Return the figures as a table in Markdown."""
-    heads = ("what", "beside", "its figure", NATIVE, GRPCIO, f"{NATIVE} : it", f"{GRPCIO} : it", "errors")
+    """Return the figures as a Markdown table."""
+    heads = (
+        *("measurement", "baseline", "value of the baseline", NATIVE, GRPCIO),
+        *(f"{NATIVE}, times better", f"{GRPCIO}, times better", "errors"),
+    )
     lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
     for one in figures:
         values = [f"{one.values[name]:,.1f}" if name in one.values else "" for name in (one.beside, NATIVE, GRPCIO)]
@@ -83,8 +89,8 @@ def table(figures: Iterable[Figure]) -> str:
     return "\n".join(lines)
 
 
-def keep(path: Path, machine: str, figures: Sequence[Figure]) -> None:
-    """Keep the figures at ``path``, as JSON, and their ratios beside it as a picture (SVG)."""
+def save(path: Path, machine: str, figures: Sequence[Figure]) -> None:
+    """Write the figures to ``path`` as JSON, and a picture of their ratios next to it as SVG."""
     results = [{**asdict(one), "ratios": one.ratios} for one in figures]
     path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
     rows = {f"{one.what}, to {one.beside}": one.ratios for one in figures if one.ratios}

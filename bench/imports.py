@@ -1,8 +1,8 @@
-"""``payments import`` beside the database's own ``LOAD DATA``, into the same table, on this machine, in one run.
+"""``make bench-import``: compare ``payments import`` with the database's ``LOAD DATA`` into the same table.
 
-One file of the replaced service's form, one private database with durable commits, tables with all their indexes.
-Rounds alternate, so that what else the machine does falls on all; medians are compared. What counts is the ratio. An
-import is the whole program: its start, reading, checking and loading.
+Both load one file in the format of the legacy service into a private database with durable commits and all indexes, on
+this machine, in one run. Rounds alternate, so that other load on the machine affects both methods. Each figure is a
+median, and only the ratio is meaningful. An import includes the whole program: startup, reading, checking and loading.
 """
 
 import argparse
@@ -39,12 +39,12 @@ _PROGRAM = (
     "try:\n    app(sys.argv[1:])\n"
     "finally:\n    print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1], file=sys.stderr)\n"
 )
-"""The command, which tells its peak memory in KiB at the end."""
+"""Run the command, then print its peak memory in KiB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Rows a second, how that compares with LOAD DATA, and the peak memory where it is a program of ours."""
+class Measurement:
+    """Rows per second, the ratio to LOAD DATA, and the peak memory of our own programs."""
 
     what: str
     rows_per_second: float
@@ -55,9 +55,9 @@ class Measured:
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each, alternating")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds for each method")
     parser.add_argument("--rows", type=int, default=500_000, help="lines of the file")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder, PrivateDatabase(Path(folder) / "db") as database:
@@ -89,16 +89,16 @@ class _Bench:
         self._execute("SET GLOBAL local_infile = 1")
         _write(file, rows)
 
-    def run(self, rounds: int) -> list[Measured]:
-        """Measure each way as often as there are rounds."""
-        ways: dict[str, Callable[[], None]] = {
+    def run(self, rounds: int) -> list[Measurement]:
+        """Measure each method once in each round."""
+        methods: dict[str, Callable[[], None]] = {
             "LOAD DATA LOCAL, in one statement": self._load_data,
             "payments import": lambda: self._import("payments import"),
             "payments import, a second run": lambda: self._import("payments import, a second run"),
         }
-        seconds: dict[str, list[float]] = {what: [] for what in ways}
+        seconds: dict[str, list[float]] = {what: [] for what in methods}
         for _ in range(rounds):
-            for what, work in ways.items():
+            for what, work in methods.items():
                 if not what.endswith("a second run"):
                     self._execute("DELETE FROM refunds")
                     self._execute("SET FOREIGN_KEY_CHECKS = 0; TRUNCATE payments")
@@ -107,9 +107,9 @@ class _Bench:
                 seconds[what].append(time.perf_counter() - started)
                 if self._execute("SELECT COUNT(*) FROM payments") != self._rows:
                     raise BenchError(f"{what} did not load all rows")
-        rates = {what: self._rows / statistics.median(taken) for what, taken in seconds.items()}
+        rates = {what: self._rows / statistics.median(durations) for what, durations in seconds.items()}
         first = next(iter(rates.values()))
-        return [Measured(what, rate, rate / first, self._peaks.get(what)) for what, rate in rates.items()]
+        return [Measurement(what, rate, rate / first, self._peaks.get(what)) for what, rate in rates.items()]
 
     def _load_data(self) -> None:
         connection = pymysql.connect(
@@ -144,7 +144,7 @@ class _Bench:
 
 
 def _write(file: Path, rows: int) -> None:
-    """Write a file of payments as the replaced service's are: references at random places of their index."""
+    """Write payments in the format of the legacy service, with references at random places of their index."""
     with file.open("w", encoding="utf-8") as lines:
         lines.write("payment_id,order_id,amount,method,status,reference,created_at\n")
         for i in range(1, rows + 1):
@@ -155,11 +155,11 @@ def _write(file: Path, rows: int) -> None:
             )
 
 
-def _table(machine: str, rows: int, results: list[Measured]) -> str:
+def _table(machine: str, rows: int, results: list[Measurement]) -> str:
     lines = [
         machine,
         "",
-        f"| loading {rows:,} payments | rows/s | beside LOAD DATA | peak memory |",
+        f"| loading {rows:,} payments | rows/s | ratio to LOAD DATA | peak memory |",
         "|" + " --- |" * 4,
     ]
     lines += [

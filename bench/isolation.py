@@ -1,7 +1,7 @@
-"""``make bench-isolation``: how long others wait beside four clients that make the largest requests there may be.
+"""``make bench-isolation``: how long other callers wait while four clients make the largest possible requests.
 
-The service measures, every 5 ms, how late its event loop is; a client that gets one payment after another measures how
-long that takes. Each kind of large request is made for some seconds, after as many without any, all in one run.
+The service samples the delay of its event loop every 5 ms, and another client measures the latency of GetPayment. Each
+kind of large request runs for some seconds, and so does a baseline without large requests.
 """
 
 import argparse
@@ -47,15 +47,15 @@ _FILL_REFUNDS = """
 """
 
 Client = Callable[[], object]
-"""Makes one large request, and reads its answer to the end."""
+"""Makes one large request, and reads its whole response."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What others met beside one kind of large request.
+class Measurement:
+    """The experience of other callers during one kind of large request.
 
-    ``within`` is the share of the samples of the loop's delay that are within 50 ms. ``get_p99_ms`` is of another's
-    calls of GetPayment. ``large_per_second`` is how many large requests were answered.
+    ``within`` is the share of event loop delays of at most 50 ms. ``get_p50_ms`` and ``get_p99_ms`` are latencies of
+    another client's GetPayment calls. ``large_per_second`` is the rate of completed large requests.
     """
 
     beside: str
@@ -69,9 +69,11 @@ class Measured:
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m bench.isolation", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="how long each kind of request is made")
-    parser.add_argument("--only", nargs="+", default=[], help="kinds of requests, by the beginning of their names")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
+    parser.add_argument("--seconds", type=float, default=10, help="duration of each kind of request")
+    parser.add_argument(
+        "--only", nargs="+", default=[], help="kinds of requests to measure, by prefixes of their names"
+    )
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -95,50 +97,51 @@ def main() -> None:
         except BenchError as error:
             sys.exit(str(error))
     if not arguments.only:
-        kept = {"machine": machine, "results": [asdict(one) for one in results]}
-        arguments.results.write_text(json.dumps(kept, indent=2) + "\n")
+        content = {"machine": machine, "results": [asdict(one) for one in results]}
+        arguments.results.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _measure(system: System, name: str, kind: Callable[[System], Client], seconds: float) -> Measured:
-    with _clients(system, kind) as made:
+def _measure(system: System, name: str, kind: Callable[[System], Client], seconds: float) -> Measurement:
+    with _clients(system, kind) as completed:
         time.sleep(1)
-        before, made_before, started = _delays(system), made(), time.monotonic()
+        before, completed_before, started = _delays(system), completed(), time.monotonic()
         report = load(system.port, "get", seconds, "-in-flight=1", "-connections=1", f"-payment-ids=2-{_ROWS}")
-        after, made_after, ended = _delays(system), made(), time.monotonic()
+        after, completed_after, ended = _delays(system), completed(), time.monotonic()
     samples = after["+Inf"] - before["+Inf"]
-    measured = Measured(
+    measurement = Measurement(
         beside=name,
         samples=round(samples),
         within=(after[_BOUND_SECONDS] - before[_BOUND_SECONDS]) / samples,
         get_p50_ms=report.p50_ms,
         get_p99_ms=report.p99_ms,
-        large_per_second=(made_after - made_before) / (ended - started),
+        large_per_second=(completed_after - completed_before) / (ended - started),
     )
     print(
-        f"{name:40} {measured.within:8.2%} of {measured.samples:5,} samples within 50 ms; GetPayment p50 "
-        f"{measured.get_p50_ms:6.1f} ms, p99 {measured.get_p99_ms:7.1f} ms; {measured.large_per_second:6.1f} /s",
+        f"{name:40} {measurement.within:8.2%} of {measurement.samples:5,} samples within 50 ms; "
+        f"GetPayment p50 {measurement.get_p50_ms:6.1f} ms, p99 {measurement.get_p99_ms:7.1f} ms; "
+        f"{measurement.large_per_second:6.1f} large requests/s",
         flush=True,
     )
-    return measured
+    return measurement
 
 
 @contextmanager
 def _clients(system: System, kind: Callable[[System], Client]) -> Iterator[Callable[[], int]]:
-    """Have clients make requests without a pause; give what tells how many were answered."""
+    """Run clients that make requests without a pause, and yield a function that counts completed requests."""
     stop = threading.Event()
     numbers = count()
-    answered = [0]
+    completed_count = [0]
 
     def run() -> None:
         request = kind(system)
         while not stop.is_set():
             request()
-            answered[0] = next(numbers) + 1
+            completed_count[0] = next(numbers) + 1
 
     with ThreadPoolExecutor(_CLIENTS) as pool:
         running_clients = [pool.submit(run) for _ in range(_CLIENTS)]
         try:
-            yield lambda: answered[0]
+            yield lambda: completed_count[0]
         finally:
             stop.set()
     for one in running_clients:
@@ -146,7 +149,7 @@ def _clients(system: System, kind: Callable[[System], Client]) -> Iterator[Calla
 
 
 def _delays(system: System) -> dict[str, float]:
-    """Return how many samples of the loop's delay are within each bound."""
+    """Return the number of event loop delays within each bound."""
     with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
         text = answer.read().decode()
     found = re.findall(r'payments_event_loop_delay_seconds_bucket\{le="([^"]+)"\} (\S+)', text)
@@ -186,8 +189,8 @@ def _grpc(rpc: str, message: Any) -> Callable[[System], Client]:  # noqa: ANN401
     return client
 
 
-def _caught_up(system: System) -> Client:
-    """Watch from the beginning, a thousand events at a time."""
+def _watch_from_start(system: System) -> Client:
+    """Read the first 1,000 events of the stream."""
     url = f"http://127.0.0.1:{system.rest_port}/v2/payments:watch?resume_token={_BEGINNING}"
 
     def make() -> None:
@@ -198,8 +201,8 @@ def _caught_up(system: System) -> Client:
     return make
 
 
-def _filled(item: bytes) -> bytes:
-    """Return a body of as many items as one may have."""
+def _body_of(item: bytes) -> bytes:
+    """Return a body of the maximum size that repeats ``item``."""
     items = b",".join([item] * ((_BODY_BYTES - 20) // (len(item) + 1)))
     return b'{"charges":[%b]}' % items
 
@@ -222,12 +225,12 @@ _KINDS: dict[str, Callable[[System], Client]] = {
         "/v2/payments:batchCharge", b'{"charges":[%b]}' % b",".join([_CHARGE_JSON] * 1000)
     ),
     "BatchCharge of 1,000, gRPC": _grpc("BatchCharge", _BATCH),
-    "1 MB of empty charges, REST": _rest("/v2/payments:batchCharge", _filled(b"{}")),
-    "1 MB of numbers, REST": _rest("/v2/payments:batchCharge", _filled(b"1")),
+    "1 MB of empty charges, REST": _rest("/v2/payments:batchCharge", _body_of(b"{}")),
+    "1 MB of numbers, REST": _rest("/v2/payments:batchCharge", _body_of(b"1")),
     "1 MB of empty charges, gRPC": _grpc("BatchCharge", pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * 500_000)),
-    "1 MB of objects, /v1": _rest("/v1/payments/charge", _filled(b"{}")),
-    "1 MB of numbers, /v1": _rest("/v1/payments/charge", _filled(b"1")),
-    "the stream from its beginning, REST": _caught_up,
+    "1 MB of objects, /v1": _rest("/v1/payments/charge", _body_of(b"{}")),
+    "1 MB of numbers, /v1": _rest("/v1/payments/charge", _body_of(b"1")),
+    "the stream from its beginning, REST": _watch_from_start,
 }
 
 

@@ -1,4 +1,4 @@
-"""What machine a measurement was made on."""
+"""A description of the machine that runs a benchmark."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from tools.dev.devdb import PrivateDatabase
 
 
 def description(database_version: str) -> str:
-    """Return the processor, its cores, the system, Python and the database in a line."""
+    """Return the processor, its cores, the operating system, Python and the database in one line."""
     return (
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, database {database_version}"
@@ -17,7 +17,7 @@ def description(database_version: str) -> str:
 
 
 def database_version(database: PrivateDatabase) -> str:
-    """Return the version that the database server tells."""
+    """Return the version of the database server."""
     with closing(database.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT VERSION()")
         row = cursor.fetchone()

@@ -1,7 +1,7 @@
-"""``make bench-migration``: how long writes wait while a table of the replaced service is migrated.
+"""``make bench-migration``: how long writes wait while a table of the legacy service is migrated.
 
-A private database with durable commits, a table of the replaced service with a million rows, and a writer like it,
-which inserts a payment every few milliseconds and notes how long each took, while ``payments migrate`` runs.
+The table has a million rows in a private database with durable commits. A writer inserts a payment like the legacy
+service every few milliseconds, and measures each write, while ``payments migrate`` runs.
 """
 
 import argparse
@@ -41,8 +41,8 @@ _WRITE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """How long migrating took, and what writes noticed of it."""
+class Measurement:
+    """The duration of the migration, and its effect on concurrent writes."""
 
     machine: str
     rows: int
@@ -55,7 +55,7 @@ class Measured:
 
 
 class _Writer(threading.Thread):
-    """Inserts payments one after the other until it is told to stop."""
+    """Inserts payments one after the other until ``stopped`` is set."""
 
     def __init__(self, database: PrivateDatabase) -> None:
         super().__init__(daemon=True)
@@ -79,30 +79,30 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m bench.migration", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="payments in the table")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, PrivateDatabase(Path(folder) / "db") as database:
-        measured = _measure(database, arguments.rows)
-    arguments.results.write_text(json.dumps(asdict(measured), indent=2) + "\n")
+        measurement = _measure(database, arguments.rows)
+    arguments.results.write_text(json.dumps(asdict(measurement), indent=2) + "\n")
     print(
-        f"{measured.machine}\n{measured.rows:,} rows migrated in {measured.migrate_seconds:.1f} s; "
-        f"the longest write waited {measured.longest_write_seconds:.1f} s (usually "
-        f"{measured.usual_write_milliseconds:.1f} ms), {measured.failed_writes} of {measured.writes:,} failed"
+        f"{measurement.machine}\n{measurement.rows:,} rows migrated in {measurement.migrate_seconds:.1f} s; "
+        f"the longest write waited {measurement.longest_write_seconds:.1f} s (usually "
+        f"{measurement.usual_write_milliseconds:.1f} ms), {measurement.failed_writes} of {measurement.writes:,} failed"
     )
 
 
-def _measure(database: PrivateDatabase, rows: int) -> Measured:
+def _measure(database: PrivateDatabase, rows: int) -> Measurement:
     with closing(database.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {_DATABASE} CHARACTER SET utf8mb4")
         cursor.execute(f"USE {_DATABASE}")
         cursor.execute("SET time_zone = '+00:00'")
         cursor.execute(TABLE)
         cursor.execute(_FIRST)
-        made = 1
-        while made < rows:
-            more = min(made, rows - made, _FILL_ROWS)
-            cursor.execute(_FILL, (made, more))
-            made += more
+        count = 1
+        while count < rows:
+            batch_rows = min(count, rows - count, _FILL_ROWS)
+            cursor.execute(_FILL, (count, batch_rows))
+            count += batch_rows
         cursor.execute("ANALYZE TABLE payments")
     writer = _Writer(database)
     writer.start()
@@ -124,7 +124,7 @@ def _measure(database: PrivateDatabase, rows: int) -> Measured:
     time.sleep(1)
     writer.stopped.set()
     writer.join()
-    return Measured(
+    return Measurement(
         description(database_version(database)),
         rows,
         seconds,

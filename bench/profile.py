@@ -1,6 +1,6 @@
-"""``make profile``: where the server's time goes under load, as a flame graph (SVG), sampled by py-spy.
+"""``make profile``: sample the server under load with py-spy, and write a flame graph (SVG).
 
-py-spy reads the server's memory from outside: it needs the right to trace processes (root, or ptrace_scope 0).
+py-spy reads the memory of the server process, which requires the right to trace processes (root, or ptrace_scope 0).
 """
 
 import argparse
@@ -21,10 +21,10 @@ _SAMPLES_PER_SECOND = 200
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__)
-    parser.add_argument("--rpc", default="charge", help="what is called: charge, batch_charge, list, get, refund")
+    parser.add_argument("--rpc", default="charge", help="RPC to call: charge, batch_charge, list, get or refund")
     parser.add_argument("--engine", default="native", choices=["native", "grpcio"])
-    parser.add_argument("--seconds", type=int, default=10, help="how long is sampled")
-    parser.add_argument("--output", type=Path, help="the picture; .data/profile-RPC-ENGINE.svg if not given")
+    parser.add_argument("--seconds", type=int, default=10, help="duration of the profile")
+    parser.add_argument("--output", type=Path, help="output file; the default is .data/profile-RPC-ENGINE.svg")
     arguments = parser.parse_args()
     output = arguments.output or _FOLDER / f"profile-{arguments.rpc}-{arguments.engine}.svg"
     output.parent.mkdir(parents=True, exist_ok=True)

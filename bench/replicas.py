@@ -1,4 +1,4 @@
-"""``make bench-replicas``: charges by one, two and four replicas over one database, on this machine, in one run."""
+"""``make bench-replicas``: charges per second of one, two and four replicas that share a database on this machine."""
 
 import argparse
 import json
@@ -24,9 +24,9 @@ _ENGINE = "native"
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m bench.replicas", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds over the counts of replicas")
-    parser.add_argument("--seconds", type=float, default=5, help="how long a round is")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds for each count of replicas")
+    parser.add_argument("--seconds", type=float, default=5, help="duration of a round")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")
     arguments = parser.parse_args()
     try:
         with (
@@ -55,8 +55,8 @@ def main() -> None:
     print(machine)
     for count, value in zip(_COUNTS, values, strict=True):
         print(f"{count} replicas: {value:,.0f} charges/s, {value / values[0]:.2f} x")
-    kept = {"machine": machine, "charges_per_second": dict(zip(map(str, _COUNTS), values, strict=True))}
-    arguments.results.write_text(json.dumps(kept, indent=2) + "\n")
+    content = {"machine": machine, "charges_per_second": dict(zip(map(str, _COUNTS), values, strict=True))}
+    arguments.results.write_text(json.dumps(content, indent=2) + "\n")
 
 
 if __name__ == "__main__":

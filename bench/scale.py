@@ -1,8 +1,8 @@
-"""``make bench-scale``: lists of ten thousand, a million and ten million payments, on this machine, in one run.
+"""``make bench-scale``: calls on tables of ten thousand, a million and ten million payments on this machine.
 
-One private database with durable commits, a table of each size in a database of its own, and the service on each.
-Rounds go over the sizes in turn, so that what else the machine does falls on all; p50 of all calls are compared. What
-counts is the ratio of the largest to the smallest.
+Each size has its own database on one private server with durable commits, and its own service. Rounds alternate between
+the sizes, so that other load on the machine affects all of them. Each figure is the p50 of all calls, and only the
+ratio of the largest size to the smallest is meaningful.
 """
 
 import argparse
@@ -37,10 +37,10 @@ from tools.dev.devdb import PrivateDatabase
 DEFAULT_ROWS = (10_000, 1_000_000, 10_000_000)
 _RESULTS = Path(__file__).parent / "results" / "scale.json"
 _BUFFER_POOL = "--innodb-buffer-pool-size=6G"
-"""Holds the largest table with its indexes, so that the size is measured and not the disk."""
+"""Large enough for the largest table and its indexes, so that the disk does not affect the results."""
 
 _FILL_ROWS = 500_000
-"""A transaction of the fill."""
+"""Rows per transaction while a table is filled."""
 
 _PAGE_SIZE = 10
 _FAR_PAGE = 1_000
@@ -58,13 +58,13 @@ _FILL = """
         'filler', LPAD(HEX(MOD(k * 2654435761, 4294967296)), 32, '0')
     FROM ({numbers}) numbers
 """
-_ONE = "SELECT 1 AS k"
-_MORE = "SELECT payment_id + %s AS k FROM payments ORDER BY payment_id LIMIT %s"
+_FIRST_NUMBER = "SELECT 1 AS k"
+_NEXT_NUMBERS = "SELECT payment_id + %s AS k FROM payments ORDER BY payment_id LIMIT %s"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Something measured at each size: p50 in ms, or charges a second; ``ratio`` is the largest's to the smallest's."""
+class Measurement:
+    """A value at each size, p50 in ms or charges per second, and the ratio of the largest size to the smallest."""
 
     what: str
     values: tuple[float, ...]
@@ -73,7 +73,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """The service on a table of one size."""
+    """The service with a table of one size."""
 
     rows: int
     stub: PaymentServiceStub
@@ -85,9 +85,9 @@ def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=DEFAULT_ROWS, help="payments in each table")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds over all sizes")
-    parser.add_argument("--seconds", type=int, default=4, help="how long charges are made in a round")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where the figures are kept, as JSON")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds for each size")
+    parser.add_argument("--seconds", type=int, default=4, help="duration of the charges in a round")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="output file for JSON")
     arguments = parser.parse_args()
     try:
         obtain_h2load()
@@ -111,8 +111,8 @@ def main() -> None:
     )
 
 
-def _latencies(sites: Sequence[_Site], rounds: int) -> list[Measured]:
-    taken: dict[tuple[str, int], list[float]] = defaultdict(list)
+def _latencies(sites: Sequence[_Site], rounds: int) -> list[Measurement]:
+    durations_ms: dict[tuple[str, int], list[float]] = defaultdict(list)
     for _ in range(rounds):
         for what, call in _CALLS_BY_NAME.items():
             for site in sites:
@@ -121,17 +121,17 @@ def _latencies(sites: Sequence[_Site], rounds: int) -> list[Measured]:
                     started = time.perf_counter()
                     call(site, place)
                     ended = time.perf_counter()
-                    taken[what, site.rows].append((ended - started) * 1000)
+                    durations_ms[what, site.rows].append((ended - started) * 1000)
                     if ended > deadline:
                         break
     return [
-        _measured(f"{what} (ms)", [statistics.median(taken[what, site.rows]) for site in sites])
+        _measurement(f"{what} (ms)", [statistics.median(durations_ms[what, site.rows]) for site in sites])
         for what in _CALLS_BY_NAME
     ]
 
 
-def _charges(sites: Sequence[_Site], rounds: int, seconds: int, folder: Path) -> Measured:
-    """Measure charges last: they add to the tables."""
+def _charges(sites: Sequence[_Site], rounds: int, seconds: int, folder: Path) -> Measurement:
+    """Measure charges. Call this last, because charges grow the tables."""
     body = {"order_id": 342, "amount": 561.00}
     rates: dict[int, list[float]] = defaultdict(list)
     for _ in range(rounds):
@@ -140,11 +140,13 @@ def _charges(sites: Sequence[_Site], rounds: int, seconds: int, folder: Path) ->
             if load.errors:
                 raise BenchError(f"{load.errors} charges failed at {site.rows:,} rows")
             rates[site.rows].append(load.calls_per_second)
-    return _measured("charges over REST, 64 connections (a second)", [statistics.median(rates[s.rows]) for s in sites])
+    return _measurement(
+        "charges over REST, 64 connections (a second)", [statistics.median(rates[s.rows]) for s in sites]
+    )
 
 
-def _measured(what: str, values: Sequence[float]) -> Measured:
-    return Measured(what, tuple(values), values[-1] / values[0])
+def _measurement(what: str, values: Sequence[float]) -> Measurement:
+    return Measurement(what, tuple(values), values[-1] / values[0])
 
 
 def _list(**filters: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fields of the filter
@@ -156,7 +158,7 @@ def _list(**filters: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fie
     return call
 
 
-def _requested(**fields: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fields of the request
+def _list_with(**fields: Any) -> Callable[[_Site, int], None]:  # noqa: ANN401 - fields of the request
     request = pb.ListPaymentsRequest(page_size=_PAGE_SIZE, **fields)
 
     def call(site: _Site, _place: int) -> None:
@@ -218,7 +220,7 @@ _CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
     f"page {_FAR_PAGE:,} by token": _far_page,
     "payments of an order": _by_order,
     "GetPayment": _get,
-    "first page, oldest first": _requested(order_by="create_time asc"),
+    "first page, oldest first": _list_with(order_by="create_time asc"),
     "a reference": _by_reference,
     "an order and a status": _by_order_and_status,
     "a method": _list(methods=[pb.PAYMENT_METHOD_UPI]),
@@ -230,7 +232,7 @@ _CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
     "refunded in part (one in 100)": _list(refund_states=[pb.REFUND_STATE_PARTIAL]),
     "amounts that none has": _list(min_amount=_money(9_000_000)),
     "a method that none has": _list(methods=[pb.PAYMENT_METHOD_OTHER]),
-    "total_size of all": _requested(include_total_size=True),
+    "total_size of all": _list_with(include_total_size=True),
     "/v1 first page and total": _legacy("page=1"),
     "/v1 of an order": _legacy("order_id=7"),
     "/v1 of a method": _legacy("method=UPI"),
@@ -243,7 +245,7 @@ _CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
 
 @contextmanager
 def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]:
-    """Fill a table and run the service on it."""
+    """Fill a table, and run the service with it."""
     name = f"scale_{rows}"
     _execute(database, None, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     environment = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": name}
@@ -268,7 +270,7 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
                 grpc.channel_ready_future(channel).result(_START_TIMEOUT_SECONDS)
             except grpc.FutureTimeoutError:
                 raise BenchError(f"the service did not start: {Path(log.name).read_text()}") from None
-            assert process.poll() is None, "another service answered"
+            assert process.poll() is None, "another service listens on this port"
             stub = PaymentServiceStub(channel)
             token = ""
             for _ in range(min(_FAR_PAGE, rows // _PAGE_SIZE) - 1):
@@ -282,12 +284,12 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
 
 
 def _fill(database: PrivateDatabase, name: str, rows: int) -> None:
-    _execute(database, name, _FILL.format(numbers=_ONE), (rows,))
-    made = 1
-    while made < rows:
-        more = min(made, rows - made, _FILL_ROWS)
-        _execute(database, name, _FILL.format(numbers=_MORE), (rows, made, more))
-        made += more
+    _execute(database, name, _FILL.format(numbers=_FIRST_NUMBER), (rows,))
+    count = 1
+    while count < rows:
+        batch_rows = min(count, rows - count, _FILL_ROWS)
+        _execute(database, name, _FILL.format(numbers=_NEXT_NUMBERS), (rows, count, batch_rows))
+        count += batch_rows
     _execute(database, name, "ANALYZE TABLE payments")
 
 
@@ -297,9 +299,9 @@ def _execute(database: PrivateDatabase, name: str | None, text: str, values: tup
         cursor.execute(text, values)
 
 
-def _table(machine: str, rows: Sequence[int], results: Sequence[Measured]) -> str:
+def _table(machine: str, rows: Sequence[int], results: Sequence[Measurement]) -> str:
     sizes = " | ".join(f"{size:,} rows" for size in rows)
-    lines = [machine, "", f"| what | {sizes} | ratio |", "|" + " --- |" * (len(rows) + 2)]
+    lines = [machine, "", f"| measurement | {sizes} | ratio |", "|" + " --- |" * (len(rows) + 2)]
     lines += [
         f"| {one.what} | {' | '.join(f'{value:,.1f}' for value in one.values)} | {one.ratio:.2f} |" for one in results
     ]

@@ -1,4 +1,4 @@
-"""What is measured: this service and its peers, each on a database of its own; and the load over gRPC."""
+"""The measured systems, which are this service and its peers, each with its own database, and gRPC load."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _LOADER = str(ROOT / ".bin" / "loader")
 _PEER = str(ROOT / ".bin" / "peer-go")
 _START_TIMEOUT_SECONDS = 30
-_WARM_UP_AT_MOST_SECONDS = 1
+_MAX_WARM_UP_SECONDS = 1
 _POLL_SECONDS = 0.005
 _PORTS = range(18_100, 30_000)
 _FILL = """
@@ -37,12 +37,12 @@ _FILL = """
         LPAD(HEX(k * 2654435761), 36, '0')
     FROM (SELECT seq AS k FROM seq_1_to_{rows}) numbers
 """
-"""Payments that succeeded, with ids from 1 on."""
+"""Successful payments with ids from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A service that runs: its ports, its process, and how it is started."""
+    """A running service: its ports, its process, and its command and environment."""
 
     name: str
     port: int
@@ -53,7 +53,7 @@ class System:
 
 
 def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, str]:
-    """Make a database with the tables and ``rows`` payments; return the settings that name it."""
+    """Create a database with the tables and ``rows`` payments, and return the settings that name it."""
     settings = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": f"bench_{name}"}
     execute(database, None, f"CREATE DATABASE {settings['MYSQL_DB']} CHARACTER SET utf8mb4")
     migrate(Settings.model_validate({key.lower(): value for key, value in settings.items()}), say=lambda _: None)
@@ -67,7 +67,7 @@ def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, s
 def running(
     name: str, settings: Mapping[str, str], folder: Path, command: tuple[str, ...] = (sys.executable, "-m", "server")
 ) -> Iterator[System]:
-    """Run this service, by settings that may differ from these: it does not log calls, and all charges succeed.
+    """Run this service. By default it does not log calls, and all charges succeed.
 
     Raises:
         BenchError: it did not start.
@@ -100,7 +100,7 @@ def running_program(  # noqa: PLR0913, PLR0917
     folder: Path,
     rest_port: int = 0,
 ) -> Iterator[System]:
-    """Run a program, which is ready when it listens on ``port``.
+    """Run a program within the context, and wait until it listens on ``port``.
 
     Raises:
         BenchError: it did not start.
@@ -122,23 +122,23 @@ def running_program(  # noqa: PLR0913, PLR0917
 
 
 def load(port: int, rpc: str, seconds: float, *options: str) -> Report:
-    """Make calls for some seconds, after as many, but one at most, that are not measured.
+    """Make calls for ``seconds``, after a warm-up of the same duration but at most one second.
 
     Raises:
-        BenchError: none succeeded.
+        BenchError: no call succeeded.
     """
     command = [_LOADER, "-target", f"127.0.0.1:{port}", "-rpc", rpc, "-connections", "4", *options]
-    command += ["-seconds", str(seconds), "-warm-up", str(min(_WARM_UP_AT_MOST_SECONDS, seconds))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"no {rpc} succeeded: {done.stdout}{done.stderr}")
-    report = json.loads(done.stdout)
+    command += ["-seconds", str(seconds), "-warm-up", str(min(_MAX_WARM_UP_SECONDS, seconds))]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BenchError(f"no {rpc} succeeded: {run.stdout}{run.stderr}")
+    report = json.loads(run.stdout)
     latency_ms = report["latency_ms"]
     return Report(report["calls_per_second"], sum(report["errors"].values()), latency_ms["p50"], latency_ms["p99"])
 
 
 def seconds_to_serving(system: System) -> float:
-    """Start another process of a system of ours, and return how long it takes until health says SERVING."""
+    """Start another process of a system, and return the seconds until its health is SERVING."""
     port = free_port()
     environment = {**system.environment, "GRPC_PORT": str(port), "REST_PORT": "0"}
     started = time.perf_counter()
@@ -149,7 +149,7 @@ def seconds_to_serving(system: System) -> float:
                 raise BenchError(f"{system.name} did not start")
             time.sleep(_POLL_SECONDS)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub: Any = HealthStub(channel)  # whose types lack its methods
+            stub: Any = HealthStub(channel)  # its type stubs lack the methods
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         return time.perf_counter() - started
@@ -159,13 +159,13 @@ def seconds_to_serving(system: System) -> float:
 
 
 def resident_mebibytes(system: System) -> float:
-    """Return how much memory a system has in use."""
+    """Return the resident memory of a system in MiB."""
     status = Path(f"/proc/{system.process_id}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def execute(database: PrivateDatabase, name: str | None, text: str) -> None:
-    """Execute a statement in the database of this name, committed, in UTC."""
+    """Execute and commit a statement in the named database, with the session time zone UTC."""
     with closing(database.connect(name)) as connection, connection.cursor() as cursor:
         cursor.execute("SET time_zone = '+00:00'")
         cursor.execute(text)
@@ -181,8 +181,8 @@ def _accepts(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, below those that the system gives to outgoing connections."""
-    # At random, so that two benches that start at once choose different ones.
+    """Return a port on which nothing listens, below the ephemeral ports."""
+    # Random, so that two benchmarks that start together choose different ports.
     for port in random.sample(_PORTS, len(_PORTS)):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port

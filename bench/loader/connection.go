@@ -18,40 +18,40 @@ const (
 	handshakeTimeout = 5 * time.Second
 
 	defaultWindowBytes = 65_535            // of a new connection or stream (RFC 9113)
-	openWindowBytes    = math.MaxInt32     // so that the server never waits for this side
-	refillBytes        = math.MaxInt32 / 2 // read from a connection before its window is opened again
-	defaultFrameBytes  = 16_384            // the longest that every server takes
+	openWindowBytes    = math.MaxInt32     // so that the server never waits for this client
+	refillBytes        = math.MaxInt32 / 2 // received on a connection before its window is enlarged again
+	defaultFrameBytes  = 16_384            // the maximum that every server accepts
 	readBufferBytes    = 64 << 10
 )
 
 var errGoAway = errors.New("the server closes the connection")
 
-// A connection makes calls over HTTP/2, each on a stream of its own. One goroutine runs read, and one runs write.
+// A connection makes calls over HTTP/2, each on its own stream. One goroutine runs read, and one runs write.
 type connection struct {
 	socket   net.Conn
 	incoming *bufio.Reader
 	framer   *http2.Framer // reads from incoming, writes to outgoing
 	headers  headerBlocks
 	messages *messages
-	// Called when the messages have come to their end.
+	// Called when there are no more messages.
 	exhausted func()
 
 	mutex    sync.Mutex
 	wake     *sync.Cond   // of the writer
-	outgoing bytes.Buffer // frames to be written
+	outgoing bytes.Buffer // frames to write
 	results  results
 
-	// The calls that are to be made: as many as there is room for in a closed loop, else those that are due.
+	// A closed loop makes as many calls as there is room for; an open loop makes those that are due.
 	closedLoop bool
 	due        []time.Time
-	stopped    bool  // no more are to be made
-	lost       error // why the connection is of no more use
+	stopped    bool  // make no more calls
+	lost       error // why the connection is closed
 
-	inFlight   map[uint32]time.Time // by stream: when the call was due
-	room       int                  // how many more may be in flight
+	inFlight   map[uint32]time.Time // due times by stream
+	room       int                  // how many more calls can be in flight
 	nextStream uint32
 
-	// The message that is being sent: the rest of it waits for the server to open a window.
+	// The message that is being sent. Its rest waits until the server enlarges a window.
 	message, rest    []byte
 	restStream       uint32
 	streamWindow     int64
@@ -60,7 +60,7 @@ type connection struct {
 	maxFrameBytes    int
 }
 
-// dial connects to the server of a run, for as many calls in flight as room says.
+// dial connects to the server of a run, with room for that many calls in flight.
 func dial(options options, messages *messages, room int) (*connection, error) {
 	tcp, err := net.DialTimeout("tcp", options.target, handshakeTimeout)
 	if err != nil {
@@ -98,7 +98,7 @@ func dial(options options, messages *messages, room int) (*connection, error) {
 	return c, nil
 }
 
-// handshake exchanges settings: those of the server decide how headers are encoded.
+// handshake exchanges settings. Those of the server determine how headers are encoded.
 func (c *connection) handshake(options options, path string) error {
 	c.socket.SetDeadline(time.Now().Add(handshakeTimeout))
 	defer c.socket.SetDeadline(time.Time{})
@@ -117,10 +117,10 @@ func (c *connection) handshake(options options, path string) error {
 	}
 	settings, ok := frame.(*http2.SettingsFrame)
 	if !ok {
-		return fmt.Errorf("no HTTP/2 at %s: it begins with %v", options.target, frame)
+		return fmt.Errorf("no HTTP/2 at %s: the first frame is %v", options.target, frame)
 	}
-	if most, ok := settings.Value(http2.SettingMaxConcurrentStreams); ok && int64(most) < int64(c.room) {
-		return fmt.Errorf("%s takes %d calls in flight on a connection: more -connections are needed", options.target, most)
+	if maxStreams, ok := settings.Value(http2.SettingMaxConcurrentStreams); ok && int64(maxStreams) < int64(c.room) {
+		return fmt.Errorf("%s allows %d calls in flight per connection: use more -connections", options.target, maxStreams)
 	}
 	tableBytes, ok := settings.Value(http2.SettingHeaderTableSize)
 	if !ok {
@@ -143,7 +143,7 @@ func (c *connection) add(due time.Time) {
 	c.wake.Signal()
 }
 
-// stop makes no more calls due. The writer ends when those that were are answered.
+// stop makes no more calls due. The writer ends when all due calls have ended.
 func (c *connection) stop() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -151,7 +151,7 @@ func (c *connection) stop() {
 	c.wake.Signal()
 }
 
-// expire gives up the calls that were due before a moment.
+// expire times out the calls that were due before a moment.
 func (c *connection) expire(before time.Time) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -168,7 +168,7 @@ func (c *connection) expire(before time.Time) {
 	c.wake.Signal()
 }
 
-// fail ends the connection, and with it all its calls.
+// fail closes the connection, and ends all its calls.
 func (c *connection) fail(err error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -187,7 +187,7 @@ func (c *connection) fail(err error) {
 	c.wake.Signal()
 }
 
-// finish ends a call, unless it has ended before. The mutex is held.
+// finish ends a call unless it has already ended. The caller holds the mutex.
 func (c *connection) finish(stream uint32, outcome outcome) {
 	due, ok := c.inFlight[stream]
 	if !ok {

@@ -7,15 +7,15 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-const hpackTableBytes = 4096 // of either side, unless a setting says otherwise (RFC 7541)
+const hpackTableBytes = 4096 // the default of both sides (RFC 7541)
 
-// headerBlocks are the headers of calls, encoded once. The first call of a connection puts them into the server's table;
-// all later ones only name their places in it.
+// headerBlocks are the headers of calls, encoded once. The first call of a connection adds them to the server's table,
+// and later calls refer to their entries.
 type headerBlocks struct {
 	first, later []byte
 }
 
-// newHeaderBlocks encodes the headers of an RPC for a server whose table may have tableBytes.
+// newHeaderBlocks encodes the headers of an RPC for a server whose table holds tableBytes.
 func newHeaderBlocks(options options, path string, tableBytes uint32) headerBlocks {
 	scheme := "http"
 	if options.authorities != nil {
@@ -33,7 +33,7 @@ func newHeaderBlocks(options options, path string, tableBytes uint32) headerBloc
 		fields = append(fields, hpack.HeaderField{Name: "authorization", Value: "Bearer " + options.apiKey})
 	}
 	if tableBytes < hpackTableBytes {
-		// A table that may be too small for all of them would change with each call; with none, they are sent in full.
+		// A table that is too small for all headers would change with each call. Without a table, they are sent in full.
 		tableBytes = 0
 	}
 	var block bytes.Buffer
@@ -43,7 +43,7 @@ func newHeaderBlocks(options options, path string, tableBytes uint32) headerBloc
 		block.Reset()
 		for _, field := range fields {
 			if err := encoder.WriteField(field); err != nil {
-				panic(err) // a bytes.Buffer takes everything
+				panic(err) // a bytes.Buffer never fails
 			}
 		}
 		return bytes.Clone(block.Bytes())
@@ -51,7 +51,7 @@ func newHeaderBlocks(options options, path string, tableBytes uint32) headerBloc
 	return headerBlocks{first: encode(), later: encode()}
 }
 
-// A statusReader decodes all headers of a connection, as their compression demands, and keeps the grpc-status.
+// A statusReader decodes all headers of a connection, because their compression is stateful, and stores the grpc-status.
 type statusReader struct {
 	decoder *hpack.Decoder
 	status  outcome
@@ -70,13 +70,13 @@ func newStatusReader() *statusReader {
 	return r
 }
 
-// read decodes a fragment of a block of headers.
+// read decodes a fragment of a header block.
 func (r *statusReader) read(fragment []byte) error {
 	_, err := r.decoder.Write(fragment)
 	return err
 }
 
-// end returns the grpc-status of the block that has been read, noStatus when it has none.
+// end returns the grpc-status of the block that was read, or noStatus if it has none.
 func (r *statusReader) end() (outcome, error) {
 	status := r.status
 	r.status = noStatus

@@ -15,30 +15,29 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// What stands in a template where each call has a value of its own. Each is as long as what replaces it.
+// Placeholders of a template for the values that differ between calls. Each is as long as the value that replaces it.
 const (
-	anyRequestID       = "00000000-0000-4000-8000-000000000000"
-	anyOrderID   int64 = 0x5_1234_5678
-	anyPaymentID int64 = 0x6_1357_9BDF
+	requestIDPlaceholder       = "00000000-0000-4000-8000-000000000000"
+	orderIDPlaceholder   int64 = 0x5_1234_5678
+	paymentIDPlaceholder int64 = 0x6_1357_9BDF
 
 	maxOrderID   = 1_000_000
-	idBytes      = 5 // of a varint: enough for ids below 2^35
+	idBytes      = 5 // the length of a varint for ids below 2^35
 	maxPaymentID = 1<<(7*idBytes) - 1
 )
 
-// An rpc is something that can be called: its path, and a message with placeholders in it. Another RPC is another entry
-// of rpcs.
+// An rpc is the path of an RPC and a request message with placeholders.
 type rpc struct {
 	path    string
 	message func(options) proto.Message
-	// Whether it takes the payments one after the other, each once, instead of at random.
-	takesPayments bool
+	// Whether it uses each payment once, in order, instead of random payments.
+	usesPaymentsOnce bool
 }
 
 var rpcs = map[string]rpc{
 	"charge": {
 		path:    paymentsv1.PaymentService_Charge_FullMethodName,
-		message: func(options) proto.Message { return charge(proto.String(anyRequestID)) },
+		message: func(options) proto.Message { return charge(proto.String(requestIDPlaceholder)) },
 	},
 	"charge_without_request_id": {
 		path:    paymentsv1.PaymentService_Charge_FullMethodName,
@@ -49,7 +48,7 @@ var rpcs = map[string]rpc{
 		message: func(options options) proto.Message {
 			batch := &paymentsv1.BatchChargeRequest{}
 			for range options.batchSize {
-				batch.Charges = append(batch.Charges, charge(proto.String(anyRequestID)))
+				batch.Charges = append(batch.Charges, charge(proto.String(requestIDPlaceholder)))
 			}
 			return batch
 		},
@@ -57,14 +56,14 @@ var rpcs = map[string]rpc{
 	"refund": {
 		path: paymentsv1.PaymentService_Refund_FullMethodName,
 		message: func(options) proto.Message {
-			return &paymentsv1.RefundRequest{PaymentId: anyPaymentID, RequestId: proto.String(anyRequestID)}
+			return &paymentsv1.RefundRequest{PaymentId: paymentIDPlaceholder, RequestId: proto.String(requestIDPlaceholder)}
 		},
-		takesPayments: true,
+		usesPaymentsOnce: true,
 	},
 	"get": {
 		path: paymentsv1.PaymentService_GetPayment_FullMethodName,
 		message: func(options) proto.Message {
-			return &paymentsv1.GetPaymentRequest{Key: &paymentsv1.GetPaymentRequest_PaymentId{PaymentId: anyPaymentID}}
+			return &paymentsv1.GetPaymentRequest{Key: &paymentsv1.GetPaymentRequest_PaymentId{PaymentId: paymentIDPlaceholder}}
 		},
 	},
 	"list": {
@@ -77,27 +76,27 @@ var rpcs = map[string]rpc{
 
 func charge(requestID *string) *paymentsv1.ChargeRequest {
 	return &paymentsv1.ChargeRequest{
-		OrderId:   anyOrderID,
+		OrderId:   orderIDPlaceholder,
 		Amount:    &money.Money{Units: 561},
 		Method:    paymentsv1.PaymentMethod_PAYMENT_METHOD_UPI,
 		RequestId: requestID,
 	}
 }
 
-// messages makes the request messages of a run, for any number of goroutines. The message is serialised once; each call
-// gets a copy in which its own values are written over the placeholders.
+// messages creates the request messages of a run, for any number of goroutines. The message is serialized once, and each
+// call gets a copy with its own values in place of the placeholders.
 type messages struct {
 	template   []byte // with the prefix
-	requestIDs []int  // where in the template they are
+	requestIDs []int  // offsets in the template
 	orderIDs   []int
 	paymentIDs []int
 
-	payments      paymentRange
-	takesPayments bool
-	paymentsTaken atomic.Int64
+	payments         paymentRange
+	usesPaymentsOnce bool
+	paymentsUsed     atomic.Int64
 }
 
-// A paymentRange is the ids of payments that exist, from first to last.
+// A paymentRange is a range of ids of existing payments, from first to last.
 type paymentRange struct{ first, last int64 }
 
 func (r paymentRange) size() int64 { return r.last - r.first + 1 }
@@ -110,20 +109,20 @@ func newMessages(of rpc, options options) (*messages, error) {
 	template := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body)))
 	template = append(template, body...)
 	m := &messages{
-		template:      template,
-		requestIDs:    places(template, []byte(anyRequestID)),
-		orderIDs:      places(template, protowire.AppendVarint(nil, uint64(anyOrderID))),
-		paymentIDs:    places(template, protowire.AppendVarint(nil, uint64(anyPaymentID))),
-		payments:      options.payments,
-		takesPayments: of.takesPayments,
+		template:         template,
+		requestIDs:       offsets(template, []byte(requestIDPlaceholder)),
+		orderIDs:         offsets(template, protowire.AppendVarint(nil, uint64(orderIDPlaceholder))),
+		paymentIDs:       offsets(template, protowire.AppendVarint(nil, uint64(paymentIDPlaceholder))),
+		payments:         options.payments,
+		usesPaymentsOnce: of.usesPaymentsOnce,
 	}
 	if len(m.paymentIDs) > 0 && (m.payments.first < 1 || m.payments.size() < 1 || m.payments.last > maxPaymentID) {
-		return nil, fmt.Errorf("-payment-ids FIRST-LAST is needed, of 1 to %d", maxPaymentID)
+		return nil, fmt.Errorf("-payment-ids FIRST-LAST is required, from 1 to %d", maxPaymentID)
 	}
 	return m, nil
 }
 
-func places(template, placeholder []byte) []int {
+func offsets(template, placeholder []byte) []int {
 	var found []int
 	for from := 0; ; {
 		at := bytes.Index(template[from:], placeholder)
@@ -135,8 +134,7 @@ func places(template, placeholder []byte) []int {
 	}
 }
 
-// appendNext appends the next message, with its prefix, to buffer. It returns false when there is none: each payment has
-// been taken.
+// appendNext appends the next message with its prefix to buffer. It returns false if each payment has been used.
 func (m *messages) appendNext(buffer []byte) ([]byte, bool) {
 	start := len(buffer)
 	buffer = append(buffer, m.template...)
@@ -158,14 +156,14 @@ func (m *messages) appendNext(buffer []byte) ([]byte, bool) {
 }
 
 func (m *messages) paymentID() (int64, bool) {
-	if !m.takesPayments {
+	if !m.usesPaymentsOnce {
 		return m.payments.first + rand.Int64N(m.payments.size()), true
 	}
-	id := m.payments.first + m.paymentsTaken.Add(1) - 1
+	id := m.payments.first + m.paymentsUsed.Add(1) - 1
 	return id, id <= m.payments.last
 }
 
-// putID writes a varint of always as many bytes: protobuf lets the high ones be zero.
+// putID writes a varint of a fixed length, because protobuf allows leading zero groups.
 func putID(at []byte, id int64) {
 	for i := range idBytes - 1 {
 		at[i] = byte(id) | 0x80

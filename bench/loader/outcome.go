@@ -6,7 +6,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 )
 
-// An outcome is how a call ended: the number of its grpc-status, or one of those below.
+// An outcome is the grpc-status of a call, or one of the constants below.
 type outcome int
 
 const (
@@ -25,7 +25,7 @@ var transportErrors = map[outcome]string{
 	timedOut:       "transport: timeout",
 }
 
-// String returns the name of the status, as in google.rpc.Code, or what went wrong below gRPC.
+// String returns the name of the status, as in google.rpc.Code, or of the transport error.
 func (o outcome) String() string {
 	if name, ok := transportErrors[o]; ok {
 		return name

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A pacer tells when calls are due, at even spacing. It reads a timer of the kernel (Linux's timerfd), which is exact to
-// some microseconds: a sleep of Go may last a millisecond too long, and that would be taken for the server's latency.
+// A pacer makes calls due at even intervals. It reads a kernel timer (Linux's timerfd), which is exact to a few
+// microseconds. A sleep of Go can last a millisecond too long, which would count as latency of the server.
 type pacer struct {
 	timer    *os.File
 	reader   transfer
@@ -41,7 +41,7 @@ func newPacer(callsPerSecond int) (*pacer, error) {
 	return p, nil
 }
 
-// wait returns when one or more calls are due, with the moments when each was.
+// wait blocks until one or more calls are due, and returns their due times.
 func (p *pacer) wait(due []time.Time) ([]time.Time, error) {
 	var expirations [8]byte
 	if _, err := p.reader.do(expirations[:]); err != nil {

@@ -4,25 +4,25 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// read takes what the server sends until the connection ends.
+// read processes frames of the server until the connection ends.
 func (c *connection) read() { c.fail(c.readFrames()) }
 
 func (c *connection) readFrames() error {
 	var (
 		status       = newStatusReader()
-		lastHeaders  bool // the headers that are being read end the call
-		unaccounted  int  // bytes that have been taken from the connection's window
+		lastHeaders  bool // whether the headers that are being read end the call
+		unaccounted  int  // received bytes that were not yet returned to the connection's window
 		endOfHeaders = func(stream uint32) error {
 			outcome, err := status.end()
 			if lastHeaders {
-				c.answered(stream, outcome)
+				c.end(stream, outcome)
 			}
 			return err
 		}
 	)
 	for {
 		if c.incoming.Buffered() == 0 {
-			// Only now, so that all calls that have room since go out together.
+			// Wake the writer only now, so that it sends all calls for which there is room together.
 			c.wake.Signal()
 		}
 		frame, err := c.framer.ReadFrame()
@@ -51,10 +51,10 @@ func (c *connection) readFrames() error {
 				unaccounted = 0
 			}
 			if frame.StreamEnded() {
-				c.answered(frame.StreamID, noStatus)
+				c.end(frame.StreamID, noStatus)
 			}
 		case *http2.RSTStreamFrame:
-			c.answered(frame.StreamID, streamReset)
+			c.end(frame.StreamID, streamReset)
 		case *http2.WindowUpdateFrame:
 			c.control(func() { c.openWindow(frame.StreamID, int64(frame.Increment)) })
 		case *http2.SettingsFrame:
@@ -74,13 +74,13 @@ func (c *connection) readFrames() error {
 	}
 }
 
-func (c *connection) answered(stream uint32, outcome outcome) {
+func (c *connection) end(stream uint32, outcome outcome) {
 	c.mutex.Lock()
 	c.finish(stream, outcome)
 	c.mutex.Unlock()
 }
 
-// control does what a frame of the server asks for.
+// control runs the action of a control frame with the mutex.
 func (c *connection) control(do func()) {
 	c.mutex.Lock()
 	do()

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// results are the calls of the measured part. In a closed loop those are the calls that end in it. In an open loop they
-// are the calls that are due in it, so that a server cannot get out of the slow ones by answering them later.
+// results are the calls of the measured period. In a closed loop, those are the calls that end in it. In an open loop,
+// they are the calls that are due in it, so that slow calls that end later count too.
 type results struct {
 	openLoop  bool
 	from, to  time.Time
-	latencies []time.Duration // of the calls that succeeded, since they were due
+	latencies []time.Duration // of successful calls, from their due times
 	errors    map[outcome]int
 	lastEnd   time.Time
 }
@@ -43,7 +43,7 @@ func (r *results) record(due, end time.Time, outcome outcome) {
 	}
 }
 
-// merge adds the results of another connection in the same part.
+// merge adds the results of another connection in the same period.
 func (r *results) merge(other results) {
 	r.latencies = append(r.latencies, other.latencies...)
 	for outcome, count := range other.errors {
@@ -54,7 +54,7 @@ func (r *results) merge(other results) {
 	}
 }
 
-// A report is what the program prints. Calls are those that succeeded; all others are errors.
+// A report is the output of the program. Calls counts successful calls; all others are errors.
 type report struct {
 	Calls              int            `json:"calls"`
 	Seconds            float64        `json:"seconds"`
@@ -64,7 +64,7 @@ type report struct {
 	LoaderCPUUsPerCall float64        `json:"loader_cpu_us_per_call"`
 }
 
-// latency is of the calls that succeeded, in milliseconds.
+// latency has the latencies of successful calls in milliseconds.
 type latency struct {
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`
@@ -75,24 +75,24 @@ type latency struct {
 }
 
 func newReport(results results, measured, cpu time.Duration) report {
-	made := report{
+	created := report{
 		Calls:     len(results.latencies),
 		Seconds:   rounded(measured.Seconds(), 3),
 		Errors:    make(map[string]int),
 		LatencyMs: newLatency(results.latencies),
 	}
-	ended := made.Calls
+	ended := created.Calls
 	for outcome, count := range results.errors {
-		made.Errors[outcome.String()] = count
+		created.Errors[outcome.String()] = count
 		ended += count
 	}
 	if measured > 0 {
-		made.CallsPerSecond = rounded(float64(made.Calls)/measured.Seconds(), 1)
+		created.CallsPerSecond = rounded(float64(created.Calls)/measured.Seconds(), 1)
 	}
 	if ended > 0 {
-		made.LoaderCPUUsPerCall = rounded(float64(cpu.Microseconds())/float64(ended), 2)
+		created.LoaderCPUUsPerCall = rounded(float64(cpu.Microseconds())/float64(ended), 2)
 	}
-	return made
+	return created
 }
 
 func newLatency(latencies []time.Duration) latency {
@@ -100,7 +100,7 @@ func newLatency(latencies []time.Duration) latency {
 		return latency{}
 	}
 	sorted := slices.Sorted(slices.Values(latencies))
-	// The nearest rank: an observed value, none in between.
+	// Use the nearest rank, which is an observed value without interpolation.
 	quantile := func(share float64) float64 {
 		rank := int(math.Ceil(share * float64(len(sorted))))
 		return milliseconds(sorted[max(rank, 1)-1])

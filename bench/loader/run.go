@@ -11,29 +11,29 @@ import (
 
 const expiryInterval = 50 * time.Millisecond
 
-// options say what a run does.
+// options are the parameters of a run.
 type options struct {
 	target         string // host:port
 	rpc            string // a key of rpcs
 	connections    int
 	inFlight       int // calls, over all connections
 	measured       time.Duration
-	warmUp         time.Duration // before the measured part
+	warmUp         time.Duration // before the measured period
 	callsPerSecond int           // of an open loop; 0 for a closed loop
 	payments       paymentRange
 	pageSize       int
 	batchSize      int
 	timeout        time.Duration  // of a call
-	authorities    *x509.CertPool // by which the service's certificate is verified; nil: no TLS
-	apiKey         string         // of each call; empty: none
+	authorities    *x509.CertPool // verify the certificate of the service; nil: no TLS
+	apiKey         string         // sent with each call; empty: none
 }
 
 func (o options) check() error {
 	switch {
 	case rpcs[o.rpc].path == "":
-		return fmt.Errorf("-rpc %q is not known", o.rpc)
+		return fmt.Errorf("-rpc %q is unknown", o.rpc)
 	case o.connections < 1 || o.inFlight < o.connections:
-		return errors.New("-connections must be 1 or more, and -in-flight as many or more")
+		return errors.New("-connections must be at least 1, and -in-flight at least -connections")
 	case o.measured <= 0 || o.warmUp < 0 || o.timeout <= 0:
 		return errors.New("-seconds and -timeout must be more than 0, and -warm-up 0 or more")
 	case o.callsPerSecond < 0 || o.callsPerSecond > 1_000_000:
@@ -42,12 +42,12 @@ func (o options) check() error {
 	return nil
 }
 
-// run makes calls as the options say, and reports those of the measured part.
+// run makes calls according to the options, and reports those of the measured period.
 //
-// In a closed loop each call that ends makes room for the next, and the measured part is as long as it was to be. In an
-// open loop calls are due at even spacing, whatever the server does: those that find no room wait, their latency counts
-// from when they were due, and the measured part lasts until the last of them has ended. A run of refunds ends when each
-// payment has been refunded.
+// In a closed loop, each call that ends makes room for the next, and the measured period has the requested duration. In
+// an open loop, calls are due at even intervals, independent of the server. Calls without room wait, their latency
+// includes that time, and the measured period ends with the last of them. A run of refunds ends when each payment has
+// been refunded.
 func run(options options) (report, error) {
 	if err := options.check(); err != nil {
 		return report{}, err
@@ -142,7 +142,7 @@ func closeAll(connections []*connection) {
 	}
 }
 
-// start lets the connections make calls. What it returns is closed when all have made theirs.
+// start makes calls on the connections, and returns a channel that is closed when all connections have finished.
 func start(connections []*connection, timeout time.Duration) <-chan struct{} {
 	var working sync.WaitGroup
 	for _, c := range connections {
@@ -171,7 +171,7 @@ func start(connections []*connection, timeout time.Duration) <-chan struct{} {
 	return ended
 }
 
-// pace makes calls due until a moment, on one connection after the other. What it returns is closed when that is over.
+// pace makes calls due until a moment, on the connections in turn, and returns a channel that is closed afterwards.
 func pace(connections []*connection, pacer *pacer, until time.Time) <-chan struct{} {
 	over := make(chan struct{})
 	go func() {
@@ -199,7 +199,7 @@ func pace(connections []*connection, pacer *pacer, until time.Time) <-chan struc
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err) // it has no reason to fail
+		panic(err) // it cannot fail with these arguments
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

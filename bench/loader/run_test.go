@@ -13,7 +13,7 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-func TestEachChargeIsOneOfItsOwn(t *testing.T) {
+func TestEachChargeHasItsOwnIDs(t *testing.T) {
 	service := serve(t, &testService{})
 	report := mustRun(t, service, optionsFor(service, "charge"))
 	requestIDs, orderIDs := make(map[string]bool), make(map[int64]bool)
@@ -32,16 +32,16 @@ func TestEachChargeIsOneOfItsOwn(t *testing.T) {
 	if len(orderIDs) < 2 {
 		t.Error("the orders do not vary")
 	}
-	// Those that end after the measured part are not counted.
+	// Calls that end after the measured period are not counted.
 	if made := len(service.charges); report.Calls > made || report.Calls < made/2 {
-		t.Errorf("%d calls are reported of %d", report.Calls, made)
+		t.Errorf("%d of %d calls are reported", report.Calls, made)
 	}
 	if len(report.Errors) > 0 || report.Seconds != 0.2 || report.LoaderCPUUsPerCall <= 0 {
 		t.Error(report)
 	}
 }
 
-func TestARequestIDIsLeftOut(t *testing.T) {
+func TestChargesCanOmitTheRequestID(t *testing.T) {
 	service := serve(t, &testService{})
 	mustRun(t, service, optionsFor(service, "charge_without_request_id"))
 	for _, request := range service.charges {
@@ -51,17 +51,17 @@ func TestARequestIDIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestWarmUpIsNotMeasured(t *testing.T) {
-	service := serve(t, &testService{takes: 10 * time.Millisecond})
+func TestTheWarmUpIsNotMeasured(t *testing.T) {
+	service := serve(t, &testService{delay: 10 * time.Millisecond})
 	options := optionsFor(service, "charge")
 	options.warmUp = 200 * time.Millisecond
 	report := mustRun(t, service, options)
 	if share := float64(report.Calls) / float64(len(service.charges)); share < 0.3 || share > 0.7 {
-		t.Errorf("%d calls are reported of %d", report.Calls, len(service.charges))
+		t.Errorf("%d of %d calls are reported", report.Calls, len(service.charges))
 	}
 }
 
-func TestEachPaymentIsRefundedOnceAndThenTheRunEnds(t *testing.T) {
+func TestARunOfRefundsRefundsEachPaymentOnceAndEnds(t *testing.T) {
 	service := serve(t, &testService{})
 	options := optionsFor(service, "refund")
 	options.measured = time.Minute
@@ -82,7 +82,7 @@ func TestEachPaymentIsRefundedOnceAndThenTheRunEnds(t *testing.T) {
 	}
 }
 
-func TestPaymentsAreGotFromTheRange(t *testing.T) {
+func TestGetUsesPaymentsOfTheRange(t *testing.T) {
 	service := serve(t, &testService{})
 	mustRun(t, service, optionsFor(service, "get"))
 	ids := make(map[int64]bool)
@@ -97,7 +97,7 @@ func TestPaymentsAreGotFromTheRange(t *testing.T) {
 	}
 }
 
-func TestLongListsPassTheWindows(t *testing.T) {
+func TestLongResponsesExceedTheFlowControlWindow(t *testing.T) {
 	reply := &paymentsv1.ListPaymentsResponse{NextPageToken: strings.Repeat("x", 300_000)}
 	service := serve(t, &testService{reply: reply})
 	report := mustRun(t, service, optionsFor(service, "list"))
@@ -109,12 +109,12 @@ func TestLongListsPassTheWindows(t *testing.T) {
 	}
 }
 
-func TestLongMessagesPassTheWindows(t *testing.T) {
+func TestLongRequestsExceedTheFlowControlWindow(t *testing.T) {
 	rpcs["long"] = rpc{
 		path: paymentsv1.PaymentService_Refund_FullMethodName,
 		message: func(options) proto.Message {
 			return &paymentsv1.RefundRequest{
-				PaymentId: anyPaymentID, Reason: strings.Repeat("x", 300_000), RequestId: proto.String(anyRequestID),
+				PaymentId: paymentIDPlaceholder, Reason: strings.Repeat("x", 300_000), RequestId: proto.String(requestIDPlaceholder),
 			}
 		},
 	}
@@ -125,11 +125,11 @@ func TestLongMessagesPassTheWindows(t *testing.T) {
 		t.Error(report)
 	}
 	if len(service.refunds[0].GetReason()) != 300_000 {
-		t.Error("a message was cut")
+		t.Error("a message was truncated")
 	}
 }
 
-func TestHeadersFitTheServersTable(t *testing.T) {
+func TestHeadersFitTheServersHeaderTable(t *testing.T) {
 	for _, bytes := range []uint32{0, 100, 65_536} {
 		service := serve(t, &testService{}, grpc.HeaderTableSize(bytes))
 		report := mustRun(t, service, optionsFor(service, "charge"))
@@ -147,8 +147,8 @@ func TestErrorsAreCountedByStatus(t *testing.T) {
 	}
 }
 
-func TestCallsAreGivenUp(t *testing.T) {
-	service := serve(t, &testService{takes: time.Minute})
+func TestCallsTimeOut(t *testing.T) {
+	service := serve(t, &testService{delay: time.Minute})
 	options := optionsFor(service, "charge")
 	options.timeout = 60 * time.Millisecond
 	report := mustRun(t, service, options)
@@ -158,7 +158,7 @@ func TestCallsAreGivenUp(t *testing.T) {
 }
 
 func TestALostConnectionEndsItsCalls(t *testing.T) {
-	service := serve(t, &testService{takes: time.Minute})
+	service := serve(t, &testService{delay: time.Minute})
 	time.AfterFunc(50*time.Millisecond, service.server.Stop)
 	options := optionsFor(service, "charge")
 	options.measured = 30 * time.Second
@@ -175,15 +175,15 @@ func TestCallsAreDueAtARate(t *testing.T) {
 	options.callsPerSecond = 500
 	options.measured = time.Second
 	report := mustRun(t, service, options)
-	// A moment passes between the timer's start and the measured part's.
+	// The timer starts shortly before the measured period.
 	if report.Calls < 498 || report.Calls > 501 || report.CallsPerSecond < 300 || report.CallsPerSecond > 501 {
 		t.Error(report)
 	}
 }
 
-func TestLatencyCountsFromWhenACallWasDue(t *testing.T) {
-	// One call at a time of 20 ms each, and one due each 10 ms: the last of 20 waits for some 200 ms.
-	service := serve(t, &testService{takes: 20 * time.Millisecond})
+func TestLatencyCountsFromTheDueTime(t *testing.T) {
+	// Calls of 20 ms run one at a time, and one is due every 10 ms, so the last of 20 waits for about 200 ms.
+	service := serve(t, &testService{delay: 20 * time.Millisecond})
 	options := optionsFor(service, "charge")
 	options.connections, options.inFlight = 1, 1
 	options.callsPerSecond = 100
@@ -204,19 +204,19 @@ func TestQuantilesAreObservedValues(t *testing.T) {
 	}
 }
 
-func TestOptionsThatCannotBeAreRefused(t *testing.T) {
+func TestInvalidOptionsAreRejected(t *testing.T) {
 	service := serve(t, &testService{}, grpc.MaxConcurrentStreams(3))
 	for name, change := range map[string]func(*options){
-		"another rpc":                  func(o *options) { o.rpc = "chart" },
-		"no payments":                  func(o *options) { o.rpc, o.payments = "get", paymentRange{} },
-		"more than a connection takes": func(o *options) { o.connections = 1 },
-		"less than a call each":        func(o *options) { o.inFlight = 1 },
-		"nobody there":                 func(o *options) { o.target = "127.0.0.1:1" },
+		"another rpc":                   func(o *options) { o.rpc = "chart" },
+		"no payments":                   func(o *options) { o.rpc, o.payments = "get", paymentRange{} },
+		"too many calls per connection": func(o *options) { o.connections = 1 },
+		"fewer calls than connections":  func(o *options) { o.inFlight = 1 },
+		"no server":                     func(o *options) { o.target = "127.0.0.1:1" },
 	} {
 		options := optionsFor(service, "charge")
 		change(&options)
 		if _, err := run(options); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 }

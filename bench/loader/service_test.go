@@ -14,13 +14,13 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// A testService keeps the requests that it gets, and answers as it is told.
+// A testService records requests, and responds with err or reply after a delay.
 type testService struct {
 	paymentsv1.UnimplementedPaymentServiceServer
 	target string
 	server *grpc.Server
 
-	takes time.Duration // to answer
+	delay time.Duration // before the response
 	err   error
 	reply *paymentsv1.ListPaymentsResponse
 
@@ -31,7 +31,7 @@ type testService struct {
 	lists   []*paymentsv1.ListPaymentsRequest
 }
 
-// serve starts a service on a free port of this machine.
+// serve starts a service on a free local port.
 func serve(t *testing.T, service *testService, serverOptions ...grpc.ServerOption) *testService {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +48,7 @@ func serve(t *testing.T, service *testService, serverOptions ...grpc.ServerOptio
 
 func (s *testService) answer(ctx context.Context) error {
 	select {
-	case <-time.After(s.takes):
+	case <-time.After(s.delay):
 		return s.err
 	case <-ctx.Done():
 		return status.Error(codes.Canceled, "the caller gave up")
@@ -83,7 +83,7 @@ func (s *testService) ListPayments(ctx context.Context, request *paymentsv1.List
 	return s.reply, s.answer(ctx)
 }
 
-// optionsFor returns options of a short run without a warm-up, so that every call is measured.
+// optionsFor returns the options of a short run without a warm-up, so that every call is measured.
 func optionsFor(service *testService, rpc string) options {
 	return options{
 		target:      service.target,
@@ -97,7 +97,7 @@ func optionsFor(service *testService, rpc string) options {
 	}
 }
 
-// mustRun makes a run, and stops the service, so that what it kept can be read.
+// mustRun performs a run and stops the service, so that its recorded requests can be read.
 func mustRun(t *testing.T, service *testService, options options) report {
 	t.Helper()
 	report, err := run(options)
@@ -106,6 +106,6 @@ func mustRun(t *testing.T, service *testService, options options) report {
 	}
 	service.server.GracefulStop()
 	service.mutex.Lock()
-	defer service.mutex.Unlock() // all its handlers have ended: what they wrote is seen
+	defer service.mutex.Unlock() // makes the writes of all handlers visible
 	return report
 }

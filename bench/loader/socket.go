@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// A socket reads and writes a TCP connection without telling Go's scheduler of each system call, of which none waits.
-// Being told, the scheduler wakes a thread that watches over long ones: as much work again as the calls themselves.
-// One goroutine may read while another writes.
+// A socket reads and writes a TCP connection without notifying Go's scheduler of each system call, because none of them
+// blocks. A notification wakes a thread that watches for long system calls, which doubles the work of a call. One
+// goroutine may read while another writes.
 type socket struct {
 	*net.TCPConn
 	reader, writer transfer
@@ -46,7 +46,7 @@ func (s *socket) Write(buffer []byte) (int, error) {
 	return len(buffer), nil
 }
 
-// A transfer is a system call that reads or writes, made again each time that the connection is ready for it.
+// A transfer is a system call that reads or writes, and that is repeated whenever the connection is ready for it.
 type transfer struct {
 	whenReady func(func(descriptor uintptr) bool) error
 	try       func(descriptor uintptr) bool

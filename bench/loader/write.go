@@ -9,8 +9,8 @@ import (
 
 var errDone = errors.New("all calls have been made")
 
-// write sends calls until there are no more, and all have ended; then it closes the connection. All that can be sent at
-// one time goes out in one write.
+// write sends calls until there are no more and all have ended, and then closes the connection. It sends all available
+// frames in one write.
 func (c *connection) write() {
 	var batch []byte
 	for {
@@ -32,12 +32,12 @@ func (c *connection) write() {
 	}
 }
 
-// done tells whether nothing is left to do. The mutex is held.
+// done reports whether all calls have ended and no more are to be made. The caller holds the mutex.
 func (c *connection) done() bool {
 	return c.lost != nil || c.stopped && len(c.due) == 0 && len(c.inFlight) == 0
 }
 
-// writeFrames makes the frames of all calls that can be sent, and tells whether there are any frames. The mutex is held.
+// writeFrames encodes all calls that can be sent, and reports whether there are any frames. The caller holds the mutex.
 func (c *connection) writeFrames() bool {
 	c.writeRest()
 	for len(c.rest) == 0 && c.room > 0 && c.lost == nil {
@@ -58,7 +58,7 @@ func (c *connection) writeFrames() bool {
 	return c.outgoing.Len() > 0
 }
 
-// takeDue returns when the next call is due; false when none is. The mutex is held.
+// takeDue returns the due time of the next call, or false if no call is due. The caller holds the mutex.
 func (c *connection) takeDue() (time.Time, bool) {
 	if c.closedLoop {
 		return time.Now(), !c.stopped
@@ -71,7 +71,7 @@ func (c *connection) takeDue() (time.Time, bool) {
 	return due, true
 }
 
-// begin makes the headers of a call.
+// begin writes the headers of a call.
 func (c *connection) begin(due time.Time, message []byte) {
 	stream := c.nextStream
 	c.nextStream += 2
@@ -85,7 +85,7 @@ func (c *connection) begin(due time.Time, message []byte) {
 	c.message, c.rest, c.restStream, c.streamWindow = message, message, stream, c.initialWindow
 }
 
-// writeRest makes as many frames of the message that is being sent as the server's windows let it.
+// writeRest writes as many frames of the current message as the server's windows allow.
 func (c *connection) writeRest() {
 	for len(c.rest) > 0 {
 		length := min(int64(len(c.rest)), int64(c.maxFrameBytes), c.streamWindow, c.connectionWindow)

@@ -1,1 +1,1 @@
-"""What the service is measured beside."""
+"""Services and variants that the benchmarks compare with the service."""

@@ -1,1 +1,1 @@
-"""This service without group commit: each charge is an INSERT and a commit of its own."""
+"""This service without group commit: each charge has its own INSERT and commit."""

@@ -1,4 +1,4 @@
-"""``python -m bench.peers.direct``: run it by the settings of the service."""
+"""``python -m bench.peers.direct``: run this variant with the settings of the service."""
 
 from server.__main__ import run
 from server.app.build import Application, build
@@ -10,7 +10,7 @@ from server.storage.payments.store import MysqlPaymentStore
 
 
 def direct(settings: Settings) -> Application:
-    """Wire the service with a store where each charge is an INSERT of its own."""
+    """Build the service with a store that inserts each charge separately."""
     database = Database(settings)
     limits = BatchLimits(1, max_batches=settings.mysql_pool_max, max_waiting=BATCH_LIMITS.max_waiting)
     return build(settings, database=database, store=MysqlPaymentStore(database, insert_limits=limits))

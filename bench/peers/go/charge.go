@@ -21,7 +21,7 @@ const (
 
 var errReferenceTaken = errors.New("another payment has the reference")
 
-// charge stores a payment, or returns the earlier one of its request_id.
+// charge stores a payment, or returns the earlier one with the same request_id.
 func (s *store) charge(ctx context.Context, charge newCharge, method string, succeeded bool) (p payment, replayed bool, err error) {
 	for range attempts {
 		p, replayed, err = s.insertOnce(ctx, charge, method, succeeded)
@@ -34,7 +34,7 @@ func (s *store) charge(ctx context.Context, charge newCharge, method string, suc
 
 func (s *store) insertOnce(ctx context.Context, charge newCharge, method string, succeeded bool) (payment, bool, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	made := payment{
+	stored := payment{
 		orderID:    charge.orderID,
 		amount:     sql.Null[amountMinor]{V: charge.amount, Valid: true},
 		currency:   currency,
@@ -44,9 +44,9 @@ func (s *store) insertOnce(ctx context.Context, charge newCharge, method string,
 		createTime: sql.NullTime{Time: now, Valid: true},
 	}
 	var inserted sql.Result
-	err := persistently(func() (err error) {
+	err := withRetry(func() (err error) {
 		inserted, err = s.insertPayment.ExecContext(ctx,
-			made.orderID, charge.amount.String(), currency, method, succeeded, made.reference.String, now,
+			stored.orderID, charge.amount.String(), currency, method, succeeded, stored.reference.String, now,
 			charge.requestedMethod, caller, charge.requestID)
 		return err
 	})
@@ -57,11 +57,11 @@ func (s *store) insertOnce(ctx context.Context, charge newCharge, method string,
 	if err != nil {
 		return payment{}, false, err
 	}
-	made.id, err = inserted.LastInsertId()
-	return made, false, err
+	stored.id, err = inserted.LastInsertId()
+	return stored, false, err
 }
 
-// earlierCharge returns the payment that is stored with the request_id of a charge.
+// earlierCharge returns the stored payment with the request_id of a charge.
 func (s *store) earlierCharge(ctx context.Context, charge newCharge) (payment, error) {
 	var earlier payment
 	var requestedMethod sql.NullString
@@ -80,4 +80,4 @@ func (s *store) earlierCharge(ctx context.Context, charge newCharge) (payment, e
 	return earlier, nil
 }
 
-var errRequestIDReused = status.Error(codes.AlreadyExists, "request_id came before, with other parameters")
+var errRequestIDReused = status.Error(codes.AlreadyExists, "request_id was used before with other parameters")

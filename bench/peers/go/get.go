@@ -26,7 +26,7 @@ func (s *store) getByReference(ctx context.Context, reference string) (payment, 
 	return scanDetails(s.selectByReference.QueryContext(ctx, reference, len(reference)))
 }
 
-// scanDetails reads a payment and its refunds, one row for each of them, and one where there is none.
+// scanDetails reads a payment and its refunds from one row per refund, or one row if there are no refunds.
 func scanDetails(rows *sql.Rows, err error) (payment, []refund, error) {
 	if err != nil {
 		return payment{}, nil, err

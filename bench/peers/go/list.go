@@ -9,7 +9,7 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// A page is a page of payments. next is where the next one starts, if there is one; total is set if it was asked for.
+// A page is a page of payments. next is the start of the next page, if there is one. total is set on request.
 type page struct {
 	payments []payment
 	next     *position
@@ -18,7 +18,7 @@ type page struct {
 
 func (s *store) list(ctx context.Context, query pageQuery, after *position) (page, error) {
 	var found page
-	wanted := query.size + 1 // one more than the page holds tells whether there is a next one
+	wanted := query.size + 1 // one more than the page holds, to detect a next page
 	for _, part := range listParts(query, after) {
 		if len(found.payments) == wanted {
 			break
@@ -76,15 +76,15 @@ func (s *store) count(ctx context.Context, filter *paymentsv1.PaymentFilter) (in
 	return total, rows.Err()
 }
 
-// A selection is an SQL text and the values to bind in it.
+// A selection is an SQL statement and its parameters.
 type selection struct {
 	text   string
 	values []any
 }
 
-// listParts returns the selections that, one after the other, give the rest of a list; each wants a LIMIT bound last.
-// Payments without a time, which count as the oldest, are a part of their own: so each part is read in the order of an
-// index from the position on.
+// listParts returns the selections that produce the rest of a list in order. Each needs a LIMIT as its last parameter.
+// Payments without a time, which count as the oldest, are a separate part, so that each part is read in the order of an
+// index, starting at the position.
 func listParts(query pageQuery, after *position) []selection {
 	comparison, direction := "<", "DESC"
 	if query.oldestFirst {
@@ -93,7 +93,7 @@ func listParts(query pageQuery, after *position) []selection {
 	dated := matching(query.filter)
 	dated.add("p.created_at IS NOT NULL")
 	if after != nil && after.hasTime {
-		// The first half is what the index is entered by.
+		// The first condition makes the index seek to the position.
 		dated.add("p.created_at "+comparison+"= ? AND (p.created_at "+comparison+" ? OR p.payment_id "+comparison+" ?)",
 			after.createTime(), after.createTime(), after.paymentID)
 	}
@@ -118,7 +118,7 @@ func listParts(query pageQuery, after *position) []selection {
 	return []selection{first, second}
 }
 
-// conditions must all hold.
+// conditions are SQL conditions that must all hold.
 type conditions struct {
 	texts  []string
 	values []any
@@ -129,7 +129,7 @@ func (c *conditions) add(text string, values ...any) {
 	c.values = append(c.values, values...)
 }
 
-// matching returns the conditions of a filter, which has been checked.
+// matching returns the conditions of a valid filter.
 func matching(filter *paymentsv1.PaymentFilter) *conditions {
 	c := &conditions{}
 	if filter == nil {
@@ -185,7 +185,7 @@ func (c *conditions) addMethods(methods []paymentsv1.PaymentMethod) {
 	}
 }
 
-// addAny adds the condition that one of those of the choices holds, if there are any.
+// addAny adds the condition that at least one of the choices holds, if there are any.
 func addAny[Choice ~int32](c *conditions, choices []Choice, texts map[Choice]string) {
 	var any []string
 	for _, choice := range distinct(choices) {
@@ -200,8 +200,8 @@ func distinct[Choice ~int32](choices []Choice) []Choice {
 	return slices.Compact(slices.Sorted(slices.Values(choices)))
 }
 
-// selection returns the conditions as a SELECT, with the index that its order wants: the plan does not change then with
-// the optimizer's guesses.
+// selection returns a SELECT with the conditions. It forces the index that provides the order, so that the plan does not
+// depend on the optimizer's estimates.
 func (c *conditions) selection(columns string, filter *paymentsv1.PaymentFilter, tail string) selection {
 	text := "SELECT " + columns + " FROM payments p " + indexHint(filter)
 	if len(c.texts) > 0 {
@@ -213,7 +213,7 @@ func (c *conditions) selection(columns string, filter *paymentsv1.PaymentFilter,
 func indexHint(filter *paymentsv1.PaymentFilter) string {
 	switch methods := distinct(filter.GetMethods()); {
 	case filter != nil && filter.Reference != nil:
-		return "" // its unique key gives one row
+		return "" // its unique key finds one row
 	case filter != nil && filter.OrderId != nil:
 		return "FORCE INDEX (payments_by_order)"
 	case len(methods) == 1 && methods[0] != paymentsv1.PaymentMethod_PAYMENT_METHOD_OTHER:
@@ -224,7 +224,7 @@ func indexHint(filter *paymentsv1.PaymentFilter) string {
 	return "FORCE INDEX (payments_by_time)"
 }
 
-// firstMicrosecond returns the first stored time, of whole microseconds, that is not before a bound.
+// firstMicrosecond rounds a bound up to whole microseconds, the resolution of stored times.
 func firstMicrosecond(bound time.Time) time.Time {
 	return bound.Add(time.Microsecond - time.Nanosecond).Truncate(time.Microsecond)
 }

@@ -1,5 +1,5 @@
-// Command go is the payment service as it is naturally written in Go: grpc-go, database/sql, and one prepared INSERT a
-// charge, on the tables of this project. The benchmark compares this project's server with it.
+// Command go is an idiomatic payment service in Go: grpc-go, database/sql, and one prepared INSERT per charge, on the
+// tables of this project. The benchmark compares this project's server with it.
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// As many goroutines as there are calls in flight in a measurement stay, with stacks that have grown already. It makes
-// some 10 % more charges a second than a new goroutine for each call.
+// As many long-lived goroutines as a benchmark has calls in flight, whose stacks have already grown. They make about
+// 10 % more charges per second than a new goroutine for each call.
 const streamWorkers = 64
 
 func main() {
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// serve answers calls until SIGTERM, and then until those in progress have ended.
+// serve accepts calls until SIGTERM, and then completes those in flight.
 func serve() error {
 	stopped, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	currency      = "INR" // the only one that is charged
+	currency      = "INR" // the only supported currency
 	nanosPerMinor = 10_000_000
 	minorPerUnit  = 100
 	maxMinor      = 99_999_999_99
 )
 
-// amountMinor is an exact amount in minor units, hundredths of a unit, as the DECIMAL(10, 2) columns hold it.
+// amountMinor is an exact amount in minor units, which are hundredths of a unit, like the DECIMAL(10, 2) columns.
 type amountMinor int64
 
-// readMoney reads an amount of a request.
+// readMoney parses and checks an amount of a request.
 func readMoney(field string, message *money.Money) (amountMinor, error) {
 	units, nanos := message.GetUnits(), int64(message.GetNanos())
 	switch {
@@ -52,7 +52,7 @@ func (a amountMinor) message(currency string) *money.Money {
 	}
 }
 
-// String returns the text of a DECIMAL: 561.00 for 56,100 minor units.
+// String formats a DECIMAL, such as 561.00 for 56,100 minor units.
 func (a amountMinor) String() string {
 	sign, minor := "", int64(a)
 	if minor < 0 {
@@ -65,7 +65,7 @@ func (a amountMinor) String() string {
 	return sign + digits[:len(digits)-2] + "." + digits[len(digits)-2:]
 }
 
-// Scan reads the text of a DECIMAL with two decimals.
+// Scan parses a DECIMAL with two decimals.
 func (a *amountMinor) Scan(column any) error {
 	text, ok := column.([]byte)
 	if !ok || len(text) < 4 || text[len(text)-3] != '.' {

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A position is a place in a list: just after the payment with this time and id.
+// A position is a place in a list, after the payment with this time and id.
 type position struct {
 	hasTime      bool
 	microseconds int64 // since 1970
@@ -31,7 +31,7 @@ const (
 	checksumBytes = 12
 )
 
-// pageToken returns the token that continues a list: the position, and a checksum over it, the filter and the order.
+// pageToken encodes the position of the next page, and a checksum over the position, the filter and the order.
 func pageToken(place position, query pageQuery) (string, error) {
 	token := []byte{flag(place.hasTime)}
 	token = binary.BigEndian.AppendUint64(token, uint64(place.microseconds))
@@ -45,7 +45,7 @@ func pageToken(place position, query pageQuery) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(token, checksum[:checksumBytes]...)), nil
 }
 
-// readPageToken returns the position in the token of a query; none in an empty one.
+// readPageToken returns the position in the page token of a query, or nil if the token is empty.
 func readPageToken(query pageQuery) (*position, error) {
 	if query.token == "" {
 		return nil, nil

@@ -11,10 +11,10 @@ import (
 
 var chargeableMethods = []string{"UPI", "CARD", "COD"}
 
-// A processor is simulated: it decides by chance, at once.
+// A processor is a simulated processor that decides randomly and immediately.
 type processor struct{ successProbability float64 }
 
-// decide picks the method, where the caller named none, and tells whether the charge succeeded.
+// decide picks a method if the caller requested none, and returns whether the charge succeeds.
 func (p processor) decide(charge newCharge) (method string, succeeded bool) {
 	method = charge.requestedMethod.String
 	if !charge.requestedMethod.Valid {
@@ -23,12 +23,12 @@ func (p processor) decide(charge newCharge) (method string, succeeded bool) {
 	return method, chance.Float64() < p.successProbability
 }
 
-// newReference makes the name of a payment for people, with 80 random bits.
+// newReference creates the readable name of a payment, with 80 random bits.
 func newReference(createTime time.Time) string {
 	return fmt.Sprintf("ECI%s-%s", createTime.Format("20060102"), strings.ToUpper(randomHex(10)))
 }
 
-// randomHex returns twice as many random hexadecimal digits as bytes.
+// randomHex returns the given number of random bytes as hexadecimal digits.
 func randomHex(bytes int) string {
 	random := make([]byte, bytes)
 	rand.Read(random) // it never fails

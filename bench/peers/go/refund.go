@@ -23,50 +23,50 @@ const (
 	updateRefundedText = "UPDATE payments SET refunded_amount = ?, refunded = ? WHERE payment_id = ?"
 )
 
-// A refundOutcome is a refund, missing where an earlier system made it, and its payment after it.
+// A refundOutcome is a refund, which is nil if the legacy service stored it, and its payment afterwards.
 type refundOutcome struct {
 	refund   *refund
 	payment  payment
 	replayed bool
 }
 
-// refund stores a refund and what it makes of its payment, or returns the earlier one of its request_id.
-func (s *store) refund(ctx context.Context, asked newRefund) (refundOutcome, error) {
+// refund stores a refund and updates its payment, or returns the earlier refund with the same request_id.
+func (s *store) refund(ctx context.Context, request newRefund) (refundOutcome, error) {
 	var outcome refundOutcome
-	once := func() (err error) {
-		outcome, err = s.refundOnce(ctx, asked)
+	attempt := func() (err error) {
+		outcome, err = s.refundOnce(ctx, request)
 		return err
 	}
-	err := persistently(once)
+	err := withRetry(attempt)
 	if isDuplicate(err) {
-		// A refund of another payment with the same request_id was in progress. It is stored now, so this finds it.
-		err = persistently(once)
+		// A concurrent refund of another payment had the same request_id. It is stored now, so the retry finds it.
+		err = withRetry(attempt)
 	}
 	return outcome, err
 }
 
-func (s *store) refundOnce(ctx context.Context, asked newRefund) (refundOutcome, error) {
+func (s *store) refundOnce(ctx context.Context, request newRefund) (refundOutcome, error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return refundOutcome{}, err
 	}
 	defer tx.Rollback() // does nothing after the commit
-	outcome, err := s.refundWithin(ctx, tx, asked)
+	outcome, err := s.refundWithin(ctx, tx, request)
 	if err != nil {
 		return refundOutcome{}, err
 	}
 	return outcome, tx.Commit()
 }
 
-func (s *store) refundWithin(ctx context.Context, tx *sql.Tx, asked newRefund) (refundOutcome, error) {
+func (s *store) refundWithin(ctx context.Context, tx *sql.Tx, request newRefund) (refundOutcome, error) {
 	var p payment
-	err := tx.StmtContext(ctx, s.lockPayment).QueryRowContext(ctx, asked.paymentID).Scan(p.fields()...)
+	err := tx.StmtContext(ctx, s.lockPayment).QueryRowContext(ctx, request.paymentID).Scan(p.fields()...)
 	missing := errors.Is(err, sql.ErrNoRows)
 	if err != nil && !missing {
 		return refundOutcome{}, err
 	}
-	// After the lock: what held it may have been this very refund, called twice.
-	earlier, err := s.earlierRefund(ctx, tx, asked)
+	// Check this after the lock, because a concurrent call for the same refund may have held it.
+	earlier, err := s.earlierRefund(ctx, tx, request)
 	if err != nil {
 		return refundOutcome{}, err
 	}
@@ -76,19 +76,19 @@ func (s *store) refundWithin(ctx context.Context, tx *sql.Tx, asked newRefund) (
 	if missing {
 		return refundOutcome{}, errNotFound
 	}
-	if p.refunded && asked.generated && (!asked.requestedAmount.Valid || asked.requestedAmount == p.amount) {
+	if p.refunded && request.generated && (!request.requestedAmount.Valid || request.requestedAmount == p.amount) {
 		last, err := s.lastRefund(ctx, tx, p.id)
 		return refundOutcome{last, p, false}, err
 	}
-	amount, err := p.refundable(asked)
+	amount, err := p.refundable(request)
 	if err != nil {
 		return refundOutcome{}, err
 	}
-	return s.storeRefund(ctx, tx, p, asked, amount)
+	return s.storeRefund(ctx, tx, p, request, amount)
 }
 
-// refundable returns what to give back.
-func (p *payment) refundable(asked newRefund) (amountMinor, error) {
+// refundable returns the amount to refund, or why there is none.
+func (p *payment) refundable(request newRefund) (amountMinor, error) {
 	remaining := p.amount.V - p.refundedAmount
 	switch {
 	case !p.succeeded.Valid:
@@ -97,21 +97,21 @@ func (p *payment) refundable(asked newRefund) (amountMinor, error) {
 		return 0, status.Error(codes.FailedPrecondition, "payment had failed; there is nothing to refund")
 	case p.refunded || !p.amount.Valid || remaining <= 0:
 		return 0, status.Error(codes.FailedPrecondition, "nothing remains of the payment to refund")
-	case !asked.requestedAmount.Valid:
+	case !request.requestedAmount.Valid:
 		return remaining, nil
 	case p.currency != currency:
 		return 0, invalid("amount.currency_code", "must be the payment's currency, "+p.currency)
-	case asked.requestedAmount.V > remaining:
+	case request.requestedAmount.V > remaining:
 		return 0, status.Errorf(codes.FailedPrecondition, "only %s of the payment remains to refund", remaining)
 	}
-	return asked.requestedAmount.V, nil
+	return request.requestedAmount.V, nil
 }
 
-func (s *store) storeRefund(ctx context.Context, tx *sql.Tx, p payment, asked newRefund, amount amountMinor) (refundOutcome, error) {
+func (s *store) storeRefund(ctx context.Context, tx *sql.Tx, p payment, request newRefund, amount amountMinor) (refundOutcome, error) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	requestedAmount := sql.NullString{String: asked.requestedAmount.V.String(), Valid: asked.requestedAmount.Valid}
+	requestedAmount := sql.NullString{String: request.requestedAmount.V.String(), Valid: request.requestedAmount.Valid}
 	inserted, err := tx.StmtContext(ctx, s.insertRefund).ExecContext(ctx,
-		p.id, amount.String(), requestedAmount, true, asked.reason, caller, asked.requestID, now)
+		p.id, amount.String(), requestedAmount, true, request.reason, caller, request.requestID, now)
 	if err != nil {
 		return refundOutcome{}, err
 	}
@@ -125,23 +125,23 @@ func (s *store) storeRefund(ctx context.Context, tx *sql.Tx, p payment, asked ne
 	if err != nil {
 		return refundOutcome{}, err
 	}
-	made := &refund{
+	stored := &refund{
 		id:         sql.NullInt64{Int64: id, Valid: true},
 		paymentID:  sql.NullInt64{Int64: p.id, Valid: true},
 		amount:     sql.Null[amountMinor]{V: amount, Valid: true},
 		currency:   p.currency,
 		succeeded:  sql.NullBool{Bool: true, Valid: true},
-		reason:     sql.NullString{String: asked.reason, Valid: true},
+		reason:     sql.NullString{String: request.reason, Valid: true},
 		createTime: sql.NullTime{Time: now, Valid: true},
 	}
-	return refundOutcome{made, p, false}, nil
+	return refundOutcome{stored, p, false}, nil
 }
 
-// earlierRefund returns the refund that is stored with the request_id of another, if any.
-func (s *store) earlierRefund(ctx context.Context, tx *sql.Tx, asked newRefund) (*refund, error) {
+// earlierRefund returns the stored refund with the request_id of a request, if any.
+func (s *store) earlierRefund(ctx context.Context, tx *sql.Tx, request newRefund) (*refund, error) {
 	var earlier refund
 	var requestedAmount sql.Null[amountMinor]
-	err := tx.StmtContext(ctx, s.selectRefund).QueryRowContext(ctx, caller, asked.requestID).
+	err := tx.StmtContext(ctx, s.selectRefund).QueryRowContext(ctx, caller, request.requestID).
 		Scan(append([]any{&requestedAmount}, earlier.fields()...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -149,14 +149,14 @@ func (s *store) earlierRefund(ctx context.Context, tx *sql.Tx, asked newRefund) 
 	if err != nil {
 		return nil, err
 	}
-	if earlier.paymentID.Int64 != asked.paymentID || requestedAmount != asked.requestedAmount ||
-		earlier.reason.String != asked.reason {
+	if earlier.paymentID.Int64 != request.paymentID || requestedAmount != request.requestedAmount ||
+		earlier.reason.String != request.reason {
 		return nil, errRequestIDReused
 	}
 	return &earlier, nil
 }
 
-// lastRefund returns the last refund of a payment, none where an earlier system made it.
+// lastRefund returns the last refund of a payment, or nil if the legacy service stored it.
 func (s *store) lastRefund(ctx context.Context, tx *sql.Tx, paymentID int64) (*refund, error) {
 	var last refund
 	err := tx.StmtContext(ctx, s.selectLastRefund).QueryRowContext(ctx, paymentID).Scan(last.fields()...)

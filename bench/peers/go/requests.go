@@ -23,24 +23,24 @@ const (
 	maxPageSize        = 1000
 )
 
-// A newCharge is a charge that is asked for.
+// A newCharge is a valid request for a charge.
 type newCharge struct {
 	orderID         int64
 	amount          amountMinor
-	requestedMethod sql.NullString // none lets the processor pick
+	requestedMethod sql.NullString // null: the processor picks
 	requestID       string
 }
 
-// A newRefund is a refund that is asked for.
+// A newRefund is a valid request for a refund.
 type newRefund struct {
 	paymentID       int64
-	requestedAmount sql.Null[amountMinor] // none asks for all that remains
+	requestedAmount sql.Null[amountMinor] // null: the remaining amount
 	reason          string
 	requestID       string
-	generated       bool // the caller gave no request_id
+	generated       bool // whether the request had no request_id
 }
 
-// A pageQuery asks for a page of payments.
+// A pageQuery is a valid request for a page of payments.
 type pageQuery struct {
 	filter      *paymentsv1.PaymentFilter
 	oldestFirst bool
@@ -91,15 +91,15 @@ func readRefund(request *paymentsv1.RefundRequest) (newRefund, error) {
 	return refund, err
 }
 
-func readRequestID(given *string) (requestID string, generated bool, err error) {
-	if given == nil {
+func readRequestID(sent *string) (requestID string, generated bool, err error) {
+	if sent == nil {
 		return randomHex(16), true, nil
 	}
 	unprintable := func(character rune) bool { return character < ' ' || character > '~' }
-	if len(*given) < 1 || len(*given) > maxRequestIDLength || strings.ContainsFunc(*given, unprintable) {
+	if len(*sent) < 1 || len(*sent) > maxRequestIDLength || strings.ContainsFunc(*sent, unprintable) {
 		return "", false, invalid("request_id", "must be 1 to 255 printable ASCII characters, or left out")
 	}
-	return *given, false, nil
+	return *sent, false, nil
 }
 
 func readChargeMethod(method paymentsv1.PaymentMethod) (sql.NullString, error) {

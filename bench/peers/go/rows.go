@@ -28,21 +28,21 @@ var (
 	}
 )
 
-// A payment is a row of payments. Amount, reference and time may be missing in a row that an earlier system made.
+// A payment is a row of payments. Rows of the legacy service may have no amount, reference or time.
 type payment struct {
 	id             int64
 	orderID        int64
 	amount         sql.Null[amountMinor]
 	currency       string
 	method         string
-	succeeded      sql.NullBool // none while the payment is pending
+	succeeded      sql.NullBool // null while the payment is pending
 	reference      sql.NullString
 	createTime     sql.NullTime
 	refundedAmount amountMinor
-	refunded       bool // wholly
+	refunded       bool // in full
 }
 
-// fields returns where to scan paymentColumns to.
+// fields returns the scan destinations of paymentColumns.
 func (p *payment) fields() []any {
 	return []any{
 		&p.id, &p.orderID, &p.amount, &p.currency, &p.method, &p.succeeded, &p.reference, &p.createTime,
@@ -75,7 +75,7 @@ func (p *payment) message() *paymentsv1.Payment {
 	switch {
 	case p.refunded:
 		message.RefundState = paymentsv1.RefundState_REFUND_STATE_FULL
-		refundedAmount = p.amount.V // an earlier system kept no more than the flag
+		refundedAmount = p.amount.V // the legacy service stored only the flag
 	case p.refundedAmount > 0:
 		message.RefundState = paymentsv1.RefundState_REFUND_STATE_PARTIAL
 	}
@@ -86,7 +86,7 @@ func (p *payment) message() *paymentsv1.Payment {
 	return message
 }
 
-// A refund is a row of refunds. All of it is missing where a payment is joined that has none.
+// A refund is a row of refunds. All fields are null in the joined row of a payment without refunds.
 type refund struct {
 	id         sql.NullInt64
 	paymentID  sql.NullInt64
@@ -97,7 +97,7 @@ type refund struct {
 	createTime sql.NullTime
 }
 
-// fields returns where to scan refundColumns to.
+// fields returns the scan destinations of refundColumns.
 func (r *refund) fields() []any {
 	return []any{&r.id, &r.paymentID, &r.amount, &r.currency, &r.succeeded, &r.reason, &r.createTime}
 }

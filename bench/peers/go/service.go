@@ -15,7 +15,7 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// A service answers the calls.
+// A service implements the RPCs.
 type service struct {
 	paymentsv1.UnimplementedPaymentServiceServer
 	store     *store
@@ -32,7 +32,7 @@ func (s *service) Charge(ctx context.Context, request *paymentsv1.ChargeRequest)
 	if err != nil {
 		return nil, withStatus(ctx, err)
 	}
-	tellReplayed(ctx, replayed)
+	setReplayedTrailer(ctx, replayed)
 	return &paymentsv1.ChargeResponse{Payment: payment.message()}, nil
 }
 
@@ -45,7 +45,7 @@ func (s *service) Refund(ctx context.Context, request *paymentsv1.RefundRequest)
 	if err != nil {
 		return nil, withStatus(ctx, err)
 	}
-	tellReplayed(ctx, outcome.replayed)
+	setReplayedTrailer(ctx, outcome.replayed)
 	response := &paymentsv1.RefundResponse{Payment: outcome.payment.message()}
 	if outcome.refund != nil {
 		response.Refund = outcome.refund.message()
@@ -109,14 +109,14 @@ func (s *service) ListPayments(ctx context.Context, request *paymentsv1.ListPaym
 	return response, nil
 }
 
-// tellReplayed says in the trailer that an earlier call did what was asked.
-func tellReplayed(ctx context.Context, replayed bool) {
+// setReplayedTrailer marks the response as a replay in the trailing metadata.
+func setReplayedTrailer(ctx context.Context, replayed bool) {
 	if replayed {
 		grpc.SetTrailer(ctx, metadata.Pairs("idempotency-replayed", "true"))
 	}
 }
 
-// withStatus gives an error the status that a caller gets; none of its words when it is not one of this service.
+// withStatus converts an error to the status for the caller, without the text of unexpected errors.
 func withStatus(ctx context.Context, err error) error {
 	var network net.Error
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// settings come from the environment; their names are those of the service.
+// settings come from environment variables with the names that the service uses.
 type settings struct {
 	grpcPort           string
 	successProbability float64
@@ -41,9 +41,9 @@ func readSettings() (settings, error) {
 	}, nil
 }
 
-func variable(name, otherwise string) string {
+func variable(name, fallback string) string {
 	if value := os.Getenv(name); value != "" {
 		return value
 	}
-	return otherwise
+	return fallback
 }

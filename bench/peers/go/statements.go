@@ -6,28 +6,28 @@ import (
 	"sync"
 )
 
-const maxKeptStatements = 200
+const maxCachedStatements = 200
 
-// statements keeps the statements of lists prepared, by their text: there is one for each way to filter and order.
+// statements caches the prepared statements of lists by their text, one for each combination of filter and order.
 type statements struct {
-	db    *sql.DB
-	mutex sync.RWMutex
-	kept  map[string]*sql.Stmt
+	db     *sql.DB
+	mutex  sync.RWMutex
+	cached map[string]*sql.Stmt
 }
 
 func newStatements(db *sql.DB) *statements {
-	return &statements{db: db, kept: make(map[string]*sql.Stmt)}
+	return &statements{db: db, cached: make(map[string]*sql.Stmt)}
 }
 
 func (s *statements) query(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
 	s.mutex.RLock()
-	statement, kept := s.kept[text]
-	room := len(s.kept) < maxKeptStatements
+	statement, cached := s.cached[text]
+	room := len(s.cached) < maxCachedStatements
 	s.mutex.RUnlock()
-	if !kept && !room {
+	if !cached && !room {
 		return s.db.QueryContext(ctx, text, values...)
 	}
-	if !kept {
+	if !cached {
 		var err error
 		if statement, err = s.prepare(ctx, text); err != nil {
 			return nil, err
@@ -39,13 +39,13 @@ func (s *statements) query(ctx context.Context, text string, values ...any) (*sq
 func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if statement, kept := s.kept[text]; kept {
+	if statement, cached := s.cached[text]; cached {
 		return statement, nil
 	}
 	statement, err := s.db.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	s.kept[text] = statement
+	s.cached[text] = statement
 	return statement, nil
 }

@@ -13,8 +13,8 @@ import (
 const (
 	caller = "anonymous"
 
-	// With 64 calls in flight on two cores, 16 and 32 make about as many charges a second, and 64 a third fewer: the
-	// database then has more threads to switch between, and commits no more of them at a time.
+	// With 64 calls in flight on two cores, 16 and 32 connections make about the same number of charges per second, and
+	// 64 make a third fewer, because the database switches between more threads without committing more at a time.
 	maxConnections = 32
 
 	attempts = 3
@@ -24,7 +24,7 @@ const (
 	deadlock        = 1213
 )
 
-// A store keeps payments in the database.
+// A store reads and writes payments in the database.
 type store struct {
 	db *sql.DB
 
@@ -82,8 +82,8 @@ func open(ctx context.Context, config *mysql.Config) (*sql.DB, error) {
 	return db, nil
 }
 
-// isolationVariable returns what the server calls the isolation of transactions: MariaDB before 11.1 knows no other name
-// than its own, MySQL 8 none but the other.
+// isolationVariable returns the server's name for the transaction isolation, because MariaDB before 11.1 and MySQL 8
+// each know only their own.
 func isolationVariable(ctx context.Context, config *mysql.Config) (string, error) {
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
@@ -93,7 +93,7 @@ func isolationVariable(ctx context.Context, config *mysql.Config) (string, error
 	defer db.Close()
 	var version string
 	if err := db.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return "", fmt.Errorf("the database does not answer: %w", err)
+		return "", fmt.Errorf("cannot query the database: %w", err)
 	}
 	if strings.Contains(version, "MariaDB") {
 		return "tx_isolation", nil
@@ -101,7 +101,7 @@ func isolationVariable(ctx context.Context, config *mysql.Config) (string, error
 	return "transaction_isolation", nil
 }
 
-// close closes the connections, once calls no longer use them.
+// close closes the connections after the calls have ended.
 func (s *store) close() { s.db.Close() }
 
 func isDuplicate(err error) bool { return hasNumber(err, duplicateEntry) }
@@ -119,8 +119,8 @@ func hasNumber(err error, numbers ...uint16) bool {
 	return false
 }
 
-// persistently does work, and does it again when the database chose it to end a deadlock.
-func persistently(work func() error) error {
+// withRetry retries work that failed because of a deadlock or a lock wait timeout.
+func withRetry(work func() error) error {
 	var err error
 	for range attempts {
 		if err = work(); !hasNumber(err, lockWaitTimeout, deadlock) {

@@ -1,5 +1,5 @@
-"""The service that this one replaces, made anew: FastAPI, a thread a request, a pool of 16 connections.
+"""A reimplementation of the legacy service: FastAPI, one thread per request, and a pool of 16 connections.
 
-It answers as the replaced service did, its flaws included. The bench measures beside it, and tests compare answers with
-it. ``python -m bench.peers.replaced`` runs it, with the same ``MYSQL_*`` settings as the service.
+Its responses are those of the legacy service, including its flaws. Benchmarks and tests compare the service with it.
+``python -m bench.peers.replaced`` runs it with the same ``MYSQL_*`` settings as the service.
 """

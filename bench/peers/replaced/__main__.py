@@ -1,4 +1,4 @@
-"""``python -m bench.peers.replaced``: run it on PEER_PORT, until it is told to stop."""
+"""``python -m bench.peers.replaced``: run the legacy service on PEER_PORT."""
 
 import os
 

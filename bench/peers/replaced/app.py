@@ -1,4 +1,4 @@
-"""The replaced service's three paths, over its own table."""
+"""The three paths of the legacy service, over its own table."""
 
 import random
 import secrets
@@ -27,7 +27,7 @@ class ChargeRequest(BaseModel):
 
 
 def make_app(settings: Mapping[str, str]) -> FastAPI:
-    """Return the application; ``settings`` name the database and how often a charge succeeds."""
+    """Create the application. ``settings`` name the database and the probability that a charge succeeds."""
     cursor = _cursors(settings)
     probability = float(settings.get("SUCCESS_PROBABILITY", _SUCCESS_PROBABILITY))
     app = FastAPI()
@@ -73,7 +73,7 @@ def make_app(settings: Mapping[str, str]) -> FastAPI:
         }
 
     @app.get("/v1/payments")
-    def list_payments(  # noqa: PLR0913, PLR0917 - as many as there are parameters
+    def list_payments(  # noqa: PLR0913, PLR0917 - FastAPI maps each query parameter to one argument
         page: Annotated[int, Query(ge=1)] = 1,
         per_page: Annotated[int, Query(le=200)] = 10,
         order_id: int | None = None,
@@ -94,12 +94,12 @@ def make_app(settings: Mapping[str, str]) -> FastAPI:
             "created_at >= %s": _date(start_date),
             "created_at <= %s": _date(end_date),
         }
-        wanted = {text: value for text, value in conditions.items() if value is not None}
-        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-        values = tuple(wanted.values())
+        active = {text: value for text, value in conditions.items() if value is not None}
+        where = f"WHERE {' AND '.join(active)}" if active else ""
+        values = tuple(active.values())
         with cursor() as execute:
             execute.execute(f"SELECT COUNT(*) AS total FROM payments {where}", values)
-            counted: Any = execute.fetchone()
+            count_row: Any = execute.fetchone()
             execute.execute(
                 f"SELECT * FROM payments {where} ORDER BY created_at {sort_by_created}, payment_id {sort_by_created}"
                 " LIMIT %s OFFSET %s",
@@ -110,7 +110,7 @@ def make_app(settings: Mapping[str, str]) -> FastAPI:
             "items": [_item(row) for row in rows],
             "page": page,
             "per_page": per_page,
-            "total": counted["total"],
+            "total": count_row["total"],
         }
 
     return app

@@ -1,4 +1,4 @@
-"""The replaced service's table, as it made it."""
+"""The table of the legacy service, as it created it."""
 
 TABLE = """
 CREATE TABLE payments (
@@ -12,4 +12,4 @@ CREATE TABLE payments (
     refunded BOOLEAN NOT NULL DEFAULT 0
 )
 """
-"""The NULL of created_at stands for what older servers would not take for granted."""
+"""created_at has an explicit NULL, because older servers would make a TIMESTAMP column NOT NULL by default."""

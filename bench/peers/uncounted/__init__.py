@@ -1,1 +1,1 @@
-"""This service without metrics of its calls, charges and groups."""
+"""This service without metrics of its calls, charges and batches."""
