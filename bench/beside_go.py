@@ -45,14 +45,14 @@ def _measure(systems: list[System], plan: Plan) -> list[Figure]:
     go_charges = charges.values[_GO]
     return [
         charges,
-        compare("Charge without one", "charge_without_request_id"),
+        compare("Charge without a request_id", "charge_without_request_id"),
         compare("ListPayments, 50 payments", "list"),
         compare("GetPayment", "get", f"-payment-ids=1-{plan.rows}"),
         rates("Refund", in_turn(systems, plan.rounds, refund), _GO),
         _batches([system for system in systems if system.name != _GO], plan, go_charges),
         _at_half_rate(systems, plan, round(go_charges / 2)),
         Figure(
-            "start to SERVING",
+            "startup until SERVING",
             "ms",
             {
                 system.name: statistics.median(seconds_to_serving(system) for _ in range(_STARTS)) * 1000
@@ -69,12 +69,12 @@ def _batches(systems: list[System], plan: Plan, go_charges: float) -> Figure:
     reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "batch_charge", plan.seconds, *options))
     batches = rates(f"BatchCharge of {_BATCH_SIZE:,}", reports, beside="Go's Charge")
     payments = {name: _BATCH_SIZE * value for name, value in batches.values.items()}
-    return replace(batches, unit="payments a second", values={batches.beside: go_charges, **payments})
+    return replace(batches, unit="payments per second", values={batches.beside: go_charges, **payments})
 
 
 def _at_half_rate(systems: list[System], plan: Plan, rate: int) -> Figure:
     """Measure the p99 latency of charges that arrive at a fixed rate, independent of the responses."""
     options = (f"-rate={rate}", "-in-flight=1000")
     reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))
-    what = f"p99 of Charge at {rate:,} a second, half of Go's most"
+    what = f"p99 of Charge at {rate:,} per second, half of Go's maximum"
     return latencies(what, reports, lambda report: report.p99_ms, _GO)

@@ -15,7 +15,7 @@ from bench.peers.replaced.table import TABLE
 from bench.systems import System, execute, free_port, new_database, running, running_program
 from tools.dev.devdb import PrivateDatabase
 
-_REPLACED = "the replaced one"
+_LEGACY = "legacy service"
 _CONNECTIONS = 64
 _CHARGE = {"order_id": 342, "amount": 561.00}
 _PER_PAGE = 200
@@ -48,7 +48,7 @@ def _charges(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
             ),
         )
         what = f"POST /v1/payments/charge, {_CONNECTIONS} connections"
-        return rates(what, reports, _REPLACED)
+        return rates(what, reports, _LEGACY)
 
 
 def _last_page(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
@@ -65,16 +65,16 @@ def _last_page(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
                 if len(items) != min(_PER_PAGE, plan.listed_rows):
                     raise BenchError(f"{system.name} returned {len(items)} items for {path}")
     values = {name: statistics.median(times) for name, times in durations_ms.items()}
-    return Figure(f"GET {path} of {plan.listed_rows:,} rows", "ms", values, _REPLACED, is_less_better=True)
+    return Figure(f"GET {path} of {plan.listed_rows:,} rows", "ms", values, _LEGACY, is_less_better=True)
 
 
 @contextmanager
 def _run_both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> Iterator[list[System]]:
     """Run both services on new databases with the same payments. The gRPC engine makes no difference over REST."""
-    ours, replaced = (new_database(database, f"{name}_{whose}", 0) for whose in ("ours", "replaced"))
-    execute(database, replaced["MYSQL_DB"], "DROP TABLE refunds, payments, schema_migrations")
-    execute(database, replaced["MYSQL_DB"], TABLE)
-    for settings in (ours, replaced):
+    ours, legacy = (new_database(database, f"{name}_{owner}", 0) for owner in ("ours", "legacy"))
+    execute(database, legacy["MYSQL_DB"], "DROP TABLE refunds, payments, schema_migrations")
+    execute(database, legacy["MYSQL_DB"], TABLE)
+    for settings in (ours, legacy):
         if rows:
             execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
         execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
@@ -82,8 +82,8 @@ def _run_both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> 
     command = (sys.executable, "-m", "bench.peers.replaced")
     with (
         running_program(
-            _REPLACED, command, {**replaced, "PEER_PORT": str(port)}, port, folder, rest_port=port
-        ) as legacy,
+            _LEGACY, command, {**legacy, "PEER_PORT": str(port)}, port, folder, rest_port=port
+        ) as legacy_service,
         running(GRPCIO, ours, folder) as service,
     ):
-        yield [legacy, service]
+        yield [legacy_service, service]

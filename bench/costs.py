@@ -23,13 +23,13 @@ def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]
 
 
 def _logging(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
-    beside = "no log of calls"
+    beside = "no call log"
     settings = {**new_database(database, "logging", _ROWS), "GRPC_ENGINE": NATIVE}
     with (
         running(beside, settings, folder) as silent,
         running(NATIVE, {**settings, "LOG_LEVEL": "info", "LOG_FORMAT": "json"}, folder) as logging,
     ):
-        return _charges("Charge, each call logged", [silent, logging], plan, beside)
+        return _charges("Charge with a log line per call", [silent, logging], plan, beside)
 
 
 def _counting(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
@@ -40,11 +40,11 @@ def _counting(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
         running(beside, settings, folder, command=module) as without_metrics,
         running(NATIVE, settings, folder) as with_metrics,
     ):
-        return _charges("Charge, counted and timed", [without_metrics, with_metrics], plan, beside)
+        return _charges("Charge with metrics", [without_metrics, with_metrics], plan, beside)
 
 
 def _group_commit(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]:
-    beside = "an INSERT a charge"
+    beside = "one INSERT per charge"
     settings = {**new_database(database, "grouping", _ROWS), "GRPC_ENGINE": NATIVE}
     module = (sys.executable, "-m", "bench.peers.direct")
     with (
@@ -56,7 +56,7 @@ def _group_commit(database: PrivateDatabase, plan: Plan, folder: Path) -> list[F
         reports = in_turn(systems, plan.rounds, lambda system: load(system.port, "charge", plan.seconds, *options))
         return [
             latencies("p50 of Charge at one call in flight", reports, lambda report: report.p50_ms, beside),
-            _charges("Charge, group commit", systems, plan, beside),
+            _charges("Charge with group commit", systems, plan, beside),
         ]
 
 
@@ -75,7 +75,7 @@ def _memory(database: PrivateDatabase, plan: Plan, folder: Path) -> Figure:
             charge_count += report.calls_per_second * seconds
             errors += report.errors
             before = before or resident_mebibytes(system)
-        beside = "after the first"
+        beside = "after the first round"
         values = {beside: before, NATIVE: resident_mebibytes(system)}
         return Figure(
             f"memory after {plan.charges:,} charges",

@@ -61,7 +61,7 @@ def rates(what: str, reports: Mapping[str, Sequence[Report]], beside: str) -> Fi
         name: statistics.median(one.calls_per_second for one in system_reports)
         for name, system_reports in reports.items()
     }
-    return Figure(what, "a second", values, beside, errors=_errors(reports))
+    return Figure(what, "per second", values, beside, errors=_errors(reports))
 
 
 def latencies(what: str, reports: Mapping[str, Sequence[Report]], of: Callable[[Report], float], beside: str) -> Figure:

@@ -150,8 +150,8 @@ def _clients(system: System, kind: Callable[[System], Client]) -> Iterator[Calla
 
 def _delays(system: System) -> dict[str, float]:
     """Return the number of event loop delays within each bound."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}/metrics", timeout=_TIMEOUT_SECONDS) as answer:
-        text = answer.read().decode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{system.rest_port}/metrics", timeout=_TIMEOUT_SECONDS) as response:
+        text = response.read().decode()
     found = re.findall(r'payments_event_loop_delay_seconds_bucket\{le="([^"]+)"\} (\S+)', text)
     return {bound: float(value) for bound, value in found}
 
@@ -167,8 +167,11 @@ def _rest(path: str, body: bytes | None = None) -> Callable[[System], Client]:
             request.add_header("Content-Type", "application/json")
 
         def make() -> None:
-            with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
-                answer.read()
+            with (
+                suppress(urllib.error.HTTPError),
+                urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response,
+            ):
+                response.read()
 
         return make
 
@@ -194,9 +197,9 @@ def _watch_from_start(system: System) -> Client:
     url = f"http://127.0.0.1:{system.rest_port}/v2/payments:watch?resume_token={_BEGINNING}"
 
     def make() -> None:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
             for _ in range(_EVENTS):
-                answer.readline()
+                response.readline()
 
     return make
 
@@ -214,13 +217,13 @@ _EVENTS = 1000
 _BEGINNING = tokens.encode_resume_token(0)
 
 _KINDS: dict[str, Callable[[System], Client]] = {
-    "nothing": _nothing,
+    "no large requests": _nothing,
     "GetPayment with 100,000 refunds": _rest(f"/v2/payments/{_REFUNDED_ID}"),
     "ListRefunds of 1,000, REST": _rest(f"/v2/payments/{_REFUNDED_ID}/refunds?page_size=1000"),
     "ListRefunds of 1,000, gRPC": _grpc("ListRefunds", pb.ListRefundsRequest(payment_id=_REFUNDED_ID, page_size=1000)),
     "ListPayments of 1,000, REST": _rest("/v2/payments?page_size=1000"),
     "ListPayments of 1,000, gRPC": _grpc("ListPayments", pb.ListPaymentsRequest(page_size=1000)),
-    "list of /v1": _rest("/v1/payments?per_page=200"),
+    "list of 200, /v1": _rest("/v1/payments?per_page=200"),
     "BatchCharge of 1,000, REST": _rest(
         "/v2/payments:batchCharge", b'{"charges":[%b]}' % b",".join([_CHARGE_JSON] * 1000)
     ),
@@ -230,7 +233,7 @@ _KINDS: dict[str, Callable[[System], Client]] = {
     "1 MB of empty charges, gRPC": _grpc("BatchCharge", pb.BatchChargeRequest(charges=[pb.ChargeRequest()] * 500_000)),
     "1 MB of objects, /v1": _rest("/v1/payments/charge", _body_of(b"{}")),
     "1 MB of numbers, /v1": _rest("/v1/payments/charge", _body_of(b"1")),
-    "the stream from its beginning, REST": _watch_from_start,
+    "the first 1,000 events, REST": _watch_from_start,
 }
 
 

@@ -37,7 +37,7 @@ def measure(database: PrivateDatabase, plan: Plan, folder: Path) -> list[Figure]
         running("no limits", {**native, **_NO_LIMITS}, folder) as unlimited,
         running(NATIVE, {**native, **_LIMITS}, folder) as limited,
     ):
-        limits = _compare("Charge with limits of rate and overload", [unlimited, limited], plan, {})
+        limits = _compare("Charge with rate limits and overload protection", [unlimited, limited], plan, {})
     return [_tls(settings, plan, folder), keys, limits, _idle_attackers(native, plan, folder)]
 
 
@@ -53,13 +53,13 @@ def _tls(settings: Mapping[str, str], plan: Plan, folder: Path) -> Figure:
 
 
 def _idle_attackers(settings: Mapping[str, str], plan: Plan, folder: Path) -> Figure:
-    with running("nobody else", settings, folder) as alone, running(NATIVE, settings, folder) as target:
+    with running("no idle connections", settings, folder) as alone, running(NATIVE, settings, folder) as target:
 
         def charges(system: System) -> Report:
             with _idle_connections(system.port if system is target else None):
                 return load(system.port, "charge", plan.seconds, _IN_FLIGHT)
 
-        what = f"Charge beside {_IDLE_CONNECTIONS:,} idle connections of others"
+        what = f"Charge during {_IDLE_CONNECTIONS:,} idle connections of others"
         return rates(what, in_turn([alone, target], plan.rounds, charges), alone.name)
 
 

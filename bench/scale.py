@@ -141,7 +141,7 @@ def _charges(sites: Sequence[_Site], rounds: int, seconds: int, folder: Path) ->
                 raise BenchError(f"{load.errors} charges failed at {site.rows:,} rows")
             rates[site.rows].append(load.calls_per_second)
     return _measurement(
-        "charges over REST, 64 connections (a second)", [statistics.median(rates[s.rows]) for s in sites]
+        "charges over REST, 64 connections (per second)", [statistics.median(rates[s.rows]) for s in sites]
     )
 
 
@@ -177,8 +177,8 @@ def _get(site: _Site, place: int) -> None:
 
 def _by_order(site: _Site, place: int) -> None:
     order_id = 1 + _some_id(site, place) * 7919 % (site.rows // 3)
-    answer = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id)))
-    if not answer.payments:
+    response = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=order_id)))
+    if not response.payments:
         raise BenchError(f"no payments of order {order_id} at {site.rows:,} rows")
 
 
@@ -190,8 +190,8 @@ def _by_order_and_status(site: _Site, place: int) -> None:
 
 def _by_reference(site: _Site, place: int) -> None:
     reference = f"ECI20250101-{_some_id(site, place) * 2654435761 % 2**32:08X}"
-    answer = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference=reference)))
-    if len(answer.payments) != 1:
+    response = site.stub.ListPayments(pb.ListPaymentsRequest(filter=pb.PaymentFilter(reference=reference)))
+    if len(response.payments) != 1:
         raise BenchError(f"no payment {reference} at {site.rows:,} rows")
 
 
@@ -227,11 +227,11 @@ _CALLS_BY_NAME: dict[str, Callable[[_Site, int], None]] = {
     "a status": _list(statuses=[pb.PAYMENT_STATUS_FAILED]),
     "a method and a status": _list(methods=[pb.PAYMENT_METHOD_COD], statuses=[pb.PAYMENT_STATUS_FAILED]),
     "a day": _list(**_DAY),
-    "amounts that many have": _list(min_amount=_money(100), max_amount=_money(2_000)),
-    "refunded wholly (one in 50)": _list(refund_states=[pb.REFUND_STATE_FULL]),
+    "a common range of amounts": _list(min_amount=_money(100), max_amount=_money(2_000)),
+    "refunded in full (one in 50)": _list(refund_states=[pb.REFUND_STATE_FULL]),
     "refunded in part (one in 100)": _list(refund_states=[pb.REFUND_STATE_PARTIAL]),
-    "amounts that none has": _list(min_amount=_money(9_000_000)),
-    "a method that none has": _list(methods=[pb.PAYMENT_METHOD_OTHER]),
+    "a range of amounts without payments": _list(min_amount=_money(9_000_000)),
+    "a method without payments": _list(methods=[pb.PAYMENT_METHOD_OTHER]),
     "total_size of all": _list_with(include_total_size=True),
     "/v1 first page and total": _legacy("page=1"),
     "/v1 of an order": _legacy("order_id=7"),

@@ -150,8 +150,8 @@ def seconds_to_serving(system: System) -> float:
             time.sleep(_POLL_SECONDS)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub: Any = HealthStub(channel)  # its type stubs lack the methods
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
-            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            response = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
+            assert response.status == health_pb2.HealthCheckResponse.SERVING
         return time.perf_counter() - started
     finally:
         process.terminate()

@@ -1,4 +1,4 @@
-"""The measuring programs work: run small, with no look at the figures."""
+"""The benchmarks run with small sizes. Their figures are not checked."""
 
 import json
 import subprocess
@@ -10,14 +10,14 @@ import pytest
 
 
 def run(module: str, results: Path, *options: str) -> Any:  # noqa: ANN401 - JSON
-    """Run a program, and return what it keeps."""
+    """Run a benchmark, and return its results."""
     command = [sys.executable, "-m", module, "--results", str(results), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     return json.loads(results.read_text())
 
 
-def test_lists_are_measured_at_every_size(tmp_path: Path) -> None:
+def test_the_scale_benchmark_measures_every_size(tmp_path: Path) -> None:
     found = run("bench.scale", tmp_path / "scale.json", "--rows", "300", "3000", "--rounds", "1", "--seconds", "1")
 
     assert found["rows"] == [300, 3000]
@@ -33,14 +33,14 @@ def test_lists_are_measured_at_every_size(tmp_path: Path) -> None:
     assert all(len(result["values"]) == 2 and min(result["values"]) > 0 for result in found["results"])
 
 
-def test_migrating_is_measured(tmp_path: Path) -> None:
+def test_the_migration_benchmark_runs(tmp_path: Path) -> None:
     found = run("bench.migration", tmp_path / "migration.json", "--rows", "2000")
 
     assert found["failed_writes"] == 0
     assert found["longest_write_seconds"] > 0
 
 
-def test_imports_are_measured(tmp_path: Path) -> None:
+def test_the_import_benchmark_runs(tmp_path: Path) -> None:
     found = run("bench.imports", tmp_path / "import.json", "--rows", "3000", "--rounds", "1")
 
     assert [result["what"].split(",")[0] for result in found["results"]] == [
@@ -51,12 +51,18 @@ def test_imports_are_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_service_is_measured_beside_its_peers(tmp_path: Path) -> None:
+def test_the_main_benchmark_compares_the_service_with_its_peers(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--seconds", "0.5", "--rows", "30000", "--listed-rows", "3000", "--charges", "10")
     found = run("bench", tmp_path / "bench.json", *options)
 
     by_what = {result["what"]: result for result in found["results"]}
-    for what in ("Charge with a request_id", "Charge without one", "ListPayments, 50 payments", "GetPayment", "Refund"):
+    for what in (
+        "Charge with a request_id",
+        "Charge without a request_id",
+        "ListPayments, 50 payments",
+        "GetPayment",
+        "Refund",
+    ):
         assert set(by_what[what]["values"]) == {"Go", "native", "grpcio"}
         assert set(by_what[what]["ratios"]) == {"native", "grpcio"}
         assert by_what[what]["errors"] == {"Go": 0, "native": 0, "grpcio": 0}
@@ -64,15 +70,15 @@ def test_the_service_is_measured_beside_its_peers(tmp_path: Path) -> None:
         "BatchCharge of 1,000",
         "POST /v1/payments/charge",
         "GET /v1/payments?page=15",
-        "Charge, each call logged",
+        "Charge with a log line per call",
         "p50 of Charge at one call",
-        "Charge, group commit",
+        "Charge with group commit",
         "memory after 10 charges",
-        "Charge, counted and timed",
+        "Charge with metrics",
         "Charge over TLS",
         "Charge with an API key",
-        "Charge with limits",
-        "Charge beside 2,000 idle",
+        "Charge with rate limits",
+        "Charge during 2,000 idle",
     ):
         (result,) = (result for name, result in by_what.items() if name.startswith(what))
         assert min(result["ratios"].values()) > 0
@@ -80,7 +86,7 @@ def test_the_service_is_measured_beside_its_peers(tmp_path: Path) -> None:
     assert (tmp_path / "bench.svg").read_text().startswith("<svg")
 
 
-def test_replicas_are_measured(tmp_path: Path) -> None:
+def test_the_replica_benchmark_runs(tmp_path: Path) -> None:
     found = run("bench.replicas", tmp_path / "replicas.json", "--rounds", "1", "--seconds", "0.5")
 
     assert set(found["charges_per_second"]) == {"1", "2", "4"}
