@@ -48,7 +48,7 @@ def violations(history: History, tables: Tables) -> list[str]:
 
 def acknowledged_charges_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
     """Every payment that a client received is stored once, with the same values."""
-    stored = _grouped((row.payment.payment_id, row) for row in tables.payments)
+    stored = _group((row.payment.payment_id, row) for row in tables.payments)
     final = _Final(tables)
     acknowledged = {
         (call.request.request_id, final.payment(call.answer)): call for call in history.charges if call.answer
@@ -66,7 +66,7 @@ def each_request_has_one_payment(history: History, tables: Tables) -> Iterator[s
     requests: defaultdict[str, set[ChargeRequest]] = defaultdict(set)
     for call in history.charges:
         requests[call.request.request_id].add(call.request)
-    for request_id, rows in _grouped((row.request_id, row) for row in tables.payments).items():
+    for request_id, rows in _group((row.request_id, row) for row in tables.payments).items():
         if len(rows) > 1:
             yield f"request_id {request_id!r} has {len(rows)} payments: {rows}"
         for row in rows:
@@ -90,7 +90,7 @@ def responses_to_a_charge_agree(history: History, tables: Tables) -> Iterator[st
 
 def acknowledged_refunds_are_stored_once(history: History, tables: Tables) -> Iterator[str]:
     """Every refund that a client received is stored once, with the same values."""
-    stored = _grouped((row.refund.refund_id, row) for row in tables.refunds)
+    stored = _group((row.refund.refund_id, row) for row in tables.refunds)
     final = _Final(tables)
     acknowledged = {
         (call.request.request_id, final.refund(call.answer.refund)): call for call in history.refunds if call.answer
@@ -106,7 +106,7 @@ def each_request_has_one_refund(history: History, tables: Tables) -> Iterator[st
     requests: defaultdict[str, set[RefundRequest]] = defaultdict(set)
     for call in history.refunds:
         requests[call.request.request_id].add(call.request)
-    for request_id, rows in _grouped((row.request_id, row) for row in tables.refunds).items():
+    for request_id, rows in _group((row.request_id, row) for row in tables.refunds).items():
         if len(rows) > 1:
             yield f"request_id {request_id!r} has {len(rows)} refunds: {rows}"
         for row in rows:
@@ -256,7 +256,7 @@ def events_are_in_order(_history: History, tables: Tables) -> Iterator[str]:
     amounts = {row.refund.refund_id: row.refund.amount_minor for row in tables.refunds}
     signs = {"REFUND_PENDING": 1, "REFUND_FAILED": -1} if tables.is_reserved else {"REFUNDED": 1}
     charging = 2 if tables.is_reserved else 1
-    for payment_id, events in _grouped((event.payment_id, event) for event in tables.events).items():
+    for payment_id, events in _group((event.payment_id, event) for event in tables.events).items():
         minor = 0
         for place, event in enumerate(events):
             if (event.refund_id is None) != (place < charging) or (event.kind == "PENDING") != (place < charging - 1):
@@ -399,7 +399,7 @@ def _unseen(seen: DetailsSeen, acknowledged: list[tuple[float, RefundSeen]], bef
     ]
 
 
-def _grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
+def _group(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     groups: defaultdict[Key, list[Value]] = defaultdict(list)
     for key, value in pairs:
         groups[key].append(value)

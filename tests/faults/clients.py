@@ -57,11 +57,11 @@ class Patience:
 PATIENT = Patience(PATIENT_SECONDS)
 
 
-def random_patience(chance: random.Random) -> Patience:
+def random_patience(rng: random.Random) -> Patience:
     """Return a random patience. Half of them run out during the call, at any step from sending to the response."""
     # From 0.3 ms to 0.3 s, distributed evenly over the powers of ten.
-    short_seconds = 10 ** chance.uniform(-3.5, -0.5)
-    match chance.randrange(4):
+    short_seconds = 10 ** rng.uniform(-3.5, -0.5)
+    match rng.randrange(4):
         case 0:
             return Patience(short_seconds)
         case 1:

@@ -118,10 +118,10 @@ class Replica:
         """Check the health of the server, bypassing its proxy."""
         with grpc.insecure_channel(self.service.target) as channel:
             try:
-                answer = health_stub(channel).Check(health_pb2.HealthCheckRequest(service=_SERVICE_NAME), timeout=2)
+                response = health_stub(channel).Check(health_pb2.HealthCheckRequest(service=_SERVICE_NAME), timeout=2)
             except grpc.RpcError:
                 return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
     def is_answering(self) -> bool:
         """Check through both proxies that the server can read from the database."""

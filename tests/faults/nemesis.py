@@ -39,8 +39,8 @@ class Fault:
 
 def _server_killed(*, both: bool) -> Inflict:
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
-        victims = cluster.replicas if both else [chance.choice(cluster.replicas)]
+    def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
+        victims = cluster.replicas if both else [rng.choice(cluster.replicas)]
         for victim in victims:
             victim.service.kill()
         yield _always
@@ -51,15 +51,15 @@ def _server_killed(*, both: bool) -> Inflict:
 
 
 @contextmanager
-def _database_killed(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+def _database_killed(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     cluster.database.kill()
     yield _always
     cluster.database.start()
 
 
 @contextmanager
-def _server_stopped(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
-    victim = chance.choice(cluster.replicas).service
+def _server_stopped(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
+    victim = rng.choice(cluster.replicas).service
     victim.send(signal.SIGSTOP)
     try:
         yield _always
@@ -68,7 +68,7 @@ def _server_stopped(cluster: Cluster, chance: random.Random) -> Iterator[HadEffe
 
 
 @contextmanager
-def _database_stopped(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+def _database_stopped(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     cluster.signal_database(signal.SIGSTOP)
     try:
         yield _always
@@ -91,11 +91,11 @@ def _reset(side: Side) -> Inflict:
     """Reset every connection after its first data in a random direction, with a random delay."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
+    def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
         def repeat_fault() -> None:
             for proxy in side(cluster):
                 proxy.clear()
-                proxy.add("reset_peer", chance.choice(tuple(Stream)), timeout=chance.randint(0, 200))
+                proxy.add("reset_peer", rng.choice(tuple(Stream)), timeout=rng.randint(0, 200))
 
         with _clearing(side(cluster)), _repeating(repeat_fault, 0.5):
             yield _always
@@ -107,11 +107,11 @@ def _delayed(side: Side) -> Inflict:
     """Delay data, and split it into small pieces."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
+    def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
         with _clearing(side(cluster)):
             for proxy in side(cluster):
-                milliseconds = chance.randint(20, 400)
-                proxy.add("latency", chance.choice(tuple(Stream)), latency=milliseconds, jitter=milliseconds // 2)
+                milliseconds = rng.randint(20, 400)
+                proxy.add("latency", rng.choice(tuple(Stream)), latency=milliseconds, jitter=milliseconds // 2)
                 proxy.add("slicer", Stream.TO_CLIENT, average_size=64, size_variation=32, delay=10)
             yield _always
 
@@ -122,12 +122,12 @@ def _cut_in_half(side: Side) -> Inflict:
     """Close each connection after a random number of bytes, even in the middle of a message."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
+    def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
         def repeat_fault() -> None:
             for proxy in side(cluster):
                 proxy.clear()
                 # About the size of a handshake, one statement, or several statements.
-                proxy.add("limit_data", chance.choice(tuple(Stream)), bytes=round(10 ** chance.uniform(1, 4.3)))
+                proxy.add("limit_data", rng.choice(tuple(Stream)), bytes=round(10 ** rng.uniform(1, 4.3)))
 
         with _clearing(side(cluster)), _repeating(repeat_fault, 0.3):
             yield _always
@@ -139,8 +139,8 @@ def _blackholed(side: Side) -> Inflict:
     """Silently drop all data in one or both directions."""
 
     @contextmanager
-    def inflict(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
-        streams = chance.choice(((Stream.TO_SERVER,), (Stream.TO_CLIENT,), tuple(Stream)))
+    def inflict(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
+        streams = rng.choice(((Stream.TO_SERVER,), (Stream.TO_CLIENT,), tuple(Stream)))
         with _clearing(side(cluster)):
             for proxy in side(cluster):
                 for stream in streams:
@@ -151,7 +151,7 @@ def _blackholed(side: Side) -> Inflict:
 
 
 @contextmanager
-def _deadlocks(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
+def _deadlocks(cluster: Cluster, rng: random.Random) -> Iterator[HadEffect]:
     """Lock rows in the opposite order of a charge or a refund, so that both deadlock.
 
     The database rolls back the transaction with fewer locks, which is never this one, because it locks whole indexes.
@@ -159,7 +159,7 @@ def _deadlocks(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
     before = cluster.status("Innodb_deadlocks")
 
     def repeat_fault() -> None:
-        table, newest = chance.choice((("payments", "payments"), ("refunds", "payments")))
+        table, newest = rng.choice((("payments", "payments"), ("refunds", "payments")))
         with cluster.connect() as connection, connection.cursor() as cursor, suppress(pymysql.err.OperationalError):
             cursor.execute("SET innodb_lock_wait_timeout = 2")
             cursor.execute("START TRANSACTION")
@@ -175,7 +175,7 @@ def _deadlocks(cluster: Cluster, chance: random.Random) -> Iterator[HadEffect]:
 
 
 @contextmanager
-def _rows_locked(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+def _rows_locked(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     """Lock every payment and the gaps between them, for longer than a call waits for the database."""
     before = cluster.status("Innodb_row_lock_waits")
     with cluster.connect() as connection, connection.cursor() as cursor:
@@ -198,7 +198,7 @@ def _lock_all(cursor: Cursor) -> None:
 
 
 @contextmanager
-def _out_of_connections(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+def _out_of_connections(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     """Take every connection of the database, including those of the service."""
     before = cluster.database_errors()[_OUT_OF_CONNECTIONS]
     with ExitStack() as connections:
@@ -218,7 +218,7 @@ def _out_of_connections(cluster: Cluster, _chance: random.Random) -> Iterator[Ha
 
 
 @contextmanager
-def _read_only(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+def _read_only(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     """Reject writes, like a database that is no longer the primary."""
     before = cluster.database_errors()[_READ_ONLY]
     cluster.execute("SET GLOBAL read_only = 1")
@@ -227,7 +227,7 @@ def _read_only(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
 
 
 @contextmanager
-def _disk_full(cluster: Cluster, _chance: random.Random) -> Iterator[HadEffect]:
+def _disk_full(cluster: Cluster, _rng: random.Random) -> Iterator[HadEffect]:
     before = _count_no_space(cluster)
     cluster.volume.fill()
     try:
@@ -277,13 +277,13 @@ class Step:
 
 def schedule(seed: int, names: list[str]) -> Iterator[Step]:
     """Yield the endless schedule of a seed: rounds of all faults, each round in a random order."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     while True:
-        for name in chance.sample(names, len(names)):
+        for name in rng.sample(names, len(names)):
             fault = FAULTS[name]
             # Long faults are rarer than short ones.
-            seconds = chance.triangular(fault.min_seconds, fault.max_seconds, fault.min_seconds)
-            yield Step(name, round(seconds, 2), round(chance.uniform(0.2, 0.8), 2), chance.getrandbits(32))
+            seconds = rng.triangular(fault.min_seconds, fault.max_seconds, fault.min_seconds)
+            yield Step(name, round(seconds, 2), round(rng.uniform(0.2, 0.8), 2), rng.getrandbits(32))
 
 
 def _always() -> bool:

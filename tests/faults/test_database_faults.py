@@ -182,7 +182,7 @@ def test_cancelled_calls_leave_no_connection_with_an_unread_reply(calls: GrpcDri
             future.cancel()
     with ThreadPoolExecutor(16) as threads:
         responses = list(threads.map(lambda number: calls.charge(charge(order_id, 1 + number)), range(100)))
-    assert [int(answer.payment.amount.units) for answer in responses] == list(range(1, 101))
+    assert [int(response.payment.amount.units) for response in responses] == list(range(1, 101))
 
 
 def test_a_charge_repeated_after_a_kill_returns_the_same_payment(service_settings: dict[str, str]) -> None:

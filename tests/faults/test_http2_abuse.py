@@ -229,14 +229,14 @@ def max_connections() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("begun", [b"", http2_peer.PREFACE + frame(http2_peer.SETTINGS)], ids=["mute", "idle"])
+@pytest.mark.parametrize("first_bytes", [b"", http2_peer.PREFACE + frame(http2_peer.SETTINGS)], ids=["mute", "idle"])
 def test_other_clients_are_served_during_ten_thousand_idle_connections(
-    running: RunningService, max_connections: int, headers_frame: bytes
+    running: RunningService, max_connections: int, first_bytes: bytes
 ) -> None:
     with no_lasting_harm(running), ExitStack() as stack:
         for _ in range(max_connections):
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=30))
-            connection.sendall(headers_frame)
+            connection.sendall(first_bytes)
         charge_some(running)
 
 

@@ -42,7 +42,7 @@ def patient(start_service: StartService) -> RunningService:
 
 
 @contextlib.contextmanager
-def connected(service: RunningService) -> Iterator[socket.socket]:
+def open_connection(service: RunningService) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", service.rest_port), timeout=_ENDED_WITHIN_SECONDS) as connection:
         yield connection
 
@@ -58,17 +58,17 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 def read_status(connection: socket.socket) -> int:
     """Read the next response completely, and return its status."""
-    with http.client.HTTPResponse(connection) as answer:
-        answer.begin()
-        answer.read()
-        return answer.status
+    with http.client.HTTPResponse(connection) as response:
+        response.begin()
+        response.read()
+        return response.status
 
 
 def charge_over_rest(service: RunningService) -> None:
     """Make a charge as a well-behaved client."""
     body = {"order_id": 7, "amount": 5}
-    answer = httpx.post(service.rest_url + _CHARGE, json=body, timeout=_ENDED_WITHIN_SECONDS)
-    assert answer.status_code == 201
+    response = httpx.post(service.rest_url + _CHARGE, json=body, timeout=_ENDED_WITHIN_SECONDS)
+    assert response.status_code == 201
 
 
 def trickle(connection: socket.socket, data: bytes) -> bool:
@@ -88,10 +88,10 @@ def trickle(connection: socket.socket, data: bytes) -> bool:
 
 def test_a_slow_request_head_ends_its_connection_and_blocks_nobody(running: RunningService) -> None:
     with no_lasting_harm(running), ExitStack() as stack:
-        others = [stack.enter_context(connected(running)) for _ in range(50)]
+        others = [stack.enter_context(open_connection(running)) for _ in range(50)]
         for other in others:
             other.sendall(_HEAD[:40])
-        with connected(running) as connection:
+        with open_connection(running) as connection:
             assert trickle(connection, _HEAD + b"X-Word: " + b"x" * 500)
         charge_over_rest(running)
         for other in others:
@@ -99,7 +99,7 @@ def test_a_slow_request_head_ends_its_connection_and_blocks_nobody(running: Runn
 
 
 def test_a_slow_request_body_ends_its_connection_and_blocks_nobody(running: RunningService) -> None:
-    with no_lasting_harm(running), connected(running) as connection:
+    with no_lasting_harm(running), open_connection(running) as connection:
         connection.sendall(_HEAD + b"Content-Length: 2000\r\n\r\n")
         assert trickle(connection, b"{" + b" " * 1_999)
         charge_over_rest(running)
@@ -115,17 +115,17 @@ def test_a_slow_request_body_ends_its_connection_and_blocks_nobody(running: Runn
     ids=["a large header", "a long path", "many headers"],
 )
 def test_a_head_above_a_limit_is_rejected_with_the_limits(running: RunningService, head: bytes) -> None:
-    with connected(running) as connection:
+    with open_connection(running) as connection:
         connection.sendall(head)
-        answer = read_to_end(connection)
-    assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
-    assert b"the head must be at most 8192 bytes and 50 headers" in answer
+        response = read_to_end(connection)
+    assert response.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"the head must be at most 8192 bytes and 50 headers" in response
     charge_over_rest(running)
 
 
 @pytest.mark.parametrize("head", [_HEAD + b"X-Endless: ", b"GET /"], ids=["header", "path"])
 def test_an_endless_head_ends_its_connection(patient: RunningService, head: bytes) -> None:
-    with no_lasting_harm(patient), connected(patient) as connection:
+    with no_lasting_harm(patient), open_connection(patient) as connection:
         connection.sendall(head)
         with contextlib.suppress(OSError):
             for _ in range(100):
@@ -136,7 +136,7 @@ def test_an_endless_head_ends_its_connection(patient: RunningService, head: byte
 def test_a_head_within_the_limits_can_arrive_in_pieces(running: RunningService) -> None:
     body = b'{"order_id": 7, "amount": 5}'
     head = _HEAD + b"X-Large: " + b"x" * 7_000 + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
-    with connected(running) as connection:
+    with open_connection(running) as connection:
         for request in (head + body, head + body):
             for start in range(0, len(request), 1_000):
                 connection.sendall(request[start : start + 1_000])
@@ -144,7 +144,7 @@ def test_a_head_within_the_limits_can_arrive_in_pieces(running: RunningService) 
 
 
 def test_endless_trailers_end_their_connection(patient: RunningService) -> None:
-    with no_lasting_harm(patient), connected(patient) as connection:
+    with no_lasting_harm(patient), open_connection(patient) as connection:
         connection.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Endless: ")
         with contextlib.suppress(OSError):
             for _ in range(100):
@@ -153,7 +153,7 @@ def test_endless_trailers_end_their_connection(patient: RunningService) -> None:
 
 
 def test_many_small_requests_on_a_connection_do_not_count_as_one_head(running: RunningService) -> None:
-    with connected(running) as connection:
+    with open_connection(running) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: payments\r\n\r\n" * 1_000 + b"GET / HTTP/1.0\r\n\r\n")
         assert read_to_end(connection).count(b"HTTP/1.1 200 ") == 1_000
 
@@ -161,7 +161,7 @@ def test_many_small_requests_on_a_connection_do_not_count_as_one_head(running: R
 def test_a_body_of_many_small_chunks_does_not_count_as_a_head(running: RunningService) -> None:
     body = b'{"order_id": 7, "amount": 5' + b" " * 5_000 + b"}"
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
-    with connected(running) as connection:
+    with open_connection(running) as connection:
         connection.sendall(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
         assert read_status(connection) == http.HTTPStatus.CREATED
 
@@ -187,7 +187,7 @@ def test_clients_that_read_no_response_are_disconnected(running: RunningService)
 
 def test_silent_connections_are_closed_and_block_nobody(running: RunningService, max_connections: int) -> None:
     with no_lasting_harm(running), ExitStack() as stack:
-        silent = [stack.enter_context(connected(running)) for _ in range(max_connections)]
+        silent = [stack.enter_context(open_connection(running)) for _ in range(max_connections)]
         charge_over_rest(running)
         assert read_to_end(silent[0]) == b""
         assert read_to_end(silent[-1]) == b""
@@ -197,11 +197,11 @@ def test_connections_above_the_limit_get_503_with_a_retry_delay(start_service: S
     service = start_service(REST_MAX_CONNECTIONS="5")
     with ExitStack() as stack:
         for _ in range(5):
-            stack.enter_context(connected(service))
-        with connected(service) as one_too_many:
-            answer = read_to_end(one_too_many)
-    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-    assert b"\r\nretry-after: 1\r\n" in answer
+            stack.enter_context(open_connection(service))
+        with open_connection(service) as one_too_many:
+            response = read_to_end(one_too_many)
+    assert response.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nretry-after: 1\r\n" in response
     time.sleep(0.5)
     charge_over_rest(service)
     assert service.wait_for("connections_refused")["count"] == 1
@@ -210,7 +210,7 @@ def test_connections_above_the_limit_get_503_with_a_retry_delay(start_service: S
 def test_random_bytes_do_no_harm(running: RunningService) -> None:
     with no_lasting_harm(running):
         for _ in range(20):
-            with connected(running) as connection, contextlib.suppress(OSError):
+            with open_connection(running) as connection, contextlib.suppress(OSError):
                 connection.sendall(secrets.token_bytes(100_000))
         charge_over_rest(running)
 

@@ -137,8 +137,8 @@ def assert_ready(service: RunningService, *, is_ready: bool) -> None:
     for name in ("", SERVICE):
         assert grpc_health(service, name) == (SERVING if is_ready else NOT_SERVING)
     for url in (service.rest_url, service.monitoring_url):
-        answer = httpx.get(f"{url}/readyz", timeout=PROBE_TIMEOUT_SECONDS)
-        assert answer.status_code == (200 if is_ready else 503)
+        response = httpx.get(f"{url}/readyz", timeout=PROBE_TIMEOUT_SECONDS)
+        assert response.status_code == (200 if is_ready else 503)
 
 
 def grpc_health(service: RunningService, name: str) -> int:

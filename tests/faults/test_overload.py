@@ -114,14 +114,14 @@ def test_at_five_times_its_capacity_the_service_serves_what_it_can_and_rejects_t
     # On a busy machine, calls also queue in grpcio before Python sees them, and grpcio cancels those above its limit.
     also_allowed = {"CANCELLED"} if engine is Engine.GRPCIO else set()
     # Transport errors are not responses of the service.
-    answers = {error for error in report["errors"] if not error.startswith("transport: ")}
-    assert answers
-    assert answers <= {"RESOURCE_EXHAUSTED", *also_allowed}
+    responses = {error for error in report["errors"] if not error.startswith("transport: ")}
+    assert responses
+    assert responses <= {"RESOURCE_EXHAUSTED", *also_allowed}
     for failed in errors.rejections:
         assert failed.reason == "OVERLOADED"
         assert failed.retry_after_seconds
     assert set(errors.other_codes) <= also_allowed
     assert memory_after_kib - memory_before_kib < _MAX_GROWTH_KIB
     rejection_events = [event for event in service.events if event["event"] == "calls_refused"]
-    assert bool(rejection_events) == ("RESOURCE_EXHAUSTED" in answers or bool(errors.rejections))
+    assert bool(rejection_events) == ("RESOURCE_EXHAUSTED" in responses or bool(errors.rejections))
     assert load(service, connections=8, in_flight=64, seconds=2, warm_up=1)["errors"] == {}

@@ -24,7 +24,7 @@ def test_a_service_suspended_during_refunds_leaves_no_payment_locked(
     start_service: Callable[..., RunningService], database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     suspended, other = start_service(), start_service()
-    chance = random.Random(1)
+    rng = random.Random(1)
     is_over = False
 
     def keep_refunding(payment_id: int) -> None:
@@ -40,7 +40,7 @@ def test_a_service_suspended_during_refunds_leaves_no_payment_locked(
         refunding = [threads.submit(keep_refunding, payment_id) for _ in range(CLIENTS)]
         try:
             for _ in range(ROUNDS):
-                time.sleep(chance.uniform(0.02, 0.06))
+                time.sleep(rng.uniform(0.02, 0.06))
                 suspended.send(signal.SIGSTOP)
                 try:
                     assert_unlocked(database_server, migrated_database["MYSQL_DB"], payment_id)

@@ -75,7 +75,7 @@ class Scene:
             "SELECT sequence, kind, payment_id, refund_id, CAST(refunded_amount AS CHAR) FROM payment_events "
             "ORDER BY sequence"
         )
-        assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), "there are gaps"
+        assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), "the sequence has gaps"
         return [(str(kind), int(str(payment)), refund, str(back)) for _, kind, payment, refund, back in rows]  # type: ignore[misc]
 
 
@@ -93,7 +93,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 @contextmanager
-def calling(scene: Scene) -> Iterator[None]:
+def running_clients(scene: Scene) -> Iterator[None]:
     """Run clients that charge and refund within the context, and record the acknowledged writes."""
     stopping = threading.Event()
     failed: list[BaseException] = []
@@ -132,21 +132,21 @@ def calling(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def breaking(scene: Scene, chance: random.Random) -> Iterator[None]:
+def random_faults(scene: Scene, rng: random.Random) -> Iterator[None]:
     """Stop or kill replicas and sometimes the database, and start them again, within the context."""
     stopping = threading.Event()
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            while not stopping.wait(chance.uniform(0.5, 2)):
-                if chance.random() < 0.2:
+            while not stopping.wait(rng.uniform(0.5, 2)):
+                if rng.random() < 0.2:
                     scene.database.kill()
-                    stopping.wait(chance.uniform(0, 1))
+                    stopping.wait(rng.uniform(0, 1))
                     scene.database.start()
                     continue
-                replica = chance.choice(scene.replicas)
-                if chance.random() < 0.5:
+                replica = rng.choice(scene.replicas)
+                if rng.random() < 0.5:
                     replica.kill()
                 else:
                     replica.stop()
@@ -204,26 +204,26 @@ class Consumer:
 
 def violations(events: list[Event], stream: list[Event], acknowledged: Acknowledged) -> list[str]:
     """Compare the events of a consumer, the stream and the acknowledged writes, and return the violations."""
-    wrong = [f"was not seen: {event}" for event in stream if event not in set(events)]
-    wrong += [f"never happened: {event}" for event in events if event not in set(stream)]
+    problems = [f"was not seen: {event}" for event in stream if event not in set(events)]
+    problems += [f"never happened: {event}" for event in events if event not in set(stream)]
     # Delivery is at least once. A repeated event follows its predecessors again, so first occurrences are in order.
-    firsts = list(dict.fromkeys(events))
+    first_occurrences = list(dict.fromkeys(events))
     places = {event: place for place, event in enumerate(stream)}
-    seen_of: dict[int, int] = {}
-    for event in firsts:
+    last_places: dict[int, int] = {}
+    for event in first_occurrences:
         place = places.get(event, -1)
-        if place < seen_of.get(event[1], -1):
-            wrong.append(f"is out of order: {event}")
-        seen_of[event[1]] = place
+        if place < last_places.get(event[1], -1):
+            problems.append(f"is out of order: {event}")
+        last_places[event[1]] = place
     if len(set(stream)) < len(stream):
-        wrong.append("an event is in the stream twice")
-    wrong += [
+        problems.append("an event is in the stream twice")
+    problems += [
         f"has no event: payment {it}" for it in acknowledged.payment_ids - {e[1] for e in stream if e[0] == "CHARGED"}
     ]
-    wrong += [
+    problems += [
         f"has no event: refund {it}" for it in acknowledged.refund_ids - {e[2] for e in stream if e[0] == "REFUNDED"}
     ]
-    return wrong
+    return problems
 
 
 @pytest.mark.long
@@ -231,16 +231,16 @@ def violations(events: list[Event], stream: list[Event], acknowledged: Acknowled
 def test_a_consumer_that_is_killed_at_random_misses_nothing(
     scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     consumer = Consumer(scene, tmp_path / "consumer")
     with consumer.running():
         # The consumer has a token before the first write, so that it must see every event.
         assert consumer.wait_until(lambda _: (consumer.folder / "token").exists())
-    with calling(scene):
-        with breaking(scene, random.Random(SEED + 1)):
+    with running_clients(scene):
+        with random_faults(scene, random.Random(SEED + 1)):
             for _ in range(KILLS):
                 with consumer.running():
-                    time.sleep(chance.uniform(0, _MAX_RUN_SECONDS))
+                    time.sleep(rng.uniform(0, _MAX_RUN_SECONDS))
         with consumer.running():
             many = len(consumer.events()) + 100
             assert consumer.wait_until(lambda events: len(events) > many), "no more events arrive"
@@ -249,14 +249,14 @@ def test_a_consumer_that_is_killed_at_random_misses_nothing(
         consumer.wait_until(lambda events: set(stream) <= set(events))
     events = consumer.events()
     with capsys.disabled():
-        again = len(events) - len(set(events))
-        print(f"\nPAYMENTS_FAULT_SEED={SEED}: {len(stream)} events, {again} of them repeated, {KILLS} kills")
+        repeated = len(events) - len(set(events))
+        print(f"\nPAYMENTS_FAULT_SEED={SEED}: {len(stream)} events, {repeated} of them repeated, {KILLS} kills")
     assert violations(events, stream, scene.acknowledged) == []
 
 
 def test_a_consumer_that_forgets_its_token_is_detected(scene: Scene, tmp_path: Path) -> None:
     consumer = Consumer(scene, tmp_path / "consumer", "--forget")
-    with calling(scene):
+    with running_clients(scene):
         for _ in range(3):
             with consumer.running():
                 many = len(consumer.events()) + 20

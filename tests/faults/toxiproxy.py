@@ -80,7 +80,7 @@ class Toxiproxy:
 
     def __enter__(self) -> Self:
         """Start the program, and wait until it responds."""
-        assert _PROGRAM.exists(), "`make .bin/toxiproxy` builds what is missing"
+        assert _PROGRAM.exists(), "Toxiproxy is missing: run `make .bin/toxiproxy`"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [str(_PROGRAM), "-host", "127.0.0.1", "-port", str(self._port)], stdout=log, stderr=log

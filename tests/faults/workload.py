@@ -24,7 +24,7 @@ _MAX_PAUSE_SECONDS = 0.02
 _RECENT = 200
 """The number of requests and payments that clients remember for later use."""
 
-_HOT = 5
+_HOT_PAYMENTS = 5
 """The number of latest payments that get most of the refunds."""
 
 _FINAL_ATTEMPTS = 20
@@ -96,7 +96,7 @@ class _Worker:
 
     def __init__(self, number: int, seed: int, clients: Clients, memory: _Memory) -> None:
         self._name = f"{seed}-{number}"
-        self._chance = random.Random(self._name)
+        self._rng = random.Random(self._name)
         self._clients = clients
         self._memory = memory
         self._count = 0
@@ -118,70 +118,70 @@ class _Worker:
         )
         kinds, weights = zip(*actions, strict=True)
         while not stopping.is_set():
-            (act,) = self._chance.choices(kinds, weights)
+            (act,) = self._rng.choices(kinds, weights)
             await act()
-            await asyncio.sleep(self._chance.uniform(0, _MAX_PAUSE_SECONDS))
+            await asyncio.sleep(self._rng.uniform(0, _MAX_PAUSE_SECONDS))
 
     async def _charge(self) -> None:
-        self._memory.remember(await self._replica().charge(self._new_charge(), random_patience(self._chance)))
+        self._memory.remember(await self._replica().charge(self._new_charge(), random_patience(self._rng)))
 
     async def _charge_by_client(self) -> None:
-        self._memory.remember(await self._chance.choice(self._clients.of_both).charge(self._new_charge()))
+        self._memory.remember(await self._rng.choice(self._clients.of_both).charge(self._new_charge()))
 
     async def _charge_twice_concurrently(self) -> None:
         request = self._new_charge()
-        calls = [self._chance.choice(stubs).charge(request, PATIENT) for stubs in self._clients.of_replicas]
+        calls = [self._rng.choice(stubs).charge(request, PATIENT) for stubs in self._clients.of_replicas]
         for call in await asyncio.gather(*calls):
             self._memory.remember(call)
 
     async def _repeat_charge(self) -> None:
         if self._memory.charges:
-            request = self._chance.choice(self._memory.charges)
-            await self._replica().charge(request, random_patience(self._chance))
+            request = self._rng.choice(self._memory.charges)
+            await self._replica().charge(request, random_patience(self._rng))
 
     async def _reuse_request_id(self) -> None:
         """Repeat an earlier request_id with another amount. Whichever request is stored first wins."""
         if self._memory.charges:
-            before = self._chance.choice(self._memory.charges)
+            before = self._rng.choice(self._memory.charges)
             request = ChargeRequest(before.request_id, before.order_id, before.amount_minor + 1, before.method)
             await self._replica().charge(request, PATIENT)
 
     async def _charge_batch(self) -> None:
-        request = [self._new_charge() for _ in range(self._chance.randint(2, 8))]
-        again = [self._chance.choice(self._memory.charges)]
-        for call in await self._replica().batch_charge([*request, *again], random_patience(self._chance)):
+        request = [self._new_charge() for _ in range(self._rng.randint(2, 8))]
+        again = [self._rng.choice(self._memory.charges)]
+        for call in await self._replica().batch_charge([*request, *again], random_patience(self._rng)):
             self._memory.remember(call)
 
     async def _refund(self) -> None:
         if (request := self._new_refund()) is not None:
-            await self._replica().refund(request, random_patience(self._chance))
+            await self._replica().refund(request, random_patience(self._rng))
 
     async def _refund_by_client(self) -> None:
         if (request := self._new_refund()) is not None:
-            await self._chance.choice(self._clients.of_both).refund(request)
+            await self._rng.choice(self._clients.of_both).refund(request)
 
     async def _refund_twice_concurrently(self) -> None:
         if (request := self._new_refund()) is not None:
-            stubs = [self._chance.choice(stubs) for stubs in self._clients.of_replicas]
+            stubs = [self._rng.choice(stubs) for stubs in self._clients.of_replicas]
             await asyncio.gather(*(stub.refund(request, PATIENT) for stub in stubs))
 
     async def _repeat_refund(self) -> None:
         if self._memory.refunds:
-            await self._replica().refund(self._chance.choice(self._memory.refunds), random_patience(self._chance))
+            await self._replica().refund(self._rng.choice(self._memory.refunds), random_patience(self._rng))
 
     async def _read(self) -> None:
         if (payment := self._some_payment()) is not None:
-            await self._replica().get_payment(PaymentRequest(payment[0]), random_patience(self._chance))
+            await self._replica().get_payment(PaymentRequest(payment[0]), random_patience(self._rng))
 
     def _replica(self) -> StubCalls:
-        return self._chance.choice(self._chance.choice(self._clients.of_replicas))
+        return self._rng.choice(self._rng.choice(self._clients.of_replicas))
 
     def _new_charge(self) -> ChargeRequest:
         request = ChargeRequest(
             self._new_request_id(),
-            order_id=self._chance.randint(1, 1000),
-            amount_minor=self._chance.randint(100, 100_000),
-            method=self._chance.choices(("UPI", "COD", "CARD"), (8, 4, 1))[0],
+            order_id=self._rng.randint(1, 1000),
+            amount_minor=self._rng.randint(100, 100_000),
+            method=self._rng.choices(("UPI", "COD", "CARD"), (8, 4, 1))[0],
         )
         self._memory.charges.append(request)
         return request
@@ -191,22 +191,22 @@ class _Worker:
         if payment is None:
             return None
         payment_id, amount_minor = payment
-        part = self._chance.choice((None, 1, self._chance.randint(1, amount_minor), amount_minor // 3))
+        part = self._rng.choice((None, 1, self._rng.randint(1, amount_minor), amount_minor // 3))
         request = RefundRequest(self._new_request_id(), payment_id, part)
         self._memory.refunds.append(request)
         return request
 
     def _new_request_id(self) -> str:
         self._count += 1
-        return f"{self._name}-{self._count}-{self._chance.getrandbits(32):08x}"
+        return f"{self._name}-{self._count}-{self._rng.getrandbits(32):08x}"
 
     def _some_payment(self) -> tuple[int, int] | None:
         payments = self._memory.payments
         if not payments:
             return None
-        if self._chance.random() < 0.7:
-            return payments[-self._chance.randint(1, min(_HOT, len(payments)))]
-        return self._chance.choice(payments)
+        if self._rng.random() < 0.7:
+            return payments[-self._rng.randint(1, min(_HOT_PAYMENTS, len(payments)))]
+        return self._rng.choice(payments)
 
 
 async def _complete(replicas: Sequence[StubCalls], history: History) -> None:
@@ -218,14 +218,14 @@ async def _complete(replicas: Sequence[StubCalls], history: History) -> None:
         refunds = {call.request for call in history.refunds} - final_refunds
         if not charges and not refunds:
             return
-        for charge_group in _batched(charges):
+        for charge_group in _groups(charges):
             await asyncio.gather(*(stub.charge(request, PATIENT) for request in charge_group))
-        for refund_group in _batched(refunds):
+        for refund_group in _groups(refunds):
             await asyncio.gather(*(stub.refund(request, PATIENT) for request in refund_group))
 
 
-def _batched(all_of: set[Request]) -> Iterator[tuple[Request, ...]]:
+def _groups(all_of: set[Request]) -> Iterator[tuple[Request, ...]]:
     """Split requests into groups that are sent concurrently."""
     rest = iter(all_of)
-    while charge_group := tuple(itertools.islice(rest, _CONCURRENT_CALLS)):
-        yield charge_group
+    while group := tuple(itertools.islice(rest, _CONCURRENT_CALLS)):
+        yield group

@@ -51,8 +51,8 @@ def errors() -> dict[str, Any]:
         description = _describe(kind, failure)
         known = reasons.setdefault(failure.reason, description | {"v1": [], "messages": []})
         assert description.items() <= known.items(), f"errors with the reason {failure.reason} differ"
-        answer = _legacy_answer(failure)
-        known["v1"] = sorted([*known["v1"], *([] if answer in known["v1"] else [answer])], key=json.dumps)
+        response = _legacy_answer(failure)
+        known["v1"] = sorted([*known["v1"], *([] if response in known["v1"] else [response])], key=json.dumps)
         known["messages"] = sorted({*known["messages"], *texts.pop(kind, ())})
     assert not texts, f"errors without a reason: {list(texts)}"
     with_many = failure_of(_instantiate(InvalidRequest), _CALL_ID)

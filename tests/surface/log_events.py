@@ -221,10 +221,10 @@ def _unpacked_keys(source: Source, value: ast.expr) -> Iterator[str]:
         case ast.Name(id=name):
             yield from _keys_of_parameter(source, value, name)
         case ast.Call(func=ast.Name(id=name)) if (function := source.function(name)) is not None:
-            for answer in (node for node in ast.walk(function) if isinstance(node, ast.Return)):
-                if answer.value is None:
-                    raise NotUnderstood(source, answer, "a function of fields that returns nothing")
-                yield from _unpacked_keys(source, answer.value)
+            for response in (node for node in ast.walk(function) if isinstance(node, ast.Return)):
+                if response.value is None:
+                    raise NotUnderstood(source, response, "a function of fields that returns nothing")
+                yield from _unpacked_keys(source, response.value)
         case _:
             raise NotUnderstood(source, value, "unknown keys")
 

@@ -35,7 +35,7 @@ def metrics() -> dict[str, Any]:
     defined = dict(_defined())
     exported = {family.name: family for family in REGISTRY.collect()}
     ours = {name for name in exported if name.startswith(_PREFIX)}
-    assert ours == defined.keys(), "the registry and the source have the same metrics"
+    assert ours == defined.keys(), "the registry and the source have different metrics"
     return {
         _name(family): {"type": family.type, "help": family.documentation} | defined.get(name, {})
         for name, family in exported.items()

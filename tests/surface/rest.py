@@ -139,14 +139,14 @@ def rest_answers(running: RunningService) -> dict[str, Any]:
         ("rest", running.rest_url, _with_simple_requests(_REST, routes["rest"])),
         ("monitoring", running.monitoring_url, _with_simple_requests(_MONITORING, routes["monitoring"])),
     )
-    answers = {}
+    responses = {}
     for port, url, requests in ports:
         headers = {"X-Request-Id": _REQUEST_NAME, "Accept-Encoding": "identity"}
         with httpx.Client(base_url=url, headers=headers) as http:
             for one in requests:
                 response = http.request(one.verb, one.path, json=one.json, headers=one.headers)
-                answers[f"{port}, {one.name}"] = _describe(response)
-    return answers
+                responses[f"{port}, {one.name}"] = _describe(response)
+    return responses
 
 
 def _with_simple_requests(written: Sequence[_Request], routes: Sequence[_Route]) -> list[_Request]:

@@ -131,8 +131,8 @@ def _fill(holder: Message, field: FieldDescriptor, value: Any) -> None:  # noqa:
 
 async def _violations(servicer: PaymentServicer, method: MethodDescriptor, request: Message) -> list[FieldViolation]:
     try:
-        answer = getattr(servicer, method.name)(request, Call("surface", NO_CREDENTIALS, Deadline()))
-        await (anext(answer) if method.server_streaming else answer)
+        response = getattr(servicer, method.name)(request, Call("surface", NO_CREDENTIALS, Deadline()))
+        await (anext(response) if method.server_streaming else response)
     except InvalidRequest as error:
         return list(error.violations)
     except PaymentNotFound:

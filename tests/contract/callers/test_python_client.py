@@ -360,20 +360,20 @@ def test_a_list_holds_the_payments_that_match_every_condition(client: Client, or
     assert upi.create_time is not None
     assert cod.create_time is not None
 
-    def listed(**conditions: Any) -> list[payments.Payment]:  # noqa: ANN401 - the conditions are typed where they are defined
+    def list_with(**conditions: Any) -> list[payments.Payment]:  # noqa: ANN401 - the conditions are typed where they are defined
         return list(client.list_payments(order_id=order_id, order_by="create_time asc", **conditions))
 
-    assert listed() == [upi, card, cod]
-    assert listed(methods=[PaymentMethod.UPI, PaymentMethod.COD]) == [upi, cod]
-    assert listed(statuses=[PaymentStatus.FAILED]) == [card]
-    assert listed(refund_states=[RefundState.PARTIAL]) == [cod]
-    assert listed(reference=card.reference) == [card]
-    assert listed(min_amount=Decimal(20)) == [card, cod]
-    assert listed(min_amount=Decimal(20), max_amount=Decimal("29.99"), currency="INR") == [card]
-    assert listed(max_amount=Decimal(30), currency="USD") == []
-    assert listed(min_create_time=cod.create_time) == [cod]
-    assert listed(max_create_time=upi.create_time) == [upi]
-    assert listed(methods=[PaymentMethod.UPI], statuses=[PaymentStatus.FAILED]) == []
+    assert list_with() == [upi, card, cod]
+    assert list_with(methods=[PaymentMethod.UPI, PaymentMethod.COD]) == [upi, cod]
+    assert list_with(statuses=[PaymentStatus.FAILED]) == [card]
+    assert list_with(refund_states=[RefundState.PARTIAL]) == [cod]
+    assert list_with(reference=card.reference) == [card]
+    assert list_with(min_amount=Decimal(20)) == [card, cod]
+    assert list_with(min_amount=Decimal(20), max_amount=Decimal("29.99"), currency="INR") == [card]
+    assert list_with(max_amount=Decimal(30), currency="USD") == []
+    assert list_with(min_create_time=cod.create_time) == [cod]
+    assert list_with(max_create_time=upi.create_time) == [upi]
+    assert list_with(methods=[PaymentMethod.UPI], statuses=[PaymentStatus.FAILED]) == []
 
 
 def test_conditions_of_invalid_types_are_rejected_when_the_list_is_requested(client: Client) -> None:
@@ -394,11 +394,11 @@ def test_both_clients_return_equal_payments(service: RunningService, order_id: i
     with PaymentsClient(service.target) as blocking:
         charged = blocking.charge(order_id=order_id, amount=Decimal("561.00"), method=PaymentMethod.UPI)
 
-    async def found() -> list[payments.Payment]:
+    async def find() -> list[payments.Payment]:
         async with AsyncPaymentsClient(service.target) as client:
             return [payment async for payment in client.list_payments(order_id=order_id)]
 
-    assert asyncio.run(found()) == [charged]
+    assert asyncio.run(find()) == [charged]
 
 
 @pytest.mark.asyncio
@@ -536,7 +536,7 @@ def test_concurrent_charges_of_threads_that_a_kill_interrupts_are_each_stored_on
         ]
         next(futures.as_completed(charges))
         restart_after_a_kill(service)
-        assert not all(charge.done() for charge in charges), "the kill came too late to interrupt any"
+        assert not all(charge.done() for charge in charges), "the kill came too late to interrupt any charge"
         charged = {charge.result().payment_id for charge in charges}
     assert_each_charge_is_stored_once(service.target, order_id, charged)
 
@@ -700,7 +700,7 @@ def test_a_charge_is_retried_with_the_same_request_id_until_it_succeeds(
 ) -> None:
     with serving(FakeService(failures=iter([failure(code, reason, 0.05)] * 8))) as fake:
         assert charge(connect(fake.target)).payment_id == 7
-    assert len(fake.requests) == 9, "more than the five attempts that gRPC makes by itself"
+    assert len(fake.requests) == 9, "gRPC makes only five attempts by itself"
     assert all(request == fake.requests[0] for request in fake.requests)
 
 

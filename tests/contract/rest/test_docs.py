@@ -90,11 +90,11 @@ def test_redoc_shows_the_operations_without_requests_to_other_hosts(service: Run
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "answer"),
+    ("path", "status", "response"),
     [("/v1/payments/charge", "201", '"reference"'), ("/v2/payments:charge", "200", '"paymentId"')],
 )
 def test_a_charge_can_be_tried_out_in_swagger_ui(
-    service: RunningService, visit: Visit, path: str, status: str, answer: str
+    service: RunningService, visit: Visit, path: str, status: str, response: str
 ) -> None:
     visit.page.goto(f"{service.rest_url}/docs")
     operation = visit.page.locator(".opblock-post").filter(has=visit.page.locator(f'[data-path="{path}"]'))
@@ -104,7 +104,7 @@ def test_a_charge_can_be_tried_out_in_swagger_ui(
 
     reply = operation.locator(".live-responses-table")
     expect(reply.locator("tbody .response-col_status")).to_contain_text(status, timeout=TIMEOUT_MILLISECONDS)
-    expect(reply).to_contain_text(answer)
+    expect(reply).to_contain_text(response)
     assert (visit.blocked_urls, visit.console_errors) == ([], [])
 
 
@@ -139,8 +139,8 @@ def test_a_file_is_served_plain_or_compressed_and_can_be_cached(service: Running
 def test_a_file_varies_by_accept_encoding_only(
     service: RunningService, path: str, encoding: str, others: dict[str, str]
 ) -> None:
-    answer = httpx.get(f"{service.rest_url}{path}", headers={"Accept-Encoding": encoding, **others})
-    assert answer.headers.get_list("Vary", split_commas=True) == ["Accept-Encoding"]
+    response = httpx.get(f"{service.rest_url}{path}", headers={"Accept-Encoding": encoding, **others})
+    assert response.headers.get_list("Vary", split_commas=True) == ["Accept-Encoding"]
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

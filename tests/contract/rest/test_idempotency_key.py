@@ -20,7 +20,7 @@ Header = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """The parts of a response that the tests check."""
 
     status: int
@@ -28,20 +28,20 @@ class Answer:
     headers: dict[str, str]
 
 
-Post = Callable[..., Answer]
+Post = Callable[..., Response]
 
 
 @pytest.fixture
 def post(approving_service: RunningService) -> Post:
     """A function that sends a POST request with unmodified headers, which httpx would normalize."""
 
-    def send(path: str, body: object, *headers: Header) -> Answer:
+    def send(path: str, body: object, *headers: Header) -> Response:
         return request(approving_service.rest_port, "POST", path, body, headers)
 
     return send
 
 
-def request(port: int, verb: str, path: str, body: object, headers: Sequence[Header]) -> Answer:
+def request(port: int, verb: str, path: str, body: object, headers: Sequence[Header]) -> Response:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.putrequest(verb, path)
     content = b"" if body is None else json.dumps(body).encode()
@@ -51,10 +51,10 @@ def request(port: int, verb: str, path: str, body: object, headers: Sequence[Hea
     for name, value in headers:
         connection.putheader(name, value)
     connection.endheaders(content)
-    response = connection.getresponse()
-    answer = Answer(response.status, json.loads(response.read()), dict(response.getheaders()))
+    raw = connection.getresponse()
+    response = Response(raw.status, json.loads(raw.read()), dict(raw.getheaders()))
     connection.close()
-    return answer
+    return response
 
 
 def key(value: str) -> Header:
@@ -78,12 +78,12 @@ BODIES: dict[str, dict[str, object]] = {
 }
 
 
-def reference(answer: Answer) -> str:
-    return str(answer.body["reference"] if "reference" in answer.body else answer.body["payment"]["reference"])
+def reference(response: Response) -> str:
+    return str(response.body["reference"] if "reference" in response.body else response.body["payment"]["reference"])
 
 
-def violation(answer: Answer) -> dict[str, str]:
-    (found,) = (one for one in answer.body["details"] if one["@type"].endswith("BadRequest"))
+def violation(response: Response) -> dict[str, str]:
+    (found,) = (one for one in response.body["details"] if one["@type"].endswith("BadRequest"))
     return dict(found["fieldViolations"][0])
 
 
@@ -113,25 +113,25 @@ MALFORMED = ['"', '"k', '"k\\"', '"k\\a"', '"k"x', '"k" x', '"k";a=1', '"k", "l"
 @pytest.mark.parametrize("value", MALFORMED)
 @pytest.mark.parametrize("path", BODIES)
 def test_a_malformed_quoted_key_is_rejected_with_the_valid_form(post: Post, path: str, value: str) -> None:
-    answer = post(path, BODIES[path], key(value))
-    assert answer.status == 400
+    response = post(path, BODIES[path], key(value))
+    assert response.status == 400
     if path.startswith("/v1"):
-        assert answer.body["detail"].startswith("Idempotency-Key: ")
-        assert "in quotation marks" in answer.body["detail"]
+        assert response.body["detail"].startswith("Idempotency-Key: ")
+        assert "in quotation marks" in response.body["detail"]
     else:
-        assert violation(answer)["field"] == "Idempotency-Key"
-        assert "in quotation marks" in violation(answer)["description"]
+        assert violation(response)["field"] == "Idempotency-Key"
+        assert "in quotation marks" in violation(response)["description"]
 
 
 @pytest.mark.parametrize("value", ["", " ", '""', "x" * 256, '"' + "x" * 256 + '"', "caf\xe9", "a\tb"])
 def test_a_key_that_is_not_a_valid_request_id_is_rejected(post: Post, value: str) -> None:
     for path in (V1, "/v1/payments/1/refund"):
-        answer = post(path, v1_body(1), key(value))
-        assert (answer.status, answer.body["detail"][0]["loc"]) == (422, ["header", "idempotency-key"])
+        response = post(path, v1_body(1), key(value))
+        assert (response.status, response.body["detail"][0]["loc"]) == (422, ["header", "idempotency-key"])
     for path in (V2, "/v2/payments/1:refund", BATCH):
-        answer = post(path, BODIES[path], key(value))
-        assert (answer.status, violation(answer)["field"]) == (400, "Idempotency-Key")
-        assert "1 to 255 printable ASCII characters" in violation(answer)["description"]
+        response = post(path, BODIES[path], key(value))
+        assert (response.status, violation(response)["field"]) == (400, "Idempotency-Key")
+        assert "1 to 255 printable ASCII characters" in violation(response)["description"]
 
 
 @pytest.mark.parametrize("name", ["Idempotency-Key", "X-Api-Key", "Authorization", "Last-Event-ID"])
@@ -141,13 +141,13 @@ def test_a_duplicate_of_a_single_value_header_is_rejected_by_name(
 ) -> None:
     headers = [(name, values[0]), (name.lower(), values[1])]
     for path in (V1, "/v1/payments/1/refund"):
-        answer = post(path, BODIES[path], *headers)
-        assert (answer.status, list(answer.body)) == (400, ["detail"])
-        assert answer.body["detail"] == f"{name}: must be sent at most once"
+        response = post(path, BODIES[path], *headers)
+        assert (response.status, list(response.body)) == (400, ["detail"])
+        assert response.body["detail"] == f"{name}: must be sent at most once"
     for path in (V2, BATCH, "/v2/payments/1:refund"):
-        answer = post(path, BODIES[path], *headers)
-        assert (answer.status, answer.body["code"]) == (400, 3)
-        assert violation(answer) == {"field": name, "description": "must be sent at most once"}
+        response = post(path, BODIES[path], *headers)
+        assert (response.status, response.body["code"]) == (400, 3)
+        assert violation(response) == {"field": name, "description": "must be sent at most once"}
     assert request(approving_service.rest_port, "GET", "/v1/payments", None, headers).status == 400
     assert request(approving_service.rest_port, "GET", "/v2/payments", None, headers).status == 400
 
@@ -175,18 +175,18 @@ def test_a_trailer_is_not_a_header(approving_service: RunningService) -> None:
     for _ in range(2):
         with socket.create_connection(("127.0.0.1", approving_service.rest_port), 10) as connection:
             connection.sendall(head + b"%x\r\n%b\r\n0\r\n%b" % (len(body), body, trailer))
-            answer = b"".join(iter(lambda: connection.recv(4096), b""))
-        assert answer.startswith(b"HTTP/1.1 200"), answer
-        assert b"idempotency-replayed" not in answer
+            response = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert response.startswith(b"HTTP/1.1 200"), response
+        assert b"idempotency-replayed" not in response
 
 
 # Batches
 
 
 def batch(post: Post, charges: Sequence[dict[str, object]], *headers: Header) -> list[dict[str, Any]]:
-    answer = post(BATCH, {"charges": charges}, *headers)
-    assert answer.status == 200, answer.body
-    return list(answer.body["results"])
+    response = post(BATCH, {"charges": charges}, *headers)
+    assert response.status == 200, response.body
+    return list(response.body["results"])
 
 
 def references(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -250,8 +250,8 @@ def test_every_spelling_of_a_key_refunds_once(post: Post, again: str) -> None:
     assert second.body["refund"]["refundId"] == first.body["refund"]["refundId"]
     rest = new_request_id()
     path = f"/v1/payments/{payment_id}/refund"
-    answers = [post(path, None, key(value)) for value in (rest, again.format(rest))]
-    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true"]
+    responses = [post(path, None, key(value)) for value in (rest, again.format(rest))]
+    assert [response.headers.get("idempotency-replayed") for response in responses] == [None, "true"]
 
 
 def test_an_empty_request_id_is_not_the_key(post: Post) -> None:

@@ -33,7 +33,7 @@ ROWS: list[LegacyRow] = [
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """The parts of a response that a caller can compare."""
 
     status: int
@@ -41,7 +41,7 @@ class Answer:
     headers: Mapping[str, str]
 
 
-def send(port: int, request: Request) -> Answer:
+def send(port: int, request: Request) -> Response:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.putrequest(request.verb, request.target, skip_accept_encoding=True)
     headers = dict(request.headers or {})
@@ -55,7 +55,7 @@ def send(port: int, request: Request) -> Answer:
     connection.close()
     received = {name: response.getheader(name, "") for name in ("content-type", "allow", "location")}
     received["allow"] = received["allow"].removesuffix(", HEAD")  # the legacy service has no HEAD
-    return Answer(response.status, body, {name: value.replace(str(port), "PORT") for name, value in received.items()})
+    return Response(response.status, body, {name: value.replace(str(port), "PORT") for name, value in received.items()})
 
 
 SAME = [
@@ -292,12 +292,12 @@ def ports(
     assert service.stop() == 0
 
 
-def without_random_values(answer: Answer) -> Answer:
+def without_random_values(response: Response) -> Response:
     """Replace the values of a response that depend on chance or on the clock."""
-    body = re.sub(r'"ECI\d{8}-[0-9A-F]{8,}"', '"ECI"', answer.body)
+    body = re.sub(r'"ECI\d{8}-[0-9A-F]{8,}"', '"ECI"', response.body)
     body = re.sub(r'"created_at":"202[6-9][^"]*"', '"created_at":"now"', body)
     body = re.sub(r'"method":"(UPI|CARD|COD)","status":true,"reference":"ECI"', '"method":"any","status":true', body)
-    return Answer(answer.status, body, answer.headers)
+    return Response(response.status, body, response.headers)
 
 
 @pytest.mark.parametrize("request_", SAME, ids=str)
@@ -309,8 +309,8 @@ def test_both_services_return_equal_responses(ports: tuple[int, int], request_: 
 
 @pytest.mark.parametrize("text", ["%C3%9CPI", "ecu", "%EF%BC%B5PI", "UPI%0A", "up%C4%B1", "%20UPI"])
 def test_methods_are_compared_exactly_except_for_letter_case(ports: tuple[int, int], text: str) -> None:
-    answer = send(ports[0], *lists(f"?method={text}"))
-    assert json.loads(answer.body) == {"items": [], "page": 1, "per_page": 10, "total": 0}
+    response = send(ports[0], *lists(f"?method={text}"))
+    assert json.loads(response.body) == {"items": [], "page": 1, "per_page": 10, "total": 0}
 
 
 @pytest.mark.parametrize("request_", RARE, ids=str)
@@ -327,7 +327,7 @@ def test_both_services_return_equal_responses_to_rare_forms(ports: tuple[int, in
 def test_invalid_requests_that_the_legacy_service_accepted_are_rejected(
     ports: tuple[int, int], request_: Request, error: dict[str, object]
 ) -> None:
-    answer = send(ports[0], request_)
-    assert answer.status == 422
-    assert json.loads(answer.body) == {"detail": [error]}
-    assert list(json.loads(answer.body)["detail"][0]) == list(error)
+    response = send(ports[0], request_)
+    assert response.status == 422
+    assert json.loads(response.body) == {"detail": [error]}
+    assert list(json.loads(response.body)["detail"][0]) == list(error)

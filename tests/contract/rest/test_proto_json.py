@@ -130,5 +130,5 @@ def test_zero_with_any_exponent_is_zero(rest: httpx.Client) -> None:
 
 
 def test_an_error_of_the_whole_body_names_no_field(rest: httpx.Client) -> None:
-    answer = rest.post("/v2/payments:charge", content="{")
-    assert answer.json()["message"].startswith("the body must be JSON")
+    response = rest.post("/v2/payments:charge", content="{")
+    assert response.json()["message"].startswith("the body must be JSON")

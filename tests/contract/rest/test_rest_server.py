@@ -132,8 +132,8 @@ def test_a_call_id_with_unsafe_characters_is_replaced(
         connection.sendall(
             b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: " + value + b"\r\n\r\n"
         )
-        answer = b"".join(iter(lambda: connection.recv(4096), b""))
-    assert value not in answer
+        response = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert value not in response
     assert rest.get("/healthz").status_code == 200
 
 
@@ -183,10 +183,10 @@ def test_a_repeated_v1_refund_refunds_once_with_any_key(rest: httpx.Client) -> N
     payment_id = rest.get("/v1/payments", params={"order_id": str(body["order_id"])}).json()["items"][0]["payment_id"]
     key = {"Idempotency-Key": new_request_id()}
     path = f"/v1/payments/{payment_id}/refund"
-    answers = [rest.post(path, headers=key), rest.post(path, headers=key), rest.post(path)]
-    answers.append(rest.post(path, headers={"Idempotency-Key": new_request_id()}))
-    assert {answer.text for answer in answers} == {answers[0].text}
-    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true", None, None]
+    responses = [rest.post(path, headers=key), rest.post(path, headers=key), rest.post(path)]
+    responses.append(rest.post(path, headers={"Idempotency-Key": new_request_id()}))
+    assert {response.text for response in responses} == {responses[0].text}
+    assert [response.headers.get("idempotency-replayed") for response in responses] == [None, "true", None, None]
     assert len(rest.get(f"/v2/payments/{payment_id}").json()["refunds"]) == 1
 
 
@@ -319,10 +319,10 @@ def test_hostile_requests_get_a_harmless_response(
 ) -> None:
     with socket.create_connection(("127.0.0.1", approving_service.rest_port), 10) as connection:
         connection.sendall(request_)
-        answer = connection.recv(65536)
-    head = answer.partition(b"\r\n\r\n")[0]
-    assert answer.startswith(b"HTTP/1.1 ")
-    assert not answer.startswith(b"HTTP/1.1 5")
+        response = connection.recv(65536)
+    head = response.partition(b"\r\n\r\n")[0]
+    assert response.startswith(b"HTTP/1.1 ")
+    assert not response.startswith(b"HTTP/1.1 5")
     assert b"X-Evil: 1" not in head
     assert rest.get("/healthz").status_code == 200
 

@@ -69,9 +69,9 @@ def client(new_service: RunningService) -> Iterator[PaymentsClient]:
 
 
 def call(url: str, body: object = None, verb: str = "GET") -> Any:  # noqa: ANN401 - JSON
-    answer = httpx.request("POST" if body is not None else verb, url, json=body)
-    assert answer.is_success, answer.text
-    return answer.json()
+    response = httpx.request("POST" if body is not None else verb, url, json=body)
+    assert response.is_success, response.text
+    return response.json()
 
 
 def test_both_services_see_the_charges_of_each(
@@ -144,8 +144,8 @@ def test_concurrent_charges_through_both_services_are_each_stored_once(
 ) -> None:
     urls = [legacy_url, new_service.rest_url] * 200
     with ThreadPoolExecutor(8) as callers:
-        answers = callers.map(lambda url: call(f"{url}/v1/payments/charge", {"order_id": 5, "amount": 1}), urls)
-        references = [answer["reference"] for answer in answers]
+        responses = callers.map(lambda url: call(f"{url}/v1/payments/charge", {"order_id": 5, "amount": 1}), urls)
+        references = [response["reference"] for response in responses]
 
     assert len(set(references)) == len(references) == 400
     assert {payment.reference for payment in client.list_payments(order_id=5)} == set(references)

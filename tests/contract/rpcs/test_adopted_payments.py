@@ -108,10 +108,10 @@ def test_payments_without_a_create_time_are_listed_once_each_as_the_oldest(adopt
 
 
 def test_a_payment_that_the_legacy_service_refunded_is_refunded_in_full(adopted: GrpcDriver) -> None:
-    answer = adopted.refund(refund(2))
-    assert not answer.HasField("refund")
-    assert answer.payment.refund_state == pb.REFUND_STATE_FULL
-    assert answer.payment.refunded_amount == money("561.00", "INR")
+    response = adopted.refund(refund(2))
+    assert not response.HasField("refund")
+    assert response.payment.refund_state == pb.REFUND_STATE_FULL
+    assert response.payment.refunded_amount == money("561.00", "INR")
     with pytest.raises(CallFailed) as failed:
         adopted.refund(refund(2, "1.00"))
     assert failed.value.reason == "REFUND_EXCEEDS_PAYMENT"

@@ -87,11 +87,11 @@ def test_concurrent_copies_of_a_batch_charge_once(api: Driver) -> None:
     order_id = new_order_id()
     same = batch(*(charge(order_id, request_id=new_request_id()) for _ in range(60)))
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: api.batch_charge(same), range(8)))
-    ids = {tuple(result.payment.payment_id for result in answer.results) for answer in answers}
+        responses = list(threads.map(lambda _: api.batch_charge(same), range(8)))
+    ids = {tuple(result.payment.payment_id for result in response.results) for response in responses}
     assert len(ids) == 1
     assert len(list_order(api, order_id)) == 60
-    for results in zip(*(answer.results for answer in answers), strict=True):
+    for results in zip(*(response.results for response in responses), strict=True):
         assert sum(not result.replayed for result in results) == 1
 
 

@@ -48,9 +48,9 @@ def test_concurrent_charges_with_one_request_id_store_one_payment_and_get_equal_
 ) -> None:
     for method in (SUCCEEDING, pb.PAYMENT_METHOD_UNSPECIFIED):
         request = charge(method=method, request_id=new_request_id())
-        answers = call_concurrently(lambda number, request=request: replicas[number % 2].charge(request))  # type: ignore[misc]
-        assert isinstance(answers[0], pb.ChargeResponse)
-        assert answers == [answers[0]] * CALLERS
+        responses = call_concurrently(lambda number, request=request: replicas[number % 2].charge(request))  # type: ignore[misc]
+        assert isinstance(responses[0], pb.ChargeResponse)
+        assert responses == [responses[0]] * CALLERS
         listed = replicas[0].list_payments(
             pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=request.order_id), include_total_size=True)
         )
@@ -59,21 +59,21 @@ def test_concurrent_charges_with_one_request_id_store_one_payment_and_get_equal_
 
 def test_concurrent_charges_with_one_request_id_and_two_amounts_store_one_payment(replicas: list[GrpcDriver]) -> None:
     order_id, request_id = new_order_id(), new_request_id()
-    answers = call_concurrently(
+    responses = call_concurrently(
         lambda number: replicas[number % 2].charge(charge(order_id, 1 + number % 2, request_id=request_id))
     )
-    successes = [answer for answer in answers if isinstance(answer, pb.ChargeResponse)]
-    failures = [answer for answer in answers if isinstance(answer, CallFailed)]
+    successes = [response for response in responses if isinstance(response, pb.ChargeResponse)]
+    failures = [response for response in responses if isinstance(response, CallFailed)]
     assert successes == [successes[0]] * (CALLERS // 2)
     assert {failed.reason for failed in failures} == {"REQUEST_ID_REUSED"}
 
 
 def test_concurrent_partial_refunds_never_exceed_the_charge(replicas: list[GrpcDriver]) -> None:
     payment = replicas[0].charge(charge(amount="100.00")).payment
-    answers = call_concurrently(lambda number: replicas[number % 2].refund(refund(payment.payment_id, "7.00")))
-    successes = [answer for answer in answers if isinstance(answer, pb.RefundResponse)]
+    responses = call_concurrently(lambda number: replicas[number % 2].refund(refund(payment.payment_id, "7.00")))
+    successes = [response for response in responses if isinstance(response, pb.RefundResponse)]
     assert len(successes) == 14
-    assert {failed.reason for failed in answers if isinstance(failed, CallFailed)} == {"REFUND_EXCEEDS_PAYMENT"}
+    assert {failed.reason for failed in responses if isinstance(failed, CallFailed)} == {"REFUND_EXCEEDS_PAYMENT"}
     details = replicas[0].get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
     assert (
         amount_of(details.payment.refunded_amount)
@@ -85,9 +85,9 @@ def test_concurrent_partial_refunds_never_exceed_the_charge(replicas: list[GrpcD
 def test_concurrent_refunds_with_one_request_id_refund_once(replicas: list[GrpcDriver]) -> None:
     payment = replicas[0].charge(charge(amount="100.00")).payment
     request = refund(payment.payment_id, "7.00", request_id=new_request_id())
-    answers = call_concurrently(lambda number: replicas[number % 2].refund(request))
-    assert isinstance(answers[0], pb.RefundResponse)
-    assert answers == [answers[0]] * CALLERS
+    responses = call_concurrently(lambda number: replicas[number % 2].refund(request))
+    assert isinstance(responses[0], pb.RefundResponse)
+    assert responses == [responses[0]] * CALLERS
     details = replicas[0].get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
     assert [amount_of(successes.amount) for successes in details.refunds] == [Decimal(7)]
 
@@ -95,19 +95,19 @@ def test_concurrent_refunds_with_one_request_id_refund_once(replicas: list[GrpcD
 def test_concurrent_refunds_of_two_payments_with_one_request_id_refund_one_of_them(replicas: list[GrpcDriver]) -> None:
     payments = [replicas[0].charge(charge()).payment for _ in range(2)]
     request_id = new_request_id()
-    answers = call_concurrently(
+    responses = call_concurrently(
         lambda number: replicas[number % 2].refund(refund(payments[number % 2].payment_id, 1, request_id=request_id))
     )
-    successes = [answer for answer in answers if isinstance(answer, pb.RefundResponse)]
+    successes = [response for response in responses if isinstance(response, pb.RefundResponse)]
     assert successes == [successes[0]] * (CALLERS // 2)
-    assert {failed.reason for failed in answers if isinstance(failed, CallFailed)} == {"REQUEST_ID_REUSED"}
+    assert {failed.reason for failed in responses if isinstance(failed, CallFailed)} == {"REQUEST_ID_REUSED"}
 
 
 def test_concurrent_full_refunds_without_a_request_id_refund_once(replicas: list[GrpcDriver]) -> None:
     payment = replicas[0].charge(charge(amount="100.00")).payment
-    answers = call_concurrently(lambda number: replicas[number % 2].refund(refund(payment.payment_id)))
-    assert isinstance(answers[0], pb.RefundResponse)
-    assert answers == [answers[0]] * CALLERS
+    responses = call_concurrently(lambda number: replicas[number % 2].refund(refund(payment.payment_id)))
+    assert isinstance(responses[0], pb.RefundResponse)
+    assert responses == [responses[0]] * CALLERS
 
 
 @pytest.mark.parametrize("order_by", ["create_time desc", "create_time asc"])

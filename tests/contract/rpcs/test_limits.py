@@ -49,9 +49,9 @@ def test_anonymous_callers_of_grpc_and_rest_share_the_rate_of_their_address(
         for _ in range(5):
             GrpcDriver(channel).charge(charge())
     body = {"order_id": 7, "amount": 5} if verb == "POST" else None
-    answer = httpx.request(verb, rate_limited.rest_url + path, json=body)
-    assert answer.status_code == 429
-    assert 30 < int(answer.headers["Retry-After"]) <= 100
+    response = httpx.request(verb, rate_limited.rest_url + path, json=body)
+    assert response.status_code == 429
+    assert 30 < int(response.headers["Retry-After"]) <= 100
     elsewhere = {"X-Forwarded-For": "198.51.100.7"}  # any client can send this header
     assert httpx.request(verb, rate_limited.rest_url + path, json=body, headers=elsewhere).status_code == 429
 
@@ -81,8 +81,8 @@ def test_redirects_use_the_forwarded_scheme_of_trusted_proxies_only(
 ) -> None:
     running = start_service(TRUSTED_PROXIES=trusted)
     headers = {"X-Forwarded-Proto": "https", "Host": "payments.example.com"}
-    answer = httpx.get(f"{running.rest_url}/v1/payments/", headers=headers)
-    assert answer.headers["Location"] == f"{scheme}://payments.example.com/v1/payments"
+    response = httpx.get(f"{running.rest_url}/v1/payments/", headers=headers)
+    assert response.headers["Location"] == f"{scheme}://payments.example.com/v1/payments"
 
 
 def test_a_batch_counts_as_one_call_for_each_charge(rate_limited: RunningService) -> None:
@@ -106,7 +106,7 @@ def test_failed_authentications_are_limited_by_address_and_valid_keys_are_not(
         RATE_LIMIT_FAILED_AUTHENTICATIONS_BURST="3",
     )
 
-    def answer(*headers: tuple[str, str]) -> CallFailed:
+    def call(*headers: tuple[str, str]) -> CallFailed:
         try:
             api.stub.ListPayments(pb.ListPaymentsRequest(page_size=1), metadata=headers, timeout=30)
         except grpc.RpcError as error:
@@ -116,7 +116,7 @@ def test_failed_authentications_are_limited_by_address_and_valid_keys_are_not(
     unknown_key = bearer("paykey_0123456789abcdef_" + "5" * 64)
     with grpc.insecure_channel(running.target) as channel:
         api = GrpcDriver(channel)
-        failures = [answer(*unknown_key), answer(), answer(("authorization", "Basic x"))]
+        failures = [call(*unknown_key), call(), call(("authorization", "Basic x"))]
         assert [it.reason for it in failures] == ["API_KEY_INVALID", "CREDENTIALS_MISSING", "API_KEY_INVALID"]
         two_keys = (("x-api-key", "a"), ("x-api-key", "b"))
         causes = (
@@ -125,13 +125,13 @@ def test_failed_authentications_are_limited_by_address_and_valid_keys_are_not(
             (two_keys, "x-api-key: must be sent at most"),
         )
         for headers, cause in causes:
-            limited = answer(*headers)
+            limited = call(*headers)
             assert (limited.code, limited.reason) == ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
             assert limited.retry_after_seconds is not None
             assert 30 < limited.retry_after_seconds <= 100
             assert cause in limited.message
             assert "this address" in limited.message
-        assert answer(*bearer(key)).code == "OK"
+        assert call(*bearer(key)).code == "OK"
     url = f"{running.rest_url}/v1/payments"
     over_rest = httpx.get(url, headers=dict(unknown_key))
     assert over_rest.status_code == 429
@@ -164,10 +164,10 @@ def test_a_call_that_exceeds_its_time_limit_ends_and_its_transaction_completes(
         with hold_rows():
             with pytest.raises(CallFailed) as failed:
                 api.refund(refund(payment.payment_id))
-            answer = httpx.post(f"{running.rest_url}/v2/payments/{other.payment_id}:refund", json={}, timeout=30)
+            response = httpx.post(f"{running.rest_url}/v2/payments/{other.payment_id}:refund", json={}, timeout=30)
         assert (failed.value.code, failed.value.reason) == ("DEADLINE_EXCEEDED", "CALL_TOO_LONG")
-        assert answer.status_code == 504
-        assert answer.json()["details"][0]["reason"] == "CALL_TOO_LONG"
+        assert response.status_code == 504
+        assert response.json()["details"][0]["reason"] == "CALL_TOO_LONG"
         deadline = time.monotonic() + 30
         for payment_id in (payment.payment_id, other.payment_id):
             request = pb.GetPaymentRequest(payment_id=payment_id)

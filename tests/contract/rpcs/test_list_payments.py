@@ -35,56 +35,58 @@ def walk(api: Driver, payment_filter: pb.PaymentFilter, order_by: str = "", page
 
 
 @pytest.fixture
-def seven(api: Driver) -> list[pb.Payment]:
+def seven_payments(api: Driver) -> list[pb.Payment]:
     """Seven payments of one order, oldest first."""
     order_id = new_order_id()
     return [api.charge(charge(order_id, f"{number}.00")).payment for number in range(1, 8)]
 
 
 @pytest.fixture
-def of_order(seven: list[pb.Payment]) -> pb.PaymentFilter:
-    return pb.PaymentFilter(order_id=seven[0].order_id)
+def order_filter(seven_payments: list[pb.Payment]) -> pb.PaymentFilter:
+    return pb.PaymentFilter(order_id=seven_payments[0].order_id)
 
 
 @pytest.mark.parametrize("order_by", ["", "create_time desc", "  create_time   desc "])
 @pytest.mark.legacy
 def test_the_newest_payments_come_first_by_default(
-    api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter, order_by: str
 ) -> None:
-    assert walk(api, of_order, order_by) == seven[::-1]
+    assert walk(api, order_filter, order_by) == seven_payments[::-1]
 
 
 @pytest.mark.parametrize("order_by", ["create_time asc", "create_time"])
 @pytest.mark.legacy
 def test_ascending_order_lists_the_oldest_payments_first(
-    api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter, order_by: str
 ) -> None:
-    assert walk(api, of_order, order_by) == seven
+    assert walk(api, order_filter, order_by) == seven_payments
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 6, 7, 8])
 @pytest.mark.parametrize("order_by", ["create_time desc", "create_time asc"])
 @pytest.mark.legacy
 def test_pages_of_any_size_return_each_payment_once_in_order(
-    api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter, order_by: str, page_size: int
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter, order_by: str, page_size: int
 ) -> None:
-    expected = seven if order_by.endswith("asc") else seven[::-1]
-    assert walk(api, of_order, order_by, page_size) == expected
+    expected = seven_payments if order_by.endswith("asc") else seven_payments[::-1]
+    assert walk(api, order_filter, order_by, page_size) == expected
 
 
 @pytest.mark.legacy
-def test_the_last_page_has_no_token(api: Driver, of_order: pb.PaymentFilter) -> None:
-    page = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=7))
+def test_the_last_page_has_no_token(api: Driver, order_filter: pb.PaymentFilter) -> None:
+    page = api.list_payments(pb.ListPaymentsRequest(filter=order_filter, page_size=7))
     assert len(page.payments) == 7
     assert page.next_page_token == ""
 
 
 def test_the_page_size_can_change_between_pages(
-    api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter
 ) -> None:
-    first = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=2))
-    rest = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=100, page_token=first.next_page_token))
-    assert [*first.payments, *rest.payments] == seven[::-1]
+    first = api.list_payments(pb.ListPaymentsRequest(filter=order_filter, page_size=2))
+    rest = api.list_payments(
+        pb.ListPaymentsRequest(filter=order_filter, page_size=100, page_token=first.next_page_token)
+    )
+    assert [*first.payments, *rest.payments] == seven_payments[::-1]
 
 
 def test_a_page_size_of_zero_means_50_and_one_above_1000_means_1000(
@@ -99,10 +101,10 @@ def test_a_page_size_of_zero_means_50_and_one_above_1000_means_1000(
         assert len(walk(api, pb.PaymentFilter(), page_size=2**31 - 1)) == 1100
 
 
-def test_the_total_counts_every_match_and_is_sent_only_on_request(api: Driver, of_order: pb.PaymentFilter) -> None:
-    without = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=2))
+def test_the_total_counts_every_match_and_is_sent_only_on_request(api: Driver, order_filter: pb.PaymentFilter) -> None:
+    without = api.list_payments(pb.ListPaymentsRequest(filter=order_filter, page_size=2))
     assert not without.HasField("total_size")
-    request = pb.ListPaymentsRequest(filter=of_order, page_size=2, include_total_size=True)
+    request = pb.ListPaymentsRequest(filter=order_filter, page_size=2, include_total_size=True)
     assert api.list_payments(request).total_size == 7
     request.page_token = without.next_page_token
     assert api.list_payments(request).total_size == 7
@@ -111,10 +113,12 @@ def test_the_total_counts_every_match_and_is_sent_only_on_request(api: Driver, o
 
 
 @pytest.mark.legacy
-def test_amount_bounds_are_inclusive(api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter) -> None:
-    of_order.min_amount.CopyFrom(money("3.00"))
-    of_order.max_amount.CopyFrom(money("5.00"))
-    assert walk(api, of_order, "create_time asc") == seven[2:5]
+def test_amount_bounds_are_inclusive(
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter
+) -> None:
+    order_filter.min_amount.CopyFrom(money("3.00"))
+    order_filter.max_amount.CopyFrom(money("5.00"))
+    assert walk(api, order_filter, "create_time asc") == seven_payments[2:5]
 
 
 def test_an_amount_bound_matches_only_its_currency(api: Driver) -> None:
@@ -126,31 +130,33 @@ def test_an_amount_bound_matches_only_its_currency(api: Driver) -> None:
     assert walk(api, bound) == [dollars]
 
 
-def test_time_bounds_are_inclusive(api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter) -> None:
-    of_order.min_create_time.CopyFrom(seven[1].create_time)
-    of_order.max_create_time.CopyFrom(seven[4].create_time)
-    assert walk(api, of_order, "create_time asc") == seven[1:5]
+def test_time_bounds_are_inclusive(
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter
+) -> None:
+    order_filter.min_create_time.CopyFrom(seven_payments[1].create_time)
+    order_filter.max_create_time.CopyFrom(seven_payments[4].create_time)
+    assert walk(api, order_filter, "create_time asc") == seven_payments[1:5]
 
 
-def test_a_time_bound_finer_than_a_microsecond_is_exact(api: Driver, seven: list[pb.Payment]) -> None:
-    just_after = Timestamp(seconds=seven[3].create_time.seconds, nanos=seven[3].create_time.nanos + 1)
-    order_id = seven[0].order_id
+def test_a_time_bound_finer_than_a_microsecond_is_exact(api: Driver, seven_payments: list[pb.Payment]) -> None:
+    just_after = Timestamp(seconds=seven_payments[3].create_time.seconds, nanos=seven_payments[3].create_time.nanos + 1)
+    order_id = seven_payments[0].order_id
     later = pb.PaymentFilter(order_id=order_id, min_create_time=just_after)
     earlier = pb.PaymentFilter(order_id=order_id, max_create_time=just_after)
-    assert walk(api, later, "create_time asc") == seven[4:]
-    assert walk(api, earlier, "create_time asc") == seven[:4]
+    assert walk(api, later, "create_time asc") == seven_payments[4:]
+    assert walk(api, earlier, "create_time asc") == seven_payments[:4]
 
 
-def test_the_earliest_and_latest_timestamps_are_valid_bounds(api: Driver, of_order: pb.PaymentFilter) -> None:
-    of_order.min_create_time.seconds = -62_135_596_800
-    of_order.max_create_time.CopyFrom(Timestamp(seconds=253_402_300_799, nanos=999_999_999))
-    assert len(walk(api, of_order)) == 7
-    of_order.min_create_time.CopyFrom(of_order.max_create_time)
-    assert walk(api, of_order) == []
+def test_the_earliest_and_latest_timestamps_are_valid_bounds(api: Driver, order_filter: pb.PaymentFilter) -> None:
+    order_filter.min_create_time.seconds = -62_135_596_800
+    order_filter.max_create_time.CopyFrom(Timestamp(seconds=253_402_300_799, nanos=999_999_999))
+    assert len(walk(api, order_filter)) == 7
+    order_filter.min_create_time.CopyFrom(order_filter.max_create_time)
+    assert walk(api, order_filter) == []
 
 
 @pytest.fixture(scope="module")
-def mixed(service: RunningService) -> Iterator[tuple[int, dict[str, pb.Payment]]]:
+def varied_payments(service: RunningService) -> Iterator[tuple[int, dict[str, pb.Payment]]]:
     """An order id, and its payments by name, which differ in method, status and refund state."""
     order_id = new_order_id()
     with grpc.insecure_channel(service.target) as channel:
@@ -190,9 +196,9 @@ def mixed(service: RunningService) -> Iterator[tuple[int, dict[str, pb.Payment]]
     ],
 )
 def test_a_payment_must_match_all_conditions_of_a_filter(
-    api: Driver, mixed: tuple[int, dict[str, pb.Payment]], condition: dict[str, list[int]], names: set[str]
+    api: Driver, varied_payments: tuple[int, dict[str, pb.Payment]], condition: dict[str, list[int]], names: set[str]
 ) -> None:
-    order_id, payments = mixed
+    order_id, payments = varied_payments
     payment_filter = pb.PaymentFilter(order_id=order_id, **condition)  # type: ignore[arg-type]
     expected = sorted((payments[name].payment_id for name in names), reverse=True)
     assert ids(walk(api, payment_filter)) == expected
@@ -203,21 +209,22 @@ def test_a_payment_must_match_all_conditions_of_a_filter(
     assert set(expected) <= set(ids(walk(api, payment_filter, page_size=1000)))
 
 
-def test_a_filter_by_reference_finds_one_payment(api: Driver, seven: list[pb.Payment]) -> None:
-    assert walk(api, pb.PaymentFilter(reference=seven[2].reference)) == [seven[2]]
-    assert walk(api, pb.PaymentFilter(reference=seven[2].reference, order_id=-1)) == []
+def test_a_filter_by_reference_finds_one_payment(api: Driver, seven_payments: list[pb.Payment]) -> None:
+    assert walk(api, pb.PaymentFilter(reference=seven_payments[2].reference)) == [seven_payments[2]]
+    assert walk(api, pb.PaymentFilter(reference=seven_payments[2].reference, order_id=-1)) == []
 
 
 def test_a_page_token_is_rejected_with_another_filter_or_order(
-    api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter
 ) -> None:
-    token = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=2)).next_page_token
+    token = api.list_payments(pb.ListPaymentsRequest(filter=order_filter, page_size=2)).next_page_token
     others = [
         pb.ListPaymentsRequest(page_token=token),
-        pb.ListPaymentsRequest(filter=of_order, order_by="create_time asc", page_token=token),
-        pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=seven[0].order_id + 1), page_token=token),
+        pb.ListPaymentsRequest(filter=order_filter, order_by="create_time asc", page_token=token),
+        pb.ListPaymentsRequest(filter=pb.PaymentFilter(order_id=seven_payments[0].order_id + 1), page_token=token),
         pb.ListPaymentsRequest(
-            filter=pb.PaymentFilter(order_id=seven[0].order_id, methods=[pb.PAYMENT_METHOD_UPI]), page_token=token
+            filter=pb.PaymentFilter(order_id=seven_payments[0].order_id, methods=[pb.PAYMENT_METHOD_UPI]),
+            page_token=token,
         ),
     ]
     for request in others:
@@ -227,18 +234,18 @@ def test_a_page_token_is_rejected_with_another_filter_or_order(
 
 
 def test_a_page_token_is_valid_with_an_equivalent_filter(
-    api: Driver, seven: list[pb.Payment], of_order: pb.PaymentFilter
+    api: Driver, seven_payments: list[pb.Payment], order_filter: pb.PaymentFilter
 ) -> None:
-    of_order.methods.extend([pb.PAYMENT_METHOD_UPI, pb.PAYMENT_METHOD_COD])
-    of_order.min_amount.CopyFrom(money("0.50"))
-    token = api.list_payments(pb.ListPaymentsRequest(filter=of_order, page_size=2)).next_page_token
+    order_filter.methods.extend([pb.PAYMENT_METHOD_UPI, pb.PAYMENT_METHOD_COD])
+    order_filter.min_amount.CopyFrom(money("0.50"))
+    token = api.list_payments(pb.ListPaymentsRequest(filter=order_filter, page_size=2)).next_page_token
     same = pb.PaymentFilter(
-        order_id=seven[0].order_id,
+        order_id=seven_payments[0].order_id,
         methods=[pb.PAYMENT_METHOD_COD, pb.PAYMENT_METHOD_UPI, pb.PAYMENT_METHOD_COD],
         min_amount=money("0.50", "INR"),
     )
     page = api.list_payments(pb.ListPaymentsRequest(filter=same, order_by="create_time desc", page_token=token))
-    assert list(page.payments) == seven[4::-1]
+    assert list(page.payments) == seven_payments[4::-1]
 
 
 def time(seconds: int) -> Timestamp:

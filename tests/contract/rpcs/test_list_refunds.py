@@ -81,8 +81,8 @@ def test_payments_with_few_and_with_many_refunds_can_be_read_concurrently(api: D
     few_id, few = charge_and_refund(api, 2)
     with ThreadPoolExecutor(8) as pool:
         keys = [pb.GetPaymentRequest(payment_id=payment_id) for payment_id in (many_id, few_id) * 20]
-        answers = list(pool.map(api.get_payment, keys))
-    assert [list(answer.refunds) for answer in answers] == [many[:REFUNDS_WITH_PAYMENT], few] * 20
+        responses = list(pool.map(api.get_payment, keys))
+    assert [list(response.refunds) for response in responses] == [many[:REFUNDS_WITH_PAYMENT], few] * 20
 
 
 def test_a_page_has_at_most_a_thousand_refunds() -> None:
@@ -116,5 +116,5 @@ def test_an_invalid_request_for_refunds_is_rejected_with_its_fields_named(
 
 
 def test_a_reference_can_be_the_word_refunds(service: RunningService) -> None:
-    answer = httpx.get(f"{service.rest_url}/v2/payments/by-reference/refunds")
-    assert (answer.status_code, answer.json()["message"]) == (404, "payment not found")
+    response = httpx.get(f"{service.rest_url}/v2/payments/by-reference/refunds")
+    assert (response.status_code, response.json()["message"]) == (404, "payment not found")

@@ -22,17 +22,17 @@ def refund_amounts(api: Driver, payment: pb.Payment) -> list[Decimal]:
 
 
 def test_a_refund_without_an_amount_refunds_the_whole_payment(api: Driver, payment: pb.Payment) -> None:
-    answer = api.refund(refund(payment.payment_id, reason="lost in the post"))
-    assert answer.refund.refund_id > 0
-    assert answer.refund.payment_id == payment.payment_id
-    assert answer.refund.amount == payment.amount
-    assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
-    assert answer.refund.reason == "lost in the post"
-    assert answer.refund.create_time.seconds >= payment.create_time.seconds
-    assert answer.payment.refund_state == pb.REFUND_STATE_FULL
-    assert answer.payment.refunded_amount == payment.amount
+    response = api.refund(refund(payment.payment_id, reason="lost in the post"))
+    assert response.refund.refund_id > 0
+    assert response.refund.payment_id == payment.payment_id
+    assert response.refund.amount == payment.amount
+    assert response.refund.status == pb.REFUND_STATUS_SUCCEEDED
+    assert response.refund.reason == "lost in the post"
+    assert response.refund.create_time.seconds >= payment.create_time.seconds
+    assert response.payment.refund_state == pb.REFUND_STATE_FULL
+    assert response.payment.refunded_amount == payment.amount
     assert api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id)) == pb.GetPaymentResponse(
-        payment=answer.payment, refunds=[answer.refund]
+        payment=response.payment, refunds=[response.refund]
     )
 
 
@@ -48,7 +48,7 @@ def test_partial_refunds_add_up_until_nothing_remains(api: Driver, payment: pb.P
     assert refund_amounts(api, payment) == [Decimal(30), Decimal("69.99"), Decimal("0.01")]
 
 
-@pytest.mark.parametrize(("already", "asked"), [("0.01", "100.00"), ("50.00", "50.01"), ("100.00", "0.01")])
+@pytest.mark.parametrize(("already", "requested"), [("0.01", "100.00"), ("50.00", "50.01"), ("100.00", "0.01")])
 def test_a_refund_above_the_remaining_amount_is_rejected(
     api: Driver, payment: pb.Payment, already: str, requested: str
 ) -> None:
@@ -136,8 +136,8 @@ def test_a_refund_must_have_the_currency_of_its_payment(api: Driver) -> None:
     with pytest.raises(CallFailed) as failed:
         api.refund(refund(payment.payment_id, "1.00"))
     assert failed.value.fields == ["amount.currency_code"]
-    answer = api.refund(pb.RefundRequest(payment_id=payment.payment_id, amount=money("1.00", "USD")))
-    assert answer.payment.refunded_amount == money("1.00", "USD")
+    response = api.refund(pb.RefundRequest(payment_id=payment.payment_id, amount=money("1.00", "USD")))
+    assert response.payment.refunded_amount == money("1.00", "USD")
 
 
 def test_a_reason_can_be_in_any_script(api: Driver, payment: pb.Payment) -> None:

@@ -30,7 +30,7 @@ def start(start_service: StartService, request: pytest.FixtureRequest) -> StartS
 
 
 @contextmanager
-def connected(running: RunningService) -> Iterator[grpc.Channel]:
+def open_channel(running: RunningService) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(running.target, [("grpc.use_local_subchannel_pool", 1)]) as channel:
         yield channel
 
@@ -65,7 +65,7 @@ def metric(running: RunningService, name: str) -> float:
 
 def test_health_watches_are_limited_in_total_and_for_each_address(start: StartService) -> None:
     running = start(GRPC_MAX_HEALTH_WATCHES="8")
-    with connected(running) as channel, connected(running) as other:
+    with open_channel(running) as channel, open_channel(running) as other:
         streams = [watch_health(it) for it in (channel, other)]
         assert [next(stream).status for stream in streams] == [health_pb2.HealthCheckResponse.SERVING] * 2
         failed = error_of(watch_health(channel))
@@ -84,7 +84,7 @@ def test_health_watches_are_limited_in_total_and_for_each_address(start: StartSe
 
 def test_reflection_streams_are_limited(start: StartService) -> None:
     running = start(GRPC_MAX_REFLECTION_STREAMS="1")
-    with connected(running) as channel, connected(running) as other, ExitStack() as stack:
+    with open_channel(running) as channel, open_channel(running) as other, ExitStack() as stack:
         stream = reflect(channel, stack)
         names = [it.name for it in next(stream).list_services_response.service]
         assert SERVICE in names
@@ -97,7 +97,7 @@ def test_reflection_streams_are_limited(start: StartService) -> None:
 
 
 def test_an_unknown_service_name_can_be_watched_and_a_very_long_one_is_rejected(start: StartService) -> None:
-    with connected(start()) as channel:
+    with open_channel(start()) as channel:
         unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
         assert next(watch_health(channel, "nobody.v1.Nothing")).status == unknown
         assert next(watch_health(channel, "n" * 1000)).status == unknown

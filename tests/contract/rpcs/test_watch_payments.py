@@ -56,7 +56,7 @@ def sql(database_server: DatabaseServer, migrated_database: dict[str, str]) -> C
 
 
 @contextmanager
-def connected(running: RunningService) -> Iterator[GrpcDriver]:
+def open_driver(running: RunningService) -> Iterator[GrpcDriver]:
     with grpc.insecure_channel(running.target, [("grpc.use_local_subchannel_pool", 1)]) as channel:
         yield GrpcDriver(channel)
 
@@ -95,14 +95,14 @@ def metric(running: RunningService, name: str) -> float:
     for line in httpx.get(f"{running.rest_url}/metrics").text.splitlines():
         if line.split(" ")[0] == name:
             return float(line.split(" ")[1])
-    raise AssertionError(f"no {name}")
+    raise AssertionError(f"there is no metric {name}")
 
 
 # Events
 
 
 def test_a_stream_continues_after_its_resume_token(start: StartService) -> None:
-    with connected(start()) as api:
+    with open_driver(start()) as api:
         stream = watch(api)
         first = next(stream)
         assert not first.HasField("event")
@@ -116,7 +116,7 @@ def test_a_stream_continues_after_its_resume_token(start: StartService) -> None:
 
 
 def test_a_stream_without_a_token_starts_at_its_first_response(start: StartService) -> None:
-    with connected(start()) as api:
+    with open_driver(start()) as api:
         api.charge(charge())
         time.sleep(0.5)
         token = next(watch(api)).resume_token
@@ -125,7 +125,7 @@ def test_a_stream_without_a_token_starts_at_its_first_response(start: StartServi
 
 
 def test_two_replicas_send_the_same_events(start: StartService) -> None:
-    with connected(start()) as one, connected(start()) as two:
+    with open_driver(start()) as one, open_driver(start()) as two:
         streams = [watch(one), watch(two)]
         for stream in streams:
             next(stream)
@@ -136,7 +136,7 @@ def test_two_replicas_send_the_same_events(start: StartService) -> None:
 
 
 def test_an_idle_stream_sends_heartbeats_without_events(start: StartService) -> None:
-    with connected(start(EVENT_HEARTBEAT_INTERVAL_SECONDS="0.2")) as api:
+    with open_driver(start(EVENT_HEARTBEAT_INTERVAL_SECONDS="0.2")) as api:
         stream = watch(api)
         responses = [next(stream) for _ in range(4)]
         assert not any(it.HasField("event") for it in responses)
@@ -148,7 +148,7 @@ def test_a_consumer_that_is_far_behind_gets_every_event_in_order(
 ) -> None:
     running = start()
     fill(sql, 5_000)
-    with connected(running) as api:
+    with open_driver(running) as api:
         begin = tokens.encode_resume_token(0)
         seen = next_events(watch(api, begin), 5_000)
         assert [it.event.payment.payment_id for it in seen] == list(range(1, 5_001))
@@ -175,7 +175,7 @@ def fill(sql: Callable[..., list[Any]], count: int) -> None:
 
 @pytest.mark.parametrize("token", ["nonsense", "AAAA", tokens.encode_resume_token(7)[:-1] + "A", "é"])
 def test_an_invalid_resume_token_is_an_invalid_argument(start_service: StartService, token: str) -> None:
-    with connected(start_service()) as api:
+    with open_driver(start_service()) as api:
         failed = read_to_error(watch(api, token))
     assert (failed.code, failed.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert failed.fields == ["resume_token"]
@@ -186,7 +186,7 @@ def test_a_resume_token_whose_events_were_deleted_has_expired(
 ) -> None:
     fill(sql, 10)
     sql("DELETE FROM payment_events WHERE sequence <= 5")
-    with connected(start_service()) as api:
+    with open_driver(start_service()) as api:
         failed = read_to_error(watch(api, tokens.encode_resume_token(4)))
         assert (failed.code, failed.reason) == ("FAILED_PRECONDITION", "RESUME_TOKEN_EXPIRED")
         assert [it.event.payment.payment_id for it in next_events(watch(api, tokens.encode_resume_token(5)), 5)] == [
@@ -208,7 +208,7 @@ def test_a_stream_that_reaches_archived_events_fails_and_does_not_skip_them(
     # Like the archive, which moves payments by age. They need not be the first ones of the stream.
     sql("DELETE FROM payment_events WHERE payment_id = 5")
     sql("DELETE FROM payments WHERE payment_id = 5")
-    with connected(start_service()) as api:
+    with open_driver(start_service()) as api:
         stream = watch(api, tokens.encode_resume_token(0))
         assert [it.event.payment.payment_id for it in next_events(stream, 4)] == [1, 2, 3, 4]
         failed = read_to_error(stream)
@@ -224,7 +224,7 @@ def test_a_stream_that_reaches_archived_events_fails_and_does_not_skip_them(
 
 def test_event_streams_have_their_own_limit(start: StartService) -> None:
     running = start(MAX_WATCHES="2", MAX_WATCHES_PER_CALLER="2", MAX_CONCURRENT_CALLS="1")
-    with connected(running) as api, connected(running) as other:
+    with open_driver(running) as api, open_driver(running) as other:
         streams = [watch(api), watch(other)]
         for stream in streams:
             next(stream)
@@ -232,7 +232,7 @@ def test_event_streams_have_their_own_limit(start: StartService) -> None:
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
         assert failed.retry_after_seconds
         assert httpx.get(f"{running.rest_url}/v2/payments:watch").status_code == 429
-        assert api.charge(charge()).payment.payment_id, "streams are none of the calls in progress"
+        assert api.charge(charge()).payment.payment_id, "streams do not count as calls in flight"
         assert metric(running, "payments_watches") == 2
         streams[0].cancel()
         wait_until(lambda: metric(running, "payments_watches") == 1)
@@ -245,7 +245,7 @@ def test_a_caller_cannot_use_the_streams_of_others(
     make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
     greedy, other = (make_key(name, Role.READ) for name in ("greedy", "other"))
     running = start(MAX_WATCHES="8")
-    with connected(running) as api, connected(running) as elsewhere:
+    with open_driver(running) as api, open_driver(running) as elsewhere:
         streams = [watch(it, key=greedy) for it in (api, elsewhere)]
         for stream in streams:
             next(stream)
@@ -253,8 +253,8 @@ def test_a_caller_cannot_use_the_streams_of_others(
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
         assert "2 streams of this caller" in failed.message
         assert failed.retry_after_seconds
-        answer = httpx.get(f"{running.rest_url}/v2/payments:watch", headers=dict(bearer(greedy)))
-        assert answer.status_code == 429
+        response = httpx.get(f"{running.rest_url}/v2/payments:watch", headers=dict(bearer(greedy)))
+        assert response.status_code == 429
         # Another caller, and an anonymous one, whose limit is that of its address.
         streams += [watch(api, key=key) for key in (other, None)]
         for stream in streams[2:]:
@@ -269,7 +269,7 @@ def test_a_caller_cannot_use_the_streams_of_others(
 
 def test_a_replica_that_shuts_down_ends_its_streams_with_a_reason(start: StartService) -> None:
     running = start()
-    with connected(running) as api:
+    with open_driver(running) as api:
         stream = watch(api)
         next(stream)
         running.send(signal.SIGTERM)
@@ -287,7 +287,7 @@ def test_a_stream_ends_when_the_api_key_of_its_caller_does(
 ) -> None:
     name = migrated_database["MYSQL_DB"]
     key = key_maker(database_server, name)("reader", Role.READ)
-    with connected(start(ANONYMOUS_ROLES="-", API_KEY_REFRESH_INTERVAL_SECONDS="0.1")) as api:
+    with open_driver(start(ANONYMOUS_ROLES="-", API_KEY_REFRESH_INTERVAL_SECONDS="0.1")) as api:
         stream = watch(api, key=key)
         next(stream)
         database_server.execute(f"UPDATE api_keys SET {ENDS[how]}", database=name)
@@ -299,14 +299,14 @@ def test_watching_requires_the_read_role(
     start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
     key = key_maker(database_server, migrated_database["MYSQL_DB"])("shop", Role.CHARGE, Role.REFUND)
-    with connected(start(ANONYMOUS_ROLES="-")) as api:
+    with open_driver(start(ANONYMOUS_ROLES="-")) as api:
         assert read_to_error(watch(api, key=key)).reason == "ROLE_MISSING"
 
 
 def test_a_stream_survives_the_loss_of_database_connections(
     start: StartService, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    with connected(start()) as api:
+    with open_driver(start()) as api:
         stream = watch(api)
         next(stream)
         one = api.charge(charge()).payment.payment_id
@@ -344,7 +344,7 @@ def test_a_client_that_never_reads_costs_little_memory_and_blocks_nobody(
     running = start()
     fill(sql, ROWS)
     request = pb.WatchPaymentsRequest(resume_token=tokens.encode_resume_token(0)).SerializeToString()
-    with connected(running) as api:
+    with open_driver(running) as api:
         next_events(watch(api, tokens.encode_resume_token(ROWS - 3_000)), 3_000)  # load everything that reading needs
         before = resident_bytes(running)
         # One client never enlarges its window. The other has the largest window and never reads.
@@ -373,7 +373,7 @@ def test_a_client_that_stops_reading_for_too_long_loses_its_stream_and_can_resum
         ended = running.wait_for("call", rpc="WatchPayments")
         assert ended["code"] == "UNAVAILABLE"
         wait_until(lambda: metric(running, "payments_watches") == 0)
-        with connected(running) as api:
+        with open_driver(running) as api:
             stream = watch(api, tokens.encode_resume_token(0))
             next(stream)
             wait_until(lambda: metric(running, "payments_watches") == 0)
@@ -417,11 +417,11 @@ def test_rest_streams_json_lines(start_service: StartService) -> None:
     url = f"{running.rest_url}/v2/payments:watch"
     # Compression would delay lines.
     with (
-        connected(running) as api,
-        httpx.stream("GET", url, headers={"accept-encoding": "gzip"}, timeout=PATIENCE_SECONDS) as answer,
+        open_driver(running) as api,
+        httpx.stream("GET", url, headers={"accept-encoding": "gzip"}, timeout=PATIENCE_SECONDS) as response,
     ):
-        assert answer.headers["content-type"] == "application/x-ndjson"
-        lines = lines_of(answer)
+        assert response.headers["content-type"] == "application/x-ndjson"
+        lines = lines_of(response)
         first = next(lines)["result"]
         assert first.keys() == {"resumeToken"}
         payment = api.charge(charge()).payment
@@ -439,10 +439,10 @@ def test_rest_streams_json_lines(start_service: StartService) -> None:
     assert running.wait() == 0
 
 
-def events_of(answer: httpx.Response) -> Iterator[dict[str, str]]:
+def events_of(response: httpx.Response) -> Iterator[dict[str, str]]:
     """Parse server-sent events."""
     event: dict[str, str] = {}
-    for line in answer.iter_lines():
+    for line in response.iter_lines():
         if not line:
             yield event
             event = {}
@@ -455,10 +455,10 @@ def test_rest_streams_server_sent_events_that_resume_from_the_last_event_id(star
     running = start_service()
     url = f"{running.rest_url}/v2/payments:watch"
     accept = {"accept": "text/event-stream"}
-    with connected(running) as api:
-        with httpx.stream("GET", url, headers=accept, timeout=PATIENCE_SECONDS) as answer:
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            events = events_of(answer)
+    with open_driver(running) as api:
+        with httpx.stream("GET", url, headers=accept, timeout=PATIENCE_SECONDS) as response:
+            assert response.headers["content-type"].startswith("text/event-stream")
+            events = events_of(response)
             first = next(events)
             ids = [api.charge(charge()).payment.payment_id for _ in range(2)]
             seen = [next(events) for _ in range(2)]
@@ -468,8 +468,8 @@ def test_rest_streams_server_sent_events_that_resume_from_the_last_event_id(star
             # A browser reconnects with the original address, and with the newer position in a header.
             headers = {**accept, "last-event-id": begin["id"]}
             params = {"resumeToken": first["id"]}
-            with httpx.stream("GET", url, headers=headers, params=params, timeout=PATIENCE_SECONDS) as answer:
-                events = events_of(answer)
+            with httpx.stream("GET", url, headers=headers, params=params, timeout=PATIENCE_SECONDS) as response:
+                events = events_of(response)
                 next(events)
                 assert [next(events) for _ in rest] == rest
 
@@ -477,9 +477,9 @@ def test_rest_streams_server_sent_events_that_resume_from_the_last_event_id(star
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 def test_rest_rejects_an_invalid_token_before_the_stream_starts(service: RunningService, accept: str) -> None:
     url = f"{service.rest_url}/v2/payments:watch"
-    answer = httpx.get(url, params={"resumeToken": "nonsense"}, headers={"accept": accept})
-    assert answer.status_code == 400
-    assert answer.json()["details"][1]["fieldViolations"][0]["field"] == "resume_token"
+    response = httpx.get(url, params={"resumeToken": "nonsense"}, headers={"accept": accept})
+    assert response.status_code == 400
+    assert response.json()["details"][1]["fieldViolations"][0]["field"] == "resume_token"
 
 
 def test_a_rest_client_that_disconnects_ends_its_stream(start_service: StartService) -> None:
@@ -506,7 +506,7 @@ def test_grpcurl_and_curl_can_watch(start: StartService) -> None:
     )
     for command in commands:
         with (
-            connected(running) as api,
+            open_driver(running) as api,
             subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]}) as process,
         ):
             assert process.stdout is not None

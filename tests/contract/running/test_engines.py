@@ -126,10 +126,10 @@ def test_clients_that_never_read_block_nobody(calls: GrpcDriver, running: Runnin
 def test_a_ping_is_acknowledged(running: RunningService) -> None:
     with Http2Peer(running.port) as peer:
         peer.send(http2_peer.PING, b"12345678")
-        answer = next(
+        response = next(
             frame for frame in peer.frames() if frame.kind == http2_peer.PING and frame.flags & http2_peer.ACK
         )
-    assert answer.payload == b"12345678"
+    assert response.payload == b"12345678"
 
 
 def test_a_thousand_connections_are_served_and_released(calls: GrpcDriver, running: RunningService) -> None:

@@ -115,14 +115,14 @@ def test_the_commands_that_make_run_prints_work_in_a_shell_with_an_ipv6_address(
                     examples.append(line.strip())
                 if len(examples) == 2:
                     break
-            answers = [subprocess.check_output(["sh", "-c", example], cwd=ROOT, text=True) for example in examples]
+            responses = [subprocess.check_output(["sh", "-c", example], cwd=ROOT, text=True) for example in examples]
         finally:
             running.terminate()
             running.stdout.read()
     assert [example.split()[0] for example in examples] == [".bin/grpcurl", "curl"]
     assert all("'" in example and "[::1]" in example for example in examples)
-    assert '"order_id": "342"' in answers[0]
-    assert "reference" in answers[1]
+    assert '"order_id": "342"' in responses[0]
+    assert "reference" in responses[1]
 
 
 def test_a_misspelled_setting_is_logged_as_a_warning(start_service: Callable[..., RunningService]) -> None:

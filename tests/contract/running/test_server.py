@@ -57,8 +57,8 @@ def test_both_versions_of_reflection_list_and_describe_the_services(grpc_api: Gr
     listed, *described = list(call(iter(requests), timeout=10))
     names = {service.name for service in listed.list_services_response.service}
     assert {*symbols, "grpc.health.v1.Health"} <= names
-    for answer in described:
-        assert answer.file_descriptor_response.file_descriptor_proto
+    for response in described:
+        assert response.file_descriptor_response.file_descriptor_proto
 
 
 @pytest.mark.parametrize("rpc", ["Charge", "BatchCharge"])
@@ -235,8 +235,8 @@ def test_the_drain_has_a_time_limit(
             assert running.stop() == 0
             assert time.monotonic() - started < 20
         assert (refunding.result().code, refunding.result().reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
-        answer = rest_refunding.result()
-        assert (answer.status_code, answer.json()["details"][0]["reason"]) == (503, "SHUTTING_DOWN")
+        response = rest_refunding.result()
+        assert (response.status_code, response.json()["details"][0]["reason"]) == (503, "SHUTTING_DOWN")
         assert not [event for event in running.events if event["level"] == "error"]
 
 
@@ -266,7 +266,7 @@ def test_a_seeded_processor_repeats_its_decisions(start_service: Callable[..., R
         running = start_service(PROCESSOR_SEED="7", SUCCESS_PROBABILITY="0.5", SUCCESS_PROBABILITY_CARD="0.5")
         with grpc.insecure_channel(running.target) as channel:
             responses = [GrpcDriver(channel).charge(charge(method=pb.PAYMENT_METHOD_UNSPECIFIED)) for _ in range(30)]
-        return [(answer.payment.method, answer.payment.status) for answer in responses]
+        return [(response.payment.method, response.payment.status) for response in responses]
 
     first = outcomes()
     assert len(set(first)) > 3

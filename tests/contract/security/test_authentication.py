@@ -123,22 +123,22 @@ def rejection(service: RunningService, way: str, rpc: str, headers: tuple[tuple[
     else:
         verb, path = (PATHS if way == "v2" else LEGACY_PATHS)[rpc]
         with httpx.Client(base_url=service.rest_url) as http:
-            answer = http.request(verb, path, headers=dict(headers), content=b"{}" if verb == "POST" else None)
-        if answer.status_code in {401, 403}:
-            failed = status_failed(answer) if way == "v2" else CallFailed("", answer.json()["detail"])
-            code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[answer.status_code]
+            response = http.request(verb, path, headers=dict(headers), content=b"{}" if verb == "POST" else None)
+        if response.status_code in {401, 403}:
+            failed = status_failed(response) if way == "v2" else CallFailed("", response.json()["detail"])
+            code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[response.status_code]
             assert failed.code in {code, ""}
             failed.code = code
-            failed.trailers = dict(answer.headers)
+            failed.trailers = dict(response.headers)
     return failed if failed is not None and failed.code in {"UNAUTHENTICATED", "PERMISSION_DENIED"} else None
 
 
 def call_over_grpc(service: RunningService, rpc: str, metadata: Sequence[tuple[str, str]]) -> None:
     """Make a call with this metadata, and end a stream after its first response."""
     with grpc.insecure_channel(service.target) as channel:
-        answer = getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=metadata, timeout=30)
+        response = getattr(GrpcDriver(channel).stub, rpc)(REQUESTS[rpc], metadata=metadata, timeout=30)
         if rpc == "WatchPayments":
-            next(answer)
+            next(response)
 
 
 def test_every_rpc_has_a_role_and_a_test_request() -> None:

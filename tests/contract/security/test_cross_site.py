@@ -25,7 +25,7 @@ SHOP = "https://shop.example.com"
 
 
 @dataclass
-class Answer:
+class Response:
     """A response."""
 
     status: int
@@ -50,7 +50,7 @@ class Target:
     took_effect: Callable[[], bool] = field(compare=False)
 
 
-def send(running: RunningService, method: str, path: str, body: bytes | None, headers: Headers) -> Answer:
+def send(running: RunningService, method: str, path: str, body: bytes | None, headers: Headers) -> Response:
     connection = http.client.HTTPConnection("127.0.0.1", running.rest_port, timeout=30)
     has_host = any(name.lower() == "host" for name, _ in headers)
     connection.putrequest(method, path, skip_host=has_host, skip_accept_encoding=True)
@@ -64,10 +64,10 @@ def send(running: RunningService, method: str, path: str, body: bytes | None, he
     connection.close()
     is_json = response.getheader("content-type") == "application/json"
     received = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, received, json.loads(text) if is_json else text)
+    return Response(response.status, received, json.loads(text) if is_json else text)
 
 
-def post(running: RunningService, target: Target, page: Page) -> Answer:
+def post(running: RunningService, target: Target, page: Page) -> Response:
     kind = [] if page.content_type is None else [("Content-Type", page.content_type)]
     body = None if target.body is None else json.dumps(target.body).encode()
     return send(running, "POST", target.path, body, [*kind, *page.headers])
@@ -134,18 +134,18 @@ def test_a_page_of_another_origin_changes_nothing(
     approving_service: RunningService, targets: Callable[[str], Target], name: str, page: Page
 ) -> None:
     target = targets(name)
-    answer = post(approving_service, target, page)
-    assert answer.status == 403
+    response = post(approving_service, target, page)
+    assert response.status == 403
     if target.path.startswith("/v1"):
-        assert answer.body.keys() == {"detail"}
-        message = answer.body["detail"]
+        assert response.body.keys() == {"detail"}
+        message = response.body["detail"]
     else:
-        message = answer.body["message"]
-        (info,) = answer.body["details"]
-        assert (answer.body["code"], info["reason"], info["domain"]) == (7, "ORIGIN_NOT_ALLOWED", "payments")
-        assert info["metadata"]["call_id"] == answer.headers["x-request-id"]
+        message = response.body["message"]
+        (info,) = response.body["details"]
+        assert (response.body["code"], info["reason"], info["domain"]) == (7, "ORIGIN_NOT_ALLOWED", "payments")
+        assert info["metadata"]["call_id"] == response.headers["x-request-id"]
     assert "CORS_ALLOWED_ORIGINS" in message
-    assert not any(header.startswith("access-control-") for header in answer.headers)
+    assert not any(header.startswith("access-control-") for header in response.headers)
     assert not target.took_effect()
 
 
@@ -211,9 +211,9 @@ def test_a_cross_site_request_is_rejected_before_its_body(approving_service: Run
 
 @pytest.mark.parametrize("path", ["/v1/payments", "/v2/payments", "/healthz", "/docs", "/openapi.json"])
 def test_reads_succeed_without_access_for_pages_of_other_origins(approving_service: RunningService, path: str) -> None:
-    answer = send(approving_service, "GET", path, None, [("Origin", EVIL), ("Sec-Fetch-Site", "cross-site")])
-    assert answer.status == 200
-    assert not any(header.startswith("access-control-") for header in answer.headers)
+    response = send(approving_service, "GET", path, None, [("Origin", EVIL), ("Sec-Fetch-Site", "cross-site")])
+    assert response.status == 200
+    assert not any(header.startswith("access-control-") for header in response.headers)
 
 
 def preflight(page: str, method: str = "POST") -> Headers:
@@ -227,12 +227,12 @@ def preflight(page: str, method: str = "POST") -> Headers:
 @pytest.mark.parametrize("path", ["/v1/payments/charge", "/v2/payments:charge", "/v1/payments", "/nothing"])
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_no_origin_is_allowed_by_default(approving_service: RunningService, path: str, method: str) -> None:
-    answer = send(approving_service, "OPTIONS", path, None, preflight(SHOP, method))
-    assert answer.status == 403
-    assert not any(header.startswith("access-control-") for header in answer.headers)
+    response = send(approving_service, "OPTIONS", path, None, preflight(SHOP, method))
+    assert response.status == 403
+    assert not any(header.startswith("access-control-") for header in response.headers)
 
 
-def charge_as(running: RunningService, page: Page, path: str = "/v1/payments/charge") -> Answer:
+def charge_as(running: RunningService, page: Page, path: str = "/v1/payments/charge") -> Response:
     order = {"order_id": new_order_id(), "amount": 5}
     second = {"orderId": str(order["order_id"]), "amount": {"units": "5"}}
     return post(running, Target(path, order if path.startswith("/v1") else second, lambda: True), page)
@@ -283,10 +283,10 @@ def test_every_origin_can_call_if_the_setting_is_a_star(start_service: StartServ
 def test_an_allowed_page_can_read_the_reason_of_a_rejection(
     allowing_service: RunningService, path: str, headers: Headers, status: int
 ) -> None:
-    answer = send(allowing_service, "POST", path, None, [("Origin", SHOP), *headers])
-    assert answer.status == status
-    assert answer.headers["access-control-allow-origin"] == SHOP
-    assert "x-request-id" in answer.headers["access-control-expose-headers"]
+    response = send(allowing_service, "POST", path, None, [("Origin", SHOP), *headers])
+    assert response.status == status
+    assert response.headers["access-control-allow-origin"] == SHOP
+    assert "x-request-id" in response.headers["access-control-expose-headers"]
 
 
 def wait_for_event(running: RunningService, name: str) -> dict[str, Any]:
@@ -349,6 +349,6 @@ def test_a_logged_origin_is_short_and_printable(start_service: StartService) -> 
     assert event["origin"].isprintable()
     other = new_request_id()
     number = [("Origin", "https://4111111111111111"), ("X-Request-Id", other)]
-    answer = send(running, "POST", "/v1/payments/charge", None, number)
+    response = send(running, "POST", "/v1/payments/charge", None, number)
     assert "4111" not in wait_for_event(running, other)["origin"]
-    assert "4111" not in answer.body["detail"]
+    assert "4111" not in response.body["detail"]

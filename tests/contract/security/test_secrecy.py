@@ -42,7 +42,7 @@ def as_unknown_field(text: str) -> bytes:
 
 def test_values_sent_over_grpc_appear_in_no_log_or_error(service_with_debug_log: RunningService) -> None:
     rpcs = ("Charge", "BatchCharge", "Refund", "GetPayment", "ListRefunds", "ListPayments")
-    answers: list[str] = []
+    responses: list[str] = []
     with grpc.insecure_channel(service_with_debug_log.target) as channel:
         for number, rpc in itertools.product(CARD_NUMBERS, rpcs):
             messages = [
@@ -64,23 +64,23 @@ def test_values_sent_over_grpc_appear_in_no_log_or_error(service_with_debug_log:
                 try:
                     unary(channel, rpc)(message, metadata=(name,), timeout=20)
                 except grpc.RpcError as error:
-                    answers += [str(error.details()), str(error.trailing_metadata())]
-    assert secrets_in(answers) == []
+                    responses += [str(error.details()), str(error.trailing_metadata())]
+    assert secrets_in(responses) == []
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-@pytest.mark.parametrize("named", ["authorization", "user-agent"])
+@pytest.mark.parametrize("header_name", ["authorization", "user-agent"])
 def test_values_sent_over_rest_appear_in_no_log_or_error(
-    service_with_debug_log: RunningService, version: str, call_id: str
+    service_with_debug_log: RunningService, version: str, header_name: str
 ) -> None:
     charges = f"/{version}/payments" + ("/charge" if version == "v1" else ":charge")
-    answers: list[str] = []
+    responses: list[str] = []
     with httpx.Client(base_url=service_with_debug_log.rest_url) as http:
         for number in CARD_NUMBERS:
             headers = {
                 "x-request-id": number,
                 # An Authorization header without a valid key stops the check of the other headers.
-                call_id: f"Bearer {number}",
+                header_name: f"Bearer {number}",
                 "x-forwarded-for": number,
                 "content-type": "application/json",
             }
@@ -94,11 +94,11 @@ def test_values_sent_over_rest_appear_in_no_log_or_error(
                 http.post(charges, params={number: "1"}, json={}, headers=headers),
                 http.post(charges, content=number, headers=headers | {"content-type": number}),
             ]
-            answers += [str(reply.headers) for reply in replies]
+            responses += [str(reply.headers) for reply in replies]
             if version == "v2":
-                answers += [reply.text for reply in replies]
+                responses += [reply.text for reply in replies]
     # The error bodies of /v1 return the invalid input to its sender, as in the legacy service.
-    assert secrets_in(answers) == []
+    assert secrets_in(responses) == []
 
 
 @pytest.mark.parametrize("is_known", [True, False])
@@ -111,7 +111,7 @@ def test_an_api_key_appears_in_no_log_error_or_metric(
     make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
     key = make_key("shop", Role.READ) if is_known else NewApiKey.make()
     service = start_service(LOG_LEVEL="debug", TRUSTED_PROXIES="127.0.0.1")
-    answers: list[str] = []
+    responses: list[str] = []
     with grpc.insecure_channel(service.target) as channel:
         for rpc in ("Charge", "ListPayments"):
             with contextlib.suppress(grpc.RpcError):
@@ -122,8 +122,8 @@ def test_an_api_key_appears_in_no_log_error_or_metric(
                 http.get(path, headers=headers) for path in ("/v1/payments", "/v2/payments", "/none", "/metrics")
             ]
             replies.append(http.post("/v2/payments:charge", json={}, headers=headers))
-            answers += [f"{reply.headers} {reply.text}" for reply in replies]
-    assert secrets_in(answers) == []
+            responses += [f"{reply.headers} {reply.text}" for reply in replies]
+    assert secrets_in(responses) == []
     assert service.stop() == 0
 
 
@@ -150,7 +150,7 @@ def test_a_card_number_in_a_database_error_is_not_logged(
     )
 
 
-@pytest.mark.parametrize("wanted", [CARD, f"card {CARD}", "4111 1111 1111 1111"])
+@pytest.mark.parametrize("requested_id", [CARD, f"card {CARD}", "4111 1111 1111 1111"])
 def test_a_call_id_with_a_card_number_is_replaced(service_with_debug_log: RunningService, requested_id: str) -> None:
     call_id = httpx.get(
         f"{service_with_debug_log.rest_url}/v2/payments", headers={"x-request-id": requested_id}

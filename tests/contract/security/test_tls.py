@@ -107,9 +107,9 @@ def test_the_name_of_the_certificate_is_the_caller_over_grpc_and_rest(
         payment_id = GrpcDriver(channel).charge(request).payment.payment_id
     with mutual.http(client) as http:
         body = {"orderId": "7", "amount": {"units": "5"}, "method": "PAYMENT_METHOD_UPI", "requestId": request_id}
-        answer = http.post("/v2/payments:charge", json=body)
-    assert answer.json()["payment"]["paymentId"] == str(payment_id)
-    assert answer.headers["idempotency-replayed"] == "true"
+        response = http.post("/v2/payments:charge", json=body)
+    assert response.json()["payment"]["paymentId"] == str(payment_id)
+    assert response.headers["idempotency-replayed"] == "true"
     rows = database_server.execute("SELECT caller FROM payments", (), migrated_database["MYSQL_DB"])
     assert rows == [(expected.encode(),)]
     events = [event for event in mutual.service.events if event["event"] == "call"]
@@ -140,9 +140,9 @@ def test_a_certificate_without_a_valid_caller_name_is_rejected(mutual: Encrypted
     assert (failed.code, failed.reason) == ("UNAUTHENTICATED", "CERTIFICATE_INVALID")
     with mutual.http(client) as http:
         assert http.get("/v1/payments").status_code == 401
-        answer = http.get("/v2/payments")
-    assert answer.status_code == 401
-    assert answer.json()["details"][0]["reason"] == "CERTIFICATE_INVALID"
+        response = http.get("/v2/payments")
+    assert response.status_code == 401
+    assert response.json()["details"][0]["reason"] == "CERTIFICATE_INVALID"
 
 
 def test_a_certificate_with_malformed_names_is_rejected(mutual: Encrypted) -> None:

@@ -30,7 +30,7 @@ _ALPN = {"grpc": "h2", "rest": "http/1.1"}
 class Connected:
     """An admitted connection: the server's answer, whether it resumed a session, and its session for the next one."""
 
-    answer: bytes
+    response: bytes
     is_resumed: bool
     session: ssl.SSLSession | None
 
@@ -57,8 +57,8 @@ class Client:
                 self._context.wrap_socket(connection, server_hostname="127.0.0.1", session=session) as encrypted,
             ):
                 encrypted.sendall(self._request)
-                answer = encrypted.recv(1 << 16)
-                return Connected(answer, bool(encrypted.session_reused), encrypted.session) if answer else None
+                response = encrypted.recv(1 << 16)
+                return Connected(response, bool(encrypted.session_reused), encrypted.session) if response else None
         except OSError:
             return None
 
@@ -88,7 +88,7 @@ def test_rest_accepts_client_certificates_only_over_tls_1_3_and_resumes_no_sessi
             assert first is None
             continue
         assert first is not None
-        assert first.answer.startswith(b"HTTP/1.1 200" if issued else b"HTTP/1.1 401")
+        assert first.response.startswith(b"HTTP/1.1 200" if issued else b"HTTP/1.1 401")
         again = client.connect(first.session)
         assert again is not None
         assert not again.is_resumed
@@ -101,7 +101,7 @@ def test_without_client_certificates_both_versions_are_served(
 ) -> None:
     connected = Client(encrypted, transport, version, None).connect()
     assert connected is not None
-    assert connected.answer
+    assert connected.response
 
 
 def test_over_grpc_a_resumed_session_ends_with_the_certificate_of_its_client(mutual: Encrypted) -> None:
