@@ -201,18 +201,18 @@ def rejections_are_justified(history: History, tables: Tables) -> Iterator[str]:
     refunded = _refunded_amounts(tables)
     for row in tables.refunds:
         refunded[row.refund.payment_id] += row.refund.amount_minor - _effective_amount(row.refund)
-    earliest: dict[int, float] = {}
+    outcome_received_seconds: dict[int, float] = {}
     for charge in history.charges:
         if charge.answer is not None and charge.answer.status is not Status.PENDING:
-            earlier = earliest.get(charge.answer.payment_id, float("inf"))
-            earliest[charge.answer.payment_id] = min(earlier, charge.ended_seconds)
+            earlier = outcome_received_seconds.get(charge.answer.payment_id, float("inf"))
+            outcome_received_seconds[charge.answer.payment_id] = min(earlier, charge.ended_seconds)
     payments = {row.payment.payment_id: row.payment for row in tables.payments}
     for call in history.refunds:
         if call.failure is None or call.failure.code != "FAILED_PRECONDITION":
             continue
         payment = payments.get(call.request.payment_id)
         if call.failure.reason == "PAYMENT_PENDING":
-            if earliest.get(call.request.payment_id, float("inf")) < call.started_seconds:
+            if outcome_received_seconds.get(call.request.payment_id, float("inf")) < call.started_seconds:
                 yield f"{call} was rejected as pending after a client had received the outcome of {payment}"
             continue
         if payment is None or payment.status is not Status.SUCCEEDED:

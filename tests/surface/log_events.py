@@ -84,16 +84,16 @@ def _context_keys(source: Source) -> Iterator[str]:
         if not isinstance(call, ast.Call):
             raise NotUnderstood(source, call, "the log context is used other than by get and set")
         match call:
-            case ast.Call(func=ast.Attribute(attr="set"), args=[ast.Dict() as attribute_name]):
-                yield from _keys_of_context(source, attribute_name)
+            case ast.Call(func=ast.Attribute(attr="set"), args=[ast.Dict() as fields]):
+                yield from _keys_of_context(source, fields)
             case ast.Call(func=ast.Attribute(attr="get")):
                 pass
             case _:
                 raise NotUnderstood(source, call, "the log context is not set to a literal dictionary")
 
 
-def _keys_of_context(source: Source, attribute_name: ast.Dict) -> Iterator[str]:
-    for key, value in zip(attribute_name.keys, attribute_name.values, strict=True):
+def _keys_of_context(source: Source, fields: ast.Dict) -> Iterator[str]:
+    for key, value in zip(fields.keys, fields.values, strict=True):
         if key is not None:
             yield from _texts(source, key)
         elif ast.unparse(value) != "log_context.get()":

@@ -191,15 +191,11 @@ def test_a_repeated_v1_refund_refunds_once_with_any_key(rest: httpx.Client) -> N
 
 
 def test_a_full_v1_refund_after_a_partial_one_shows_the_whole_charge(rest: httpx.Client) -> None:
-    charged_response = rest.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "100"}}).json()[
-        "payment"
-    ]
-    rest.post(f"/v2/payments/{charged_response['paymentId']}:refund", json={"amount": {"units": "30"}})
-    refunded = rest.post(f"/v1/payments/{charged_response['paymentId']}/refund").json()
+    payment = rest.post("/v2/payments:charge", json={"orderId": "1", "amount": {"units": "100"}}).json()["payment"]
+    rest.post(f"/v2/payments/{payment['paymentId']}:refund", json={"amount": {"units": "30"}})
+    refunded = rest.post(f"/v1/payments/{payment['paymentId']}/refund").json()
     assert refunded["amount"] == 100.0
-    amounts = [
-        one["amount"]["units"] for one in rest.get(f"/v2/payments/{charged_response['paymentId']}").json()["refunds"]
-    ]
+    amounts = [one["amount"]["units"] for one in rest.get(f"/v2/payments/{payment['paymentId']}").json()["refunds"]]
     assert amounts == ["30", "70"]
 
 
