@@ -42,14 +42,14 @@ def test_every_module_and_document_named_in_code_and_configuration_exists() -> N
     # Not migrations: an applied migration must not change, not even its comments.
     for folder in ("bench", "deploy", "server", "tests", "tools"):
         files += (file for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".sql", ".yaml", ".yml"})
-    named = {(path, file.name) for file in files for path in MODULE.findall(file.read_text(encoding="utf-8"))}
-    assert [(path, file) for path, file in named if not (ROOT / path).exists()] == []
+    mentions = {(path, file.name) for file in files for path in MODULE.findall(file.read_text(encoding="utf-8"))}
+    assert [(path, file) for path, file in mentions if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_every_link_in_a_document_leads_to_an_existing_file_and_heading(document: Path) -> None:
     broken = []
-    for link in links(document):
+    for link in local_links(document):
         path, _, anchor = link.partition("#")
         target = document.parent / path if path else document
         if not target.exists() or (anchor and anchor not in anchors(target)):
@@ -60,12 +60,12 @@ def test_every_link_in_a_document_leads_to_an_existing_file_and_heading(document
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_every_test_named_in_a_document_exists(document: Path) -> None:
     tests = set(TEST.findall(document.read_text(encoding="utf-8")))
-    assert tests - names("tests") == set()
+    assert tests - defined_names("tests") == set()
 
 
 def test_the_index_has_every_page() -> None:
-    indexed = {(INDEX.parent / link.partition("#")[0]).resolve() for link in links(INDEX)}
-    assert [page for page in DOCS.rglob("*.md") if page != INDEX and page not in indexed] == []
+    indexed_pages = {(INDEX.parent / link.partition("#")[0]).resolve() for link in local_links(INDEX)}
+    assert [page for page in DOCS.rglob("*.md") if page != INDEX and page not in indexed_pages] == []
 
 
 def test_the_contract_guide_has_every_error_with_its_statuses() -> None:
@@ -75,18 +75,18 @@ def test_the_contract_guide_has_every_error_with_its_statuses() -> None:
 
 
 def test_the_contract_guide_advises_a_retry_after_every_error_with_a_retry_delay() -> None:
-    delayed = {reason for reason, error in errors().items() if "retry after" in error}
-    assert delayed & {reason for reason, _, _, retry in error_rows() if retry == "no"} == set()
+    reasons_with_delay = {reason for reason, error in errors().items() if "retry after" in error}
+    assert reasons_with_delay & {reason for reason, _, _, retry in error_rows() if retry == "no"} == set()
 
 
 def test_every_class_and_function_named_in_the_architecture_exists() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    architecture, _, packages = text.partition("## Written here, and why")
-    assert packages, "the last section is about packages, which have names of their own"
+    architecture, _, packages = text.partition("## Custom code, and why")
+    assert packages, "the last section names packages, whose names are not in `server`"
     participants = re.findall(r"participant \w+ as ([A-Za-z]\w+)$", architecture, re.MULTILINE)
-    named = {*NAME.findall(CODE_BLOCK.sub("", architecture)), *participants}
-    known = names("server") | OTHER_NAMES
-    assert {name for name in named if name not in known} == set()
+    mentioned = {*NAME.findall(CODE_BLOCK.sub("", architecture)), *participants}
+    known = defined_names("server") | OTHER_NAMES
+    assert {name for name in mentioned if name not in known} == set()
 
 
 OTHER_NAMES = {
@@ -103,10 +103,10 @@ OTHER_NAMES = {
     "request_id",
     "structlog.get_logger",
 }
-"""Names in the architecture that `server` does not define: files, tables, participants, names of packages."""
+"""Names in the architecture that `server` does not define: files, tables, participants, library functions."""
 
 
-def links(document: Path) -> list[str]:
+def local_links(document: Path) -> list[str]:
     """Return the targets of a document's links, except those to other sites."""
     return LINK.findall(CODE_BLOCK.sub("", document.read_text(encoding="utf-8")))
 
@@ -117,13 +117,13 @@ def error_rows() -> list[tuple[str, str, str, str]]:
 
 
 @cache
-def names(folder: str) -> set[str]:
-    """Return the names of all classes and functions in a folder: ``Calls``, ``Calls.one``, ``run_forever``."""
+def defined_names(folder: str) -> set[str]:
+    """Return the names of all classes, methods, functions and module variables in a folder."""
     files = (ROOT / folder).rglob("*.py")
-    return set(chain.from_iterable(defined(ast.parse(file.read_text(encoding="utf-8"))) for file in files))
+    return set(chain.from_iterable(names_in_module(ast.parse(file.read_text(encoding="utf-8"))) for file in files))
 
 
-def defined(module: ast.Module) -> Iterator[str]:
+def names_in_module(module: ast.Module) -> Iterator[str]:
     for statement in module.body:
         match statement:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
