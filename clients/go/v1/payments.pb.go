@@ -9,14 +9,14 @@
 //   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
 //   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
 // - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
-// - An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
-//   `grpc-retry-pushback-ms`.
+// - UNAVAILABLE and RESOURCE_EXHAUSTED also carry a `google.rpc.RetryInfo` with the delay before a retry. The default
+//   gRPC engine also sends it in the trailer `grpc-retry-pushback-ms`.
 // - Any RPC may return one of these errors:
-//   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
-//     down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
-//     started).
-//   - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls) or `RATE_LIMITED` (this caller makes too many).
-//     Nothing was started.
+//   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached or did not respond in time, or the payment was
+//     locked for too long), `SHUTTING_DOWN` (this replica is shutting down), or, for RPCs that move money,
+//     `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was started).
+//   - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls in flight, or too many requests to the
+//     processor) or `RATE_LIMITED` (this caller makes too many). Nothing was started.
 //   - DEADLINE_EXCEEDED: `DEADLINE_EXCEEDED` (the deadline passed before anything was started) or `CALL_TOO_LONG` (the
 //     call exceeded the service's own time limit).
 //   - UNAUTHENTICATED: `CREDENTIALS_MISSING`, `API_KEY_INVALID` or `CERTIFICATE_INVALID`.
@@ -68,8 +68,8 @@ const (
 	PaymentMethod_PAYMENT_METHOD_CARD PaymentMethod = 2
 	// Cash on delivery.
 	PaymentMethod_PAYMENT_METHOD_COD PaymentMethod = 3
-	// Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
-	// charge.
+	// Another method, named in `Payment.other_method`. Only on payments of the legacy service, which this one replaces;
+	// rejected in a charge.
 	PaymentMethod_PAYMENT_METHOD_OTHER PaymentMethod = 4
 )
 
@@ -239,7 +239,7 @@ type RefundStatus int32
 const (
 	// Never on a stored refund.
 	RefundStatus_REFUND_STATUS_UNSPECIFIED RefundStatus = 0
-	// The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`.
+	// The processor has not confirmed the refund yet. It already counts toward `Payment.refunded_amount`.
 	RefundStatus_REFUND_STATUS_PENDING RefundStatus = 1
 	// The amount was refunded.
 	RefundStatus_REFUND_STATUS_SUCCEEDED RefundStatus = 2
@@ -308,7 +308,7 @@ const (
 	PaymentEventType_PAYMENT_EVENT_TYPE_REFUNDED PaymentEventType = 5
 	// The processor rejected a refund. Nothing was refunded.
 	PaymentEventType_PAYMENT_EVENT_TYPE_REFUND_FAILED PaymentEventType = 6
-	// The payment or refund was imported.
+	// The payment or refund was imported, or changed by a later import.
 	PaymentEventType_PAYMENT_EVENT_TYPE_IMPORTED PaymentEventType = 7
 )
 
@@ -374,7 +374,7 @@ type Payment struct {
 	Amount *money.Money `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
 	// How the payment was made.
 	Method PaymentMethod `protobuf:"varint,4,opt,name=method,proto3,enum=payments.v1.PaymentMethod" json:"method,omitempty"`
-	// The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+	// The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
 	OtherMethod string `protobuf:"bytes,5,opt,name=other_method,json=otherMethod,proto3" json:"other_method,omitempty"`
 	// The outcome of the charge.
 	Status PaymentStatus `protobuf:"varint,6,opt,name=status,proto3,enum=payments.v1.PaymentStatus" json:"status,omitempty"`
@@ -594,11 +594,11 @@ type ChargeRequest struct {
 	// The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected.
 	Method PaymentMethod `protobuf:"varint,3,opt,name=method,proto3,enum=payments.v1.PaymentMethod" json:"method,omitempty"`
 	// An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-	// Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-	// BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-	// current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-	// unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-	// they must be equal.
+	// Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+	// BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+	// current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+	// If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+	// given, they must be equal.
 	RequestId     *string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3,oneof" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -662,7 +662,7 @@ func (x *ChargeRequest) GetRequestId() string {
 	return ""
 }
 
-// The response of Charge.
+// The response for Charge.
 type ChargeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet.
@@ -755,7 +755,7 @@ func (x *BatchChargeRequest) GetCharges() []*ChargeRequest {
 	return nil
 }
 
-// The response of BatchCharge.
+// The response for BatchCharge.
 type BatchChargeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One result for each charge, in the order of the request.
@@ -903,8 +903,8 @@ type RefundRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The payment to refund, 1 or more.
 	PaymentId int64 `protobuf:"varint,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
-	// The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-	// of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+	// The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+	// everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
 	Amount *money.Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	// A reason to store with the refund: at most 255 characters, no control characters.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -973,10 +973,10 @@ func (x *RefundRequest) GetRequestId() string {
 	return ""
 }
 
-// The response of Refund.
+// The response for Refund.
 type RefundResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+	// The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
 	Refund *Refund `protobuf:"bytes,1,opt,name=refund,proto3" json:"refund,omitempty"`
 	// The payment in its current state, after the refund.
 	Payment       *Payment `protobuf:"bytes,2,opt,name=payment,proto3" json:"payment,omitempty"`
@@ -1115,12 +1115,12 @@ func (*GetPaymentRequest_PaymentId) isGetPaymentRequest_Key() {}
 
 func (*GetPaymentRequest_Reference) isGetPaymentRequest_Key() {}
 
-// The response of GetPayment.
+// The response for GetPayment.
 type GetPaymentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The payment.
 	Payment *Payment `protobuf:"bytes,1,opt,name=payment,proto3" json:"payment,omitempty"`
-	// The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+	// The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
 	// refunds.
 	Refunds []*Refund `protobuf:"bytes,2,rep,name=refunds,proto3" json:"refunds,omitempty"`
 	// The `page_token` with which ListRefunds returns the next refunds. Empty if `refunds` is complete.
@@ -1247,7 +1247,7 @@ func (x *ListRefundsRequest) GetPageToken() string {
 	return ""
 }
 
-// The response of ListRefunds.
+// The response for ListRefunds.
 type ListRefundsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The refunds of this page, oldest first.
@@ -1307,7 +1307,7 @@ type PaymentFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Payments of this order. Any number is allowed, because adopted payments may have an order_id of zero or less.
 	OrderId *int64 `protobuf:"varint,1,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
-	// Payments made by one of these methods. Empty means any. At most 20 values.
+	// Payments made with one of these methods. Empty means any. At most 20 values.
 	Methods []PaymentMethod `protobuf:"varint,2,rep,packed,name=methods,proto3,enum=payments.v1.PaymentMethod" json:"methods,omitempty"`
 	// Payments with one of these statuses. Empty means any. At most 20 values.
 	Statuses []PaymentStatus `protobuf:"varint,3,rep,packed,name=statuses,proto3,enum=payments.v1.PaymentStatus" json:"statuses,omitempty"`
@@ -1506,7 +1506,7 @@ func (x *ListPaymentsRequest) GetIncludeTotalSize() bool {
 	return false
 }
 
-// The response of ListPayments.
+// The response for ListPayments.
 type ListPaymentsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The payments of this page, in the requested order.
@@ -1673,7 +1673,7 @@ func (x *WatchPaymentsResponse) GetResumeToken() string {
 	return ""
 }
 
-// A change of a payment.
+// A change to a payment.
 type PaymentEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happened.
@@ -1684,10 +1684,10 @@ type PaymentEvent struct {
 	Payment *Payment `protobuf:"bytes,3,opt,name=payment,proto3" json:"payment,omitempty"`
 	// The refund as it was after this event. Unset if the event is not about a refund.
 	Refund *Refund `protobuf:"bytes,4,opt,name=refund,proto3" json:"refund,omitempty"`
-	// The name of the caller that requested the change. Empty if an earlier system made the payment.
+	// The name of the caller that requested the change. Empty if the legacy service made the payment.
 	Caller string `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`
-	// The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-	// system made the payment.
+	// The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+	// service made the payment.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -9,14 +9,14 @@
 //   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
 //   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
 // - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
-// - An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
-//   `grpc-retry-pushback-ms`.
+// - UNAVAILABLE and RESOURCE_EXHAUSTED also carry a `google.rpc.RetryInfo` with the delay before a retry. The default
+//   gRPC engine also sends it in the trailer `grpc-retry-pushback-ms`.
 // - Any RPC may return one of these errors:
-//   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
-//     down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
-//     started).
-//   - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls) or `RATE_LIMITED` (this caller makes too many).
-//     Nothing was started.
+//   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached or did not respond in time, or the payment was
+//     locked for too long), `SHUTTING_DOWN` (this replica is shutting down), or, for RPCs that move money,
+//     `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was started).
+//   - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls in flight, or too many requests to the
+//     processor) or `RATE_LIMITED` (this caller makes too many). Nothing was started.
 //   - DEADLINE_EXCEEDED: `DEADLINE_EXCEEDED` (the deadline passed before anything was started) or `CALL_TOO_LONG` (the
 //     call exceeded the service's own time limit).
 //   - UNAUTHENTICATED: `CREDENTIALS_MISSING`, `API_KEY_INVALID` or `CERTIFICATE_INVALID`.
@@ -73,7 +73,7 @@ type PaymentServiceClient interface {
 	// `request_id`.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-	// `request_id` with other parameters).
+	// `request_id` with different parameters).
 	Charge(ctx context.Context, in *ChargeRequest, opts ...grpc.CallOption) (*ChargeResponse, error)
 	// Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
 	//
@@ -99,8 +99,8 @@ type PaymentServiceClient interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
 	// (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-	// unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+	// the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
 	// Gets one payment by its id or its reference, with its oldest refunds.
 	//
@@ -108,20 +108,21 @@ type PaymentServiceClient interface {
 	GetPayment(ctx context.Context, in *GetPaymentRequest, opts ...grpc.CallOption) (*GetPaymentResponse, error)
 	// Lists the refunds of a payment, one page at a time, oldest first.
 	//
-	// Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+	// Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+	// read.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
 	ListRefunds(ctx context.Context, in *ListRefundsRequest, opts ...grpc.CallOption) (*ListRefundsResponse, error)
 	// Lists the payments that match a filter, one page at a time, newest first by default.
 	//
-	// Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-	// once, even while charges are being made.
+	// Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+	// read, even while charges are being made.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (*ListPaymentsResponse, error)
-	// Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+	// Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 	//
-	// Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+	// Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
 	// response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
 	// resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
 	// resumes from a token misses no later event and repeats no earlier one.
@@ -130,8 +131,9 @@ type PaymentServiceClient interface {
 	// server-sent events whose id is the resume token.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-	// have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-	// streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+	// have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+	// replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+	// for too long; resume from the last token).
 	WatchPayments(ctx context.Context, in *WatchPaymentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchPaymentsResponse], error)
 }
 
@@ -236,7 +238,7 @@ type PaymentServiceServer interface {
 	// `request_id`.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-	// `request_id` with other parameters).
+	// `request_id` with different parameters).
 	Charge(context.Context, *ChargeRequest) (*ChargeResponse, error)
 	// Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
 	//
@@ -262,8 +264,8 @@ type PaymentServiceServer interface {
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
 	// (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-	// unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+	// `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+	// the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
 	// Gets one payment by its id or its reference, with its oldest refunds.
 	//
@@ -271,20 +273,21 @@ type PaymentServiceServer interface {
 	GetPayment(context.Context, *GetPaymentRequest) (*GetPaymentResponse, error)
 	// Lists the refunds of a payment, one page at a time, oldest first.
 	//
-	// Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+	// Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+	// read.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
 	ListRefunds(context.Context, *ListRefundsRequest) (*ListRefundsResponse, error)
 	// Lists the payments that match a filter, one page at a time, newest first by default.
 	//
-	// Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-	// once, even while charges are being made.
+	// Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+	// read, even while charges are being made.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
 	ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error)
-	// Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+	// Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 	//
-	// Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+	// Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
 	// response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
 	// resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
 	// resumes from a token misses no later event and repeats no earlier one.
@@ -293,8 +296,9 @@ type PaymentServiceServer interface {
 	// server-sent events whose id is the resume token.
 	//
 	// Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-	// have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-	// streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+	// have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+	// replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+	// for too long; resume from the last token).
 	WatchPayments(*WatchPaymentsRequest, grpc.ServerStreamingServer[WatchPaymentsResponse]) error
 	mustEmbedUnimplementedPaymentServiceServer()
 }

@@ -12,14 +12,14 @@ Conventions for all RPCs:
   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
 - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
-- An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
-  `grpc-retry-pushback-ms`.
+- UNAVAILABLE and RESOURCE_EXHAUSTED also carry a `google.rpc.RetryInfo` with the delay before a retry. The default
+  gRPC engine also sends it in the trailer `grpc-retry-pushback-ms`.
 - Any RPC may return one of these errors:
-  - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
-    down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
-    started).
-  - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls) or `RATE_LIMITED` (this caller makes too many).
-    Nothing was started.
+  - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached or did not respond in time, or the payment was
+    locked for too long), `SHUTTING_DOWN` (this replica is shutting down), or, for RPCs that move money,
+    `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was started).
+  - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls in flight, or too many requests to the
+    processor) or `RATE_LIMITED` (this caller makes too many). Nothing was started.
   - DEADLINE_EXCEEDED: `DEADLINE_EXCEEDED` (the deadline passed before anything was started) or `CALL_TOO_LONG` (the
     call exceeded the service's own time limit).
   - UNAUTHENTICATED: `CREDENTIALS_MISSING`, `API_KEY_INVALID` or `CERTIFICATE_INVALID`.
@@ -67,8 +67,8 @@ class _PaymentMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_METHOD_COD: _PaymentMethod.ValueType  # 3
     """Cash on delivery."""
     PAYMENT_METHOD_OTHER: _PaymentMethod.ValueType  # 4
-    """Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
-    charge.
+    """Another method, named in `Payment.other_method`. Only on payments of the legacy service, which this one replaces;
+    rejected in a charge.
     """
 
 class PaymentMethod(_PaymentMethod, metaclass=_PaymentMethodEnumTypeWrapper):
@@ -83,8 +83,8 @@ PAYMENT_METHOD_CARD: PaymentMethod.ValueType  # 2
 PAYMENT_METHOD_COD: PaymentMethod.ValueType  # 3
 """Cash on delivery."""
 PAYMENT_METHOD_OTHER: PaymentMethod.ValueType  # 4
-"""Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
-charge.
+"""Another method, named in `Payment.other_method`. Only on payments of the legacy service, which this one replaces;
+rejected in a charge.
 """
 Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
 
@@ -157,7 +157,7 @@ class _RefundStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSt
     REFUND_STATUS_UNSPECIFIED: _RefundStatus.ValueType  # 0
     """Never on a stored refund."""
     REFUND_STATUS_PENDING: _RefundStatus.ValueType  # 1
-    """The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`."""
+    """The processor has not confirmed the refund yet. It already counts toward `Payment.refunded_amount`."""
     REFUND_STATUS_SUCCEEDED: _RefundStatus.ValueType  # 2
     """The amount was refunded."""
     REFUND_STATUS_FAILED: _RefundStatus.ValueType  # 3
@@ -169,7 +169,7 @@ class RefundStatus(_RefundStatus, metaclass=_RefundStatusEnumTypeWrapper):
 REFUND_STATUS_UNSPECIFIED: RefundStatus.ValueType  # 0
 """Never on a stored refund."""
 REFUND_STATUS_PENDING: RefundStatus.ValueType  # 1
-"""The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`."""
+"""The processor has not confirmed the refund yet. It already counts toward `Payment.refunded_amount`."""
 REFUND_STATUS_SUCCEEDED: RefundStatus.ValueType  # 2
 """The amount was refunded."""
 REFUND_STATUS_FAILED: RefundStatus.ValueType  # 3
@@ -197,7 +197,7 @@ class _PaymentEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Paym
     PAYMENT_EVENT_TYPE_REFUND_FAILED: _PaymentEventType.ValueType  # 6
     """The processor rejected a refund. Nothing was refunded."""
     PAYMENT_EVENT_TYPE_IMPORTED: _PaymentEventType.ValueType  # 7
-    """The payment or refund was imported."""
+    """The payment or refund was imported, or changed by a later import."""
 
 class PaymentEventType(_PaymentEventType, metaclass=_PaymentEventTypeEnumTypeWrapper):
     """What happened to a payment."""
@@ -217,7 +217,7 @@ PAYMENT_EVENT_TYPE_REFUNDED: PaymentEventType.ValueType  # 5
 PAYMENT_EVENT_TYPE_REFUND_FAILED: PaymentEventType.ValueType  # 6
 """The processor rejected a refund. Nothing was refunded."""
 PAYMENT_EVENT_TYPE_IMPORTED: PaymentEventType.ValueType  # 7
-"""The payment or refund was imported."""
+"""The payment or refund was imported, or changed by a later import."""
 Global___PaymentEventType: _TypeAlias = PaymentEventType  # noqa: Y015
 
 @_typing.final
@@ -243,7 +243,7 @@ class Payment(_message.Message):
     method: Global___PaymentMethod.ValueType
     """How the payment was made."""
     other_method: _builtins.str
-    """The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER."""
+    """The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER."""
     status: Global___PaymentStatus.ValueType
     """The outcome of the charge."""
     reference: _builtins.str
@@ -350,11 +350,11 @@ class ChargeRequest(_message.Message):
     """The payment method. If unspecified, the processor chooses. PAYMENT_METHOD_OTHER is rejected."""
     request_id: _builtins.str
     """An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-    Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-    BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-    current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-    unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-    they must be equal.
+    Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+    BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+    current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+    If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+    given, they must be equal.
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
@@ -382,7 +382,7 @@ Global___ChargeRequest: _TypeAlias = ChargeRequest  # noqa: Y015
 
 @_typing.final
 class ChargeResponse(_message.Message):
-    """The response of Charge."""
+    """The response for Charge."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -432,7 +432,7 @@ Global___BatchChargeRequest: _TypeAlias = BatchChargeRequest  # noqa: Y015
 
 @_typing.final
 class BatchChargeResponse(_message.Message):
-    """The response of BatchCharge."""
+    """The response for BatchCharge."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -512,8 +512,8 @@ class RefundRequest(_message.Message):
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-        of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+        """The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+        everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
         """
 
     def __init__(
@@ -536,7 +536,7 @@ Global___RefundRequest: _TypeAlias = RefundRequest  # noqa: Y015
 
 @_typing.final
 class RefundResponse(_message.Message):
-    """The response of Refund."""
+    """The response for Refund."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -544,7 +544,7 @@ class RefundResponse(_message.Message):
     PAYMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def refund(self) -> Global___Refund:
-        """The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds."""
+        """The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds."""
 
     @_builtins.property
     def payment(self) -> Global___Payment:
@@ -594,7 +594,7 @@ Global___GetPaymentRequest: _TypeAlias = GetPaymentRequest  # noqa: Y015
 
 @_typing.final
 class GetPaymentResponse(_message.Message):
-    """The response of GetPayment."""
+    """The response for GetPayment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -609,7 +609,7 @@ class GetPaymentResponse(_message.Message):
 
     @_builtins.property
     def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
-        """The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+        """The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
         refunds.
         """
 
@@ -665,7 +665,7 @@ Global___ListRefundsRequest: _TypeAlias = ListRefundsRequest  # noqa: Y015
 
 @_typing.final
 class ListRefundsResponse(_message.Message):
-    """The response of ListRefunds."""
+    """The response for ListRefunds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -712,7 +712,7 @@ class PaymentFilter(_message.Message):
     """The payment with exactly this reference, 1 to 100 characters."""
     @_builtins.property
     def methods(self) -> _containers.RepeatedScalarFieldContainer[Global___PaymentMethod.ValueType]:
-        """Payments made by one of these methods. Empty means any. At most 20 values."""
+        """Payments made with one of these methods. Empty means any. At most 20 values."""
 
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___PaymentStatus.ValueType]:
@@ -816,7 +816,7 @@ Global___ListPaymentsRequest: _TypeAlias = ListPaymentsRequest  # noqa: Y015
 
 @_typing.final
 class ListPaymentsResponse(_message.Message):
-    """The response of ListPayments."""
+    """The response for ListPayments."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -904,7 +904,7 @@ Global___WatchPaymentsResponse: _TypeAlias = WatchPaymentsResponse  # noqa: Y015
 
 @_typing.final
 class PaymentEvent(_message.Message):
-    """A change of a payment."""
+    """A change to a payment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -917,10 +917,10 @@ class PaymentEvent(_message.Message):
     type: Global___PaymentEventType.ValueType
     """What happened."""
     caller: _builtins.str
-    """The name of the caller that requested the change. Empty if an earlier system made the payment."""
+    """The name of the caller that requested the change. Empty if the legacy service made the payment."""
     request_id: _builtins.str
-    """The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-    system made the payment.
+    """The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+    service made the payment.
     """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:

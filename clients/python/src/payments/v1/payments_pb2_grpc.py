@@ -85,7 +85,7 @@ class PaymentServiceServicer:
         `request_id`.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-        `request_id` with other parameters).
+        `request_id` with different parameters).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,8 +121,8 @@ class PaymentServiceServicer:
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
         (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-        `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-        unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+        `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+        the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +140,8 @@ class PaymentServiceServicer:
     def ListRefunds(self, request, context):
         """Lists the refunds of a payment, one page at a time, oldest first.
 
-        Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+        Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+        read.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
         """
@@ -151,8 +152,8 @@ class PaymentServiceServicer:
     def ListPayments(self, request, context):
         """Lists the payments that match a filter, one page at a time, newest first by default.
 
-        Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-        once, even while charges are being made.
+        Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+        read, even while charges are being made.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
         """
@@ -161,9 +162,9 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchPayments(self, request, context):
-        """Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+        """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 
-        Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+        Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
         response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
         resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
         resumes from a token misses no later event and repeats no earlier one.
@@ -172,8 +173,9 @@ class PaymentServiceServicer:
         server-sent events whose id is the resume token.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-        have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-        streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+        have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+        replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+        for too long; resume from the last token).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

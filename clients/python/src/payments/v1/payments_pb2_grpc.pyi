@@ -12,14 +12,14 @@ Conventions for all RPCs:
   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
 - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
-- An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
-  `grpc-retry-pushback-ms`.
+- UNAVAILABLE and RESOURCE_EXHAUSTED also carry a `google.rpc.RetryInfo` with the delay before a retry. The default
+  gRPC engine also sends it in the trailer `grpc-retry-pushback-ms`.
 - Any RPC may return one of these errors:
-  - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
-    down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
-    started).
-  - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls) or `RATE_LIMITED` (this caller makes too many).
-    Nothing was started.
+  - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached or did not respond in time, or the payment was
+    locked for too long), `SHUTTING_DOWN` (this replica is shutting down), or, for RPCs that move money,
+    `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was started).
+  - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls in flight, or too many requests to the
+    processor) or `RATE_LIMITED` (this caller makes too many). Nothing was started.
   - DEADLINE_EXCEEDED: `DEADLINE_EXCEEDED` (the deadline passed before anything was started) or `CALL_TOO_LONG` (the
     call exceeded the service's own time limit).
   - UNAUTHENTICATED: `CREDENTIALS_MISSING`, `API_KEY_INVALID` or `CERTIFICATE_INVALID`.
@@ -72,7 +72,7 @@ class PaymentServiceStub:
     `request_id`.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-    `request_id` with other parameters).
+    `request_id` with different parameters).
     """
     BatchCharge: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchChargeRequest, _payments_pb2.BatchChargeResponse]
     """Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
@@ -100,8 +100,8 @@ class PaymentServiceStub:
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
     (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-    unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+    the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]
     """Gets one payment by its id or its reference, with its oldest refunds.
@@ -111,22 +111,23 @@ class PaymentServiceStub:
     ListRefunds: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]
     """Lists the refunds of a payment, one page at a time, oldest first.
 
-    Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+    Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+    read.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """Lists the payments that match a filter, one page at a time, newest first by default.
 
-    Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-    once, even while charges are being made.
+    Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+    read, even while charges are being made.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
     """
     WatchPayments: _grpc.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]
-    """Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+    """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 
-    Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+    Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
     response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
     resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
     resumes from a token misses no later event and repeats no earlier one.
@@ -135,8 +136,9 @@ class PaymentServiceStub:
     server-sent events whose id is the resume token.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-    have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-    streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+    have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+    replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+    for too long; resume from the last token).
     """
 
 @_typing.type_check_only
@@ -153,7 +155,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     `request_id`.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-    `request_id` with other parameters).
+    `request_id` with different parameters).
     """
     BatchCharge: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchChargeRequest, _payments_pb2.BatchChargeResponse]  # type: ignore[assignment]
     """Makes many charges at a fraction of the cost of separate Charge calls, and returns the outcome of each.
@@ -181,8 +183,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
     (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-    unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+    `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+    the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetPaymentRequest, _payments_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """Gets one payment by its id or its reference, with its oldest refunds.
@@ -192,22 +194,23 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListRefunds: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListRefundsRequest, _payments_pb2.ListRefundsResponse]  # type: ignore[assignment]
     """Lists the refunds of a payment, one page at a time, oldest first.
 
-    Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+    Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+    read.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists the payments that match a filter, one page at a time, newest first by default.
 
-    Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-    once, even while charges are being made.
+    Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+    read, even while charges are being made.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
     """
     WatchPayments: _aio.UnaryStreamMultiCallable[_payments_pb2.WatchPaymentsRequest, _payments_pb2.WatchPaymentsResponse]  # type: ignore[assignment]
-    """Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+    """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 
-    Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+    Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
     response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
     resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
     resumes from a token misses no later event and repeats no earlier one.
@@ -216,8 +219,9 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     server-sent events whose id is the resume token.
 
     Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-    have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-    streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+    have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+    replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+    for too long; resume from the last token).
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -237,7 +241,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         `request_id`.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-        `request_id` with other parameters).
+        `request_id` with different parameters).
         """
 
     @_abc_1.abstractmethod
@@ -277,8 +281,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
         (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-        `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-        unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+        `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+        the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
         """
 
     @_abc_1.abstractmethod
@@ -300,7 +304,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.ListRefundsResponse, _abc.Awaitable[_payments_pb2.ListRefundsResponse]]:
         """Lists the refunds of a payment, one page at a time, oldest first.
 
-        Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+        Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+        read.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
         """
@@ -313,8 +318,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.ListPaymentsResponse, _abc.Awaitable[_payments_pb2.ListPaymentsResponse]]:
         """Lists the payments that match a filter, one page at a time, newest first by default.
 
-        Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-        once, even while charges are being made.
+        Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+        read, even while charges are being made.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
         """
@@ -325,9 +330,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.WatchPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_payments_pb2.WatchPaymentsResponse], _abc.AsyncIterator[_payments_pb2.WatchPaymentsResponse]]:
-        """Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+        """Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
 
-        Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+        Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
         response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
         resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
         resumes from a token misses no later event and repeats no earlier one.
@@ -336,8 +341,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         server-sent events whose id is the resume token.
 
         Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-        have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-        streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+        have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+        replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+        for too long; resume from the last token).
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

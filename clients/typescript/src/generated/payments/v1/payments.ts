@@ -38,14 +38,14 @@ export const protobufPackage = "payments.v1";
  *   upper-case reason that programs can switch on. Errors that gRPC itself returns carry none: RESOURCE_EXHAUSTED for a
  *   message over the size limit, UNIMPLEMENTED for an unknown RPC, UNAVAILABLE or CANCELLED for a lost connection.
  * - INVALID_ARGUMENT also carries a `google.rpc.BadRequest` that names each invalid field (at most 20).
- * - An error that is worth a retry carries a `google.rpc.RetryInfo`. The default gRPC engine also sends the trailer
- *   `grpc-retry-pushback-ms`.
+ * - UNAVAILABLE and RESOURCE_EXHAUSTED also carry a `google.rpc.RetryInfo` with the delay before a retry. The default
+ *   gRPC engine also sends it in the trailer `grpc-retry-pushback-ms`.
  * - Any RPC may return one of these errors:
- *   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached), `SHUTTING_DOWN` (this replica is shutting
- *     down), or, for RPCs that move money, `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was
- *     started).
- *   - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls) or `RATE_LIMITED` (this caller makes too many).
- *     Nothing was started.
+ *   - UNAVAILABLE: `STORE_UNAVAILABLE` (the database cannot be reached or did not respond in time, or the payment was
+ *     locked for too long), `SHUTTING_DOWN` (this replica is shutting down), or, for RPCs that move money,
+ *     `PROCESSOR_UNAVAILABLE` (the payment processor does not respond; nothing was started).
+ *   - RESOURCE_EXHAUSTED: `OVERLOADED` (the replica has too many calls in flight, or too many requests to the
+ *     processor) or `RATE_LIMITED` (this caller makes too many). Nothing was started.
  *   - DEADLINE_EXCEEDED: `DEADLINE_EXCEEDED` (the deadline passed before anything was started) or `CALL_TOO_LONG` (the
  *     call exceeded the service's own time limit).
  *   - UNAUTHENTICATED: `CREDENTIALS_MISSING`, `API_KEY_INVALID` or `CERTIFICATE_INVALID`.
@@ -70,8 +70,8 @@ export enum PaymentMethod {
   /** COD - Cash on delivery. */
   COD = 3,
   /**
-   * OTHER - Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
-   * charge.
+   * OTHER - Another method, named in `Payment.other_method`. Only on payments of the legacy service, which this one replaces;
+   * rejected in a charge.
    */
   OTHER = 4,
   UNRECOGNIZED = -1,
@@ -226,7 +226,7 @@ export function refundStateToJSON(object: RefundState): string {
 export enum RefundStatus {
   /** UNSPECIFIED - Never on a stored refund. */
   UNSPECIFIED = 0,
-  /** PENDING - The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`. */
+  /** PENDING - The processor has not confirmed the refund yet. It already counts toward `Payment.refunded_amount`. */
   PENDING = 1,
   /** SUCCEEDED - The amount was refunded. */
   SUCCEEDED = 2,
@@ -288,7 +288,7 @@ export enum PaymentEventType {
   REFUNDED = 5,
   /** REFUND_FAILED - The processor rejected a refund. Nothing was refunded. */
   REFUND_FAILED = 6,
-  /** IMPORTED - The payment or refund was imported. */
+  /** IMPORTED - The payment or refund was imported, or changed by a later import. */
   IMPORTED = 7,
   UNRECOGNIZED = -1,
 }
@@ -362,7 +362,7 @@ export interface Payment {
     | undefined;
   /** How the payment was made. */
   method: PaymentMethod;
-  /** The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER. */
+  /** The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER. */
   otherMethod: string;
   /** The outcome of the charge. */
   status: PaymentStatus;
@@ -419,16 +419,16 @@ export interface ChargeRequest {
   method: PaymentMethod;
   /**
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-   * they must be equal.
+   * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+   * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+   * given, they must be equal.
    */
   requestId?: string | undefined;
 }
 
-/** The response of Charge. */
+/** The response for Charge. */
 export interface ChargeResponse {
   /** The payment, with status SUCCEEDED or FAILED, or PENDING if the processor has not answered yet. */
   payment: Payment | undefined;
@@ -443,7 +443,7 @@ export interface BatchChargeRequest {
   charges: ChargeRequest[];
 }
 
-/** The response of BatchCharge. */
+/** The response for BatchCharge. */
 export interface BatchChargeResponse {
   /** One result for each charge, in the order of the request. */
   results: BatchChargeResult[];
@@ -471,8 +471,8 @@ export interface RefundRequest {
   /** The payment to refund, 1 or more. */
   paymentId: bigint;
   /**
-   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+   * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
    */
   amount:
     | Money
@@ -486,9 +486,9 @@ export interface RefundRequest {
   requestId?: string | undefined;
 }
 
-/** The response of Refund. */
+/** The response for Refund. */
 export interface RefundResponse {
-  /** The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds. */
+  /** The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds. */
   refund:
     | Refund
     | undefined;
@@ -506,14 +506,14 @@ export interface GetPaymentRequest {
   reference?: string | undefined;
 }
 
-/** The response of GetPayment. */
+/** The response for GetPayment. */
 export interface GetPaymentResponse {
   /** The payment. */
   payment:
     | Payment
     | undefined;
   /**
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    */
   refunds: Refund[];
@@ -538,7 +538,7 @@ export interface ListRefundsRequest {
   pageToken: string;
 }
 
-/** The response of ListRefunds. */
+/** The response for ListRefunds. */
 export interface ListRefundsResponse {
   /** The refunds of this page, oldest first. */
   refunds: Refund[];
@@ -552,7 +552,7 @@ export interface PaymentFilter {
   orderId?:
     | bigint
     | undefined;
-  /** Payments made by one of these methods. Empty means any. At most 20 values. */
+  /** Payments made with one of these methods. Empty means any. At most 20 values. */
   methods: PaymentMethod[];
   /** Payments with one of these statuses. Empty means any. At most 20 values. */
   statuses: PaymentStatus[];
@@ -606,7 +606,7 @@ export interface ListPaymentsRequest {
   includeTotalSize: boolean;
 }
 
-/** The response of ListPayments. */
+/** The response for ListPayments. */
 export interface ListPaymentsResponse {
   /** The payments of this page, in the requested order. */
   payments: Payment[];
@@ -638,7 +638,7 @@ export interface WatchPaymentsResponse {
   resumeToken: string;
 }
 
-/** A change of a payment. */
+/** A change to a payment. */
 export interface PaymentEvent {
   /** What happened. */
   type: PaymentEventType;
@@ -654,11 +654,11 @@ export interface PaymentEvent {
   refund:
     | Refund
     | undefined;
-  /** The name of the caller that requested the change. Empty if an earlier system made the payment. */
+  /** The name of the caller that requested the change. Empty if the legacy service made the payment. */
   caller: string;
   /**
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-   * system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+   * service made the payment.
    */
   requestId: string;
 }
@@ -2872,7 +2872,7 @@ export const PaymentServiceService = {
    * `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-   * `request_id` with other parameters).
+   * `request_id` with different parameters).
    */
   charge: {
     path: "/payments.v1.PaymentService/Charge" as const,
@@ -2918,8 +2918,8 @@ export const PaymentServiceService = {
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-   * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+   * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: {
     path: "/payments.v1.PaymentService/Refund" as const,
@@ -2947,7 +2947,8 @@ export const PaymentServiceService = {
   /**
    * Lists the refunds of a payment, one page at a time, oldest first.
    *
-   * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+   * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+   * read.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -2963,8 +2964,8 @@ export const PaymentServiceService = {
   /**
    * Lists the payments that match a filter, one page at a time, newest first by default.
    *
-   * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-   * once, even while charges are being made.
+   * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+   * read, even while charges are being made.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
@@ -2979,9 +2980,9 @@ export const PaymentServiceService = {
     responseDeserialize: (value: Buffer): ListPaymentsResponse => ListPaymentsResponse.decode(value),
   },
   /**
-   * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+   * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
    *
-   * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+   * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
    * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
    * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
    * resumes from a token misses no later event and repeats no earlier one.
@@ -2990,8 +2991,9 @@ export const PaymentServiceService = {
    * server-sent events whose id is the resume token.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-   * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-   * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+   * have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+   * replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+   * for too long; resume from the last token).
    */
   watchPayments: {
     path: "/payments.v1.PaymentService/WatchPayments" as const,
@@ -3015,7 +3017,7 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-   * `request_id` with other parameters).
+   * `request_id` with different parameters).
    */
   charge: handleUnaryCall<ChargeRequest, ChargeResponse>;
   /**
@@ -3045,8 +3047,8 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-   * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+   * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund: handleUnaryCall<RefundRequest, RefundResponse>;
   /**
@@ -3058,7 +3060,8 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
   /**
    * Lists the refunds of a payment, one page at a time, oldest first.
    *
-   * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+   * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+   * read.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -3066,16 +3069,16 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
   /**
    * Lists the payments that match a filter, one page at a time, newest first by default.
    *
-   * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-   * once, even while charges are being made.
+   * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+   * read, even while charges are being made.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
   listPayments: handleUnaryCall<ListPaymentsRequest, ListPaymentsResponse>;
   /**
-   * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+   * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
    *
-   * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+   * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
    * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
    * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
    * resumes from a token misses no later event and repeats no earlier one.
@@ -3084,8 +3087,9 @@ export interface PaymentServiceServer extends UntypedServiceImplementation {
    * server-sent events whose id is the resume token.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-   * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-   * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+   * have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+   * replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+   * for too long; resume from the last token).
    */
   watchPayments: handleServerStreamingCall<WatchPaymentsRequest, WatchPaymentsResponse>;
 }
@@ -3100,7 +3104,7 @@ export interface PaymentServiceClient extends Client {
    * `request_id`.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-   * `request_id` with other parameters).
+   * `request_id` with different parameters).
    */
   charge(
     request: ChargeRequest,
@@ -3158,8 +3162,8 @@ export interface PaymentServiceClient extends Client {
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
    * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-   * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+   * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
    */
   refund(
     request: RefundRequest,
@@ -3199,7 +3203,8 @@ export interface PaymentServiceClient extends Client {
   /**
    * Lists the refunds of a payment, one page at a time, oldest first.
    *
-   * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+   * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+   * read.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
    */
@@ -3221,8 +3226,8 @@ export interface PaymentServiceClient extends Client {
   /**
    * Lists the payments that match a filter, one page at a time, newest first by default.
    *
-   * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-   * once, even while charges are being made.
+   * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+   * read, even while charges are being made.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
    */
@@ -3242,9 +3247,9 @@ export interface PaymentServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListPaymentsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
+   * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
    *
-   * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+   * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
    * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
    * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
    * resumes from a token misses no later event and repeats no earlier one.
@@ -3253,8 +3258,9 @@ export interface PaymentServiceClient extends Client {
    * server-sent events whose id is the resume token.
    *
    * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-   * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-   * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+   * have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+   * replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+   * for too long; resume from the last token).
    */
   watchPayments(
     request: WatchPaymentsRequest,

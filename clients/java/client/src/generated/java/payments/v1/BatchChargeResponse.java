@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The response of BatchCharge.
+ * The response for BatchCharge.
  * </pre>
  *
  * Protobuf type {@code payments.v1.BatchChargeResponse}
@@ -284,7 +284,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The response of BatchCharge.
+   * The response for BatchCharge.
    * </pre>
    *
    * Protobuf type {@code payments.v1.BatchChargeResponse}

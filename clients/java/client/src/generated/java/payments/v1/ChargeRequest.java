@@ -143,11 +143,11 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-   * they must be equal.
+   * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+   * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+   * given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -160,11 +160,11 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-   * they must be equal.
+   * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+   * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+   * given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -186,11 +186,11 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-   * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-   * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-   * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-   * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-   * they must be equal.
+   * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+   * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+   * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+   * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+   * given, they must be equal.
    * </pre>
    *
    * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -896,11 +896,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-     * they must be equal.
+     * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+     * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+     * given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -912,11 +912,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-     * they must be equal.
+     * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+     * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+     * given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -937,11 +937,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-     * they must be equal.
+     * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+     * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+     * given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -963,11 +963,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-     * they must be equal.
+     * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+     * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+     * given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -985,11 +985,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-     * they must be equal.
+     * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+     * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+     * given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -1004,11 +1004,11 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * An idempotency key (AIP-155): 1 to 255 printable ASCII characters, unique to each intended charge, such as a UUID.
-     * Stored forever and compared byte for byte. Each caller has its own keys: one set for charges, in Charge and
-     * BatchCharge alike, and one for refunds. A retry with the same parameters returns the first call's payment in its
-     * current state and charges nothing; with other parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`). If
-     * unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are given,
-     * they must be equal.
+     * Keys do not expire, and are compared byte for byte. Each caller has its own keys: one set for Charge and
+     * BatchCharge together, and one for Refund. A retry with the same parameters returns the first call's payment in its
+     * current state and charges nothing; with different parameters, it fails with ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * If unset, each call makes a new charge. Over REST, the header `Idempotency-Key` may be used instead; if both are
+     * given, they must be equal.
      * </pre>
      *
      * <code>optional string request_id = 4 [json_name = "requestId", (.google.api.field_behavior) = OPTIONAL];</code>

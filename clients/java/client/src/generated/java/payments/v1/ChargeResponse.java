@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The response of Charge.
+ * The response for Charge.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ChargeResponse}
@@ -259,7 +259,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The response of Charge.
+   * The response for Charge.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ChargeResponse}

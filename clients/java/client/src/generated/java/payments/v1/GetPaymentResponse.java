@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The response of GetPayment.
+ * The response for GetPayment.
  * </pre>
  *
  * Protobuf type {@code payments.v1.GetPaymentResponse}
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<payments.v1.Refund> refunds_;
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -123,7 +123,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -135,7 +135,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -147,7 +147,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -402,7 +402,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The response of GetPayment.
+   * The response for GetPayment.
    * </pre>
    *
    * Protobuf type {@code payments.v1.GetPaymentResponse}
@@ -802,7 +802,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -817,7 +817,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -832,7 +832,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -847,7 +847,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -869,7 +869,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -888,7 +888,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -909,7 +909,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -931,7 +931,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -950,7 +950,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -969,7 +969,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -989,7 +989,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -1007,7 +1007,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -1025,7 +1025,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -1037,7 +1037,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -1052,7 +1052,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -1068,7 +1068,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -1080,7 +1080,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *
@@ -1093,7 +1093,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+     * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
      * refunds.
      * </pre>
      *

@@ -39,7 +39,7 @@ public interface GetPaymentResponseOrBuilder extends
 
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -49,7 +49,7 @@ public interface GetPaymentResponseOrBuilder extends
       getRefundsList();
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -58,7 +58,7 @@ public interface GetPaymentResponseOrBuilder extends
   payments.v1.Refund getRefunds(int index);
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -67,7 +67,7 @@ public interface GetPaymentResponseOrBuilder extends
   int getRefundsCount();
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *
@@ -77,7 +77,7 @@ public interface GetPaymentResponseOrBuilder extends
       getRefundsOrBuilderList();
   /**
    * <pre>
-   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by an earlier system, which stored no
+   * The payment's first 100 refunds, oldest first. Empty for a payment refunded by the legacy service, which stored no
    * refunds.
    * </pre>
    *

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The response of ListPayments.
+ * The response for ListPayments.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ListPaymentsResponse}
@@ -387,7 +387,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The response of ListPayments.
+   * The response for ListPayments.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ListPaymentsResponse}

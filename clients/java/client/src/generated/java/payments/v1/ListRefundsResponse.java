@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The response of ListRefunds.
+ * The response for ListRefunds.
  * </pre>
  *
  * Protobuf type {@code payments.v1.ListRefundsResponse}
@@ -342,7 +342,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The response of ListRefunds.
+   * The response for ListRefunds.
    * </pre>
    *
    * Protobuf type {@code payments.v1.ListRefundsResponse}

@@ -157,7 +157,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object otherMethod_ = "";
   /**
    * <pre>
-   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -178,7 +178,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1260,7 +1260,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object otherMethod_ = "";
     /**
      * <pre>
-     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1280,7 +1280,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1301,7 +1301,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1318,7 +1318,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -1332,7 +1332,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+     * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
      * </pre>
      *
      * <code>string other_method = 5 [json_name = "otherMethod"];</code>

@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * A change of a payment.
+ * A change to a payment.
  * </pre>
  *
  * Protobuf type {@code payments.v1.PaymentEvent}
@@ -201,7 +201,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object caller_ = "";
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -222,7 +222,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -248,8 +248,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-   * system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+   * service made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -270,8 +270,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-   * system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+   * service made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -522,7 +522,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A change of a payment.
+   * A change to a payment.
    * </pre>
    *
    * Protobuf type {@code payments.v1.PaymentEvent}
@@ -1307,7 +1307,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object caller_ = "";
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1327,7 +1327,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1348,7 +1348,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1365,7 +1365,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1379,7 +1379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the caller that requested the change. Empty if an earlier system made the payment.
+     * The name of the caller that requested the change. Empty if the legacy service made the payment.
      * </pre>
      *
      * <code>string caller = 5 [json_name = "caller"];</code>
@@ -1399,8 +1399,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-     * system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+     * service made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1420,8 +1420,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-     * system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+     * service made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1442,8 +1442,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-     * system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+     * service made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1460,8 +1460,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-     * system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+     * service made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1475,8 +1475,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-     * system made the payment.
+     * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+     * service made the payment.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>

@@ -112,7 +112,7 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -121,7 +121,7 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getCaller();
   /**
    * <pre>
-   * The name of the caller that requested the change. Empty if an earlier system made the payment.
+   * The name of the caller that requested the change. Empty if the legacy service made the payment.
    * </pre>
    *
    * <code>string caller = 5 [json_name = "caller"];</code>
@@ -132,8 +132,8 @@ public interface PaymentEventOrBuilder extends
 
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-   * system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+   * service made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -142,8 +142,8 @@ public interface PaymentEventOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The `request_id` of that request, or the one that the service generated if there was none. Empty if an earlier
-   * system made the payment.
+   * The `request_id` of that request, or the one that the service generated if there was none. Empty if the legacy
+   * service made the payment.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>

@@ -73,7 +73,7 @@ public enum PaymentEventType
   PAYMENT_EVENT_TYPE_REFUND_FAILED(6),
   /**
    * <pre>
-   * The payment or refund was imported.
+   * The payment or refund was imported, or changed by a later import.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_IMPORTED = 7;</code>
@@ -149,7 +149,7 @@ public enum PaymentEventType
   public static final int PAYMENT_EVENT_TYPE_REFUND_FAILED_VALUE = 6;
   /**
    * <pre>
-   * The payment or refund was imported.
+   * The payment or refund was imported, or changed by a later import.
    * </pre>
    *
    * <code>PAYMENT_EVENT_TYPE_IMPORTED = 7;</code>

@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -112,7 +112,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -124,7 +124,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -137,7 +137,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -150,7 +150,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1263,7 +1263,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1275,7 +1275,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1286,7 +1286,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1298,7 +1298,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1317,7 +1317,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1333,7 +1333,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1352,7 +1352,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1366,7 +1366,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1379,7 +1379,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1391,7 +1391,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1408,7 +1408,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -1423,7 +1423,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Payments made by one of these methods. Empty means any. At most 20 values.
+     * Payments made with one of these methods. Empty means any. At most 20 values.
      * </pre>
      *
      * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>

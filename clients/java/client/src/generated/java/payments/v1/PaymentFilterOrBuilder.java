@@ -31,7 +31,7 @@ public interface PaymentFilterOrBuilder extends
 
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -40,7 +40,7 @@ public interface PaymentFilterOrBuilder extends
   java.util.List<payments.v1.PaymentMethod> getMethodsList();
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -49,7 +49,7 @@ public interface PaymentFilterOrBuilder extends
   int getMethodsCount();
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -59,7 +59,7 @@ public interface PaymentFilterOrBuilder extends
   payments.v1.PaymentMethod getMethods(int index);
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>
@@ -69,7 +69,7 @@ public interface PaymentFilterOrBuilder extends
   getMethodsValueList();
   /**
    * <pre>
-   * Payments made by one of these methods. Empty means any. At most 20 values.
+   * Payments made with one of these methods. Empty means any. At most 20 values.
    * </pre>
    *
    * <code>repeated .payments.v1.PaymentMethod methods = 2 [json_name = "methods"];</code>

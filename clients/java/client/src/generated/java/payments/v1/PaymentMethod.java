@@ -49,8 +49,8 @@ public enum PaymentMethod
   PAYMENT_METHOD_COD(3),
   /**
    * <pre>
-   * Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
-   * charge.
+   * Another method, named in `Payment.other_method`. Only on payments of the legacy service, which this one replaces;
+   * rejected in a charge.
    * </pre>
    *
    * <code>PAYMENT_METHOD_OTHER = 4;</code>
@@ -102,8 +102,8 @@ public enum PaymentMethod
   public static final int PAYMENT_METHOD_COD_VALUE = 3;
   /**
    * <pre>
-   * Another method, named in `Payment.other_method`. Only on payments adopted from an earlier system; rejected in a
-   * charge.
+   * Another method, named in `Payment.other_method`. Only on payments of the legacy service, which this one replaces;
+   * rejected in a charge.
    * </pre>
    *
    * <code>PAYMENT_METHOD_OTHER = 4;</code>

@@ -78,7 +78,7 @@ public interface PaymentOrBuilder extends
 
   /**
    * <pre>
-   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>
@@ -87,7 +87,7 @@ public interface PaymentOrBuilder extends
   java.lang.String getOtherMethod();
   /**
    * <pre>
-   * The method's name in an earlier system. Empty unless `method` is PAYMENT_METHOD_OTHER.
+   * The method's name in the legacy service. Empty unless `method` is PAYMENT_METHOD_OTHER.
    * </pre>
    *
    * <code>string other_method = 5 [json_name = "otherMethod"];</code>

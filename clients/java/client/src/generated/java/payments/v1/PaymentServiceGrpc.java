@@ -306,7 +306,7 @@ public final class PaymentServiceGrpc {
      * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with other parameters).
+     * `request_id` with different parameters).
      * </pre>
      */
     default void charge(payments.v1.ChargeRequest request,
@@ -342,8 +342,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     default void refund(payments.v1.RefundRequest request,
@@ -365,7 +365,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the refunds of a payment, one page at a time, oldest first.
-     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+     * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+     * read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -377,8 +378,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the payments that match a filter, one page at a time, newest first by default.
-     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-     * once, even while charges are being made.
+     * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+     * read, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -389,16 +390,17 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
-     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
      * resumes from a token misses no later event and repeats no earlier one.
      * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
      * server-sent events whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+     * have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+     * replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+     * for too long; resume from the last token).
      * </pre>
      */
     default void watchPayments(payments.v1.WatchPaymentsRequest request,
@@ -448,7 +450,7 @@ public final class PaymentServiceGrpc {
      * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with other parameters).
+     * `request_id` with different parameters).
      * </pre>
      */
     public void charge(payments.v1.ChargeRequest request,
@@ -486,8 +488,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public void refund(payments.v1.RefundRequest request,
@@ -511,7 +513,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the refunds of a payment, one page at a time, oldest first.
-     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+     * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+     * read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -524,8 +527,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the payments that match a filter, one page at a time, newest first by default.
-     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-     * once, even while charges are being made.
+     * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+     * read, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -537,16 +540,17 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
-     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
      * resumes from a token misses no later event and repeats no earlier one.
      * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
      * server-sent events whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+     * have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+     * replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+     * for too long; resume from the last token).
      * </pre>
      */
     public void watchPayments(payments.v1.WatchPaymentsRequest request,
@@ -583,7 +587,7 @@ public final class PaymentServiceGrpc {
      * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with other parameters).
+     * `request_id` with different parameters).
      * </pre>
      */
     public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) throws io.grpc.StatusException {
@@ -619,8 +623,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) throws io.grpc.StatusException {
@@ -642,7 +646,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the refunds of a payment, one page at a time, oldest first.
-     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+     * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+     * read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -654,8 +659,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the payments that match a filter, one page at a time, newest first by default.
-     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-     * once, even while charges are being made.
+     * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+     * read, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -666,16 +671,17 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
-     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
      * resumes from a token misses no later event and repeats no earlier one.
      * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
      * server-sent events whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+     * have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+     * replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+     * for too long; resume from the last token).
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -713,7 +719,7 @@ public final class PaymentServiceGrpc {
      * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with other parameters).
+     * `request_id` with different parameters).
      * </pre>
      */
     public payments.v1.ChargeResponse charge(payments.v1.ChargeRequest request) {
@@ -749,8 +755,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public payments.v1.RefundResponse refund(payments.v1.RefundRequest request) {
@@ -772,7 +778,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the refunds of a payment, one page at a time, oldest first.
-     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+     * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+     * read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -784,8 +791,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the payments that match a filter, one page at a time, newest first by default.
-     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-     * once, even while charges are being made.
+     * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+     * read, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */
@@ -796,16 +803,17 @@ public final class PaymentServiceGrpc {
 
     /**
      * <pre>
-     * Streams the changes of all payments, from now on or from a resume token, until the caller cancels.
-     * Delivery is at least once, and the changes of one payment arrive in the order in which they were committed. Each
+     * Streams the changes to all payments, from now on or from a resume token, until the caller cancels.
+     * Delivery is at least once, and the changes to one payment arrive in the order in which they were committed. Each
      * response has a `resume_token`. Save the token of the last response whose event you have processed, and pass it to
      * resume after the stream ends for any reason (a restart of the service ends it with UNAVAILABLE). A stream that
      * resumes from a token misses no later event and repeats no earlier one.
      * Over REST, each response is one line of JSON, `{"result": ...}`. With `Accept: text/event-stream`, responses are
      * server-sent events whose id is the resume token.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), FAILED_PRECONDITION (`RESUME_TOKEN_EXPIRED`: events after the token
-     * have been archived), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this replica or this caller has reached its limit of
-     * streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read for too long; resume from the last token).
+     * have been archived, or the database was restored to a time before it), RESOURCE_EXHAUSTED (`TOO_MANY_WATCHES`: this
+     * replica or this caller has reached its limit of streams), UNAVAILABLE (`READER_TOO_SLOW`: the client did not read
+     * for too long; resume from the last token).
      * </pre>
      */
     public java.util.Iterator<payments.v1.WatchPaymentsResponse> watchPayments(
@@ -842,7 +850,7 @@ public final class PaymentServiceGrpc {
      * later; GetPayment, WatchPayments, or a retry of the same call returns the outcome. Safe to retry with the same
      * `request_id`.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), ALREADY_EXISTS (`REQUEST_ID_REUSED`: an earlier charge used this
-     * `request_id` with other parameters).
+     * `request_id` with different parameters).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.ChargeResponse> charge(
@@ -880,8 +888,8 @@ public final class PaymentServiceGrpc {
      * refunded returns the last refund.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`), FAILED_PRECONDITION
      * (`PAYMENT_FAILED`: nothing was charged; `PAYMENT_PENDING`: the outcome of the charge is not known yet;
-     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what has not been refunded yet; `PAYMENT_ARCHIVED`: an operator must
-     * unarchive the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
+     * `REFUND_EXCEEDS_PAYMENT`: the amount exceeds what is left to refund; `PAYMENT_ARCHIVED`: an operator must unarchive
+     * the payment first), ALREADY_EXISTS (`REQUEST_ID_REUSED`).
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<payments.v1.RefundResponse> refund(
@@ -905,7 +913,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the refunds of a payment, one page at a time, oldest first.
-     * Following `next_page_token` to the end returns every refund that existed when the last page was read exactly once.
+     * Following `next_page_token` to the end returns, exactly once, every refund that existed when the last page was
+     * read.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`), NOT_FOUND (`PAYMENT_NOT_FOUND`).
      * </pre>
      */
@@ -918,8 +927,8 @@ public final class PaymentServiceGrpc {
     /**
      * <pre>
      * Lists the payments that match a filter, one page at a time, newest first by default.
-     * Following `next_page_token` to the end returns every payment that existed when the first page was read exactly
-     * once, even while charges are being made.
+     * Following `next_page_token` to the end returns, exactly once, every payment that existed when the first page was
+     * read, even while charges are being made.
      * Errors: INVALID_ARGUMENT (`INVALID_REQUEST`).
      * </pre>
      */

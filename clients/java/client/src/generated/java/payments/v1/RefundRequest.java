@@ -74,8 +74,8 @@ private static final long serialVersionUID = 0L;
   private com.google.type.Money amount_;
   /**
    * <pre>
-   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+   * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -87,8 +87,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+   * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -100,8 +100,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+   * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -670,8 +670,8 @@ private static final long serialVersionUID = 0L;
         com.google.type.Money, com.google.type.Money.Builder, com.google.type.MoneyOrBuilder> amountBuilder_;
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -682,8 +682,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -698,8 +698,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -719,8 +719,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -738,8 +738,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -764,8 +764,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -782,8 +782,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -795,8 +795,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -811,8 +811,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-     * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+     * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+     * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
      * </pre>
      *
      * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>

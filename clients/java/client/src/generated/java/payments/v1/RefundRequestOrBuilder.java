@@ -22,8 +22,8 @@ public interface RefundRequestOrBuilder extends
 
   /**
    * <pre>
-   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+   * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -32,8 +32,8 @@ public interface RefundRequestOrBuilder extends
   boolean hasAmount();
   /**
    * <pre>
-   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+   * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>
@@ -42,8 +42,8 @@ public interface RefundRequestOrBuilder extends
   com.google.type.Money getAmount();
   /**
    * <pre>
-   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset, all
-   * of that. An empty `currency_code` means the deployment's default currency, not the payment's.
+   * The amount to refund: more than zero, in the payment's currency, at most the amount not yet refunded. If unset,
+   * everything not yet refunded. An empty `currency_code` means the deployment's default currency, not the payment's.
    * </pre>
    *
    * <code>.google.type.Money amount = 2 [json_name = "amount", (.google.api.field_behavior) = OPTIONAL];</code>

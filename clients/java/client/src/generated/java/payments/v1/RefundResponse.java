@@ -7,7 +7,7 @@ package payments.v1;
 
 /**
  * <pre>
- * The response of Refund.
+ * The response for Refund.
  * </pre>
  *
  * Protobuf type {@code payments.v1.RefundResponse}
@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private payments.v1.Refund refund_;
   /**
    * <pre>
-   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+   * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+   * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+   * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -313,7 +313,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The response of Refund.
+   * The response for Refund.
    * </pre>
    *
    * Protobuf type {@code payments.v1.RefundResponse}
@@ -495,7 +495,7 @@ private static final long serialVersionUID = 0L;
         payments.v1.Refund, payments.v1.Refund.Builder, payments.v1.RefundOrBuilder> refundBuilder_;
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -506,7 +506,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -521,7 +521,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -541,7 +541,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -559,7 +559,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -584,7 +584,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -601,7 +601,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -613,7 +613,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -628,7 +628,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+     * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
      * </pre>
      *
      * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>

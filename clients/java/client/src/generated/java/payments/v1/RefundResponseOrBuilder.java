@@ -12,7 +12,7 @@ public interface RefundResponseOrBuilder extends
 
   /**
    * <pre>
-   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+   * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -21,7 +21,7 @@ public interface RefundResponseOrBuilder extends
   boolean hasRefund();
   /**
    * <pre>
-   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+   * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>
@@ -30,7 +30,7 @@ public interface RefundResponseOrBuilder extends
   payments.v1.Refund getRefund();
   /**
    * <pre>
-   * The refund. Unset only if the call repeats a full refund made by an earlier system, which stored no refunds.
+   * The refund. Unset only if the call repeats a full refund made by the legacy service, which stored no refunds.
    * </pre>
    *
    * <code>.payments.v1.Refund refund = 1 [json_name = "refund"];</code>

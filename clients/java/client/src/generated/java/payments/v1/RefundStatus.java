@@ -25,7 +25,7 @@ public enum RefundStatus
   REFUND_STATUS_UNSPECIFIED(0),
   /**
    * <pre>
-   * The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`.
+   * The processor has not confirmed the refund yet. It already counts toward `Payment.refunded_amount`.
    * </pre>
    *
    * <code>REFUND_STATUS_PENDING = 1;</code>
@@ -69,7 +69,7 @@ public enum RefundStatus
   public static final int REFUND_STATUS_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The processor has not confirmed the refund yet. It already counts towards `Payment.refunded_amount`.
+   * The processor has not confirmed the refund yet. It already counts toward `Payment.refunded_amount`.
    * </pre>
    *
    * <code>REFUND_STATUS_PENDING = 1;</code>
