@@ -51,7 +51,7 @@ class DatabaseBusy(Exception):
 
 
 def print_line(line: str) -> None:
-    """Print a line and flush, so that whoever reads a pipe immediately sees the reason for a wait."""
+    """Print a line and flush, so that the reader of a pipe immediately sees the reason for a wait."""
     print(line, flush=True)
 
 

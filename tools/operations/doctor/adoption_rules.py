@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from tools.database.connection import DatabaseConnection, execute
 
 CLOCK_TOLERANCE_MINUTES = 5
-"""A time further in the future comes from a wrong clock, or from a clock in another time zone; no zone's offset from
-UTC is this small.
-"""
+"""A time further in the future comes from a wrong clock or another time zone: all other zones are further from UTC."""
 
 
 @dataclass(frozen=True, slots=True)
