@@ -182,13 +182,13 @@ def test_pagination_continues_and_returns_each_remaining_payment_once(
 
     run_archive()
 
-    seen = [payment.payment_id for payment in first.payments]
+    ids = [payment.payment_id for payment in first.payments]
     request.page_token = first.next_page_token
     while request.page_token:
         page = calls.list_payments(request)
-        seen += [payment.payment_id for payment in page.payments]
+        ids += [payment.payment_id for payment in page.payments]
         request.page_token = page.next_page_token
-    assert sorted(seen) == young
+    assert sorted(ids) == young
 
 
 def test_a_stream_resumes_from_a_remaining_event_but_not_from_an_archived_one(
@@ -502,12 +502,12 @@ def test_an_import_does_not_insert_an_archived_payment_again(
 @pytest.mark.parametrize("name", ["payments", "refunds", "payment_events"])
 def test_the_archive_has_every_column_of_the_live_table_and_the_tool_moves_all_of_them(table: Table, name: str) -> None:
     def columns(of: str) -> dict[str, str]:
-        found = table(
+        rows = table(
             "SELECT column_name, CONCAT(column_type, ' ', COALESCE(collation_name, '')) "
             "FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s",
             of,
         )
-        return {str(column): str(kind) for column, kind in found}
+        return {str(column): str(kind) for column, kind in rows}
 
     live, archive_columns = columns(name), columns(f"{name}_archive")
     archive_columns.pop("archived_at", None)

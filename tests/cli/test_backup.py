@@ -187,14 +187,14 @@ def test_the_password_is_on_no_command_line_and_in_no_environment(
     environment = accounts.environment(migrated_database["MYSQL_DB"], BACKUP)
     password = environment["MYSQL_PASSWORD"]
     command = [sys.executable, "-m", "tools.cli.main", "backup", str(tmp_path / "copy.sql.gz")]
-    seen: list[bytes] = []
+    texts: list[bytes] = []
     with subprocess.Popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"], **environment}) as process:
         while process.poll() is None:
-            seen += read_dump_processes()
+            texts += read_dump_processes()
             time.sleep(0.001)
     assert process.returncode == 0
-    assert seen
-    assert all(password.encode() not in text for text in seen)
+    assert texts
+    assert all(password.encode() not in text for text in texts)
 
 
 def read_dump_processes() -> list[bytes]:

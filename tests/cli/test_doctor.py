@@ -94,13 +94,13 @@ def test_all_kinds_of_unusual_rows_are_served_without_errors(
     service = start_service()
 
     with PaymentsClient(service.target) as client:
-        listed = list(client.list_payments())
+        all_payments = list(client.list_payments())
         assert client.get_payment(reference="K").payment.payment_id == -1
         assert [payment.order_id for payment in client.list_payments(order_id=0)] == [0]
-        for payment in (payment for payment in listed if payment.payment_id > 0):
+        for payment in (payment for payment in all_payments if payment.payment_id > 0):
             assert client.get_payment(payment_id=payment.payment_id).payment == payment
 
-    assert len(listed) == len(UNUSUAL_ROWS)
+    assert len(all_payments) == len(UNUSUAL_ROWS)
 
 
 def test_an_unreachable_database_is_a_problem(payments: Payments, tmp_path: Path) -> None:

@@ -33,11 +33,11 @@ def test_each_imported_payment_has_one_event(payments: Payments, events: Events,
     (tmp_path / "a.csv").write_text(csv_of(*lines))
     assert payments("import", "a.csv", "--batch-rows", "300").returncode == 0
     assert payments("import", "a.csv").returncode == 0, "nothing in it is new"
-    seen = events()
-    assert [it.payment.payment_id for it in seen] == list(range(1, 1001))
-    assert {it.kind for it in seen} == {EventKind.IMPORTED}
-    assert [it.payment.status for it in seen[:3]] == ["SUCCEEDED", "SUCCEEDED", "FAILED"]
-    for it in seen:
+    stream = events()
+    assert [it.payment.payment_id for it in stream] == list(range(1, 1001))
+    assert {it.kind for it in stream} == {EventKind.IMPORTED}
+    assert [it.payment.status for it in stream[:3]] == ["SUCCEEDED", "SUCCEEDED", "FAILED"]
+    for it in stream:
         assert it.occurred_at is not None
         assert abs(datetime.now(UTC) - it.occurred_at) < timedelta(hours=1), "when it was imported"
         assert (it.caller, it.request_id, it.refund) == ("", "", None)
@@ -88,8 +88,8 @@ def test_imported_refunds_have_events_with_their_payments(
     (tmp_path / "a.csv").write_text(csv_of(line, header=header))
     refunds = "refund_id,payment_id,amount,requested_amount,status,reason,caller,request_id,created_at"
     (tmp_path / "b.csv").write_text(csv_of("5,1,4.00,,SUCCESS,late,shop,r-1,2025-02-08 05:28:54", header=refunds))
-    ran = payments("import", "a.csv", "b.csv")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    run = payments("import", "a.csv", "b.csv")
+    assert run.returncode == 0, run.stdout + run.stderr
     payment, refund = events()
     assert (payment.kind, payment.refund, str(payment.payment.refunded_amount)) == ("IMPORTED", None, "4.00 INR")
     assert refund.refund is not None
@@ -102,12 +102,12 @@ def test_sample_payments_have_the_events_of_charges_and_refunds(
     payments: Payments, events: Events, table: Table
 ) -> None:
     assert payments("sample", "--count", "500").returncode == 0
-    seen = events()
-    assert [it.occurred_at for it in seen] == sorted(it.occurred_at for it in seen if it.occurred_at)
-    kinds = Counter(it.kind.value for it in seen)
+    stream = events()
+    assert [it.occurred_at for it in stream] == sorted(it.occurred_at for it in stream if it.occurred_at)
+    kinds = Counter(it.kind.value for it in stream)
     (stored,) = table("SELECT COUNT(*), SUM(status), (SELECT COUNT(*) FROM refunds) FROM payments")
     assert (kinds["CHARGED"] + kinds["FAILED"], kinds["CHARGED"], kinds["REFUNDED"]) == stored
-    last = {it.payment.payment_id: it.payment for it in seen}
+    last = {it.payment.payment_id: it.payment for it in stream}
     refunded = table("SELECT payment_id, CAST(refunded_amount AS CHAR) FROM payments")
     assert {key: f"{amount} INR" for key, amount in refunded} == {
         key: str(payment.refunded_amount) for key, payment in last.items()

@@ -142,8 +142,8 @@ def test_parquet_has_typed_values(payments: Payments, table: Table, tmp_path: Pa
 def test_a_parquet_file_without_rows_still_has_its_columns(payments: Payments, tmp_path: Path) -> None:
     assert payments("export", "p.parquet").returncode == 0
 
-    found = pyarrow.parquet.read_table(tmp_path / "p.parquet")
-    assert (found.num_rows, found.schema.names[0]) == (0, "payment_id")
+    exported = pyarrow.parquet.read_table(tmp_path / "p.parquet")
+    assert (exported.num_rows, exported.schema.names[0]) == (0, "payment_id")
 
 
 @pytest.mark.usefixtures("filled")

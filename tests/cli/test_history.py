@@ -24,9 +24,9 @@ def api(start_service: Callable[..., RunningService]) -> Any:  # noqa: ANN401 - 
 def history(payments: Payments, key: object, event_count: int) -> list[dict[str, Any]]:
     """Return the history once ``event_count`` of its entries are in the event stream."""
     while True:
-        ran = payments("history", str(key), "--json")
-        assert (ran.returncode, ran.stderr) == (0, "")
-        entries = [json.loads(line) for line in ran.stdout.splitlines()]
+        run = payments("history", str(key), "--json")
+        assert (run.returncode, run.stderr) == (0, "")
+        entries = [json.loads(line) for line in run.stdout.splitlines()]
         if sum(it["sequence"] is not None for it in entries) == event_count:
             return entries
 
@@ -71,6 +71,6 @@ def test_entries_without_events_are_derived_from_the_stored_payment_with_a_note(
 
 def test_a_missing_payment_is_an_error(payments: Payments) -> None:
     for key in ("7", "R-7"):
-        ran = payments("history", key)
-        assert (ran.returncode, ran.stdout) == (1, "")
-        assert f"there is no payment {key}" in ran.stderr
+        run = payments("history", key)
+        assert (run.returncode, run.stdout) == (1, "")
+        assert f"there is no payment {key}" in run.stderr

@@ -59,8 +59,8 @@ def rejects_of(folder: Path, name: str = "rejects.csv") -> list[dict[str, str]]:
 
 
 def counts(report: Report) -> dict[str, int]:
-    found = {outcome.value: count for outcome, count in report.counts.items() if count}
-    return found | ({"rejected": report.rejected} if report.rejected else {})
+    nonzero = {outcome.value: count for outcome, count in report.counts.items() if count}
+    return nonzero | ({"rejected": report.rejected} if report.rejected else {})
 
 
 def test_a_line_of_a_legacy_file_becomes_a_payment(load: Load, table: Table) -> None:
@@ -177,8 +177,8 @@ def test_a_payment_refunded_since_is_kept_unless_overwriting(load: Load, table: 
     before = table(ALL)
     text = csv_of(*(payment_line(i).replace("UPI", "COD") for i in (1, 2)), payment_line(3))
 
-    kept = load(text)
-    assert counts(kept) == {"kept": 2, "unchanged": 1}
+    report = load(text)
+    assert counts(report) == {"kept": 2, "unchanged": 1}
     assert table(ALL) == before
 
     assert counts(load(text, overwrite=True)) == {"updated": 2, "unchanged": 1}
@@ -557,14 +557,14 @@ def test_a_terminal_shows_a_bar_with_rows_a_second_and_the_time_left(
     command = [sys.executable, "-m", "tools.cli.main", "import", "a.csv"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=slave, stdout=subprocess.DEVNULL) as run:
         os.close(slave)
-        shown = b""
+        screen = b""
         with suppress(OSError):  # reading ends with an error once the other end is closed
             while data := os.read(master, 65_536):
-                shown += data
+                screen += data
     os.close(master)
 
     assert run.returncode == 0
-    assert re.search(rb"a\.csv .*100%.* 20,000 rows [\d,]+ rows/s .*\d:\d\d:\d\d", shown)
+    assert re.search(rb"a\.csv .*100%.* 20,000 rows [\d,]+ rows/s .*\d:\d\d:\d\d", screen)
 
 
 def test_a_payment_cannot_be_refunded_between_look_up_and_update(

@@ -62,8 +62,8 @@ def import_lines(payments: Payments, tmp_path: Path) -> Callable[..., str]:
 
 
 def counts(report: Report) -> dict[str, int]:
-    found = {outcome.value: count for outcome, count in report.counts.items() if count}
-    return found | ({"rejected": report.rejected} if report.rejected else {})
+    nonzero = {outcome.value: count for outcome, count in report.counts.items() if count}
+    return nonzero | ({"rejected": report.rejected} if report.rejected else {})
 
 
 def rejects_of(path: Path) -> list[dict[str, str]]:

@@ -183,11 +183,11 @@ def test_the_statements_of_the_legacy_service_still_work(settings: Settings, que
         *(1, 356, "10.50", "UPI", 1, "ECI20250910-ID9VVN", "2025-02-07 05:28:54", 0),
     )
 
-    listed = (
+    list_query = (
         "SELECT payment_id, order_id, amount, status, created_at, refunded FROM payments WHERE status = %s"
         " AND amount >= %s AND created_at >= %s ORDER BY created_at DESC, payment_id DESC LIMIT %s OFFSET %s"
     )
-    assert query(listed, 1, 10, "2025-01-01", 10, 0) == [
+    assert query(list_query, 1, 10, "2025-01-01", 10, 0) == [
         (2, 342, Decimal("561.00"), 1, utc("2025-09-10 10:00:00"), 1),
         (1, 356, Decimal("10.50"), 1, utc("2025-02-07 05:28:54"), 0),
     ]

@@ -120,8 +120,8 @@ def revoke(
         raise typer.BadParameter("must be 16 hexadecimal digits, as `payments keys list` shows", param_hint="KEY_ID")
     with open_database() as (connection, settings):
         execute(connection, api_keys.REVOKE_KEY, key_id)
-        found = execute(connection, api_keys.SELECT_KEY_REVOKED, key_id)
-    if not found:
+        rows = execute(connection, api_keys.SELECT_KEY_REVOKED, key_id)
+    if not rows:
         print(f"there is no key {key_id}", file=sys.stderr)
         raise typer.Exit(_NOT_FOUND)
     interval = f"{settings.api_key_refresh_interval_seconds:g} s"

@@ -14,9 +14,9 @@ def read(data: bytes, delimiter: str | None = None) -> list[Record | BrokenRecor
 
 
 def records(data: bytes) -> list[tuple[int, list[str]]]:
-    found = read(data)
-    assert all(isinstance(record, Record) for record in found), found
-    return [(record.line, record.fields) for record in found if isinstance(record, Record)]
+    result = read(data)
+    assert all(isinstance(record, Record) for record in result), result
+    return [(record.line, record.fields) for record in result if isinstance(record, Record)]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -52,12 +52,12 @@ def test_quoted_fields_can_contain_delimiters_quotes_and_line_ends() -> None:
 def test_an_unclosed_quote_breaks_only_its_own_line() -> None:
     data = b'payment_id,method\n1,a\n2,"b\n3,c\n' + b"".join(b"%d,x\n" % i for i in range(4, 5000))
 
-    found = read(data)
+    result = read(data)
 
-    broken = [record for record in found if isinstance(record, BrokenRecord)]
+    broken = [record for record in result if isinstance(record, BrokenRecord)]
     assert [(record.line, record.text) for record in broken] == [(3, '2,"b')]
     assert "quote" in broken[0].reason
-    good = [(record.line, record.fields[0]) for record in found if isinstance(record, Record)]
+    good = [(record.line, record.fields[0]) for record in result if isinstance(record, Record)]
     assert good == [(2, "1"), *((i + 1, str(i)) for i in range(3, 5000))]
 
 
@@ -73,28 +73,28 @@ def test_an_unclosed_quote_breaks_only_its_own_line() -> None:
     ],
 )
 def test_a_broken_line_is_reported_with_its_number_and_reason(line: bytes, reason: str) -> None:
-    found = read(b"payment_id,order_id\n8,9\n" + line + b"\n10,11\n")
+    result = read(b"payment_id,order_id\n8,9\n" + line + b"\n10,11\n")
 
-    assert [record.line for record in found] == [2, 3, 4]
-    broken = found[1]
+    assert [record.line for record in result] == [2, 3, 4]
+    broken = result[1]
     assert isinstance(broken, BrokenRecord)
     assert reason in broken.reason
     assert broken.text == line.decode()[:131_072]
-    assert isinstance(found[2], Record)
+    assert isinstance(result[2], Record)
 
 
 def test_a_broken_line_among_quoted_lines_is_reported() -> None:
-    found = read(b'payment_id,order_id\n"8",9\n1\n"10",11\n')
+    result = read(b'payment_id,order_id\n"8",9\n1\n"10",11\n')
 
-    assert [(record.line, type(record)) for record in found] == [(2, Record), (3, BrokenRecord), (4, Record)]
+    assert [(record.line, type(record)) for record in result] == [(2, Record), (3, BrokenRecord), (4, Record)]
 
 
 def test_read_blocks_do_not_affect_records() -> None:
     lines = [f"{i},{'x' * (i % 97)}" for i in range(1, 20_000)]
 
-    found = records(("payment_id,method\n" + "\n".join(lines)).encode())
+    result = records(("payment_id,method\n" + "\n".join(lines)).encode())
 
-    assert found == [(i + 1, line.split(",")) for i, line in enumerate(lines, start=1)]
+    assert result == [(i + 1, line.split(",")) for i, line in enumerate(lines, start=1)]
 
 
 @pytest.mark.parametrize(
