@@ -1,1 +1,1 @@
-"""The clients, each by its own programs, against real services."""
+"""End-to-end tests: each client's own programs against a running service."""

@@ -1,4 +1,4 @@
-"""Each client passes ``clients/conformance/cases.json``, and loses and doubles nothing when its server is killed."""
+"""Each client passes ``clients/conformance/cases.json``, and neither loses nor repeats charges when its server dies."""
 
 import json
 import re
@@ -20,9 +20,9 @@ RUNNERS = {
     "go": [".bin/conformance-go"],
     "java": ["java", "-jar", "clients/java/conformance/target/conformance.jar"],
 }
-"""How to run each client's runner, from the root of the project."""
+"""The command of each client's runner, from the root of the repository."""
 
-CHARGES = 500
+CHARGE_COUNT = 500
 _CASES_TIMEOUT_SECONDS = 120
 _CHARGES_TIMEOUT_SECONDS = 240
 
@@ -32,22 +32,29 @@ each_client = pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS)
 
 
 @each_client
-def test_a_client_passes_every_case_and_spreads_its_calls_over_two_replicas(
+def test_a_client_passes_all_cases_and_spreads_its_calls_over_two_replicas(
     runner: Sequence[str], start_service: StartService
 ) -> None:
     replicas = [start_service(), start_service()]
     target = "ipv4:" + ",".join(replica.target for replica in replicas)
-    command = [*runner, "cases", target, str(CASES)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_CASES_TIMEOUT_SECONDS)
+    result = subprocess.run(
+        [*runner, "cases", target, str(CASES)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_CASES_TIMEOUT_SECONDS,
+    )
     count = len(json.loads(CASES.read_text("utf-8")))
-    assert (ran.returncode, ran.stdout.splitlines()[-1:]) == (0, [f"{count} passed, 0 failed"]), ran.stdout + ran.stderr
+    last_lines = result.stdout.splitlines()[-1:]
+    assert (result.returncode, last_lines) == (0, [f"{count} passed, 0 failed"]), result.stdout + result.stderr
     for replica in replicas:
         assert replica.stop() == 0
         assert any(event["event"] == "call" for event in replica.events)
 
 
 @each_client
-def test_servers_killed_in_the_middle_of_500_charges_lose_none_and_double_none(
+def test_killing_the_server_during_500_charges_neither_loses_nor_repeats_any(
     runner: Sequence[str],
     start_service: StartService,
     database_server: DatabaseServer,
@@ -56,27 +63,27 @@ def test_servers_killed_in_the_middle_of_500_charges_lose_none_and_double_none(
     service = start_service()
     first = 1_000
 
-    def charged() -> int:
+    def payment_count() -> int:
         (row,) = database_server.execute("SELECT COUNT(*) FROM payments", (), migrated_database["MYSQL_DB"])
         return int(row[0])
 
-    command = [*runner, "charges", service.target, str(first), str(CHARGES)]
+    command = [*runner, "charges", service.target, str(first), str(CHARGE_COUNT)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        for kill_at in (CHARGES // 5, CHARGES // 2):
-            while charged() < kill_at and process.poll() is None:
+        for kill_at in (CHARGE_COUNT // 5, CHARGE_COUNT // 2):
+            while payment_count() < kill_at and process.poll() is None:
                 time.sleep(0.002)
             service.kill()
-            assert process.poll() is None, "the charges were over before the kill" + "".join(process.communicate())
+            assert process.poll() is None, "the runner ended before the kill" + "".join(process.communicate())
             service.start()
         output, errors = process.communicate(timeout=_CHARGES_TIMEOUT_SECONDS)
     assert process.returncode == 0, output + errors
     payment_ids = json.loads(output.splitlines()[-1])
     rows = database_server.execute("SELECT payment_id, order_id FROM payments", (), migrated_database["MYSQL_DB"])
     assert sorted(payment_ids) == sorted(row[0] for row in rows)
-    assert sorted(row[1] for row in rows) == list(range(first, first + CHARGES))
+    assert sorted(row[1] for row in rows) == list(range(first, first + CHARGE_COUNT))
 
 
-def test_a_case_that_does_not_hold_is_told_and_counted(
+def test_each_runner_reports_and_counts_a_failed_case(
     service: RunningService, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     cases = tmp_path_factory.mktemp("cases") / "cases.json"
@@ -84,6 +91,6 @@ def test_a_case_that_does_not_hold_is_told_and_counted(
     cases.write_text(json.dumps([{"name": "a wrong case", "steps": [step]}]), "utf-8")
     for runner in RUNNERS.values():
         command = [*runner, "cases", service.target, str(cases)]
-        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert ran.returncode == 1
-        assert re.fullmatch(r"a wrong case: .*\n0 passed, 1 failed\n", ran.stdout), ran.stdout
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert re.fullmatch(r"a wrong case: .*\n0 passed, 1 failed\n", result.stdout), result.stdout

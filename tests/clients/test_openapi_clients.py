@@ -1,4 +1,4 @@
-"""Clients that others generate from the committed OpenAPI document compile, and charge, get and list payments."""
+"""Clients generated from the committed OpenAPI document compile, and charge, get and list payments."""
 
 import json
 import shutil
@@ -24,13 +24,13 @@ Command = Sequence[str | Path]
 
 
 def run(*command: str | Path, folder: Path) -> str:
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def oapi_codegen(folder: Path) -> Command:
-    """Generate a Go client, and return the program that calls it."""
+    """Generate a Go client and return the command of the program that uses it."""
     generated = ["-generate", "types,client", "-package", "main", "-o", "client.gen.go"]
     run(ROOT / ".bin" / "oapi-codegen", *generated, ROOT / DOCUMENT, folder=folder)
     run("go", "vet", ".", folder=folder)
@@ -39,7 +39,7 @@ def oapi_codegen(folder: Path) -> Command:
 
 
 def openapi_python_client(folder: Path) -> Command:
-    """Generate a Python client, and return the program that calls it."""
+    """Generate a Python client and return the command of the program that uses it."""
     generator = [
         "-m",
         "openapi_python_client",
@@ -57,7 +57,7 @@ def openapi_python_client(folder: Path) -> Command:
 
 
 def openapi_typescript(folder: Path) -> Command:
-    """Generate TypeScript types, and return the program that calls the API with them."""
+    """Generate TypeScript types and return the command of the program that uses them."""
     (folder / "node_modules").symlink_to(NODE_MODULES)
     (folder / "package.json").write_text('{"type": "module"}', "utf-8")
     run(NODE_MODULES / ".bin" / "openapi-typescript", ROOT / DOCUMENT, "-o", "api.ts", folder=folder)
@@ -69,18 +69,18 @@ def openapi_typescript(folder: Path) -> Command:
     ("language", "generate"),
     [("go", oapi_codegen), ("python", openapi_python_client), ("typescript", openapi_typescript)],
 )
-def test_a_generated_client_charges_gets_and_lists(
+def test_a_generated_client_charges_gets_and_lists_a_payment(
     language: str, generate: Callable[[Path], Command], service: RunningService, tmp_path: Path
 ) -> None:
     folder = tmp_path / language
     shutil.copytree(PROGRAMS / language, folder)
     order_id = str(new_order_id())
 
-    found = json.loads(run(*generate(folder), service.rest_url, order_id, folder=folder))
+    output = json.loads(run(*generate(folder), service.rest_url, order_id, folder=folder))
 
-    charged = found["charged"]
+    charged = output["charged"]
     assert charged["orderId"] == order_id
     assert charged["amount"] == {"currencyCode": "INR", "units": "561", "nanos": 250_000_000}
     assert (charged["method"], charged["status"]) == ("PAYMENT_METHOD_UPI", "PAYMENT_STATUS_SUCCEEDED")
-    assert found["got"] == charged
-    assert found["listed"] == [charged]
+    assert output["got"] == charged
+    assert output["listed"] == [charged]

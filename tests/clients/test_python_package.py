@@ -1,4 +1,4 @@
-"""The Python client as another team gets it: a wheel, in an environment that has nothing else."""
+"""The Python client as another team installs it: a wheel in an otherwise empty environment."""
 
 import os
 import subprocess
@@ -42,34 +42,34 @@ def charge_later(client: AsyncPaymentsClient) -> Awaitable[Payment]:
     return client.charge(order_id=342, amount=Decimal("561.00"))
 
 
-def listed(client: PaymentsClient) -> list[int]:
+def payment_ids(client: PaymentsClient) -> list[int]:
     return [payment.payment_id for payment in client.list_payments(min_create_time=datetime(2026, 1, 1, tzinfo=UTC))]
 
 
-def refunded(client: PaymentsClient, payment_id: int) -> list[Decimal]:
+def refunded_amounts(client: PaymentsClient, payment_id: int) -> list[Decimal]:
     token: str = client.get_payment(payment_id=payment_id).next_refunds_page_token
     return [refund.amount for refund in client.list_refunds(payment_id=payment_id, page_size=100, page_token=token)]
 """
 
 
 def run(*command: str | Path) -> None:
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a wheel of the client, built from a copy of its sources."""
+    """Build a wheel of the client."""
     folder = tmp_path_factory.mktemp("wheel")
     run(UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, CLIENT)
-    (built,) = folder.glob("*.whl")
-    return built
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="module")
-def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of an environment with the wheel, and mypy; what they need has the locked versions."""
-    folder = tmp_path_factory.mktemp("bare")
+def clean_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of a new environment that has the wheel, mypy and their dependencies in the locked versions."""
+    folder = tmp_path_factory.mktemp("clean")
     environment, locked = folder / "venv", folder / "locked.txt"
     python = environment / "bin" / "python"
     run(UV, "export", "--locked", "--no-emit-local", "--no-hashes", "--output-file", locked, "--project", ROOT)
@@ -83,29 +83,29 @@ def mypy(python: Path, program: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=program.parent, capture_output=True, text=True, check=False)
 
 
-def test_the_wheel_makes_its_first_charge_in_a_bare_environment(bare_python: Path, service: RunningService) -> None:
+def test_the_example_runs_with_the_wheel_in_a_clean_environment(clean_python: Path, service: RunningService) -> None:
     example = CLIENT / "example" / "first_charge.py"
-    ran = subprocess.run(
-        [bare_python, "-I", example],
+    result = subprocess.run(
+        [clean_python, "-I", example],
         env={"PATH": os.environ["PATH"], "PAYMENTS_TARGET": service.target},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "SUCCEEDED" in ran.stdout
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "SUCCEEDED" in result.stdout
 
 
-def test_code_that_uses_the_wheel_passes_mypy_strict(bare_python: Path, tmp_path: Path) -> None:
+def test_a_program_that_uses_the_wheel_passes_mypy_strict(clean_python: Path, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(USER_CODE, "utf-8")
-    checked = mypy(bare_python, program)
-    assert checked.returncode == 0, checked.stdout
+    result = mypy(clean_python, program)
+    assert result.returncode == 0, result.stdout
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "said"),
+    ("correct", "incorrect", "message"),
     [
         ('amount=Decimal("561.00"), method', "amount=561.00, method", 'Argument "amount" to "charge"'),
         ("method=PaymentMethod.UPI", 'method="UPI"', 'Argument "method" to "charge"'),
@@ -114,12 +114,12 @@ def test_code_that_uses_the_wheel_passes_mypy_strict(bare_python: Path, tmp_path
         ("page_size=100", 'page_size="100"', 'Argument "page_size" to "list_refunds"'),
     ],
 )
-def test_code_that_uses_the_wheel_wrongly_is_told_by_mypy(
-    bare_python: Path, tmp_path: Path, right: str, wrong: str, said: str
+def test_mypy_reports_incorrect_uses_of_the_wheel(
+    clean_python: Path, tmp_path: Path, correct: str, incorrect: str, message: str
 ) -> None:
-    assert USER_CODE.count(right) == 1
+    assert USER_CODE.count(correct) == 1
     program = tmp_path / "program.py"
-    program.write_text(USER_CODE.replace(right, wrong), "utf-8")
-    checked = mypy(bare_python, program)
-    assert checked.returncode == 1
-    assert said in checked.stdout
+    program.write_text(USER_CODE.replace(correct, incorrect), "utf-8")
+    result = mypy(clean_python, program)
+    assert result.returncode == 1
+    assert message in result.stdout

@@ -1,6 +1,6 @@
-"""Make the calls of ``clients/conformance/cases.json`` through the Python client: see the README beside that list.
+"""Run the conformance cases with the Python client: see ``clients/conformance/README.md``.
 
-``python runner.py cases TARGET CASES_FILE`` or ``python runner.py charges TARGET FIRST COUNT``.
+Usage: ``python runner.py cases TARGET CASES_FILE`` or ``python runner.py charges TARGET FIRST COUNT``.
 """
 
 import dataclasses
@@ -22,10 +22,10 @@ from payments import InvalidRequest, PaymentMethod, PaymentsClient, PaymentsErro
 
 Json = Any
 
-_CHARGES_AT_ONCE = 8
+_MAX_CONCURRENCY = 8
 _CHARGE_TIMEOUT_SECONDS = 60
-_MOST_EXACT_INTEGER = 2**53 - 1
-_WATCH_SECONDS = 30
+_MAX_SAFE_INTEGER = 2**53 - 1
+_WATCH_TIMEOUT_SECONDS = 30
 
 _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "amount": Decimal,
@@ -39,44 +39,44 @@ _FROM_JSON: dict[str, Callable[[Json], object]] = {
     "max_create_time": datetime.fromisoformat,
     "charges": lambda charges: [payments.NewCharge(**from_json(charge)) for charge in charges],
 }
-"""How the arguments that JSON has no type for are read; the others are taken as they are."""
+"""Converters of the arguments that JSON has no type for. Other arguments are passed unchanged."""
 
 
 def from_json(args: dict[str, Json]) -> dict[str, Any]:
-    """Return arguments in the types that the client takes."""
+    """Convert JSON arguments to the types that the client takes."""
     return {name: _FROM_JSON[name](value) if name in _FROM_JSON else value for name, value in args.items()}
 
 
 class Mismatch(Exception):
-    """An outcome is another than the expected; the message says where and how."""
+    """An outcome differs from the expected one. The message says where and how."""
 
 
 class Case:
-    """One case, with what it keeps from step to step."""
+    """One run of a case, with the values that it saves and generates."""
 
     def __init__(self, client: PaymentsClient) -> None:
-        """Keep the client; nothing else is kept yet."""
+        """Start with no values."""
         self._client = client
-        self._kept: dict[str, Json] = {}
-        self._new: dict[str, Json] = {}
+        self._saved: dict[str, Json] = {}
+        self._generated: dict[str, Json] = {}
 
     def run(self, step: Json) -> None:
-        """Make one step.
+        """Run one step.
 
         Raises:
-            Mismatch: an outcome is another than the step expects.
+            Mismatch: an outcome differs from the expected one.
         """
         args = {name: self._argument(value) for name, value in step["args"].items()}
-        with ThreadPoolExecutor(_CHARGES_AT_ONCE) as threads:
-            made = [threads.submit(self._outcome, step["call"], args) for _ in range(step.get("repeat", 1))]
-        for call in made:
+        with ThreadPoolExecutor(_MAX_CONCURRENCY) as threads:
+            calls = [threads.submit(self._outcome, step["call"], args) for _ in range(step.get("repeat", 1))]
+        for call in calls:
             self._check(step, call.result())
 
     def _outcome(self, call: str, args: dict[str, Json]) -> Json | Exception:
-        """Return what comes of a call: the result as JSON, or the exception."""
+        """Make a call and return its result as JSON, or its exception."""
         try:
-            watch_or_call = self._watch_payments if call == "watch_payments" else getattr(self._client, call)
-            result = watch_or_call(**from_json(args))
+            method = self._watch_payments if call == "watch_payments" else getattr(self._client, call)
+            result = method(**from_json(args))
             if call == "list_refunds":
                 result = {"refunds": list(result)}
             elif call == "list_payments":
@@ -88,22 +88,22 @@ class Case:
         return as_json(result)
 
     def _watch_payments(self, *, count: int, payment_id: int | None = None, resume_token: str = "") -> Json:
-        """Return the next ``count`` events, of one payment or of any, and the token of the last response taken.
+        """Return the next ``count`` events, of one payment or of all, and the token of the last response.
 
         Raises:
-            Mismatch: they do not come.
+            Mismatch: the events did not arrive in time.
         """
         events: list[payments.PaymentEvent] = []
-        give_up_seconds = time.monotonic() + _WATCH_SECONDS
-        for update in self._client.watch_payments(resume_token=resume_token, timeout_seconds=_WATCH_SECONDS):
+        deadline_seconds = time.monotonic() + _WATCH_TIMEOUT_SECONDS
+        for update in self._client.watch_payments(resume_token=resume_token, timeout_seconds=_WATCH_TIMEOUT_SECONDS):
             if update.event is not None and payment_id in {None, update.event.payment.payment_id}:
                 events.append(update.event)
             if len(events) == count:
                 return {"events": events, "resume_token": update.resume_token}
-            # A service without news says so all the same, every 15 seconds.
-            if time.monotonic() > give_up_seconds:
+            # Checked at least every 15 seconds, because the service sends a token when there are no events.
+            if time.monotonic() > deadline_seconds:
                 break
-        raise Mismatch(f"{len(events)} of {count} events came in {_WATCH_SECONDS} seconds")
+        raise Mismatch(f"{len(events)} of {count} events arrived in {_WATCH_TIMEOUT_SECONDS} seconds")
 
     def _check(self, step: Json, outcome: Json | Exception) -> None:
         if isinstance(outcome, Exception):
@@ -114,37 +114,38 @@ class Case:
         elif "result" in step:
             self._match(step["result"], outcome, step["call"])
         else:
-            raise Mismatch(f"nothing was raised, but returned: {outcome}")
+            raise Mismatch(f"expected an exception, but the call returned {outcome}")
 
     def _argument(self, value: Json) -> Json:
         match value:
             case {"$get": name}:
-                return self._kept[name]
+                return self._saved[name]
             case {"$new": name}:
-                return self._made(name)
+                return self._generate(name)
             case dict():
                 return {name: self._argument(member) for name, member in value.items()}
             case list():
                 return [self._argument(item) for item in value]
         return value
 
-    def _made(self, name: str) -> Json:
-        if name not in self._new:
+    def _generate(self, name: str) -> Json:
+        """Return the random value of this name, which is the same for the whole case."""
+        if name not in self._generated:
             is_id = name.startswith("order_id")
-            self._new[name] = random.randint(1, _MOST_EXACT_INTEGER) if is_id else str(uuid.uuid4())
-        return self._new[name]
+            self._generated[name] = random.randint(1, _MAX_SAFE_INTEGER) if is_id else str(uuid.uuid4())
+        return self._generated[name]
 
     def _match(self, expected: Json, actual: Json, where: str) -> None:  # noqa: C901 (one case for each form)
         match expected:
             case {"$save": name}:
-                expected = self._kept.setdefault(name, actual) if actual is not None else "anything but null"
+                expected = self._saved.setdefault(name, actual) if actual is not None else "anything but null"
             case {"$get": name}:
-                expected = self._kept[name]
+                expected = self._saved[name]
             case {"$new": name}:
-                expected = self._made(name)
+                expected = self._generate(name)
             case {"$type": kind}:
-                if not is_of(kind, actual):
-                    raise Mismatch(f"{where} is {actual!r}, expected: a {kind}")
+                if not is_of_kind(kind, actual):
+                    raise Mismatch(f"{where} is {actual!r}, expected: a value of type {kind}")
                 return
             case dict():
                 for name, value in expected.items():
@@ -161,14 +162,14 @@ class Case:
 
 
 def as_result(outcome: payments.Payment | PaymentsError) -> Json:
-    """Return what became of one charge of many in the form that the cases have."""
+    """Convert the outcome of one charge of a batch to the form of the cases."""
     if isinstance(outcome, PaymentsError):
         return {"payment": None, "error": error_as_json(outcome)}
     return {"payment": outcome, "error": None}
 
 
 def error_as_json(error: PaymentsError) -> dict[str, Json]:
-    """Return an error in the form that the cases have."""
+    """Convert an error to the form of the cases."""
     return {
         "type": type(error).__name__,
         "code": error.code.name,
@@ -182,7 +183,7 @@ def check_error(expected: Json, error: PaymentsError) -> None:
     """Compare an exception with the expected one.
 
     Raises:
-        Mismatch: it is another.
+        Mismatch: they differ.
     """
     actual = error_as_json(error)
     if "violations" in expected:
@@ -192,8 +193,8 @@ def check_error(expected: Json, error: PaymentsError) -> None:
             raise Mismatch(f"the error's {name} is {actual[name]!r}, expected: {value!r} ({error})")
 
 
-def is_of(kind: str, value: Json) -> bool:
-    """Whether a value is of a kind that ``$type`` names."""
+def is_of_kind(kind: str, value: Json) -> bool:
+    """Return whether a value is of the kind that ``$type`` names."""
     match kind:
         case "time":
             return isinstance(value, str) and datetime.fromisoformat(value).utcoffset() is not None
@@ -204,7 +205,7 @@ def is_of(kind: str, value: Json) -> bool:
 
 
 def as_json(result: object) -> Json:  # noqa: PLR0911 (one for each kind)
-    """Return a result of the client in the form that the cases have."""
+    """Convert a result of the client to the form of the cases."""
     match result:
         case Decimal():
             return f"{result:f}"
@@ -222,7 +223,7 @@ def as_json(result: object) -> Json:  # noqa: PLR0911 (one for each kind)
 
 
 def run_cases(target: str, cases_file: Path) -> int:
-    """Run all cases, print what failed, and return the exit code."""
+    """Run all cases, print each failure, and return the exit code."""
     failed = 0
     cases = json.loads(cases_file.read_text("utf-8"))
     with PaymentsClient(target) as client:
@@ -240,16 +241,16 @@ def run_cases(target: str, cases_file: Path) -> int:
 
 
 def run_charges(target: str, first: int, count: int) -> int:
-    """Charge ``count`` orders, eight at a time, and print the payment_ids."""
+    """Charge ``count`` orders, eight concurrently, and print the payment_ids."""
     with (
         PaymentsClient(target, timeout_seconds=_CHARGE_TIMEOUT_SECONDS) as client,
-        ThreadPoolExecutor(_CHARGES_AT_ONCE) as threads,
+        ThreadPoolExecutor(_MAX_CONCURRENCY) as threads,
     ):
-        charged = threads.map(
+        new_payments = threads.map(
             lambda order_id: client.charge(order_id=order_id, amount=Decimal("1.00"), method=PaymentMethod.UPI),
             range(first, first + count),
         )
-        print(json.dumps([payment.payment_id for payment in charged]))
+        print(json.dumps([payment.payment_id for payment in new_payments]))
     return 0
 
 

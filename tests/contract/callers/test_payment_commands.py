@@ -98,7 +98,7 @@ def test_an_until_date_includes_the_whole_day(service: RunningService) -> None:
         (["charge", "1", "five"], 2, "must be a number such as 561.00"),
         (["charge", "1", "5", "--method", "OTHER"], 2, "OTHER"),
         (["refund", "999999999"], 1, "PAYMENT_NOT_FOUND: payment not found"),
-        (["refund", "1", "--currency", "INR"], 2, "currency is that of amount"),
+        (["refund", "1", "--currency", "INR"], 2, "currency needs an amount"),
         (["list", "--since", "yesterday"], 2, "must be a time such as"),
         (["list", "--target", "10.0.0.1:1", "--api-key", "secret-key"], 2, "api_key needs credentials"),
         (["list", "--ca-file", "/nothing"], 2, "No such file"),

@@ -35,10 +35,10 @@ _ItemT = TypeVar("_ItemT")
 
 
 class AsyncPaymentsClient:
-    """A client of the payment service for asyncio, to be kept and shared by the tasks of one event loop.
+    """A client of the payment service for asyncio. Create it once and share it between the tasks of one event loop.
 
-    Its calls take, return and raise what those of :class:`~payments.PaymentsClient` do, which explains each argument. A
-    task that is cancelled during a call ends the call; a charge or refund may have been done all the same.
+    Its methods take, return and raise the same as those of :class:`~payments.PaymentsClient`, which documents each
+    argument. Canceling a task ends its call; a charge or refund may still take effect.
     """
 
     def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
@@ -52,11 +52,11 @@ class AsyncPaymentsClient:
         options: Sequence[tuple[str, object]] = (),
         user_agent: str = "",
     ) -> None:
-        """Prepare the connection, which the first call opens; for the arguments see :class:`~payments.PaymentsClient`.
+        """Prepare the connection, which the first call opens. See :class:`~payments.PaymentsClient` for the arguments.
 
         Raises:
-            RuntimeError: no event loop is running; a channel of gRPC belongs to the one that it is made in.
-            ValueError: as with :class:`~payments.PaymentsClient`.
+            RuntimeError: no event loop is running. A gRPC channel belongs to the event loop that it is created in.
+            ValueError: see :class:`~payments.PaymentsClient`.
         """
         asyncio.get_running_loop()
         self._timeout_seconds = timeout_seconds
@@ -80,7 +80,7 @@ class AsyncPaymentsClient:
         request_id: str | None = None,
         timeout_seconds: float | None = None,
     ) -> Payment:
-        """Charge an order, and return the payment: see :meth:`PaymentsClient.charge`."""
+        """Charge an order and return the payment: see :meth:`PaymentsClient.charge`."""
         request = _messages.charge_request(
             order_id=order_id, amount=amount, currency=currency, method=method, request_id=request_id
         )
@@ -90,7 +90,7 @@ class AsyncPaymentsClient:
     async def batch_charge(
         self, charges: Iterable[NewCharge], *, timeout_seconds: float | None = None
     ) -> list[Payment | PaymentsError]:
-        """Make many charges, and return what became of each: see :meth:`PaymentsClient.batch_charge`."""
+        """Make many charges and return the outcome of each: see :meth:`PaymentsClient.batch_charge`."""
         request = _messages.batch_charge_request(charges)
         response = await self._call(self._stub.BatchCharge, request, timeout_seconds)
         return _messages.batch_charge_outcomes(request, response)
@@ -105,7 +105,7 @@ class AsyncPaymentsClient:
         request_id: str | None = None,
         timeout_seconds: float | None = None,
     ) -> RefundResult:
-        """Refund a payment, and return the refund and the payment after it: see :meth:`PaymentsClient.refund`."""
+        """Refund a payment and return the refund and the updated payment: see :meth:`PaymentsClient.refund`."""
         request = _messages.refund_request(
             payment_id=payment_id, amount=amount, currency=currency, reason=reason, request_id=request_id
         )
@@ -124,7 +124,7 @@ class AsyncPaymentsClient:
     ) -> AsyncIterator[Refund]:
         """Return an async iterator over the refunds of a payment: see :meth:`PaymentsClient.list_refunds`."""
         request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
-        return self._walk(
+        return self._iterate_pages(
             self._stub.ListRefunds, request, lambda response: _messages.refund_page(response).refunds, timeout_seconds
         )
 
@@ -145,7 +145,7 @@ class AsyncPaymentsClient:
     ) -> AsyncIterator[Payment]:
         """Return an async iterator over matching payments (``async for``): see :meth:`PaymentsClient.list_payments`."""
         request = _messages.list_request(conditions, order_by=order_by, page_size=page_size)
-        return self._walk(
+        return self._iterate_pages(
             self._stub.ListPayments,
             request,
             lambda response: _messages.payment_page(response).payments,
@@ -175,11 +175,11 @@ class AsyncPaymentsClient:
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None
     ) -> AsyncGenerator[PaymentUpdate, None]:
-        """Return an endless async iterator over what happens to payments: see :meth:`PaymentsClient.watch_payments`."""
+        """Return an endless async iterator over changes of payments: see :meth:`PaymentsClient.watch_payments`."""
         return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
 
     async def close(self) -> None:
-        """Close the connection. Calls in progress are cancelled; there can be no further ones."""
+        """Close the connection. Calls in flight are canceled, and later calls fail."""
         self._is_closed = True
         await self._channel.close()
 
@@ -193,7 +193,7 @@ class AsyncPaymentsClient:
         """Close the connection."""
         await self.close()
 
-    async def _walk(
+    async def _iterate_pages(
         self,
         rpc: grpc.aio.UnaryUnaryMultiCallable[_ListRequestT, _ListResponseT],
         request: _ListRequestT,

@@ -1,4 +1,4 @@
-"""How both clients set up their channel, and what they send with each call."""
+"""Options of the gRPC channel, and metadata of every call, for both clients."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ DEFAULT_TARGET = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
 _SERVICE_CONFIG = resources.files("payments").joinpath("service_config.json").read_text("utf-8")
-"""Which calls gRPC repeats by itself, on what and when; and that it spreads calls over all addresses of the target.
+"""gRPC's retry policy, and load balancing over all addresses of the target.
 
-Each call that changes something is in it because this client gives it a request_id, which makes it safe to repeat.
+Retrying charges and refunds is safe because this client gives each of them a request_id.
 """
 
 _USER_AGENT = f"payments-client-python/{metadata.version('payments-client')}"
@@ -20,21 +20,21 @@ _USER_AGENT = f"payments-client-python/{metadata.version('payments-client')}"
 _DEFAULT_OPTIONS: dict[str, object] = {
     "grpc.service_config": _SERVICE_CONFIG,
     "grpc.enable_retries": 1,
-    # A service that restarts is found again within a second; gRPC's own maximum is two minutes.
+    # Reconnect to a restarted service within a second; gRPC's default maximum backoff is two minutes.
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
-    # A connection whose other end vanished is given up after 5 seconds without an acknowledgement, soon enough for
-    # another attempt within the default deadline: gRPC makes the keepalive timeout TCP_USER_TIMEOUT too (gRFC A18).
-    # The pings themselves are no more frequent than once a minute, and only during calls (gRFC A8).
+    # Close a dead connection after 5 seconds without an acknowledgement, which leaves time for a retry within the
+    # default deadline: gRPC also uses the keepalive timeout as TCP_USER_TIMEOUT (gRFC A18). Keepalive pings are sent at
+    # most once a minute, and only during calls (gRFC A8).
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 5_000,
 }
 
 
 def channel_options(target: str, options: Sequence[tuple[str, object]], user_agent: str) -> list[tuple[str, object]]:
-    """Return the channel's options: the client's own, each replaced by one of the same name in ``options``.
+    """Return the channel's options: the client's own, overridden by ``options``.
 
-    ``user_agent`` comes first in the user agent that the service sees, before the client's and gRPC's.
+    The user agent that the service sees begins with ``user_agent``, followed by the client's and gRPC's.
     """
     agent = f"{user_agent} {_USER_AGENT}".lstrip()
     own = {**_DEFAULT_OPTIONS, **_authority(target), "grpc.primary_user_agent": agent}
@@ -47,22 +47,22 @@ def call_metadata(
     """Return the metadata of every call: the API key, if there is one, as a bearer token (RFC 6750).
 
     Raises:
-        ValueError: the key would be sent in the clear to another machine, or is no printable ASCII without spaces.
-            The key is not in the message.
+        ValueError: the key would be sent unencrypted to another machine, or is not printable ASCII without spaces.
+            The message does not contain the key.
     """
     if api_key is None:
         return ()
     if not (api_key and all("!" <= character <= "~" for character in api_key)):
-        raise ValueError("api_key must be printable ASCII characters without spaces, 1 at least")
+        raise ValueError("api_key must be 1 or more printable ASCII characters without spaces")
     if credentials is None and not _is_loopback(target):
-        raise ValueError("api_key needs credentials (TLS), unless the target is this machine's loopback address")
+        raise ValueError("api_key needs credentials (TLS), unless the target is a loopback address")
     return (("authorization", f"Bearer {api_key}"),)
 
 
 def _authority(target: str) -> dict[str, object]:
-    """Return the option that has calls to a list of addresses (``ipv4:...,...``) name the first of them, as in Go.
+    """Return the option that makes the first address of a list (``ipv4:...,...``) the authority, as in Go.
 
-    By itself gRPC names the whole list, which is no authority (RFC 3986): strict servers refuse it.
+    By default gRPC sends the whole list, which is not a valid authority (RFC 3986), so strict servers reject it.
     """
     scheme, _, addresses = target.partition(":")
     if scheme not in {"ipv4", "ipv6"} or "," not in addresses:
@@ -71,7 +71,7 @@ def _authority(target: str) -> dict[str, object]:
 
 
 def _is_loopback(target: str) -> bool:
-    """Whether every address of a gRPC target (``host:port``, ``dns:///host:port``, ``ipv4:...,...``) is loopback."""
+    """Return whether a target (``host:port``, ``dns:///host:port``, ``ipv4:...,...``) has only loopback addresses."""
     if target.startswith("unix:"):
         return True
     for prefix in ("dns:", "ipv4:", "ipv6:"):

@@ -1,4 +1,4 @@
-"""The client for ordinary, blocking code."""
+"""The blocking client."""
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -35,12 +35,12 @@ _ItemT = TypeVar("_ItemT")
 
 
 class PaymentsClient:
-    """A client of the payment service, to be kept and shared: it is safe to use from several threads.
+    """A client of the payment service. Create it once and share it: it is thread-safe.
 
-    Every call takes ``timeout_seconds``, all its attempts together, where the client's own is not right. Every call
-    raises :class:`~payments.PaymentsError`, or one of its subclasses, for an error of the service and for want of an
-    answer; and ``TypeError`` or ``ValueError``, before anything is sent, for arguments that the contract cannot
-    express: an amount that is no ``Decimal`` or has more than two decimals, a time that is naive.
+    Every method accepts ``timeout_seconds`` to override the client's own. It limits the whole call, including all
+    retries. Every method raises :class:`~payments.PaymentsError` or one of its subclasses if the service returns an
+    error or does not respond. It raises ``TypeError`` or ``ValueError``, before anything is sent, for arguments that
+    the contract cannot express: an amount that is not a ``Decimal`` or has more than two decimals, or a naive time.
     """
 
     def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
@@ -57,18 +57,18 @@ class PaymentsClient:
         """Prepare the connection, which the first call opens.
 
         Args:
-            target: the service's address, or a name of gRPC's (``dns:///payments:50051``,
-                ``ipv4:10.0.0.1:50051,10.0.0.2:50051``) with several addresses, over which calls are spread.
-            timeout_seconds: how long a call may take, all its attempts together.
-            credentials: of TLS (``grpc.ssl_channel_credentials()``); None sends everything in the clear.
-            api_key: says who calls, where the service asks for it; sent only over TLS or to a loopback address.
-            interceptors: around each attempt, of which gRPC's own retries are one; the first is outermost. Those of
-                streams are around each connection of a watch.
-            options: channel options of gRPC, which replace the client's own of the same name.
-            user_agent: names your program to the service, as in ``checkout/1.4``.
+            target: The service's address, or a gRPC target with several addresses (``dns:///payments:50051``,
+                ``ipv4:10.0.0.1:50051,10.0.0.2:50051``), over which calls are spread.
+            timeout_seconds: The time limit of a call, including all retries.
+            credentials: TLS credentials (``grpc.ssl_channel_credentials()``). With None, nothing is encrypted.
+            api_key: The API key that authenticates the caller. Sent only over TLS or to a loopback address.
+            interceptors: Run for each attempt, the first one outermost; gRPC's own retries are part of one attempt.
+                Stream interceptors run for each stream of a watch.
+            options: gRPC channel options, which override the client's own options of the same name.
+            user_agent: Identifies your program to the service, for example ``checkout/1.4``.
 
         Raises:
-            ValueError: ``api_key`` would go to another machine in the clear, or is no key.
+            ValueError: ``api_key`` would be sent unencrypted to another machine, or is not a valid key.
         """
         self._timeout_seconds = timeout_seconds
         self._is_closed = False
@@ -92,17 +92,17 @@ class PaymentsClient:
         request_id: str | None = None,
         timeout_seconds: float | None = None,
     ) -> Payment:
-        """Charge an order, and return the payment. A declined charge is no error: its status is FAILED.
+        """Charge an order and return the payment. A declined charge is not an error: it has the status FAILED.
 
         Args:
-            order_id: the order, 1 or more.
-            amount: in whole units of the currency, more than zero.
-            currency: ISO 4217; None means the deployment's default.
-            method: how; None lets the processor pick.
-            request_id: what makes the charge safe to repeat (AIP-155): the same one with the same arguments charges
-                once, however often it is sent. None makes a new one, kept over this call's own attempts. Give one that
-                you have stored with the order, if the charge must be safe to repeat after a crash of your own.
-            timeout_seconds: how long the call may take, all its attempts together.
+            order_id: The order, 1 or more.
+            amount: In whole units of the currency, more than zero.
+            currency: An ISO 4217 code. None means the deployment's default.
+            method: The payment method. None lets the processor choose.
+            request_id: An idempotency key (AIP-155): however often the same key is sent with the same arguments, it
+                charges once. None generates a new key, which all attempts of this call use. To retry safely even after
+                a crash of your own program, store a key with the order and pass it here.
+            timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
             InvalidRequest, RequestIdReused, OutcomeUnknown.
@@ -116,19 +116,19 @@ class PaymentsClient:
     def batch_charge(
         self, charges: Iterable[NewCharge], *, timeout_seconds: float | None = None
     ) -> list[Payment | PaymentsError]:
-        """Make many charges in one call, at a small part of the cost of as many calls, and return what became of each.
+        """Make many charges at a fraction of the cost of separate calls, and return the outcome of each, in order.
 
-        In the place of each charge is its payment, or the error that :meth:`charge` would have raised; one that is
-        wrong stops none of the others. All or nothing is not promised: when the call itself fails, some of the charges
-        may have been made. The same call with the same request_ids tells, and makes the rest.
+        The outcome of a charge is its payment, or the error that :meth:`charge` would have raised. A charge that fails
+        does not affect the others. The batch is not atomic: if the call itself fails, some of its charges may have been
+        made. A retry with the same request_ids returns their outcomes and makes the remaining charges.
 
         Args:
-            charges: 1 to 1000 of them. One without a request_id gets a new one, kept over this call's own attempts.
-            timeout_seconds: how long the call may take, all its attempts together.
+            charges: 1 to 1000 charges. One without a request_id gets a new one, which all attempts of this call use.
+            timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
-            InvalidRequest: there is none, or there are too many.
-            OutcomeUnknown: as with :meth:`charge`.
+            InvalidRequest: The batch is empty or too large.
+            OutcomeUnknown: See :meth:`charge`.
         """
         request = _messages.batch_charge_request(charges)
         response = self._call(self._stub.BatchCharge, request, timeout_seconds)
@@ -144,15 +144,15 @@ class PaymentsClient:
         request_id: str | None = None,
         timeout_seconds: float | None = None,
     ) -> RefundResult:
-        """Refund a payment, and return the refund and the payment after it.
+        """Refund a payment in full or in part, and return the refund and the updated payment.
 
         Args:
-            payment_id: the payment.
-            amount: in whole units of the currency, at most what remains of the payment; None means all that remains.
-            currency: ISO 4217, must be the payment's; None means the deployment's default.
-            reason: why, for the record; at most 255 characters.
-            request_id: as in :meth:`charge`.
-            timeout_seconds: how long the call may take, all its attempts together.
+            payment_id: The payment.
+            amount: In whole units of the currency, at most the amount not yet refunded. None means all of that.
+            currency: An ISO 4217 code, which must be the payment's. None means the deployment's default.
+            reason: A reason to store with the refund, at most 255 characters.
+            request_id: An idempotency key, as in :meth:`charge`.
+            timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
             InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment,
@@ -167,9 +167,9 @@ class PaymentsClient:
     def get_payment(
         self, *, payment_id: int | None = None, reference: str | None = None, timeout_seconds: float | None = None
     ) -> PaymentDetails:
-        """Return one payment, found by its id or by its reference, with its first refunds.
+        """Return one payment, by its id or by its reference, with its first refunds.
 
-        The answer has at most 100 refunds, and a token with which :meth:`list_refunds` goes on.
+        There are at most 100 refunds, and a token with which :meth:`list_refunds` returns the rest.
 
         Raises:
             InvalidRequest, PaymentNotFound, OutcomeUnknown.
@@ -180,22 +180,22 @@ class PaymentsClient:
     def list_refunds(
         self, *, payment_id: int, page_size: int = 0, page_token: str = "", timeout_seconds: float | None = None
     ) -> Iterator[Refund]:
-        """Return an iterator over the refunds of a payment, oldest first, which fetches a page when it needs one.
+        """Return an iterator over the refunds of a payment, oldest first, which fetches pages as needed.
 
-        It meets each refund that existed when its last page was fetched exactly once.
+        It returns each refund that existed when the last page was fetched exactly once.
 
         Args:
-            payment_id: the payment.
-            page_size: how many refunds to fetch at once, 1000 at most; 0 lets the service choose.
-            page_token: where to begin: ``next_refunds_page_token`` of :class:`~payments.PaymentDetails` or
-                ``next_page_token`` of a page, for the refunds that follow; empty for all refunds.
-            timeout_seconds: how long fetching one page may take, all attempts together.
+            payment_id: The payment.
+            page_size: The maximum number of refunds in a page, at most 1000. 0 lets the service choose.
+            page_token: The ``next_refunds_page_token`` of :class:`~payments.PaymentDetails` or the ``next_page_token``
+                of a page, to start after their refunds. Empty for all refunds.
+            timeout_seconds: The time limit for fetching one page, including all retries.
 
         Raises:
-            InvalidRequest, PaymentNotFound, OutcomeUnknown: while iterating.
+            InvalidRequest, PaymentNotFound, OutcomeUnknown: While iterating.
         """
         request = _messages.list_refunds_request(payment_id=payment_id, page_size=page_size, page_token=page_token)
-        return self._walk(
+        return self._iterate_pages(
             self._stub.ListRefunds, request, lambda response: _messages.refund_page(response).refunds, timeout_seconds
         )
 
@@ -205,10 +205,10 @@ class PaymentsClient:
         """Return one page of the refunds of a payment, oldest first.
 
         Args:
-            payment_id: the payment.
-            page_size: how many refunds at most, 1000 at most; 0 lets the service choose.
-            page_token: as in :meth:`list_refunds`; empty for the first page.
-            timeout_seconds: how long the call may take, all its attempts together.
+            payment_id: The payment.
+            page_size: The maximum number of refunds in the page, at most 1000. 0 lets the service choose.
+            page_token: As in :meth:`list_refunds`. Empty for the first page.
+            timeout_seconds: The time limit of the call, including all retries.
 
         Raises:
             InvalidRequest, PaymentNotFound, OutcomeUnknown.
@@ -224,21 +224,22 @@ class PaymentsClient:
         timeout_seconds: float | None = None,
         **conditions: Unpack[PaymentConditions],
     ) -> Iterator[Payment]:
-        """Return an iterator over the payments that match the conditions, which fetches a page when it needs one.
+        """Return an iterator over the payments that match the conditions, which fetches pages as needed.
 
-        It meets each payment that existed when its first page was fetched exactly once, while charges go on.
+        It returns each payment that existed when the first page was fetched exactly once, even while charges are being
+        made.
 
         Args:
-            order_by: ``create_time desc`` (also when empty) or ``create_time asc``.
-            page_size: how many payments to fetch at once, 1000 at most; 0 lets the service choose.
-            timeout_seconds: how long fetching one page may take, all attempts together.
-            conditions: see :class:`~payments.PaymentConditions`.
+            order_by: ``create_time desc`` (the default) or ``create_time asc``.
+            page_size: The maximum number of payments in a page, at most 1000. 0 lets the service choose.
+            timeout_seconds: The time limit for fetching one page, including all retries.
+            conditions: See :class:`~payments.PaymentConditions`.
 
         Raises:
-            InvalidRequest, OutcomeUnknown: while iterating.
+            InvalidRequest, OutcomeUnknown: While iterating.
         """
         request = _messages.list_request(conditions, order_by=order_by, page_size=page_size)
-        return self._walk(
+        return self._iterate_pages(
             self._stub.ListPayments,
             request,
             lambda response: _messages.payment_page(response).payments,
@@ -255,16 +256,16 @@ class PaymentsClient:
         timeout_seconds: float | None = None,
         **conditions: Unpack[PaymentConditions],
     ) -> PaymentPage:
-        """Return one page of the payments that match the conditions; for the rest as :meth:`list_payments`.
+        """Return one page of the payments that match the conditions.
 
         Args:
-            order_by: as in :meth:`list_payments`.
-            page_size: how many payments at most, 1000 at most; 0 lets the service choose.
-            page_token: ``next_page_token`` of the page before, given with the same conditions and order; empty for the
+            order_by: As in :meth:`list_payments`.
+            page_size: The maximum number of payments in the page, at most 1000. 0 lets the service choose.
+            page_token: The ``next_page_token`` of the previous page, with the same conditions and order. Empty for the
                 first page.
-            include_total_size: whether to count all the payments that match, which costs more the more there are.
-            timeout_seconds: how long the call may take, all its attempts together.
-            conditions: see :class:`~payments.PaymentConditions`.
+            include_total_size: Whether to count all matching payments. The cost grows with the number of matches.
+            timeout_seconds: The time limit of the call, including all retries.
+            conditions: See :class:`~payments.PaymentConditions`.
 
         Raises:
             InvalidRequest, OutcomeUnknown.
@@ -281,25 +282,26 @@ class PaymentsClient:
     def watch_payments(
         self, *, resume_token: str = "", timeout_seconds: float | None = None
     ) -> Generator[PaymentUpdate, None, None]:
-        """Return an endless iterator over what happens to payments, which waits for the next event.
+        """Return an endless iterator over the changes of all payments, which waits for the next event.
 
-        Every event comes at least once, those of one payment in their order. It goes on by itself after whatever cuts
-        the connection, such as a restart of the service, where it was. To go on after a crash of your own, keep the
-        ``resume_token`` of each update once its event is dealt with, and begin with the last one. An update without an
-        event brings a newer token: there is one at once, and one whenever nothing has happened for some seconds.
+        Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
+        because the service restarts, the iterator reconnects and resumes where it was. To resume after a crash of your
+        own program, save the ``resume_token`` of each update once you have processed its event, and start with the last
+        one. An update without an event only carries a newer token: the first update is one of these, and another
+        follows after every few seconds without an event.
 
         Args:
-            resume_token: that of an earlier update, for all that happened after it; empty for what happens from now on.
-            timeout_seconds: how long the service may be out of reach at a stretch before that is raised; None means for
-                ever.
+            resume_token: The token of an earlier update, to stream all events after it. Empty for events from now on.
+            timeout_seconds: How long the service may be unreachable without interruption before the iterator raises the
+                error. None means forever.
 
         Raises:
-            ResumeTokenExpired, InvalidRequest, OutcomeUnknown: while iterating.
+            ResumeTokenExpired, InvalidRequest, OutcomeUnknown: While iterating.
         """
         return self._watch(payments_pb2.WatchPaymentsRequest(resume_token=resume_token), Resumptions(timeout_seconds))
 
     def close(self) -> None:
-        """Close the connection. Calls in progress are cancelled; there can be no further ones."""
+        """Close the connection. Calls in flight are canceled, and later calls fail."""
         self._is_closed = True
         self._channel.close()
 
@@ -313,9 +315,9 @@ class PaymentsClient:
         """Close the connection."""
         self.close()
 
-    def _walk(
+    def _iterate_pages(
         self,
-        rpc: "grpc.UnaryUnaryMultiCallable[_ListRequestT, _ListResponseT]",  # generic in its type stubs only
+        rpc: "grpc.UnaryUnaryMultiCallable[_ListRequestT, _ListResponseT]",  # generic only in the type stubs
         request: _ListRequestT,
         items: Callable[[_ListResponseT], Iterable[_ItemT]],
         timeout_seconds: float | None,
@@ -336,7 +338,7 @@ class PaymentsClient:
             try:
                 for response in stream:
                     resumptions.received()
-                    # Before it is given out: whoever does not come back for more has dealt with it all the same.
+                    # Before the yield, because the consumer may close the generator there.
                     request.resume_token = response.resume_token
                     yield _messages.payment_update(response)
             except grpc.RpcError as rpc_error:
@@ -349,7 +351,7 @@ class PaymentsClient:
 
     def _call(
         self,
-        rpc: "grpc.UnaryUnaryMultiCallable[_RequestT, _ResponseT]",  # generic in its type stubs only
+        rpc: "grpc.UnaryUnaryMultiCallable[_RequestT, _ResponseT]",  # generic only in the type stubs
         request: _RequestT,
         timeout_seconds: float | None,
         request_id: str | None = None,

@@ -1,4 +1,4 @@
-"""Between the contract's messages and Python's types, both ways: the one place that knows both."""
+"""Conversion between the contract's messages and Python types, in both directions."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -33,20 +33,20 @@ from payments.v1 import payments_pb2
 _NANO_DIGITS = 9
 
 _AMOUNT_DIGITS = 2
-"""Decimals at most of any amount that the contract takes; a currency that has fewer is the service's to check."""
+"""The most decimals that the contract accepts in any currency. The service checks currencies that have fewer."""
 
 _MemberT = TypeVar("_MemberT")
 _NumberT = TypeVar("_NumberT")
 
 
 class ListRequest(Protocol):
-    """A request for a page of a list."""
+    """A request for one page of a list."""
 
     page_token: str
 
 
 class ListResponse(Protocol):
-    """A page of a list."""
+    """One page of a list."""
 
     next_page_token: str
 
@@ -95,7 +95,7 @@ _EVENT_TYPES = {
 def charge_request(
     *, order_id: int, amount: Decimal, currency: str | None, method: PaymentMethod | None, request_id: str | None
 ) -> payments_pb2.ChargeRequest:
-    """Return the request of a charge, with a request_id of its own when none is given (AIP-155)."""
+    """Return the request of a charge. Without a ``request_id``, generate one (AIP-155)."""
     return payments_pb2.ChargeRequest(
         order_id=order_id,
         amount=_money("amount", amount, currency),
@@ -109,7 +109,7 @@ def charge_request(
 
 
 def batch_charge_request(charges: Iterable[NewCharge]) -> payments_pb2.BatchChargeRequest:
-    """Return the request of many charges."""
+    """Return the request of a batch of charges."""
     return payments_pb2.BatchChargeRequest(
         charges=[
             charge_request(
@@ -127,13 +127,13 @@ def batch_charge_request(charges: Iterable[NewCharge]) -> payments_pb2.BatchChar
 def batch_charge_outcomes(
     request: payments_pb2.BatchChargeRequest, response: payments_pb2.BatchChargeResponse
 ) -> list[Payment | PaymentsError]:
-    """Return what became of each charge.
+    """Return the outcome of each charge.
 
     Raises:
-        InternalError: the answer is not one outcome for each charge, so that nobody knows what became of them.
+        InternalError: the number of results differs from the number of charges, so no outcome is known.
     """
     if len(response.results) != len(request.charges):
-        raise InternalError("the answer is not one outcome for each charge", code=grpc.StatusCode.INTERNAL)
+        raise InternalError("the response does not have one result for each charge", code=grpc.StatusCode.INTERNAL)
     return [
         payment(result.payment) if result.HasField("payment") else error_from_status(result.error, charge.request_id)
         for charge, result in zip(request.charges, response.results, strict=True)
@@ -143,9 +143,9 @@ def batch_charge_outcomes(
 def refund_request(
     *, payment_id: int, amount: Decimal | None, currency: str | None, reason: str, request_id: str | None
 ) -> payments_pb2.RefundRequest:
-    """Return the request of a refund, with a request_id of its own when none is given (AIP-155)."""
+    """Return the request of a refund. Without a ``request_id``, generate one (AIP-155)."""
     if amount is None and currency is not None:
-        raise ValueError("currency is that of amount, which is missing")
+        raise ValueError("currency needs an amount")
     return payments_pb2.RefundRequest(
         payment_id=payment_id,
         amount=None if amount is None else _money("amount", amount, currency),
@@ -160,7 +160,7 @@ def get_request(*, payment_id: int | None, reference: str | None) -> payments_pb
         return payments_pb2.GetPaymentRequest(payment_id=payment_id)
     if reference is not None and payment_id is None:
         return payments_pb2.GetPaymentRequest(reference=reference)
-    raise TypeError("get_payment() takes either payment_id or reference")
+    raise TypeError("get_payment() takes exactly one of payment_id and reference")
 
 
 def list_refunds_request(*, payment_id: int, page_size: int, page_token: str) -> payments_pb2.ListRefundsRequest:
@@ -200,7 +200,7 @@ def _filter(  # noqa: PLR0913 (one argument for each condition)
     max_create_time: datetime | None = None,
 ) -> payments_pb2.PaymentFilter:
     if currency is not None and min_amount is None and max_amount is None:
-        raise ValueError("currency is that of min_amount and max_amount, which are both missing")
+        raise ValueError("currency needs min_amount or max_amount")
     return payments_pb2.PaymentFilter(
         order_id=order_id,
         methods=[_number(_METHOD_NUMBERS, PaymentMethod(method)) for method in methods or ()],
@@ -215,7 +215,7 @@ def _filter(  # noqa: PLR0913 (one argument for each condition)
 
 
 def payment(message: payments_pb2.Payment) -> Payment:
-    """Return a payment of the contract in Python's types."""
+    """Convert a payment to Python types."""
     return Payment(
         payment_id=message.payment_id,
         order_id=message.order_id,
@@ -232,7 +232,7 @@ def payment(message: payments_pb2.Payment) -> Payment:
 
 
 def refund(message: payments_pb2.Refund) -> Refund:
-    """Return a refund of the contract in Python's types."""
+    """Convert a refund to Python types."""
     return Refund(
         refund_id=message.refund_id,
         payment_id=message.payment_id,
@@ -245,14 +245,14 @@ def refund(message: payments_pb2.Refund) -> Refund:
 
 
 def refund_result(response: payments_pb2.RefundResponse) -> RefundResult:
-    """Return the outcome of a refund in Python's types."""
+    """Convert the outcome of a refund to Python types."""
     return RefundResult(
         refund=refund(response.refund) if response.HasField("refund") else None, payment=payment(response.payment)
     )
 
 
 def payment_details(response: payments_pb2.GetPaymentResponse) -> PaymentDetails:
-    """Return a payment and its refunds in Python's types."""
+    """Convert a payment and its refunds to Python types."""
     return PaymentDetails(
         payment=payment(response.payment),
         refunds=tuple(map(refund, response.refunds)),
@@ -261,12 +261,12 @@ def payment_details(response: payments_pb2.GetPaymentResponse) -> PaymentDetails
 
 
 def refund_page(response: payments_pb2.ListRefundsResponse) -> RefundPage:
-    """Return a page of refunds in Python's types."""
+    """Convert a page of refunds to Python types."""
     return RefundPage(refunds=tuple(map(refund, response.refunds)), next_page_token=response.next_page_token)
 
 
 def payment_page(response: payments_pb2.ListPaymentsResponse) -> PaymentPage:
-    """Return a page of payments in Python's types."""
+    """Convert a page of payments to Python types."""
     return PaymentPage(
         payments=tuple(map(payment, response.payments)),
         next_page_token=response.next_page_token,
@@ -275,7 +275,7 @@ def payment_page(response: payments_pb2.ListPaymentsResponse) -> PaymentPage:
 
 
 def payment_update(response: payments_pb2.WatchPaymentsResponse) -> PaymentUpdate:
-    """Return what a watch gives next in Python's types."""
+    """Convert one response of a watch to Python types."""
     return PaymentUpdate(
         event=_event(response.event) if response.HasField("event") else None, resume_token=response.resume_token
     )
@@ -298,21 +298,21 @@ def _new_request_id() -> str:
 
 def _number(numbers: Mapping[_MemberT, _NumberT], member: _MemberT) -> _NumberT:
     if member not in numbers:
-        raise ValueError(f"{member!r} is only for values that this client has no name for; it cannot be asked for")
+        raise ValueError(f"{member!r} cannot be sent: it is the value for what this client does not know")
     return numbers[member]
 
 
 def _money(name: str, amount: object, currency: str | None) -> Money:
-    """Return the amount exactly, whatever the precision of the decimal context.
+    """Convert an amount exactly, regardless of the precision of the decimal context.
 
     Raises:
-        TypeError: it is no Decimal. A float is not exact, and an int may have been meant as paise or cents.
-        ValueError: it is not finite, or has more than two decimals.
+        TypeError: the amount is not a Decimal. A float is not exact, and an int could mean paise or cents.
+        ValueError: the amount is not finite, or has more than two decimals.
     """
     if not isinstance(amount, Decimal):
         raise TypeError(f"{name} must be a decimal.Decimal, not {type(amount).__name__}")
     if not amount.is_finite():
-        raise ValueError(f"{name} must be a number, not {amount}")
+        raise ValueError(f"{name} must be finite, not {amount}")
     units, _, decimals = f"{amount.copy_abs():f}".partition(".")
     decimals = decimals.rstrip("0")
     if len(decimals) > _AMOUNT_DIGITS:
@@ -324,18 +324,18 @@ def _money(name: str, amount: object, currency: str | None) -> Money:
 
 
 def _amount(money: Money) -> Decimal:
-    """Return the amount exactly, with two decimals, or more where it has more."""
+    """Convert an amount exactly, with at least two decimals."""
     sign = "-" if money.units < 0 or money.nanos < 0 else ""
     decimals = f"{abs(money.nanos):0{_NANO_DIGITS}}".rstrip("0").ljust(_AMOUNT_DIGITS, "0")
     return Decimal(f"{sign}{abs(money.units)}.{decimals}")
 
 
 def _timestamp(name: str, time: object) -> Timestamp:
-    """Return the time in UTC.
+    """Convert an aware time.
 
     Raises:
-        TypeError: it is no datetime.
-        ValueError: it is naive, so that nobody knows which moment it means.
+        TypeError: the time is not a datetime.
+        ValueError: the time is naive, and therefore ambiguous.
     """
     if not isinstance(time, datetime):
         raise TypeError(f"{name} must be a datetime.datetime, not {type(time).__name__}")

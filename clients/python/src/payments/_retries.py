@@ -1,7 +1,7 @@
-"""When a failed call is tried again, and a stream gone on with: the one rule of both clients, above gRPC's own retries.
+"""When both clients retry a failed call or resume a stream, on top of gRPC's own retries.
 
-gRPC repeats a call by the service config, at most four times and for a second or two, which may be less than a restart
-of the service takes. This goes on until the call's deadline.
+By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a restart
+of the service. This module retries until the call's deadline.
 """
 
 import math
@@ -14,50 +14,54 @@ import grpc
 from payments.errors import Overloaded, PaymentsError, Unavailable
 
 _RETRYABLE_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
-"""CANCELLED is what a server that stops answers for a moment; the client's own cancelling is not tried again."""
+"""A server that is shutting down may return CANCELLED. A call that the client itself canceled is not retried."""
 
 _RESUMABLE_CODES = _RETRYABLE_CODES | {
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
 }
-"""How a stream may end that is gone on with: it only reads, so that whatever cut it leaves nothing in doubt.
+"""The codes after which a stream is resumed. A stream only reads, so resuming it is always safe.
 
-INTERNAL and UNKNOWN are what gRPC makes of a connection that breaks in the middle of a message, and DEADLINE_EXCEEDED
-what a proxy may. Those that the service itself made have a call_id: they would come again.
+gRPC reports a connection that breaks in the middle of a message as INTERNAL or UNKNOWN, and a proxy may report it as
+DEADLINE_EXCEEDED. If the service itself returned the error, it has a call_id, and resuming would only repeat it.
 """
 
 _FIRST_BACKOFF_SECONDS = 0.1
 _MAX_BACKOFF_SECONDS = 1.0
 
 
-def passes(error: PaymentsError) -> bool:
-    """Tell whether a call that ended so may well succeed when it is made again."""
+def is_retryable(error: PaymentsError) -> bool:
+    """Return whether a call that failed with ``error`` may succeed when retried."""
     return isinstance(error, Overloaded) or error.code in _RETRYABLE_CODES
 
 
-def may_resume(error: PaymentsError) -> bool:
-    """Tell whether a stream that ended so may well go on when it is asked for again."""
-    return passes(error) or (error.code in _RESUMABLE_CODES and error.call_id is None)
+def is_resumable(error: PaymentsError) -> bool:
+    """Return whether a stream that ended with ``error`` can be resumed."""
+    return is_retryable(error) or (error.code in _RESUMABLE_CODES and error.call_id is None)
 
 
 class Attempts:
-    """The attempts of one call, which all together may take ``timeout_seconds``."""
+    """The attempts of one call, which together may take at most ``timeout_seconds``."""
 
     def __init__(
         self,
         timeout_seconds: float,
         *,
-        passes: Callable[[PaymentsError], bool] = passes,
+        is_retryable: Callable[[PaymentsError], bool] = is_retryable,
         clock: Callable[[], float] = time.monotonic,
-        # Spreads callers out; nobody needs it to be unpredictable.
+        # Spreads out the retries of many clients, so it need not be cryptographically secure.
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Start the clock, which counts seconds; ``jitter`` returns numbers from 0 to 1.
+        """Start the time limit.
 
-        ``passes`` tells which errors are followed by another attempt.
+        Args:
+            timeout_seconds: The time limit of all attempts together.
+            is_retryable: Returns whether an error is worth another attempt.
+            clock: Returns the time in seconds.
+            jitter: Returns a random number from 0 to 1.
         """
-        self._passes = passes
+        self._is_retryable = is_retryable
         self._clock = clock
         self._jitter = jitter
         self._deadline_seconds = clock() + timeout_seconds
@@ -65,23 +69,23 @@ class Attempts:
         self._last_failure: PaymentsError | None = None
 
     def remaining_seconds(self) -> float:
-        """Return how long the next attempt may take; zero or less when the deadline has passed."""
+        """Return how long the next attempt may take: zero or less after the deadline."""
         return self._deadline_seconds - self._clock()
 
     def delay_seconds(self, error: PaymentsError) -> float:
-        """Return how long to wait after an attempt that failed with ``error``, before the next.
+        """Return how long to wait between an attempt that failed with ``error`` and the next one.
 
-        It is what the service asked for (``google.rpc.RetryInfo``), if it did, and on top a random part of a backoff
-        that doubles from 0.1 to 1 second ("full jitter"), so that callers that failed together do not return together.
+        This is the delay that the service asked for (``google.rpc.RetryInfo``), if any, plus a random part of a backoff
+        that doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry together.
 
         Raises:
-            PaymentsError: there is no next attempt, because the error is not one that passes, or the deadline would
-                pass first. It is ``error``, unless that only says that the deadline cut an attempt that followed a
-                failure: then it is that failure, which says why.
+            PaymentsError: there is no next attempt, because the error is not retryable or the deadline would pass
+                first. This is ``error``, unless the deadline passed during a retry: then it is the previous error,
+                which says more.
         """
-        if not self._passes(error):
+        if not self._is_retryable(error):
             if error.code is grpc.StatusCode.DEADLINE_EXCEEDED and self._last_failure is not None:
-                self._last_failure.add_note("The deadline passed during another attempt after this.")
+                self._last_failure.add_note("The deadline passed during the next attempt.")
                 raise self._last_failure
             raise error
         delay_seconds = (error.retry_after_seconds or 0) + self._jitter() * self._backoff_seconds
@@ -93,7 +97,7 @@ class Attempts:
 
 
 class Resumptions:
-    """The connections of one watch, of which each goes on where the one before ended."""
+    """The streams of one watch, each of which resumes where the previous one ended."""
 
     def __init__(
         self,
@@ -102,24 +106,26 @@ class Resumptions:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Let the service be out of reach for ``timeout_seconds`` at a stretch; None is for ever."""
+        """Give up when the service stays unreachable for ``timeout_seconds``. None means never."""
         self._timeout_seconds = math.inf if timeout_seconds is None else timeout_seconds
         self._clock = clock
         self._jitter = jitter
         self._attempts: Attempts | None = None
 
     def received(self) -> None:
-        """Note that the service has answered: what fails after this begins another stretch."""
+        """Record that the service has responded, which restarts the timeout and the backoff at the next failure."""
         self._attempts = None
 
     def delay_seconds(self, error: PaymentsError | None) -> float:
-        """Return how long to wait after a stream that ended with ``error``, or with none, before the next.
+        """Return how long to wait between a stream that ended, with ``error`` or without one, and the next.
 
-        The waits are those of ``Attempts``.
+        The delays are those of ``Attempts``.
 
         Raises:
-            PaymentsError: ``error`` is not one that passes, or the service has been out of reach for too long.
+            PaymentsError: ``error`` is not resumable, or the service has been unreachable for too long.
         """
         if self._attempts is None:
-            self._attempts = Attempts(self._timeout_seconds, passes=may_resume, clock=self._clock, jitter=self._jitter)
+            self._attempts = Attempts(
+                self._timeout_seconds, is_retryable=is_resumable, clock=self._clock, jitter=self._jitter
+            )
         return self._attempts.delay_seconds(error or Unavailable("the stream ended", code=grpc.StatusCode.UNAVAILABLE))

@@ -1,4 +1,4 @@
-"""Everything that a call can raise for an answer of the service, or for want of one: a tree under `PaymentsError`."""
+"""`PaymentsError` and its subclasses, which a call raises if the service returns an error or does not respond."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,18 +14,18 @@ _MessageT = TypeVar("_MessageT", bound=Message)
 
 
 class PaymentsError(Exception):
-    """A call was not answered as asked; the message says why, for people.
+    """A call failed.
 
     Attributes:
-        message: what is wrong.
-        code: the gRPC status.
-        reason: the contract's stable word for what happened (``PAYMENT_NOT_FOUND``); empty when the service gave none.
-        request_id: the idempotency key that the charge or refund was sent with; None for calls that only read.
-        call_id: names the call in the service's log (the trailer ``x-request-id``); None when the service gave none.
-        retry_after_seconds: how long the service asked to wait before another attempt; None when it did not.
+        message: What is wrong, for people.
+        code: The gRPC status code.
+        reason: The contract's stable identifier of the error (``PAYMENT_NOT_FOUND``). Empty if the service sent none.
+        request_id: The idempotency key that the charge or refund was sent with. None for calls that only read.
+        call_id: Identifies the call in the service's log (the trailer ``x-request-id``). None if the service sent none.
+        retry_after_seconds: How long the service asked to wait before a retry. None if it did not ask.
     """
 
-    def __init__(  # noqa: PLR0913 (what is known of an error, all of it optional)
+    def __init__(  # noqa: PLR0913 (keyword arguments, each with a default)
         self,
         message: str,
         *,
@@ -35,7 +35,7 @@ class PaymentsError(Exception):
         call_id: str | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Keep what is known. Only the message is needed, so that an exception can be pickled, or made in a test."""
+        """Create an error. Only the message is required, so that it can be pickled, or created in a test."""
         super().__init__(message)
         self.message = message
         self.code = code
@@ -47,85 +47,85 @@ class PaymentsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One thing wrong with a request: the path of the field in it (``amount.nanos``), and what is allowed there."""
+    """An invalid field of a request: its path (``amount.nanos``), and what is allowed there."""
 
     field: str
     description: str
 
 
 class InvalidRequest(PaymentsError):
-    """The service refuses the request as it is; ``violations`` has what is wrong with it, 20 things at most."""
+    """The request is invalid. ``violations`` lists its invalid fields, at most 20."""
 
     violations: tuple[FieldViolation, ...] = ()
 
 
 class PaymentNotFound(PaymentsError):
-    """There is no such payment."""
+    """The payment does not exist."""
 
 
 class PaymentFailed(PaymentsError):
-    """The payment to refund had failed: nothing was charged."""
+    """The payment cannot be refunded because its charge failed: nothing was charged."""
 
 
 class PaymentPending(PaymentsError):
-    """It is not known yet whether the payment to refund succeeds."""
+    """The payment cannot be refunded yet, because the outcome of its charge is not known."""
 
 
 class PaymentArchived(PaymentsError):
-    """The payment to refund is so old that it was archived: an operator has to bring it back first."""
+    """The payment is archived. An operator must unarchive it before it can be refunded."""
 
 
 class RefundExceedsPayment(PaymentsError):
-    """More was asked back than what remains of the payment, or nothing remains."""
+    """The amount exceeds what has not been refunded yet, or nothing is left to refund."""
 
 
 class RequestIdReused(PaymentsError):
-    """The same request_id came before with other parameters."""
+    """An earlier call used the same request_id with other parameters."""
 
 
 class ResumeTokenExpired(PaymentsError):
-    """What came after the token of a watch is no longer kept, or the token is of another database.
+    """Events after the resume token have been archived, or the token belongs to another database.
 
-    Begin without one, and list the payments for what was missed.
+    Start without a token, and list the payments to find the missed changes.
     """
 
 
 class Unauthenticated(PaymentsError):
-    """It is not said who calls, or not in a way that is believed: a key is missing, unknown, revoked or expired."""
+    """The credentials are missing or invalid, for example an unknown, revoked or expired API key."""
 
 
 class PermissionDenied(PaymentsError):
-    """The caller does not have the role that the call needs, which the message names."""
+    """The caller lacks the role that the message names."""
 
 
 class OutcomeUnknown(PaymentsError):
-    """The call ended without an answer that tells whether it was done.
+    """The call failed without a response that says whether it took effect.
 
-    A charge or refund may have been done all the same, also by an attempt before the last: repeat it with the same
-    ``request_id`` to find out, and to have it done once.
+    A charge or refund may have been made, by any of the attempts. Repeat the call with the same ``request_id`` to get
+    the outcome; the charge or refund is made only once.
     """
 
 
 class Unavailable(OutcomeUnknown):
-    """The service, or its database, could not be reached until the call's deadline."""
+    """The service, its database or its payment processor could not be reached before the call's deadline."""
 
 
 class Overloaded(OutcomeUnknown):
-    """The service had more to do than it takes on at once, or of this caller at a time, until the call's deadline."""
+    """The service was overloaded, or the caller exceeded its limits, until the call's deadline."""
 
 
 class DeadlineExceeded(OutcomeUnknown):
-    """The call's deadline passed before its answer came."""
+    """The call's deadline passed before the response arrived."""
 
 
 class InternalError(OutcomeUnknown):
-    """The service failed; its log has the cause under ``call_id``."""
+    """The service failed. Its log has the cause under ``call_id``."""
 
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 _DOMAIN = "payments"
-"""The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name."""
+"""The service's ErrorInfo domain. Reasons of other domains, such as a proxy's, are ignored."""
 
 _BY_REASON: dict[str, type[PaymentsError]] = {
     "INVALID_REQUEST": InvalidRequest,
@@ -163,15 +163,15 @@ _BY_CODE: dict[grpc.StatusCode, type[PaymentsError]] = {
     grpc.StatusCode.CANCELLED: OutcomeUnknown,
     grpc.StatusCode.UNKNOWN: OutcomeUnknown,
 }
-"""For errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service."""
+"""For errors without a known reason, which come from gRPC itself, a proxy or a newer version of the service."""
 
 
 def error_from_rpc(rpc_error: grpc.RpcError, request_id: str | None) -> PaymentsError:
-    """Return the exception for a failed RPC, caused by ``rpc_error``.
+    """Return the exception for a failed RPC, with ``rpc_error`` as its cause.
 
-    Its class follows the reason in the error's ``google.rpc.ErrorInfo`` (AIP-193), else the status code.
+    The reason in the error's ``google.rpc.ErrorInfo`` (AIP-193) determines its class, or else the status code does.
     """
-    # Pairs in the sync and the async API alike, whatever their two types say.
+    # The trailers are pairs in both the blocking and the asyncio API, in spite of their declared types.
     trailers = dict(cast("Iterable[tuple[str, str | bytes]]", rpc_error.trailing_metadata() or ()))
     details = _details(trailers.get("grpc-status-details-bin"))
     call_id = trailers.get("x-request-id")
@@ -184,7 +184,7 @@ def error_from_rpc(rpc_error: grpc.RpcError, request_id: str | None) -> Payments
 
 
 def error_from_status(status: status_pb2.Status, request_id: str) -> PaymentsError:
-    """Return the exception for a status inside an answer: that of one charge of many. It is returned, never raised."""
+    """Return the exception for the status of one charge in a batch's response. The client never raises it."""
     code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
     call_id = next((info.metadata["call_id"] for info in _infos(status.details) if "call_id" in info.metadata), None)
     return _error(code, status.message or code.name, status.details, request_id, call_id)
@@ -198,7 +198,7 @@ def _error(
     call_id: str | None,
 ) -> PaymentsError:
     reason = next((info.reason for info in _infos(details)), "")
-    retry_delay = next((retry.retry_delay for retry in _of(error_details_pb2.RetryInfo, details)), None)
+    retry_delay = next((retry.retry_delay for retry in _details_of_kind(error_details_pb2.RetryInfo, details)), None)
     error = _BY_REASON.get(reason, _BY_CODE.get(code, PaymentsError))(
         message,
         code=code,
@@ -210,20 +210,20 @@ def _error(
     if isinstance(error, InvalidRequest):
         error.violations = tuple(
             FieldViolation(violation.field, violation.description)
-            for bad_request in _of(error_details_pb2.BadRequest, details)
+            for bad_request in _details_of_kind(error_details_pb2.BadRequest, details)
             for violation in bad_request.field_violations
         )
     return error
 
 
 def _infos(details: Iterable[any_pb2.Any]) -> Iterator[error_details_pb2.ErrorInfo]:
-    return (info for info in _of(error_details_pb2.ErrorInfo, details) if info.domain == _DOMAIN)
+    return (info for info in _details_of_kind(error_details_pb2.ErrorInfo, details) if info.domain == _DOMAIN)
 
 
 def _details(trailer: str | bytes | None) -> list[any_pb2.Any]:
-    """Return the details of a ``grpc-status-details-bin`` trailer: none when there is no such trailer, or it is broken.
+    """Return the details in a ``grpc-status-details-bin`` trailer, or none if the trailer is missing or malformed.
 
-    A broken trailer, as of a proxy that cut it, must not hide the error that it came with.
+    A malformed trailer, for example one that a proxy truncated, must not hide the error itself.
     """
     if not isinstance(trailer, bytes):
         return []
@@ -233,8 +233,8 @@ def _details(trailer: str | bytes | None) -> list[any_pb2.Any]:
         return []
 
 
-def _of(kind: type[_MessageT], details: Iterable[any_pb2.Any]) -> Iterator[_MessageT]:
-    """Yield those of ``details`` that are of one kind, leaving out what cannot be read."""
+def _details_of_kind(kind: type[_MessageT], details: Iterable[any_pb2.Any]) -> Iterator[_MessageT]:
+    """Yield the ``details`` of one kind, without those that cannot be parsed."""
     for detail in details:
         if detail.TypeName() == kind.DESCRIPTOR.full_name:
             with contextlib.suppress(DecodeError):

@@ -1,7 +1,7 @@
-"""What the client takes and gives: payments, refunds and conditions in Python's own types.
+"""Payments, refunds, events and conditions, in Python types.
 
 Amounts are exact :class:`~decimal.Decimal` numbers of whole units with at least two decimals (``Decimal("561.00")``),
-currencies are ISO 4217 codes, times are aware and UTC. What each field means is said in ``payments.proto``.
+currencies are ISO 4217 codes, and times are aware and in UTC. ``payments.proto`` documents each field.
 """
 
 from collections.abc import Iterable
@@ -13,18 +13,18 @@ from typing import TypedDict
 
 
 class PaymentMethod(StrEnum):
-    """How a payment was made. ``UNKNOWN`` stands for a method that this version of the client has no name for."""
+    """How a payment was made. ``UNKNOWN`` is a method that this version of the client does not know."""
 
     UNKNOWN = "UNKNOWN"
     UPI = "UPI"
     CARD = "CARD"
     COD = "COD"
     OTHER = "OTHER"
-    """Named in :attr:`Payment.other_method`: only on payments from an earlier system, never accepted on a charge."""
+    """Another method, named in :attr:`Payment.other_method`. Only on adopted payments; rejected in a charge."""
 
 
 class PaymentStatus(StrEnum):
-    """What became of a charge. ``UNKNOWN`` stands for a status that this version of the client has no name for."""
+    """The outcome of a charge. ``UNKNOWN`` is a status that this version of the client does not know."""
 
     UNKNOWN = "UNKNOWN"
     PENDING = "PENDING"
@@ -33,7 +33,7 @@ class PaymentStatus(StrEnum):
 
 
 class RefundState(StrEnum):
-    """How much of a payment was given back. ``UNKNOWN`` is a state that this version of the client has no name for."""
+    """How much of a payment was refunded. ``UNKNOWN`` is a state that this version of the client does not know."""
 
     UNKNOWN = "UNKNOWN"
     NONE = "NONE"
@@ -42,7 +42,7 @@ class RefundState(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """What became of a refund. ``UNKNOWN`` stands for a status that this version of the client has no name for."""
+    """The outcome of a refund. ``UNKNOWN`` is a status that this version of the client does not know."""
 
     UNKNOWN = "UNKNOWN"
     PENDING = "PENDING"
@@ -51,25 +51,25 @@ class RefundStatus(StrEnum):
 
 
 class PaymentEventType(StrEnum):
-    """What happened to a payment. ``UNKNOWN`` stands for what this version of the client has no name for."""
+    """What happened to a payment. ``UNKNOWN`` is an event that this version of the client does not know."""
 
     UNKNOWN = "UNKNOWN"
     PENDING = "PENDING"
-    """It was asked for; the processor has not answered yet."""
+    """A charge was requested. The processor has not answered yet."""
     CHARGED = "CHARGED"
     FAILED = "FAILED"
-    """The processor declined; nothing was charged."""
+    """The processor declined the charge. Nothing was charged."""
     REFUND_PENDING = "REFUND_PENDING"
-    """A refund was asked for; the processor has not answered yet."""
+    """A refund was requested. The processor has not answered yet."""
     REFUNDED = "REFUNDED"
     REFUND_FAILED = "REFUND_FAILED"
     IMPORTED = "IMPORTED"
-    """It was taken over from an earlier system, as it was there."""
+    """The payment or refund was imported."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewCharge:
-    """One charge of many (``batch_charge``): the arguments that ``charge`` takes."""
+    """One charge of a batch: the arguments of ``charge``."""
 
     order_id: int
     amount: Decimal
@@ -80,10 +80,10 @@ class NewCharge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payment:
-    """One charge of an order, and what was refunded of it.
+    """A charge of an order, and how much of it has been refunded.
 
-    ``amount``, ``currency`` and ``refunded_amount`` are None, and ``reference`` is empty, only on payments adopted from
-    an earlier system that have none; so is ``create_time``.
+    ``amount``, ``currency``, ``refunded_amount`` and ``create_time`` are None, and ``reference`` is empty, only on
+    payments adopted from an earlier system that did not record them.
     """
 
     payment_id: int
@@ -101,7 +101,7 @@ class Payment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refund:
-    """Money of a payment given back."""
+    """A refund of a payment."""
 
     refund_id: int
     payment_id: int
@@ -116,7 +116,7 @@ class Refund:
 class RefundResult:
     """A refund, and the payment after it.
 
-    ``refund`` is None only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+    ``refund`` is None only if the call repeats a full refund made by an earlier system, which stored no refunds.
     """
 
     refund: Refund | None
@@ -125,10 +125,10 @@ class RefundResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentDetails:
-    """A payment with its refunds, oldest first, at most 100.
+    """A payment with its first 100 refunds, oldest first.
 
-    ``next_refunds_page_token`` is empty when ``refunds`` has them all. Otherwise pass it as ``page_token`` to
-    ``list_refunds`` to get the refunds that follow.
+    ``next_refunds_page_token`` is empty if ``refunds`` is complete. Otherwise pass it as ``page_token`` to
+    ``list_refunds`` to get the rest.
     """
 
     payment: Payment
@@ -148,8 +148,8 @@ class RefundPage:
 class PaymentPage:
     """One page of a list of payments.
 
-    ``next_page_token`` is empty on the last page. ``total_size`` counts the matching payments of all pages, and is None
-    unless it was asked for.
+    ``next_page_token`` is empty on the last page. ``total_size`` is the number of matching payments over all pages, or
+    None if it was not requested.
     """
 
     payments: tuple[Payment, ...]
@@ -159,11 +159,11 @@ class PaymentPage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentEvent:
-    """Something that happened to a payment.
+    """A change of a payment.
 
-    ``payment`` is as this left it, and so is ``refund``, which is None where the event is not about one. ``caller``
-    asked for it with ``request_id``; both are empty where an earlier system made the payment. What was imported has the
-    time at which it was.
+    ``payment`` and ``refund`` are as they were after the event; ``refund`` is None if the event is not about a refund.
+    ``caller`` requested the change with ``request_id``; both are empty if an earlier system made the payment. The
+    ``event_time`` of an import is the time of the import.
     """
 
     type: PaymentEventType
@@ -176,14 +176,14 @@ class PaymentEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentUpdate:
-    """What a watch gives next: an event, or None for that there was none; and the token to go on from after it."""
+    """One update of a watch: an event, or None if only the token is newer, and the token to resume after it."""
 
     event: PaymentEvent | None
     resume_token: str
 
 
 class PaymentConditions(TypedDict, total=False):
-    """Which payments to list: all conditions that are given, and not None, must hold. Bounds are inclusive."""
+    """Selects payments. They must satisfy all conditions that are present and not None. Bounds are inclusive."""
 
     order_id: int | None
     """Payments of this order."""
@@ -196,12 +196,12 @@ class PaymentConditions(TypedDict, total=False):
     reference: str | None
     """The payment with this reference."""
     min_amount: Decimal | None
-    """Payments of this amount or more."""
+    """Payments of at least this amount."""
     max_amount: Decimal | None
-    """Payments of this amount or less."""
+    """Payments of at most this amount."""
     currency: str | None
-    """Currency of the two amounts (ISO 4217); None means the deployment's default."""
+    """The currency of the two amounts (ISO 4217). None means the deployment's default."""
     min_create_time: datetime | None
-    """Payments made at this time or later. Must be aware."""
+    """Payments made at or after this time, which must be aware."""
     max_create_time: datetime | None
-    """Payments made at this time or earlier. Must be aware."""
+    """Payments made at or before this time, which must be aware."""

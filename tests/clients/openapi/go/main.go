@@ -1,5 +1,5 @@
-// Charges an order with the client that oapi-codegen generates into client.gen.go, gets the payment and lists it. It
-// prints what it got as JSON.
+// Command charge charges an order, gets the payment and lists it, with the client that oapi-codegen generates into
+// client.gen.go. It prints the responses as JSON.
 package main
 
 import (
@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	// The generated client imports it. This import keeps it in go.mod, because client.gen.go is not committed.
+	// Imported by the generated client.gen.go, which is not committed. This import keeps the module in go.mod.
 	_ "github.com/oapi-codegen/runtime"
 )
 
@@ -20,9 +20,9 @@ type output struct {
 }
 
 func main() {
-	found, err := run(context.Background(), os.Args[1], os.Args[2])
+	result, err := run(context.Background(), os.Args[1], os.Args[2])
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(found)
+		err = json.NewEncoder(os.Stdout).Encode(result)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,6 +1,6 @@
-"""Charge an order with the client that openapi-python-client generates, get the payment and list it.
+"""Charge an order, get the payment and list it, with the client that openapi-python-client generates.
 
-Prints what it got as JSON. The client is the package ``payments_client``.
+Print the responses as JSON. The generated client is the package ``payments_client``.
 """
 
 import json
@@ -43,12 +43,12 @@ def main(server: str, order_id: str) -> None:
         )
         assert isinstance(listed, ListPaymentsResponse), listed
         assert isinstance(listed.payments, list), listed
-    found = {
+    output = {
         "charged": charged.payment.to_dict(),
         "got": got.payment.to_dict(),
         "listed": [payment.to_dict() for payment in listed.payments],
     }
-    print(json.dumps(found))
+    print(json.dumps(output))
 
 
 if __name__ == "__main__":

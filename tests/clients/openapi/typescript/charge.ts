@@ -1,19 +1,19 @@
-// Charges an order with openapi-fetch and the types that openapi-typescript generates, gets the payment and lists it.
-// Prints what it got as JSON.
+// Charges an order, gets the payment and lists it, with openapi-fetch and the types that openapi-typescript generates.
+// Prints the responses as JSON.
 import createClient from "openapi-fetch";
 import type { paths } from "./api.js";
 
 const [server, orderId] = process.argv.slice(2) as [string, string];
 const client = createClient<paths>({ baseUrl: server });
 
-function answered<T>(name: string, result: { data?: T; error?: unknown }): T {
+function dataOf<T>(name: string, result: { data?: T; error?: unknown }): T {
   if (result.data === undefined) {
     throw new Error(`${name}: ${JSON.stringify(result.error)}`);
   }
   return result.data;
 }
 
-const charged = answered(
+const charged = dataOf(
   "charge",
   await client.POST("/v2/payments:charge", {
     params: { header: { "Idempotency-Key": "openapi-typescript" } },
@@ -25,11 +25,11 @@ const charged = answered(
   }),
 );
 const paymentId = charged.payment?.paymentId ?? "";
-const got = answered(
+const got = dataOf(
   "get",
   await client.GET("/v2/payments/{payment_id}", { params: { path: { payment_id: paymentId } } }),
 );
-const listed = answered(
+const listed = dataOf(
   "list",
   await client.GET("/v2/payments", {
     params: { query: { "filter.orderId": orderId, "filter.methods": ["PAYMENT_METHOD_UPI"] } },
