@@ -9,11 +9,11 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// defaultPort is what gRPC's naming gives an address that has none.
+// defaultPort is the port that gRPC assumes for an address without one.
 const defaultPort = 443
 
-// addressList is the gRPC resolver of targets like "ipv4:10.0.0.1:50051,10.0.0.2:50051" and "ipv6:[::1]:50051": their
-// scheme, which gRPC has in other languages and not in Go (https://github.com/grpc/grpc/blob/master/doc/naming.md).
+// addressList is the scheme of targets like "ipv4:10.0.0.1:50051,10.0.0.2:50051" and "ipv6:[::1]:50051", and builds
+// their gRPC resolver. Other languages have it built in (https://github.com/grpc/grpc/blob/master/doc/naming.md).
 type addressList string
 
 func (scheme addressList) Scheme() string { return string(scheme) }
@@ -27,7 +27,7 @@ func (scheme addressList) Build(
 	}
 	var state resolver.State
 	for _, address := range addresses {
-		// Each server is called by its own address, which its certificate is checked for, and not by the whole list.
+		// Each server's certificate is verified for its own address, not for the whole list.
 		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: address})
 	}
 	return fixedAddresses{}, conn.UpdateState(state)
@@ -43,14 +43,14 @@ func (scheme addressList) addresses(target resolver.Target) ([]string, error) {
 			address = netip.AddrPortFrom(ip, defaultPort)
 		}
 		if err != nil || address.Addr().Is4() != (scheme == "ipv4") {
-			return nil, &ArgumentError{"target", fmt.Sprintf("has no %s address: %q", scheme, text)}
+			return nil, &ArgumentError{"target", fmt.Sprintf("must contain only %s addresses, not %q", scheme, text)}
 		}
 		addresses = append(addresses, address.String())
 	}
 	return addresses, nil
 }
 
-// checkTarget refuses a target that no connection could ever be made to, which gRPC would only tell when called.
+// checkTarget rejects an invalid target early. gRPC would only report it during a call.
 func checkTarget(target string) error {
 	if target == "" {
 		return &ArgumentError{"target", "must be the service's address"}
@@ -62,7 +62,7 @@ func checkTarget(target string) error {
 	return nil
 }
 
-// fixedAddresses is a resolver that has said all it will say.
+// fixedAddresses is a resolver whose addresses never change.
 type fixedAddresses struct{}
 
 func (fixedAddresses) ResolveNow(resolver.ResolveNowOptions) {}

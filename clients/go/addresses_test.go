@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-func TestEachAddressOfAListHasItsPortAndIsCheckedByItsOwnName(t *testing.T) {
+func TestEachListedAddressHasItsPortAndItsOwnServerName(t *testing.T) {
 	for target, expected := range map[string][]string{
 		"ipv4:10.0.0.1:50051,10.0.0.2:50052": {"10.0.0.1:50051", "10.0.0.2:50052"},
 		"ipv4:///10.0.0.1":                   {"10.0.0.1:443"},
@@ -29,12 +29,12 @@ func TestEachAddressOfAListHasItsPortAndIsCheckedByItsOwnName(t *testing.T) {
 			addresses, names = append(addresses, address.Addr), append(names, address.ServerName)
 		}
 		if !slices.Equal(addresses, expected) || !slices.Equal(names, expected) {
-			t.Errorf("%s is %v by the names %v, expected: %v", target, addresses, names, expected)
+			t.Errorf("%s has the addresses %v and the names %v, expected: %v", target, addresses, names, expected)
 		}
 	}
 }
 
-// capture keeps what a resolver tells gRPC.
+// capture stores the state that a resolver reports to gRPC.
 type capture struct {
 	resolver.ClientConn
 	state resolver.State

@@ -11,39 +11,39 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// bearerKey is the API key, which gRPC sends with each attempt (RFC 6750), after the interceptors: they do not see it.
+// bearerKey is the API key. gRPC sends it with each attempt (RFC 6750), after the interceptors, so they do not see it.
 type bearerKey struct {
 	key string
-	// mayGoInTheClear is for loopback addresses. Otherwise gRPC, too, sends it over secure connections only.
-	mayGoInTheClear bool
+	// allowInsecure is set for loopback addresses. Otherwise gRPC itself refuses to send the key without TLS.
+	allowInsecure bool
 }
 
-// newBearerKey refuses a key that would be sent in the clear to another machine, or cannot be a token. The key is not
-// in the error's message.
+// newBearerKey returns the credentials of an API key. It rejects a key that would be sent unencrypted to another
+// machine or that is not a valid token. The error does not contain the key.
 func newBearerKey(key, target string, transport credentials.TransportCredentials) (*bearerKey, error) {
 	isToken := key != "" && !strings.ContainsFunc(key, func(char rune) bool { return char <= ' ' || char > '~' })
 	if !isToken {
-		return nil, &ArgumentError{"APIKey", "must be printable ASCII characters without spaces, 1 at least"}
+		return nil, &ArgumentError{"APIKey", "must be 1 or more printable ASCII characters without spaces"}
 	}
 	isLoopback := isLoopbackTarget(target)
 	if transport.Info().SecurityProtocol == "insecure" && !isLoopback {
 		return nil, &ArgumentError{
-			"APIKey", "needs TransportCredentials (TLS), unless the target is this machine's loopback address",
+			"APIKey", "needs TransportCredentials (TLS), unless the target is a loopback address",
 		}
 	}
 	return &bearerKey{key, isLoopback}, nil
 }
 
-// GetRequestMetadata returns what is sent.
+// GetRequestMetadata returns the authorization header.
 func (key *bearerKey) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	return map[string]string{"authorization": "Bearer " + key.key}, nil
 }
 
-// RequireTransportSecurity makes gRPC refuse connections in the clear.
-func (key *bearerKey) RequireTransportSecurity() bool { return !key.mayGoInTheClear }
+// RequireTransportSecurity reports whether the key may only be sent over TLS.
+func (key *bearerKey) RequireTransportSecurity() bool { return !key.allowInsecure }
 
-// isLoopbackTarget reports whether every address of a gRPC target is loopback, whoever resolves it: a DNS server of the
-// target's own could say that localhost is somewhere else.
+// isLoopbackTarget reports whether every address of a gRPC target is certain to be a loopback address. A target that
+// names its own DNS server is not, because that server could resolve localhost to another machine.
 func isLoopbackTarget(target string) bool {
 	endpoint := target
 	if parsed, err := url.Parse(target); err == nil {

@@ -20,9 +20,9 @@ import (
 
 const apiKey = "key-0123456789-abcdef"
 
-func TestTheAPIKeyIsSentWithEveryAttemptAndNotShownToInterceptors(t *testing.T) {
+func TestTheAPIKeyIsSentWithEveryAttemptAndHiddenFromInterceptors(t *testing.T) {
 	authority := newAuthority(t)
-	for what, service := range map[string]*service{
+	for name, service := range map[string]*service{
 		"loopback": serve(t, failFirst(1, unavailable, never...)),
 		"TLS":      serveTLS(t, authority, false),
 	} {
@@ -33,26 +33,26 @@ func TestTheAPIKeyIsSentWithEveryAttemptAndNotShownToInterceptors(t *testing.T) 
 				options ...grpc.CallOption,
 			) error {
 				if sent, _ := metadata.FromOutgoingContext(ctx); strings.Contains(fmt.Sprint(sent), apiKey) {
-					t.Errorf("%s: an interceptor sees the key", what)
+					t.Errorf("%s: an interceptor sees the key", name)
 				}
 				return invoke(ctx, method, request, reply, conn, options...)
 			}),
 		}
-		if what == "TLS" {
+		if name == "TLS" {
 			options = append(options, withTLS(&tls.Config{RootCAs: authority.pool}))
 		}
 		if _, err := charge(t.Context(), connect(t, service.target, options...)); err != nil {
-			t.Fatalf("%s: %v", what, err)
+			t.Fatalf("%s: %v", name, err)
 		}
 		for _, call := range service.calls() {
 			if sent := call.metadata.Get("authorization"); !slices.Equal(sent, []string{"Bearer " + apiKey}) {
-				t.Errorf("%s: it was sent as %v", what, sent)
+				t.Errorf("%s: the key was sent as %v", name, sent)
 			}
 		}
 	}
 }
 
-func TestNothingIsSentForAKeyWhenThereIsNone(t *testing.T) {
+func TestWithoutAnAPIKeyNoAuthorizationIsSent(t *testing.T) {
 	service := serve(t, done)
 	if _, err := charge(t.Context(), connect(t, service.target)); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestNothingIsSentForAKeyWhenThereIsNone(t *testing.T) {
 	}
 }
 
-func TestAnAPIKeyGoesInTheClearToLoopbackAddressesOnly(t *testing.T) {
+func TestAnAPIKeyIsSentUnencryptedOnlyToLoopbackAddresses(t *testing.T) {
 	for _, target := range []string{
 		"127.0.0.1:50051", "127.0.0.1", "127.1.2.3:50051", "localhost:50051", "localhost", "[::1]:50051", "::1",
 		"dns:///localhost:50051", "dns:127.0.0.1:50051", "ipv4:127.0.0.1:1001,127.0.0.1:1002", "ipv6:[::1]:50051",
@@ -77,16 +77,16 @@ func TestAnAPIKeyGoesInTheClearToLoopbackAddressesOnly(t *testing.T) {
 		"ipv4:127.0.0.1:1001,10.0.0.1:1002", "ipv4:10.0.0.1:1001", "localhost.example:50051", "127.0.0.1.example:50051",
 		"dns://10.0.0.1/localhost:50051", "passthrough:///10.0.0.1:50051", "0.0.0.0:50051", ":50051",
 	} {
-		assertKeyRefused(t, target, withKey(target))
+		assertKeyRejected(t, target, withKey(target))
 		explicit := payments.WithTransportCredentials(insecure.NewCredentials())
-		assertKeyRefused(t, target, withKey(target, explicit))
+		assertKeyRejected(t, target, withKey(target, explicit))
 		secure := payments.WithTransportCredentials(credentials.NewTLS(&tls.Config{}))
 		if err := withKey(target, secure); err != nil {
 			t.Errorf("%s over TLS: %v", target, err)
 		}
-		undone := payments.WithDialOptions(grpc.WithTransportCredentials(insecure.NewCredentials()))
-		if err := withKey(target, secure, undone); err == nil {
-			t.Errorf("%s: a dial option takes the TLS away", target)
+		withoutTLS := payments.WithDialOptions(grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err := withKey(target, secure, withoutTLS); err == nil {
+			t.Errorf("%s: a dial option disabled TLS", target)
 		}
 	}
 }
@@ -99,33 +99,33 @@ func withKey(target string, options ...payments.Option) error {
 	return client.Close()
 }
 
-func TestAKeyThatCannotBeATokenIsRefused(t *testing.T) {
+func TestAnInvalidAPIKeyIsRejected(t *testing.T) {
 	for _, key := range []string{"", " ", apiKey + " ", apiKey + "\n", apiKey + "\x00", apiKey + "\x7f", apiKey + "é"} {
 		_, err := payments.New(context.Background(), "127.0.0.1:50051", payments.WithAPIKey(key))
-		assertKeyRefused(t, fmt.Sprintf("%q", key), err)
+		assertKeyRejected(t, fmt.Sprintf("%q", key), err)
 	}
 }
 
-func assertKeyRefused(t *testing.T, what string, err error) {
+func assertKeyRejected(t *testing.T, name string, err error) {
 	t.Helper()
-	var refused *payments.ArgumentError
-	if !errors.As(err, &refused) || refused.Argument != "APIKey" {
-		t.Errorf("%s: %v", what, err)
+	var argumentError *payments.ArgumentError
+	if !errors.As(err, &argumentError) || argumentError.Argument != "APIKey" {
+		t.Errorf("%s: %v", name, err)
 		return
 	}
 	if strings.Contains(err.Error(), apiKey) {
-		t.Errorf("%s: the key is in the message: %v", what, err)
+		t.Errorf("%s: the message contains the key: %v", name, err)
 	}
 }
 
-func TestTheAPIKeyIsInNoStringFormOfTheClientOrItsErrors(t *testing.T) {
+func TestFormattingTheClientOrItsErrorsDoesNotRevealTheAPIKey(t *testing.T) {
 	service := serve(t, fail(unavailable, never...))
 	client := connect(t, service.target, payments.WithAPIKey(apiKey), payments.WithTimeout(time.Second))
 	_, err := charge(t.Context(), client)
 	for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
 		for _, value := range []any{client, *client, payments.WithAPIKey(apiKey), err} {
 			if strings.Contains(fmt.Sprintf(form, value), apiKey) {
-				t.Errorf("it is in %s of %T", form, value)
+				t.Errorf("%s of %T contains the key", form, value)
 			}
 		}
 	}

@@ -16,7 +16,7 @@ func amount(text string) decimal.Decimal { return decimal.RequireFromString(text
 
 func optional(text string) decimal.NullDecimal { return decimal.NewNullDecimal(amount(text)) }
 
-func TestAnArgumentThatTheContractCannotExpressIsRefusedByNameBeforeAnythingIsSent(t *testing.T) {
+func TestAnArgumentThatTheContractCannotExpressIsRejectedByNameBeforeAnythingIsSent(t *testing.T) {
 	service := serve(t, done)
 	client := connect(t, service.target)
 	for _, check := range []struct {
@@ -44,14 +44,14 @@ func TestAnArgumentThatTheContractCannotExpressIsRefusedByNameBeforeAnythingIsSe
 		{"MaxCreateTime", listing(client, payments.ListParams{MaxCreateTime: time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC)})},
 	} {
 		err := check.call(t.Context())
-		var refused *payments.ArgumentError
-		if !errors.As(err, &refused) || refused.Argument != check.argument ||
+		var argumentError *payments.ArgumentError
+		if !errors.As(err, &argumentError) || argumentError.Argument != check.argument ||
 			!strings.HasPrefix(err.Error(), "payments: "+check.argument+" ") {
 			t.Errorf("%s: %v", check.argument, err)
 		}
 	}
 	if calls := len(service.calls()); calls != 0 {
-		t.Errorf("%d of them were sent", calls)
+		t.Errorf("%d calls were sent", calls)
 	}
 }
 
@@ -69,7 +69,7 @@ func refunding(client *payments.Client, params payments.RefundParams) func(conte
 	}
 }
 
-// listing lists in both ways, and returns the iterator's error if the two agree.
+// listing lists one page and all pages, and returns the error if both return the same one.
 func listing(client *payments.Client, params payments.ListParams) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, pageErr := client.ListPaymentsPage(ctx, params, payments.PageParams{})

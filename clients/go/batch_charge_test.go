@@ -17,7 +17,7 @@ import (
 )
 
 func TestEachChargeOfABatchHasItsOwnOutcomeInOrder(t *testing.T) {
-	refused := statusError(codes.InvalidArgument, "amount: must be more than zero",
+	chargeError := statusError(codes.InvalidArgument, "amount: must be more than zero",
 		&errdetails.ErrorInfo{
 			Domain: "payments", Reason: "INVALID_REQUEST", Metadata: map[string]string{"call_id": "0143f7aa"},
 		},
@@ -28,7 +28,7 @@ func TestEachChargeOfABatchHasItsOwnOutcomeInOrder(t *testing.T) {
 		{Outcome: &paymentsv1.BatchChargeResult_Payment{Payment: &paymentsv1.Payment{
 			PaymentId: 1, Amount: &money.Money{CurrencyCode: "INR", Units: 561},
 		}}},
-		{Outcome: &paymentsv1.BatchChargeResult_Error{Error: status.Convert(refused).Proto()}},
+		{Outcome: &paymentsv1.BatchChargeResult_Error{Error: status.Convert(chargeError).Proto()}},
 		{Outcome: &paymentsv1.BatchChargeResult_Payment{Payment: &paymentsv1.Payment{PaymentId: 3}}},
 	}}))
 	results, err := connect(t, service.target).BatchCharge(t.Context(), []payments.ChargeParams{
@@ -56,7 +56,7 @@ func TestEachChargeOfABatchHasItsOwnOutcomeInOrder(t *testing.T) {
 	}
 }
 
-func TestEveryChargeOfABatchKeepsARequestIDOfItsOwnOverAllAttempts(t *testing.T) {
+func TestEveryChargeOfABatchKeepsItsRequestIDOverAllAttempts(t *testing.T) {
 	service := serve(t, failFirst(7, unavailable, soon...))
 	_, err := connect(t, service.target).BatchCharge(t.Context(), []payments.ChargeParams{
 		{OrderID: 1}, {OrderID: 2}, {OrderID: 3, RequestID: payments.Ptr("order-3")},
@@ -80,13 +80,13 @@ func TestABatchWithAChargeThatTheContractCannotExpressIsNotSent(t *testing.T) {
 	_, err := connect(t, service.target).BatchCharge(t.Context(), []payments.ChargeParams{
 		{OrderID: 1, Amount: amount("1.00")}, {OrderID: 2, Amount: amount("1.001")},
 	})
-	var refused *payments.ArgumentError
-	if !errors.As(err, &refused) || refused.Argument != "Amount" || len(service.calls()) != 0 {
+	var argumentError *payments.ArgumentError
+	if !errors.As(err, &argumentError) || argumentError.Argument != "Amount" || len(service.calls()) != 0 {
 		t.Errorf("after %d calls: %v", len(service.calls()), err)
 	}
 }
 
-func TestABatchThatFailsAsAWholeIsAnErrorOfTheCall(t *testing.T) {
+func TestABatchThatFailsAsAWholeReturnsAnErrorOfTheCall(t *testing.T) {
 	service := serve(t, func(ctx context.Context, _ int, _ proto.Message) (proto.Message, error) {
 		return nil, reasonError(codes.InvalidArgument, "payments", "INVALID_REQUEST")
 	})
@@ -97,19 +97,19 @@ func TestABatchThatFailsAsAWholeIsAnErrorOfTheCall(t *testing.T) {
 	}
 }
 
-func TestABatchsAnswerOfAnotherLengthLeavesItsOutcomeUnknown(t *testing.T) {
+func TestTheOutcomeIsUnknownIfTheNumberOfResultsDiffersFromTheNumberOfCharges(t *testing.T) {
 	for _, count := range []int{0, 1, 3} {
 		results := make([]*paymentsv1.BatchChargeResult, count)
 		for index := range results {
 			results[index] = &paymentsv1.BatchChargeResult{
-				Outcome: &paymentsv1.BatchChargeResult_Error{Error: status.New(codes.Unknown, "odd").Proto()},
+				Outcome: &paymentsv1.BatchChargeResult_Error{Error: status.New(codes.Unknown, "unexpected").Proto()},
 			}
 		}
 		service := serve(t, respond(&paymentsv1.BatchChargeResponse{Results: results}))
 		_, err := connect(t, service.target).BatchCharge(t.Context(), make([]payments.ChargeParams, 2))
 		var unknown *payments.OutcomeUnknownError
 		if !errors.As(err, &unknown) {
-			t.Errorf("%d results of 2 charges give %v", count, err)
+			t.Errorf("%d results for 2 charges: %v", count, err)
 		}
 	}
 }

@@ -11,12 +11,12 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// Client is a client of the payment service, to be kept and shared: it holds the connections, and is safe for use by
-// several goroutines.
+// Client is a client of the payment service. Create it once and share it: it owns the connections, and is safe for
+// concurrent use by multiple goroutines.
 //
-// A call ends when its context does, or else after the client's timeout (see [WithTimeout]), all its attempts together.
-// When the caller cancels the context, errors.Is(err, context.Canceled) holds; when a deadline passed, errors.Is(err,
-// context.DeadlineExceeded) does.
+// A call ends when its context does, and at the latest after the client's timeout (see [WithTimeout]), which includes
+// all retries. If the caller cancels the context, errors.Is(err, context.Canceled) is true. If a deadline passes,
+// errors.Is(err, context.DeadlineExceeded) is true.
 type Client struct {
 	stub    paymentsv1.PaymentServiceClient
 	timeout time.Duration
@@ -24,15 +24,14 @@ type Client struct {
 	close   func() error
 }
 
-// New prepares a client of the service at target, which the first call connects to. The client is for as long as ctx
-// lasts: it is closed when ctx is done, if not before with [Client.Close].
+// New returns a client of the service at target. The first call opens the connection. The client closes when ctx is
+// done, or earlier when [Client.Close] is called.
 //
-// The target is the service's address ("127.0.0.1:50051"), or a name of gRPC's with several addresses, over which calls
+// The target is the service's address ("127.0.0.1:50051"), or a gRPC target with several addresses, over which calls
 // are spread: "dns:///payments:50051", "ipv4:10.0.0.1:50051,10.0.0.2:50051". Without [WithTransportCredentials],
-// everything is sent in the clear.
+// nothing is encrypted.
 //
-// It returns an [*ArgumentError] for a target or option that cannot be used, and gRPC's error for dial options that
-// gRPC refuses.
+// New returns an [*ArgumentError] for an invalid target or option, and gRPC's error for dial options that gRPC rejects.
 func New(ctx context.Context, target string, options ...Option) (*Client, error) {
 	settings := settings{timeout: defaultTimeout}
 	for _, option := range options {
@@ -54,19 +53,19 @@ func New(ctx context.Context, target string, options ...Option) (*Client, error)
 		close(closed)
 		return conn.Close()
 	})
-	forget := context.AfterFunc(ctx, func() { _ = closeOnce() })
+	stopWaiting := context.AfterFunc(ctx, func() { _ = closeOnce() })
 	return &Client{
 		stub:    paymentsv1.NewPaymentServiceClient(conn),
 		timeout: settings.timeout,
 		closed:  closed,
 		close: func() error {
-			forget()
+			stopWaiting()
 			return closeOnce()
 		},
 	}, nil
 }
 
-// Charge charges an order, and returns the payment. A declined charge is no error: its status is [StatusFailed].
+// Charge charges an order and returns the payment. A declined charge is not an error: it has the status [StatusFailed].
 //
 // Errors: [*InvalidRequestError], [*RequestIDReusedError], [*OutcomeUnknownError], [*ArgumentError].
 func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...CallOption) (*Payment, error) {
@@ -81,12 +80,11 @@ func (c *Client) Charge(ctx context.Context, params ChargeParams, options ...Cal
 	return paymentFrom(response.GetPayment()), nil
 }
 
-// BatchCharge makes many charges in one call, at a small part of the cost of as many calls, and returns what became of
-// each, in their order.
+// BatchCharge makes 1 to 1000 charges at a fraction of the cost of separate calls, and returns the outcome of each, in
+// order.
 //
-// One charge that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some
-// of the charges may have been made. The same call with the same RequestIDs tells, and makes the rest. There may be 1
-// to 1000 of them.
+// A charge that fails does not affect the others. The batch is not atomic: if the call itself fails, some of its
+// charges may have been made. A retry with the same RequestIDs returns their outcomes and makes the remaining charges.
 //
 // Errors of the call: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
 func (c *Client) BatchCharge(
@@ -103,7 +101,7 @@ func (c *Client) BatchCharge(
 	return batchChargeResultsFrom(request, response)
 }
 
-// Refund refunds a payment, and returns the refund and the payment after it.
+// Refund refunds a payment in full or in part, and returns the refund and the updated payment.
 //
 // Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*PaymentFailedError], [*PaymentPendingError],
 // [*PaymentArchivedError], [*RefundExceedsPaymentError], [*RequestIDReusedError], [*OutcomeUnknownError],
@@ -120,8 +118,8 @@ func (c *Client) Refund(ctx context.Context, params RefundParams, options ...Cal
 	return refundResultFrom(response), nil
 }
 
-// GetPayment returns the payment with this id, with its first refunds. There are at most 100 of them, and a token with
-// which [Client.ListRefunds] goes on.
+// GetPayment returns the payment with this id and its first refunds: at most 100, and a token with which
+// [Client.ListRefunds] returns the rest.
 //
 // Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
 func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...CallOption) (*PaymentDetails, error) {
@@ -129,8 +127,7 @@ func (c *Client) GetPayment(ctx context.Context, paymentID int64, options ...Cal
 	return c.getPayment(ctx, &paymentsv1.GetPaymentRequest{Key: key}, options)
 }
 
-// GetPaymentByReference returns the payment with this reference, with its first refunds; for the rest as
-// [Client.GetPayment].
+// GetPaymentByReference returns the payment with this reference and its first refunds, like [Client.GetPayment].
 func (c *Client) GetPaymentByReference(
 	ctx context.Context, reference string, options ...CallOption,
 ) (*PaymentDetails, error) {
@@ -148,7 +145,7 @@ func (c *Client) getPayment(
 	return paymentDetailsFrom(response), nil
 }
 
-// ListRefunds returns an iterator over the refunds of a payment, oldest first, which fetches a page when it needs one:
+// ListRefunds returns an iterator over the refunds of a payment, oldest first, which fetches pages as needed:
 //
 //	for refund, err := range client.ListRefunds(ctx, payments.ListRefundsParams{PaymentID: paymentID}) {
 //		if err != nil {
@@ -157,16 +154,16 @@ func (c *Client) getPayment(
 //		...
 //	}
 //
-// It meets each refund that existed when its last page was fetched exactly once. An error ends it, and its refund is
-// nil. The client's timeout, or the one in options, is for fetching one page; the context is for the whole. Ranging over
-// it again starts again.
+// It yields each refund that existed when the last page was fetched exactly once. An error, with a nil refund, ends it.
+// The client's timeout, or the one in options, applies to each page; the context applies to the whole iteration.
+// Ranging over it again starts from the beginning.
 //
 // Errors: [*InvalidRequestError], [*PaymentNotFoundError], [*OutcomeUnknownError].
 func (c *Client) ListRefunds(
 	ctx context.Context, params ListRefundsParams, options ...CallOption,
 ) iter.Seq2[*Refund, error] {
-	return walk(params.PageToken, func(token string) ([]*Refund, string, error) {
-		pageParams := params // a copy, because several goroutines may range over the iterator
+	return iteratePages(params.PageToken, func(token string) ([]*Refund, string, error) {
+		pageParams := params // A copy, because several goroutines may range over the iterator.
 		pageParams.PageToken = token
 		page, err := c.ListRefundsPage(ctx, pageParams, options...)
 		if err != nil {
@@ -192,7 +189,7 @@ func (c *Client) ListRefundsPage(
 	return refundPageFrom(response), nil
 }
 
-// ListPayments returns an iterator over the payments that match the conditions, which fetches a page when it needs one:
+// ListPayments returns an iterator over the payments that match the conditions, which fetches pages as needed:
 //
 //	for payment, err := range client.ListPayments(ctx, payments.ListParams{OrderID: &orderID}) {
 //		if err != nil {
@@ -201,15 +198,15 @@ func (c *Client) ListRefundsPage(
 //		...
 //	}
 //
-// It meets each payment that existed when its first page was fetched exactly once, while charges go on. An error ends
-// it, and its payment is nil. The client's timeout, or the one in options, is for fetching one page; the context is for
-// the whole. Ranging over it again starts again.
+// It yields each payment that existed when the first page was fetched exactly once, even while charges are being made.
+// An error, with a nil payment, ends it. The client's timeout, or the one in options, applies to each page; the context
+// applies to the whole iteration. Ranging over it again starts from the beginning.
 //
 // Errors: [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
 func (c *Client) ListPayments(
 	ctx context.Context, params ListParams, options ...CallOption,
 ) iter.Seq2[*Payment, error] {
-	return walk("", func(token string) ([]*Payment, string, error) {
+	return iteratePages("", func(token string) ([]*Payment, string, error) {
 		page, err := c.ListPaymentsPage(ctx, params, PageParams{Token: token}, options...)
 		if err != nil {
 			return nil, "", err
@@ -235,7 +232,7 @@ func (c *Client) ListPaymentsPage(
 	return paymentPageFrom(response), nil
 }
 
-// WatchPayments returns an endless iterator over what happens to payments, which waits for the next event:
+// WatchPayments returns an endless iterator over the changes of all payments, which waits for the next event:
 //
 //	for update, err := range client.WatchPayments(ctx, payments.WatchParams{ResumeToken: loadToken()}) {
 //		if err != nil {
@@ -247,14 +244,16 @@ func (c *Client) ListPaymentsPage(
 //		saveToken(update.ResumeToken)
 //	}
 //
-// Every event comes at least once, those of one payment in their order. It goes on by itself after whatever cuts the
-// connection, such as a restart of the service, where it was. To go on after a crash of your own, keep the ResumeToken
-// of each update once its event is dealt with, and begin with the last one. An update without an event brings a newer
-// token: there is one at once, and one whenever nothing has happened for some seconds.
+// Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
+// because the service restarts, the iterator reconnects and resumes where it was. To resume after a crash of your own
+// program, save the ResumeToken of each update once you have processed its event, and start with the last one. An
+// update without an event only carries a newer token: the first update is one of these, and another follows after every
+// few seconds without an event.
 //
-// It ends when the loop is left, when the context is done, and with an error, whose update is nil. [WithTimeout] in
-// options says how long the service may be out of reach at a stretch before that is the error; without it, and whatever
-// the client's own timeout is, that is for ever. Ranging over it again starts again, from the token in params.
+// The iterator ends when you leave the loop, when the context is done, and with an error, whose update is nil.
+// [WithTimeout] in options sets how long the service may be unreachable without interruption before the iterator
+// returns the error. The default is forever; the client's own timeout does not apply. Ranging over it again starts from
+// the token in params.
 //
 // Errors: [*ResumeTokenExpiredError], [*InvalidRequestError], [*OutcomeUnknownError], [*ArgumentError].
 func (c *Client) WatchPayments(
@@ -267,6 +266,6 @@ func (c *Client) WatchPayments(
 	}
 }
 
-// Close closes the connections. Calls and watches in progress end with an [*OutcomeUnknownError]; there can be no
-// further ones. Closing again does nothing.
+// Close closes the connections. Calls and watches in flight end with an [*OutcomeUnknownError], and later calls fail.
+// Closing again does nothing.
 func (c *Client) Close() error { return c.close() }

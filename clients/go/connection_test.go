@@ -21,21 +21,21 @@ import (
 func TestCallsAreSpreadOverAllAddressesOfTheTarget(t *testing.T) {
 	first, second := serve(t, done), serve(t, done)
 	client := connect(t, "ipv4:"+first.target+","+second.target)
-	for began := time.Now(); len(first.calls()) < 10 || len(second.calls()) < 10; { // once both connections are there
+	for began := time.Now(); len(first.calls()) < 10 || len(second.calls()) < 10; { // until both connections are open
 		if _, err := charge(t.Context(), client); err != nil {
 			t.Fatal(err)
 		}
 		if time.Since(began) > 20*time.Second {
-			t.Fatalf("one service had %d calls, the other %d", len(first.calls()), len(second.calls()))
+			t.Fatalf("one service received %d calls, the other %d", len(first.calls()), len(second.calls()))
 		}
 	}
 }
 
-func TestAnAddressThatNobodyListensAtIsLeftOut(t *testing.T) {
-	gone := serve(t, done)
-	gone.server.Stop()
+func TestAnUnreachableAddressIsSkipped(t *testing.T) {
+	stopped := serve(t, done)
+	stopped.server.Stop()
 	service := serve(t, done)
-	client := connect(t, "ipv4:"+gone.target+","+service.target)
+	client := connect(t, "ipv4:"+stopped.target+","+service.target)
 	for range 10 {
 		if _, err := charge(t.Context(), client); err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestAnAddressThatNobodyListensAtIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestATargetIsAnAddressOrANameOfGRPCs(t *testing.T) {
+func TestATargetIsAnAddressOrAGRPCTarget(t *testing.T) {
 	service := serve(t, done)
 	_, port, _ := net.SplitHostPort(service.target)
 	for _, target := range []string{
@@ -57,26 +57,26 @@ func TestATargetIsAnAddressOrANameOfGRPCs(t *testing.T) {
 		calls := service.calls()
 		authority := calls[len(calls)-1].metadata.Get(":authority")
 		if !slices.Equal(authority, []string{service.target}) && !slices.Equal(authority, []string{"localhost:" + port}) {
-			t.Errorf("%s was called as %v", target, authority)
+			t.Errorf("%s was called with the authority %v", target, authority)
 		}
 	}
 }
 
-func TestATargetThatNoConnectionCanBeMadeToIsRefused(t *testing.T) {
+func TestAnInvalidTargetIsRejected(t *testing.T) {
 	for _, target := range []string{
 		"", "ipv4:", "ipv4:localhost:50051", "ipv4:127.0.0.1:50051,", "ipv4:[::1]:50051", "ipv6:127.0.0.1:50051",
 		"ipv4:127.0.0.1:99999",
 	} {
 		_, err := payments.New(context.Background(), target)
-		var refused *payments.ArgumentError
-		if !errors.As(err, &refused) || refused.Argument != "target" {
+		var argumentError *payments.ArgumentError
+		if !errors.As(err, &argumentError) || argumentError.Argument != "target" {
 			t.Errorf("%q: %v", target, err)
 		}
 	}
 }
 
-func TestAServiceConfigOfTheNamesOwnIsNotUsed(t *testing.T) {
-	service := serve(t, failFirst(1, status.Error(codes.ResourceExhausted, "only gRPC's own retries take this"), soon...))
+func TestAServiceConfigFromTheResolverIsIgnored(t *testing.T) {
+	service := serve(t, failFirst(1, status.Error(codes.ResourceExhausted, "only gRPC itself retries this"), soon...))
 	name := manual.NewBuilderWithScheme("name")
 	name.BuildCallback = func(_ resolver.Target, conn resolver.ClientConn, _ resolver.BuildOptions) {
 		_ = conn.UpdateState(resolver.State{
@@ -89,7 +89,7 @@ func TestAServiceConfigOfTheNamesOwnIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestTheUserAgentNamesTheProgramAndTheClient(t *testing.T) {
+func TestTheUserAgentIdentifiesTheProgramAndTheClient(t *testing.T) {
 	service := serve(t, done)
 	for _, check := range []struct {
 		expected string
@@ -110,9 +110,9 @@ func TestTheUserAgentNamesTheProgramAndTheClient(t *testing.T) {
 	}
 }
 
-func TestInterceptorsAreAroundEachAttemptTheFirstOutermost(t *testing.T) {
+func TestInterceptorsRunForEachAttemptTheFirstOneOutermost(t *testing.T) {
 	var seen []string
-	noting := func(name string) grpc.UnaryClientInterceptor {
+	recording := func(name string) grpc.UnaryClientInterceptor {
 		return func(
 			ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
 			options ...grpc.CallOption,
@@ -123,7 +123,8 @@ func TestInterceptorsAreAroundEachAttemptTheFirstOutermost(t *testing.T) {
 	}
 	service := serve(t, failFirst(1, unavailable, never...))
 	client := connect(t, service.target,
-		payments.WithUnaryInterceptors(noting("first"), noting("second")), payments.WithUnaryInterceptors(noting("third")))
+		payments.WithUnaryInterceptors(recording("first"), recording("second")),
+		payments.WithUnaryInterceptors(recording("third")))
 	if _, err := charge(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
@@ -134,9 +135,9 @@ func TestInterceptorsAreAroundEachAttemptTheFirstOutermost(t *testing.T) {
 	}
 }
 
-func TestDialOptionsThatGRPCRefusesAreRefused(t *testing.T) {
-	broken := payments.WithDialOptions(grpc.WithDefaultServiceConfig("no JSON"))
-	if _, err := payments.New(context.Background(), "127.0.0.1:50051", broken); err == nil {
+func TestNewReturnsGRPCsErrorForInvalidDialOptions(t *testing.T) {
+	invalid := payments.WithDialOptions(grpc.WithDefaultServiceConfig("not JSON"))
+	if _, err := payments.New(context.Background(), "127.0.0.1:50051", invalid); err == nil {
 		t.Error("there was no error")
 	}
 }
@@ -144,15 +145,15 @@ func TestDialOptionsThatGRPCRefusesAreRefused(t *testing.T) {
 func TestManyGoroutinesShareOneClient(t *testing.T) {
 	service := serve(t, done)
 	client := connect(t, service.target)
-	failed := make(chan error)
+	errs := make(chan error)
 	for range 50 {
 		go func() {
 			_, err := charge(context.Background(), client)
-			failed <- err
+			errs <- err
 		}()
 	}
 	for range 50 {
-		if err := <-failed; err != nil {
+		if err := <-errs; err != nil {
 			t.Error(err)
 		}
 	}

@@ -14,11 +14,11 @@ import (
 	"payments.internal/payments"
 )
 
-func TestACallEndsWithItsContextOrAfterItsTimeoutWhicheverIsSooner(t *testing.T) {
+func TestACallEndsWithItsContextOrAfterItsTimeoutWhicheverComesFirst(t *testing.T) {
 	service := serve(t, done)
-	byDefault := connect(t, service.target)
-	longer := connect(t, service.target, payments.WithTimeout(time.Hour))
-	within := func(deadline time.Duration, client *payments.Client, options ...payments.CallOption) time.Duration {
+	withDefault := connect(t, service.target)
+	withHour := connect(t, service.target, payments.WithTimeout(time.Hour))
+	remaining := func(deadline time.Duration, client *payments.Client, options ...payments.CallOption) time.Duration {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), deadline)
 		defer cancel()
@@ -29,27 +29,27 @@ func TestACallEndsWithItsContextOrAfterItsTimeoutWhicheverIsSooner(t *testing.T)
 		return calls[len(calls)-1].remaining
 	}
 	for _, check := range []struct {
-		what      string
+		name      string
 		remaining time.Duration
-		at        time.Duration
+		expected  time.Duration
 	}{
-		{"ten seconds by default", within(3*time.Hour, byDefault), 10 * time.Second},
-		{"the client's timeout", within(3*time.Hour, longer), time.Hour},
-		{"the call's timeout", within(3*time.Hour, byDefault, payments.WithTimeout(2*time.Hour)), 2 * time.Hour},
-		{"the context's deadline", within(5*time.Second, longer, payments.WithTimeout(2*time.Hour)), 5 * time.Second},
+		{"ten seconds by default", remaining(3*time.Hour, withDefault), 10 * time.Second},
+		{"the client's timeout", remaining(3*time.Hour, withHour), time.Hour},
+		{"the call's timeout", remaining(3*time.Hour, withDefault, payments.WithTimeout(2*time.Hour)), 2 * time.Hour},
+		{"the context's deadline", remaining(5*time.Second, withHour, payments.WithTimeout(2*time.Hour)), 5 * time.Second},
 	} {
-		if check.remaining > check.at || check.remaining < check.at/2 {
-			t.Errorf("%s: the service was told %v", check.what, check.remaining)
+		if check.remaining > check.expected || check.remaining < check.expected/2 {
+			t.Errorf("%s: the call reached the service with %v left", check.name, check.remaining)
 		}
 	}
 }
 
-func TestAllAttemptsTogetherHaveOneDeadline(t *testing.T) {
+func TestAllAttemptsShareOneDeadline(t *testing.T) {
 	service := serve(t, fail(unavailable))
 	began := time.Now()
 	_, err := charge(t.Context(), connect(t, service.target, payments.WithTimeout(2*time.Second)))
-	var reached *payments.UnavailableError
-	if !errors.As(err, &reached) {
+	var unavailableError *payments.UnavailableError
+	if !errors.As(err, &unavailableError) {
 		t.Errorf("the error is %v", err)
 	}
 	if took := time.Since(began); took > 10*time.Second {
@@ -61,7 +61,7 @@ func TestAllAttemptsTogetherHaveOneDeadline(t *testing.T) {
 	}
 }
 
-func TestADeadlineThatPassesIsADeadlineExceededErrorAndGosOwn(t *testing.T) {
+func TestAPassedDeadlineIsADeadlineExceededErrorAndContextDeadlineExceeded(t *testing.T) {
 	service := serve(t, hang)
 	_, err := charge(t.Context(), connect(t, service.target, payments.WithTimeout(200*time.Millisecond)))
 	var exceeded *payments.DeadlineExceededError
@@ -70,59 +70,59 @@ func TestADeadlineThatPassesIsADeadlineExceededErrorAndGosOwn(t *testing.T) {
 		t.Errorf("the error is %T: %v", err, err)
 	}
 	if !errors.Is(err, context.DeadlineExceeded) || status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("it is not Go's or gRPC's own: %v", err)
+		t.Errorf("the error does not wrap the context's error or has another code: %v", err)
 	}
 }
 
-func TestATimeoutThatIsNotMoreThanZeroIsRefused(t *testing.T) {
+func TestATimeoutMustBeMoreThanZero(t *testing.T) {
 	service := serve(t, done)
-	var refused *payments.ArgumentError
+	var argumentError *payments.ArgumentError
 	for _, timeout := range []time.Duration{0, -time.Second} {
 		_, err := payments.New(t.Context(), service.target, payments.WithTimeout(timeout))
-		if !errors.As(err, &refused) {
+		if !errors.As(err, &argumentError) {
 			t.Errorf("New: %v", err)
 		}
 		_, err = charge(t.Context(), connect(t, service.target), payments.WithTimeout(timeout))
-		if !errors.As(err, &refused) {
+		if !errors.As(err, &argumentError) {
 			t.Errorf("Charge: %v", err)
 		}
 	}
 	if len(service.calls()) != 0 {
-		t.Error("it was sent")
+		t.Error("a call was sent")
 	}
 }
 
-func TestACallThatTheCallerCancelsIsNotTriedAgain(t *testing.T) {
+func TestACallThatTheCallerCancelsIsNotRetried(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	service := serve(t, func(call context.Context, number int, request proto.Message) (proto.Message, error) {
 		cancel()
 		return hang(call, number, request)
 	})
 	_, err := charge(ctx, connect(t, service.target))
-	assertCancelled(t, err)
+	assertCanceled(t, err)
 	if calls := len(service.calls()); calls != 1 {
 		t.Errorf("there were %d attempts", calls)
 	}
 }
 
-func TestACallerCancelsTheWaitBeforeTheNextAttempt(t *testing.T) {
+func TestCancelingEndsTheBackoffBeforeTheNextAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	service := serve(t, func(call context.Context, _ int, _ proto.Message) (proto.Message, error) {
 		time.AfterFunc(100*time.Millisecond, cancel)
-		return nil, failing(call, comeBackAfter(20*time.Second), never...)
+		return nil, failing(call, retryAfter(20*time.Second), never...)
 	})
 	began := time.Now()
 	_, err := charge(ctx, connect(t, service.target, payments.WithTimeout(time.Minute)))
-	assertCancelled(t, err)
+	assertCanceled(t, err)
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
 
-func TestNothingIsSentWhenTheContextIsDoneAlready(t *testing.T) {
+func TestNothingIsSentIfTheContextIsAlreadyDone(t *testing.T) {
 	service := serve(t, done)
 	client := connect(t, service.target)
-	if _, err := charge(t.Context(), client); err != nil { // so that there is a connection
+	if _, err := charge(t.Context(), client); err != nil { // so that a connection is open
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -137,25 +137,25 @@ func TestNothingIsSentWhenTheContextIsDoneAlready(t *testing.T) {
 	}
 }
 
-func assertCancelled(t *testing.T, err error) {
+func assertCanceled(t *testing.T, err error) {
 	t.Helper()
 	var unknown *payments.OutcomeUnknownError
 	if !errors.As(err, &unknown) || unknown.RequestID == "" {
 		t.Errorf("the error is %T: %v", err, err)
 	}
 	if !errors.Is(err, context.Canceled) || status.Code(err) != codes.Canceled {
-		t.Errorf("it is not Go's or gRPC's own: %v", err)
+		t.Errorf("the error does not wrap the context's error or has another code: %v", err)
 	}
 }
 
-func TestClosingEndsTheCallsInProgressAndTheirWaits(t *testing.T) {
-	for what, answer := range map[string]answer{
-		"call": hang,
-		"wait": fail(comeBackAfter(20*time.Second), never...),
+func TestClosingEndsCallsInFlightAndBackoffs(t *testing.T) {
+	for name, answer := range map[string]answer{
+		"call":    hang,
+		"backoff": fail(retryAfter(20*time.Second), never...),
 	} {
-		var began atomic.Bool
+		var started atomic.Bool
 		service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
-			began.Store(true)
+			started.Store(true)
 			return answer(ctx, number, request)
 		})
 		client := connect(t, service.target, payments.WithTimeout(time.Minute))
@@ -164,10 +164,10 @@ func TestClosingEndsTheCallsInProgressAndTheirWaits(t *testing.T) {
 			_, err := charge(context.Background(), client)
 			ended <- err
 		}()
-		for !began.Load() {
+		for !started.Load() {
 			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(200 * time.Millisecond) // so that the answer is there, and the wait begun
+		time.Sleep(200 * time.Millisecond) // so that the response has arrived and the backoff has started
 		if err := client.Close(); err != nil {
 			t.Error(err)
 		}
@@ -175,15 +175,15 @@ func TestClosingEndsTheCallsInProgressAndTheirWaits(t *testing.T) {
 		case err := <-ended:
 			var unknown *payments.OutcomeUnknownError
 			if !errors.As(err, &unknown) || errors.Is(err, context.Canceled) {
-				t.Errorf("the %s ended with %v", what, err)
+				t.Errorf("the %s ended with %v", name, err)
 			}
 		case <-time.After(10 * time.Second):
-			t.Errorf("the %s goes on", what)
+			t.Errorf("the %s did not end", name)
 		}
 	}
 }
 
-func TestAClientIsClosedWhenItsContextIsDone(t *testing.T) {
+func TestAClientClosesWhenItsContextIsDone(t *testing.T) {
 	service := serve(t, hang)
 	ctx, cancel := context.WithCancel(t.Context())
 	client, err := payments.New(ctx, service.target, payments.WithTimeout(time.Minute))
@@ -192,21 +192,21 @@ func TestAClientIsClosedWhenItsContextIsDone(t *testing.T) {
 	}
 	time.AfterFunc(200*time.Millisecond, cancel)
 	began := time.Now()
-	for range 2 { // a call in progress, and one after it
+	for range 2 { // a call in flight, and a later one
 		var unknown *payments.OutcomeUnknownError
 		if _, err := charge(t.Context(), client); !errors.As(err, &unknown) || errors.Is(err, context.Canceled) {
 			t.Errorf("the error is %v", err)
 		}
 	}
 	if time.Since(began) > 20*time.Second {
-		t.Errorf("the client lasted %v", time.Since(began))
+		t.Errorf("the calls took %v", time.Since(began))
 	}
 	if err := client.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAClosedClientMakesNoCallsAndMayBeClosedAgain(t *testing.T) {
+func TestAClosedClientMakesNoCallsAndCanBeClosedAgain(t *testing.T) {
 	service := serve(t, done)
 	client := connect(t, service.target)
 	for range 2 {

@@ -6,7 +6,7 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// enum is the one table of an enum: its numbers in the contract, and their names here.
+// enum maps the numbers of an enum of the contract to their names in this package.
 type enum[Number ~int32, Name ~string] struct {
 	names   map[Number]Name
 	unknown Name
@@ -45,7 +45,7 @@ var (
 	}, EventUnknown}
 )
 
-// name returns the name of a number, also of one that only a newer service has.
+// name returns the name of a number, or unknown for a number that only a newer service has.
 func (e enum[Number, Name]) name(number Number) Name {
 	if name, ok := e.names[number]; ok {
 		return name
@@ -53,7 +53,7 @@ func (e enum[Number, Name]) name(number Number) Name {
 	return e.unknown
 }
 
-// numbers returns the numbers of the names in the argument of that name.
+// numbers returns the numbers of names. The error names the argument that has them.
 func (e enum[Number, Name]) numbers(argument string, names ...Name) ([]Number, error) {
 	numbers := make([]Number, len(names))
 	for index, name := range names {
@@ -72,5 +72,5 @@ func (e enum[Number, Name]) number(argument string, wanted Name) (Number, error)
 			return number, nil
 		}
 	}
-	return 0, &ArgumentError{argument, fmt.Sprintf("cannot be %q, which the contract has no value for", wanted)}
+	return 0, &ArgumentError{argument, fmt.Sprintf("cannot be %q, which is not in the contract", wanted)}
 }

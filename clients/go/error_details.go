@@ -10,11 +10,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// errorDomain is the ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name.
+// errorDomain is the service's ErrorInfo domain. Reasons of other domains, such as a proxy's, are ignored.
 const errorDomain = "payments"
 
-// errorFromRPC returns the error for an attempt that failed. Its type follows the reason in the error's
-// google.rpc.ErrorInfo (AIP-193), else the status code. Details that cannot be read are left out.
+// errorFromRPC returns the error for a failed attempt. The reason in its google.rpc.ErrorInfo (AIP-193) determines its
+// type, or else the status code does. Details that cannot be parsed are ignored.
 func errorFromRPC(ctx context.Context, err error, trailer metadata.MD, requestID string) callFailure {
 	carried := carriedStatus(err)
 	base := CallError{RequestID: requestID, causes: causes(ctx, err, carried.Code())}
@@ -24,7 +24,7 @@ func errorFromRPC(ctx context.Context, err error, trailer metadata.MD, requestID
 	return withStatus(base, carried)
 }
 
-// errorFromStatus returns the error for a status inside an answer: that of one charge of many.
+// errorFromStatus returns the error for the status of one charge in a batch's response.
 func errorFromStatus(carried *status.Status, requestID string) callFailure {
 	base := CallError{RequestID: requestID, causes: []error{carried.Err()}}
 	for _, detail := range carried.Details() {
@@ -52,11 +52,11 @@ func withStatus(base CallError, carried *status.Status) callFailure {
 			}
 		}
 	}
-	return typed(base, violations)
+	return specificError(base, violations)
 }
 
-// carriedStatus returns the status that err carries, without what was wrapped around it: gRPC counts its own retries
-// there.
+// carriedStatus returns the status that err carries, without the text that gRPC wraps around it, which counts gRPC's
+// own retries.
 func carriedStatus(err error) *status.Status {
 	var carrier interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &carrier) {
@@ -65,8 +65,8 @@ func carriedStatus(err error) *status.Status {
 	return status.FromContextError(err)
 }
 
-// causes makes errors.Is find what Go programs ask for. CANCELLED may also come from the service, and is then no
-// cancellation of the caller's.
+// causes returns the errors for errors.Is to find. CANCELLED may also come from the service, in which case the caller
+// did not cancel and it is not a context.Canceled.
 func causes(ctx context.Context, err error, code codes.Code) []error {
 	switch {
 	case code == codes.DeadlineExceeded:
@@ -77,7 +77,8 @@ func causes(ctx context.Context, err error, code codes.Code) []error {
 	return []error{err}
 }
 
-func typed(base CallError, violations []FieldViolation) callFailure {
+// specificError returns the error of the type for its reason, or else for its status code.
+func specificError(base CallError, violations []FieldViolation) callFailure {
 	switch base.Reason {
 	case "INVALID_REQUEST":
 		return &InvalidRequestError{base, violations}
@@ -108,11 +109,11 @@ func typed(base CallError, violations []FieldViolation) callFailure {
 	case "INTERNAL":
 		return &InternalError{OutcomeUnknownError{base}}
 	}
-	return typedByCode(base, violations)
+	return specificErrorByCode(base, violations)
 }
 
-// typedByCode is for errors without a reason that is known here: made by gRPC itself, a proxy or a newer service.
-func typedByCode(base CallError, violations []FieldViolation) callFailure {
+// specificErrorByCode handles errors without a known reason, which come from gRPC itself, a proxy or a newer service.
+func specificErrorByCode(base CallError, violations []FieldViolation) callFailure {
 	switch base.Code {
 	case codes.InvalidArgument:
 		return &InvalidRequestError{base, violations}

@@ -8,57 +8,56 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ArgumentError says that the client refused an argument before anything was sent.
+// ArgumentError reports an invalid argument, which the client rejected before it sent anything.
 type ArgumentError struct {
-	// Argument is its name, as in "Amount".
+	// Argument is the argument's name, for example "Amount".
 	Argument string
-	// Problem says what is wrong with it.
+	// Problem says what is wrong with the argument.
 	Problem string
 }
 
-// Error names the argument, and says what is wrong with it.
+// Error returns the argument's name and its problem.
 func (e *ArgumentError) Error() string { return "payments: " + e.Argument + " " + e.Problem }
 
-// CallError says that a call was not answered as asked. Every error of this package but [*ArgumentError] is one:
-// errors.As finds it in each.
+// CallError reports a failed call. errors.As finds it in every error of this package except [*ArgumentError].
 type CallError struct {
-	// Message is what is wrong, for people.
+	// Message says what is wrong, for people.
 	Message string
 	// Code is the gRPC status code.
 	Code codes.Code
-	// Reason is the contract's stable word for what happened ("PAYMENT_NOT_FOUND"); empty when the service gave none.
+	// Reason is the contract's stable identifier of the error ("PAYMENT_NOT_FOUND"). Empty if the service sent none.
 	Reason string
-	// RequestID is the idempotency key that the charge or refund was sent with; empty for calls that only read.
+	// RequestID is the idempotency key that the charge or refund was sent with. Empty for calls that only read.
 	RequestID string
-	// CallID names the call in the service's log (the trailer x-request-id); empty when the service gave none.
+	// CallID identifies the call in the service's log (the trailer x-request-id). Empty if the service sent none.
 	CallID string
-	// RetryAfter is how long the service asked to wait before another attempt; zero when it did not.
+	// RetryAfter is how long the service asked to wait before a retry. Zero if it did not ask.
 	RetryAfter time.Duration
 
-	// note is what happened after this error, where the call ended later.
+	// note says what happened after this error, if the call ended later.
 	note string
-	// status is as it came, with its details; nil in an error that no call made.
+	// status is the received status with its details, or nil for an error that was created without a call.
 	status *status.Status
-	// causes are the error of gRPC or an interceptor, and that of the context if it ended the call.
+	// causes are the error of gRPC or an interceptor, and the context's error if it ended the call.
 	causes []error
 }
 
-// Error has the message, the reason or else the code, and the call's name in the service's log.
+// Error returns the message, the reason or else the code, and the call's id in the service's log.
 func (e *CallError) Error() string {
-	message, word, call := e.Message, e.Reason, ""
+	message, reason, call := e.Message, e.Reason, ""
 	if message == "" {
 		message = e.Code.String()
 	}
-	if word == "" {
-		word = e.Code.String()
+	if reason == "" {
+		reason = e.Code.String()
 	}
 	if e.CallID != "" {
 		call = ", call " + e.CallID
 	}
-	return fmt.Sprintf("payments: %s (%s%s)%s", message, word, call, e.note)
+	return fmt.Sprintf("payments: %s (%s%s)%s", message, reason, call, e.note)
 }
 
-// GRPCStatus makes status.FromError and status.Code work.
+// GRPCStatus returns the gRPC status, for status.FromError and status.Code.
 func (e *CallError) GRPCStatus() *status.Status {
 	if e.status != nil {
 		return e.status
@@ -66,124 +65,121 @@ func (e *CallError) GRPCStatus() *status.Status {
 	return status.New(e.Code, e.Message)
 }
 
-// Unwrap gives the error of gRPC or an interceptor, and context.Canceled or context.DeadlineExceeded if that ended the
-// call.
+// Unwrap returns the error of gRPC or an interceptor, and context.Canceled or context.DeadlineExceeded if one of them
+// ended the call.
 func (e *CallError) Unwrap() []error { return e.causes }
 
 func (e *CallError) base() *CallError { return e }
 
-// callFailure is any of the errors that have a CallError in them.
+// callFailure is implemented by CallError and all types that embed it.
 type callFailure interface {
 	error
 	base() *CallError
 }
 
-// FieldViolation is one thing wrong with a request: the path of the field in it ("amount.nanos"), and what is allowed
-// there.
+// FieldViolation is an invalid field of a request: its path ("amount.nanos"), and what is allowed there.
 type FieldViolation struct {
 	Field       string
 	Description string
 }
 
-// InvalidRequestError says that the service refuses the request as it is; Violations has what is wrong with it, 20
-// things at most.
+// InvalidRequestError means that the request is invalid. Violations lists its invalid fields, at most 20.
 type InvalidRequestError struct {
 	CallError
 	Violations []FieldViolation
 }
 
-// PaymentNotFoundError says that there is no such payment.
+// PaymentNotFoundError means that the payment does not exist.
 type PaymentNotFoundError struct{ CallError }
 
-// PaymentFailedError says that the payment to refund had failed: nothing was charged.
+// PaymentFailedError means that the payment cannot be refunded because its charge failed: nothing was charged.
 type PaymentFailedError struct{ CallError }
 
-// PaymentPendingError says that it is not known yet whether the payment to refund succeeds.
+// PaymentPendingError means that the payment cannot be refunded yet, because the outcome of its charge is not known.
 type PaymentPendingError struct{ CallError }
 
-// PaymentArchivedError says that the payment to refund is so old that it was archived: an operator has to bring it back
-// first.
+// PaymentArchivedError means that the payment is archived. An operator must unarchive it before it can be refunded.
 type PaymentArchivedError struct{ CallError }
 
-// RefundExceedsPaymentError says that more was asked back than what remains of the payment, or that nothing remains.
+// RefundExceedsPaymentError means that the amount exceeds what has not been refunded yet, or that nothing is left to
+// refund.
 type RefundExceedsPaymentError struct{ CallError }
 
-// RequestIDReusedError says that the same request_id came before with other parameters.
+// RequestIDReusedError means that an earlier call used the same request_id with other parameters.
 type RequestIDReusedError struct{ CallError }
 
-// ResumeTokenExpiredError says that what came after the token of a watch is no longer kept, or that the token is of
-// another database. Begin without one, and list the payments for what was missed.
+// ResumeTokenExpiredError means that events after the resume token have been archived, or that the token belongs to
+// another database. Start without a token, and list the payments to find the missed changes.
 type ResumeTokenExpiredError struct{ CallError }
 
-// UnauthenticatedError says that it is not said who calls, or not in a way that is believed: a key is missing, unknown,
-// revoked or expired.
+// UnauthenticatedError means that the credentials are missing or invalid, for example an unknown, revoked or expired
+// API key.
 type UnauthenticatedError struct{ CallError }
 
-// PermissionDeniedError says that the caller does not have the role that the call needs, which the message names.
+// PermissionDeniedError means that the caller lacks the role that the message names.
 type PermissionDeniedError struct{ CallError }
 
-// OutcomeUnknownError says that the call ended without an answer that tells whether it was done. errors.As finds it in
-// the four errors below too.
+// OutcomeUnknownError means that the call failed without a response that says whether it took effect. errors.As also
+// finds it in the four errors below.
 //
-// A charge or refund may have been done all the same, also by an attempt before the last: repeat it with the same
-// RequestID to find out, and to have it done once.
+// A charge or refund may have been made, by any of the attempts. Repeat the call with the same RequestID to get the
+// outcome; the charge or refund is made only once.
 type OutcomeUnknownError struct{ CallError }
 
-// UnavailableError says that the service, its database or a processor elsewhere could not be reached until the call's
+// UnavailableError means that the service, its database or its payment processor could not be reached before the call's
 // deadline.
 type UnavailableError struct{ OutcomeUnknownError }
 
-// OverloadedError says that the service had more to do than it takes on at once, or of this caller at a time, until the
-// call's deadline.
+// OverloadedError means that the service was overloaded, or the caller exceeded its limits, until the call's deadline.
 type OverloadedError struct{ OutcomeUnknownError }
 
-// DeadlineExceededError says that the call's deadline passed before its answer came.
+// DeadlineExceededError means that the call's deadline passed before the response arrived.
 type DeadlineExceededError struct{ OutcomeUnknownError }
 
-// InternalError says that the service failed; its log has the cause under CallID.
+// InternalError means that the service failed. Its log has the cause under CallID.
 type InternalError struct{ OutcomeUnknownError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *InvalidRequestError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *PaymentNotFoundError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *PaymentFailedError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *PaymentPendingError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *PaymentArchivedError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *RefundExceedsPaymentError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *RequestIDReusedError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *ResumeTokenExpiredError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *UnauthenticatedError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *PermissionDeniedError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *OutcomeUnknownError) Unwrap() error { return &e.CallError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *UnavailableError) Unwrap() error { return &e.OutcomeUnknownError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *OverloadedError) Unwrap() error { return &e.OutcomeUnknownError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *DeadlineExceededError) Unwrap() error { return &e.OutcomeUnknownError }
 
-// Unwrap gives the error that this is a kind of.
+// Unwrap returns the embedded error.
 func (e *InternalError) Unwrap() error { return &e.OutcomeUnknownError }

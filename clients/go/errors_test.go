@@ -20,12 +20,12 @@ import (
 	"payments.internal/payments"
 )
 
-// failure returns the error of a charge that the service answers with err.
+// failure returns the client's error for a charge that the service fails with err.
 func failure(t *testing.T, err error, trailers ...string) error {
 	t.Helper()
 	service := serve(t, fail(err, append(trailers, never...)...))
-	_, failed := charge(t.Context(), connect(t, service.target, payments.WithTimeout(500*time.Millisecond)))
-	return failed
+	_, chargeErr := charge(t.Context(), connect(t, service.target, payments.WithTimeout(500*time.Millisecond)))
+	return chargeErr
 }
 
 func reasonError(code codes.Code, domain, reason string) error {
@@ -58,7 +58,7 @@ func TestEachReasonOfTheContractHasAType(t *testing.T) {
 		"DEADLINE_EXCEEDED":      &payments.DeadlineExceededError{},
 		"INTERNAL":               &payments.InternalError{},
 	} {
-		assertKind(t, reason, failure(t, reasonError(codes.FailedPrecondition, "payments", reason)), expected)
+		assertType(t, reason, failure(t, reasonError(codes.FailedPrecondition, "payments", reason)), expected)
 	}
 }
 
@@ -75,31 +75,31 @@ func TestAnErrorWithoutAKnownReasonHasTheTypeOfItsCode(t *testing.T) {
 		codes.PermissionDenied:  &payments.PermissionDeniedError{},
 		codes.ResourceExhausted: &payments.CallError{},
 	} {
-		assertKind(t, code.String(), failure(t, status.Error(code, "no")), expected)
-		assertKind(t, code.String(), failure(t, reasonError(code, "payments", "A_NEWER_REASON")), expected)
-		assertKind(t, code.String(), failure(t, reasonError(code, "proxy.example", "PAYMENT_NOT_FOUND")), expected)
+		assertType(t, code.String(), failure(t, status.Error(code, "no")), expected)
+		assertType(t, code.String(), failure(t, reasonError(code, "payments", "A_NEWER_REASON")), expected)
+		assertType(t, code.String(), failure(t, reasonError(code, "proxy.example", "PAYMENT_NOT_FOUND")), expected)
 	}
 }
 
-func assertKind(t *testing.T, what string, err, expected error) {
+func assertType(t *testing.T, name string, err, expected error) {
 	t.Helper()
 	if reflect.TypeOf(err) != reflect.TypeOf(expected) {
-		t.Errorf("%s is %T, not %T", what, err, expected)
+		t.Errorf("%s is %T, not %T", name, err, expected)
 	}
 	var callError *payments.CallError
 	if !errors.As(err, &callError) || callError.Message != "no" {
-		t.Errorf("%s is no CallError: %v", what, err)
+		t.Errorf("%s is not a CallError with the service's message: %v", name, err)
 	}
 }
 
-func TestErrorsWhoseOutcomeIsUnknownAreFoundAsOneGroup(t *testing.T) {
+func TestErrorsAsFindsAnOutcomeUnknownErrorInItsFourKinds(t *testing.T) {
 	var unknown *payments.OutcomeUnknownError
 	for _, err := range []error{
 		&payments.OutcomeUnknownError{}, &payments.UnavailableError{}, &payments.OverloadedError{},
 		&payments.DeadlineExceededError{}, &payments.InternalError{},
 	} {
 		if !errors.As(fmt.Errorf("wrapped: %w", err), &unknown) {
-			t.Errorf("%T is not in the group", err)
+			t.Errorf("%T is not an OutcomeUnknownError", err)
 		}
 	}
 	for _, err := range []error{
@@ -109,12 +109,12 @@ func TestErrorsWhoseOutcomeIsUnknownAreFoundAsOneGroup(t *testing.T) {
 		&payments.RequestIDReusedError{}, &payments.ResumeTokenExpiredError{}, &payments.ArgumentError{},
 	} {
 		if errors.As(err, &unknown) {
-			t.Errorf("%T is in the group", err)
+			t.Errorf("%T is an OutcomeUnknownError", err)
 		}
 	}
 }
 
-func TestAnErrorHasAllThatTheServiceSaid(t *testing.T) {
+func TestAnErrorHasAllDetailsOfTheService(t *testing.T) {
 	err := failure(t, statusError(codes.InvalidArgument, "amount: must be more than zero",
 		&errdetails.ErrorInfo{Domain: "payments", Reason: "INVALID_REQUEST"},
 		&errdetails.RetryInfo{RetryDelay: durationpb.New(1500 * time.Millisecond)},
@@ -137,11 +137,11 @@ func TestAnErrorHasAllThatTheServiceSaid(t *testing.T) {
 		t.Errorf("the violations are %v", invalid.Violations)
 	}
 	if text := "payments: amount: must be more than zero (INVALID_REQUEST, call 0143f7aa)"; err.Error() != text {
-		t.Errorf("the error says %q", err)
+		t.Errorf("the message is %q", err)
 	}
 }
 
-func TestAnErrorIsGRPCsOwnToo(t *testing.T) {
+func TestAnErrorIsAlsoAGRPCStatus(t *testing.T) {
 	err := failure(t, reasonError(codes.NotFound, "payments", "PAYMENT_NOT_FOUND"))
 	if status.Code(err) != codes.NotFound || status.Code(fmt.Errorf("wrapped: %w", err)) != codes.NotFound {
 		t.Errorf("its code is %v", status.Code(err))
@@ -149,20 +149,22 @@ func TestAnErrorIsGRPCsOwnToo(t *testing.T) {
 	if carried, ok := status.FromError(err); !ok || carried.Message() != "no" || len(carried.Details()) != 1 {
 		t.Errorf("its status is %v", carried)
 	}
-	made := &payments.PaymentNotFoundError{CallError: payments.CallError{Message: "made in a test", Code: codes.NotFound}}
-	carried, ok := status.FromError(made)
-	if !ok || carried.Code() != codes.NotFound || carried.Message() != made.Message {
-		t.Errorf("the status of an error made in a test is %v", carried)
+	created := &payments.PaymentNotFoundError{
+		CallError: payments.CallError{Message: "created in a test", Code: codes.NotFound},
+	}
+	carried, ok := status.FromError(created)
+	if !ok || carried.Code() != codes.NotFound || carried.Message() != created.Message {
+		t.Errorf("the status of an error created in a test is %v", carried)
 	}
 }
 
-func TestAnErrorWithoutAMessageSaysItsCode(t *testing.T) {
+func TestTheMessageOfAnErrorWithoutOneIsItsCode(t *testing.T) {
 	if err := failure(t, status.Error(codes.NotFound, "")); err.Error() != "payments: NotFound (NotFound)" {
-		t.Errorf("the error says %q", err)
+		t.Errorf("the message is %q", err)
 	}
 }
 
-func TestACallThatOnlyReadsHasNoRequestID(t *testing.T) {
+func TestTheErrorOfACallThatOnlyReadsHasNoRequestID(t *testing.T) {
 	service := serve(t, fail(status.Error(codes.NotFound, "no")))
 	_, err := connect(t, service.target).GetPayment(t.Context(), 1)
 	var callError *payments.CallError
@@ -171,35 +173,35 @@ func TestACallThatOnlyReadsHasNoRequestID(t *testing.T) {
 	}
 }
 
-func TestDetailsThatCannotBeReadDoNotHideTheErrorOrOtherDetails(t *testing.T) {
-	broken := failure(t, status.Error(codes.NotFound, "no"), "grpc-status-details-bin", "\xff\xff\xff")
-	assertKind(t, "a broken trailer", broken, &payments.CallError{})
-	if status.Code(broken) != codes.NotFound {
-		t.Errorf("its code is %v", status.Code(broken))
+func TestMalformedDetailsDoNotHideTheErrorOrOtherDetails(t *testing.T) {
+	err := failure(t, status.Error(codes.NotFound, "no"), "grpc-status-details-bin", "\xff\xff\xff")
+	assertType(t, "a malformed trailer", err, &payments.CallError{})
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("its code is %v", status.Code(err))
 	}
 
-	partly := status.New(codes.NotFound, "no").Proto()
-	readable, err := anypb.New(&errdetails.ErrorInfo{Domain: "payments", Reason: "PAYMENT_NOT_FOUND"})
+	partlyMalformed := status.New(codes.NotFound, "no").Proto()
+	wellFormed, err := anypb.New(&errdetails.ErrorInfo{Domain: "payments", Reason: "PAYMENT_NOT_FOUND"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	partly.Details = []*anypb.Any{
+	partlyMalformed.Details = []*anypb.Any{
 		{TypeUrl: "type.googleapis.com/google.rpc.ErrorInfo", Value: []byte("\xff\xff")},
 		{TypeUrl: "type.googleapis.com/of.a.newer.Service", Value: []byte("\x08\x01")},
-		readable,
+		wellFormed,
 	}
-	assertKind(t, "a broken detail", failure(t, status.ErrorProto(partly)), &payments.PaymentNotFoundError{})
+	assertType(t, "a malformed detail", failure(t, status.ErrorProto(partlyMalformed)), &payments.PaymentNotFoundError{})
 }
 
-func TestARetryDelayBelowZeroIsNone(t *testing.T) {
+func TestANegativeRetryDelayIsZero(t *testing.T) {
 	var unavailable *payments.UnavailableError
-	err := failure(t, comeBackAfter(-time.Hour))
+	err := failure(t, retryAfter(-time.Hour))
 	if !errors.As(err, &unavailable) || unavailable.RetryAfter != 0 {
 		t.Errorf("the error has %+v", unavailable)
 	}
 }
 
-func TestAnErrorOfAnInterceptorIsFoundInTheCallsError(t *testing.T) {
+func TestTheErrorOfACallWrapsAnInterceptorsError(t *testing.T) {
 	open := errors.New("the circuit is open")
 	for cause, code := range map[error]codes.Code{open: codes.Unknown, context.DeadlineExceeded: codes.DeadlineExceeded} {
 		service := serve(t, done)
@@ -216,7 +218,7 @@ func TestAnErrorOfAnInterceptorIsFoundInTheCallsError(t *testing.T) {
 	}
 }
 
-func TestACancellationByAnInterceptorIsNotTheCallers(t *testing.T) {
+func TestAnInterceptorThatCancelsAnAttemptDoesNotCancelTheCall(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 1 {
 			return nil, failing(ctx, unavailable, never...)
@@ -232,9 +234,9 @@ func TestACancellationByAnInterceptorIsNotTheCallers(t *testing.T) {
 		return invoke(ctx, method, request, reply, conn, options...)
 	}), payments.WithTimeout(2*time.Second))
 	if _, err := charge(t.Context(), client); errors.Is(err, context.Canceled) {
-		t.Errorf("the caller cancelled nothing: %v", err)
+		t.Errorf("the caller did not cancel: %v", err)
 	}
 	if calls := len(service.calls()); calls < 3 {
-		t.Errorf("it was tried %d times", calls)
+		t.Errorf("there were %d attempts", calls)
 	}
 }

@@ -18,7 +18,7 @@ import (
 func ExampleNew() {
 	client, err := payments.New(
 		context.Background(),
-		"dns:///payments.internal:50051", // all addresses of the name are used, in turn
+		"dns:///payments.internal:50051", // calls are spread over all addresses of the name
 		payments.WithTransportCredentials(credentials.NewTLS(&tls.Config{})),
 		payments.WithAPIKey(os.Getenv("PAYMENTS_API_KEY")),
 		payments.WithTimeout(3*time.Second),
@@ -45,7 +45,7 @@ func ExampleClient_Charge() {
 	var unknown *payments.OutcomeUnknownError
 	switch {
 	case errors.As(err, &unknown):
-		params.RequestID = &unknown.RequestID // the same charge later, which is then done once
+		params.RequestID = &unknown.RequestID // retry later with these params: the order is charged only once
 	case err != nil:
 		log.Print(err)
 	default:
@@ -98,7 +98,7 @@ func ExampleClient_WatchPayments() {
 	}
 	defer client.Close()
 
-	token := "" // the last one that was kept, or none
+	token := "" // or the last token that was saved
 	for update, err := range client.WatchPayments(context.Background(), payments.WatchParams{ResumeToken: token}) {
 		if err != nil {
 			log.Print(err)

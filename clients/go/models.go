@@ -9,8 +9,8 @@ import (
 // PaymentMethod is how a payment was made.
 type PaymentMethod string
 
-// The methods. MethodOther is named in [Payment.OtherMethod]: it is only on payments from an earlier system, and never
-// accepted on a charge. MethodUnknown stands for one that this version of the client has no name for.
+// The payment methods. MethodOther is named in [Payment.OtherMethod]; it is only on adopted payments, and rejected in a
+// charge. MethodUnknown is a method that this version of the client does not know.
 const (
 	MethodUnknown PaymentMethod = "UNKNOWN"
 	MethodUPI     PaymentMethod = "UPI"
@@ -19,10 +19,10 @@ const (
 	MethodOther   PaymentMethod = "OTHER"
 )
 
-// PaymentStatus is what became of a charge.
+// PaymentStatus is the outcome of a charge.
 type PaymentStatus string
 
-// The statuses of a payment. StatusUnknown stands for one that this version of the client has no name for.
+// The statuses of a payment. StatusUnknown is a status that this version of the client does not know.
 const (
 	StatusUnknown   PaymentStatus = "UNKNOWN"
 	StatusPending   PaymentStatus = "PENDING"
@@ -30,10 +30,10 @@ const (
 	StatusFailed    PaymentStatus = "FAILED"
 )
 
-// RefundState is how much of a payment was given back.
+// RefundState is how much of a payment has been refunded.
 type RefundState string
 
-// The refund states. RefundStateUnknown stands for one that this version of the client has no name for.
+// The refund states. RefundStateUnknown is a state that this version of the client does not know.
 const (
 	RefundStateUnknown RefundState = "UNKNOWN"
 	RefundStateNone    RefundState = "NONE"
@@ -41,10 +41,10 @@ const (
 	RefundStateFull    RefundState = "FULL"
 )
 
-// RefundStatus is what became of a refund.
+// RefundStatus is the outcome of a refund.
 type RefundStatus string
 
-// The statuses of a refund. RefundStatusUnknown stands for one that this version of the client has no name for.
+// The statuses of a refund. RefundStatusUnknown is a status that this version of the client does not know.
 const (
 	RefundStatusUnknown   RefundStatus = "UNKNOWN"
 	RefundStatusPending   RefundStatus = "PENDING"
@@ -55,9 +55,9 @@ const (
 // PaymentEventType is what happened to a payment.
 type PaymentEventType string
 
-// The types of events. With EventPending and EventRefundPending the processor has not answered yet; with EventFailed it
-// declined, and nothing was charged; with EventImported a payment was taken over from an earlier system, as it was
-// there. EventUnknown stands for one that this version of the client has no name for.
+// The types of events. EventPending and EventRefundPending mean that the processor has not answered yet. EventFailed
+// means that the processor declined the charge, and EventRefundFailed that it rejected a refund. EventImported means
+// that the payment or refund was imported. EventUnknown is an event that this version of the client does not know.
 const (
 	EventUnknown       PaymentEventType = "UNKNOWN"
 	EventPending       PaymentEventType = "PENDING"
@@ -69,11 +69,11 @@ const (
 	EventImported      PaymentEventType = "IMPORTED"
 )
 
-// Payment is one charge of an order, and what was refunded of it. What each field means is said in payments.proto.
+// Payment is a charge of an order, and how much of it has been refunded. payments.proto documents each field.
 //
-// Amounts are exact, in whole units of the currency; Amount.Decimal.StringFixed(2) writes one as people do ("561.00").
-// Amount and RefundedAmount are not Valid, Currency and Reference empty, and CreateTime is zero, only on payments
-// adopted from an earlier system that have none.
+// Amounts are exact, in whole units of the currency; Amount.Decimal.StringFixed(2) formats one with two decimals
+// ("561.00"). Amount and RefundedAmount are not Valid, Currency and Reference are empty, and CreateTime is zero only on
+// payments adopted from an earlier system that did not record them.
 type Payment struct {
 	PaymentID      int64
 	OrderID        int64
@@ -88,7 +88,7 @@ type Payment struct {
 	RefundState    RefundState
 }
 
-// Refund is money of a payment given back.
+// Refund is a refund of a payment.
 type Refund struct {
 	RefundID   int64
 	PaymentID  int64
@@ -101,16 +101,16 @@ type Refund struct {
 
 // RefundResult is a refund, and the payment after it.
 //
-// Refund is nil only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+// Refund is nil only if the call repeats a full refund made by an earlier system, which stored no refunds.
 type RefundResult struct {
 	Refund  *Refund
 	Payment *Payment
 }
 
-// PaymentDetails is a payment with its refunds, oldest first, at most 100.
+// PaymentDetails is a payment with its first 100 refunds, oldest first.
 //
-// NextRefundsPageToken is empty when Refunds has them all. Otherwise pass it as [ListRefundsParams.PageToken] to
-// [Client.ListRefunds] to get the refunds that follow.
+// NextRefundsPageToken is empty if Refunds is complete. Otherwise pass it as [ListRefundsParams.PageToken] to
+// [Client.ListRefunds] to get the rest.
 type PaymentDetails struct {
 	Payment              *Payment
 	Refunds              []*Refund
@@ -125,25 +125,25 @@ type RefundPage struct {
 
 // PaymentPage is one page of a list of payments.
 //
-// NextPageToken is empty on the last page. TotalSize counts the matching payments of all pages, and is nil unless it
-// was asked for.
+// NextPageToken is empty on the last page. TotalSize is the number of matching payments over all pages, or nil if it
+// was not requested.
 type PaymentPage struct {
 	Payments      []*Payment
 	NextPageToken string
 	TotalSize     *int64
 }
 
-// BatchChargeResult is what became of one charge of many: a payment, or the error that [Client.Charge] would have
+// BatchChargeResult is the outcome of one charge of a batch: a payment, or the error that [Client.Charge] would have
 // returned.
 type BatchChargeResult struct {
 	Payment *Payment
 	Err     error
 }
 
-// PaymentEvent is something that happened to a payment.
+// PaymentEvent is a change of a payment.
 //
-// Payment is as this left it, and so is Refund, which is nil where the event is not about one. Caller asked for it with
-// RequestID; both are empty, and EventTime may be zero, for an imported payment.
+// Payment and Refund are as they were after the event; Refund is nil if the event is not about a refund. Caller
+// requested the change with RequestID. For an imported payment, both are empty, and EventTime may be zero.
 type PaymentEvent struct {
 	Type      PaymentEventType
 	EventTime time.Time // UTC, to the microsecond
@@ -153,7 +153,7 @@ type PaymentEvent struct {
 	RequestID string
 }
 
-// PaymentUpdate is what a watch gives next: an event, or nil for that there was none; and the token to go on from after
+// PaymentUpdate is one update of a watch: an event, or nil if only the token is newer, and the token to resume after
 // it.
 type PaymentUpdate struct {
 	Event       *PaymentEvent

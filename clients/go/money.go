@@ -6,21 +6,21 @@ import (
 )
 
 const (
-	// amountDecimals is how many any amount that the contract takes has at most; a currency that has fewer is the
-	// service's to check.
+	// amountDecimals is the most decimals that the contract accepts in any currency. The service checks currencies that
+	// have fewer.
 	amountDecimals = 2
 	nanoDecimals   = 9
-	// maxUnitsDigits is how many an int64 has at most.
+	// maxUnitsDigits is the number of digits of the largest int64.
 	maxUnitsDigits = 19
 )
 
-// moneyFrom returns the amount exactly.
+// moneyFrom converts an amount exactly.
 func moneyFrom(name string, amount decimal.Decimal, currency string) (*money.Money, error) {
 	amount = amount.Normalize()
 	if amount.Exponent() < -amountDecimals {
 		return nil, &ArgumentError{name, "must have at most two decimals"}
 	}
-	// Looked at before any arithmetic: the digits of 1e1000000000 do not fit in memory.
+	// Checked before any arithmetic, because the digits of 1e1000000000 do not fit in memory.
 	if int64(amount.NumDigits())+int64(amount.Exponent()) > maxUnitsDigits || !amount.BigInt().IsInt64() {
 		return nil, &ArgumentError{name, "is too large"}
 	}
@@ -29,7 +29,7 @@ func moneyFrom(name string, amount decimal.Decimal, currency string) (*money.Mon
 	return &money.Money{CurrencyCode: currency, Units: units.IntPart(), Nanos: int32(nanos.IntPart())}, nil
 }
 
-// amountFrom returns the amount exactly, with two decimals, or nine where it has more than two.
+// amountFrom converts an amount exactly, with two decimals, or nine if it has more than two.
 func amountFrom(money *money.Money) decimal.Decimal {
 	amount := decimal.New(money.GetUnits(), 0).Add(decimal.New(int64(money.GetNanos()), -nanoDecimals))
 	if short := amount.Truncate(amountDecimals); short.Equal(amount) {

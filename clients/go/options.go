@@ -9,68 +9,71 @@ import (
 
 const defaultTimeout = 10 * time.Second
 
-// Option sets up a [Client]: an argument of [New].
+// Option configures a [Client] when it is passed to [New].
 type Option interface{ applyToClient(*settings) }
 
-// CallOption is for one call: the last arguments of each.
+// CallOption configures one call.
 type CallOption interface{ applyToCall(*callSettings) }
 
-// TimeoutOption is what [WithTimeout] returns.
+// TimeoutOption is the option that [WithTimeout] returns, for a client or for one call.
 type TimeoutOption time.Duration
 
 type settings struct {
-	timeout      time.Duration
-	credentials  credentials.TransportCredentials
-	apiKey       *string
-	interceptors []grpc.UnaryClientInterceptor
-	streams      []grpc.StreamClientInterceptor
-	userAgent    string
-	dialOptions  []grpc.DialOption
+	timeout            time.Duration
+	credentials        credentials.TransportCredentials
+	apiKey             *string
+	unaryInterceptors  []grpc.UnaryClientInterceptor
+	streamInterceptors []grpc.StreamClientInterceptor
+	userAgent          string
+	dialOptions        []grpc.DialOption
 }
 
 type callSettings struct{ timeout time.Duration }
 
 type clientOption func(*settings)
 
-// WithTimeout sets how long a call may take, all its attempts together: 10 seconds otherwise. Given to [New] it holds
-// for the client's calls, given to a call for that one. A context that ends sooner ends the call sooner.
+// WithTimeout sets the time limit of a call, including all retries. The default is 10 seconds. Pass it to [New] for all
+// calls of the client, or to a call for that call alone. A context that ends sooner ends the call sooner.
 //
-// A watch has no end: only a timeout given to it holds for it, see [Client.WatchPayments].
+// The client's timeout does not apply to watches, which are endless. See [Client.WatchPayments] for the meaning of a
+// watch's own timeout.
 func WithTimeout(timeout time.Duration) TimeoutOption { return TimeoutOption(timeout) }
 
-// WithTransportCredentials makes connections secure, as with credentials.NewTLS(&tls.Config{}) of gRPC's package
-// credentials. For mutual TLS give the tls.Config the client's certificate, in Certificates.
+// WithTransportCredentials encrypts the connections, for example with credentials.NewTLS(&tls.Config{}) of gRPC's
+// package credentials. For mutual TLS, put the client's certificate into Certificates of the tls.Config.
 func WithTransportCredentials(credentials credentials.TransportCredentials) Option {
 	return clientOption(func(settings *settings) { settings.credentials = credentials })
 }
 
-// WithAPIKey says who calls, where the service asks for it. The key is sent with every call, as a bearer token (RFC
-// 6750), and only over connections of [WithTransportCredentials] or to a loopback address; [New] refuses it otherwise,
-// and a key that is not printable ASCII without spaces.
+// WithAPIKey sets the API key that authenticates the caller. It is sent with every call, as a bearer token (RFC 6750).
+// [New] rejects a key without [WithTransportCredentials] unless the target is a loopback address, and a key that is not
+// printable ASCII without spaces.
 func WithAPIKey(key string) Option {
 	return clientOption(func(settings *settings) { settings.apiKey = &key })
 }
 
-// WithUnaryInterceptors adds interceptors around each attempt, as of a tracer; the first is outermost. gRPC's own
-// retries are one attempt to them; a stats handler, given by [WithDialOptions], sees those too.
+// WithUnaryInterceptors adds interceptors that run for each attempt, for example for tracing; the first one is
+// outermost. gRPC's own retries are part of one attempt; a stats handler, set by [WithDialOptions], sees each of them.
 func WithUnaryInterceptors(interceptors ...grpc.UnaryClientInterceptor) Option {
 	return clientOption(func(settings *settings) {
-		settings.interceptors = append(settings.interceptors, interceptors...)
+		settings.unaryInterceptors = append(settings.unaryInterceptors, interceptors...)
 	})
 }
 
-// WithStreamInterceptors adds interceptors around each stream of [Client.WatchPayments], as of a tracer; the first is
-// outermost.
+// WithStreamInterceptors adds interceptors that run for each stream of [Client.WatchPayments], for example for tracing;
+// the first one is outermost.
 func WithStreamInterceptors(interceptors ...grpc.StreamClientInterceptor) Option {
-	return clientOption(func(settings *settings) { settings.streams = append(settings.streams, interceptors...) })
+	return clientOption(func(settings *settings) {
+		settings.streamInterceptors = append(settings.streamInterceptors, interceptors...)
+	})
 }
 
-// WithUserAgent names your program to the service, as in "checkout/1.4".
+// WithUserAgent identifies your program to the service, for example as "checkout/1.4".
 func WithUserAgent(userAgent string) Option {
 	return clientOption(func(settings *settings) { settings.userAgent = userAgent })
 }
 
-// WithDialOptions adds gRPC's dial options, which replace the client's own of the same kind.
+// WithDialOptions adds gRPC dial options, which override the client's own options of the same kind.
 func WithDialOptions(options ...grpc.DialOption) Option {
 	return clientOption(func(settings *settings) { settings.dialOptions = append(settings.dialOptions, options...) })
 }

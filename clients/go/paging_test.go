@@ -15,7 +15,7 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// pages answers with three pages of two payments each; a page's token is the last id before it.
+// pages responds with three pages of two payments each. The token of a page is the last id of the previous one.
 func pages(_ context.Context, _ int, request proto.Message) (proto.Message, error) {
 	before, _ := strconv.ParseInt(request.(*paymentsv1.ListPaymentsRequest).GetPageToken(), 10, 64)
 	response := &paymentsv1.ListPaymentsResponse{
@@ -27,14 +27,14 @@ func pages(_ context.Context, _ int, request proto.Message) (proto.Message, erro
 	return response, nil
 }
 
-func TestAListGoesOverAllPagesAndFetchesEachWhenItIsNeeded(t *testing.T) {
+func TestAListFetchesAllPagesEachWhenItIsNeeded(t *testing.T) {
 	service := serve(t, pages)
 	params := payments.ListParams{OrderID: payments.Ptr(int64(342)), OrderBy: "create_time asc", PageSize: 2}
 	list := connect(t, service.target).ListPayments(t.Context(), params)
 	if fetched := len(service.calls()); fetched != 0 {
 		t.Errorf("%d pages were fetched before the iteration", fetched)
 	}
-	for range 2 { // ranging over it again starts again
+	for range 2 { // ranging over it again starts from the beginning
 		before := len(service.calls())
 		var ids []int64
 		for payment, err := range list {
@@ -59,7 +59,7 @@ func TestAListGoesOverAllPagesAndFetchesEachWhenItIsNeeded(t *testing.T) {
 	}
 }
 
-func TestALoopMayBeLeftInTheMiddle(t *testing.T) {
+func TestLeavingTheLoopStopsFetching(t *testing.T) {
 	service := serve(t, pages)
 	for payment, err := range connect(t, service.target).ListPayments(t.Context(), payments.ListParams{}) {
 		if err != nil {
@@ -74,7 +74,7 @@ func TestALoopMayBeLeftInTheMiddle(t *testing.T) {
 	}
 }
 
-func TestAPageMayBeEmptyInTheMiddleOfAList(t *testing.T) {
+func TestAnEmptyPageDoesNotEndAList(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 1 {
 			return &paymentsv1.ListPaymentsResponse{NextPageToken: "4"}, nil
@@ -96,7 +96,7 @@ func TestAPageMayBeEmptyInTheMiddleOfAList(t *testing.T) {
 func TestAnErrorEndsAList(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 2 {
-			return nil, status.Error(codes.InvalidArgument, "the page token is not one")
+			return nil, status.Error(codes.InvalidArgument, "the page token is invalid")
 		}
 		return pages(ctx, number, request)
 	})
@@ -106,7 +106,7 @@ func TestAnErrorEndsAList(t *testing.T) {
 		if err != nil {
 			errs = append(errs, err)
 			if payment != nil {
-				t.Errorf("there is a payment with the error: %v", payment)
+				t.Errorf("the error comes with a payment: %v", payment)
 			}
 			continue
 		}
@@ -118,7 +118,7 @@ func TestAnErrorEndsAList(t *testing.T) {
 	}
 }
 
-func TestOnePageHasATokenForTheNextAndATotalWhenAskedFor(t *testing.T) {
+func TestAPageHasATokenForTheNextOneAndATotalSizeOnRequest(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		response, err := pages(ctx, number, request)
 		if request.(*paymentsv1.ListPaymentsRequest).GetIncludeTotalSize() {

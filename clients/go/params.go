@@ -9,90 +9,91 @@ import (
 // Ptr returns a pointer to value, for the optional fields of parameters.
 func Ptr[T any](value T) *T { return &value }
 
-// ChargeParams says what to charge.
+// ChargeParams are the parameters of [Client.Charge].
 type ChargeParams struct {
 	// OrderID is the order, 1 or more.
 	OrderID int64
-	// Amount is in whole units of the currency, more than zero, with two decimals at most. Left out it is zero, which
-	// the service refuses.
+	// Amount is in whole units of the currency: more than zero, with at most two decimals. It is required: the service
+	// rejects the zero value.
 	Amount decimal.Decimal
-	// Currency is that of Amount (ISO 4217); empty means the deployment's default.
+	// Currency is the currency of Amount (ISO 4217). Empty means the deployment's default.
 	Currency string
-	// Method is how to pay; empty lets the processor pick.
+	// Method is the payment method. If it is empty, the processor chooses.
 	Method PaymentMethod
-	// RequestID makes the charge safe to repeat (AIP-155): the same one with the same parameters charges once, however
-	// often it is sent. Nil makes a new one, kept over this call's own attempts. Give one that you have stored with the
-	// order, if the charge must be safe to repeat after a crash of your own. An empty one is refused by the service.
+	// RequestID is an idempotency key (AIP-155): however often the same key is sent with the same parameters, it
+	// charges once. Nil generates a new key, which all attempts of this call use. To retry safely even after a crash of
+	// your own program, store a key with the order and pass it here. The service rejects an empty key.
 	RequestID *string
 }
 
-// RefundParams says what to refund.
+// RefundParams are the parameters of [Client.Refund].
 type RefundParams struct {
-	// PaymentID is the payment.
+	// PaymentID is the payment to refund.
 	PaymentID int64
-	// Amount is in whole units of the currency, at most what remains of the payment; left out it is all that remains.
-	// decimal.NewNullDecimal makes one.
+	// Amount is in whole units of the currency, at most the amount not yet refunded. The zero value means all of that.
+	// Create it with decimal.NewNullDecimal.
 	Amount decimal.NullDecimal
-	// Currency is that of Amount (ISO 4217), and must be the payment's; empty means the deployment's default.
+	// Currency is the currency of Amount (ISO 4217), which must be the payment's. Empty means the deployment's default.
 	Currency string
-	// Reason is why, for the record; at most 255 characters.
+	// Reason is a reason to store with the refund, at most 255 characters.
 	Reason string
-	// RequestID is as in [ChargeParams].
+	// RequestID is an idempotency key, as in [ChargeParams].
 	RequestID *string
 }
 
-// ListRefundsParams says of which payment to list the refunds, and how.
+// ListRefundsParams are the parameters of [Client.ListRefunds] and [Client.ListRefundsPage].
 type ListRefundsParams struct {
 	// PaymentID is the payment.
 	PaymentID int64
-	// PageSize is how many refunds to fetch at once, 1000 at most; 0 lets the service choose.
+	// PageSize is the maximum number of refunds in a page, at most 1000. 0 lets the service choose.
 	PageSize int32
-	// PageToken says where to begin: [PaymentDetails.NextRefundsPageToken] or [RefundPage.NextPageToken], for the refunds
-	// that follow; empty for the first page, or all refunds.
+	// PageToken is a [PaymentDetails.NextRefundsPageToken] or [RefundPage.NextPageToken], to start after their refunds.
+	// Empty starts with the first refund.
 	PageToken string
 }
 
-// ListParams says which payments to list, and how. All the conditions that are given must hold; bounds are inclusive.
+// ListParams are the parameters of [Client.ListPayments] and [Client.ListPaymentsPage]. Payments must satisfy all
+// conditions that are set. Bounds are inclusive.
 type ListParams struct {
-	// OrderID finds payments of this order.
+	// OrderID selects payments of this order.
 	OrderID *int64
-	// Methods finds payments made by one of these methods; empty means any.
+	// Methods selects payments made by one of these methods. Empty means any.
 	Methods []PaymentMethod
-	// Statuses finds payments with one of these statuses; empty means any.
+	// Statuses selects payments with one of these statuses. Empty means any.
 	Statuses []PaymentStatus
-	// RefundStates finds payments in one of these refund states; empty means any.
+	// RefundStates selects payments in one of these refund states. Empty means any.
 	RefundStates []RefundState
-	// Reference finds the payment with this reference.
+	// Reference selects the payment with this reference.
 	Reference *string
-	// MinAmount finds payments of this amount or more.
+	// MinAmount selects payments of at least this amount.
 	MinAmount decimal.NullDecimal
-	// MaxAmount finds payments of this amount or less.
+	// MaxAmount selects payments of at most this amount.
 	MaxAmount decimal.NullDecimal
-	// Currency is that of the two amounts (ISO 4217); empty means the deployment's default.
+	// Currency is the currency of the two amounts (ISO 4217). Empty means the deployment's default.
 	Currency string
-	// MinCreateTime finds payments made at this time or later; the zero time is no condition.
+	// MinCreateTime selects payments made at or after this time. The zero time is no condition.
 	MinCreateTime time.Time
-	// MaxCreateTime finds payments made at this time or earlier; the zero time is no condition.
+	// MaxCreateTime selects payments made at or before this time. The zero time is no condition.
 	MaxCreateTime time.Time
 
-	// OrderBy is "create_time desc" (also when empty) or "create_time asc".
+	// OrderBy is "create_time desc" (the default) or "create_time asc".
 	OrderBy string
-	// PageSize is how many payments to fetch at once, 1000 at most; 0 lets the service choose.
+	// PageSize is the maximum number of payments in a page, at most 1000. 0 lets the service choose.
 	PageSize int32
 }
 
-// PageParams says which page of a list to fetch; the zero value is the first.
+// PageParams selects the page that [Client.ListPaymentsPage] returns. The zero value selects the first page.
 type PageParams struct {
-	// Token is [PaymentPage.NextPageToken] of the page before, whose [ListParams] must have been the same but for
-	// PageSize; empty for the first page.
+	// Token is the [PaymentPage.NextPageToken] of the previous page, which must have had the same [ListParams] except
+	// for PageSize. Empty selects the first page.
 	Token string
-	// IncludeTotalSize asks to count all the payments that match, which costs more the more there are.
+	// IncludeTotalSize requests the number of all matching payments. The cost grows with the number of matches.
 	IncludeTotalSize bool
 }
 
-// WatchParams says from where on to watch; the zero value is from now on.
+// WatchParams are the parameters of [Client.WatchPayments].
 type WatchParams struct {
-	// ResumeToken is [PaymentUpdate.ResumeToken] of an earlier update, for all that happened after it; empty for what
-	// happens from now on.
+	// ResumeToken is the [PaymentUpdate.ResumeToken] of an earlier update, to stream all events after it. Empty streams
+	// events from now on.
 	ResumeToken string
 }

@@ -16,7 +16,7 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// refundPages answers with three pages of two refunds each; a page's token is the last id before it.
+// refundPages responds with three pages of two refunds each. The token of a page is the last id of the previous one.
 func refundPages(_ context.Context, _ int, request proto.Message) (proto.Message, error) {
 	before, _ := strconv.ParseInt(request.(*paymentsv1.ListRefundsRequest).GetPageToken(), 10, 64)
 	response := &paymentsv1.ListRefundsResponse{
@@ -28,14 +28,14 @@ func refundPages(_ context.Context, _ int, request proto.Message) (proto.Message
 	return response, nil
 }
 
-// refundIDs ranges over the refunds, and returns their ids and the error that ended them.
+// refundIDs lists the refunds and returns their ids, and the error that ended the list.
 func refundIDs(t *testing.T, service *service, params payments.ListRefundsParams) ([]int64, error) {
 	t.Helper()
 	var ids []int64
 	for refund, err := range connect(t, service.target).ListRefunds(t.Context(), params) {
 		if err != nil {
 			if refund != nil {
-				t.Errorf("there is a refund with the error: %v", refund)
+				t.Errorf("the error comes with a refund: %v", refund)
 			}
 			return ids, err
 		}
@@ -44,14 +44,14 @@ func refundIDs(t *testing.T, service *service, params payments.ListRefundsParams
 	return ids, nil
 }
 
-func TestTheRefundsOfAPaymentGoOverAllPagesAndEachIsFetchedWhenItIsNeeded(t *testing.T) {
+func TestListRefundsFetchesAllPagesEachWhenItIsNeeded(t *testing.T) {
 	service := serve(t, refundPages)
 	params := payments.ListRefundsParams{PaymentID: math.MaxInt64, PageSize: 2}
 	list := connect(t, service.target).ListRefunds(t.Context(), params)
 	if fetched := len(service.calls()); fetched != 0 {
 		t.Errorf("%d pages were fetched before the iteration", fetched)
 	}
-	for range 2 { // ranging over it again starts again
+	for range 2 { // ranging over it again starts from the beginning
 		before := len(service.calls())
 		var ids []int64
 		for refund, err := range list {
@@ -74,14 +74,14 @@ func TestTheRefundsOfAPaymentGoOverAllPagesAndEachIsFetchedWhenItIsNeeded(t *tes
 	}
 }
 
-func TestRefundsMayBeListedFromATokenOn(t *testing.T) {
+func TestRefundsCanBeListedFromAPageToken(t *testing.T) {
 	ids, err := refundIDs(t, serve(t, refundPages), payments.ListRefundsParams{PaymentID: 7, PageToken: "2"})
 	if err != nil || !slices.Equal(ids, []int64{3, 4, 5, 6}) {
 		t.Errorf("the refunds are %v, and the error %v", ids, err)
 	}
 }
 
-func TestALoopOverRefundsMayBeLeftInTheMiddle(t *testing.T) {
+func TestLeavingALoopOverRefundsStopsFetching(t *testing.T) {
 	service := serve(t, refundPages)
 	for refund, err := range connect(t, service.target).ListRefunds(t.Context(), payments.ListRefundsParams{}) {
 		if err != nil {
@@ -96,7 +96,7 @@ func TestALoopOverRefundsMayBeLeftInTheMiddle(t *testing.T) {
 	}
 }
 
-func TestAPageMayBeEmptyInTheMiddleOfTheRefunds(t *testing.T) {
+func TestAnEmptyPageDoesNotEndAListOfRefunds(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 1 {
 			return &paymentsv1.ListRefundsResponse{NextPageToken: "4"}, nil
@@ -109,7 +109,7 @@ func TestAPageMayBeEmptyInTheMiddleOfTheRefunds(t *testing.T) {
 	}
 }
 
-func TestAnErrorEndsTheRefunds(t *testing.T) {
+func TestAnErrorEndsAListOfRefunds(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 2 {
 			return nil, statusError(codes.NotFound, "there is no payment 7",
@@ -124,7 +124,7 @@ func TestAnErrorEndsTheRefunds(t *testing.T) {
 	}
 }
 
-func TestOnePageOfRefundsHasATokenForTheNext(t *testing.T) {
+func TestAPageOfRefundsHasATokenForTheNextOne(t *testing.T) {
 	client := connect(t, serve(t, refundPages).target)
 	first, err := client.ListRefundsPage(t.Context(), payments.ListRefundsParams{PaymentID: 7, PageSize: 2})
 	if err != nil {

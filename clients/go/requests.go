@@ -42,7 +42,7 @@ func batchChargeRequest(charges []ChargeParams) (*paymentsv1.BatchChargeRequest,
 
 func refundRequest(params RefundParams) (*paymentsv1.RefundRequest, error) {
 	if params.Currency != "" && !params.Amount.Valid {
-		return nil, &ArgumentError{"Currency", "is that of Amount, which is missing"}
+		return nil, &ArgumentError{"Currency", "needs an Amount"}
 	}
 	amount, err := optionalMoney("Amount", params.Amount, params.Currency)
 	if err != nil {
@@ -66,7 +66,7 @@ func listRequest(params ListParams, page PageParams) (*paymentsv1.ListPaymentsRe
 
 func filter(params ListParams) (_ *paymentsv1.PaymentFilter, err error) {
 	if params.Currency != "" && !params.MinAmount.Valid && !params.MaxAmount.Valid {
-		return nil, &ArgumentError{"Currency", "is that of MinAmount and MaxAmount, which are both missing"}
+		return nil, &ArgumentError{"Currency", "needs MinAmount or MaxAmount"}
 	}
 	filter := &paymentsv1.PaymentFilter{OrderId: params.OrderID, Reference: params.Reference}
 	if filter.Methods, err = methods.numbers("Methods", params.Methods...); err != nil {
@@ -100,7 +100,7 @@ func optionalMoney(name string, amount decimal.NullDecimal, currency string) (*m
 	return moneyFrom(name, amount.Decimal, currency)
 }
 
-// timestampFrom returns nil for the zero time, which is no condition.
+// timestampFrom converts a time. The zero time, which is no condition, becomes nil.
 func timestampFrom(name string, moment time.Time) (*timestamppb.Timestamp, error) {
 	if moment.IsZero() {
 		return nil, nil
@@ -112,13 +112,13 @@ func timestampFrom(name string, moment time.Time) (*timestamppb.Timestamp, error
 	return timestamp, nil
 }
 
-// requestID returns the one that is given, or a new one (AIP-155): a UUID of version 4 (RFC 9562).
+// requestID returns a copy of given or, if that is nil, a new request_id (AIP-155): a UUID of version 4 (RFC 9562).
 func requestID(given *string) *string {
 	if given != nil {
 		return Ptr(*given)
 	}
 	var id [16]byte
-	rand.Read(id[:]) // which never fails: without random numbers the program ends
+	rand.Read(id[:]) // Never returns an error.
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	return Ptr(fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:]))

@@ -32,16 +32,16 @@ func batchChargeResultsFrom(
 	request *paymentsv1.BatchChargeRequest, response *paymentsv1.BatchChargeResponse,
 ) ([]BatchChargeResult, error) {
 	if len(response.GetResults()) != len(request.GetCharges()) {
-		broken := status.New(codes.Internal, "the answer is not one outcome for each charge")
-		return nil, withStatus(CallError{causes: []error{broken.Err()}}, broken)
+		malformed := status.New(codes.Internal, "the response does not have one result for each charge")
+		return nil, withStatus(CallError{causes: []error{malformed.Err()}}, malformed)
 	}
 	results := make([]BatchChargeResult, 0, len(response.GetResults()))
-	for place, result := range response.GetResults() {
+	for index, result := range response.GetResults() {
 		if result.GetError() == nil {
 			results = append(results, BatchChargeResult{Payment: paymentFrom(result.GetPayment())})
 			continue
 		}
-		requestID := request.GetCharges()[place].GetRequestId()
+		requestID := request.GetCharges()[index].GetRequestId()
 		results = append(results, BatchChargeResult{Err: errorFromStatus(status.FromProto(result.GetError()), requestID)})
 	}
 	return results, nil
@@ -70,21 +70,21 @@ func refundResultFrom(response *paymentsv1.RefundResponse) *RefundResult {
 func paymentDetailsFrom(response *paymentsv1.GetPaymentResponse) *PaymentDetails {
 	return &PaymentDetails{
 		Payment:              paymentFrom(response.GetPayment()),
-		Refunds:              each(response.GetRefunds(), refundFrom),
+		Refunds:              convertAll(response.GetRefunds(), refundFrom),
 		NextRefundsPageToken: response.GetNextRefundsPageToken(),
 	}
 }
 
 func refundPageFrom(response *paymentsv1.ListRefundsResponse) *RefundPage {
 	return &RefundPage{
-		Refunds:       each(response.GetRefunds(), refundFrom),
+		Refunds:       convertAll(response.GetRefunds(), refundFrom),
 		NextPageToken: response.GetNextPageToken(),
 	}
 }
 
 func paymentPageFrom(response *paymentsv1.ListPaymentsResponse) *PaymentPage {
 	return &PaymentPage{
-		Payments:      each(response.GetPayments(), paymentFrom),
+		Payments:      convertAll(response.GetPayments(), paymentFrom),
 		NextPageToken: response.GetNextPageToken(),
 		TotalSize:     response.TotalSize,
 	}
@@ -112,7 +112,7 @@ func paymentEventFrom(message *paymentsv1.PaymentEvent) *PaymentEvent {
 	return event
 }
 
-func each[From, To any](messages []From, convert func(From) To) []To {
+func convertAll[From, To any](messages []From, convert func(From) To) []To {
 	converted := make([]To, len(messages))
 	for index, message := range messages {
 		converted[index] = convert(message)
@@ -127,7 +127,7 @@ func optionalAmount(money *money.Money) decimal.NullDecimal {
 	return decimal.NewNullDecimal(amountFrom(money))
 }
 
-// timeFrom returns the zero time where there is no timestamp.
+// timeFrom converts a timestamp. A missing one becomes the zero time.
 func timeFrom(timestamp *timestamppb.Timestamp) time.Time {
 	if timestamp == nil {
 		return time.Time{}

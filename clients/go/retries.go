@@ -16,10 +16,10 @@ const (
 	maxBackoff   = time.Second
 )
 
-// call makes a call, and tries it again until its deadline.
+// call makes a call, and retries it until its deadline.
 //
-// gRPC repeats a call by the service config, at most four times and for a second or two, which may be less than a
-// restart of the service takes. This goes on above that.
+// By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a
+// restart of the service. This adds retries on top of that.
 func call[Request, Response any](
 	ctx context.Context,
 	client *Client,
@@ -38,7 +38,7 @@ func call[Request, Response any](
 	ctx, cancel := context.WithTimeout(ctx, settings.timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	attempts := newAttempts(deadline, isPassing)
+	attempts := newAttempts(deadline, isRetryable)
 	for {
 		var trailer metadata.MD
 		response, err := rpc(ctx, request, grpc.Trailer(&trailer))
@@ -57,7 +57,8 @@ func call[Request, Response any](
 	}
 }
 
-// wait returns after the delay, or as soon as the context is done or the client closed, which the next attempt notices.
+// wait waits for the delay. It returns early if the context is done or the client closes, and leaves it to the caller
+// to check for these.
 func (c *Client) wait(ctx context.Context, delay time.Duration) {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -77,51 +78,53 @@ func (c *Client) isClosed() bool {
 	}
 }
 
-// attempts are those of one call, which all together may take until its deadline.
+// attempts are the attempts of one call, which together may take until its deadline.
 type attempts struct {
 	deadline time.Time
-	// passes reports whether a failure is one after which another attempt may succeed.
-	passes      func(callFailure) bool
+	// mayRetry reports whether another attempt may succeed after a failure.
+	mayRetry    func(callFailure) bool
 	backoff     time.Duration
 	lastFailure callFailure
-	// jitter returns numbers from 0 to 1. It spreads callers out; nobody needs it to be unpredictable.
+	// jitter returns a random number from 0 to 1. It spreads out the retries of many clients, so it need not be
+	// cryptographically secure.
 	jitter func() float64
 }
 
-func newAttempts(deadline time.Time, passes func(callFailure) bool) *attempts {
-	return &attempts{deadline: deadline, passes: passes, backoff: firstBackoff, jitter: rand.Float64}
+func newAttempts(deadline time.Time, mayRetry func(callFailure) bool) *attempts {
+	return &attempts{deadline: deadline, mayRetry: mayRetry, backoff: firstBackoff, jitter: rand.Float64}
 }
 
-// delay returns how long to wait after an attempt that failed, before the next.
+// delay returns how long to wait between a failed attempt and the next one.
 //
-// It is what the service asked for (google.rpc.RetryInfo), if it did, and on top a random part of a backoff that
-// doubles from 0.1 to 1 second ("full jitter"), so that callers that failed together do not return together.
+// This is the delay that the service asked for (google.rpc.RetryInfo), if any, plus a random part of a backoff that
+// doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry together.
 //
-// It returns the call's error if there is no next attempt, because the failure is not one that passes, or the deadline
-// would pass first. That is the failure, unless it only says that the deadline cut an attempt that followed another
-// failure: then it is that one, which says why.
+// It returns the call's error if there is no next attempt, because the failure is not retryable or the deadline would
+// pass first. This is the failure, unless the deadline passed during a retry: then it is the previous failure, which
+// says more.
 func (a *attempts) delay(failure callFailure) (time.Duration, error) {
-	if !a.passes(failure) {
+	if !a.mayRetry(failure) {
 		if failure.base().Code != codes.DeadlineExceeded || a.lastFailure == nil {
 			return 0, failure
 		}
 		last := a.lastFailure.base()
-		last.note = "; the deadline passed during another attempt after this"
+		last.note = "; the deadline passed during the next attempt"
 		last.causes = append(last.causes, context.DeadlineExceeded)
 		return 0, a.lastFailure
 	}
-	asked, backoff := failure.base().RetryAfter, time.Duration(a.jitter()*float64(a.backoff))
-	if asked >= time.Until(a.deadline)-backoff {
+	retryAfter, backoff := failure.base().RetryAfter, time.Duration(a.jitter()*float64(a.backoff))
+	// Not compared as a sum, which could overflow.
+	if retryAfter >= time.Until(a.deadline)-backoff {
 		return 0, failure
 	}
 	a.lastFailure = failure
 	a.backoff = min(2*a.backoff, maxBackoff)
-	return asked + backoff, nil
+	return retryAfter + backoff, nil
 }
 
-// isPassing reports whether another attempt may succeed. CANCELLED is what a server that stops answers for a moment;
-// the caller's own cancelling is not tried again.
-func isPassing(failure callFailure) bool {
+// isRetryable reports whether another attempt may succeed. A server that is shutting down may return CANCELLED; a call
+// that the caller canceled is not retried.
+func isRetryable(failure callFailure) bool {
 	if errors.Is(failure, context.Canceled) {
 		return false
 	}

@@ -26,11 +26,11 @@ var (
 		&errdetails.ErrorInfo{Domain: "payments", Reason: "OVERLOADED"})
 )
 
-func comeBackAfter(delay time.Duration) error {
-	return statusError(codes.Unavailable, "come back later", &errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
+func retryAfter(delay time.Duration) error {
+	return statusError(codes.Unavailable, "try again later", &errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
 }
 
-func TestAChargeKeepsTheRequestIDThatItWasGivenOverAllItsAttempts(t *testing.T) {
+func TestAChargeKeepsItsGeneratedRequestIDOverAllAttempts(t *testing.T) {
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]bool{}
 	for _, failures := range []int{3, 12} { // fewer and more than gRPC's own retries
@@ -44,18 +44,18 @@ func TestAChargeKeepsTheRequestIDThatItWasGivenOverAllItsAttempts(t *testing.T) 
 		}
 		id := calls[0].request.(*paymentsv1.ChargeRequest).GetRequestId()
 		if !uuid.MatchString(id) || seen[id] {
-			t.Errorf("request_id %q is no new UUID", id)
+			t.Errorf("request_id %q is not a new UUID", id)
 		}
 		seen[id] = true
 		for _, call := range calls {
-			if again := call.request.(*paymentsv1.ChargeRequest).GetRequestId(); again != id {
-				t.Errorf("request_id became %q after %q", again, id)
+			if retried := call.request.(*paymentsv1.ChargeRequest).GetRequestId(); retried != id {
+				t.Errorf("request_id changed from %q to %q", id, retried)
 			}
 		}
 	}
 }
 
-func TestARequestIDOfTheCallerIsSentAsItIs(t *testing.T) {
+func TestTheCallersRequestIDIsSentUnchanged(t *testing.T) {
 	service := serve(t, done)
 	client := connect(t, service.target)
 	for _, id := range []string{"order-342", ""} {
@@ -74,7 +74,7 @@ func TestARequestIDOfTheCallerIsSentAsItIs(t *testing.T) {
 	}
 }
 
-func TestEachRefundWithoutARequestIDIsGivenANewOne(t *testing.T) {
+func TestEachRefundWithoutARequestIDGetsANewOne(t *testing.T) {
 	service := serve(t, done)
 	client := connect(t, service.target)
 	for range 2 {
@@ -89,24 +89,24 @@ func TestEachRefundWithoutARequestIDIsGivenANewOne(t *testing.T) {
 	}
 }
 
-func TestEveryCallIsTriedAgain(t *testing.T) {
+func TestEveryCallIsRetried(t *testing.T) {
 	for name, call := range everyCall {
 		for err, failures := range map[error]int{
 			unavailable: 7, overloaded: 7, // more than gRPC's own retries
-			status.Error(codes.Canceled, "the server stops"): 2,
+			status.Error(codes.Canceled, "the server is shutting down"): 2,
 		} {
 			service := serve(t, failFirst(failures, err, soon...))
 			if err := call(t.Context(), connect(t, service.target)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			if calls := len(service.calls()); calls != failures+1 {
-				t.Errorf("%s was tried %d times after %v, not %d times", name, calls, err, failures+1)
+				t.Errorf("%s: %d attempts after %v, expected: %d", name, calls, err, failures+1)
 			}
 		}
 	}
 }
 
-func TestErrorsThatDoNotPassAreNotTriedAgain(t *testing.T) {
+func TestErrorsThatAreNotRetryableAreNotRetried(t *testing.T) {
 	for _, code := range []codes.Code{
 		codes.Unknown, codes.InvalidArgument, codes.DeadlineExceeded, codes.NotFound, codes.AlreadyExists,
 		codes.PermissionDenied, codes.FailedPrecondition, codes.Aborted, codes.OutOfRange, codes.Unimplemented,
@@ -114,15 +114,15 @@ func TestErrorsThatDoNotPassAreNotTriedAgain(t *testing.T) {
 	} {
 		service := serve(t, fail(status.Error(code, "no")))
 		if _, err := charge(t.Context(), connect(t, service.target)); status.Code(err) != code {
-			t.Errorf("%s came as %v", code, err)
+			t.Errorf("%s was returned as %v", code, err)
 		}
 		if calls := len(service.calls()); calls != 1 {
-			t.Errorf("%s was tried %d times", code, calls)
+			t.Errorf("%s: %d attempts", code, calls)
 		}
 	}
 }
 
-func TestGRPCRetriesByTheServiceConfigAlone(t *testing.T) {
+func TestGRPCItselfRetriesByTheServiceConfig(t *testing.T) {
 	var config struct {
 		MethodConfig []struct {
 			RetryPolicy struct{ MaxAttempts int }
@@ -135,7 +135,7 @@ func TestGRPCRetriesByTheServiceConfigAlone(t *testing.T) {
 	if err := json.Unmarshal(content, &config); err != nil {
 		t.Fatal(err)
 	}
-	// Without the service's reason only gRPC's own retries take RESOURCE_EXHAUSTED for something that passes.
+	// Without the service's reason, only gRPC itself retries RESOURCE_EXHAUSTED.
 	service := serve(t, fail(status.Error(codes.ResourceExhausted, "a message is too large")))
 	_, err = charge(t.Context(), connect(t, service.target))
 	var callError *payments.CallError
@@ -147,7 +147,7 @@ func TestGRPCRetriesByTheServiceConfigAlone(t *testing.T) {
 	}
 }
 
-func TestTheServiceSaysWhenGRPCTriesAgain(t *testing.T) {
+func TestGRPCRetriesAfterThePushbackOfTheService(t *testing.T) {
 	service := serve(t, failFirst(1, unavailable, "grpc-retry-pushback-ms", "400"))
 	if _, err := charge(t.Context(), connect(t, service.target)); err != nil {
 		t.Fatal(err)
@@ -155,15 +155,15 @@ func TestTheServiceSaysWhenGRPCTriesAgain(t *testing.T) {
 	assertPause(t, service, 400*time.Millisecond)
 }
 
-func TestTheServiceSaysWhenTheClientTriesAgain(t *testing.T) {
-	service := serve(t, failFirst(1, comeBackAfter(400*time.Millisecond), never...))
+func TestTheClientRetriesAfterTheServicesRetryDelay(t *testing.T) {
+	service := serve(t, failFirst(1, retryAfter(400*time.Millisecond), never...))
 	if _, err := charge(t.Context(), connect(t, service.target)); err != nil {
 		t.Fatal(err)
 	}
 	assertPause(t, service, 400*time.Millisecond)
 }
 
-// assertPause asserts that a second attempt came no sooner than that after the first.
+// assertPause asserts that the second attempt came at least this long after the first.
 func assertPause(t *testing.T, service *service, least time.Duration) {
 	t.Helper()
 	calls := service.calls()
@@ -171,13 +171,13 @@ func assertPause(t *testing.T, service *service, least time.Duration) {
 		t.Fatalf("there were %d attempts", len(calls))
 	}
 	if pause := calls[1].at.Sub(calls[0].at); pause < least {
-		t.Errorf("the second attempt came after %v, not %v", pause, least)
+		t.Errorf("the second attempt came after %v, expected: at least %v", pause, least)
 	}
 }
 
-func TestAWaitThatWouldPassTheDeadlineIsNotBegun(t *testing.T) {
+func TestThereIsNoRetryIfItsDelayWouldPassTheDeadline(t *testing.T) {
 	for _, delay := range []time.Duration{time.Hour, 1<<63 - 1} {
-		service := serve(t, fail(comeBackAfter(delay), never...))
+		service := serve(t, fail(retryAfter(delay), never...))
 		began := time.Now()
 		_, err := charge(t.Context(), connect(t, service.target, payments.WithTimeout(30*time.Second)))
 		var unavailable *payments.UnavailableError
@@ -190,7 +190,7 @@ func TestAWaitThatWouldPassTheDeadlineIsNotBegun(t *testing.T) {
 	}
 }
 
-func TestADeadlineThatCutsALaterAttemptLeavesTheErrorThatSaysWhy(t *testing.T) {
+func TestIfTheDeadlinePassesDuringARetryThePreviousErrorIsReturned(t *testing.T) {
 	service := serve(t, func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number == 1 {
 			return nil, failing(ctx, unavailable, never...)
@@ -198,31 +198,31 @@ func TestADeadlineThatCutsALaterAttemptLeavesTheErrorThatSaysWhy(t *testing.T) {
 		return hang(ctx, number, request)
 	})
 	_, err := charge(t.Context(), connect(t, service.target, payments.WithTimeout(time.Second)))
-	var reached *payments.UnavailableError
-	if !errors.As(err, &reached) || status.Code(err) != codes.Unavailable ||
-		reached.Message != "the database cannot be reached" {
+	var unavailableError *payments.UnavailableError
+	if !errors.As(err, &unavailableError) || status.Code(err) != codes.Unavailable ||
+		unavailableError.Message != "the database cannot be reached" {
 		t.Errorf("the error is %v", err)
 	}
 	if !errors.Is(err, context.DeadlineExceeded) ||
-		!strings.HasSuffix(err.Error(), "; the deadline passed during another attempt after this") {
-		t.Errorf("the error does not tell of the deadline: %v", err)
+		!strings.HasSuffix(err.Error(), "; the deadline passed during the next attempt") {
+		t.Errorf("the error does not mention the deadline: %v", err)
 	}
 }
 
-func TestAServiceThatRestartsIsFoundAgain(t *testing.T) {
+func TestACallSucceedsAfterTheServiceRestarts(t *testing.T) {
 	service := serve(t, done)
 	client := connect(t, service.target, payments.WithTimeout(time.Minute))
 	if _, err := charge(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
 	service.server.Stop()
-	time.AfterFunc(3*time.Second, func() { serveAt(t, service.target, done) }) // longer than gRPC's own retries take
+	time.AfterFunc(3*time.Second, func() { serveAt(t, service.target, done) }) // longer than gRPC itself retries
 	if _, err := charge(t.Context(), client); err != nil {
 		t.Error(err)
 	}
 }
 
-// everyCall has each call of the client, with parameters that do not matter.
+// everyCall makes each call of the client, with arbitrary parameters.
 var everyCall = map[string]func(context.Context, *payments.Client) error{
 	"Charge": func(ctx context.Context, client *payments.Client) error {
 		_, err := charge(ctx, client)

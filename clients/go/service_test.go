@@ -19,25 +19,25 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// service is a real gRPC server in this process, which answers as the test says and keeps what it was sent.
+// service is a gRPC server in this process that responds as the test says, and records the calls that it receives.
 type service struct {
 	paymentsv1.UnimplementedPaymentServiceServer
 	target   string
 	server   *grpc.Server
 	answer   answer
-	tell     tell
+	stream   streamer
 	mutex    sync.Mutex
 	received []received
 }
 
-// answer answers the call of that number, counted from 1.
+// answer responds to the call with this number, which starts at 1.
 type answer func(ctx context.Context, number int, request proto.Message) (proto.Message, error)
 
 type received struct {
 	request  proto.Message
 	metadata metadata.MD
 	at       time.Time
-	// remaining is how long until the deadline that the call came with.
+	// remaining is the time until the call's deadline when it arrived.
 	remaining time.Duration
 }
 
@@ -55,9 +55,11 @@ func serveAt(t *testing.T, address string, answer answer, options ...grpc.Server
 	return serveOn(t, listener, answer, nil, options...)
 }
 
-func serveOn(t *testing.T, listener net.Listener, answer answer, tell tell, options ...grpc.ServerOption) *service {
+func serveOn(
+	t *testing.T, listener net.Listener, answer answer, stream streamer, options ...grpc.ServerOption,
+) *service {
 	t.Helper()
-	s := &service{target: listener.Addr().String(), answer: answer, tell: tell}
+	s := &service{target: listener.Addr().String(), answer: answer, stream: stream}
 	s.server = grpc.NewServer(append(options, grpc.UnaryInterceptor(s.intercept))...)
 	paymentsv1.RegisterPaymentServiceServer(s.server, s)
 	go func() { _ = s.server.Serve(listener) }()
@@ -71,7 +73,7 @@ func (s *service) intercept(
 	return s.answer(ctx, s.receive(ctx, request.(proto.Message)), request.(proto.Message))
 }
 
-// receive keeps a call, and returns its number.
+// receive records a call and returns its number.
 func (s *service) receive(ctx context.Context, request proto.Message) int {
 	now := time.Now()
 	sent, _ := metadata.FromIncomingContext(ctx)
@@ -99,12 +101,12 @@ func connect(t *testing.T, target string, options ...payments.Option) *payments.
 	return client
 }
 
-// charge makes a charge whose parameters do not matter to the test.
+// charge makes a charge with arbitrary parameters.
 func charge(ctx context.Context, client *payments.Client, options ...payments.CallOption) (*payments.Payment, error) {
 	return client.Charge(ctx, payments.ChargeParams{OrderID: 342, Amount: decimal.RequireFromString("561.00")}, options...)
 }
 
-// done answers any call with nothing in particular.
+// done responds to any call with an arbitrary result.
 func done(_ context.Context, _ int, request proto.Message) (proto.Message, error) {
 	switch request := request.(type) {
 	case *paymentsv1.ChargeRequest:
@@ -126,19 +128,19 @@ func done(_ context.Context, _ int, request proto.Message) (proto.Message, error
 	return &paymentsv1.ListPaymentsResponse{}, nil
 }
 
-// respond answers every call with the response.
+// respond responds to every call with the response.
 func respond(response proto.Message) answer {
 	return func(context.Context, int, proto.Message) (proto.Message, error) { return response, nil }
 }
 
-// fail answers every call with the error, with trailers given as in metadata.Pairs.
+// fail responds to every call with the error, and with trailers as in metadata.Pairs.
 func fail(err error, trailers ...string) answer {
 	return func(ctx context.Context, _ int, _ proto.Message) (proto.Message, error) {
 		return nil, failing(ctx, err, trailers...)
 	}
 }
 
-// failFirst answers the first calls with the error, and the others with what done does.
+// failFirst responds to the first calls with the error, and to later ones like done.
 func failFirst(count int, err error, trailers ...string) answer {
 	return func(ctx context.Context, number int, request proto.Message) (proto.Message, error) {
 		if number <= count {
@@ -155,13 +157,13 @@ func failing(ctx context.Context, err error, trailers ...string) error {
 	return err
 }
 
-// hang answers when the call has ended on the other side.
+// hang responds only when the client has ended the call.
 func hang(ctx context.Context, _ int, _ proto.Message) (proto.Message, error) {
 	<-ctx.Done()
 	return nil, status.FromContextError(ctx.Err()).Err()
 }
 
-// statusError is an error with details, as the service makes it.
+// statusError returns an error with details, as the service does.
 func statusError(code codes.Code, message string, details ...protoadapt.MessageV1) error {
 	withDetails, err := status.New(code, message).WithDetails(details...)
 	if err != nil {
@@ -170,7 +172,7 @@ func statusError(code codes.Code, message string, details ...protoadapt.MessageV
 	return withDetails.Err()
 }
 
-// soon makes gRPC's own retries follow at once; never prevents them, so that the client's own come next.
+// soon makes gRPC itself retry immediately. never prevents that, so that the client retries.
 var (
 	soon  = []string{"grpc-retry-pushback-ms", "1"}
 	never = []string{"grpc-retry-pushback-ms", "-1"}

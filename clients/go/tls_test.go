@@ -19,7 +19,7 @@ import (
 	"payments.internal/payments"
 )
 
-// authority is a certificate authority that lives as long as its test.
+// authority is a certificate authority for one test.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -46,7 +46,7 @@ func newAuthority(t *testing.T) *authority {
 	return &authority{certificate, key, pool}
 }
 
-// issue returns a certificate for 127.0.0.1, of a server or of a client.
+// issue returns a certificate for 127.0.0.1, for a server or a client.
 func (a *authority) issue(t *testing.T) tls.Certificate {
 	t.Helper()
 	key := newKey(t)
@@ -72,7 +72,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// serveTLS serves with a certificate of the authority, and asks for one of its clients' if it is to be mutual.
+// serveTLS serves with a certificate of the authority. If mutual is set, it requires a client certificate.
 func serveTLS(t *testing.T, authority *authority, mutual bool) *service {
 	t.Helper()
 	config := &tls.Config{Certificates: []tls.Certificate{authority.issue(t)}}
@@ -86,7 +86,7 @@ func withTLS(config *tls.Config) payments.Option {
 	return payments.WithTransportCredentials(credentials.NewTLS(config))
 }
 
-func TestCallsGoOverTLSToServersWhoseCertificateHolds(t *testing.T) {
+func TestCallsOverTLSNeedAServerWithAValidCertificate(t *testing.T) {
 	authority := newAuthority(t)
 	first, second := serveTLS(t, authority, false), serveTLS(t, authority, false)
 	for _, target := range []string{first.target, "dns:///" + first.target, "ipv4:" + first.target + "," + second.target} {
@@ -94,37 +94,37 @@ func TestCallsGoOverTLSToServersWhoseCertificateHolds(t *testing.T) {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
-	for what, config := range map[string]*tls.Config{
+	for name, config := range map[string]*tls.Config{
 		"another authority": {RootCAs: newAuthority(t).pool},
 		"another name":      {RootCAs: authority.pool, ServerName: "payments.example"},
 	} {
 		client := connect(t, first.target, withTLS(config), payments.WithTimeout(time.Second))
-		assertUnavailable(t, what, client)
+		assertUnavailable(t, name, client)
 	}
 	assertUnavailable(t, "no TLS", connect(t, first.target, payments.WithTimeout(time.Second)))
 }
 
-func TestAServerMayAskForTheClientsCertificate(t *testing.T) {
+func TestAServerMayRequireAClientCertificate(t *testing.T) {
 	authority := newAuthority(t)
 	service := serveTLS(t, authority, true)
 	mutual := &tls.Config{RootCAs: authority.pool, Certificates: []tls.Certificate{authority.issue(t)}}
 	if _, err := charge(t.Context(), connect(t, service.target, withTLS(mutual))); err != nil {
 		t.Error(err)
 	}
-	for what, certificates := range map[string][]tls.Certificate{
+	for name, certificates := range map[string][]tls.Certificate{
 		"no certificate":                     nil,
 		"a certificate of another authority": {newAuthority(t).issue(t)},
 	} {
 		config := &tls.Config{RootCAs: authority.pool, Certificates: certificates}
-		assertUnavailable(t, what, connect(t, service.target, withTLS(config), payments.WithTimeout(time.Second)))
+		assertUnavailable(t, name, connect(t, service.target, withTLS(config), payments.WithTimeout(time.Second)))
 	}
 }
 
-func assertUnavailable(t *testing.T, what string, client *payments.Client) {
+func assertUnavailable(t *testing.T, name string, client *payments.Client) {
 	t.Helper()
 	_, err := charge(t.Context(), client)
 	var unknown *payments.OutcomeUnknownError
 	if !errors.As(err, &unknown) {
-		t.Errorf("%s: %v", what, err)
+		t.Errorf("%s: %v", name, err)
 	}
 }

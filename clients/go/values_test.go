@@ -16,7 +16,7 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// sent returns the request that a call sends, as the service has it.
+// sent returns the request that a call sends, as the service receives it.
 func sent[Request proto.Message](t *testing.T, call func(context.Context, *payments.Client) error) Request {
 	t.Helper()
 	service := serve(t, done)
@@ -26,17 +26,17 @@ func sent[Request proto.Message](t *testing.T, call func(context.Context, *payme
 	return service.calls()[0].request.(Request)
 }
 
-func assertEqual(t *testing.T, what string, actual, expected any) {
+func assertEqual(t *testing.T, name string, actual, expected any) {
 	t.Helper()
 	if !reflect.DeepEqual(actual, expected) {
-		t.Errorf("%s is %+v, expected: %+v", what, actual, expected)
+		t.Errorf("%s: %+v, expected: %+v", name, actual, expected)
 	}
 }
 
 func assertSame(t *testing.T, actual, expected proto.Message) {
 	t.Helper()
 	if !proto.Equal(actual, expected) {
-		t.Errorf("it is %v, expected: %v", actual, expected)
+		t.Errorf("the message is %v, expected: %v", actual, expected)
 	}
 }
 
@@ -74,12 +74,12 @@ func TestAmountsAreExactInBothDirections(t *testing.T) {
 		"-9223372036854775808.999999999": {Units: math.MinInt64, Nanos: -999_999_999},
 	} {
 		if back := amountOf(t, wire); back.String() != expected {
-			t.Errorf("%s came as %s", expected, back)
+			t.Errorf("%s was converted to %s", expected, back)
 		}
 	}
 }
 
-// amountOf returns what the client makes of an amount of the service.
+// amountOf returns the amount that the client returns for an amount of the service.
 func amountOf(t *testing.T, money *money.Money) decimal.Decimal {
 	t.Helper()
 	service := serve(t, respond(&paymentsv1.ChargeResponse{Payment: &paymentsv1.Payment{Amount: money}}))
@@ -88,12 +88,12 @@ func amountOf(t *testing.T, money *money.Money) decimal.Decimal {
 		t.Fatal(err)
 	}
 	if !payment.Amount.Valid {
-		t.Error("there is no amount")
+		t.Error("the amount is missing")
 	}
 	return payment.Amount.Decimal
 }
 
-func TestAPaymentAndItsRefundsComeInGosOwnTypes(t *testing.T) {
+func TestAPaymentAndItsRefundsAreConvertedToGoTypes(t *testing.T) {
 	at := time.Date(2026, 11, 24, 3, 15, 55, 362_775_000, time.UTC)
 	service := serve(t, respond(&paymentsv1.GetPaymentResponse{
 		Payment: &paymentsv1.Payment{
@@ -131,14 +131,14 @@ func TestAPaymentAndItsRefundsComeInGosOwnTypes(t *testing.T) {
 	})
 }
 
-func TestWhatAnAdoptedPaymentLacksIsAbsentAndNotZero(t *testing.T) {
+func TestMissingFieldsOfAnAdoptedPaymentAreAbsentNotZero(t *testing.T) {
 	service := serve(t, respond(&paymentsv1.RefundResponse{Payment: &paymentsv1.Payment{PaymentId: 7}}))
 	result, err := connect(t, service.target).Refund(t.Context(), payments.RefundParams{PaymentID: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if result.Refund != nil {
-		t.Errorf("there is a refund: %v", result.Refund)
+		t.Errorf("the refund is %v", result.Refund)
 	}
 	payment := result.Payment
 	if payment.Amount.Valid || payment.RefundedAmount.Valid || payment.Currency != "" || !payment.CreateTime.IsZero() {
@@ -146,7 +146,7 @@ func TestWhatAnAdoptedPaymentLacksIsAbsentAndNotZero(t *testing.T) {
 	}
 }
 
-func TestARefundComesWithThePaymentAfterIt(t *testing.T) {
+func TestARefundReturnsTheUpdatedPayment(t *testing.T) {
 	service := serve(t, respond(&paymentsv1.RefundResponse{
 		Refund:  &paymentsv1.Refund{RefundId: 19, Amount: &money.Money{Units: 1}},
 		Payment: &paymentsv1.Payment{PaymentId: 7},
@@ -156,11 +156,11 @@ func TestARefundComesWithThePaymentAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if result.Refund == nil || result.Refund.RefundID != 19 || result.Payment.PaymentID != 7 {
-		t.Errorf("it is %+v", result)
+		t.Errorf("the result is %+v", result)
 	}
 }
 
-func TestValuesThatOnlyANewerServiceHasAreUnknown(t *testing.T) {
+func TestEnumValuesOfANewerServiceAreUnknown(t *testing.T) {
 	for _, number := range []int32{0, 99, -1} {
 		service := serve(t, respond(&paymentsv1.GetPaymentResponse{
 			Payment: &paymentsv1.Payment{
@@ -176,7 +176,7 @@ func TestValuesThatOnlyANewerServiceHasAreUnknown(t *testing.T) {
 		payment := details.Payment
 		if payment.Method != payments.MethodUnknown || payment.Status != payments.StatusUnknown ||
 			payment.RefundState != payments.RefundStateUnknown || details.Refunds[0].Status != payments.RefundStatusUnknown {
-			t.Errorf("%d came as %+v and %+v", number, payment, details.Refunds[0])
+			t.Errorf("%d was converted to %+v and %+v", number, payment, details.Refunds[0])
 		}
 		assertSame(t, service.calls()[0].request, &paymentsv1.GetPaymentRequest{
 			Key: &paymentsv1.GetPaymentRequest_Reference{Reference: "ECI20261124-1"},
@@ -184,7 +184,7 @@ func TestValuesThatOnlyANewerServiceHasAreUnknown(t *testing.T) {
 	}
 }
 
-func TestEveryNamedValueComesAndGoesUnderItsName(t *testing.T) {
+func TestEveryEnumValueIsSentAndReceivedByItsName(t *testing.T) {
 	for number, name := range paymentsv1.PaymentMethod_name {
 		if number == 0 {
 			continue
@@ -241,7 +241,7 @@ func TestEveryConditionIsSent(t *testing.T) {
 	})
 }
 
-func TestEveryParameterOfAChargeAndOfARefundIsSent(t *testing.T) {
+func TestEveryParameterOfAChargeAndARefundIsSent(t *testing.T) {
 	charged := sent[*paymentsv1.ChargeRequest](t, func(ctx context.Context, client *payments.Client) error {
 		_, err := client.Charge(ctx, payments.ChargeParams{
 			OrderID: math.MaxInt64, Amount: amount("5.50"), Currency: "USD", Method: payments.MethodCOD,

@@ -13,38 +13,38 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// forEver is a timeout that does not pass: 292 years.
-const forEver time.Duration = math.MaxInt64
+// forever is a timeout that never passes: 292 years.
+const forever time.Duration = math.MaxInt64
 
-// watch hands out what happens, from one stream after another, each of which goes on where the one before ended. It
-// returns why it does not go on: nil when the loop was left.
+// watch yields the updates of one stream after another, each of which resumes where the previous one ended. It returns
+// the error that ended the watch, or nil if the caller left the loop.
 func (c *Client) watch(
 	ctx context.Context, params WatchParams, options []CallOption, yield func(*PaymentUpdate, error) bool,
 ) error {
-	settings := callSettings{forEver}
+	settings := callSettings{forever}
 	for _, option := range options {
 		option.applyToCall(&settings)
 	}
 	if err := checkTimeout(settings.timeout); err != nil {
 		return err
 	}
-	var stretch *attempts // since the service answered last
+	var reconnects *attempts // since the last response of the service
 	resumeToken := params.ResumeToken
 	for {
 		failure := c.watchOnce(ctx, resumeToken, func(update *PaymentUpdate) bool {
-			stretch = nil
+			reconnects = nil
 			resumeToken = update.ResumeToken
 			return yield(update, nil)
 		})
 		if failure == nil {
 			return nil
 		}
-		if stretch == nil {
-			stretch = newAttempts(time.Now().Add(settings.timeout), func(failure callFailure) bool {
-				return mayResume(ctx, failure)
+		if reconnects == nil {
+			reconnects = newAttempts(time.Now().Add(settings.timeout), func(failure callFailure) bool {
+				return isResumable(ctx, failure)
 			})
 		}
-		delay, err := stretch.delay(failure)
+		delay, err := reconnects.delay(failure)
 		if err != nil {
 			return err
 		}
@@ -55,11 +55,11 @@ func (c *Client) watch(
 	}
 }
 
-// watchOnce hands out what one stream brings, and returns how that ended; nil when no more is wanted. One response at a
-// time is taken from gRPC, whose flow control stops a service that is faster.
-func (c *Client) watchOnce(ctx context.Context, resumeToken string, take func(*PaymentUpdate) bool) callFailure {
+// watchOnce passes the updates of one stream to yield. It returns the error that ended the stream, or nil if yield
+// returned false. It reads one response at a time, so gRPC's flow control slows down a service that is faster.
+func (c *Client) watchOnce(ctx context.Context, resumeToken string, yield func(*PaymentUpdate) bool) callFailure {
 	streamCtx, cancel := context.WithCancel(ctx)
-	defer cancel() // which ends the stream at the service too
+	defer cancel() // Ends the stream on the server, too.
 	stream, err := c.stub.WatchPayments(streamCtx, &paymentsv1.WatchPaymentsRequest{ResumeToken: resumeToken})
 	if err != nil {
 		return errorFromRPC(ctx, err, nil, "")
@@ -72,22 +72,22 @@ func (c *Client) watchOnce(ctx context.Context, resumeToken string, take func(*P
 			return withStatus(CallError{causes: []error{ended.Err()}}, ended)
 		case err != nil:
 			return errorFromRPC(ctx, err, stream.Trailer(), "")
-		case !take(paymentUpdateFrom(response)):
+		case !yield(paymentUpdateFrom(response)):
 			return nil
 		}
 	}
 }
 
-// mayResume reports whether a stream that ended so may go on when it is asked for again. It only reads, so that
-// whatever cut it leaves nothing in doubt.
+// isResumable reports whether a stream that ended with this failure can be resumed. A stream only reads, so resuming it
+// is always safe.
 //
-// INTERNAL and UNKNOWN are what gRPC makes of a connection that breaks in the middle of a message, and
-// DEADLINE_EXCEEDED what a proxy may. Those that the service itself made have a CallID: they would come again.
-func mayResume(ctx context.Context, failure callFailure) bool {
-	if isPassing(failure) {
+// gRPC reports a connection that breaks in the middle of a message as INTERNAL or UNKNOWN, and a proxy may report it as
+// DEADLINE_EXCEEDED. If the service itself returned the error, it has a CallID, and resuming would only repeat it.
+func isResumable(ctx context.Context, failure callFailure) bool {
+	if isRetryable(failure) {
 		return true
 	}
-	if ctx.Err() != nil || failure.base().CallID != "" || !isOfGRPC(failure) {
+	if ctx.Err() != nil || failure.base().CallID != "" || !hasStatus(failure) {
 		return false
 	}
 	switch failure.base().Code {
@@ -97,8 +97,8 @@ func mayResume(ctx context.Context, failure callFailure) bool {
 	return false
 }
 
-// isOfGRPC reports whether a failure came with a status, and is no error of an interceptor's own.
-func isOfGRPC(failure callFailure) bool {
+// hasStatus reports whether a failure came with a gRPC status, unlike an interceptor's own error.
+func hasStatus(failure callFailure) bool {
 	var carrier interface{ GRPCStatus() *status.Status }
 	return errors.As(failure.base().causes[0], &carrier)
 }

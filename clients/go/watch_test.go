@@ -26,33 +26,33 @@ import (
 	paymentsv1 "payments.internal/payments/v1"
 )
 
-// tell answers the stream of that number, counted from 1, until it returns.
-type tell func(number int, stream stream) error
+// streamer responds to the stream with this number, which starts at 1. The stream ends when it returns.
+type streamer func(number int, stream stream) error
 
 type stream = grpc.ServerStreamingServer[paymentsv1.WatchPaymentsResponse]
 
-// WatchPayments is what the service of the tests does with a stream.
+// WatchPayments records the stream and runs the test's streamer.
 func (s *service) WatchPayments(request *paymentsv1.WatchPaymentsRequest, stream stream) error {
-	return s.tell(s.receive(stream.Context(), request), stream)
+	return s.stream(s.receive(stream.Context(), request), stream)
 }
 
 // serveWatches starts a service that only streams.
-func serveWatches(t *testing.T, tell tell) *service {
+func serveWatches(t *testing.T, streamer streamer) *service {
 	t.Helper()
-	return serveWatchesAt(t, "127.0.0.1:0", tell)
+	return serveWatchesAt(t, "127.0.0.1:0", streamer)
 }
 
-func serveWatchesAt(t *testing.T, address string, tell tell) *service {
+func serveWatchesAt(t *testing.T, address string, streamer streamer) *service {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveOn(t, listener, done, tell)
+	return serveOn(t, listener, done, streamer)
 }
 
-// events sends an event with each of these tokens, of the payment that the token numbers.
-func events(stream stream, tokens ...string) error {
+// sendEvents sends an event with each of these tokens. The token is also the payment's id.
+func sendEvents(stream stream, tokens ...string) error {
 	for _, token := range tokens {
 		id, _ := strconv.ParseInt(token, 10, 64)
 		event := &paymentsv1.PaymentEvent{Payment: &paymentsv1.Payment{PaymentId: id}}
@@ -63,32 +63,32 @@ func events(stream stream, tokens ...string) error {
 	return nil
 }
 
-// heartbeat sends a token alone.
-func heartbeat(stream stream, token string) error {
+// sendToken sends a token without an event.
+func sendToken(stream stream, token string) error {
 	return stream.Send(&paymentsv1.WatchPaymentsResponse{ResumeToken: token})
 }
 
-// untilItEnds returns when the stream has ended on the other side.
-func untilItEnds(stream stream) error {
+// waitForClient returns when the client has ended the stream.
+func waitForClient(stream stream) error {
 	<-stream.Context().Done()
 	return status.FromContextError(stream.Context().Err()).Err()
 }
 
-// endingWith sends one event and ends the stream with the error, then sends another event on the next stream.
-func endingWith(ending error, trailers ...string) tell {
+// endingWith sends one event and ends the stream with err, and sends another event on the next stream.
+func endingWith(err error, trailers ...string) streamer {
 	return func(number int, stream stream) error {
 		if number > 1 {
-			return errors.Join(events(stream, "2"), untilItEnds(stream))
+			return errors.Join(sendEvents(stream, "2"), waitForClient(stream))
 		}
 		stream.SetTrailer(metadata.Pairs(trailers...))
-		if err := events(stream, "1"); err != nil {
-			return err
+		if sendErr := sendEvents(stream, "1"); sendErr != nil {
+			return sendErr
 		}
-		return ending
+		return err
 	}
 }
 
-// take returns the tokens of the first updates, and the error that came instead of one.
+// take returns the tokens of the first updates, and the error if one came earlier.
 func take(updates iter.Seq2[*payments.PaymentUpdate, error], count int) ([]string, error) {
 	var tokens []string
 	for update, err := range updates {
@@ -102,8 +102,8 @@ func take(updates iter.Seq2[*payments.PaymentUpdate, error], count int) ([]strin
 	return tokens, nil
 }
 
-// asked returns the tokens that streams were asked for with.
-func (s *service) asked() []string {
+// requestedTokens returns the resume tokens of all requested streams.
+func (s *service) requestedTokens() []string {
 	var tokens []string
 	for _, call := range s.calls() {
 		tokens = append(tokens, call.request.(*paymentsv1.WatchPaymentsRequest).GetResumeToken())
@@ -116,17 +116,17 @@ func watch(t *testing.T, target string, options ...payments.CallOption) iter.Seq
 	return connect(t, target).WatchPayments(t.Context(), payments.WatchParams{}, options...)
 }
 
-// awaitOr fails the test when the signal does not come, which it does at once but on a very busy machine.
-func awaitOr(t *testing.T, signal <-chan struct{}, what string) {
+// awaitOr fails the test with the message if the signal does not come. The timeout allows for a very busy machine.
+func awaitOr(t *testing.T, signal <-chan struct{}, message string) {
 	t.Helper()
 	select {
 	case <-signal:
 	case <-time.After(30 * time.Second):
-		t.Fatal(what)
+		t.Fatal(message)
 	}
 }
 
-func TestAWatchTellsEventsInGosOwnTypes(t *testing.T) {
+func TestAWatchConvertsEventsToGoTypes(t *testing.T) {
 	at := time.Date(2026, 11, 24, 3, 15, 55, 362_775_000, time.UTC)
 	sent := []*paymentsv1.WatchPaymentsResponse{
 		{ResumeToken: "start"},
@@ -158,7 +158,7 @@ func TestAWatchTellsEventsInGosOwnTypes(t *testing.T) {
 				return err
 			}
 		}
-		return untilItEnds(stream)
+		return waitForClient(stream)
 	})
 	var updates []*payments.PaymentUpdate
 	for update, err := range watch(t, service.target) {
@@ -184,11 +184,11 @@ func TestAWatchTellsEventsInGosOwnTypes(t *testing.T) {
 	})
 	imported := updates[2].Event
 	if imported.Type != payments.EventImported || imported.Refund != nil || !imported.EventTime.IsZero() {
-		t.Errorf("the imported payment came as %+v", imported)
+		t.Errorf("the event of the imported payment is %+v", imported)
 	}
 }
 
-func TestEveryTypeOfEventComesUnderItsNameAndANewerOneIsUnknown(t *testing.T) {
+func TestEveryEventTypeIsReceivedByItsNameAndANewerOneIsUnknown(t *testing.T) {
 	numbers := []int32{99, -1}
 	for number := range paymentsv1.PaymentEventType_name {
 		numbers = append(numbers, number)
@@ -200,7 +200,7 @@ func TestEveryTypeOfEventComesUnderItsNameAndANewerOneIsUnknown(t *testing.T) {
 				return err
 			}
 		}
-		return untilItEnds(stream)
+		return waitForClient(stream)
 	})
 	index := 0
 	for update, err := range watch(t, service.target) {
@@ -218,41 +218,41 @@ func TestEveryTypeOfEventComesUnderItsNameAndANewerOneIsUnknown(t *testing.T) {
 	}
 }
 
-func TestAWatchGoesOnAfterTheLastTokenWhateverCutsItsStream(t *testing.T) {
-	for what, ending := range map[string]tell{
-		"a plain end":       endingWith(nil),
+func TestAWatchResumesAfterTheLastTokenWhenItsConnectionIsLost(t *testing.T) {
+	for name, streamer := range map[string]streamer{
+		"no error":          endingWith(nil),
 		"UNAVAILABLE":       endingWith(unavailable, "x-request-id", "0143f7aa"),
-		"CANCELLED":         endingWith(status.Error(codes.Canceled, "the server stops")),
+		"CANCELLED":         endingWith(status.Error(codes.Canceled, "the server is shutting down")),
 		"OVERLOADED":        endingWith(overloaded),
 		"RATE_LIMITED":      endingWith(reasonError(codes.ResourceExhausted, "payments", "RATE_LIMITED")),
 		"TOO_MANY_WATCHES":  endingWith(reasonError(codes.ResourceExhausted, "payments", "TOO_MANY_WATCHES")),
-		"INTERNAL":          endingWith(status.Error(codes.Internal, "of a library")),
-		"UNKNOWN":           endingWith(status.Error(codes.Unknown, "of a library")),
-		"DEADLINE_EXCEEDED": endingWith(status.Error(codes.DeadlineExceeded, "of a proxy")),
+		"INTERNAL":          endingWith(status.Error(codes.Internal, "from a library")),
+		"UNKNOWN":           endingWith(status.Error(codes.Unknown, "from a library")),
+		"DEADLINE_EXCEEDED": endingWith(status.Error(codes.DeadlineExceeded, "from a proxy")),
 	} {
-		service := serveWatches(t, ending)
+		service := serveWatches(t, streamer)
 		params := payments.WatchParams{ResumeToken: "0"}
 		tokens, err := take(connect(t, service.target).WatchPayments(t.Context(), params), 2)
 		if err != nil || !slices.Equal(tokens, []string{"1", "2"}) {
-			t.Errorf("%s: %v, and then %v", what, tokens, err)
+			t.Errorf("%s: %v, and then %v", name, tokens, err)
 		}
-		if asked := service.asked(); !slices.Equal(asked, []string{"0", "1"}) {
-			t.Errorf("%s: the streams were asked for after %q", what, asked)
+		if requested := service.requestedTokens(); !slices.Equal(requested, []string{"0", "1"}) {
+			t.Errorf("%s: the streams were requested with the tokens %q", name, requested)
 		}
 	}
 }
 
-func TestAWatchGoesOnAfterAServiceThatRestarts(t *testing.T) {
-	told := make(chan struct{})
+func TestAWatchResumesAfterTheServiceRestarts(t *testing.T) {
+	received := make(chan struct{})
 	first := serveWatches(t, func(_ int, stream stream) error {
-		return errors.Join(events(stream, "1"), untilItEnds(stream))
+		return errors.Join(sendEvents(stream, "1"), waitForClient(stream))
 	})
 	go func() {
-		<-told
+		<-received
 		first.server.Stop()
-		time.Sleep(time.Second) // during which nobody listens
+		time.Sleep(time.Second) // while nothing listens at the address
 		serveWatchesAt(t, first.target, func(_ int, stream stream) error {
-			return errors.Join(events(stream, "2"), untilItEnds(stream))
+			return errors.Join(sendEvents(stream, "2"), waitForClient(stream))
 		})
 	}()
 	var tokens []string
@@ -263,32 +263,32 @@ func TestAWatchGoesOnAfterAServiceThatRestarts(t *testing.T) {
 		if tokens = append(tokens, update.ResumeToken); len(tokens) == 2 {
 			break
 		}
-		close(told)
+		close(received)
 	}
 	assertEqual(t, "the tokens", tokens, []string{"1", "2"})
 }
 
-func TestAWatchGoesOnAfterAConnectionThatIsCutInTheMiddleOfAMessage(t *testing.T) {
+func TestAWatchResumesAfterAConnectionBreaksInTheMiddleOfAMessage(t *testing.T) {
 	service := serveWatches(t, func(number int, stream stream) error {
 		if number == 1 {
-			long := &paymentsv1.PaymentEvent{Caller: strings.Repeat("x", cutAfter)}
+			long := &paymentsv1.PaymentEvent{Caller: strings.Repeat("x", breakAfterBytes)}
 			first := &paymentsv1.WatchPaymentsResponse{ResumeToken: "1"}
 			second := &paymentsv1.WatchPaymentsResponse{ResumeToken: "cut", Event: long}
-			return errors.Join(stream.Send(first), stream.Send(second), untilItEnds(stream))
+			return errors.Join(stream.Send(first), stream.Send(second), waitForClient(stream))
 		}
-		return errors.Join(events(stream, "2"), untilItEnds(stream))
+		return errors.Join(sendEvents(stream, "2"), waitForClient(stream))
 	})
-	tokens, err := take(watch(t, cutting(t, service.target)), 2)
+	tokens, err := take(watch(t, breakingProxy(t, service.target)), 2)
 	if err != nil || !slices.Equal(tokens, []string{"1", "2"}) {
 		t.Errorf("%v, and then %v", tokens, err)
 	}
-	assertEqual(t, "what was asked for", service.asked(), []string{"", "1"})
+	assertEqual(t, "the requested tokens", service.requestedTokens(), []string{"", "1"})
 }
 
-const cutAfter = 20_000
+const breakAfterBytes = 20_000
 
-// cutting returns the address of a proxy that cuts its first connection after some bytes of the service's.
-func cutting(t *testing.T, target string) string {
+// breakingProxy returns the address of a proxy that closes its first connection after the service has sent some bytes.
+func breakingProxy(t *testing.T, target string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -296,7 +296,7 @@ func cutting(t *testing.T, target string) string {
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
-		for most := int64(cutAfter); ; most = math.MaxInt64 {
+		for limit := int64(breakAfterBytes); ; limit = math.MaxInt64 {
 			client, err := listener.Accept()
 			if err != nil {
 				return
@@ -308,7 +308,7 @@ func cutting(t *testing.T, target string) string {
 			}
 			go func() { _, _ = io.Copy(server, client) }()
 			go func() {
-				_, _ = io.CopyN(client, server, most)
+				_, _ = io.CopyN(client, server, limit)
 				_, _ = client.Close(), server.Close()
 			}()
 		}
@@ -316,61 +316,61 @@ func cutting(t *testing.T, target string) string {
 	return listener.Addr().String()
 }
 
-func TestAWatchThatCannotBeginIsAskedForAgainWithTheSameToken(t *testing.T) {
+func TestAWatchThatCannotStartIsRetriedWithTheSameToken(t *testing.T) {
 	service := serveWatches(t, func(number int, stream stream) error {
 		if number <= 3 {
 			return unavailable
 		}
-		return errors.Join(heartbeat(stream, "8"), untilItEnds(stream))
+		return errors.Join(sendToken(stream, "8"), waitForClient(stream))
 	})
 	params := payments.WatchParams{ResumeToken: "7"}
 	tokens, err := take(connect(t, service.target).WatchPayments(t.Context(), params), 1)
 	if err != nil || !slices.Equal(tokens, []string{"8"}) {
 		t.Errorf("%v, and then %v", tokens, err)
 	}
-	assertEqual(t, "what was asked for", service.asked(), []string{"7", "7", "7", "7"})
+	assertEqual(t, "the requested tokens", service.requestedTokens(), []string{"7", "7", "7", "7"})
 }
 
-func TestATokenWithoutAnEventIsGoneOnFromToo(t *testing.T) {
+func TestAWatchAlsoResumesFromATokenWithoutAnEvent(t *testing.T) {
 	service := serveWatches(t, func(number int, stream stream) error {
-		return heartbeat(stream, strconv.Itoa(number))
+		return sendToken(stream, strconv.Itoa(number))
 	})
 	if _, err := take(watch(t, service.target), 3); err != nil {
 		t.Fatal(err)
 	}
-	assertEqual(t, "what was asked for", service.asked(), []string{"", "1", "2"})
+	assertEqual(t, "the requested tokens", service.requestedTokens(), []string{"", "1", "2"})
 }
 
-func TestAWatchThatCannotGoOnEndsWithTheError(t *testing.T) {
-	for what, check := range map[string]struct {
-		ending   tell
+func TestAWatchThatCannotResumeEndsWithTheError(t *testing.T) {
+	for name, check := range map[string]struct {
+		streamer streamer
 		expected error
 	}{
-		"a wrong token": {
+		"an invalid token": {
 			endingWith(reasonError(codes.InvalidArgument, "payments", "INVALID_REQUEST")), &payments.InvalidRequestError{},
 		},
 		"an expired token": {
 			endingWith(reasonError(codes.FailedPrecondition, "payments", "RESUME_TOKEN_EXPIRED")),
 			&payments.ResumeTokenExpiredError{},
 		},
-		"a key that ended": {
+		"an expired API key": {
 			endingWith(reasonError(codes.Unauthenticated, "payments", "API_KEY_INVALID")), &payments.UnauthenticatedError{},
 		},
 		"a missing role": {
 			endingWith(reasonError(codes.PermissionDenied, "payments", "ROLE_MISSING")), &payments.PermissionDeniedError{},
 		},
-		"a fault of the service": {
+		"an internal error of the service": {
 			endingWith(reasonError(codes.Internal, "payments", "INTERNAL"), "x-request-id", "0143f7aa"),
 			&payments.InternalError{},
 		},
-		"a deadline of the service": {
+		"a time limit of the service": {
 			endingWith(reasonError(codes.DeadlineExceeded, "payments", "CALL_TOO_LONG"), "x-request-id", "0143f7aa"),
 			&payments.DeadlineExceededError{},
 		},
 		"exhausted without a reason": {endingWith(status.Error(codes.ResourceExhausted, "no")), &payments.CallError{}},
 		"an older service":           {endingWith(status.Error(codes.Unimplemented, "no")), &payments.CallError{}},
 	} {
-		service := serveWatches(t, check.ending)
+		service := serveWatches(t, check.streamer)
 		updates := 0
 		var errs []error
 		for update, err := range watch(t, service.target) {
@@ -380,19 +380,19 @@ func TestAWatchThatCannotGoOnEndsWithTheError(t *testing.T) {
 			}
 			errs = append(errs, err)
 			if update != nil {
-				t.Errorf("%s: there is an update with the error: %v", what, update)
+				t.Errorf("%s: the error comes with an update: %v", name, update)
 			}
 		}
 		if updates != 1 || len(errs) != 1 || len(service.calls()) != 1 {
-			t.Fatalf("%s: %d updates and the errors %v on %d streams", what, updates, errs, len(service.calls()))
+			t.Fatalf("%s: %d updates and the errors %v on %d streams", name, updates, errs, len(service.calls()))
 		}
-		assertKind(t, what, errs[0], check.expected)
+		assertType(t, name, errs[0], check.expected)
 	}
 }
 
-func TestAnErrorOfAStreamInterceptorsOwnEndsAWatch(t *testing.T) {
+func TestAnErrorOfAStreamInterceptorEndsAWatch(t *testing.T) {
 	open := errors.New("the circuit is open")
-	service := serveWatches(t, func(_ int, stream stream) error { return untilItEnds(stream) })
+	service := serveWatches(t, func(_ int, stream stream) error { return waitForClient(stream) })
 	client := connect(t, service.target, payments.WithStreamInterceptors(func(
 		context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, grpc.Streamer, ...grpc.CallOption,
 	) (grpc.ClientStream, error) {
@@ -403,9 +403,9 @@ func TestAnErrorOfAStreamInterceptorsOwnEndsAWatch(t *testing.T) {
 	}
 }
 
-func TestStreamInterceptorsAreAroundEachStreamTheFirstOutermost(t *testing.T) {
+func TestStreamInterceptorsRunForEachStreamTheFirstOneOutermost(t *testing.T) {
 	var seen []string
-	noting := func(name string) grpc.StreamClientInterceptor {
+	recording := func(name string) grpc.StreamClientInterceptor {
 		return func(
 			ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer,
 			options ...grpc.CallOption,
@@ -416,13 +416,13 @@ func TestStreamInterceptorsAreAroundEachStreamTheFirstOutermost(t *testing.T) {
 	}
 	service := serveWatches(t, endingWith(unavailable))
 	client := connect(t, service.target,
-		payments.WithStreamInterceptors(noting("first")), payments.WithStreamInterceptors(noting("second")))
+		payments.WithStreamInterceptors(recording("first")), payments.WithStreamInterceptors(recording("second")))
 	if _, err := take(client.WatchPayments(t.Context(), payments.WatchParams{}), 2); err != nil {
 		t.Fatal(err)
 	}
 	method := " /payments.v1.PaymentService/WatchPayments"
 	one := []string{"first" + method, "second" + method}
-	assertEqual(t, "what they saw", seen, slices.Concat(one, one))
+	assertEqual(t, "the recorded streams", seen, slices.Concat(one, one))
 }
 
 func TestTheAPIKeyIsSentWithEachStream(t *testing.T) {
@@ -436,33 +436,33 @@ func TestTheAPIKeyIsSentWithEachStream(t *testing.T) {
 	}
 }
 
-func TestRangingAgainStartsAgainAndNothingIsSentBefore(t *testing.T) {
+func TestNothingIsSentBeforeRangingAndRangingAgainStartsFromTheBeginning(t *testing.T) {
 	service := serveWatches(t, func(number int, stream stream) error {
-		return errors.Join(events(stream, strconv.Itoa(number)), untilItEnds(stream))
+		return errors.Join(sendEvents(stream, strconv.Itoa(number)), waitForClient(stream))
 	})
 	updates := connect(t, service.target).WatchPayments(t.Context(), payments.WatchParams{ResumeToken: "0"})
 	if len(service.calls()) != 0 {
-		t.Error("it was sent before the iteration")
+		t.Error("a request was sent before the iteration")
 	}
 	for range 2 {
 		if _, err := take(updates, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	assertEqual(t, "what was asked for", service.asked(), []string{"0", "0"})
+	assertEqual(t, "the requested tokens", service.requestedTokens(), []string{"0", "0"})
 }
 
-func TestAWatchGivesUpWhenTheServiceIsOutOfReachForItsTimeoutAtAStretch(t *testing.T) {
+func TestAWatchGivesUpWhenTheServiceStaysUnreachableForItsTimeout(t *testing.T) {
 	service := serveWatches(t, func(number int, stream stream) error {
 		if number == 1 {
-			return events(stream, "1")
+			return sendEvents(stream, "1")
 		}
 		return unavailable
 	})
 	began := time.Now()
 	tokens, err := take(watch(t, service.target, payments.WithTimeout(3*time.Second)), 2)
-	var reached *payments.UnavailableError
-	if !errors.As(err, &reached) || reached.Message != "the database cannot be reached" || len(tokens) != 1 {
+	var unavailableError *payments.UnavailableError
+	if !errors.As(err, &unavailableError) || unavailableError.Message != "the database cannot be reached" || len(tokens) != 1 {
 		t.Errorf("%v, and then %v", tokens, err)
 	}
 	if took, calls := time.Since(began), len(service.calls()); took > 30*time.Second || calls < 3 {
@@ -470,27 +470,27 @@ func TestAWatchGivesUpWhenTheServiceIsOutOfReachForItsTimeoutAtAStretch(t *testi
 	}
 }
 
-func TestEachAnswerBeginsAnotherStretch(t *testing.T) {
-	// Every stream ends after an answer, and asks for waits that are longer together than the timeout.
-	comeBack := comeBackAfter(400 * time.Millisecond)
+func TestEachResponseRestartsTheTimeoutOfAWatch(t *testing.T) {
+	// Every stream ends after one response. The retry delays add up to more than the timeout.
+	streamErr := retryAfter(400 * time.Millisecond)
 	service := serveWatches(t, func(number int, stream stream) error {
-		return errors.Join(heartbeat(stream, strconv.Itoa(number)), comeBack)
+		return errors.Join(sendToken(stream, strconv.Itoa(number)), streamErr)
 	})
 	began := time.Now()
 	if _, err := take(watch(t, service.target, payments.WithTimeout(time.Second)), 5); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(began); took < 1600*time.Millisecond {
-		t.Errorf("the waits that the service asked for took %v", took)
+		t.Errorf("the retry delays took %v", took)
 	}
 }
 
-func TestTheClientsOwnTimeoutIsNotThatOfAWatch(t *testing.T) {
+func TestTheClientsTimeoutDoesNotApplyToAWatch(t *testing.T) {
 	service := serveWatches(t, func(number int, stream stream) error {
 		if number <= 3 {
-			return comeBackAfter(200 * time.Millisecond)
+			return retryAfter(200 * time.Millisecond)
 		}
-		return errors.Join(events(stream, "1"), untilItEnds(stream))
+		return errors.Join(sendEvents(stream, "1"), waitForClient(stream))
 	})
 	client := connect(t, service.target, payments.WithTimeout(100*time.Millisecond))
 	if _, err := take(client.WatchPayments(t.Context(), payments.WatchParams{}), 1); err != nil {
@@ -498,52 +498,52 @@ func TestTheClientsOwnTimeoutIsNotThatOfAWatch(t *testing.T) {
 	}
 	for _, call := range service.calls() {
 		if call.remaining > 0 {
-			t.Errorf("a stream came with a deadline, in %v", call.remaining)
+			t.Errorf("a stream has a deadline in %v", call.remaining)
 		}
 	}
 }
 
-func TestATimeoutOfAWatchThatIsNotMoreThanZeroIsRefused(t *testing.T) {
-	service := serveWatches(t, func(_ int, stream stream) error { return untilItEnds(stream) })
-	var refused *payments.ArgumentError
-	if _, err := take(watch(t, service.target, payments.WithTimeout(0)), 1); !errors.As(err, &refused) {
+func TestTheTimeoutOfAWatchMustBeMoreThanZero(t *testing.T) {
+	service := serveWatches(t, func(_ int, stream stream) error { return waitForClient(stream) })
+	var argumentError *payments.ArgumentError
+	if _, err := take(watch(t, service.target, payments.WithTimeout(0)), 1); !errors.As(err, &argumentError) {
 		t.Errorf("the error is %v", err)
 	}
 	if len(service.calls()) != 0 {
-		t.Error("it was sent")
+		t.Error("a request was sent")
 	}
 }
 
-// watched is a service that sends an event and then waits, and closes ended when its stream has ended.
-func watched(t *testing.T) (service *service, ended chan struct{}) {
+// serveOneEvent starts a service that sends one event and then waits. It closes ended when the stream has ended.
+func serveOneEvent(t *testing.T) (service *service, ended chan struct{}) {
 	t.Helper()
 	ended = make(chan struct{})
 	return serveWatches(t, func(_ int, stream stream) error {
 		defer close(ended)
-		return errors.Join(events(stream, "1"), untilItEnds(stream))
+		return errors.Join(sendEvents(stream, "1"), waitForClient(stream))
 	}), ended
 }
 
-func TestLeavingTheLoopEndsTheServicesStream(t *testing.T) {
-	service, ended := watched(t)
+func TestLeavingTheLoopEndsTheStreamOnTheServer(t *testing.T) {
+	service, ended := serveOneEvent(t)
 	if _, err := take(watch(t, service.target), 1); err != nil {
 		t.Fatal(err)
 	}
-	awaitOr(t, ended, "the service's stream goes on")
+	awaitOr(t, ended, "the stream did not end on the server")
 }
 
-func TestAPulledWatchEndsTheServicesStreamWhenItIsStopped(t *testing.T) {
-	service, ended := watched(t)
+func TestStoppingAPulledWatchEndsTheStreamOnTheServer(t *testing.T) {
+	service, ended := serveOneEvent(t)
 	next, stop := iter.Pull2(watch(t, service.target))
 	if update, err, ok := next(); err != nil || !ok || update.ResumeToken != "1" {
 		t.Errorf("the first update is %v, and the error %v", update, err)
 	}
 	stop()
-	awaitOr(t, ended, "the service's stream goes on")
+	awaitOr(t, ended, "the stream did not end on the server")
 }
 
-func TestCancellingEndsAWatchAndTheServicesStream(t *testing.T) {
-	service, ended := watched(t)
+func TestCancelingEndsAWatchAndTheStreamOnTheServer(t *testing.T) {
+	service, ended := serveOneEvent(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var last error
@@ -553,20 +553,20 @@ func TestCancellingEndsAWatchAndTheServicesStream(t *testing.T) {
 		}
 	}
 	if !errors.Is(last, context.Canceled) || status.Code(last) != codes.Canceled {
-		t.Errorf("it ended with %v", last)
+		t.Errorf("the watch ended with %v", last)
 	}
-	awaitOr(t, ended, "the service's stream goes on")
+	awaitOr(t, ended, "the stream did not end on the server")
 	if calls := len(service.calls()); calls != 1 {
 		t.Errorf("there were %d streams", calls)
 	}
 }
 
-func TestCancellingEndsTheWaitForAnotherStream(t *testing.T) {
+func TestCancelingEndsTheBackoffBeforeTheNextStream(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	service := serveWatches(t, func(int, stream) error {
 		time.AfterFunc(100*time.Millisecond, cancel)
-		return comeBackAfter(time.Hour)
+		return retryAfter(time.Hour)
 	})
 	began := time.Now()
 	_, err := take(connect(t, service.target).WatchPayments(ctx, payments.WatchParams{}), 1)
@@ -575,8 +575,8 @@ func TestCancellingEndsTheWaitForAnotherStream(t *testing.T) {
 	}
 }
 
-func TestADeadlineOfTheContextEndsAWatchAndTheErrorSaysWhatCameBefore(t *testing.T) {
-	service, _ := watched(t)
+func TestADeadlineOfTheContextEndsAWatchWithThePreviousError(t *testing.T) {
+	service, _ := serveOneEvent(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err := take(connect(t, service.target).WatchPayments(ctx, payments.WatchParams{}), 2)
@@ -589,30 +589,30 @@ func TestADeadlineOfTheContextEndsAWatchAndTheErrorSaysWhatCameBefore(t *testing
 	ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	_, err = take(connect(t, failing.target).WatchPayments(ctx, payments.WatchParams{}), 1)
-	var reached *payments.UnavailableError
-	if !errors.As(err, &reached) || !errors.Is(err, context.DeadlineExceeded) {
+	var unavailableError *payments.UnavailableError
+	if !errors.As(err, &unavailableError) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the error is %v", err)
 	}
 }
 
 func TestClosingTheClientEndsItsWatches(t *testing.T) {
-	for what, tell := range map[string]tell{
-		"stream": func(_ int, stream stream) error { return errors.Join(events(stream, "1"), untilItEnds(stream)) },
-		"wait":   endingWith(comeBackAfter(time.Hour)),
+	for name, streamer := range map[string]streamer{
+		"stream":  func(_ int, stream stream) error { return errors.Join(sendEvents(stream, "1"), waitForClient(stream)) },
+		"backoff": endingWith(retryAfter(time.Hour)),
 	} {
-		client := connect(t, serveWatches(t, tell).target)
+		client := connect(t, serveWatches(t, streamer).target)
 		time.AfterFunc(300*time.Millisecond, func() { _ = client.Close() })
 		began := time.Now()
 		_, err := take(client.WatchPayments(t.Context(), payments.WatchParams{}), 2)
 		var unknown *payments.OutcomeUnknownError
 		if !errors.As(err, &unknown) || errors.Is(err, context.Canceled) || time.Since(began) > 30*time.Second {
-			t.Errorf("the %s ended after %v with %v", what, time.Since(began), err)
+			t.Errorf("the %s ended after %v with %v", name, time.Since(began), err)
 		}
 	}
 }
 
-func TestAWatchThatIsNotReadStopsTheServiceAndBuffersLittle(t *testing.T) {
-	const size, count, most = 64 << 10, 4000, 32 << 20
+func TestAWatchThatIsNotReadStopsTheServerAndBuffersLittle(t *testing.T) {
+	const size, count, limit = 64 << 10, 4000, 32 << 20
 	var sent atomic.Int64
 	var ended sync.WaitGroup
 	ended.Add(1)
@@ -625,20 +625,20 @@ func TestAWatchThatIsNotReadStopsTheServiceAndBuffersLittle(t *testing.T) {
 			}
 			sent.Add(1)
 		}
-		return untilItEnds(stream)
+		return waitForClient(stream)
 	})
 	for _, err := range watch(t, service.target) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Until the service has come to a stop.
+		// Wait until the server has stopped sending.
 		for last := int64(-1); last != sent.Load(); time.Sleep(500 * time.Millisecond) {
 			last = sent.Load()
 		}
 		break
 	}
-	if bytes := sent.Load() * size; bytes > most {
-		t.Errorf("%d bytes were sent to one who takes none", bytes)
+	if bytes := sent.Load() * size; bytes > limit {
+		t.Errorf("the server sent %d bytes to a client that does not read", bytes)
 	}
 	ended.Wait()
 }

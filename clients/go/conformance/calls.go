@@ -13,7 +13,7 @@ import (
 
 const watchTimeout = 30 * time.Second
 
-// callClient makes one call, and returns its outcome in the form that the cases have.
+// callClient makes one call and returns its outcome in the form of the cases.
 func callClient(ctx context.Context, client *payments.Client, call string, args arguments) (any, error) {
 	switch call {
 	case "charge":
@@ -69,18 +69,18 @@ func callClient(ctx context.Context, client *payments.Client, call string, args 
 		})
 		return outcome(page, err, pageJSON)
 	case "watch_payments":
-		updates, err := watched(ctx, client, args)
+		updates, err := watch(ctx, client, args)
 		return outcome(updates, err, updatesJSON)
 	}
-	return nil, fmt.Errorf("there is no call %s", call)
+	return nil, fmt.Errorf("unknown call %q", call)
 }
 
-// watched returns the updates up to the one with which as many events have come as were asked for, of one payment or of
-// any, without the events of others.
-func watched(ctx context.Context, client *payments.Client, args arguments) ([]*payments.PaymentUpdate, error) {
+// watch returns updates until they have the requested number of events, of one payment or of all. It removes the events
+// of other payments.
+func watch(ctx context.Context, client *payments.Client, args arguments) ([]*payments.PaymentUpdate, error) {
 	ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
-	paymentID, missing := args.integer("payment_id"), value(args.integer("count"))
+	paymentID, remaining := args.integer("payment_id"), value(args.integer("count"))
 	params := payments.WatchParams{ResumeToken: value(args.text("resume_token"))}
 	var updates []*payments.PaymentUpdate
 	for update, err := range client.WatchPayments(ctx, params) {
@@ -90,11 +90,11 @@ func watched(ctx context.Context, client *payments.Client, args arguments) ([]*p
 		switch {
 		case update.Event == nil:
 		case paymentID == nil, update.Event.Payment.PaymentID == *paymentID:
-			missing--
+			remaining--
 		default:
 			update.Event = nil
 		}
-		if updates = append(updates, update); missing <= 0 {
+		if updates = append(updates, update); remaining <= 0 {
 			break
 		}
 	}
@@ -143,7 +143,7 @@ func listParams(args arguments) payments.ListParams {
 	}
 }
 
-// arguments are those of a step, as JSON has them. Each method returns nothing for one that is not there.
+// arguments are the JSON arguments of a step. Its methods return nil, or the zero value, for a missing argument.
 type arguments map[string]any
 
 func (a arguments) text(name string) *string {
@@ -161,7 +161,7 @@ func (a arguments) integer(name string) *int64 {
 	}
 	integer, err := number.Int64()
 	if err != nil {
-		panic(fmt.Sprintf("%s is no integer: %s", name, number))
+		panic(fmt.Sprintf("%s is not an integer: %s", name, number))
 	}
 	return &integer
 }
@@ -195,7 +195,7 @@ func names[Name ~string](args arguments, name string) []Name {
 	return names
 }
 
-// value returns the zero value for what is not there.
+// value returns the value that pointer points to, or the zero value for nil.
 func value[T any](pointer *T) T {
 	if pointer == nil {
 		var zero T

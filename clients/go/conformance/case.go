@@ -16,15 +16,15 @@ import (
 	"payments.internal/payments"
 )
 
-const mostExactInteger = 1<<53 - 1
+const maxSafeInteger = 1<<53 - 1
 
-// testCase is one of the list: calls to make, and what must come of them.
+// testCase is one case of the list: calls, and their expected outcomes.
 type testCase struct {
 	Name  string `json:"name"`
 	Steps []step `json:"steps"`
 }
 
-// step is one call with one expectation: a result, an error, or a word of the client's refusal.
+// step is one call and its expected outcome: a result, an error, or the name of the argument that the client rejects.
 type step struct {
 	Call    string         `json:"call"`
 	Args    map[string]any `json:"args"`
@@ -34,7 +34,7 @@ type step struct {
 	Refused string         `json:"refused"`
 }
 
-// readCases keeps numbers as they are written: an id may be no exact float.
+// readCases reads the list. It decodes numbers as json.Number, because a float cannot represent every id.
 func readCases(file string) ([]testCase, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -46,18 +46,18 @@ func readCases(file string) ([]testCase, error) {
 	return cases, decoder.Decode(&cases)
 }
 
-// caseRun is one case being run, with what it keeps from step to step.
+// caseRun is one run of a case, with the values that it saves and generates.
 type caseRun struct {
-	client *payments.Client
-	kept   map[string]any
-	made   map[string]any
+	client    *payments.Client
+	saved     map[string]any
+	generated map[string]any
 }
 
 func newCaseRun(client *payments.Client) *caseRun {
 	return &caseRun{client, map[string]any{}, map[string]any{}}
 }
 
-// run makes the steps of a case, and returns an error at the first whose outcome is another than expected.
+// run runs the steps of a case, and returns an error for the first one with an unexpected outcome.
 func (r *caseRun) run(ctx context.Context, c testCase) error {
 	for index, step := range c.Steps {
 		if err := r.runStep(ctx, step); err != nil {
@@ -88,31 +88,32 @@ func (r *caseRun) runStep(ctx context.Context, step step) error {
 }
 
 func (r *caseRun) check(step step, result any, err error) error {
-	var refusal *payments.ArgumentError
+	var argumentError *payments.ArgumentError
 	var callError *payments.CallError
 	switch {
 	case err == nil && step.Result != nil:
 		return r.match(step.Result, result, step.Call)
 	case err == nil:
-		return fmt.Errorf("there was no error, but a result: %v", result)
+		return fmt.Errorf("expected an error, but the call returned %v", result)
 	case step.Error != nil && errors.As(err, &callError):
 		return step.Error.check(err)
-	case step.Refused != "" && errors.As(err, &refusal) && strings.Contains(plain(err.Error()), plain(step.Refused)):
+	case step.Refused != "" && errors.As(err, &argumentError) &&
+		strings.Contains(normalize(err.Error()), normalize(step.Refused)):
 		return nil
 	}
 	return fmt.Errorf("it failed with %T: %w", err, err)
 }
 
-// plain is a name in a spelling that all languages share.
-func plain(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
+// normalize returns a name without case and underscores, which languages use differently.
+func normalize(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
 
-// argument returns what a value of the list stands for.
+// argument returns a value of the case with its special objects replaced.
 func (r *caseRun) argument(value any) any {
 	switch special, name := specialForm(value); special {
 	case "$get":
-		return r.kept[name]
+		return r.saved[name]
 	case "$new":
-		return r.makeNew(name)
+		return r.generate(name)
 	}
 	switch value := value.(type) {
 	case map[string]any:
@@ -135,34 +136,34 @@ func (r *caseRun) arguments(values map[string]any) arguments {
 	return args
 }
 
-func (r *caseRun) makeNew(name string) any {
-	if _, ok := r.made[name]; !ok {
+func (r *caseRun) generate(name string) any {
+	if _, ok := r.generated[name]; !ok {
 		if strings.HasPrefix(name, "order_id") {
-			r.made[name] = json.Number(strconv.FormatInt(rand.Int64N(mostExactInteger)+1, 10))
+			r.generated[name] = json.Number(strconv.FormatInt(rand.Int64N(maxSafeInteger)+1, 10))
 		} else {
-			r.made[name] = fmt.Sprintf("request-%016x%016x", rand.Uint64(), rand.Uint64())
+			r.generated[name] = fmt.Sprintf("request-%016x%016x", rand.Uint64(), rand.Uint64())
 		}
 	}
-	return r.made[name]
+	return r.generated[name]
 }
 
-// match compares an outcome with what is expected at that place.
+// match compares an outcome, or the part of it at where, with the expected value.
 func (r *caseRun) match(expected, actual any, where string) error {
 	switch special, name := specialForm(expected); special {
 	case "$save":
 		if actual == nil {
 			return fmt.Errorf("%s is null", where)
 		}
-		if _, ok := r.kept[name]; !ok {
-			r.kept[name] = actual
+		if _, ok := r.saved[name]; !ok {
+			r.saved[name] = actual
 		}
-		expected = r.kept[name]
+		expected = r.saved[name]
 	case "$get":
-		expected = r.kept[name]
+		expected = r.saved[name]
 	case "$new":
-		expected = r.makeNew(name)
+		expected = r.generate(name)
 	case "$type":
-		if !isOf(name, actual) {
+		if !isOfKind(name, actual) {
 			return fmt.Errorf("%s is %v, expected: a value of type %s", where, actual, name)
 		}
 		return nil
@@ -209,7 +210,7 @@ func (r *caseRun) matchList(expected []any, actual any, where string) error {
 	return nil
 }
 
-// specialForm returns the two parts of an object whose one member's name begins with $.
+// specialForm returns the name and value of an object's only member, if its name begins with $.
 func specialForm(value any) (special, name string) {
 	object, _ := value.(map[string]any)
 	for member, value := range object {
@@ -220,7 +221,8 @@ func specialForm(value any) (special, name string) {
 	return "", ""
 }
 
-func isOf(kind string, value any) bool {
+// isOfKind reports whether a value is of the kind that $type names.
+func isOfKind(kind string, value any) bool {
 	switch value := value.(type) {
 	case string:
 		_, err := time.Parse(time.RFC3339Nano, value)

@@ -12,7 +12,7 @@ import (
 	"payments.internal/payments"
 )
 
-// expectedError is what a step says of an error; what it leaves out may be anything.
+// expectedError is the error that a step expects. A member that is not set matches anything.
 type expectedError struct {
 	Type         string      `json:"type"`
 	Code         *codes.Code `json:"code"`
@@ -24,11 +24,11 @@ type expectedError struct {
 func (e *expectedError) check(err error) error {
 	var actual *payments.CallError
 	if !errors.As(err, &actual) {
-		return fmt.Errorf("the error is no CallError: %w", err)
+		return fmt.Errorf("the error is not a CallError: %w", err)
 	}
 	name := strings.TrimSuffix(reflect.TypeOf(err).Elem().Name(), "Error")
 	switch {
-	case e.Type != "" && !strings.EqualFold(name, strings.TrimSuffix(e.Type, "Error")): // Go writes ID
+	case e.Type != "" && !strings.EqualFold(name, strings.TrimSuffix(e.Type, "Error")): // because Go spells ID, not Id
 		return fmt.Errorf("the error's type is %s, expected: %s (%w)", name, e.Type, err)
 	case e.Code != nil && actual.Code != *e.Code:
 		return fmt.Errorf("the error's code is %s, expected: %s (%w)", actual.Code, *e.Code, err)
@@ -50,7 +50,7 @@ func (e *expectedError) checkViolations(err error) error {
 	}
 	for _, field := range e.Violations {
 		if !slices.Contains(fields, field) {
-			return fmt.Errorf("the error's violations are of %v, expected: of %s (%w)", fields, field, err)
+			return fmt.Errorf("the invalid fields are %v, expected: %s (%w)", fields, field, err)
 		}
 	}
 	return nil

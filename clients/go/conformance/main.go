@@ -1,5 +1,4 @@
-// Command conformance makes the calls of clients/conformance/cases.json through the Go client: see the README beside
-// that list.
+// Command conformance runs the conformance cases with the Go client: see clients/conformance/README.md.
 //
 //	conformance cases TARGET CASES_FILE
 //	conformance charges TARGET FIRST COUNT
@@ -21,7 +20,7 @@ import (
 )
 
 const (
-	chargesAtOnce  = 8
+	maxConcurrency = 8
 	chargesTimeout = time.Minute
 	usage          = "usage: conformance cases TARGET CASES_FILE | conformance charges TARGET FIRST COUNT"
 )
@@ -36,7 +35,7 @@ func main() {
 	}
 }
 
-// run runs a command, and returns how many cases failed.
+// run runs a command and returns the number of failed cases.
 func run(ctx context.Context, args []string) (int, error) {
 	switch {
 	case len(args) == 3 && args[0] == "cases":
@@ -51,7 +50,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	return 0, errors.New(usage)
 }
 
-// runCases runs all cases, prints what failed, and returns how many did.
+// runCases runs all cases, prints each failure, and returns their number.
 func runCases(ctx context.Context, target, casesFile string) (int, error) {
 	cases, err := readCases(casesFile)
 	if err != nil {
@@ -73,7 +72,7 @@ func runCases(ctx context.Context, target, casesFile string) (int, error) {
 	return failed, nil
 }
 
-// runCharges charges count orders, eight at a time, and prints the payment_ids.
+// runCharges charges count orders, eight concurrently, and prints the payment_ids.
 func runCharges(ctx context.Context, target string, first int64, count int) error {
 	client, err := payments.New(ctx, target, payments.WithTimeout(chargesTimeout))
 	if err != nil {
@@ -83,7 +82,7 @@ func runCharges(ctx context.Context, target string, first int64, count int) erro
 	paymentIDs, errs := make([]int64, count), make([]error, count)
 	var group sync.WaitGroup
 	indexes := make(chan int)
-	for range chargesAtOnce {
+	for range maxConcurrency {
 		group.Go(func() {
 			for index := range indexes {
 				payment, err := client.Charge(ctx, payments.ChargeParams{

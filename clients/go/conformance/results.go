@@ -16,7 +16,7 @@ func paymentJSON(payment *payments.Payment) any {
 		"payment_id":      integerJSON(payment.PaymentID),
 		"order_id":        integerJSON(payment.OrderID),
 		"amount":          amountJSON(payment.Amount),
-		"currency":        presentJSON(payment.Currency),
+		"currency":        textOrNull(payment.Currency),
 		"method":          string(payment.Method),
 		"other_method":    payment.OtherMethod,
 		"status":          string(payment.Status),
@@ -95,7 +95,7 @@ func pageJSON(page *payments.PaymentPage) any {
 	return object
 }
 
-// updatesJSON writes the events of the updates, and the last token.
+// updatesJSON returns the events of the updates and the last token.
 func updatesJSON(updates []*payments.PaymentUpdate) any {
 	events := []any{}
 	for _, update := range updates {
@@ -131,7 +131,7 @@ func listJSON[Item any](items []Item, toJSON func(Item) any) []any {
 
 func integerJSON(integer int64) any { return json.Number(strconv.FormatInt(integer, 10)) }
 
-// amountJSON writes two decimals at least, and all that there are.
+// amountJSON returns an amount with all its decimals, and at least two.
 func amountJSON(amount decimal.NullDecimal) any {
 	if !amount.Valid {
 		return nil
@@ -149,7 +149,7 @@ func timeJSON(moment time.Time) any {
 	return moment.Format(time.RFC3339Nano)
 }
 
-func presentJSON(text string) any {
+func textOrNull(text string) any {
 	if text == "" {
 		return nil
 	}
