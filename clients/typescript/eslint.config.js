@@ -10,7 +10,7 @@ export default tseslint.config(
     rules: templatesMayHave({ allowNumber: true }),
   },
   { files: ["example/**"], rules: templatesMayHave({ allowNumber: true, allowNullish: true }) },
-  // node:test keeps the promises that test() returns.
+  // node:test awaits the promises that test() returns.
   { files: ["test/**"], rules: { "@typescript-eslint/no-floating-promises": "off" } },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
 );

@@ -1,4 +1,4 @@
-/** One case of `clients/conformance/cases.json`: its steps, and how their outcomes are compared. */
+/** Runs one case of `clients/conformance/cases.json` and compares its outcomes. */
 import { randomUUID } from "node:crypto";
 
 import {
@@ -16,7 +16,7 @@ import {
 
 import { argumentsFrom, asJson, type Json } from "./json.js";
 
-const WATCH_SECONDS = 30;
+const WATCH_TIMEOUT_SECONDS = 30;
 
 type JsonObject = Readonly<Record<string, Json>>;
 
@@ -39,20 +39,20 @@ interface Step {
   readonly refused?: string;
 }
 
-/** An outcome is another than the expected; the message says where and how. */
+/** An outcome differs from the expected one. The message says where and how. */
 export class Mismatch extends Error {}
 
-/** A case that is being run, with what it keeps from step to step. */
+/** One run of a case, with the values that it saves and generates. */
 export class CaseRun {
   readonly #client: PaymentsClient;
-  readonly #kept = new Map<string, Json>();
-  readonly #made = new Map<string, Json>();
+  readonly #saved = new Map<string, Json>();
+  readonly #generated = new Map<string, Json>();
 
   constructor(client: PaymentsClient) {
     this.#client = client;
   }
 
-  /** @throws Mismatch an outcome is another than the step expects. */
+  /** @throws Mismatch if an outcome differs from the expected one. */
   async run(step: Step): Promise<void> {
     const args = this.#arguments(step.args);
     const calls = Array.from({ length: step.repeat ?? 1 }, () => this.#outcome(step.call, args));
@@ -61,7 +61,7 @@ export class CaseRun {
     }
   }
 
-  /** What comes of a call: the result as JSON, or the error. */
+  /** Makes a call and returns its result as JSON, or its error. */
   async #outcome(call: string, args: JsonObject): Promise<Json | Error> {
     try {
       return asJson(await this.#call(call, argumentsFrom(args)));
@@ -112,17 +112,17 @@ export class CaseRun {
       case "watch_payments":
         return this.#watch(params as WatchArguments);
       default:
-        throw new Mismatch(`there is no call ${call}`);
+        throw new Mismatch(`unknown call ${call}`);
     }
   }
 
   /**
-   * The next `count` events, of one payment or of any, and the token of the last response taken.
+   * Returns the next `count` events, of one payment or of all, and the token of the last response.
    *
-   * @throws Mismatch they do not come.
+   * @throws Mismatch if the events do not arrive in time.
    */
   async #watch({ count, paymentId, ...params }: WatchArguments): Promise<unknown> {
-    const signal = AbortSignal.timeout(WATCH_SECONDS * 1_000);
+    const signal = AbortSignal.timeout(WATCH_TIMEOUT_SECONDS * 1_000);
     const events: PaymentEvent[] = [];
     try {
       for await (const { event, resumeToken } of this.#client.watchPayments(params, { signal })) {
@@ -138,7 +138,7 @@ export class CaseRun {
         throw error;
       }
     }
-    throw new Mismatch(`${events.length} of ${count} events came in ${WATCH_SECONDS} seconds`);
+    throw new Mismatch(`${events.length} of ${count} events arrived in ${WATCH_TIMEOUT_SECONDS} seconds`);
   }
 
   #check(step: Step, outcome: Json | Error): void {
@@ -148,11 +148,11 @@ export class CaseRun {
       }
       checkError(step.error, outcome);
     } else if (outcome instanceof Error) {
-      if (step.refused === undefined || !spelledAlike(outcome.message).includes(spelledAlike(step.refused))) {
-        throw new Mismatch(`it was refused: ${describe(outcome)}`);
+      if (step.refused === undefined || !normalize(outcome.message).includes(normalize(step.refused))) {
+        throw new Mismatch(`the client rejected it: ${describe(outcome)}`);
       }
     } else if (step.result === undefined) {
-      throw new Mismatch(`it did not fail, but returned: ${JSON.stringify(outcome)}`);
+      throw new Mismatch(`expected an error, but the call returned ${JSON.stringify(outcome)}`);
     } else {
       this.#match(step.result, outcome, step.call);
     }
@@ -177,19 +177,19 @@ export class CaseRun {
   }
 
   #get(name: string): Json {
-    const kept = this.#kept.get(name);
-    if (kept === undefined) {
-      throw new Mismatch(`nothing was kept as ${name}`);
+    const saved = this.#saved.get(name);
+    if (saved === undefined) {
+      throw new Mismatch(`no value was saved as ${name}`);
     }
-    return kept;
+    return saved;
   }
 
   #new(name: string): Json {
-    const made =
-      this.#made.get(name) ??
+    const generated =
+      this.#generated.get(name) ??
       (name.startsWith("order_id") ? 1 + Math.floor(Math.random() * Number.MAX_SAFE_INTEGER) : randomUUID());
-    this.#made.set(name, made);
-    return made;
+    this.#generated.set(name, generated);
+    return generated;
   }
 
   #match(expected: Json, actual: Json | undefined, where: string): void {
@@ -221,8 +221,8 @@ export class CaseRun {
         if (actual === undefined || actual === null) {
           throw new Mismatch(`${where} is null, expected: anything else`);
         }
-        if (!this.#kept.has(name)) {
-          this.#kept.set(name, actual);
+        if (!this.#saved.has(name)) {
+          this.#saved.set(name, actual);
         }
         this.#match(this.#get(name), actual, where);
         return;
@@ -233,8 +233,8 @@ export class CaseRun {
         this.#match(this.#new(name), actual, where);
         return;
       case "$type":
-        if (!isOf(name, actual)) {
-          throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: a ${name}`);
+        if (!isOfKind(name, actual)) {
+          throw new Mismatch(`${where} is ${JSON.stringify(actual)}, expected: a value of type ${name}`);
         }
     }
   }
@@ -256,8 +256,8 @@ function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value is of a kind that `$type` names. */
-function isOf(kind: string, value: Json | undefined): boolean {
+/** Returns whether a value is of the kind that `$type` names. */
+function isOfKind(kind: string, value: Json | undefined): boolean {
   if (kind === "id") {
     return typeof value === "number" && value >= 1;
   }
@@ -274,15 +274,15 @@ function errorJson(error: PaymentsError) {
   };
 }
 
-/** @throws Mismatch the error is another than the expected. */
+/** @throws Mismatch if the error differs from the expected one. */
 function checkError(expected: JsonObject, error: PaymentsError): void {
   const actual = errorJson(error);
   for (const [name, value] of Object.entries(expected)) {
-    const holds =
+    const matches =
       name === "violations" && Array.isArray(value)
         ? value.every((field) => actual.violations.includes(field as string))
         : (actual as JsonObject)[name] === value;
-    if (!holds) {
+    if (!matches) {
       throw new Mismatch(`the error's ${name} is not ${JSON.stringify(value)}: ${describe(error)}`);
     }
   }
@@ -292,7 +292,7 @@ function describe(error: Error): string {
   return `${error.name}: ${error.message} ${error instanceof InvalidRequest ? JSON.stringify(error.violations) : ""}`.trim();
 }
 
-/** A name as every language spells it: `min_amount` and `minAmount` are one. */
-function spelledAlike(name: string): string {
+/** Returns a name without case and underscores, so that `min_amount` equals `minAmount`. */
+function normalize(name: string): string {
   return name.toLowerCase().replaceAll("_", "");
 }

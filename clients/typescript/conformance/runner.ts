@@ -1,7 +1,7 @@
 /**
- * Makes the calls of `clients/conformance/cases.json` through the TypeScript client: see the README beside that list.
+ * Runs the conformance cases with the TypeScript client: see `clients/conformance/README.md`.
  *
- * `node runner.js cases TARGET CASES_FILE` or `node runner.js charges TARGET FIRST COUNT`.
+ * Usage: `node runner.js cases TARGET CASES_FILE` or `node runner.js charges TARGET FIRST COUNT`.
  */
 import { readFileSync } from "node:fs";
 
@@ -9,11 +9,11 @@ import { Decimal, PaymentsClient } from "@payments/client";
 
 import { type Case, CaseRun, Mismatch } from "./case.js";
 
-const CHARGES_AT_ONCE = 8;
+const MAX_CONCURRENCY = 8;
 const CHARGE_TIMEOUT_SECONDS = 60;
-const USAGE = "runner.js cases TARGET CASES_FILE | runner.js charges TARGET FIRST COUNT";
+const USAGE = "usage: runner.js cases TARGET CASES_FILE | runner.js charges TARGET FIRST COUNT";
 
-/** Runs all cases, prints what failed, and returns the exit code. */
+/** Runs all cases, prints each failure, and returns the exit code. */
 async function runCases(target: string, casesFile: string): Promise<number> {
   using client = new PaymentsClient({ target });
   const cases = JSON.parse(readFileSync(casesFile, "utf-8")) as Case[];
@@ -38,19 +38,19 @@ async function runCases(target: string, casesFile: string): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-/** Charges `count` orders, eight at a time, and prints the payment_ids. */
+/** Charges `count` orders, eight concurrently, and prints the payment_ids. */
 async function runCharges(target: string, first: number, count: number): Promise<number> {
   using client = new PaymentsClient({ target, timeoutSeconds: CHARGE_TIMEOUT_SECONDS });
   const paymentIds: bigint[] = [];
   let next = first;
-  const chargeInTurn = async () => {
+  const worker = async () => {
     while (next < first + count) {
       const orderId = next++;
       const payment = await client.charge({ orderId, amount: new Decimal("1.00"), method: "UPI" });
       paymentIds.push(payment.paymentId);
     }
   };
-  await Promise.all(Array.from({ length: CHARGES_AT_ONCE }, chargeInTurn));
+  await Promise.all(Array.from({ length: MAX_CONCURRENCY }, worker));
   console.log(`[${paymentIds.join(", ")}]`);
   return 0;
 }

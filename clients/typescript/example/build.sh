@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles the example as another team would: against the packed client, in an empty folder outside the sources. The
-# program is then build/example/first_charge.js, with all that it needs beside it.
+# Compiles the example as another team would: against the packed client, in an empty folder outside the sources. Writes
+# the program, build/example/first_charge.js, together with its dependencies.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

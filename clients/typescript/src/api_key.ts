@@ -3,10 +3,10 @@ import { type ChannelCredentials, Metadata } from "@grpc/grpc-js";
 import { isLoopback } from "./addresses.js";
 
 /**
- * The metadata of every call: the API key, if there is one, as a bearer token (RFC 6750).
+ * Returns the metadata of every call: the API key, if there is one, as a bearer token (RFC 6750).
  *
- * @throws RangeError the key would be sent in the clear to another machine, or is no printable ASCII without spaces. The
- *   key is not in the message.
+ * @throws RangeError if the key would be sent unencrypted to another machine, or is not printable ASCII without spaces.
+ *   The message does not contain the key.
  */
 export function callMetadata(target: string, credentials: ChannelCredentials, apiKey: string | undefined): Metadata {
   const metadata = new Metadata();
@@ -14,10 +14,10 @@ export function callMetadata(target: string, credentials: ChannelCredentials, ap
     return metadata;
   }
   if (!/^[!-~]+$/.test(apiKey)) {
-    throw new RangeError("apiKey must be printable ASCII characters without spaces, 1 at least");
+    throw new RangeError("apiKey must be 1 or more printable ASCII characters without spaces");
   }
   if (!credentials._isSecure() && !isLoopback(target)) {
-    throw new RangeError("apiKey needs credentials (TLS), unless the target is this machine's loopback address");
+    throw new RangeError("apiKey needs credentials (TLS), unless the target is a loopback address");
   }
   metadata.set("authorization", `Bearer ${apiKey}`);
   return metadata;

@@ -12,7 +12,7 @@ import { errorFromRpc } from "./error_details.js";
 import { PaymentsError } from "./errors.js";
 import type { CallOptions, WatchOptions } from "./params.js";
 import { Attempts, Resumptions } from "./retries.js";
-import { resumed } from "./streams.js";
+import { resumingResponses } from "./streams.js";
 
 /** An RPC of the generated stub. */
 type Rpc<Request, Response> = (
@@ -22,25 +22,25 @@ type Rpc<Request, Response> = (
   callback: (error: ServiceError | null, response: Response) => void,
 ) => ClientUnaryCall;
 
-/** The calls of one client: each attempted until its deadline, all of them cancelled when the client is closed. */
+/** Makes the calls of one client. Each call is retried until its deadline. Closing the client cancels all of them. */
 export class Calls {
   readonly #metadata: Metadata;
   readonly #timeoutSeconds: number;
-  readonly #inProgress = new Set<AbortController>();
+  readonly #inFlight = new Set<AbortController>();
   #isClosed = false;
 
-  /** @throws RangeError `timeoutSeconds` is no number. */
+  /** @throws RangeError if `timeoutSeconds` is not a finite number. */
   constructor(metadata: Metadata, timeoutSeconds: number) {
     this.#metadata = metadata;
     this.#timeoutSeconds = checkedTimeout(timeoutSeconds);
   }
 
   /**
-   * Make one call, and return its answer.
+   * Makes one call and returns its response.
    *
-   * @throws PaymentsError it failed, or the client was closed during it.
-   * @throws Error the client was closed before it.
-   * @throws unknown the reason of `options.signal`.
+   * @throws PaymentsError if the call failed, or the client was closed during it.
+   * @throws Error if the client was closed before.
+   * @throws unknown the reason of `options.signal`, if it was aborted.
    */
   async make<Request, Response>(
     rpc: Rpc<Request, Response>,
@@ -62,12 +62,13 @@ export class Calls {
   }
 
   /**
-   * Open a stream, and another whenever one is cut, and return an iterator over what `read` makes of their responses.
+   * Returns an iterator over the responses of a stream, converted by `read`. It reopens the stream whenever the
+   * connection is lost.
    *
-   * The iterator throws as `make` does. Its `return()` ends it also while it waits, where that of any other async generator
-   * would wait too.
+   * The iterator throws like `make`. Its `return()` takes effect even while the iterator waits, unlike that of a plain
+   * async generator.
    *
-   * @throws RangeError `options.timeoutSeconds` is no number.
+   * @throws RangeError if `options.timeoutSeconds` is not a finite number.
    */
   follow<Response, Result>(
     open: (metadata: Metadata) => ClientReadableStream<Response>,
@@ -76,20 +77,20 @@ export class Calls {
   ): AsyncGenerator<Result, void, undefined> {
     const { signal, timeoutSeconds } = options;
     const resumptions = new Resumptions(timeoutSeconds === undefined ? Infinity : checkedTimeout(timeoutSeconds));
-    const left = new AbortController();
-    const results = this.#follow(open, read, resumptions, signal, left.signal);
+    const returned = new AbortController();
+    const results = this.#follow(open, read, resumptions, signal, returned.signal);
     const finish = results.return.bind(results);
     results.return = (value) => {
-      left.abort();
+      returned.abort();
       return finish(value);
     };
     return results;
   }
 
-  /** Cancel the calls in progress, and take no more. */
+  /** Cancels the calls in flight and rejects later ones. */
   close(): void {
     this.#isClosed = true;
-    for (const stop of this.#inProgress) {
+    for (const stop of this.#inFlight) {
       stop.abort();
     }
   }
@@ -99,15 +100,15 @@ export class Calls {
     read: (response: Response) => Result,
     resumptions: Resumptions,
     signal: AbortSignal | undefined,
-    left: AbortSignal,
+    returned: AbortSignal,
   ): AsyncGenerator<Result, void, undefined> {
-    const stop = this.#begin(signal, left);
+    const stop = this.#begin(signal, returned);
     try {
-      for await (const response of resumed(() => open(this.#metadata.clone()), resumptions, stop.signal)) {
+      for await (const response of resumingResponses(() => open(this.#metadata.clone()), resumptions, stop.signal)) {
         yield read(response);
       }
     } catch (error) {
-      if (left.aborted) {
+      if (returned.aborted) {
         return;
       }
       signal?.throwIfAborted();
@@ -117,7 +118,7 @@ export class Calls {
     }
   }
 
-  /** What stops a call that begins now: a signal's abort, or close(). */
+  /** Registers a new call and returns the controller that stops it, which any of the signals or `close()` aborts. */
   #begin(...signals: (AbortSignal | undefined)[]): AbortController {
     if (this.#isClosed) {
       throw new Error("the client is closed");
@@ -130,13 +131,13 @@ export class Calls {
       signal?.throwIfAborted();
       signal?.addEventListener("abort", onAbort, { signal: stop.signal });
     }
-    this.#inProgress.add(stop);
+    this.#inFlight.add(stop);
     return stop;
   }
 
-  /** Leaves nothing of a call that is over, which is too late to be stopped. */
+  /** Unregisters a finished call. Aborting its controller removes the listeners from the signals. */
   #end(stop: AbortController): void {
-    this.#inProgress.delete(stop);
+    this.#inFlight.delete(stop);
     stop.abort();
   }
 
@@ -154,7 +155,7 @@ export class Calls {
         if (!(error instanceof PaymentsError)) {
           throw error;
         }
-        // Which does not wait when the call was stopped.
+        // Rejects immediately if the call was stopped.
         await sleep(attempts.delaySeconds(error) * 1_000, undefined, { signal: stop }).catch(() => {
           throw error;
         });
@@ -171,7 +172,7 @@ export class Calls {
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       const deadline = Date.now() + timeoutSeconds * 1_000;
-      // A copy, because interceptors write their own metadata into it.
+      // A copy, because interceptors add their own metadata to it.
       const call = rpc(request, this.#metadata.clone(), { deadline }, (rpcError, response) => {
         stop.removeEventListener("abort", onAbort);
         if (rpcError === null) {

@@ -20,7 +20,7 @@ import type {
   RefundResult,
 } from "./models.js";
 import type { PaymentsClientOptions } from "./options.js";
-import { walk } from "./paging.js";
+import { iteratePages } from "./paging.js";
 import type {
   CallOptions,
   ChargeParams,
@@ -52,13 +52,13 @@ import {
 } from "./responses.js";
 
 /**
- * A client of the payment service, to be kept and shared: it holds the connections.
+ * A client of the payment service. Create it once and share it, because it owns the connections.
  *
- * Every call takes `timeoutSeconds`, all its attempts together, where the client's own is not right, and a `signal` that
- * cancels it. Every call rejects with a {@link PaymentsError}, or one of its subclasses, for an error of the service and
- * for want of an answer; with a `TypeError` or `RangeError`, before anything is sent, for arguments that the contract
- * cannot express: an amount that is no `Decimal` or has more than two decimals, a `Date` that is no moment, an id that is
- * no exact integer; and with the signal's reason when that aborts.
+ * Every call accepts `timeoutSeconds`, which overrides the client's own and limits the whole call including all
+ * retries, and a `signal`, which cancels it. A call rejects with a {@link PaymentsError} or one of its subclasses if
+ * the service returns an error or does not respond, and with the signal's reason if the signal is aborted. It rejects
+ * with a `TypeError` or `RangeError`, before anything is sent, for arguments that the contract cannot express: an
+ * amount that is not a `Decimal` or has more than two decimals, an Invalid Date, or an id that is not an exact integer.
  */
 export class PaymentsClient {
   readonly #stub: PaymentServiceClient;
@@ -67,7 +67,8 @@ export class PaymentsClient {
   /**
    * Prepares the connection, which the first call opens.
    *
-   * @throws RangeError `apiKey` would go to another machine in the clear, or is no key; or `timeoutSeconds` is no number.
+   * @throws RangeError if `apiKey` would be sent unencrypted to another machine or is not a valid key, or if
+   *   `timeoutSeconds` is not a finite number.
    */
   constructor(options: PaymentsClientOptions = {}) {
     const { target = DEFAULT_TARGET, credentials = grpcCredentials.createInsecure() } = options;
@@ -80,7 +81,7 @@ export class PaymentsClient {
   }
 
   /**
-   * Charges an order, and returns the payment. A declined charge is no error: its status is FAILED.
+   * Charges an order and returns the payment. A declined charge is not an error: it has the status FAILED.
    *
    * @throws InvalidRequest, RequestIdReused, OutcomeUnknown.
    */
@@ -92,12 +93,12 @@ export class PaymentsClient {
   }
 
   /**
-   * Makes many charges in one call, at a small part of the cost of as many calls, and returns what became of each, in
-   * their order: its payment, or the error that {@link charge} would have rejected with.
+   * Makes 1 to 1000 charges at a fraction of the cost of separate calls, and returns the outcome of each, in order: its
+   * payment, or the error that {@link charge} would have rejected with.
    *
-   * One charge that is wrong stops none of the others. All or nothing is not promised: when the call itself fails, some
-   * of the charges may have been made. The same call with the same requestIds tells, and makes the rest. There may be 1
-   * to 1000 of them.
+   * A charge that fails does not affect the others. The batch is not atomic: if the call itself fails, some of its
+   * charges may have been made. A retry with the same requestIds returns their outcomes and makes the remaining
+   * charges.
    *
    * @throws InvalidRequest, OutcomeUnknown.
    */
@@ -108,7 +109,7 @@ export class PaymentsClient {
   }
 
   /**
-   * Refunds a payment, and returns the refund and the payment after it.
+   * Refunds a payment in full or in part, and returns the refund and the updated payment.
    *
    * @throws InvalidRequest, PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment,
    *   RequestIdReused, OutcomeUnknown.
@@ -120,8 +121,8 @@ export class PaymentsClient {
   }
 
   /**
-   * Returns one payment, found by its id or by its reference, with its first refunds: at most 100, and a token with which
-   * {@link listRefunds} goes on.
+   * Returns one payment, by its id or by its reference, with its first refunds: at most 100, and a token with which
+   * {@link listRefunds} returns the rest.
    *
    * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown.
    */
@@ -131,16 +132,15 @@ export class PaymentsClient {
   }
 
   /**
-   * Iterates over the refunds of a payment, oldest first, fetching a page when the iteration gets there.
+   * Iterates over the refunds of a payment, oldest first. It fetches pages as needed.
    *
-   * It meets each refund that existed when its last page was fetched exactly once. The options hold for each page that is
-   * fetched.
+   * It yields each refund that existed when the last page was fetched exactly once. The options apply to each page.
    *
    * @throws InvalidRequest, PaymentNotFound, OutcomeUnknown: while iterating.
    */
   listRefunds(params: ListRefundsParams, options: CallOptions = {}): AsyncGenerator<Refund, void, undefined> {
     const first = listRefundsRequest(params);
-    return walk(
+    return iteratePages(
       first.pageToken,
       (pageToken) => this.#refundPage({ ...first, pageToken }, options),
       (page) => page.refunds,
@@ -157,16 +157,16 @@ export class PaymentsClient {
   }
 
   /**
-   * Iterates over the payments that match the conditions, fetching a page when the iteration gets there.
+   * Iterates over the payments that match the conditions. It fetches pages as needed.
    *
-   * It meets each payment that existed when its first page was fetched exactly once, while charges go on. The options
-   * hold for each page that is fetched.
+   * It yields each payment that existed when the first page was fetched exactly once, even while charges are being
+   * made. The options apply to each page.
    *
    * @throws InvalidRequest, OutcomeUnknown: while iterating.
    */
   listPayments(params: ListPaymentsParams = {}, options: CallOptions = {}): AsyncGenerator<Payment, void, undefined> {
     const first = listRequest(params);
-    return walk(
+    return iteratePages(
       first.pageToken,
       (pageToken) => this.#paymentPage({ ...first, pageToken }, options),
       (page) => page.payments,
@@ -174,7 +174,7 @@ export class PaymentsClient {
   }
 
   /**
-   * Returns one page of the payments that match the conditions; for the rest as {@link listPayments}.
+   * Returns one page of the payments that match the conditions.
    *
    * @throws InvalidRequest, OutcomeUnknown.
    */
@@ -183,14 +183,15 @@ export class PaymentsClient {
   }
 
   /**
-   * Iterates over what happens to payments, without an end, waiting for the next event.
+   * Iterates endlessly over the changes of all payments, waiting for the next event.
    *
-   * Every event comes at least once, those of one payment in their order. The iteration goes on by itself after whatever
-   * cuts its connection, such as a restart of the service, where it was. To go on after a crash of your own, keep the
-   * `resumeToken` of each update once its event is dealt with, and begin with the last one. An update without an event
-   * brings a newer token: there is one at once, and one whenever nothing has happened for some seconds.
+   * Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for example
+   * because the service restarts, the iterator reconnects and resumes where it was. To resume after a crash of your own
+   * program, save the `resumeToken` of each update once you have processed its event, and start with the last one. An
+   * update without an event only carries a newer token: the first update is one of these, and another follows after
+   * every few seconds without an event.
    *
-   * It reads no faster than it is iterated over. Leaving the loop, `return()` and the signal end it.
+   * Responses are read no faster than the iterator is consumed. Leaving the loop, `return()` or the signal ends it.
    *
    * @throws ResumeTokenExpired, InvalidRequest, OutcomeUnknown: while iterating.
    */
@@ -201,20 +202,20 @@ export class PaymentsClient {
     let request = watchRequest(params);
     const open = (metadata: Metadata) => this.#stub.watchPayments(request, metadata);
     const read = (response: WatchPaymentsResponse) => {
-      // Before it is given out: whoever does not come back for more has dealt with it all the same.
+      // Before the update is yielded, because the consumer may end the iteration there.
       request = { resumeToken: response.resumeToken };
       return paymentUpdate(response);
     };
     return this.#calls.follow(open, read, options);
   }
 
-  /** Closes the connection. Calls in progress are cancelled; there can be no further ones. */
+  /** Closes the connection. Calls in flight are canceled, and later calls fail. */
   close(): void {
     this.#calls.close();
     this.#stub.close();
   }
 
-  /** Closes the connection at the end of a block that has the client by `using`. */
+  /** Closes the connection at the end of a block that declares the client with `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -1,4 +1,4 @@
-/** Between the members of the contract's enums and their short names, both ways. */
+/** Conversion between the contract's enum values and their short names, in both directions. */
 import {
   PaymentEventType as EventTypeNumber,
   PaymentMethod as MethodNumber,
@@ -17,15 +17,15 @@ class EnumNames<Name extends string, Value extends number> {
     this.#names = new Map(members.map(([name, value]) => [value, name]));
   }
 
-  /** The short name of a member; `UNKNOWN` for one of a newer service. */
+  /** Returns the short name of a value, or `UNKNOWN` for a value of a newer service. */
   name(value: number): Name | "UNKNOWN" {
     return this.#names.get(value) ?? "UNKNOWN";
   }
 
   /**
-   * The member of a short name.
+   * Returns the value of a short name.
    *
-   * @throws RangeError there is none: `UNKNOWN` is only for values that this client has no name for.
+   * @throws RangeError if there is no such value, as for `UNKNOWN`, which cannot be sent.
    */
   value(argument: string, name: unknown): Value {
     const value = this.#values.get(name);

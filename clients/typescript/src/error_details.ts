@@ -1,4 +1,4 @@
-/** From gRPC's errors, with their `google.rpc` details, to the client's. */
+/** Conversion of gRPC errors, with their `google.rpc` details, to the client's errors. */
 import { type ServiceError, status } from "@grpc/grpc-js";
 
 import {
@@ -25,7 +25,7 @@ import type { Duration } from "./generated/google/protobuf/duration.js";
 import { BadRequest, ErrorInfo, RetryInfo } from "./generated/google/rpc/error_details.js";
 import { Status } from "./generated/google/rpc/status.js";
 
-/** The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name. */
+/** The service's ErrorInfo domain. Reasons of other domains, such as a proxy's, are ignored. */
 const DOMAIN = "payments";
 
 const BY_REASON: ReadonlyMap<string, typeof PaymentsError> = new Map([
@@ -54,7 +54,7 @@ const BY_REASON: ReadonlyMap<string, typeof PaymentsError> = new Map([
   ["INTERNAL", InternalError],
 ]);
 
-/** For errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service. */
+/** For errors without a known reason, which come from gRPC itself, a proxy or a newer version of the service. */
 const BY_CODE: ReadonlyMap<status, typeof PaymentsError> = new Map([
   [status.INVALID_ARGUMENT, InvalidRequest],
   [status.UNAUTHENTICATED, Unauthenticated],
@@ -66,7 +66,7 @@ const BY_CODE: ReadonlyMap<status, typeof PaymentsError> = new Map([
   [status.UNKNOWN, OutcomeUnknown],
 ]);
 
-/** The codes by their numbers. */
+/** The status codes by number. */
 const CODES: ReadonlyMap<number, status> = new Map(
   Object.values(status)
     .filter((code) => typeof code === "number")
@@ -74,9 +74,9 @@ const CODES: ReadonlyMap<number, status> = new Map(
 );
 
 /**
- * The error for a failed RPC, caused by `rpcError`.
+ * Returns the error for a failed RPC, with `rpcError` as its cause.
  *
- * Its class follows the reason in the error's `google.rpc.ErrorInfo` (AIP-193), else the status code.
+ * The reason in the error's `google.rpc.ErrorInfo` (AIP-193) determines its class, or else the status code does.
  */
 export function errorFromRpc(rpcError: ServiceError, requestId: string | undefined): PaymentsError {
   const { code, metadata } = rpcError;
@@ -88,7 +88,7 @@ export function errorFromRpc(rpcError: ServiceError, requestId: string | undefin
   });
 }
 
-/** The error for a status inside an answer: that of one charge of many. */
+/** Returns the error for the status of one charge in a batch's response. */
 export function errorFromStatus(error: Status, requestId: string | undefined): PaymentsError {
   const details = detailsOf(error.details);
   const callId = details.errorInfo?.metadata["call_id"];
@@ -120,7 +120,7 @@ interface Details {
   readonly badRequests: readonly BadRequest[];
 }
 
-/** What the details say that is of a kind known here, and of the service. */
+/** Returns the details of the known kinds; an ErrorInfo counts only if it is the service's. */
 function detailsOf(all: readonly Any[]): Details {
   return {
     errorInfo: ofKind("google.rpc.ErrorInfo", ErrorInfo, all).find((info) => info.domain === DOMAIN),
@@ -130,27 +130,27 @@ function detailsOf(all: readonly Any[]): Details {
 }
 
 /**
- * The details of a `grpc-status-details-bin` trailer: none when there is no such trailer, or it is broken.
+ * Returns the details in a `grpc-status-details-bin` trailer, or none if the trailer is missing or malformed.
  *
- * A broken trailer, as of a proxy that cut it, must not hide the error that it came with.
+ * A malformed trailer, for example one that a proxy truncated, must not hide the error itself.
  */
 function trailerDetails(trailer: string | Buffer | undefined): readonly Any[] {
-  return Buffer.isBuffer(trailer) ? (readable(Status, trailer)?.details ?? []) : [];
+  return Buffer.isBuffer(trailer) ? (decodeOrUndefined(Status, trailer)?.details ?? []) : [];
 }
 
 interface Decoder<Message> {
   decode(bytes: Uint8Array): Message;
 }
 
-/** Those of `details` that are of one kind, leaving out what cannot be read. */
+/** Returns the `details` of one kind, without those that cannot be decoded. */
 function ofKind<Message>(kind: string, decoder: Decoder<Message>, details: readonly Any[]): Message[] {
   return details
     .filter((detail) => detail.typeUrl.endsWith(`/${kind}`))
-    .map((detail) => readable(decoder, detail.value))
+    .map((detail) => decodeOrUndefined(decoder, detail.value))
     .filter((message) => message !== undefined);
 }
 
-function readable<Message>(decoder: Decoder<Message>, bytes: Uint8Array): Message | undefined {
+function decodeOrUndefined<Message>(decoder: Decoder<Message>, bytes: Uint8Array): Message | undefined {
   try {
     return decoder.decode(bytes);
   } catch {

@@ -1,7 +1,7 @@
-/** Everything that a call can reject with for an answer of the service, or for want of one: a tree under PaymentsError. */
+/** PaymentsError and its subclasses: what a call rejects with if the service returns an error or does not respond. */
 import { status } from "@grpc/grpc-js";
 
-/** What is known of an error, all of it optional, so that one can be made in a test. */
+/** The details of an error. All are optional, so that a test can create one. */
 export interface PaymentsErrorDetails {
   code?: status | undefined;
   reason?: string | undefined;
@@ -12,23 +12,23 @@ export interface PaymentsErrorDetails {
   cause?: unknown;
 }
 
-/** One thing wrong with a request: the path of the field in it (`amount.nanos`), and what is allowed there. */
+/** An invalid field of a request: its path (`amount.nanos`), and what is allowed there. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
 }
 
-/** A call was not answered as asked; the message says why, for people. */
+/** A call failed. The message says why, for people. */
 export class PaymentsError extends Error {
-  /** The gRPC status: `grpc.status.NOT_FOUND` and so on. */
+  /** The gRPC status code, such as `grpc.status.NOT_FOUND`. */
   readonly code: status;
-  /** The contract's stable word for what happened (`PAYMENT_NOT_FOUND`); empty when the service gave none. */
+  /** The contract's stable identifier of the error (`PAYMENT_NOT_FOUND`). Empty if the service sent none. */
   readonly reason: string;
-  /** The idempotency key that the charge or refund was sent with; undefined for calls that only read. */
+  /** The idempotency key that the charge or refund was sent with. Undefined for calls that only read. */
   readonly requestId: string | undefined;
-  /** Names the call in the service's log (the trailer `x-request-id`); undefined when the service gave none. */
+  /** Identifies the call in the service's log (the trailer `x-request-id`). Undefined if the service sent none. */
   readonly callId: string | undefined;
-  /** How long the service asked to wait before another attempt; undefined when it did not. */
+  /** How long the service asked to wait before a retry. Undefined if it did not ask. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(message: string, details: PaymentsErrorDetails = {}) {
@@ -42,9 +42,9 @@ export class PaymentsError extends Error {
   }
 }
 
-/** The service refuses the request as it is. */
+/** The request is invalid. */
 export class InvalidRequest extends PaymentsError {
-  /** What is wrong with it, 20 things at most. */
+  /** Its invalid fields, at most 20. */
   readonly violations: readonly FieldViolation[];
 
   constructor(message: string, details: PaymentsErrorDetails = {}) {
@@ -53,53 +53,53 @@ export class InvalidRequest extends PaymentsError {
   }
 }
 
-/** There is no such payment. */
+/** The payment does not exist. */
 export class PaymentNotFound extends PaymentsError {}
 
-/** The payment to refund had failed: nothing was charged. */
+/** The payment cannot be refunded because its charge failed: nothing was charged. */
 export class PaymentFailed extends PaymentsError {}
 
-/** It is not known yet whether the payment to refund succeeds. */
+/** The payment cannot be refunded yet, because the outcome of its charge is not known. */
 export class PaymentPending extends PaymentsError {}
 
-/** The payment to refund is so old that it was archived: an operator has to bring it back first. */
+/** The payment is archived. An operator must unarchive it before it can be refunded. */
 export class PaymentArchived extends PaymentsError {}
 
-/** More was asked back than what remains of the payment, or nothing remains. */
+/** The amount exceeds what has not been refunded yet, or nothing is left to refund. */
 export class RefundExceedsPayment extends PaymentsError {}
 
-/** The same request_id came before with other parameters. */
+/** An earlier call used the same request_id with other parameters. */
 export class RequestIdReused extends PaymentsError {}
 
 /**
- * What came after the token of a watch is no longer kept, or the token is of another database.
+ * Events after the resume token have been archived, or the token belongs to another database.
  *
- * Begin without one, and list the payments for what was missed.
+ * Start without a token, and list the payments to find the missed changes.
  */
 export class ResumeTokenExpired extends PaymentsError {}
 
-/** It is not said who calls, or not in a way that is believed: a key is missing, unknown, revoked or expired. */
+/** The credentials are missing or invalid, for example an unknown, revoked or expired API key. */
 export class Unauthenticated extends PaymentsError {}
 
-/** The caller does not have the role that the call needs, which the message names. */
+/** The caller lacks the role that the message names. */
 export class PermissionDenied extends PaymentsError {}
 
 /**
- * The call ended without an answer that tells whether it was done.
+ * The call failed without a response that says whether it took effect.
  *
- * A charge or refund may have been done all the same, also by an attempt before the last: repeat it with the same
- * `requestId` to find out, and to have it done once.
+ * A charge or refund may have been made, by any of the attempts. Repeat the call with the same `requestId` to get the
+ * outcome; the charge or refund is made only once.
  */
 export class OutcomeUnknown extends PaymentsError {}
 
-/** The service, or its database, could not be reached until the call's deadline. */
+/** The service, its database or its payment processor could not be reached before the call's deadline. */
 export class Unavailable extends OutcomeUnknown {}
 
-/** The service had more to do than it takes on at once, or of this caller at a time, until the call's deadline. */
+/** The service was overloaded, or the caller exceeded its limits, until the call's deadline. */
 export class Overloaded extends OutcomeUnknown {}
 
-/** The call's deadline passed before its answer came. */
+/** The call's deadline passed before the response arrived. */
 export class DeadlineExceeded extends OutcomeUnknown {}
 
-/** The service failed; its log has the cause under `callId`. */
+/** The service failed. Its log has the cause under `callId`. */
 export class InternalError extends OutcomeUnknown {}

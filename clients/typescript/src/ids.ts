@@ -1,10 +1,10 @@
 const MAX_INT64 = 2n ** 63n - 1n;
 
 /**
- * An id as the service has it, whatever its size.
+ * Converts an id to a bigint.
  *
- * @throws TypeError it is neither a bigint nor a number.
- * @throws RangeError it is a fraction, or a number so large that it may have been rounded to another id, or is over int64.
+ * @throws TypeError if the id is neither a bigint nor a number.
+ * @throws RangeError if the id is a fraction, a number so large that it may have been rounded, or outside int64.
  */
 export function exactId(name: string, id: unknown): bigint {
   if (typeof id === "number") {

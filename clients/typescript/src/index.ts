@@ -1,6 +1,6 @@
-/** A small typed client of the payment service, over the generated stubs of `@payments/client/v1`. */
+/** A small typed client of the payment service, built on the generated stubs of `@payments/client/v1`. */
 export { PreciseDate } from "@google-cloud/precise-date";
-/** gRPC as the client uses it: `grpc.credentials.createSsl()`, `grpc.status`, `grpc.Interceptor`. */
+/** The gRPC module that the client uses, with `grpc.credentials.createSsl()`, `grpc.status` and `grpc.Interceptor`. */
 export * as grpc from "@grpc/grpc-js";
 export { Decimal } from "decimal.js";
 

@@ -1,41 +1,40 @@
 /**
- * What the client gives: payments and refunds in TypeScript's own types.
+ * Payments, refunds and events, in TypeScript types.
  *
- * Amounts are exact `Decimal` numbers of whole units (`amount.toFixed(2)` writes `561.00`), currencies are ISO 4217
- * codes, times are `Date` objects that keep microseconds, ids are `bigint`. What each field means is said in
- * `payments.proto`.
+ * Amounts are exact `Decimal` numbers of whole units (`amount.toFixed(2)` returns `561.00`), currencies are ISO 4217
+ * codes, times are `Date` objects with microseconds, and ids are `bigint`. `payments.proto` documents each field.
  */
 import type { PreciseDate } from "@google-cloud/precise-date";
 import type { Decimal } from "decimal.js";
 
 /**
- * How a payment was made. `UNKNOWN` stands for a method that this version of the client has no name for; `OTHER` is named
- * in {@link Payment.otherMethod}, only on payments from an earlier system, and never accepted on a charge.
+ * How a payment was made. `UNKNOWN` is a method that this version of the client does not know. `OTHER` is named in
+ * {@link Payment.otherMethod}; it is only on adopted payments, and rejected in a charge.
  */
 export type PaymentMethod = "UNKNOWN" | "UPI" | "CARD" | "COD" | "OTHER";
 
-/** What became of a charge. `UNKNOWN` stands for a status that this version of the client has no name for. */
+/** The outcome of a charge. `UNKNOWN` is a status that this version of the client does not know. */
 export type PaymentStatus = "UNKNOWN" | "PENDING" | "SUCCEEDED" | "FAILED";
 
-/** How much of a payment was given back. `UNKNOWN` is a state that this version of the client has no name for. */
+/** How much of a payment has been refunded. `UNKNOWN` is a state that this version of the client does not know. */
 export type RefundState = "UNKNOWN" | "NONE" | "PARTIAL" | "FULL";
 
-/** What became of a refund. `UNKNOWN` stands for a status that this version of the client has no name for. */
+/** The outcome of a refund. `UNKNOWN` is a status that this version of the client does not know. */
 export type RefundStatus = "UNKNOWN" | "PENDING" | "SUCCEEDED" | "FAILED";
 
 /**
- * What happened to a payment: it, or a refund of it, was asked for and the processor has not answered yet (`PENDING`,
- * `REFUND_PENDING`), was done, or was declined (`FAILED`, `REFUND_FAILED`); or it was taken over from an earlier system as
- * it was there (`IMPORTED`). `UNKNOWN` stands for what this version of the client has no name for.
+ * What happened to a payment. With `PENDING` and `REFUND_PENDING`, the processor has not answered yet. With `FAILED` it
+ * declined the charge, and with `REFUND_FAILED` it rejected a refund. With `IMPORTED`, the payment or refund was
+ * imported. `UNKNOWN` is an event that this version of the client does not know.
  */
 export type PaymentEventType =
   "UNKNOWN" | "PENDING" | "CHARGED" | "FAILED" | "REFUND_PENDING" | "REFUNDED" | "REFUND_FAILED" | "IMPORTED";
 
 /**
- * One charge of an order, and what was refunded of it.
+ * A charge of an order, and how much of it has been refunded.
  *
- * `amount`, `currency` and `refundedAmount` are undefined, and `reference` is empty, only on payments adopted from an
- * earlier system that have none; so is `createTime`.
+ * `amount`, `currency`, `refundedAmount` and `createTime` are undefined, and `reference` is empty, only on payments
+ * adopted from an earlier system that did not record them.
  */
 export interface Payment {
   readonly paymentId: bigint;
@@ -51,7 +50,7 @@ export interface Payment {
   readonly refundState: RefundState;
 }
 
-/** Money of a payment given back. */
+/** A refund of a payment. */
 export interface Refund {
   readonly refundId: bigint;
   readonly paymentId: bigint;
@@ -65,7 +64,7 @@ export interface Refund {
 /**
  * A refund, and the payment after it.
  *
- * `refund` is undefined only when the call repeats a whole refund made by an earlier system, which kept no record of it.
+ * `refund` is undefined only if the call repeats a full refund made by an earlier system, which stored no refunds.
  */
 export interface RefundResult {
   readonly refund: Refund | undefined;
@@ -73,10 +72,10 @@ export interface RefundResult {
 }
 
 /**
- * A payment with its refunds, oldest first, at most 100.
+ * A payment with its first 100 refunds, oldest first.
  *
- * `nextRefundsPageToken` is empty when `refunds` has them all. Otherwise pass it as `pageToken` to `listRefunds` to get
- * the refunds that follow.
+ * `nextRefundsPageToken` is empty if `refunds` is complete. Otherwise pass it as `pageToken` to `listRefunds` to get
+ * the rest.
  */
 export interface PaymentDetails {
   readonly payment: Payment;
@@ -93,8 +92,8 @@ export interface RefundPage {
 /**
  * One page of a list of payments.
  *
- * `nextPageToken` is empty on the last page. `totalSize` counts the matching payments of all pages, and is undefined
- * unless it was asked for.
+ * `nextPageToken` is empty on the last page. `totalSize` is the number of matching payments over all pages, or
+ * undefined if it was not requested.
  */
 export interface PaymentPage {
   readonly payments: readonly Payment[];
@@ -103,11 +102,11 @@ export interface PaymentPage {
 }
 
 /**
- * Something that happened to a payment.
+ * A change of a payment.
  *
- * `payment` is as this left it, and so is `refund`, which is undefined where the event is not about one. `caller` asked for
- * it with `requestId`; both are empty where an earlier system made the payment. What was imported has the time at which it
- * was.
+ * `payment` and `refund` are as they were after the event; `refund` is undefined if the event is not about a refund.
+ * `caller` requested the change with `requestId`; both are empty if an earlier system made the payment. The `eventTime`
+ * of an import is the time of the import.
  */
 export interface PaymentEvent {
   readonly type: PaymentEventType;
@@ -118,7 +117,7 @@ export interface PaymentEvent {
   readonly requestId: string;
 }
 
-/** What a watch gives next: an event, or undefined for that there was none; and the token to go on from after it. */
+/** One update of a watch: an event, or undefined if only the token is newer, and the token to resume after it. */
 export interface PaymentUpdate {
   readonly event: PaymentEvent | undefined;
   readonly resumeToken: string;

@@ -4,24 +4,24 @@ import type { Money } from "./generated/google/type/money.js";
 
 const NANO_DIGITS = 9;
 
-/** Decimals at most of any amount that the contract takes; a currency that has fewer is the service's to check. */
+/** The most decimals that the contract accepts in any currency. The service checks currencies that have fewer. */
 const AMOUNT_DIGITS = 2;
 
-/** The whole units of google.type.Money are an int64. */
+/** The largest number of whole units, which are an int64 in `google.type.Money`. */
 const UNITS_LIMIT = new Decimal("9223372036854775807");
 
 /**
- * An amount as the contract has it, exactly, whatever the precision that decimal.js is set to.
+ * Converts an amount exactly, regardless of the precision setting of decimal.js.
  *
- * @throws TypeError it is no Decimal. A number is not exact; a string or bigint may have been meant as paise or cents.
- * @throws RangeError it is not finite, or has more than two decimals, or is over the contract's range by far.
+ * @throws TypeError if the amount is not a Decimal. A number is not exact, and a string or bigint could mean paise.
+ * @throws RangeError if the amount is not finite, has more than two decimals, or does not fit into the message.
  */
 export function moneyOf(name: string, amount: unknown, currency: string | undefined): Money {
   if (!Decimal.isDecimal(amount)) {
     throw new TypeError(`${name} must be a Decimal of decimal.js, not ${amount === null ? "null" : typeof amount}`);
   }
   if (!amount.isFinite()) {
-    throw new RangeError(`${name} must be a number, not ${amount.toString()}`);
+    throw new RangeError(`${name} must be finite, not ${amount.toString()}`);
   }
   if (amount.decimalPlaces() > AMOUNT_DIGITS) {
     throw new RangeError(`${name} must have at most ${AMOUNT_DIGITS} decimals, not ${amount.toString()}`);
@@ -38,7 +38,7 @@ export function moneyOf(name: string, amount: unknown, currency: string | undefi
   };
 }
 
-/** The amount exactly. */
+/** Converts an amount exactly. */
 export function amountOf(money: Money): Decimal {
   const sign = money.units < 0n || money.nanos < 0 ? "-" : "";
   const units = money.units.toString().replace("-", "");

@@ -1,10 +1,10 @@
-/** A page of a list, from which the next one follows. */
+/** One page of a list. */
 interface Page {
   readonly nextPageToken: string;
 }
 
-/** Iterates over the items of the page with this token and of all pages after it, fetching a page when it gets there. */
-export async function* walk<P extends Page, Item>(
+/** Iterates over the items of the page with this token and of all later pages. It fetches pages as needed. */
+export async function* iteratePages<P extends Page, Item>(
   firstToken: string,
   fetchPage: (pageToken: string) => Promise<P>,
   itemsOf: (page: P) => readonly Item[],

@@ -1,69 +1,69 @@
-/** What the calls take. A property that is left out, or undefined, is not sent. */
+/** The parameters of the calls. A property that is missing or undefined is not sent. */
 import type { Decimal } from "decimal.js";
 
 import type { PaymentMethod, PaymentStatus, RefundState } from "./models.js";
 
-/** A member that can be sent: `UNKNOWN` stands only for what this version of the client has no name for. */
+/** The enum values that can be sent: all but `UNKNOWN`. */
 type Known<Name extends string> = Exclude<Name, "UNKNOWN">;
 
-/** How one call is made, beside what it asks. */
+/** The options of one call. */
 export interface CallOptions {
-  /** How long the call may take, all its attempts together; otherwise as long as the client says. */
+  /** The time limit of the call, including all retries. The default is the client's. */
   timeoutSeconds?: number | undefined;
-  /** Cancels the call, which then rejects with the signal's reason. A charge or refund may have been done all the same. */
+  /** Cancels the call, which then rejects with the signal's reason. A charge or refund may still take effect. */
   signal?: AbortSignal | undefined;
 }
 
-/** What {@link PaymentsClient.charge} takes. */
+/** The parameters of {@link PaymentsClient.charge}. */
 export interface ChargeParams {
   /** The order, 1 or more. */
   orderId: bigint | number;
-  /** In whole units of the currency, more than zero, two decimals at most. */
+  /** In whole units of the currency: more than zero, with at most two decimals. */
   amount: Decimal;
-  /** ISO 4217; otherwise the deployment's default. */
+  /** An ISO 4217 code. The default is the deployment's. */
   currency?: string | undefined;
-  /** How; otherwise the processor picks. */
+  /** The payment method. By default, the processor chooses. */
   method?: Known<PaymentMethod> | undefined;
   /**
-   * What makes the charge safe to repeat (AIP-155): the same one with the same arguments charges once, however often it
-   * is sent. Otherwise the call makes a new one, kept over its own attempts. Give one that you have stored with the
-   * order, if the charge must be safe to repeat after a crash of your own.
+   * An idempotency key (AIP-155): however often the same key is sent with the same parameters, it charges once. By
+   * default the call generates a new key, which all its attempts use. To retry safely even after a crash of your own
+   * program, store a key with the order and pass it here.
    */
   requestId?: string | undefined;
 }
 
-/** What {@link PaymentsClient.refund} takes. */
+/** The parameters of {@link PaymentsClient.refund}. */
 export interface RefundParams {
-  /** The payment. */
+  /** The payment to refund. */
   paymentId: bigint | number;
-  /** In whole units of the currency, at most what remains of the payment; otherwise all that remains. */
+  /** In whole units of the currency, at most the amount not yet refunded. The default is all of that. */
   amount?: Decimal | undefined;
-  /** ISO 4217, must be the payment's; otherwise the deployment's default. */
+  /** An ISO 4217 code, which must be the payment's. The default is the deployment's. */
   currency?: string | undefined;
-  /** Why, for the record; at most 255 characters. */
+  /** A reason to store with the refund, at most 255 characters. */
   reason?: string | undefined;
-  /** As in {@link ChargeParams.requestId}. */
+  /** An idempotency key, as in {@link ChargeParams.requestId}. */
   requestId?: string | undefined;
 }
 
-/** What {@link PaymentsClient.getPayment} takes: the payment's id, or its reference. */
+/** The parameters of {@link PaymentsClient.getPayment}: the payment's id or its reference. */
 export type GetPaymentParams =
   { paymentId: bigint | number; reference?: undefined } | { reference: string; paymentId?: undefined };
 
-/** What {@link PaymentsClient.listRefunds} and {@link PaymentsClient.listRefundsPage} take. */
+/** The parameters of {@link PaymentsClient.listRefunds} and {@link PaymentsClient.listRefundsPage}. */
 export interface ListRefundsParams {
   /** The payment. */
   paymentId: bigint | number;
-  /** How many refunds to fetch at once, 1000 at most; otherwise the service chooses. */
+  /** The maximum number of refunds in a page, at most 1000. By default, the service chooses. */
   pageSize?: number | undefined;
   /**
-   * Where to begin: `nextRefundsPageToken` of {@link PaymentsClient.getPayment}, or `nextPageToken` of a page, for the
-   * refunds that follow; left out or empty for the first page, or all refunds.
+   * The `nextRefundsPageToken` of {@link PaymentsClient.getPayment} or the `nextPageToken` of a page, to start after
+   * their refunds. If missing or empty, the list starts with the first refund.
    */
   pageToken?: string | undefined;
 }
 
-/** Which payments to list: all conditions that are given must hold. Bounds are inclusive. */
+/** Selects payments. They must satisfy all conditions that are set. Bounds are inclusive. */
 export interface PaymentConditions {
   /** Payments of this order. */
   orderId?: bigint | number | undefined;
@@ -75,44 +75,44 @@ export interface PaymentConditions {
   refundStates?: Iterable<Known<RefundState>> | undefined;
   /** The payment with this reference. */
   reference?: string | undefined;
-  /** Payments of this amount or more. */
+  /** Payments of at least this amount. */
   minAmount?: Decimal | undefined;
-  /** Payments of this amount or less. */
+  /** Payments of at most this amount. */
   maxAmount?: Decimal | undefined;
-  /** Currency of the two amounts (ISO 4217); otherwise the deployment's default. */
+  /** The currency of the two amounts (ISO 4217). The default is the deployment's. */
   currency?: string | undefined;
-  /** Payments made at this time or later: to the microsecond if it is a `PreciseDate`, else to the millisecond. */
+  /** Payments made at or after this time, to the microsecond if it is a `PreciseDate`, or else to the millisecond. */
   minCreateTime?: Date | undefined;
-  /** Payments made at this time or earlier, likewise. */
+  /** Payments made at or before this time, with the same precision. */
   maxCreateTime?: Date | undefined;
 }
 
-/** What {@link PaymentsClient.listPayments} takes. */
+/** The parameters of {@link PaymentsClient.listPayments}. */
 export interface ListPaymentsParams extends PaymentConditions {
-  /** `create_time desc`, also when left out, or `create_time asc`. */
+  /** `create_time desc` (the default) or `create_time asc`. */
   orderBy?: string | undefined;
-  /** How many payments to fetch at once, 1000 at most; otherwise the service chooses. */
+  /** The maximum number of payments in a page, at most 1000. By default, the service chooses. */
   pageSize?: number | undefined;
 }
 
-/** What {@link PaymentsClient.listPaymentsPage} takes. */
+/** The parameters of {@link PaymentsClient.listPaymentsPage}. */
 export interface ListPaymentsPageParams extends ListPaymentsParams {
-  /** `nextPageToken` of the page before, given with the same conditions and order; left out for the first page. */
+  /** The `nextPageToken` of the previous page, with the same conditions and order. Omit it for the first page. */
   pageToken?: string | undefined;
-  /** Whether to count all the payments that match, which costs more the more there are. */
+  /** Whether to count all matching payments. The cost grows with the number of matches. */
   includeTotalSize?: boolean | undefined;
 }
 
-/** What {@link PaymentsClient.watchPayments} takes. */
+/** The parameters of {@link PaymentsClient.watchPayments}. */
 export interface WatchPaymentsParams {
-  /** That of an earlier update, for all that happened after it; otherwise the watch tells what happens from now on. */
+  /** The token of an earlier update, to stream all events after it. The default is to stream events from now on. */
   resumeToken?: string | undefined;
 }
 
-/** How a watch is made, beside what it asks. */
+/** The options of a watch. */
 export interface WatchOptions {
-  /** How long the service may be out of reach at a stretch before the iteration rejects; otherwise for ever. */
+  /** How long the service may be unreachable without interruption before the iterator rejects. Forever by default. */
   timeoutSeconds?: number | undefined;
-  /** Ends the watch: the iteration then rejects with the signal's reason. */
+  /** Ends the watch: the iterator then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }

@@ -1,4 +1,4 @@
-/** From the client's arguments to the contract's messages. What the contract cannot express is refused here. */
+/** Conversion of arguments to the contract's messages. Rejects what the contract cannot express. */
 import { randomUUID } from "node:crypto";
 
 import { paymentMethods, paymentStatuses, refundStates } from "./enums.js";
@@ -28,10 +28,10 @@ import { timestampOf } from "./times.js";
 
 const MAX_INT32 = 2 ** 31 - 1;
 
-/** A request that carries its request_id. */
+/** A request with a request_id. */
 export type Identified<Request> = Request & { requestId: string };
 
-/** The request of a charge, with a request_id of its own when none is given (AIP-155). */
+/** Returns the request of a charge. Without a `requestId`, it generates one (AIP-155). */
 export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
   return {
     orderId: exactId("orderId", params.orderId),
@@ -41,16 +41,16 @@ export function chargeRequest(params: ChargeParams): Identified<ChargeRequest> {
   };
 }
 
-/** The request of many charges. */
+/** Returns the request of a batch of charges. */
 export function batchChargeRequest(charges: readonly ChargeParams[]): BatchChargeRequest {
   return { charges: charges.map((charge) => chargeRequest(charge)) };
 }
 
-/** The request of a refund, with a request_id of its own when none is given (AIP-155). */
+/** Returns the request of a refund. Without a `requestId`, it generates one (AIP-155). */
 export function refundRequest(params: RefundParams): Identified<RefundRequest> {
   const { amount, currency } = params;
   if (amount === undefined && currency !== undefined) {
-    throw new TypeError("currency is that of amount, which is missing");
+    throw new TypeError("currency needs an amount");
   }
   return {
     paymentId: exactId("paymentId", params.paymentId),
@@ -60,11 +60,11 @@ export function refundRequest(params: RefundParams): Identified<RefundRequest> {
   };
 }
 
-/** The request for one payment. */
+/** Returns the request for one payment. */
 export function getRequest(params: GetPaymentParams): GetPaymentRequest {
   const { paymentId, reference } = params;
   if ((paymentId === undefined) === (reference === undefined)) {
-    throw new TypeError("getPayment() takes either paymentId or reference");
+    throw new TypeError("getPayment() takes exactly one of paymentId and reference");
   }
   return {
     paymentId: optional(exactId, "paymentId", paymentId),
@@ -72,7 +72,7 @@ export function getRequest(params: GetPaymentParams): GetPaymentRequest {
   };
 }
 
-/** The request for a page of the refunds of a payment. */
+/** Returns the request for a page of the refunds of a payment. */
 export function listRefundsRequest(params: ListRefundsParams): ListRefundsRequest {
   return {
     paymentId: exactId("paymentId", params.paymentId),
@@ -81,7 +81,7 @@ export function listRefundsRequest(params: ListRefundsParams): ListRefundsReques
   };
 }
 
-/** The request for a page of payments. */
+/** Returns the request for a page of payments. */
 export function listRequest(params: ListPaymentsPageParams): ListPaymentsRequest {
   return {
     filter: filterOf(params),
@@ -92,7 +92,7 @@ export function listRequest(params: ListPaymentsPageParams): ListPaymentsRequest
   };
 }
 
-/** The request for a stream of events. */
+/** Returns the request for a stream of events. */
 export function watchRequest(params: WatchPaymentsParams): WatchPaymentsRequest {
   return { resumeToken: optional(text, "resumeToken", params.resumeToken) ?? "" };
 }
@@ -101,7 +101,7 @@ function filterOf(conditions: PaymentConditions): PaymentFilter {
   const { minAmount, maxAmount } = conditions;
   const currency = optional(text, "currency", conditions.currency);
   if (currency !== undefined && minAmount === undefined && maxAmount === undefined) {
-    throw new TypeError("currency is that of minAmount and maxAmount, which are both missing");
+    throw new TypeError("currency needs minAmount or maxAmount");
   }
   return {
     orderId: optional(exactId, "orderId", conditions.orderId),
@@ -116,7 +116,7 @@ function filterOf(conditions: PaymentConditions): PaymentFilter {
   };
 }
 
-/** What `read` makes of an argument, if there is one. */
+/** Converts an argument by `read`, unless it is undefined. */
 function optional<Value>(
   read: (name: string, value: unknown) => Value,
   name: string,

@@ -1,4 +1,4 @@
-/** From the contract's messages to the client's results. */
+/** Conversion of the contract's messages to the client's results. */
 import { status } from "@grpc/grpc-js";
 
 import { errorFromStatus } from "./error_details.js";
@@ -53,10 +53,10 @@ export function chargeOutcomes(
   response: BatchChargeResponse,
 ): (Payment | PaymentsError)[] {
   if (response.results.length !== request.charges.length) {
-    throw new InternalError("the answer is not one outcome for each charge", { code: status.INTERNAL });
+    throw new InternalError("the response does not have one result for each charge", { code: status.INTERNAL });
   }
-  return response.results.map(({ payment, error }, place) =>
-    error === undefined ? paymentOf(payment) : errorFromStatus(error, request.charges[place]?.requestId),
+  return response.results.map(({ payment, error }, index) =>
+    error === undefined ? paymentOf(payment) : errorFromStatus(error, request.charges[index]?.requestId),
   );
 }
 

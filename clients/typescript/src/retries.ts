@@ -1,75 +1,74 @@
 /**
- * When a failed call is tried again, and a stream gone on with: the one rule, above gRPC's own retries.
+ * When to retry a failed call or resume a stream, on top of gRPC's own retries.
  *
- * gRPC repeats a call by the service config, at most four times and for a second or two, which may be less than a restart
- * of the service takes. This goes on until the call's deadline.
+ * By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a
+ * restart of the service. This module retries until the call's deadline.
  */
 import { status } from "@grpc/grpc-js";
 
 import { Overloaded, type PaymentsError, Unavailable } from "./errors.js";
 
-/** CANCELLED is what a server that stops answers for a moment; the client's own cancelling is not tried again. */
+/** A server that is shutting down may return CANCELLED. A call that the client itself canceled is not retried. */
 const RETRYABLE_CODES: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.CANCELLED]);
 
 /**
- * How a stream may end that is gone on with: it only reads, so that whatever cut it leaves nothing in doubt.
+ * More codes after which a stream is resumed. A stream only reads, so resuming it is always safe.
  *
- * INTERNAL and UNKNOWN are what gRPC makes of a connection that breaks in the middle of a message, and DEADLINE_EXCEEDED
- * what a proxy may. Those that the service itself made have a call_id: they would come again.
+ * gRPC reports a connection that breaks in the middle of a message as INTERNAL or UNKNOWN, and a proxy may report it as
+ * DEADLINE_EXCEEDED. If the service itself returned the error, it has a call_id, and resuming would only repeat it.
  */
 const RESUMABLE_CODES: ReadonlySet<status> = new Set([status.DEADLINE_EXCEEDED, status.INTERNAL, status.UNKNOWN]);
 
 const FIRST_BACKOFF_SECONDS = 0.1;
 const MAX_BACKOFF_SECONDS = 1;
 
-/** Whether a call that ended so may well succeed when it is made again. */
-function passes(error: PaymentsError): boolean {
+/** Returns whether a call that failed with `error` may succeed when retried. */
+function isRetryable(error: PaymentsError): boolean {
   return error instanceof Overloaded || RETRYABLE_CODES.has(error.code);
 }
 
-/** Whether a stream that ended so may well go on when it is asked for again. */
-function mayResume(error: PaymentsError): boolean {
-  return passes(error) || (RESUMABLE_CODES.has(error.code) && error.callId === undefined);
+/** Returns whether a stream that ended with `error` can be resumed. */
+function isResumable(error: PaymentsError): boolean {
+  return isRetryable(error) || (RESUMABLE_CODES.has(error.code) && error.callId === undefined);
 }
 
-/** The attempts of one call, which all together may take `timeoutSeconds`. */
+/** The attempts of one call, which together may take at most `timeoutSeconds`. */
 export class Attempts {
   readonly #deadlineSeconds: number;
   readonly #clock: () => number;
   readonly #jitter: () => number;
-  readonly #passes: (error: PaymentsError) => boolean;
+  readonly #mayRetry: (error: PaymentsError) => boolean;
   #backoffSeconds = FIRST_BACKOFF_SECONDS;
   #lastFailure: PaymentsError | undefined;
 
   /**
-   * Starts the clock, which counts seconds; `jitter` returns numbers from 0 to 1; `mayPass` tells which errors are followed
-   * by another attempt.
+   * Starts the time limit. `clock` returns the time in seconds, `jitter` a random number from 0 to 1, and `mayRetry`
+   * whether an error is worth another attempt.
    */
-  constructor(timeoutSeconds: number, clock = secondsNow, jitter = Math.random, mayPass = passes) {
+  constructor(timeoutSeconds: number, clock = secondsNow, jitter = Math.random, mayRetry = isRetryable) {
     this.#clock = clock;
     this.#jitter = jitter;
-    this.#passes = mayPass;
+    this.#mayRetry = mayRetry;
     this.#deadlineSeconds = clock() + timeoutSeconds;
   }
 
-  /** How long the next attempt may take; zero or less when the deadline has passed. */
+  /** Returns how long the next attempt may take: zero or less after the deadline. */
   remainingSeconds(): number {
     return this.#deadlineSeconds - this.#clock();
   }
 
   /**
-   * How long to wait after an attempt that failed with `error`, before the next.
+   * Returns how long to wait between an attempt that failed with `error` and the next one.
    *
-   * It is what the service asked for (`google.rpc.RetryInfo`), if it did, and on top a random part of a backoff that
-   * doubles from 0.1 to 1 second ("full jitter"), so that callers that failed together do not return together.
+   * This is the delay that the service asked for (`google.rpc.RetryInfo`), if any, plus a random part of a backoff that
+   * doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry together.
    *
-   * @throws PaymentsError there is no next attempt, because the error is not one that passes, or the deadline would pass
-   *   first. It is `error`, unless that only says that the deadline cut an attempt that followed a failure: then it is
-   *   that failure, which says why.
+   * @throws PaymentsError if there is no next attempt, because the error is not retryable or the deadline would pass
+   *   first. This is `error`, unless the deadline passed during a retry: then it is the previous error, which says more.
    */
   delaySeconds(error: PaymentsError): number {
     const delaySeconds = (error.retryAfterSeconds ?? 0) + this.#jitter() * this.#backoffSeconds;
-    if (!this.#passes(error) || delaySeconds >= this.remainingSeconds()) {
+    if (!this.#mayRetry(error) || delaySeconds >= this.remainingSeconds()) {
       throw error.code === status.DEADLINE_EXCEEDED ? (this.#lastFailure ?? error) : error;
     }
     this.#lastFailure = error;
@@ -78,37 +77,42 @@ export class Attempts {
   }
 }
 
-/** The streams of one watch, of which each goes on where the one before ended. */
+/** The streams of one watch, each of which resumes where the previous one ended. */
 export class Resumptions {
-  readonly #begin: () => Attempts;
-  #stretch: Attempts | undefined;
+  readonly #newAttempts: () => Attempts;
+  #attemptsSinceResponse: Attempts | undefined;
 
-  /** Lets the service be out of reach for `timeoutSeconds` at a stretch. The others are as those of {@link Attempts}. */
+  /**
+   * Gives up when the service stays unreachable for `timeoutSeconds`.
+   *
+   * The other parameters are those of {@link Attempts}.
+   */
   constructor(timeoutSeconds: number, clock = secondsNow, jitter = Math.random) {
-    this.#begin = () => new Attempts(timeoutSeconds, clock, jitter, mayResume);
+    this.#newAttempts = () => new Attempts(timeoutSeconds, clock, jitter, isResumable);
   }
 
-  /** How long the service may stay out of reach. */
+  /** Returns how much longer the service may stay unreachable. */
   remainingSeconds(): number {
     return this.#attempts().remainingSeconds();
   }
 
-  /** Notes that the service has answered: what fails after this begins another stretch. */
+  /** Records that the service has responded, which restarts the timeout and the backoff. */
   received(): void {
-    this.#stretch = undefined;
+    this.#attemptsSinceResponse = undefined;
   }
 
   /**
-   * How long to wait after a stream that ended with `error`, or with none, before the next: as {@link Attempts} waits.
+   * Returns how long to wait between a stream that ended, with `error` or without one, and the next. The delays are
+   * those of {@link Attempts}.
    *
-   * @throws PaymentsError `error` is not one that passes, or the service has been out of reach for too long.
+   * @throws PaymentsError if `error` is not resumable, or the service has been unreachable for too long.
    */
   delaySeconds(error: PaymentsError = new Unavailable("the stream ended", { code: status.UNAVAILABLE })): number {
     return this.#attempts().delaySeconds(error);
   }
 
   #attempts(): Attempts {
-    return (this.#stretch ??= this.#begin());
+    return (this.#attemptsSinceResponse ??= this.#newAttempts());
   }
 }
 

@@ -1,4 +1,4 @@
-/** A stream that is gone on with by others. */
+/** A stream that resumes after its connection is lost. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { type ClientReadableStream, type ServiceError, status } from "@grpc/grpc-js";
@@ -7,15 +7,15 @@ import { errorFromRpc } from "./error_details.js";
 import { DeadlineExceeded, OutcomeUnknown, PaymentsError } from "./errors.js";
 import type { Resumptions } from "./retries.js";
 
-/** The longest that a timer of Node's can wait. */
+/** The longest delay of a Node.js timer. */
 const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1;
 
 /**
- * What the streams bring that `open` gives, one after another, without an end.
+ * Yields the responses of the streams that `open` returns, one after another, endlessly.
  *
- * @throws PaymentsError one ended in a way that is not gone on with, or with OutcomeUnknown because of `stop`.
+ * @throws PaymentsError if a stream ends with an error that is not resumable. After `stop`, it is an OutcomeUnknown.
  */
-export async function* resumed<Response>(
+export async function* resumingResponses<Response>(
   open: () => ClientReadableStream<Response>,
   resumptions: Resumptions,
   stop: AbortSignal,
@@ -30,21 +30,21 @@ export async function* resumed<Response>(
       }
       failure = error;
     }
-    // Which does not wait when the streams were stopped.
+    // Rejects immediately if the streams were stopped.
     await sleep(resumptions.delaySeconds(failure) * 1_000, undefined, { signal: stop }).catch(() => {
       throw failure ?? stopped();
     });
   }
 }
 
-/** @throws PaymentsError the stream failed, was stopped, or brought nothing while the service may be out of reach. */
+/** @throws PaymentsError if the stream failed or was stopped, or its first response did not arrive in time. */
 async function* responsesOf<Response>(
   stream: ClientReadableStream<Response>,
   resumptions: Resumptions,
   stop: AbortSignal,
 ): AsyncGenerator<Response, void, undefined> {
   let endedBy: PaymentsError | undefined;
-  /** Ends the stream at both ends, with what it has read ahead. */
+  /** Ends the stream on both sides, and discards the responses that were read ahead. */
   const end = (error?: PaymentsError) => {
     endedBy = error;
     stream.cancel();
@@ -53,14 +53,14 @@ async function* responsesOf<Response>(
   const onStop = () => {
     end(stopped());
   };
-  // An error after its end is nobody's, and would end the process where nothing listens any more.
+  // An error after the end of the stream would crash the process if nothing listened for it.
   stream.on("error", () => undefined);
   stop.addEventListener("abort", onStop);
   const remainingMilliseconds = resumptions.remainingSeconds() * 1_000;
   const timer =
     remainingMilliseconds <= MAX_TIMER_MILLISECONDS
       ? setTimeout(() => {
-          end(new DeadlineExceeded("no response came in time", { code: status.DEADLINE_EXCEEDED }));
+          end(new DeadlineExceeded("no response arrived in time", { code: status.DEADLINE_EXCEEDED }));
         }, remainingMilliseconds)
       : undefined;
   try {
@@ -70,7 +70,7 @@ async function* responsesOf<Response>(
       yield response as Response;
     }
   } catch (error) {
-    throw endedBy ?? (isOfRpc(error) ? errorFromRpc(error, undefined) : error);
+    throw endedBy ?? (isServiceError(error) ? errorFromRpc(error, undefined) : error);
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", onStop);
@@ -82,6 +82,6 @@ function stopped(): OutcomeUnknown {
   return new OutcomeUnknown("the client was closed", { code: status.CANCELLED });
 }
 
-function isOfRpc(error: unknown): error is ServiceError {
+function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && "metadata" in error;
 }

@@ -7,10 +7,10 @@ import type { Timestamp } from "./generated/google/protobuf/timestamp.js";
 const MILLISECONDS = 1_000;
 
 /**
- * A time as the contract has it: to the nanosecond if it is a PreciseDate, else to the millisecond.
+ * Converts a time, to the nanosecond if it is a PreciseDate, or else to the millisecond.
  *
- * @throws TypeError it is no Date.
- * @throws RangeError it is an Invalid Date, which is no moment.
+ * @throws TypeError if the time is not a Date.
+ * @throws RangeError if the time is an Invalid Date.
  */
 export function timestampOf(name: string, time: unknown): Timestamp {
   if (!types.isDate(time)) {
@@ -18,20 +18,20 @@ export function timestampOf(name: string, time: unknown): Timestamp {
   }
   const milliseconds = time.getTime();
   if (Number.isNaN(milliseconds)) {
-    throw new RangeError(`${name} must be a moment, not an Invalid Date`);
+    throw new RangeError(`${name} must be a valid Date, not an Invalid Date`);
   }
   const seconds = Math.floor(milliseconds / MILLISECONDS);
-  // Asked for by name: the caller's PreciseDate may be of another copy of its package than ours.
-  const finer: Partial<PreciseDate> = time;
-  const microseconds = finer.getMicroseconds?.() ?? 0;
-  const nanoseconds = finer.getNanoseconds?.() ?? 0;
+  // Not by instanceof, because the caller's PreciseDate may come from another copy of its package.
+  const maybePrecise: Partial<PreciseDate> = time;
+  const microseconds = maybePrecise.getMicroseconds?.() ?? 0;
+  const nanoseconds = maybePrecise.getNanoseconds?.() ?? 0;
   return {
     seconds: BigInt(seconds),
     nanos: (milliseconds - seconds * MILLISECONDS) * 1_000_000 + microseconds * 1_000 + nanoseconds,
   };
 }
 
-/** The time exactly. */
+/** Converts a timestamp exactly. */
 export function timeOf(timestamp: Timestamp): PreciseDate {
   const { nanos } = timestamp;
   const time = new PreciseDate(Number(timestamp.seconds) * MILLISECONDS + Math.floor(nanos / 1_000_000));

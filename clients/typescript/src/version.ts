@@ -1,2 +1,2 @@
-/** The version of this package, whose first number is that of the proto package (v1). */
+/** The version of this package. Its major version is that of the proto package (v1). */
 export const VERSION = "1.0.0";

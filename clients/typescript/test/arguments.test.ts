@@ -12,7 +12,7 @@ import {
 
 import { clientOf, startService } from "./service.js";
 
-// As a caller without types may write them.
+// The parameters are untyped, as in a JavaScript program.
 const charge = (params: object, options?: CallOptions) => (client: PaymentsClient) =>
   client.charge({ orderId: 1, amount: new Decimal(1), ...params }, options);
 const batch = (params: object) => (client: PaymentsClient) =>
@@ -30,75 +30,90 @@ const list = (params: object) => async (client: PaymentsClient) => client.listPa
 const watch = (params: object, options?: WatchOptions) => async (client: PaymentsClient) =>
   client.watchPayments(params, options).next();
 
-type Refused = [
-  what: string,
+type RejectedCall = [
+  description: string,
   call: (client: PaymentsClient) => Promise<unknown>,
   error: "TypeError" | "RangeError",
-  says: RegExp,
+  message: RegExp,
 ];
 
-const REFUSED: Refused[] = [
+const REJECTED_CALLS: RejectedCall[] = [
   ["an amount that is a number", charge({ amount: 5.5 }), "TypeError", /^amount .*number/],
   ["an amount that is a string", charge({ amount: "5.50" }), "TypeError", /^amount .*string/],
   ["an amount that is a bigint", charge({ amount: 550n }), "TypeError", /^amount .*bigint/],
   ["an amount that is null", charge({ amount: null }), "TypeError", /^amount .*null/],
   ["a charge without an amount", charge({ amount: undefined }), "TypeError", /^amount .*undefined/],
-  ["an amount of three decimals", charge({ amount: new Decimal("5.001") }), "RangeError", /^amount .*5\.001/],
-  ["an amount of a tiny fraction", charge({ amount: new Decimal("1e-30") }), "RangeError", /^amount .*1e-30/],
+  ["an amount with three decimals", charge({ amount: new Decimal("5.001") }), "RangeError", /^amount .*5\.001/],
+  ["an amount that is a tiny fraction", charge({ amount: new Decimal("1e-30") }), "RangeError", /^amount .*1e-30/],
   ["an amount that is NaN", charge({ amount: new Decimal(NaN) }), "RangeError", /^amount .*NaN/],
   ["an amount that is infinite", charge({ amount: new Decimal(-Infinity) }), "RangeError", /^amount .*-Infinity/],
   ["an amount beyond int64", charge({ amount: new Decimal("1e5000") }), "RangeError", /^amount .*1e\+5000/],
-  ["an amount of three decimals among many", batch({ amount: new Decimal("1.001") }), "RangeError", /^amount .*1\.001/],
-  ["the method UNKNOWN among many", batch({ method: "UNKNOWN" }), "RangeError", /^method .*UNKNOWN/],
-  ["a refund of three decimals", refund({ amount: new Decimal("0.999") }), "RangeError", /^amount .*0\.999/],
-  ["a refund of a number", refund({ amount: 1 }), "TypeError", /^amount /],
+  [
+    "a batch with an amount with three decimals",
+    batch({ amount: new Decimal("1.001") }),
+    "RangeError",
+    /^amount .*1\.001/,
+  ],
+  ["a batch with the method UNKNOWN", batch({ method: "UNKNOWN" }), "RangeError", /^method .*UNKNOWN/],
+  ["a refund with three decimals", refund({ amount: new Decimal("0.999") }), "RangeError", /^amount .*0\.999/],
+  ["a refund of an amount that is a number", refund({ amount: 1 }), "TypeError", /^amount /],
   ["a refund's currency without an amount", refund({ currency: "INR" }), "TypeError", /^currency /],
-  ["a currency that is no string", charge({ currency: 356 }), "TypeError", /^currency .*number/],
-  ["an order_id that is no safe integer", charge({ orderId: 2 ** 53 }), "RangeError", /^orderId .*9007199254740992/],
+  ["a currency that is not a string", charge({ currency: 356 }), "TypeError", /^currency .*number/],
+  ["an order_id that is not a safe integer", charge({ orderId: 2 ** 53 }), "RangeError", /^orderId .*9007199254740992/],
   ["an order_id that is a fraction", charge({ orderId: 1.5 }), "RangeError", /^orderId .*1\.5/],
   ["an order_id that is NaN", charge({ orderId: NaN }), "RangeError", /^orderId .*NaN/],
   ["an order_id that is a string", charge({ orderId: "342" }), "TypeError", /^orderId .*string/],
-  ["an order_id over int64", charge({ orderId: 2n ** 63n }), "RangeError", /^orderId .*9223372036854775808/],
-  ["an order_id under int64", charge({ orderId: -(2n ** 63n) - 1n }), "RangeError", /^orderId .*-9223372036854775809/],
-  ["a payment_id that is no safe integer", refund({ paymentId: 2 ** 60 }), "RangeError", /^paymentId /],
-  ["a payment_id to get that is a fraction", get({ paymentId: 0.5 }), "RangeError", /^paymentId /],
+  ["an order_id above int64", charge({ orderId: 2n ** 63n }), "RangeError", /^orderId .*9223372036854775808/],
+  ["an order_id below int64", charge({ orderId: -(2n ** 63n) - 1n }), "RangeError", /^orderId .*-9223372036854775809/],
+  ["a payment_id that is not a safe integer", refund({ paymentId: 2 ** 60 }), "RangeError", /^paymentId /],
+  ["getting a payment_id that is a fraction", get({ paymentId: 0.5 }), "RangeError", /^paymentId /],
   [
-    "a payment to get by id and reference",
+    "getting a payment by both id and reference",
     get({ paymentId: 1, reference: "r" }),
     "TypeError",
-    /paymentId or reference/,
+    /paymentId and reference/,
   ],
-  ["a payment to get by nothing", get({}), "TypeError", /paymentId or reference/],
-  ["a reference that is no string", get({ reference: 7 }), "TypeError", /^reference .*number/],
-  ["refunds of a payment that is not given", refunds({}), "TypeError", /^paymentId .*undefined/],
-  ["refunds of a payment_id that is a string", refundPage({ paymentId: "403" }), "TypeError", /^paymentId .*string/],
+  ["getting a payment by neither id nor reference", get({}), "TypeError", /paymentId and reference/],
+  ["a reference that is not a string", get({ reference: 7 }), "TypeError", /^reference .*number/],
+  ["listing refunds without a payment_id", refunds({}), "TypeError", /^paymentId .*undefined/],
+  [
+    "listing refunds of a payment_id that is a string",
+    refundPage({ paymentId: "403" }),
+    "TypeError",
+    /^paymentId .*string/,
+  ],
   ["a page_size of refunds that is a fraction", refunds({ paymentId: 1, pageSize: 0.5 }), "RangeError", /^pageSize /],
-  ["a page_token of refunds that is no string", refundPage({ paymentId: 1, pageToken: 2 }), "TypeError", /^pageToken /],
-  ["a request_id that is no string", charge({ requestId: 7 }), "TypeError", /^requestId .*number/],
+  [
+    "a page_token of refunds that is not a string",
+    refundPage({ paymentId: 1, pageToken: 2 }),
+    "TypeError",
+    /^pageToken /,
+  ],
+  ["a request_id that is not a string", charge({ requestId: 7 }), "TypeError", /^requestId .*number/],
   ["a request_id that is null", refund({ requestId: null }), "TypeError", /^requestId .*null/],
-  ["a reason that is no string", refund({ reason: {} }), "TypeError", /^reason .*object/],
+  ["a reason that is not a string", refund({ reason: {} }), "TypeError", /^reason .*object/],
   ["the method UNKNOWN", charge({ method: "UNKNOWN" }), "RangeError", /^method .*UNKNOWN/],
-  ["a method that there is not", charge({ method: "upi" }), "RangeError", /^method must be one of UPI, CARD/],
+  ["a method that does not exist", charge({ method: "upi" }), "RangeError", /^method must be one of UPI, CARD/],
   ["the method UNKNOWN in a list", page({ methods: ["UPI", "UNKNOWN"] }), "RangeError", /^methods .*UNKNOWN/],
   ["the status UNKNOWN in a list", page({ statuses: ["UNKNOWN"] }), "RangeError", /^statuses .*UNKNOWN/],
   ["the refund state UNKNOWN in a list", page({ refundStates: ["UNKNOWN"] }), "RangeError", /^refundStates .*UNKNOWN/],
-  ["a bound of three decimals", list({ minAmount: new Decimal("1.234") }), "RangeError", /^minAmount /],
+  ["a bound with three decimals", list({ minAmount: new Decimal("1.234") }), "RangeError", /^minAmount /],
   ["a bound that is a number", page({ maxAmount: 1.5 }), "TypeError", /^maxAmount /],
   ["a list's currency without amounts", page({ currency: "INR" }), "TypeError", /^currency /],
   ["an Invalid Date", page({ minCreateTime: new Date("nonsense") }), "RangeError", /^minCreateTime .*Invalid Date/],
   ["a time that is a string", list({ maxCreateTime: "2026-01-01T00:00:00Z" }), "TypeError", /^maxCreateTime .*string/],
   ["a page_size that is a fraction", page({ pageSize: 1.5 }), "RangeError", /^pageSize .*1\.5/],
-  ["a page_size over int32", page({ pageSize: 2 ** 31 }), "RangeError", /^pageSize .*2147483648/],
-  ["a page_token that is no string", page({ pageToken: 1 }), "TypeError", /^pageToken /],
-  ["a resume_token that is no string", watch({ resumeToken: 7 }), "TypeError", /^resumeToken .*number/],
+  ["a page_size above int32", page({ pageSize: 2 ** 31 }), "RangeError", /^pageSize .*2147483648/],
+  ["a page_token that is not a string", page({ pageToken: 1 }), "TypeError", /^pageToken /],
+  ["a resume_token that is not a string", watch({ resumeToken: 7 }), "TypeError", /^resumeToken .*number/],
   ["a watch's timeout that is NaN", watch({}, { timeoutSeconds: NaN }), "RangeError", /^timeoutSeconds .*NaN/],
-  ["an order_by that is no string", page({ orderBy: ["create_time"] }), "TypeError", /^orderBy /],
+  ["an order_by that is not a string", page({ orderBy: ["create_time"] }), "TypeError", /^orderBy /],
   ["a timeout that is NaN", charge({}, { timeoutSeconds: NaN }), "RangeError", /^timeoutSeconds .*NaN/],
   ["a timeout that is infinite", charge({}, { timeoutSeconds: Infinity }), "RangeError", /^timeoutSeconds .*Infinity/],
 ];
 
-for (const [what, call, name, message] of REFUSED) {
-  test(`${what} is refused before anything is sent`, async (t) => {
+for (const [description, call, name, message] of REJECTED_CALLS) {
+  test(`${description} is rejected before anything is sent`, async (t) => {
     const service = await startService(t);
     const client = clientOf(t, { target: service.target });
     await assert.rejects(async () => call(client), { name, message });
@@ -106,6 +121,6 @@ for (const [what, call, name, message] of REFUSED) {
   });
 }
 
-test("a client with a timeout that is no number is not made", () => {
+test("a client with a timeout that is not a number is rejected", () => {
   assert.throws(() => clientOf({ after: () => undefined } as never, { timeoutSeconds: NaN }), RangeError);
 });

@@ -17,7 +17,7 @@ const { status } = grpc;
 const unavailable = (retryAfterSeconds?: number) =>
   new Unavailable("down", { code: status.UNAVAILABLE, retryAfterSeconds });
 
-/** Attempts by a clock that stands still unless told. */
+/** Returns attempts with a clock that only the test advances. */
 function attemptsOf(timeoutSeconds: number, jitter = 1) {
   const clock = { seconds: 100 };
   const attempts = new Attempts(
@@ -28,7 +28,7 @@ function attemptsOf(timeoutSeconds: number, jitter = 1) {
   return { attempts, clock };
 }
 
-function raised(attempts: Attempts, error: PaymentsError): unknown {
+function errorThrownFor(attempts: Attempts, error: PaymentsError): unknown {
   try {
     attempts.delaySeconds(error);
   } catch (thrown) {
@@ -48,12 +48,12 @@ test("the delay is a random part of the backoff", () => {
   assert.deepEqual([attempts.delaySeconds(unavailable()), attempts.delaySeconds(unavailable())], [0.025, 0.05]);
 });
 
-test("the delay is what the service asked for, and the backoff on top", () => {
+test("the delay is the service's retry delay plus the backoff", () => {
   const { attempts } = attemptsOf(60);
   assert.equal(attempts.delaySeconds(unavailable(2)), 2.1);
 });
 
-test("what remains is the time until the deadline, less than nothing after it", () => {
+test("the remaining time is negative after the deadline", () => {
   const { attempts, clock } = attemptsOf(10);
   clock.seconds += 4;
   assert.equal(attempts.remainingSeconds(), 6);
@@ -61,27 +61,27 @@ test("what remains is the time until the deadline, less than nothing after it", 
   assert.equal(attempts.remainingSeconds(), -1);
 });
 
-test("an error is final when the deadline would pass before the next attempt", () => {
+test("there is no retry if the deadline would pass before it", () => {
   const { attempts } = attemptsOf(2);
   const error = unavailable(1.9);
-  assert.equal(raised(attempts, error), error);
+  assert.equal(errorThrownFor(attempts, error), error);
 });
 
-for (const [error, passes] of [
+for (const [error, isRetryable] of [
   [new Overloaded("busy", { code: status.RESOURCE_EXHAUSTED }), true],
-  [new OutcomeUnknown("cut", { code: status.CANCELLED }), true],
-  [new OutcomeUnknown("odd", { code: status.UNKNOWN }), false],
-  [new InvalidRequest("wrong", { code: status.INVALID_ARGUMENT }), false],
+  [new OutcomeUnknown("canceled", { code: status.CANCELLED }), true],
+  [new OutcomeUnknown("unknown", { code: status.UNKNOWN }), false],
+  [new InvalidRequest("invalid", { code: status.INVALID_ARGUMENT }), false],
   [new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED }), false],
 ] as const) {
-  test(`${error.name} with ${status[error.code]} is ${passes ? "tried again" : "final"}`, () => {
-    assert.equal(raised(attemptsOf(60).attempts, error), passes ? undefined : error);
+  test(`${error.name} with ${status[error.code]} is ${isRetryable ? "retried" : "not retried"}`, () => {
+    assert.equal(errorThrownFor(attemptsOf(60).attempts, error), isRetryable ? undefined : error);
   });
 }
 
-test("when the deadline cuts an attempt after a failure, that failure is the error", () => {
+test("if the deadline passes during a retry, the previous error is thrown", () => {
   const { attempts } = attemptsOf(60);
   const failure = unavailable();
   attempts.delaySeconds(failure);
-  assert.equal(raised(attempts, new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED })), failure);
+  assert.equal(errorThrownFor(attempts, new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED })), failure);
 });

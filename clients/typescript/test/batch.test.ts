@@ -9,7 +9,7 @@ import { clientOf, Fault, startService } from "./service.js";
 
 const { status } = grpc;
 
-test("many charges are sent in one call, in order, each as it is given or with a request_id of its own", async (t) => {
+test("a batch is one call with the charges in order, each with its given or a generated request_id", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target }).batchCharge([
     { orderId: 1, amount: new Decimal("5.50"), currency: "INR", method: "UPI", requestId: "order-1" },
@@ -28,9 +28,9 @@ test("many charges are sent in one call, in order, each as it is given or with a
   assert.equal(service.calls.length, 1);
 });
 
-test("each charge of many has its payment or its error in its place, the error with the charge's request_id", async (t) => {
+test("a batch returns the payment or error of each charge, the error with the charge's request_id", async (t) => {
   const violation = { field: "amount", description: "must be more than zero" };
-  const answer = BatchChargeResponse.fromPartial({
+  const response = BatchChargeResponse.fromPartial({
     results: [
       { payment: { paymentId: 403n } },
       {
@@ -41,25 +41,28 @@ test("each charge of many has its payment or its error in its place, the error w
         },
       },
       { error: { code: status.ALREADY_EXISTS, details: [errorInfo("REQUEST_ID_REUSED")] } },
-      { error: { code: 99, message: "of a newer service" } },
+      { error: { code: 99, message: "from a newer service" } },
     ],
   });
-  const service = await startService(t, { batchCharge: () => answer });
+  const service = await startService(t, { batchCharge: () => response });
   const charge = (requestId: string) => ({ orderId: 1, amount: new Decimal(1), requestId });
   const charges = ["a", "b", "c", "d"].map(charge);
-  const [made, wrong, reused, newer] = await clientOf(t, { target: service.target }).batchCharge(charges);
-  assert.ok(made !== undefined && !(made instanceof PaymentsError));
-  assert.equal(made.paymentId, 403n);
-  assert.ok(wrong instanceof InvalidRequest);
-  assert.deepEqual([wrong.code, wrong.reason, wrong.requestId], [status.INVALID_ARGUMENT, "INVALID_REQUEST", "b"]);
-  assert.deepEqual([wrong.message, wrong.violations], ["amount: must be more than zero", [violation]]);
+  const [payment, invalid, reused, newer] = await clientOf(t, { target: service.target }).batchCharge(charges);
+  assert.ok(payment !== undefined && !(payment instanceof PaymentsError));
+  assert.equal(payment.paymentId, 403n);
+  assert.ok(invalid instanceof InvalidRequest);
+  assert.deepEqual(
+    [invalid.code, invalid.reason, invalid.requestId],
+    [status.INVALID_ARGUMENT, "INVALID_REQUEST", "b"],
+  );
+  assert.deepEqual([invalid.message, invalid.violations], ["amount: must be more than zero", [violation]]);
   assert.ok(reused instanceof RequestIdReused);
   assert.deepEqual([reused.requestId, reused.message], ["c", "ALREADY_EXISTS"]);
   assert.ok(newer instanceof OutcomeUnknown);
-  assert.deepEqual([newer.requestId, newer.code, newer.message], ["d", status.UNKNOWN, "of a newer service"]);
+  assert.deepEqual([newer.requestId, newer.code, newer.message], ["d", status.UNKNOWN, "from a newer service"]);
 });
 
-test("many charges that meet an unavailable service are repeated with the same request_ids", async (t) => {
+test("a batch is retried with the same request_ids", async (t) => {
   let failures = 0;
   const service = await startService(t, {
     batchCharge: () => {
@@ -82,7 +85,7 @@ test("many charges that meet an unavailable service are repeated with the same r
   assert.equal(new Set(requestIds).size, 2);
 });
 
-test("an answer that is not one outcome for each charge leaves the outcome unknown", async (t) => {
+test("the outcome is unknown if the number of results differs from the number of charges", async (t) => {
   for (const count of [0, 1, 3]) {
     const results = Array.from({ length: count }, () => ({ payment: {} }));
     const service = await startService(t, { batchCharge: () => BatchChargeResponse.fromPartial({ results }) });

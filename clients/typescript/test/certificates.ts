@@ -1,4 +1,4 @@
-/** Certificates for a test, made anew by openssl in a folder that goes away with it. */
+/** Certificates for one test, which openssl creates in a temporary folder. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ export interface Certificate {
   readonly certificate: Buffer;
 }
 
-/** An authority, which issues certificates. */
+/** A certificate authority. */
 export class Authority {
   readonly certificate: Buffer;
   readonly #folder: string;
@@ -24,7 +24,7 @@ export class Authority {
     this.certificate = this.#read("authority.crt");
   }
 
-  /** A certificate of `name`, as a server for 127.0.0.1 and as a client. */
+  /** Issues a certificate to `name`, for a server at 127.0.0.1 or a client. */
   issue(name: string): Certificate {
     writeFileSync(join(this.#folder, `${name}.ext`), "subjectAltName = IP:127.0.0.1, DNS:localhost\n");
     this.#openssl("req", ...request(name), "-out", `${name}.csr`);

@@ -8,12 +8,12 @@ import { clientOf, Fault, startService } from "./service.js";
 
 const CHARGE = { orderId: 1, amount: new Decimal(1) };
 
-test("calls are spread over all addresses of a target, in turn", async (t) => {
+test("calls alternate between the addresses of a target", async (t) => {
   const services = [await startService(t), await startService(t)];
   const target = `ipv4:${services.map((service) => service.target).join(",")}`;
   const client = clientOf(t, { target });
   const counts = () => services.map((service) => service.calls.length);
-  // The first calls may find only one of the two connected.
+  // The first calls may all go to one of the two, because the other is not connected yet.
   while (counts().includes(0)) {
     await client.charge(CHARGE);
   }
@@ -27,34 +27,34 @@ test("calls are spread over all addresses of a target, in turn", async (t) => {
   );
 });
 
-test("calls go on over the addresses that are left when one is gone", async (t) => {
-  const [gone, left] = [await startService(t), await startService(t)];
-  const client = clientOf(t, { target: `ipv4:${gone.target},${left.target}`, timeoutSeconds: 30 });
-  while (gone.calls.length === 0 || left.calls.length === 0) {
+test("calls go to the remaining addresses when one is down", async (t) => {
+  const [stopped, other] = [await startService(t), await startService(t)];
+  const client = clientOf(t, { target: `ipv4:${stopped.target},${other.target}`, timeoutSeconds: 30 });
+  while (stopped.calls.length === 0 || other.calls.length === 0) {
     await client.charge(CHARGE);
   }
-  gone.stop();
+  stopped.stop();
   for (let call = 0; call < 10; call += 1) {
     await client.charge(CHARGE);
   }
-  assert.ok(left.calls.length > 10);
+  assert.ok(other.calls.length > 10);
 });
 
-test("an address that comes back has its part of the calls again", async (t) => {
-  const [gone, left] = [await startService(t), await startService(t)];
-  const client = clientOf(t, { target: `ipv4:${gone.target},${left.target}`, timeoutSeconds: 30 });
-  while (gone.calls.length === 0 || left.calls.length === 0) {
+test("an address that is up again receives calls again", async (t) => {
+  const [stopped, other] = [await startService(t), await startService(t)];
+  const client = clientOf(t, { target: `ipv4:${stopped.target},${other.target}`, timeoutSeconds: 30 });
+  while (stopped.calls.length === 0 || other.calls.length === 0) {
     await client.charge(CHARGE);
   }
-  gone.stop();
+  stopped.stop();
   await sleep(3_000);
-  const back = await startService(t, {}, { port: gone.port });
+  const restarted = await startService(t, {}, { port: stopped.port });
   const started = performance.now();
-  while (back.calls.length === 0) {
+  while (restarted.calls.length === 0) {
     await client.charge(CHARGE);
     await sleep(10);
   }
-  assert.ok(performance.now() - started < 10_000, "it took more than ten times the longest backoff");
+  assert.ok(performance.now() - started < 10_000, "it took more than ten times the maximum backoff");
 });
 
 for (const scheme of ["", "dns:///", "dns:"]) {
@@ -65,7 +65,7 @@ for (const scheme of ["", "dns:///", "dns:"]) {
   });
 }
 
-test("a target on this machine is reached past the environment's proxy", async (t) => {
+test("calls to a target on this machine bypass the environment's proxy", async (t) => {
   const { grpc_proxy: proxy } = process.env;
   t.after(() => {
     if (proxy === undefined) {
@@ -80,7 +80,7 @@ test("a target on this machine is reached past the environment's proxy", async (
   assert.equal(service.calls.length, 1);
 });
 
-test("the user agent is the program's, then the client's, then gRPC's", async (t) => {
+test("the user agent names the program, then the client, then gRPC", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target, userAgent: "checkout/1.4" }).charge(CHARGE);
   await clientOf(t, { target: service.target }).charge(CHARGE);
@@ -89,7 +89,7 @@ test("the user agent is the program's, then the client's, then gRPC's", async (t
   assert.match(plain ?? "", /^payments-client-typescript\/1\.0\.0 grpc-node-js\//);
 });
 
-/** An interceptor that writes down its name at each attempt, and sends it. */
+/** Returns an interceptor that records and sends its name at each attempt. */
 function recording(name: string, record: string[]): grpc.Interceptor {
   return (options, next) =>
     new grpc.InterceptingCall(next(options), {
@@ -101,7 +101,7 @@ function recording(name: string, record: string[]): grpc.Interceptor {
     });
 }
 
-test("interceptors are around each attempt, the first outermost, and what they send does not add up", async (t) => {
+test("interceptors run for each attempt, the first one outermost, with fresh metadata", async (t) => {
   let failures = 0;
   const service = await startService(t, {
     getPayment: () => {
@@ -127,20 +127,20 @@ test("interceptors are around each attempt, the first outermost, and what they s
   }
 });
 
-test("an error that an interceptor throws is the call's", async (t) => {
+test("a call rejects with the error that an interceptor throws", async (t) => {
   const service = await startService(t);
   const broken: grpc.Interceptor = () => {
-    throw new SyntaxError("a mistake of the tracer");
+    throw new SyntaxError("a bug in the tracer");
   };
   await assert.rejects(clientOf(t, { target: service.target, interceptors: [broken] }).charge(CHARGE), SyntaxError);
 });
 
-test("a channel option of the caller's replaces the client's own", async (t) => {
+test("a channel option overrides the client's own", async (t) => {
   let calls = 0;
   const service = await startService(t, {
     charge: () => {
       calls += 1;
-      throw new Fault(grpc.status.RESOURCE_EXHAUSTED, "without a reason, only gRPC's own retries repeat it");
+      throw new Fault(grpc.status.RESOURCE_EXHAUSTED, "without a reason, only gRPC itself retries it");
     },
   });
   const channelOptions = { "grpc.service_config": JSON.stringify({ methodConfig: [] }) };
@@ -148,7 +148,7 @@ test("a channel option of the caller's replaces the client's own", async (t) => 
   assert.equal(calls, 1);
 });
 
-test("the channel has the client's options for reconnecting and keeping alive", async () => {
+test("the channel has the client's options for reconnects and keepalive", async () => {
   const { channelOptions } = await import("#dist/connection.js");
   const options = channelOptions("payments.example:50051", {}, "");
   assert.deepEqual(

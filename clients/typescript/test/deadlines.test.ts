@@ -9,17 +9,17 @@ import { faultWith, retryInfo } from "./details.js";
 import { clientOf, Fault, never, type Service, startService } from "./service.js";
 
 const CHARGE = { orderId: 1, amount: new Decimal(1), requestId: "order-1" };
-/** An error that the client would try again, in half a minute. */
-const LATER = faultWith(grpc.status.UNAVAILABLE, [retryInfo(30)]);
+/** An error that the client would retry after half a minute. */
+const RETRY_LATER = faultWith(grpc.status.UNAVAILABLE, [retryInfo(30)]);
 const WITHOUT_GRPC_RETRIES = { "grpc.enable_retries": 0 };
 
-async function someCall(service: Service) {
+async function firstCall(service: Service) {
   while (service.calls.length === 0) {
     await sleep(5);
   }
 }
 
-test("a call that is not answered ends with DeadlineExceeded, which has the request_id", async (t) => {
+test("a call without a response fails with DeadlineExceeded, which has the request_id", async (t) => {
   const service = await startService(t, { charge: never });
   const client = clientOf(t, { target: service.target, timeoutSeconds: 0.2 });
   await assert.rejects(client.charge(CHARGE), (error) => {
@@ -29,20 +29,20 @@ test("a call that is not answered ends with DeadlineExceeded, which has the requ
   });
 });
 
-for (const [whose, client, call, seconds] of [
-  ["is 10 seconds", undefined, undefined, 10],
-  ["is the client's", 300, undefined, 300],
-  ["is the call's, if it has one", 300, 50, 50],
+for (const [source, client, call, seconds] of [
+  ["10 seconds by default", undefined, undefined, 10],
+  ["the client's", 300, undefined, 300],
+  ["the call's, if it has one", 300, 50, 50],
 ] as const) {
-  test(`the deadline that the service sees ${whose}`, async (t) => {
+  test(`the deadline that the service sees is ${source}`, async (t) => {
     const service = await startService(t);
     await clientOf(t, { target: service.target, timeoutSeconds: client }).charge(CHARGE, { timeoutSeconds: call });
-    const left = (Number(service.calls[0]?.getDeadline()) - Date.now()) / 1_000;
-    assert.ok(left > seconds - 9 && left <= seconds, `${left} seconds are left`);
+    const remaining = (Number(service.calls[0]?.getDeadline()) - Date.now()) / 1_000;
+    assert.ok(remaining > seconds - 9 && remaining <= seconds, `${remaining} seconds remain`);
   });
 }
 
-test("later attempts have only what is left of the deadline", async (t) => {
+test("all attempts share one deadline", async (t) => {
   const deadlines: number[] = [];
   const service = await startService(t, {
     charge: (call) => {
@@ -56,18 +56,18 @@ test("later attempts have only what is left of the deadline", async (t) => {
   assert.ok(Math.max(...deadlines) - Math.min(...deadlines) < 100, `the deadlines are ${deadlines.join(", ")}`);
 });
 
-test("a call without any time ends with DeadlineExceeded", async (t) => {
+test("a call with a timeout of zero fails with DeadlineExceeded", async (t) => {
   const service = await startService(t);
   await assert.rejects(clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 0 }), DeadlineExceeded);
   assert.equal(service.calls.length, 0);
 });
 
-test("a signal that aborts cancels the call, which rejects with the signal's reason", async (t) => {
+test("aborting the signal cancels the call, which rejects with the signal's reason", async (t) => {
   const service = await startService(t, { charge: never });
   const controller = new AbortController();
   const payment = clientOf(t, { target: service.target }).charge(CHARGE, { signal: controller.signal });
   const reason = new Error("the customer left");
-  await someCall(service);
+  await firstCall(service);
   controller.abort(reason);
   await assert.rejects(payment, reason);
   while (service.calls[0]?.cancelled === false) {
@@ -75,51 +75,51 @@ test("a signal that aborts cancels the call, which rejects with the signal's rea
   }
 });
 
-test("a signal that aborts between two attempts ends the wait", async (t) => {
+test("aborting the signal ends the backoff between two attempts", async (t) => {
   const service = await startService(t, {
     charge: () => {
-      throw LATER;
+      throw RETRY_LATER;
     },
   });
   const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
   const controller = new AbortController();
   const payment = client.charge(CHARGE, { signal: controller.signal, timeoutSeconds: 120 });
-  await someCall(service);
+  await firstCall(service);
   await sleep(50);
   controller.abort();
   await assert.rejects(payment, { name: "AbortError" });
   assert.equal(service.calls.length, 1);
 });
 
-test("a signal that has aborted already lets nothing be sent", async (t) => {
+test("nothing is sent if the signal is already aborted", async (t) => {
   const service = await startService(t);
   const payment = clientOf(t, { target: service.target }).charge(CHARGE, { signal: AbortSignal.abort() });
   await assert.rejects(payment, { name: "AbortError" });
   assert.equal(service.calls.length, 0);
 });
 
-test("a signal ends an iteration that is fetching a page", async (t) => {
+test("aborting the signal ends an iteration that is fetching a page", async (t) => {
   const service = await startService(t, { listPayments: never });
   const controller = new AbortController();
   const payments = clientOf(t, { target: service.target }).listPayments({}, { signal: controller.signal });
   const next = payments.next();
-  await someCall(service);
+  await firstCall(service);
   controller.abort();
   await assert.rejects(next, { name: "AbortError" });
 });
 
-test("nothing is left on a signal after the call", async (t) => {
+test("a call leaves no listener on its signal", async (t) => {
   const service = await startService(t);
   const { signal } = new AbortController();
   await clientOf(t, { target: service.target }).charge(CHARGE, { signal });
   assert.deepEqual(getEventListeners(signal, "abort"), []);
 });
 
-test("closing the client ends a call in progress with OutcomeUnknown, which has the request_id", async (t) => {
+test("closing the client fails a call in flight with OutcomeUnknown, which has the request_id", async (t) => {
   const service = await startService(t, { charge: never });
   const client = new PaymentsClient({ target: service.target });
   const payment = client.charge(CHARGE);
-  await someCall(service);
+  await firstCall(service);
   client.close();
   await assert.rejects(payment, (error) => {
     assert.ok(error instanceof OutcomeUnknown);
@@ -129,15 +129,15 @@ test("closing the client ends a call in progress with OutcomeUnknown, which has 
   assert.equal(service.calls.length, 1);
 });
 
-test("closing the client ends a wait between two attempts with the error of the one before", async (t) => {
+test("closing the client during a backoff fails the call with the error of the last attempt", async (t) => {
   const service = await startService(t, {
     charge: () => {
-      throw LATER;
+      throw RETRY_LATER;
     },
   });
   const client = new PaymentsClient({ target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
   const payment = client.charge(CHARGE, { timeoutSeconds: 120 });
-  await someCall(service);
+  await firstCall(service);
   await sleep(50);
   client.close();
   await assert.rejects(payment, { code: grpc.status.UNAVAILABLE, requestId: "order-1" });
@@ -155,7 +155,7 @@ test("a closed client makes no calls", async (t) => {
   });
 });
 
-test("a client that is used by `using` is closed at the end of the block", async (t) => {
+test("a client declared with `using` is closed at the end of the block", async (t) => {
   const service = await startService(t);
   let outside: PaymentsClient;
   {

@@ -1,4 +1,4 @@
-/** The `google.rpc` details of the service's errors. */
+/** Errors of the service with `google.rpc` details. */
 import { grpc } from "@payments/client";
 
 import { Any } from "#dist/generated/google/protobuf/any.js";
@@ -27,11 +27,11 @@ export function detail(kind: string, value: Uint8Array): Any {
   return Any.create({ typeUrl: `type.googleapis.com/${kind}`, value: Buffer.from(value) });
 }
 
-/** An error with details, and with trailers. */
+/** Returns an error with details and trailers. */
 export function faultWith(
   code: grpc.status,
   details: Any[],
-  { message = "as the test says", trailers = {} }: { message?: string; trailers?: Record<string, string> } = {},
+  { message = "an error of the test", trailers = {} }: { message?: string; trailers?: Record<string, string> } = {},
 ): Fault {
   const status = Status.encode(Status.create({ code, message, details })).finish();
   return new Fault(code, message, trailersOf({ ...trailers, "grpc-status-details-bin": Buffer.from(status) }));

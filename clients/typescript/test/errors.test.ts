@@ -27,7 +27,7 @@ import { clientOf, Fault, startService } from "./service.js";
 
 const { status } = grpc;
 
-/** What a charge rejects with when the service answers with `fault`; short, so that errors that pass are not repeated long. */
+/** Returns the error of a charge that the service fails with `fault`. The timeout is short, so that retries end soon. */
 async function errorOf(t: TestContext, fault: Fault, requestId?: string): Promise<PaymentsError> {
   const service = await startService(t, {
     charge: () => {
@@ -37,7 +37,7 @@ async function errorOf(t: TestContext, fault: Fault, requestId?: string): Promis
   const client = clientOf(t, { target: service.target, channelOptions: { "grpc.enable_retries": 0 } });
   const params = { orderId: 1, amount: new Decimal(1), requestId };
   return client.charge(params, { timeoutSeconds: 0.3 }).then(
-    () => assert.fail("it did not fail"),
+    () => assert.fail("the charge did not fail"),
     (error: unknown) => {
       assert.ok(error instanceof PaymentsError);
       return error;
@@ -72,7 +72,7 @@ const BY_REASON: [reason: string, code: grpc.status, kind: typeof PaymentsError]
 ];
 
 for (const [reason, code, kind] of BY_REASON) {
-  test(`the reason ${reason} is the error ${kind.name}`, async (t) => {
+  test(`the reason ${reason} becomes ${kind.name}`, async (t) => {
     const error = await errorOf(t, faultWith(code, [errorInfo(reason)], { message: "for people" }));
     assert.equal(error.constructor, kind);
     assert.deepEqual([error.name, error.code, error.reason, error.message], [kind.name, code, reason, "for people"]);
@@ -92,33 +92,33 @@ const BY_CODE: [code: grpc.status, kind: typeof PaymentsError][] = [
 ];
 
 for (const [code, kind] of BY_CODE) {
-  test(`without a reason, the status ${status[code]} is the error ${kind.name}`, async (t) => {
-    const error = await errorOf(t, new Fault(code, "as gRPC says"));
+  test(`without a reason, the status ${status[code]} becomes ${kind.name}`, async (t) => {
+    const error = await errorOf(t, new Fault(code, "a message of gRPC"));
     assert.equal(error.constructor, kind);
-    assert.deepEqual([error.code, error.reason, error.message], [code, "", "as gRPC says"]);
+    assert.deepEqual([error.code, error.reason, error.message], [code, "", "a message of gRPC"]);
   });
 }
 
 for (const kind of [Unavailable, Overloaded, DeadlineExceeded, InternalError]) {
   test(`${kind.name} is an OutcomeUnknown`, () => {
-    assert.ok(new kind("no answer") instanceof OutcomeUnknown);
+    assert.ok(new kind("no response") instanceof OutcomeUnknown);
   });
 }
 
-test("a reason that is not known here leaves the class to the status, and is told", async (t) => {
+test("an error with an unknown reason keeps it and has the class of its status", async (t) => {
   const error = await errorOf(t, faultWith(status.INVALID_ARGUMENT, [errorInfo("NEWER_REASON")]));
   assert.equal(error.constructor, InvalidRequest);
   assert.equal(error.reason, "NEWER_REASON");
 });
 
-test("a reason of another domain is not the service's", async (t) => {
+test("a reason of another domain is ignored", async (t) => {
   const info = errorInfo("PAYMENT_NOT_FOUND", "proxy.example");
   const error = await errorOf(t, faultWith(status.NOT_FOUND, [info]));
   assert.equal(error.constructor, PaymentsError);
   assert.equal(error.reason, "");
 });
 
-test("an error without a message has its status as one", async (t) => {
+test("the message of an error without one is its status", async (t) => {
   const error = await errorOf(t, new Fault(status.NOT_FOUND));
   assert.equal(error.message, "NOT_FOUND");
 });
@@ -136,26 +136,26 @@ test("an invalid request has each violation", async (t) => {
   assert.deepEqual(error.violations, violations);
 });
 
-test("an error has the call_id of its trailer, how long to wait, and its cause", async (t) => {
-  const fault = faultWith(status.NOT_FOUND, [retryInfo(1.5)], { trailers: { "x-request-id": "ticket-7" } });
+test("an error has the call_id from its trailer, the retry delay and its cause", async (t) => {
+  const fault = faultWith(status.NOT_FOUND, [retryInfo(1.5)], { trailers: { "x-request-id": "call-7" } });
   const error = await errorOf(t, fault);
-  assert.equal(error.callId, "ticket-7");
+  assert.equal(error.callId, "call-7");
   assert.equal(error.retryAfterSeconds, 1.5);
   assert.equal((error.cause as grpc.ServiceError).code, status.NOT_FOUND);
 });
 
-test("an error without trailers has no call_id, and no time to wait", async (t) => {
+test("an error without trailers has no call_id and no retry delay", async (t) => {
   const error = await errorOf(t, new Fault(status.NOT_FOUND, "gone"));
   assert.equal(error.callId, undefined);
   assert.equal(error.retryAfterSeconds, undefined);
 });
 
-test("the error of a charge has the request_id that was given", async (t) => {
+test("the error of a charge has the given request_id", async (t) => {
   const error = await errorOf(t, new Fault(status.NOT_FOUND), "order-342");
   assert.equal(error.requestId, "order-342");
 });
 
-test("the error of a refund has the request_id that was made for it", async (t) => {
+test("the error of a refund has the generated request_id", async (t) => {
   const service = await startService(t, {
     refund: () => {
       throw new Fault(status.NOT_FOUND);
@@ -177,26 +177,26 @@ test("the error of a call that only reads has no request_id", async (t) => {
   await assert.rejects(clientOf(t, { target: service.target }).getPayment({ paymentId: 1 }), { requestId: undefined });
 });
 
-test("details that are cut do not hide the error", async (t) => {
-  const whole = faultWith(status.NOT_FOUND, [errorInfo("PAYMENT_NOT_FOUND")]);
-  const [trailer] = whole.metadata.get("grpc-status-details-bin") as [Buffer];
-  const cut = trailersOf({ "grpc-status-details-bin": trailer.subarray(0, -5), "x-request-id": "ticket-7" });
-  const error = await errorOf(t, new Fault(status.NOT_FOUND, "payment not found", cut));
-  assert.deepEqual([error.code, error.message, error.callId], [status.NOT_FOUND, "payment not found", "ticket-7"]);
+test("truncated details do not hide the error", async (t) => {
+  const fault = faultWith(status.NOT_FOUND, [errorInfo("PAYMENT_NOT_FOUND")]);
+  const [trailer] = fault.metadata.get("grpc-status-details-bin") as [Buffer];
+  const truncated = trailersOf({ "grpc-status-details-bin": trailer.subarray(0, -5), "x-request-id": "call-7" });
+  const error = await errorOf(t, new Fault(status.NOT_FOUND, "payment not found", truncated));
+  assert.deepEqual([error.code, error.message, error.callId], [status.NOT_FOUND, "payment not found", "call-7"]);
   assert.equal(error.reason, "");
 });
 
-test("one detail that is broken does not hide the others", async (t) => {
-  const broken = detail("google.rpc.BadRequest", Buffer.from([0x0a, 0x7f, 0x01]));
+test("a malformed detail does not hide the others", async (t) => {
+  const malformed = detail("google.rpc.BadRequest", Buffer.from([0x0a, 0x7f, 0x01]));
   const error = await errorOf(
     t,
-    faultWith(status.INVALID_ARGUMENT, [broken, errorInfo("INVALID_REQUEST"), retryInfo(2)]),
+    faultWith(status.INVALID_ARGUMENT, [malformed, errorInfo("INVALID_REQUEST"), retryInfo(2)]),
   );
   assert.ok(error instanceof InvalidRequest);
   assert.deepEqual([error.reason, error.retryAfterSeconds, error.violations], ["INVALID_REQUEST", 2, []]);
 });
 
-test("an error can be made by hand, as in a test of a caller", () => {
+test("an error can be created without a call, as in a caller's test", () => {
   const error = new RequestIdReused("reused", { requestId: "order-342" });
   assert.deepEqual(
     [error.name, error.message, error.requestId, error.code],

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { VERSION } from "#dist/version.js";
 
 test("the version in the user agent is the package's", () => {
-  const described = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf-8")) as {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf-8")) as {
     version: string;
   };
-  assert.equal(VERSION, described.version);
+  assert.equal(VERSION, manifest.version);
 });

@@ -10,7 +10,7 @@ import { type Answers, clientOf, type Service, startService } from "./service.js
 const PAGES: Record<string, ListPaymentsResponse> = {
   "": page([1n, 2n], "two"),
   two: page([3n, 4n], "three"),
-  // Only an empty token says that a page was the last.
+  // An empty page is not the last one: only an empty token marks that.
   three: page([], "four"),
   four: page([5n], ""),
 };
@@ -27,7 +27,7 @@ function tokens(service: Service): string[] {
   return service.calls.map((call) => (call.request as ListPaymentsRequest).pageToken);
 }
 
-test("an iteration goes over all pages, in order", async (t) => {
+test("an iteration yields the payments of all pages, in order", async (t) => {
   const service = await startService(t, answers);
   const paymentIds = [];
   for await (const payment of clientOf(t, { target: service.target }).listPayments()) {
@@ -37,7 +37,7 @@ test("an iteration goes over all pages, in order", async (t) => {
   assert.deepEqual(tokens(service), ["", "two", "three", "four"]);
 });
 
-test("a page is fetched only when the iteration gets there", async (t) => {
+test("a page is fetched only when the iteration reaches it", async (t) => {
   const service = await startService(t, answers);
   const payments = clientOf(t, { target: service.target }).listPayments();
   const fetched = [service.calls.length];
@@ -48,7 +48,7 @@ test("a page is fetched only when the iteration gets there", async (t) => {
   assert.deepEqual(fetched, [0, 1, 1, 2]);
 });
 
-test("an iteration that is broken off fetches no more", async (t) => {
+test("leaving an iteration stops fetching", async (t) => {
   const service = await startService(t, answers);
   const payments = clientOf(t, { target: service.target }).listPayments();
   for await (const payment of payments) {
@@ -60,7 +60,7 @@ test("an iteration that is broken off fetches no more", async (t) => {
   assert.deepEqual(tokens(service), [""]);
 });
 
-test("every page is asked for with the same conditions, order and size", async (t) => {
+test("every page is requested with the same conditions, order and size", async (t) => {
   const service = await startService(t, answers);
   const client = clientOf(t, { target: service.target });
   const payments = client.listPayments({ minAmount: new Decimal("1.50"), orderBy: "create_time asc", pageSize: 2 });
@@ -76,7 +76,7 @@ test("every page is asked for with the same conditions, order and size", async (
   }
 });
 
-test("an error of a later page comes when the iteration gets there", async (t) => {
+test("an error of a later page is thrown when the iteration reaches it", async (t) => {
   const service = await startService(t, {
     listPayments: (call) => {
       if (call.request.pageToken === "two") {

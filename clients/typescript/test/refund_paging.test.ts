@@ -10,7 +10,7 @@ import { type Answers, clientOf, Fault, type Service, startService } from "./ser
 const PAGES: Record<string, ListRefundsResponse> = {
   "": page([1n, 2n], "two"),
   two: page([3n, 4n], "three"),
-  // Only an empty token says that a page was the last.
+  // An empty page is not the last one: only an empty token marks that.
   three: page([], "four"),
   four: page([5n], ""),
 };
@@ -27,7 +27,7 @@ function tokens(service: Service): string[] {
   return service.calls.map((call) => (call.request as ListRefundsRequest).pageToken);
 }
 
-test("an iteration over refunds goes over all pages of the payment, in order, with the same page size", async (t) => {
+test("an iteration yields the refunds of all pages, in order, with the same page size", async (t) => {
   const service = await startService(t, answers);
   const refundIds = [];
   for await (const refund of clientOf(t, { target: service.target }).listRefunds({ paymentId: 403, pageSize: 2 })) {
@@ -40,14 +40,14 @@ test("an iteration over refunds goes over all pages of the payment, in order, wi
   );
 });
 
-test("an iteration over refunds may begin with a token", async (t) => {
+test("an iteration over refunds can start from a page token", async (t) => {
   const service = await startService(t, answers);
   const refunds = clientOf(t, { target: service.target }).listRefunds({ paymentId: 403, pageToken: "three" });
   assert.equal((await refunds.next()).value?.refundId, 5n);
   assert.deepEqual(tokens(service), ["three", "four"]);
 });
 
-test("a page of refunds is fetched only when the iteration gets there", async (t) => {
+test("a page of refunds is fetched only when the iteration reaches it", async (t) => {
   const service = await startService(t, answers);
   const refunds = clientOf(t, { target: service.target }).listRefunds({ paymentId: 403 });
   const fetched = [service.calls.length];
@@ -58,7 +58,7 @@ test("a page of refunds is fetched only when the iteration gets there", async (t
   assert.deepEqual(fetched, [0, 1, 1, 2]);
 });
 
-test("an iteration over refunds that is broken off fetches no more", async (t) => {
+test("leaving an iteration over refunds stops fetching", async (t) => {
   const service = await startService(t, answers);
   const refunds = clientOf(t, { target: service.target }).listRefunds({ paymentId: 403 });
   for await (const refund of refunds) {
@@ -70,7 +70,7 @@ test("an iteration over refunds that is broken off fetches no more", async (t) =
   assert.deepEqual(tokens(service), [""]);
 });
 
-test("an error of a later page of refunds comes when the iteration gets there", async (t) => {
+test("an error of a later page of refunds is thrown when the iteration reaches it", async (t) => {
   const service = await startService(t, {
     listRefunds: (call) => {
       if (call.request.pageToken === "two") {
@@ -85,7 +85,7 @@ test("an error of a later page of refunds comes when the iteration gets there", 
   await assert.rejects(refunds.next(), PaymentNotFound);
 });
 
-test("a page of refunds that fails for a while does not end the iteration", async (t) => {
+test("a page of refunds that fails temporarily does not end the iteration", async (t) => {
   let failures = 0;
   const service = await startService(t, {
     listRefunds: (call) => {

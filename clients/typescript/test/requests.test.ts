@@ -17,7 +17,7 @@ import { clientOf, startService } from "./service.js";
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const inr = (units: bigint) => ({ currencyCode: "INR", units, nanos: 0 });
 
-test("a charge sends all that it is given", async (t) => {
+test("a charge sends all its parameters", async (t) => {
   const service = await startService(t);
   const client = clientOf(t, { target: service.target });
   await client.charge({
@@ -35,7 +35,7 @@ test("a charge sends all that it is given", async (t) => {
   });
 });
 
-test("a charge leaves the method and the currency to the service, and has a request_id of its own", async (t) => {
+test("a charge without method, currency and request_id sends only a generated request_id", async (t) => {
   const service = await startService(t);
   const client = clientOf(t, { target: service.target });
   await client.charge({ orderId: 1, amount: new Decimal(1) });
@@ -55,13 +55,13 @@ test("a charge leaves the method and the currency to the service, and has a requ
   assert.notEqual(requests[0]?.requestId, requests[1]?.requestId);
 });
 
-test("an empty request_id is sent as it is, for the service to refuse", async (t) => {
+test("an empty request_id is sent unchanged, and left to the service to reject", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1), requestId: "" });
   assert.equal((service.calls[0]?.request as ChargeRequest).requestId, "");
 });
 
-test("a refund sends all that it is given", async (t) => {
+test("a refund sends all its parameters", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target }).refund({
     paymentId: 403n,
@@ -78,7 +78,7 @@ test("a refund sends all that it is given", async (t) => {
   });
 });
 
-test("a refund without an amount asks for all that remains, with a request_id of its own", async (t) => {
+test("a refund without amount and request_id sends no amount and a generated request_id", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target }).refund({ paymentId: 403 });
   const { requestId, ...request } = service.calls[0]?.request as { requestId: string };
@@ -86,25 +86,25 @@ test("a refund without an amount asks for all that remains, with a request_id of
   assert.deepEqual(request, { paymentId: 403n, amount: undefined, reason: "" });
 });
 
-test("the refund and the payment after it come back", async (t) => {
-  const answer = RefundResponse.fromPartial({
+test("a refund returns the refund and the updated payment", async (t) => {
+  const response = RefundResponse.fromPartial({
     refund: { refundId: 19n, paymentId: 403n, amount: inr(61n), reason: "damaged", createTime: { seconds: 1n } },
     payment: { paymentId: 403n, reference: "ECI-1" },
   });
-  const service = await startService(t, { refund: () => answer });
+  const service = await startService(t, { refund: () => response });
   const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 403 });
   assert.deepEqual([refund?.refundId, refund?.paymentId, refund?.amount.toFixed()], [19n, 403n, "61"]);
   assert.deepEqual([refund?.currency, refund?.reason, refund?.createTime.getTime()], ["INR", "damaged", 1_000]);
   assert.deepEqual([payment.paymentId, payment.reference], [403n, "ECI-1"]);
 });
 
-test("a payment is asked for by its id or by its reference, and comes with its refunds", async (t) => {
-  const answer = GetPaymentResponse.fromPartial({
+test("a payment is requested by its id or its reference, and returned with its refunds", async (t) => {
+  const response = GetPaymentResponse.fromPartial({
     payment: { paymentId: 403n },
     refunds: [{ refundId: 19n }, { refundId: 20n }],
     nextRefundsPageToken: "rest",
   });
-  const service = await startService(t, { getPayment: () => answer });
+  const service = await startService(t, { getPayment: () => response });
   const client = clientOf(t, { target: service.target });
   const { payment, refunds, nextRefundsPageToken } = await client.getPayment({ paymentId: 403 });
   await client.getPayment({ reference: "ECI-1" });
@@ -119,7 +119,7 @@ test("a payment is asked for by its id or by its reference, and comes with its r
   );
 });
 
-test("a list sends every condition that it is given", async (t) => {
+test("a list sends all its conditions", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target }).listPaymentsPage({
     orderId: 342,
@@ -156,8 +156,8 @@ test("a list sends every condition that it is given", async (t) => {
   });
 });
 
-test("a page has its payments, the token of the next page, and a total only when the service counted", async (t) => {
-  const answers = [
+test("a page has its payments, the next page's token, and a total size only if the service sent one", async (t) => {
+  const responses = [
     ListPaymentsResponse.fromPartial({
       payments: [{ paymentId: 1n }, { paymentId: 2n }],
       nextPageToken: "two",
@@ -165,7 +165,7 @@ test("a page has its payments, the token of the next page, and a total only when
     }),
     ListPaymentsResponse.fromPartial({ payments: [{ paymentId: 3n }] }),
   ];
-  const service = await startService(t, { listPayments: () => answers.shift() ?? assert.fail("a third page") });
+  const service = await startService(t, { listPayments: () => responses.shift() ?? assert.fail("a third page") });
   const client = clientOf(t, { target: service.target });
   const ids = (page: PaymentPage) => page.payments.map((payment) => payment.paymentId);
   const first = await client.listPaymentsPage();

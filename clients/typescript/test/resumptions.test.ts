@@ -21,7 +21,7 @@ const { status } = grpc;
 const unavailable = (retryAfterSeconds?: number) =>
   new Unavailable("down", { code: status.UNAVAILABLE, retryAfterSeconds });
 
-/** Resumptions by a clock that stands still unless told. */
+/** Returns resumptions with a clock that only the test advances. */
 function resumptionsOf(timeoutSeconds: number) {
   const clock = { seconds: 100 };
   const resumptions = new Resumptions(
@@ -32,7 +32,7 @@ function resumptionsOf(timeoutSeconds: number) {
   return { resumptions, clock };
 }
 
-function raised(resumptions: Resumptions, error?: PaymentsError): unknown {
+function errorThrownFor(resumptions: Resumptions, error?: PaymentsError): unknown {
   try {
     resumptions.delaySeconds(error);
   } catch (thrown) {
@@ -41,29 +41,30 @@ function raised(resumptions: Resumptions, error?: PaymentsError): unknown {
   return undefined;
 }
 
-for (const [error, goesOn] of [
+for (const [error, isResumable] of [
   [unavailable(), true],
   [new Overloaded("busy", { code: status.RESOURCE_EXHAUSTED }), true],
-  [new OutcomeUnknown("cut", { code: status.CANCELLED }), true],
-  [new InternalError("cut", { code: status.INTERNAL }), true],
-  [new InternalError("broken", { code: status.INTERNAL, callId: "ticket-7" }), false],
-  [new OutcomeUnknown("cut", { code: status.UNKNOWN }), true],
-  [new OutcomeUnknown("odd", { code: status.UNKNOWN, callId: "ticket-7" }), false],
+  [new OutcomeUnknown("connection lost", { code: status.CANCELLED }), true],
+  [new InternalError("connection lost", { code: status.INTERNAL }), true],
+  [new InternalError("a bug", { code: status.INTERNAL, callId: "call-7" }), false],
+  [new OutcomeUnknown("connection lost", { code: status.UNKNOWN }), true],
+  [new OutcomeUnknown("a bug", { code: status.UNKNOWN, callId: "call-7" }), false],
   [new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED }), true],
-  [new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED, callId: "ticket-7" }), false],
-  [new PaymentsError("a message too large", { code: status.RESOURCE_EXHAUSTED }), false],
-  [new InvalidRequest("wrong", { code: status.INVALID_ARGUMENT }), false],
-  [new ResumeTokenExpired("old", { code: status.FAILED_PRECONDITION }), false],
-  [new Unauthenticated("who", { code: status.UNAUTHENTICATED }), false],
-  [new PermissionDenied("no", { code: status.PERMISSION_DENIED }), false],
+  [new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED, callId: "call-7" }), false],
+  [new PaymentsError("the message is too large", { code: status.RESOURCE_EXHAUSTED }), false],
+  [new InvalidRequest("invalid", { code: status.INVALID_ARGUMENT }), false],
+  [new ResumeTokenExpired("expired", { code: status.FAILED_PRECONDITION }), false],
+  [new Unauthenticated("no credentials", { code: status.UNAUTHENTICATED }), false],
+  [new PermissionDenied("no role", { code: status.PERMISSION_DENIED }), false],
 ] as const) {
-  const named = error.callId === undefined ? "" : " of the service's own";
-  test(`a stream that ends with ${error.name}, ${status[error.code]}${named} is ${goesOn ? "gone on with" : "over"}`, () => {
-    assert.equal(raised(resumptionsOf(Infinity).resumptions, error), goesOn ? undefined : error);
+  const source = error.callId === undefined ? "" : " from the service";
+  const outcome = isResumable ? "resumed" : "over";
+  test(`a stream that ends with ${error.name}, ${status[error.code]}${source} is ${outcome}`, () => {
+    assert.equal(errorThrownFor(resumptionsOf(Infinity).resumptions, error), isResumable ? undefined : error);
   });
 }
 
-test("the waits between streams grow and have what the service asked for, until it answers", () => {
+test("the delays between streams grow and include the service's retry delay, until it responds", () => {
   const { resumptions } = resumptionsOf(60);
   const delays = [unavailable(), undefined, unavailable(2)].map((error) => resumptions.delaySeconds(error));
   assert.deepEqual(delays, [0.1, 0.2, 2.4]);
@@ -71,33 +72,33 @@ test("the waits between streams grow and have what the service asked for, until 
   assert.equal(resumptions.delaySeconds(), 0.1);
 });
 
-test("a stretch of failures ends with the last one when it has been too long", () => {
+test("the last error is thrown when the service has been unreachable for too long", () => {
   const { resumptions, clock } = resumptionsOf(10);
   resumptions.delaySeconds(unavailable());
   clock.seconds += 9.9;
   const last = unavailable();
-  assert.equal(raised(resumptions, last), last);
+  assert.equal(errorThrownFor(resumptions, last), last);
 });
 
-test("a stretch that only the clock ended is told by the failure before", () => {
+test("the previous error is thrown if the last one only says that the time is up", () => {
   const { resumptions, clock } = resumptionsOf(10);
   const failure = unavailable();
   resumptions.delaySeconds(failure);
   clock.seconds += 10;
-  assert.equal(raised(resumptions, new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED })), failure);
+  assert.equal(errorThrownFor(resumptions, new DeadlineExceeded("late", { code: status.DEADLINE_EXCEEDED })), failure);
 });
 
-test("streams that just end are a service out of reach when it is for too long", () => {
+test("streams that end without an error for too long are Unavailable", () => {
   const { resumptions, clock } = resumptionsOf(10);
   resumptions.delaySeconds();
   clock.seconds += 10;
-  assert.ok(raised(resumptions) instanceof Unavailable);
+  assert.ok(errorThrownFor(resumptions) instanceof Unavailable);
 });
 
-test("a service that answers in between has the whole time each time", () => {
+test("each response restarts the timeout", () => {
   const { resumptions, clock } = resumptionsOf(10);
   assert.equal(resumptions.remainingSeconds(), 10);
-  for (let stretch = 0; stretch < 5; stretch += 1) {
+  for (let response = 0; response < 5; response += 1) {
     clock.seconds += 8;
     resumptions.received();
     resumptions.delaySeconds(unavailable());
@@ -105,10 +106,10 @@ test("a service that answers in between has the whole time each time", () => {
   }
 });
 
-test("without a limit there is always time", () => {
+test("without a timeout, the watch never gives up", () => {
   const { resumptions, clock } = resumptionsOf(Infinity);
   resumptions.delaySeconds(unavailable());
   clock.seconds += 1e9;
-  assert.equal(raised(resumptions, unavailable(3_600)), undefined);
+  assert.equal(errorThrownFor(resumptions, unavailable(3_600)), undefined);
   assert.equal(resumptions.remainingSeconds(), Infinity);
 });

@@ -12,7 +12,7 @@ const { status } = grpc;
 const CHARGE = { orderId: 1, amount: new Decimal(1) };
 const WITHOUT_GRPC_RETRIES = { "grpc.enable_retries": 0 };
 
-/** Answers a charge after it was refused `times` times. */
+/** Returns a handler that fails `times` charges with `fault` and makes later ones. */
 function afterFailures(times: number, fault: Fault) {
   let failures = 0;
   return (call: { request: ChargeRequest }) => {
@@ -33,7 +33,7 @@ for (const [code, times] of [
   [status.UNAVAILABLE, 8],
   [status.RESOURCE_EXHAUSTED, 3],
 ] as const) {
-  test(`a charge that meets ${status[code]} ${times} times succeeds with the same request_id`, async (t) => {
+  test(`a charge that fails with ${status[code]} ${times} times then succeeds with the same request_id`, async (t) => {
     const service = await startService(t, { charge: afterFailures(times, new Fault(code)) });
     await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
     assert.equal(service.calls.length, times + 1);
@@ -42,7 +42,7 @@ for (const [code, times] of [
   });
 }
 
-test("gRPC itself makes five attempts, as the shared service config says, of one of the client's", async (t) => {
+test("gRPC itself makes five attempts, as the service config says, in one attempt of the client", async (t) => {
   const service = await startService(t, { charge: afterFailures(4, new Fault(status.UNAVAILABLE)) });
   let attempts = 0;
   const counting: grpc.Interceptor = (options, next) => {
@@ -53,14 +53,14 @@ test("gRPC itself makes five attempts, as the shared service config says, of one
   assert.deepEqual([service.calls.length, attempts], [5, 1]);
 });
 
-test("a service that is overloaded longer than gRPC's own retries take is tried again", async (t) => {
+test("a call to an overloaded service is retried after gRPC's own retries", async (t) => {
   const overloaded = faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")]);
   const service = await startService(t, { charge: afterFailures(6, overloaded) });
   await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
   assert.equal(service.calls.length, 7);
 });
 
-test("gRPC's retries wait as long as the service's pushback says", async (t) => {
+test("gRPC retries after the service's pushback", async (t) => {
   const pushback = faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")], {
     trailers: { "grpc-retry-pushback-ms": "900" },
   });
@@ -71,7 +71,7 @@ test("gRPC's retries wait as long as the service's pushback says", async (t) => 
   assert.ok(second - first >= 850, `waited ${second - first} ms`);
 });
 
-test("the client's retries wait as long as the service's RetryInfo says", async (t) => {
+test("the client retries after the delay in the service's RetryInfo", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE"), retryInfo(0.9)]);
   const times: number[] = [];
   const service = await startService(t, { charge: timed(times, afterFailures(1, fault)) });
@@ -81,19 +81,19 @@ test("the client's retries wait as long as the service's RetryInfo says", async 
   assert.ok(second - first >= 850, `waited ${second - first} ms`);
 });
 
-test("a call that the service cancels is tried again", async (t) => {
+test("a call that the service cancels is retried", async (t) => {
   const service = await startService(t, { charge: afterFailures(2, new Fault(status.CANCELLED)) });
   await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
   assert.equal(service.calls.length, 3);
 });
 
-test("an error that does not pass is not tried again", async (t) => {
+test("an error that is not retryable is not retried", async (t) => {
   const service = await startService(t, { charge: afterFailures(1, new Fault(status.INVALID_ARGUMENT)) });
   await assert.rejects(clientOf(t, { target: service.target }).charge(CHARGE), InvalidRequest);
   assert.equal(service.calls.length, 1);
 });
 
-test("calls that only read are tried again too", async (t) => {
+test("calls that only read are retried, too", async (t) => {
   let failures = 0;
   const service = await startService(t, {
     listPayments: () => {
@@ -108,7 +108,7 @@ test("calls that only read are tried again too", async (t) => {
   assert.equal(failures, 7);
 });
 
-test("a service that stays unavailable is so said at the deadline, with its reason and the request_id", async (t) => {
+test("if the service stays unavailable until the deadline, the error has its reason and the request_id", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE")], { message: "no database" });
   const service = await startService(t, { charge: afterFailures(Infinity, fault) });
   const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES, timeoutSeconds: 1 });
@@ -120,7 +120,7 @@ test("a service that stays unavailable is so said at the deadline, with its reas
   assert.ok(service.calls.length > 1);
 });
 
-test("a charge succeeds on a service that is started while it is tried, with the same request_id", async (t) => {
+test("a charge succeeds when the service starts during its retries, with the same request_id", async (t) => {
   const old = await startService(t);
   old.stop();
   const client = clientOf(t, { target: old.target });
@@ -131,7 +131,7 @@ test("a charge succeeds on a service that is started while it is tried, with the
   assert.deepEqual([...requestIds(service)], ["order-1"]);
 });
 
-test("a charge that is cut by a dying service is repeated on the next with the same request_id", async (t) => {
+test("a charge during which the service dies is retried on the next one with the same request_id", async (t) => {
   const old: Service = await startService(t, {
     charge: () => {
       old.stop();

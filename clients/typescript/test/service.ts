@@ -1,4 +1,4 @@
-/** A service of the generated stubs, in this process, that answers as a test says. */
+/** A payment service in this process that responds as the test says. */
 import { once } from "node:events";
 import type { TestContext } from "node:test";
 
@@ -25,7 +25,7 @@ import {
 export type Call<Request> = grpc.ServerUnaryCall<Request, unknown> | grpc.ServerWritableStream<Request, unknown>;
 type Answer<Request, Response> = (call: Call<Request>) => Response | Promise<Response>;
 
-/** What the service answers; a Fault that is thrown is the error of the call. */
+/** The service's handlers. A handler that throws a Fault fails the call. */
 export interface Answers {
   charge?: Answer<ChargeRequest, ChargeResponse>;
   batchCharge?: Answer<BatchChargeRequest, BatchChargeResponse>;
@@ -50,12 +50,12 @@ export class Fault extends Error {
 export interface Service {
   readonly port: number;
   readonly target: string;
-  /** Every call that came, in order. */
+  /** All received calls, in order. */
   readonly calls: readonly Call<unknown>[];
   stop(): void;
 }
 
-/** A service that is stopped after the test, on `port` or any free one. */
+/** Starts a service on `port`, or on any free one. It stops after the test. */
 export async function startService(
   t: TestContext,
   answers: Answers = {},
@@ -83,14 +83,14 @@ export async function startService(
     ): grpc.handleServerStreamingCall<Request, Response> =>
     (call) => {
       calls.push(call);
-      const answering = async () => {
+      const respond = async () => {
         for await (const response of answer(call)) {
-          // No faster than the connection takes them.
+          // Respects the connection's flow control.
           await new Promise((resolve) => call.write(response, resolve));
         }
         call.end();
       };
-      answering().catch((error: unknown) => {
+      respond().catch((error: unknown) => {
         call.emit("error", error);
       });
     };
@@ -124,7 +124,7 @@ export async function startService(
   return { port: bound, target: `127.0.0.1:${bound}`, calls, stop };
 }
 
-/** A client that is closed after the test. */
+/** Returns a client that is closed after the test. */
 export function clientOf(t: TestContext, options: PaymentsClientOptions): PaymentsClient {
   const client = new PaymentsClient(options);
   t.after(() => {
@@ -133,24 +133,24 @@ export function clientOf(t: TestContext, options: PaymentsClientOptions): Paymen
   return client;
 }
 
-/** The answer to a charge: a payment with the order and the amount of the request. */
+/** Returns the response to a charge: a payment with the order and the amount of the request. */
 export function charged(request: ChargeRequest): ChargeResponse {
   return ChargeResponse.create({ payment: Payment.create({ orderId: request.orderId, amount: request.amount }) });
 }
 
-/** An answer that waits until the client ends the call. */
+/** A handler that waits until the client ends the call. */
 export async function never(call: Call<unknown>): Promise<never> {
   await once(call, "cancelled");
   throw new Fault(grpc.status.CANCELLED);
 }
 
-/** A stream on which nothing happens until the client ends it. */
+/** A stream without events, until the client ends it. */
 async function* quiet(call: Call<WatchPaymentsRequest>): AsyncGenerator<WatchPaymentsResponse> {
   yield WatchPaymentsResponse.create({ resumeToken: "0" });
   await never(call);
 }
 
-/** The time of each call's arrival, in milliseconds, as `answer` is asked. */
+/** Wraps a handler to record the time of each call, in milliseconds. */
 export function timed<Request, Response>(
   times: number[],
   answer: Answer<Request, Response>,

@@ -8,17 +8,17 @@ import { type Answers, charged, clientOf, startService } from "./service.js";
 
 const CHARGE = { orderId: 1, amount: new Decimal(1) };
 
-function serverCredentials(authority: Authority, asksForClients: boolean): grpc.ServerCredentials {
+function serverCredentials(authority: Authority, requireClientCertificate: boolean): grpc.ServerCredentials {
   const { key, certificate } = authority.issue("server");
   const pair = { private_key: key, cert_chain: certificate };
-  return grpc.ServerCredentials.createSsl(authority.certificate, [pair], asksForClients);
+  return grpc.ServerCredentials.createSsl(authority.certificate, [pair], requireClientCertificate);
 }
 
 function clientCredentials(authority: Authority, client?: Certificate): grpc.ChannelCredentials {
   return grpc.credentials.createSsl(authority.certificate, client?.key, client?.certificate);
 }
 
-test("a call goes over TLS, with the API key", async (t) => {
+test("a call over TLS sends the API key", async (t) => {
   const authority = new Authority(t);
   const service = await startService(t, {}, { credentials: serverCredentials(authority, false) });
   const options = { target: service.target, credentials: clientCredentials(authority), apiKey: "secret" };
@@ -26,7 +26,7 @@ test("a call goes over TLS, with the API key", async (t) => {
   assert.deepEqual(service.calls[0]?.metadata.get("authorization"), ["Bearer secret"]);
 });
 
-test("a service whose certificate another authority issued gets nothing", async (t) => {
+test("nothing is sent to a service whose certificate another authority issued", async (t) => {
   const service = await startService(t, {}, { credentials: serverCredentials(new Authority(t), false) });
   const credentials = clientCredentials(new Authority(t));
   const client = clientOf(t, { target: service.target, credentials, timeoutSeconds: 1 });
@@ -34,14 +34,14 @@ test("a service whose certificate another authority issued gets nothing", async 
   assert.equal(service.calls.length, 0);
 });
 
-test("a client without TLS gets nothing from a service with it", async (t) => {
+test("a client without TLS cannot call a service with TLS", async (t) => {
   const service = await startService(t, {}, { credentials: serverCredentials(new Authority(t), false) });
   const client = clientOf(t, { target: service.target, timeoutSeconds: 1 });
   await assert.rejects(client.charge(CHARGE), Unavailable);
   assert.equal(service.calls.length, 0);
 });
 
-test("a service that asks for certificates sees the client's", async (t) => {
+test("a service that requires client certificates sees the client's", async (t) => {
   const authority = new Authority(t);
   const seen: unknown[] = [];
   const answers: Answers = {
@@ -56,7 +56,7 @@ test("a service that asks for certificates sees the client's", async (t) => {
   assert.deepEqual(seen, ["checkout"]);
 });
 
-test("a client without a certificate gets nothing from a service that asks for one", async (t) => {
+test("a client without a certificate cannot call a service that requires one", async (t) => {
   const authority = new Authority(t);
   const service = await startService(t, {}, { credentials: serverCredentials(authority, true) });
   const client = clientOf(t, { target: service.target, credentials: clientCredentials(authority), timeoutSeconds: 1 });

@@ -1,7 +1,7 @@
-/** What the compiler tells a caller; the build fails where it does not. */
+/** Correct and incorrect uses of the client's types. The build fails if the compiler accepts an incorrect one. */
 import { Decimal, type OutcomeUnknown, type Payment, type PaymentsClient, type PreciseDate } from "@payments/client";
 
-export async function rightly(client: PaymentsClient, error: OutcomeUnknown): Promise<Payment[]> {
+export async function correctUses(client: PaymentsClient, error: OutcomeUnknown): Promise<Payment[]> {
   const payment = await client.charge({ orderId: 342n, amount: new Decimal("561.00"), method: "UPI" });
   const time: PreciseDate | undefined = payment.createTime;
   const seconds: number | undefined = error.retryAfterSeconds;
@@ -25,37 +25,37 @@ export async function rightly(client: PaymentsClient, error: OutcomeUnknown): Pr
   return listed;
 }
 
-export async function wrongly(client: PaymentsClient, payment: Payment): Promise<void> {
-  // @ts-expect-error: an amount is no number
+export async function incorrectUses(client: PaymentsClient, payment: Payment): Promise<void> {
+  // @ts-expect-error: an amount is not a number
   await client.charge({ orderId: 342, amount: 561.0 });
-  // @ts-expect-error: a charge has an amount
+  // @ts-expect-error: a charge needs an amount
   await client.charge({ orderId: 342 });
   // @ts-expect-error: there is no such method
   await client.charge({ orderId: 342, amount: new Decimal(1), method: "CASH" });
   // @ts-expect-error: UNKNOWN cannot be sent
   await client.charge({ orderId: 342, amount: new Decimal(1), method: payment.method });
-  // @ts-expect-error: a payment is found by its id or by its reference, not by both
+  // @ts-expect-error: a payment is looked up by its id or its reference, not by both
   await client.getPayment({ paymentId: 1, reference: "ECI-1" });
-  // @ts-expect-error: nor by nothing
+  // @ts-expect-error: one of the two is required
   await client.getPayment({});
-  // @ts-expect-error: refunds are listed of one payment
+  // @ts-expect-error: listing refunds needs a payment
   client.listRefunds();
-  // @ts-expect-error: which is named by its id
+  // @ts-expect-error: the payment is identified by its id
   await client.listRefundsPage({ reference: "ECI-1" });
-  // @ts-expect-error: a time is no string
+  // @ts-expect-error: a time is not a string
   await client.listPaymentsPage({ minCreateTime: "2026-01-01" });
   // @ts-expect-error: there is no such condition
   client.listPayments({ since: new Date() });
-  // @ts-expect-error: a token is given by its name
+  // @ts-expect-error: a token is a named parameter
   client.watchPayments("token");
   for await (const { event } of client.watchPayments()) {
-    // @ts-expect-error: an update may bring a token alone
+    // @ts-expect-error: an update may have only a token
     event.type satisfies string;
-    // @ts-expect-error: there is no such event
+    // @ts-expect-error: there is no such event type
     event?.type satisfies "SETTLED" | undefined;
   }
   // @ts-expect-error: an adopted payment may have no amount
   payment.amount.toFixed(2);
-  // @ts-expect-error: a result cannot be changed
+  // @ts-expect-error: a result is read-only
   payment.status = "FAILED";
 }

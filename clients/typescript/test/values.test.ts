@@ -22,7 +22,7 @@ import { clientOf, startService } from "./service.js";
 const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);
 
-const ON_THE_WIRE: [amount: string, units: bigint, nanos: number][] = [
+const SENT_AMOUNTS: [amount: string, units: bigint, nanos: number][] = [
   ["561.00", 561n, 0],
   ["0.01", 0n, 10_000_000],
   ["12.340000", 12n, 340_000_000],
@@ -33,7 +33,7 @@ const ON_THE_WIRE: [amount: string, units: bigint, nanos: number][] = [
   ["9223372036854775807", MAX_INT64, 0],
 ];
 
-for (const [amount, units, nanos] of ON_THE_WIRE) {
+for (const [amount, units, nanos] of SENT_AMOUNTS) {
   test(`the amount ${amount} is sent exactly`, async (t) => {
     const service = await startService(t);
     await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(amount), currency: "INR" });
@@ -42,7 +42,7 @@ for (const [amount, units, nanos] of ON_THE_WIRE) {
   });
 }
 
-test("an amount is sent and received exactly whatever precision decimal.js is set to", async (t) => {
+test("an amount is sent and received exactly regardless of the precision setting of decimal.js", async (t) => {
   const { precision } = Decimal;
   t.after(() => Decimal.set({ precision }));
   Decimal.set({ precision: 2 });
@@ -56,7 +56,7 @@ test("an amount is sent and received exactly whatever precision decimal.js is se
   assert.equal(payment.amount?.toFixed(), "12345678.91");
 });
 
-test("an amount of another copy of decimal.js is sent", async (t) => {
+test("an amount from another copy of decimal.js is accepted", async (t) => {
   const OtherDecimal = createRequire(import.meta.url)("decimal.js") as typeof Decimal;
   const service = await startService(t);
   const amount = new OtherDecimal("5.50");
@@ -65,7 +65,7 @@ test("an amount of another copy of decimal.js is sent", async (t) => {
   assert.equal((service.calls[0]?.request as ChargeRequest).amount?.units, 5n);
 });
 
-const AS_ANSWERED: [units: bigint, nanos: number, amount: string][] = [
+const RECEIVED_AMOUNTS: [units: bigint, nanos: number, amount: string][] = [
   [561n, 0, "561"],
   [0n, 10_000_000, "0.01"],
   [-5n, -500_000_000, "-5.5"],
@@ -74,11 +74,11 @@ const AS_ANSWERED: [units: bigint, nanos: number, amount: string][] = [
   [MIN_INT64, -999_999_999, "-9223372036854775808.999999999"],
 ];
 
-for (const [units, nanos, amount] of AS_ANSWERED) {
+for (const [units, nanos, amount] of RECEIVED_AMOUNTS) {
   test(`the amount ${amount} is received exactly`, async (t) => {
     const money = { currencyCode: "INR", units, nanos };
-    const answer = GetPaymentResponse.fromPartial({ payment: { amount: money, refundedAmount: money } });
-    const service = await startService(t, { getPayment: () => answer });
+    const response = GetPaymentResponse.fromPartial({ payment: { amount: money, refundedAmount: money } });
+    const service = await startService(t, { getPayment: () => response });
     const { payment } = await clientOf(t, { target: service.target }).getPayment({ paymentId: 1 });
     assert.equal(payment.amount?.toFixed(), amount);
     assert.equal(payment.refundedAmount?.toFixed(), amount);
@@ -96,9 +96,9 @@ const TIMES: [iso: string, seconds: bigint, nanos: number][] = [
 ];
 
 for (const [iso, seconds, nanos] of TIMES) {
-  test(`the time ${iso} is received exactly, and sent exactly when it is given back`, async (t) => {
-    const answer = ListPaymentsResponse.fromPartial({ payments: [{ createTime: { seconds, nanos } }] });
-    const service = await startService(t, { listPayments: () => answer });
+  test(`the time ${iso} is received exactly, and sent back exactly`, async (t) => {
+    const response = ListPaymentsResponse.fromPartial({ payments: [{ createTime: { seconds, nanos } }] });
+    const service = await startService(t, { listPayments: () => response });
     const client = clientOf(t, { target: service.target });
     const createTime = (await client.listPaymentsPage()).payments[0]?.createTime;
     assert.ok(createTime instanceof Date);
@@ -110,7 +110,7 @@ for (const [iso, seconds, nanos] of TIMES) {
   });
 }
 
-test("a Date of the language's own is sent with its milliseconds", async (t) => {
+test("a plain Date is sent with its milliseconds", async (t) => {
   const service = await startService(t);
   await clientOf(t, { target: service.target }).listPaymentsPage({
     minCreateTime: new Date("1969-12-31T23:59:58.250Z"),
@@ -119,7 +119,7 @@ test("a Date of the language's own is sent with its milliseconds", async (t) => 
   assert.deepEqual(filter?.minCreateTime, { seconds: -2n, nanos: 250_000_000 });
 });
 
-test("a PreciseDate of another copy of its package is sent with its microseconds", async (t) => {
+test("a PreciseDate from another copy of its package is sent with its microseconds", async (t) => {
   class OtherPreciseDate extends Date {
     getMicroseconds() {
       return 456;
@@ -135,8 +135,8 @@ test("a PreciseDate of another copy of its package is sent with its microseconds
 
 for (const id of [MAX_INT64, MIN_INT64, 2n ** 53n + 1n]) {
   test(`the id ${id} is sent and received without loss`, async (t) => {
-    const answer = RefundResponse.fromPartial({ refund: { refundId: id, paymentId: id }, payment: { orderId: id } });
-    const service = await startService(t, { refund: () => answer });
+    const response = RefundResponse.fromPartial({ refund: { refundId: id, paymentId: id }, payment: { orderId: id } });
+    const service = await startService(t, { refund: () => response });
     const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: id });
     assert.equal((service.calls[0]?.request as RefundRequest).paymentId, id);
     assert.deepEqual([refund?.refundId, refund?.paymentId, payment.orderId], [id, id, id]);
@@ -150,12 +150,12 @@ test("an id that is a safe integer may be a number", async (t) => {
   assert.equal(payment.orderId, 9_007_199_254_740_991n);
 });
 
-test("members of the contract's enums have their short names", async (t) => {
-  const answer = RefundResponse.fromPartial({
+test("enum values are received by their short names", async (t) => {
+  const response = RefundResponse.fromPartial({
     refund: { status: RefundStatus.PENDING },
     payment: { method: PaymentMethod.COD, status: PaymentStatus.FAILED, refundState: RefundState.FULL },
   });
-  const service = await startService(t, { refund: () => answer });
+  const service = await startService(t, { refund: () => response });
   const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
   assert.deepEqual(
     [refund?.status, payment.method, payment.status, payment.refundState],
@@ -163,13 +163,13 @@ test("members of the contract's enums have their short names", async (t) => {
   );
 });
 
-test("members of a newer service's enums are UNKNOWN", async (t) => {
+test("enum values of a newer service are UNKNOWN", async (t) => {
   const newer = 99 as never;
-  const answer = RefundResponse.fromPartial({
+  const response = RefundResponse.fromPartial({
     refund: { status: newer },
     payment: { method: newer, status: newer, refundState: newer },
   });
-  const service = await startService(t, { refund: () => answer });
+  const service = await startService(t, { refund: () => response });
   const { refund, payment } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
   assert.deepEqual(
     [refund?.status, payment.method, payment.status, payment.refundState],
@@ -177,9 +177,9 @@ test("members of a newer service's enums are UNKNOWN", async (t) => {
   );
 });
 
-test("a payment adopted without amount and time has none, and its method's own name", async (t) => {
-  const answer = ChargeResponse.fromPartial({ payment: { method: PaymentMethod.OTHER, otherMethod: "cheque" } });
-  const service = await startService(t, { charge: () => answer });
+test("an adopted payment has its method's name, and undefined for a missing amount and time", async (t) => {
+  const response = ChargeResponse.fromPartial({ payment: { method: PaymentMethod.OTHER, otherMethod: "cheque" } });
+  const service = await startService(t, { charge: () => response });
   const payment = await clientOf(t, { target: service.target }).charge({ orderId: 1, amount: new Decimal(1) });
   assert.equal(payment.amount, undefined);
   assert.equal(payment.currency, undefined);
@@ -188,7 +188,7 @@ test("a payment adopted without amount and time has none, and its method's own n
   assert.deepEqual([payment.method, payment.otherMethod], ["OTHER", "cheque"]);
 });
 
-test("a refund that repeats one without a record has none", async (t) => {
+test("the refund is undefined if the service returns none", async (t) => {
   const service = await startService(t);
   const { refund } = await clientOf(t, { target: service.target }).refund({ paymentId: 1 });
   assert.equal(refund, undefined);

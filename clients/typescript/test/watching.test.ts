@@ -31,15 +31,15 @@ import {
 } from "@payments/client/v1";
 
 import { Resumptions } from "#dist/retries.js";
-import { resumed } from "#dist/streams.js";
+import { resumingResponses } from "#dist/streams.js";
 
 import { badRequest, errorInfo, faultWith, retryInfo } from "./details.js";
 import { type Call, clientOf, Fault, never, type Service, startService } from "./service.js";
 
 const { status } = grpc;
-type Watched = Call<WatchPaymentsRequest>;
+type WatchCall = Call<WatchPaymentsRequest>;
 
-/** The event of a payment, whose token is the payment's id. */
+/** Returns an event of a payment. Its token is the payment's id. */
 function eventOf(paymentId: number, reason = ""): WatchPaymentsResponse {
   return WatchPaymentsResponse.fromPartial({
     event: { type: PaymentEventType.CHARGED, payment: { paymentId: BigInt(paymentId) }, refund: { reason } },
@@ -47,9 +47,9 @@ function eventOf(paymentId: number, reason = ""): WatchPaymentsResponse {
   });
 }
 
-/** Tells of `count` payments after the one that the token names, then does what `last` does, and ends. */
-function eventsThen(count: number, last: (call: Watched) => unknown) {
-  return async function* (call: Watched): AsyncGenerator<WatchPaymentsResponse> {
+/** Returns a handler that sends the `count` events after the token, calls `last`, and ends the stream. */
+function eventsThen(count: number, last: (call: WatchCall) => unknown) {
+  return async function* (call: WatchCall): AsyncGenerator<WatchPaymentsResponse> {
     const after = Number(call.request.resumeToken);
     for (let paymentId = after + 1; paymentId <= after + count; paymentId += 1) {
       yield eventOf(paymentId);
@@ -69,7 +69,7 @@ async function next(updates: AsyncIterator<PaymentUpdate, void, undefined>): Pro
   return value ?? assert.fail("the iteration is over");
 }
 
-/** The payments of the next `count` updates. */
+/** Returns the payment ids of the next `count` updates. */
 async function paymentIds(updates: AsyncIterator<PaymentUpdate, void, undefined>, count: number): Promise<number[]> {
   const ids = [];
   while (ids.length < count) {
@@ -83,9 +83,9 @@ function tokens(service: Service): string[] {
   return service.calls.map((call) => (call.request as WatchPaymentsRequest).resumeToken);
 }
 
-/** Waits until something is so; the test's own time limit ends it. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) {
+/** Waits until the condition is true; the test's own timeout ends it. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
     await sleep(5);
   }
 }
@@ -94,13 +94,13 @@ async function cancelled(service: Service, stream = 0): Promise<void> {
   await until(() => service.calls[stream]?.cancelled === true);
 }
 
-async function over(updates: AsyncIterator<PaymentUpdate, void, undefined>): Promise<void> {
+async function assertOver(updates: AsyncIterator<PaymentUpdate, void, undefined>): Promise<void> {
   assert.deepEqual(await updates.next(), { done: true, value: undefined });
 }
 
-test("an event has the payment and the refund as it left them, who asked for it, and its token", async (t) => {
+test("an event has its payment, refund, caller, request_id and token", async (t) => {
   const money = { currencyCode: "INR", units: 4n, nanos: 0 };
-  const answers = [
+  const responses = [
     WatchPaymentsResponse.fromPartial({ resumeToken: "a" }),
     WatchPaymentsResponse.fromPartial({
       event: {
@@ -135,7 +135,7 @@ test("an event has the payment and the refund as it left them, who asked for it,
   ];
   const service = await startService(t, {
     watchPayments: async function* (call) {
-      yield* answers;
+      yield* responses;
       await never(call);
     },
   });
@@ -175,11 +175,11 @@ for (const type of [
   "REFUND_FAILED",
   "IMPORTED",
 ] as const) {
-  test(`an event that is ${type} is called so`, async (t) => {
-    const answer = WatchPaymentsResponse.fromPartial({ event: { type: PaymentEventType[type] } });
+  test(`an event of type ${type} is received by that name`, async (t) => {
+    const response = WatchPaymentsResponse.fromPartial({ event: { type: PaymentEventType[type] } });
     const service = await startService(t, {
       watchPayments: async function* (call) {
-        yield answer;
+        yield response;
         await never(call);
       },
     });
@@ -188,7 +188,7 @@ for (const type of [
   });
 }
 
-test("a watch is from now on, or from the token that it is given, and has no deadline", async (t) => {
+test("a watch starts now or from the given token, and has no deadline", async (t) => {
   const service = await startService(t);
   const client = clientOf(t, { target: service.target, timeoutSeconds: 10 });
   await next(client.watchPayments());
@@ -200,41 +200,41 @@ test("a watch is from now on, or from the token that it is given, and has no dea
   );
 });
 
-test("nothing is sent before the iteration begins", async (t) => {
+test("nothing is sent before the iteration starts", async (t) => {
   const service = await startService(t);
   const client = clientOf(t, { target: service.target });
   const updates = client.watchPayments();
   await client.charge({ orderId: 1, amount: new Decimal(1) });
   assert.equal(service.calls.length, 1);
   await updates.return();
-  await over(updates);
+  await assertOver(updates);
 });
 
-for (const [what, last] of [
+for (const [ending, last] of [
   ["a restart", failing(faultWith(status.UNAVAILABLE, [errorInfo("SHUTTING_DOWN")]))],
   ["too many watches", failing(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("TOO_MANY_WATCHES")]))],
   ["an overload", failing(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("OVERLOADED")]))],
   ["too many calls", failing(faultWith(status.RESOURCE_EXHAUSTED, [errorInfo("RATE_LIMITED")]))],
   ["CANCELLED", failing(new Fault(status.CANCELLED))],
-  ["INTERNAL of a library's", failing(new Fault(status.INTERNAL))],
-  ["UNKNOWN of a proxy's", failing(new Fault(status.UNKNOWN))],
-  ["DEADLINE_EXCEEDED of a proxy's", failing(new Fault(status.DEADLINE_EXCEEDED))],
-  ["its plain end", () => undefined],
+  ["INTERNAL from a library", failing(new Fault(status.INTERNAL))],
+  ["UNKNOWN from a proxy", failing(new Fault(status.UNKNOWN))],
+  ["DEADLINE_EXCEEDED from a proxy", failing(new Fault(status.DEADLINE_EXCEEDED))],
+  ["an end without an error", () => undefined],
 ] as const) {
-  test(`a watch goes on from its last token after ${what}`, async (t) => {
-    const told: number[] = [];
+  test(`a watch resumes from its last token after ${ending}`, async (t) => {
+    const received: number[] = [];
     const service = await startService(t, {
       watchPayments: eventsThen(2, async () => {
-        // An error overtakes events that are on their way, which would come again.
-        await until(() => told.length === 2 * service.calls.length);
+        // Wait, because an error overtakes events that are in flight, and those would be sent again.
+        await until(() => received.length === 2 * service.calls.length);
         last();
       }),
     });
     const updates = clientOf(t, { target: service.target }).watchPayments({ resumeToken: "7" });
-    while (told.length < 6) {
-      told.push(...(await paymentIds(updates, 1)));
+    while (received.length < 6) {
+      received.push(...(await paymentIds(updates, 1)));
     }
-    assert.deepEqual(told, [8, 9, 10, 11, 12, 13]);
+    assert.deepEqual(received, [8, 9, 10, 11, 12, 13]);
     assert.deepEqual(tokens(service), ["7", "9", "11"]);
   });
 }
@@ -244,10 +244,10 @@ for (const [kind, fault] of [
   [ResumeTokenExpired, faultWith(status.FAILED_PRECONDITION, [errorInfo("RESUME_TOKEN_EXPIRED")])],
   [Unauthenticated, faultWith(status.UNAUTHENTICATED, [errorInfo("API_KEY_INVALID")])],
   [PermissionDenied, faultWith(status.PERMISSION_DENIED, [errorInfo("ROLE_MISSING")])],
-  [InternalError, faultWith(status.INTERNAL, [errorInfo("INTERNAL")], { trailers: { "x-request-id": "ticket-7" } })],
-  [PaymentsError, new Fault(status.RESOURCE_EXHAUSTED, "a message larger than may be")],
+  [InternalError, faultWith(status.INTERNAL, [errorInfo("INTERNAL")], { trailers: { "x-request-id": "call-7" } })],
+  [PaymentsError, new Fault(status.RESOURCE_EXHAUSTED, "the message is too large")],
 ] as const) {
-  test(`a watch ends with ${kind.name} that does not pass`, async (t) => {
+  test(`a watch ends with a ${kind.name} that is not resumable`, async (t) => {
     const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
     const updates = clientOf(t, { target: service.target }).watchPayments({ resumeToken: "7" });
     await assert.rejects(updates.next(), (error) => {
@@ -255,21 +255,21 @@ for (const [kind, fault] of [
       assert.deepEqual([error.constructor, error.code, error.requestId], [kind, fault.code, undefined]);
       return true;
     });
-    await over(updates);
+    await assertOver(updates);
     assert.equal(service.calls.length, 1);
   });
 }
 
-test("a wrong token is told by its field", async (t) => {
+test("the error of an invalid token names its field", async (t) => {
   const violation = { field: "resume_token", description: "must be a resume_token" };
   const details = [errorInfo("INVALID_REQUEST"), badRequest(violation)];
   const fault = faultWith(status.INVALID_ARGUMENT, details);
   const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
-  const updates = clientOf(t, { target: service.target }).watchPayments({ resumeToken: "wrong" });
+  const updates = clientOf(t, { target: service.target }).watchPayments({ resumeToken: "invalid" });
   await assert.rejects(updates.next(), { name: "InvalidRequest", violations: [violation] });
 });
 
-test("a watch goes on from its last token on a service that is started after the one before died", async (t) => {
+test("a watch resumes from its last token after the service restarts", async (t) => {
   const old = await startService(t, { watchPayments: eventsThen(2, never) });
   const updates = clientOf(t, { target: old.target }).watchPayments({ resumeToken: "7" });
   assert.deepEqual(await paymentIds(updates, 2), [8, 9]);
@@ -281,8 +281,8 @@ test("a watch goes on from its last token on a service that is started after the
   assert.deepEqual(tokens(service), ["9"]);
 });
 
-/** A way to a service whose connections are cut after as many bytes of the service's each; returns its address. */
-async function cutting(t: TestContext, port: number, bytes: number[]): Promise<string> {
+/** Starts a proxy that breaks each connection after the given number of bytes from the service. Returns its address. */
+async function breakingProxy(t: TestContext, port: number, bytes: number[]): Promise<string> {
   const server = createServer((near) => {
     const far = connect(port, "127.0.0.1");
     let left = bytes.shift() ?? Infinity;
@@ -304,7 +304,7 @@ async function cutting(t: TestContext, port: number, bytes: number[]): Promise<s
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-test("a watch goes on from its last token after a connection that is cut in the middle of a message", async (t) => {
+test("a watch resumes from its last token after the connection breaks in the middle of a message", async (t) => {
   const service = await startService(t, {
     watchPayments: async function* (call) {
       const after = Number(call.request.resumeToken);
@@ -313,13 +313,13 @@ test("a watch goes on from its last token after a connection that is cut in the 
       await never(call);
     },
   });
-  const target = await cutting(t, service.port, [10_000, 10_000]);
+  const target = await breakingProxy(t, service.port, [10_000, 10_000]);
   const updates = clientOf(t, { target }).watchPayments({ resumeToken: "7" });
   assert.deepEqual(await paymentIds(updates, 4), [8, 9, 10, 11]);
   assert.deepEqual(tokens(service), ["7", "8", "9"]);
 });
 
-test("a watch gives up when the service was out of reach for its time at a stretch", async (t) => {
+test("a watch gives up when the service stays unavailable for its timeout", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE")]);
   const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { timeoutSeconds: 1 });
@@ -327,37 +327,37 @@ test("a watch gives up when the service was out of reach for its time at a stret
   assert.ok(service.calls.length > 1);
 });
 
-test("a watch gives up when nobody listens at the address for its time", async (t) => {
-  const gone = await startService(t);
-  gone.stop();
-  const updates = clientOf(t, { target: gone.target }).watchPayments({}, { timeoutSeconds: 1 });
+test("a watch gives up when nothing listens at the address for its timeout", async (t) => {
+  const stopped = await startService(t);
+  stopped.stop();
+  const updates = clientOf(t, { target: stopped.target }).watchPayments({}, { timeoutSeconds: 1 });
   await assert.rejects(updates.next(), Unavailable);
 });
 
-test("a watch that receives something now and then never gives up", async (t) => {
+test("a watch that keeps receiving responses never gives up", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [retryInfo(0.5)]);
-  const told: number[] = [];
+  const received: number[] = [];
   const service = await startService(t, {
     watchPayments: eventsThen(1, async () => {
-      await until(() => told.length === service.calls.length);
+      await until(() => received.length === service.calls.length);
       throw fault;
     }),
   });
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { timeoutSeconds: 3 });
-  while (told.length < 8) {
-    told.push(...(await paymentIds(updates, 1)));
+  while (received.length < 8) {
+    received.push(...(await paymentIds(updates, 1)));
   }
-  assert.deepEqual(told, [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual(received, [1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
-test("a watch of a service that takes it and says nothing gives up after its time, and ends the stream", async (t) => {
+test("a watch without a first response gives up after its timeout and ends the stream", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(0, never) });
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { timeoutSeconds: 0.5 });
   await assert.rejects(updates.next(), DeadlineExceeded);
   await cancelled(service);
 });
 
-test("a stream that has begun may be quiet for longer than the watch's time", async (t) => {
+test("a stream that has started may be silent for longer than the watch's timeout", async (t) => {
   const service = await startService(t, {
     watchPayments: async function* (call) {
       yield eventOf(1);
@@ -371,13 +371,13 @@ test("a stream that has begun may be quiet for longer than the watch's time", as
   assert.equal(service.calls.length, 1);
 });
 
-test("a watch without any time sends nothing that lasts", async (t) => {
+test("a watch with a timeout of zero gives up immediately", async (t) => {
   const service = await startService(t);
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { timeoutSeconds: 0 });
   await assert.rejects(updates.next(), DeadlineExceeded);
 });
 
-test("leaving the loop ends the stream at the service", async (t) => {
+test("leaving the loop ends the stream on the server", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(3, never) });
   const updates = clientOf(t, { target: service.target }).watchPayments();
   for await (const { event } of updates) {
@@ -385,18 +385,18 @@ test("leaving the loop ends the stream at the service", async (t) => {
     break;
   }
   await cancelled(service);
-  await over(updates);
+  await assertOver(updates);
 });
 
-test("an error in the loop ends the stream at the service, and is the loop's", async (t) => {
+test("an error in the loop ends the stream on the server and propagates", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(3, never) });
   const client = clientOf(t, { target: service.target });
-  const booking = async () => {
+  const failingLoop = async () => {
     for await (const { resumeToken } of client.watchPayments()) {
       throw new SyntaxError(resumeToken);
     }
   };
-  await assert.rejects(booking(), SyntaxError);
+  await assert.rejects(failingLoop(), SyntaxError);
   await cancelled(service);
 });
 
@@ -411,7 +411,7 @@ test("return() ends a watch that waits for an event", async (t) => {
   assert.equal(service.calls.length, 1);
 });
 
-test("return() ends a watch that waits for the service to come back", async (t) => {
+test("return() ends a watch that waits to reconnect", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [retryInfo(30)]);
   const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
   const updates = clientOf(t, { target: service.target }).watchPayments();
@@ -423,20 +423,20 @@ test("return() ends a watch that waits for the service to come back", async (t) 
   assert.equal(service.calls.length, 1);
 });
 
-test("a signal ends a watch that waits for an event with its reason, and the stream at the service", async (t) => {
+test("aborting the signal ends a waiting watch with its reason, and the stream on the server", async (t) => {
   const service = await startService(t);
   const controller = new AbortController();
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal: controller.signal });
   await next(updates);
   const waiting = updates.next();
-  const reason = new Error("the program stops");
+  const reason = new Error("the program is shutting down");
   controller.abort(reason);
   await assert.rejects(waiting, reason);
   await cancelled(service);
-  await over(updates);
+  await assertOver(updates);
 });
 
-test("a signal ends a watch between two events, also where the next has come already", async (t) => {
+test("aborting the signal ends a watch between two events, even if the next one has already arrived", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(5, never) });
   const controller = new AbortController();
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal: controller.signal });
@@ -447,7 +447,7 @@ test("a signal ends a watch between two events, also where the next has come alr
   await assert.rejects(updates.next(), { name: "AbortError" });
 });
 
-test("a signal ends the wait between two streams", async (t) => {
+test("aborting the signal ends the backoff between two streams", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [retryInfo(30)]);
   const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
   const controller = new AbortController();
@@ -460,14 +460,14 @@ test("a signal ends the wait between two streams", async (t) => {
   assert.equal(service.calls.length, 1);
 });
 
-test("a signal that has aborted already lets no stream be opened", async (t) => {
+test("no stream is opened if the signal is already aborted", async (t) => {
   const service = await startService(t);
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal: AbortSignal.abort() });
   await assert.rejects(updates.next(), { name: "AbortError" });
   assert.equal(service.calls.length, 0);
 });
 
-test("nothing is left on a signal after a watch, however many streams it had", async (t) => {
+test("a watch with many streams leaves no listener on its signal", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(1, () => undefined) });
   const { signal } = new AbortController();
   for await (const { resumeToken } of clientOf(t, { target: service.target }).watchPayments({}, { signal })) {
@@ -479,7 +479,7 @@ test("nothing is left on a signal after a watch, however many streams it had", a
   assert.deepEqual(getEventListeners(signal, "abort"), []);
 });
 
-test("nothing is left on a signal after a watch that failed", async (t) => {
+test("a failed watch leaves no listener on its signal", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(0, failing(new Fault(status.NOT_FOUND))) });
   const { signal } = new AbortController();
   const updates = clientOf(t, { target: service.target }).watchPayments({}, { signal });
@@ -487,7 +487,7 @@ test("nothing is left on a signal after a watch that failed", async (t) => {
   assert.deepEqual(getEventListeners(signal, "abort"), []);
 });
 
-test("a stream that is over leaves nothing behind for the watch to keep", async (t) => {
+test("a stream that has ended leaves no listener on the watch's signal", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(1, () => undefined) });
   const stub = new PaymentServiceClient(service.target, grpc.credentials.createInsecure());
   t.after(() => {
@@ -495,7 +495,7 @@ test("a stream that is over leaves nothing behind for the watch to keep", async 
   });
   const { signal } = new AbortController();
   const open = () => stub.watchPayments({ resumeToken: "7" });
-  for await (const { resumeToken } of resumed(open, new Resumptions(Infinity), signal)) {
+  for await (const { resumeToken } of resumingResponses(open, new Resumptions(Infinity), signal)) {
     assert.equal(resumeToken, "8");
     assert.equal(getEventListeners(signal, "abort").length, 1);
     if (service.calls.length === 4) {
@@ -505,7 +505,7 @@ test("a stream that is over leaves nothing behind for the watch to keep", async 
   assert.deepEqual(getEventListeners(signal, "abort"), []);
 });
 
-test("closing the client ends a watch that waits with OutcomeUnknown, and the stream at the service", async (t) => {
+test("closing the client ends a waiting watch with OutcomeUnknown, and the stream on the server", async (t) => {
   const service = await startService(t);
   const client = new PaymentsClient({ target: service.target });
   const updates = client.watchPayments();
@@ -521,7 +521,7 @@ test("closing the client ends a watch that waits with OutcomeUnknown, and the st
   assert.equal(service.calls.length, 1);
 });
 
-test("closing the client ends the wait between two streams with the error of the one before", async (t) => {
+test("closing the client during a backoff ends the watch with the error of the last stream", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [retryInfo(30)]);
   const service = await startService(t, { watchPayments: eventsThen(0, failing(fault)) });
   const client = new PaymentsClient({ target: service.target });
@@ -532,13 +532,13 @@ test("closing the client ends the wait between two streams with the error of the
   await assert.rejects(waiting, Unavailable);
 });
 
-test("a closed client watches nothing", async (t) => {
+test("a closed client cannot watch", async (t) => {
   const client = clientOf(t, {});
   client.close();
   await assert.rejects(client.watchPayments().next(), /closed/);
 });
 
-test("many watches can be left one after another, and watch at the same time", async (t) => {
+test("many watches can run one after another and concurrently", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(20, never) });
   const client = clientOf(t, { target: service.target });
   for (let watch = 0; watch < 50; watch += 1) {
@@ -552,7 +552,7 @@ test("many watches can be left one after another, and watch at the same time", a
   assert.deepEqual(new Set(firsts.flat()), new Set([101, 102]));
 });
 
-test("a watch that is not read from takes no more than its connection holds, and misses nothing", async (t) => {
+test("a watch that is not read stops the server, and misses nothing", async (t) => {
   const COUNT = 4_000;
   const EVENT = "x".repeat(20_000);
   let sent = 0;
@@ -572,21 +572,21 @@ test("a watch that is not read from takes no more than its connection holds, and
     before = sent;
     await sleep(500);
   }
-  assert.ok(sent < COUNT / 4, `${sent} events of ${EVENT.length} bytes were taken, of which 1 was asked for`);
+  assert.ok(sent < COUNT / 4, `the server sent ${sent} events of ${EVENT.length} bytes to a client that has read 1`);
   const ids = await paymentIds(updates, COUNT - 1);
   assert.deepEqual([ids[0], ids.at(-1), new Set(ids).size], [2, COUNT, COUNT - 1]);
 });
 
-test("each stream of a watch says who calls, and passes the interceptors once", async (t) => {
+test("each stream of a watch sends the API key, and runs the interceptors once", async (t) => {
   const service = await startService(t, { watchPayments: eventsThen(1, () => undefined) });
-  const seen: grpc.Interceptor = (options, nextCall) =>
+  const tracer: grpc.Interceptor = (options, nextCall) =>
     new grpc.InterceptingCall(nextCall(options), {
       start(metadata, listener, start) {
         metadata.add("seen-by", "tracer");
         start(metadata, listener);
       },
     });
-  const client = clientOf(t, { target: service.target, interceptors: [seen], apiKey: "secret" });
+  const client = clientOf(t, { target: service.target, interceptors: [tracer], apiKey: "secret" });
   assert.deepEqual(await paymentIds(client.watchPayments(), 3), [1, 2, 3]);
   assert.equal(service.calls.length, 3);
   for (const call of service.calls) {
@@ -595,10 +595,10 @@ test("each stream of a watch says who calls, and passes the interceptors once", 
   }
 });
 
-test("an error that an interceptor throws is the watch's", async (t) => {
+test("a watch rejects with the error that an interceptor throws", async (t) => {
   const service = await startService(t);
   const broken: grpc.Interceptor = () => {
-    throw new SyntaxError("a mistake of the tracer");
+    throw new SyntaxError("a bug in the tracer");
   };
   const client = clientOf(t, { target: service.target, interceptors: [broken] });
   await assert.rejects(client.watchPayments().next(), SyntaxError);
