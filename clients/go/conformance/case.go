@@ -26,12 +26,12 @@ type testCase struct {
 
 // step is one call and its expected outcome: a result, an error, or the name of the argument that the client rejects.
 type step struct {
-	Call    string         `json:"call"`
-	Args    map[string]any `json:"args"`
-	Repeat  int            `json:"repeat"`
-	Result  map[string]any `json:"result"`
-	Error   *expectedError `json:"error"`
-	Refused string         `json:"refused"`
+	Call             string         `json:"call"`
+	Args             map[string]any `json:"args"`
+	Repeat           int            `json:"repeat"`
+	Result           map[string]any `json:"result"`
+	Error            *expectedError `json:"error"`
+	RejectedArgument string         `json:"rejected_argument"`
 }
 
 // readCases reads the list. It decodes numbers as json.Number, because a float cannot represent every id.
@@ -97,8 +97,8 @@ func (r *caseRun) check(step step, result any, err error) error {
 		return fmt.Errorf("expected an error, but the call returned %v", result)
 	case step.Error != nil && errors.As(err, &callError):
 		return step.Error.check(err)
-	case step.Refused != "" && errors.As(err, &argumentError) &&
-		strings.Contains(normalize(err.Error()), normalize(step.Refused)):
+	case step.RejectedArgument != "" && errors.As(err, &argumentError) &&
+		strings.Contains(normalize(err.Error()), normalize(step.RejectedArgument)):
 		return nil
 	}
 	return fmt.Errorf("it failed with %T: %w", err, err)

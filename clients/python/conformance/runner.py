@@ -106,10 +106,11 @@ class Case:
         raise Mismatch(f"{len(events)} of {count} events arrived in {_WATCH_TIMEOUT_SECONDS} seconds")
 
     def _check(self, step: Json, outcome: Json | Exception) -> None:
-        if isinstance(outcome, Exception):
-            if "error" in step and isinstance(outcome, PaymentsError):
-                check_error(step["error"], outcome)
-            elif "refused" not in step or isinstance(outcome, PaymentsError) or step["refused"] not in str(outcome):
+        if isinstance(outcome, PaymentsError) and "error" in step:
+            check_error(step["error"], outcome)
+        elif isinstance(outcome, Exception):
+            argument = step.get("rejected_argument")
+            if argument is None or isinstance(outcome, PaymentsError) or argument not in str(outcome):
                 raise Mismatch(f"it raised {outcome!r}") from outcome
         elif "result" in step:
             self._match(step["result"], outcome, step["call"])

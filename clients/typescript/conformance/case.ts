@@ -36,7 +36,7 @@ interface Step {
   readonly repeat?: number;
   readonly result?: Json;
   readonly error?: JsonObject;
-  readonly refused?: string;
+  readonly rejected_argument?: string;
 }
 
 /** An outcome differs from the expected one. The message says where and how. */
@@ -148,7 +148,10 @@ export class CaseRun {
       }
       checkError(step.error, outcome);
     } else if (outcome instanceof Error) {
-      if (step.refused === undefined || !normalize(outcome.message).includes(normalize(step.refused))) {
+      if (
+        step.rejected_argument === undefined ||
+        !normalize(outcome.message).includes(normalize(step.rejected_argument))
+      ) {
         throw new Mismatch(`the client rejected it: ${describe(outcome)}`);
       }
     } else if (step.result === undefined) {

@@ -129,10 +129,10 @@ test("interceptors run for each attempt, the first one outermost, with fresh met
 
 test("a call rejects with the error that an interceptor throws", async (t) => {
   const service = await startService(t);
-  const broken: grpc.Interceptor = () => {
+  const throwing: grpc.Interceptor = () => {
     throw new SyntaxError("a bug in the tracer");
   };
-  await assert.rejects(clientOf(t, { target: service.target, interceptors: [broken] }).charge(CHARGE), SyntaxError);
+  await assert.rejects(clientOf(t, { target: service.target, interceptors: [throwing] }).charge(CHARGE), SyntaxError);
 });
 
 test("a channel option overrides the client's own", async (t) => {

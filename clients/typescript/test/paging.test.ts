@@ -5,7 +5,7 @@ import { Decimal, grpc, PaymentNotFound } from "@payments/client";
 import { type ListPaymentsRequest, ListPaymentsResponse } from "@payments/client/v1";
 
 import { errorInfo, faultWith } from "./details.js";
-import { type Answers, clientOf, type Service, startService } from "./service.js";
+import { type Handlers, clientOf, type Service, startService } from "./service.js";
 
 const PAGES: Record<string, ListPaymentsResponse> = {
   "": page([1n, 2n], "two"),
@@ -15,7 +15,7 @@ const PAGES: Record<string, ListPaymentsResponse> = {
   four: page([5n], ""),
 };
 
-const answers: Answers = {
+const handlers: Handlers = {
   listPayments: (call) => PAGES[call.request.pageToken] ?? assert.fail(`no page ${call.request.pageToken}`),
 };
 
@@ -28,7 +28,7 @@ function tokens(service: Service): string[] {
 }
 
 test("an iteration yields the payments of all pages, in order", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const paymentIds = [];
   for await (const payment of clientOf(t, { target: service.target }).listPayments()) {
     paymentIds.push(payment.paymentId);
@@ -38,7 +38,7 @@ test("an iteration yields the payments of all pages, in order", async (t) => {
 });
 
 test("a page is fetched only when the iteration reaches it", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const payments = clientOf(t, { target: service.target }).listPayments();
   const fetched = [service.calls.length];
   for (let step = 0; step < 3; step += 1) {
@@ -49,7 +49,7 @@ test("a page is fetched only when the iteration reaches it", async (t) => {
 });
 
 test("leaving an iteration stops fetching", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const payments = clientOf(t, { target: service.target }).listPayments();
   for await (const payment of payments) {
     if (payment.paymentId === 2n) {
@@ -61,7 +61,7 @@ test("leaving an iteration stops fetching", async (t) => {
 });
 
 test("every page is requested with the same conditions, order and size", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const client = clientOf(t, { target: service.target });
   const payments = client.listPayments({ minAmount: new Decimal("1.50"), orderBy: "create_time asc", pageSize: 2 });
   for await (const payment of payments) {

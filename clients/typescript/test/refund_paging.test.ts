@@ -5,7 +5,7 @@ import { grpc, PaymentNotFound, type RefundPage } from "@payments/client";
 import { type ListRefundsRequest, ListRefundsResponse } from "@payments/client/v1";
 
 import { errorInfo, faultWith } from "./details.js";
-import { type Answers, clientOf, Fault, type Service, startService } from "./service.js";
+import { type Handlers, clientOf, Fault, type Service, startService } from "./service.js";
 
 const PAGES: Record<string, ListRefundsResponse> = {
   "": page([1n, 2n], "two"),
@@ -15,7 +15,7 @@ const PAGES: Record<string, ListRefundsResponse> = {
   four: page([5n], ""),
 };
 
-const answers: Answers = {
+const handlers: Handlers = {
   listRefunds: (call) => PAGES[call.request.pageToken] ?? assert.fail(`no page ${call.request.pageToken}`),
 };
 
@@ -28,7 +28,7 @@ function tokens(service: Service): string[] {
 }
 
 test("an iteration yields the refunds of all pages, in order, with the same page size", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const refundIds = [];
   for await (const refund of clientOf(t, { target: service.target }).listRefunds({ paymentId: 403, pageSize: 2 })) {
     refundIds.push(refund.refundId);
@@ -41,14 +41,14 @@ test("an iteration yields the refunds of all pages, in order, with the same page
 });
 
 test("an iteration over refunds can start from a page token", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const refunds = clientOf(t, { target: service.target }).listRefunds({ paymentId: 403, pageToken: "three" });
   assert.equal((await refunds.next()).value?.refundId, 5n);
   assert.deepEqual(tokens(service), ["three", "four"]);
 });
 
 test("a page of refunds is fetched only when the iteration reaches it", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const refunds = clientOf(t, { target: service.target }).listRefunds({ paymentId: 403 });
   const fetched = [service.calls.length];
   for (let step = 0; step < 3; step += 1) {
@@ -59,7 +59,7 @@ test("a page of refunds is fetched only when the iteration reaches it", async (t
 });
 
 test("leaving an iteration over refunds stops fetching", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const refunds = clientOf(t, { target: service.target }).listRefunds({ paymentId: 403 });
   for await (const refund of refunds) {
     if (refund.refundId === 2n) {
@@ -105,7 +105,7 @@ test("a page of refunds that fails temporarily does not end the iteration", asyn
 });
 
 test("a page of refunds has its refunds and the token of the next page", async (t) => {
-  const service = await startService(t, answers);
+  const service = await startService(t, handlers);
   const client = clientOf(t, { target: service.target });
   const ids = ({ refunds }: RefundPage) => refunds.map((refund) => refund.refundId);
   const first = await client.listRefundsPage({ paymentId: 403n, pageSize: 2 });

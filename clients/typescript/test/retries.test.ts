@@ -6,7 +6,7 @@ import { Decimal, grpc, InvalidRequest, Unavailable } from "@payments/client";
 import type { ChargeRequest } from "@payments/client/v1";
 
 import { errorInfo, faultWith, retryInfo } from "./details.js";
-import { charged, clientOf, Fault, type Service, startService, timed } from "./service.js";
+import { chargeResponse, clientOf, Fault, type Service, startService, recordingTimes } from "./service.js";
 
 const { status } = grpc;
 const CHARGE = { orderId: 1, amount: new Decimal(1) };
@@ -20,7 +20,7 @@ function afterFailures(times: number, fault: Fault) {
       failures += 1;
       throw fault;
     }
-    return charged(call.request);
+    return chargeResponse(call.request);
   };
 }
 
@@ -65,7 +65,7 @@ test("gRPC retries after the service's pushback", async (t) => {
     trailers: { "grpc-retry-pushback-ms": "900" },
   });
   const times: number[] = [];
-  const service = await startService(t, { charge: timed(times, afterFailures(1, pushback)) });
+  const service = await startService(t, { charge: recordingTimes(times, afterFailures(1, pushback)) });
   await clientOf(t, { target: service.target }).charge(CHARGE, { timeoutSeconds: 30 });
   const [first = NaN, second = NaN] = times;
   assert.ok(second - first >= 850, `waited ${second - first} ms`);
@@ -74,7 +74,7 @@ test("gRPC retries after the service's pushback", async (t) => {
 test("the client retries after the delay in the service's RetryInfo", async (t) => {
   const fault = faultWith(status.UNAVAILABLE, [errorInfo("STORE_UNAVAILABLE"), retryInfo(0.9)]);
   const times: number[] = [];
-  const service = await startService(t, { charge: timed(times, afterFailures(1, fault)) });
+  const service = await startService(t, { charge: recordingTimes(times, afterFailures(1, fault)) });
   const client = clientOf(t, { target: service.target, channelOptions: WITHOUT_GRPC_RETRIES });
   await client.charge(CHARGE, { timeoutSeconds: 30 });
   const [first = NaN, second = NaN] = times;

@@ -23,16 +23,16 @@ import {
 } from "@payments/client/v1";
 
 export type Call<Request> = grpc.ServerUnaryCall<Request, unknown> | grpc.ServerWritableStream<Request, unknown>;
-type Answer<Request, Response> = (call: Call<Request>) => Response | Promise<Response>;
+type Handler<Request, Response> = (call: Call<Request>) => Response | Promise<Response>;
 
 /** The service's handlers. A handler that throws a Fault fails the call. */
-export interface Answers {
-  charge?: Answer<ChargeRequest, ChargeResponse>;
-  batchCharge?: Answer<BatchChargeRequest, BatchChargeResponse>;
-  refund?: Answer<RefundRequest, RefundResponse>;
-  getPayment?: Answer<GetPaymentRequest, GetPaymentResponse>;
-  listRefunds?: Answer<ListRefundsRequest, ListRefundsResponse>;
-  listPayments?: Answer<ListPaymentsRequest, ListPaymentsResponse>;
+export interface Handlers {
+  charge?: Handler<ChargeRequest, ChargeResponse>;
+  batchCharge?: Handler<BatchChargeRequest, BatchChargeResponse>;
+  refund?: Handler<RefundRequest, RefundResponse>;
+  getPayment?: Handler<GetPaymentRequest, GetPaymentResponse>;
+  listRefunds?: Handler<ListRefundsRequest, ListRefundsResponse>;
+  listPayments?: Handler<ListPaymentsRequest, ListPaymentsResponse>;
   watchPayments?: (call: Call<WatchPaymentsRequest>) => AsyncIterable<WatchPaymentsResponse>;
 }
 
@@ -58,16 +58,16 @@ export interface Service {
 /** Starts a service on `port`, or on any free one. It stops after the test. */
 export async function startService(
   t: TestContext,
-  answers: Answers = {},
+  handlers: Handlers = {},
   { port = 0, credentials = grpc.ServerCredentials.createInsecure() } = {},
 ): Promise<Service> {
   const calls: Call<unknown>[] = [];
-  const handler =
-    <Request, Response>(answer: Answer<Request, Response>): grpc.handleUnaryCall<Request, Response> =>
+  const unaryHandler =
+    <Request, Response>(respond: Handler<Request, Response>): grpc.handleUnaryCall<Request, Response> =>
     (call, callback) => {
       calls.push(call);
       new Promise<Response>((resolve) => {
-        resolve(answer(call));
+        resolve(respond(call));
       }).then(
         (response) => {
           callback(null, response);
@@ -79,34 +79,34 @@ export async function startService(
     };
   const streamHandler =
     <Request, Response>(
-      answer: (call: Call<Request>) => AsyncIterable<Response>,
+      respond: (call: Call<Request>) => AsyncIterable<Response>,
     ): grpc.handleServerStreamingCall<Request, Response> =>
     (call) => {
       calls.push(call);
-      const respond = async () => {
-        for await (const response of answer(call)) {
+      const sendResponses = async () => {
+        for await (const response of respond(call)) {
           // Respects the connection's flow control.
           await new Promise((resolve) => call.write(response, resolve));
         }
         call.end();
       };
-      respond().catch((error: unknown) => {
+      sendResponses().catch((error: unknown) => {
         call.emit("error", error);
       });
     };
   const server = new grpc.Server();
   server.addService(PaymentServiceService, {
-    charge: handler(answers.charge ?? ((call) => charged(call.request))),
-    batchCharge: handler(
-      answers.batchCharge ??
+    charge: unaryHandler(handlers.charge ?? ((call) => chargeResponse(call.request))),
+    batchCharge: unaryHandler(
+      handlers.batchCharge ??
         (({ request: { charges } }) =>
           BatchChargeResponse.fromPartial({ results: charges.map(() => ({ payment: {} })) })),
     ),
-    refund: handler(answers.refund ?? (() => RefundResponse.create({ payment: {} }))),
-    getPayment: handler(answers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
-    listRefunds: handler(answers.listRefunds ?? (() => ListRefundsResponse.create())),
-    listPayments: handler(answers.listPayments ?? (() => ListPaymentsResponse.create())),
-    watchPayments: streamHandler(answers.watchPayments ?? quiet),
+    refund: unaryHandler(handlers.refund ?? (() => RefundResponse.create({ payment: {} }))),
+    getPayment: unaryHandler(handlers.getPayment ?? (() => GetPaymentResponse.create({ payment: {} }))),
+    listRefunds: unaryHandler(handlers.listRefunds ?? (() => ListRefundsResponse.create())),
+    listPayments: unaryHandler(handlers.listPayments ?? (() => ListPaymentsResponse.create())),
+    watchPayments: streamHandler(handlers.watchPayments ?? quiet),
   });
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${port}`, credentials, (error, boundPort) => {
@@ -134,7 +134,7 @@ export function clientOf(t: TestContext, options: PaymentsClientOptions): Paymen
 }
 
 /** Returns the response to a charge: a payment with the order and the amount of the request. */
-export function charged(request: ChargeRequest): ChargeResponse {
+export function chargeResponse(request: ChargeRequest): ChargeResponse {
   return ChargeResponse.create({ payment: Payment.create({ orderId: request.orderId, amount: request.amount }) });
 }
 
@@ -151,12 +151,12 @@ async function* quiet(call: Call<WatchPaymentsRequest>): AsyncGenerator<WatchPay
 }
 
 /** Wraps a handler to record the time of each call, in milliseconds. */
-export function timed<Request, Response>(
+export function recordingTimes<Request, Response>(
   times: number[],
-  answer: Answer<Request, Response>,
-): Answer<Request, Response> {
+  respond: Handler<Request, Response>,
+): Handler<Request, Response> {
   return (call) => {
     times.push(performance.now());
-    return answer(call);
+    return respond(call);
   };
 }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Decimal, grpc, Unavailable } from "@payments/client";
 
 import { Authority, type Certificate } from "./certificates.js";
-import { type Answers, charged, clientOf, startService } from "./service.js";
+import { type Handlers, chargeResponse, clientOf, startService } from "./service.js";
 
 const CHARGE = { orderId: 1, amount: new Decimal(1) };
 
@@ -44,13 +44,13 @@ test("a client without TLS cannot call a service with TLS", async (t) => {
 test("a service that requires client certificates sees the client's", async (t) => {
   const authority = new Authority(t);
   const seen: unknown[] = [];
-  const answers: Answers = {
+  const handlers: Handlers = {
     charge: (call) => {
       seen.push(call.getAuthContext().sslPeerCertificate?.subject.CN);
-      return charged(call.request);
+      return chargeResponse(call.request);
     },
   };
-  const service = await startService(t, answers, { credentials: serverCredentials(authority, true) });
+  const service = await startService(t, handlers, { credentials: serverCredentials(authority, true) });
   const credentials = clientCredentials(authority, authority.issue("checkout"));
   await clientOf(t, { target: service.target, credentials }).charge(CHARGE);
   assert.deepEqual(seen, ["checkout"]);

@@ -597,9 +597,9 @@ test("each stream of a watch sends the API key, and runs the interceptors once",
 
 test("a watch rejects with the error that an interceptor throws", async (t) => {
   const service = await startService(t);
-  const broken: grpc.Interceptor = () => {
+  const throwing: grpc.Interceptor = () => {
     throw new SyntaxError("a bug in the tracer");
   };
-  const client = clientOf(t, { target: service.target, interceptors: [broken] });
+  const client = clientOf(t, { target: service.target, interceptors: [throwing] });
   await assert.rejects(client.watchPayments().next(), SyntaxError);
 });

@@ -9,7 +9,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** What is written in a gRPC target: {@code host:port}, {@code dns:///host:port}, {@code ipv4:...,...}. */
+/** The addresses in a gRPC target: {@code host:port}, {@code dns:///host:port}, {@code ipv4:...,...}. */
 final class Addresses {
     private static final Pattern TARGET = Pattern.compile("(?:(?:dns|ipv4|ipv6):(?:///|/)?)?(?<addresses>[^/]+)");
     private static final Pattern ADDRESS =
@@ -17,12 +17,12 @@ final class Addresses {
     private static final String OCTET = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])";
     private static final Pattern IPV4 = Pattern.compile(OCTET + "(?:\\." + OCTET + "){3}");
 
-    /** What gRPC takes for an address of these schemes without one. */
+    /** The port that gRPC assumes for an address without one. */
     private static final int DEFAULT_PORT = 443;
 
     private Addresses() {}
 
-    /** {@return whether whatever is sent to the target stays on this machine, beyond doubt} */
+    /** {@return whether the target certainly has only loopback addresses} */
     static boolean isLoopback(String target) {
         if (target.startsWith("unix:")) {
             return true;
@@ -32,9 +32,9 @@ final class Addresses {
     }
 
     /**
-     * {@return the addresses of a list of them, each an IP address with a port or without}
+     * {@return the addresses of a comma-separated list of IP addresses, each with or without a port}
      *
-     * @throws IllegalArgumentException one of them is something else
+     * @throws IllegalArgumentException if one of them is not an IP address
      */
     static List<InetSocketAddress> parse(String addresses) {
         return split(addresses).map(Addresses::parseOne).toList();
@@ -56,7 +56,8 @@ final class Addresses {
     private static InetSocketAddress parseOne(String address) {
         Matcher matcher = ADDRESS.matcher(address);
         if (!matcher.matches() || !isLiteral(matcher.group("host"))) {
-            throw new IllegalArgumentException("target must have IP addresses, as in 10.0.0.1:50051, not " + address);
+            throw new IllegalArgumentException(
+                    "target must contain IP addresses, such as 10.0.0.1:50051, not " + address);
         }
         String port = matcher.group("port");
         return new InetSocketAddress(
@@ -69,9 +70,9 @@ final class Addresses {
 
     private static InetAddress literal(String host) {
         try {
-            return InetAddress.getByName(host); // asks no name server for a literal
+            return InetAddress.getByName(host); // No DNS lookup for a literal.
         } catch (UnknownHostException invalid) {
-            throw new IllegalArgumentException("target must have IP addresses, not " + host, invalid);
+            throw new IllegalArgumentException("target must contain IP addresses, not " + host, invalid);
         }
     }
 }

@@ -4,12 +4,12 @@ import com.google.type.Money;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 
-/** Between amounts and the contract's money, exactly. */
+/** Exact conversion between amounts and the contract's money, in both directions. */
 final class Amounts {
-    /** Decimals at most of any amount that the contract takes; a currency with fewer is the service's to check. */
+    /** The most decimals that the contract accepts in any currency. The service checks currencies that have fewer. */
     private static final int MAX_DECIMALS = 2;
 
-    /** So many digits always fit the contract's int64. */
+    /** A number with this many digits always fits into the contract's int64. */
     private static final int MAX_UNIT_DIGITS = 18;
 
     private static final int NANO_DIGITS = 9;
@@ -19,17 +19,17 @@ final class Amounts {
     /**
      * {@return the amount of the argument {@code name}, which may be null}
      *
-     * @throws IllegalArgumentException it has more than two decimals, as {@code new BigDecimal(0.1)} has, or is too
-     *     large for the contract
+     * @throws IllegalArgumentException if the amount has more than two decimals, like {@code new BigDecimal(0.1)}, or
+     *     is too large for the contract
      */
     static BigDecimal checked(String name, BigDecimal amount) {
         if (amount == null || amount.signum() == 0) {
             return amount;
         }
-        // First, because what follows writes the digits out.
+        // Checked first, because the next steps would create all the digits.
         if ((long) amount.precision() - amount.scale() > MAX_UNIT_DIGITS) {
             throw new IllegalArgumentException(
-                    name + " must have at most " + MAX_UNIT_DIGITS + " digits before its decimals, not " + amount);
+                    name + " must have at most " + MAX_UNIT_DIGITS + " digits before the decimal point, not " + amount);
         }
         if (amount.stripTrailingZeros().scale() > MAX_DECIMALS) {
             throw new IllegalArgumentException(
@@ -38,7 +38,7 @@ final class Amounts {
         return amount;
     }
 
-    /** {@return the contract's money of a checked amount; a null currency means the deployment's default} */
+    /** {@return a checked amount as the contract's money; a null currency means the deployment's default} */
     static Money toMoney(BigDecimal amount, String currency) {
         BigDecimal units = amount.setScale(0, RoundingMode.DOWN);
         return Money.newBuilder()
@@ -48,7 +48,7 @@ final class Amounts {
                 .build();
     }
 
-    /** {@return the amount exactly, with two decimals, or more where it has more} */
+    /** {@return the exact amount, with at least two decimals} */
     static BigDecimal fromMoney(Money money) {
         BigDecimal amount = BigDecimal.valueOf(money.getUnits())
                 .add(BigDecimal.valueOf(money.getNanos(), NANO_DIGITS))

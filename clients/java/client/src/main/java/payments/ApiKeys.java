@@ -5,7 +5,7 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.Metadata;
 import java.util.regex.Pattern;
 
-/** Which API key goes where. */
+/** The API key, and the check that it is sent only where it is safe. */
 final class ApiKeys {
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
@@ -16,8 +16,8 @@ final class ApiKeys {
     /**
      * {@return the headers of every call: the API key, if there is one, as a bearer token (RFC 6750)}
      *
-     * @throws IllegalArgumentException the key would be sent in the clear to another machine, or is no printable ASCII
-     *     without spaces. The key is not in the message.
+     * @throws IllegalArgumentException if the key would be sent unencrypted to another machine, or is not printable
+     *     ASCII without spaces. The message does not contain the key.
      */
     static Metadata headers(String target, ChannelCredentials credentials, String apiKey) {
         Metadata headers = new Metadata();
@@ -25,12 +25,12 @@ final class ApiKeys {
             return headers;
         }
         if (!KEY.matcher(apiKey).matches()) {
-            throw new IllegalArgumentException("apiKey must be printable ASCII characters without spaces, 1 at least");
+            throw new IllegalArgumentException("apiKey must be 1 or more printable ASCII characters without spaces");
         }
-        boolean isClear = credentials.withoutBearerTokens() instanceof InsecureChannelCredentials;
-        if (isClear && !Addresses.isLoopback(target)) {
+        boolean isInsecure = credentials.withoutBearerTokens() instanceof InsecureChannelCredentials;
+        if (isInsecure && !Addresses.isLoopback(target)) {
             throw new IllegalArgumentException(
-                    "apiKey needs credentials (TLS), unless the target is this machine's loopback address");
+                    "apiKey needs credentials (TLS), unless the target is a loopback address");
         }
         headers.put(AUTHORIZATION, "Bearer " + apiKey);
         return headers;

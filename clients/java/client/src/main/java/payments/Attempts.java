@@ -10,72 +10,73 @@ import java.util.function.DoubleSupplier;
 import java.util.function.Predicate;
 
 /**
- * The attempts of one call, which all together end at its deadline: when a failed one is followed by another.
+ * The attempts of one call, which share its deadline: decides when a failed attempt is retried.
  *
- * <p>gRPC repeats a call by the service config, at most four times and for a second or two, which may be less than a
- * restart of the service takes. This goes on until the call's deadline.
+ * <p>By the service config, gRPC retries a call at most four times, for a second or two, which may be shorter than a
+ * restart of the service. This class retries until the call's deadline.
  */
 final class Attempts {
-    /**
-     * CANCELLED is what a server that stops answers for a moment. When the caller's own side cancelled, the client asks
-     * no more.
-     */
+    /** A server that is shutting down may return CANCELLED. A call that the caller canceled is not retried. */
     private static final Set<Status.Code> RETRYABLE_CODES = Set.of(Status.Code.UNAVAILABLE, Status.Code.CANCELLED);
 
     private static final long FIRST_BACKOFF_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
     private static final long MAX_BACKOFF_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final Deadline deadline;
-    private final Predicate<PaymentsException> passes;
+    private final Predicate<PaymentsException> mayRetry;
     private final DoubleSupplier jitter;
     private long backoffNanos = FIRST_BACKOFF_NANOS;
     private PaymentsException lastFailure;
 
     /**
-     * Ends all attempts at {@code deadline}; {@code passes} tells which errors are followed by another attempt, and
-     * {@code jitter} returns numbers from 0 to 1.
+     * Creates the attempts of one call.
+     *
+     * @param deadline the deadline of all attempts
+     * @param mayRetry whether an error is worth another attempt
+     * @param jitter returns a random number from 0 to 1
      */
-    Attempts(Deadline deadline, Predicate<PaymentsException> passes, DoubleSupplier jitter) {
+    Attempts(Deadline deadline, Predicate<PaymentsException> mayRetry, DoubleSupplier jitter) {
         this.deadline = deadline;
-        this.passes = passes;
+        this.mayRetry = mayRetry;
         this.jitter = jitter;
     }
 
-    /** {@return whether a call that ended so may well succeed when it is made again} */
-    static boolean passes(PaymentsException error) {
+    /** {@return whether a call that failed with this error may succeed when retried} */
+    static boolean isRetryable(PaymentsException error) {
         return error instanceof OverloadedException || RETRYABLE_CODES.contains(error.code());
     }
 
-    /** {@return the deadline of a call that begins now: that of gRPC's current context, where that is earlier} */
+    /** {@return the deadline of a call that starts now, or that of gRPC's current context if it is earlier} */
     static Deadline deadlineAfter(Duration timeout) {
-        Deadline own = Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
-        Deadline outer = Context.current().getDeadline();
-        return outer == null ? own : own.minimum(outer);
+        Deadline deadline = Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
+        Deadline contextDeadline = Context.current().getDeadline();
+        return contextDeadline == null ? deadline : deadline.minimum(contextDeadline);
     }
 
-    /** {@return when the attempts have to end} */
+    /** {@return the deadline of all attempts} */
     Deadline deadline() {
         return deadline;
     }
 
     /**
-     * {@return how long to wait after an attempt that failed, before the next}
+     * {@return how long to wait between a failed attempt and the next one}
      *
-     * <p>It is what the service asked for ({@code google.rpc.RetryInfo}), if it did, and on top a random part of a
-     * backoff that doubles from 0.1 to 1 second ("full jitter"), so that callers that failed together do not return
+     * <p>This is the delay that the service asked for ({@code google.rpc.RetryInfo}), if any, plus a random part of a
+     * backoff that doubles from 0.1 to 1 second ("full jitter"), so that clients that failed together do not retry
      * together.
      *
-     * @throws PaymentsException there is no next attempt, because the error is not one that passes, or the deadline
-     *     would pass first. It is {@code error}, unless that only says that the deadline cut an attempt that followed a
-     *     failure: then it is that failure, which says why
+     * @throws PaymentsException if there is no next attempt, because the error is not retryable or the deadline would
+     *     pass first. This is {@code error}, unless the deadline passed during a retry: then it is the previous error,
+     *     which says more.
      */
     long delayNanos(PaymentsException error) {
-        long askedNanos = error.retryAfter().map(TimeUnit.NANOSECONDS::convert).orElse(0L);
+        long retryAfterNanos =
+                error.retryAfter().map(TimeUnit.NANOSECONDS::convert).orElse(0L);
         long randomNanos = (long) (jitter.getAsDouble() * backoffNanos);
         long remainingNanos = deadline.timeRemaining(TimeUnit.NANOSECONDS);
-        // Not as a sum, which could overflow.
-        boolean isTooLate = askedNanos >= remainingNanos - randomNanos;
-        if (isTooLate || !passes.test(error)) {
+        // Not compared as a sum, which could overflow.
+        boolean isTooLate = retryAfterNanos >= remainingNanos - randomNanos;
+        if (isTooLate || !mayRetry.test(error)) {
             if (error.code() == Status.Code.DEADLINE_EXCEEDED && lastFailure != null) {
                 lastFailure.addSuppressed(error);
                 throw lastFailure;
@@ -84,6 +85,6 @@ final class Attempts {
         }
         lastFailure = error;
         backoffNanos = Math.min(2 * backoffNanos, MAX_BACKOFF_NANOS);
-        return askedNanos + randomNanos;
+        return retryAfterNanos + randomNanos;
     }
 }

@@ -5,13 +5,13 @@ import static java.util.Objects.requireNonNull;
 import java.util.Optional;
 
 /**
- * What became of one charge of many: a payment, or the error that {@link PaymentsClient#charge} would have raised.
+ * The outcome of one charge of a batch: a payment, or the error that {@link PaymentsClient#charge} would have thrown.
  *
- * @param payment the payment; empty where there is an error
- * @param error why there is none; empty where there is a payment
+ * @param payment the payment; empty if there is an error
+ * @param error the error; empty if there is a payment
  */
 public record ChargeOutcome(Optional<Payment> payment, Optional<PaymentsException> error) {
-    /** Checks that there is one of the two. */
+    /** Checks that exactly one of the two is present. */
     public ChargeOutcome {
         if (requireNonNull(payment).isPresent() == requireNonNull(error).isPresent()) {
             throw new IllegalArgumentException("an outcome is either a payment or an error");
@@ -21,7 +21,7 @@ public record ChargeOutcome(Optional<Payment> payment, Optional<PaymentsExceptio
     /**
      * {@return the payment}
      *
-     * @throws PaymentsException there is none
+     * @throws PaymentsException if there is none
      */
     public Payment orElseThrow() {
         return payment.orElseThrow(error::get);

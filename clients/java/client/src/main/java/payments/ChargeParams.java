@@ -5,32 +5,33 @@ import static java.util.Objects.requireNonNull;
 import java.math.BigDecimal;
 
 /**
- * What to charge: made by {@link #builder}, which the components of later versions will not break.
+ * The parameters of {@link PaymentsClient#charge}. Create them with {@link #builder}, which stays compatible when later
+ * versions add components.
  *
  * @param orderId see {@link Builder#orderId}
  * @param amount see {@link Builder#amount}
- * @param currency see {@link Builder#currency}; null when it was left out
- * @param method see {@link Builder#method}; null when it was left out
- * @param requestId see {@link Builder#requestId}; null when it was left out
+ * @param currency see {@link Builder#currency}; null if not set
+ * @param method see {@link Builder#method}; null if not set
+ * @param requestId see {@link Builder#requestId}; null if not set
  */
 public record ChargeParams(long orderId, BigDecimal amount, String currency, PaymentMethod method, String requestId) {
     /**
-     * Checks what the contract cannot express; for the rest the service is asked.
+     * Rejects parameters that the contract cannot express. The service checks the rest.
      *
-     * @throws NullPointerException there is no amount
-     * @throws IllegalArgumentException the amount has more than two decimals, or the method is UNKNOWN
+     * @throws NullPointerException if the amount is missing
+     * @throws IllegalArgumentException if the amount has more than two decimals, or the method is UNKNOWN
      */
     public ChargeParams {
         Amounts.checked("amount", requireNonNull(amount, "amount is missing"));
         Enums.checked("method", method);
     }
 
-    /** {@return a new builder; {@code orderId} and {@code amount} are needed} */
+    /** {@return a new builder; {@code orderId} and {@code amount} are required} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** Makes {@link ChargeParams}, from what its methods were given. */
+    /** Builds {@link ChargeParams}. */
     public static final class Builder {
         private Long orderId;
         private BigDecimal amount;
@@ -41,9 +42,10 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         private Builder() {}
 
         /**
-         * {@return this builder}
+         * Sets the order to charge.
          *
-         * @param orderId the order to charge, 1 or more
+         * @param orderId the order, 1 or more
+         * @return this builder
          */
         public Builder orderId(long orderId) {
             this.orderId = orderId;
@@ -51,9 +53,10 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         }
 
         /**
-         * {@return this builder}
+         * Sets the amount to charge.
          *
-         * @param amount in whole units of the currency, more than zero, with two decimals at most
+         * @param amount in whole units of the currency: more than zero, with at most two decimals
+         * @return this builder
          */
         public Builder amount(BigDecimal amount) {
             this.amount = requireNonNull(amount, "amount");
@@ -61,9 +64,10 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         }
 
         /**
-         * {@return this builder}
+         * Sets the currency of the amount. The default is the deployment's.
          *
-         * @param currency ISO 4217; left out, it is the deployment's default
+         * @param currency an ISO 4217 code
+         * @return this builder
          */
         public Builder currency(String currency) {
             this.currency = requireNonNull(currency, "currency");
@@ -71,9 +75,10 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         }
 
         /**
-         * {@return this builder}
+         * Sets the payment method. By default, the processor chooses.
          *
-         * @param method how; left out, the processor picks
+         * @param method the method
+         * @return this builder
          */
         public Builder method(PaymentMethod method) {
             this.method = requireNonNull(method, "method");
@@ -81,12 +86,12 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         }
 
         /**
-         * {@return this builder}
+         * Sets the idempotency key (AIP-155): however often the same key is sent with the same parameters, it charges
+         * once. By default, each call generates a new key, which all its attempts use. To retry safely even after a
+         * crash of your own program, store a key with the order and pass it here.
          *
-         * @param requestId what makes the charge safe to repeat (AIP-155): the same one with the same parameters
-         *     charges once, however often it is sent. Left out, each call makes a new one, and keeps it over its own
-         *     attempts. Give one that you have stored with the order, if the charge must be safe to repeat after a
-         *     crash of your own.
+         * @param requestId the key
+         * @return this builder
          */
         public Builder requestId(String requestId) {
             this.requestId = requireNonNull(requestId, "requestId");
@@ -96,8 +101,8 @@ public record ChargeParams(long orderId, BigDecimal amount, String currency, Pay
         /**
          * {@return the parameters}
          *
-         * @throws NullPointerException there is no orderId, or no amount
-         * @throws IllegalArgumentException the amount has more than two decimals, or the method is UNKNOWN
+         * @throws NullPointerException if orderId or amount is missing
+         * @throws IllegalArgumentException if the amount has more than two decimals, or the method is UNKNOWN
          */
         public ChargeParams build() {
             return new ChargeParams(requireNonNull(orderId, "orderId is missing"), amount, currency, method, requestId);

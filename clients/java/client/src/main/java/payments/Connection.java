@@ -27,20 +27,19 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToLongFunction;
 
-/** A client's channel: how it is set up, and what it sends with each call. */
+/** The gRPC channel of a client. */
 final class Connection {
     private static final String USER_AGENT = "payments-client-java/1.0.0";
 
     /**
-     * A connection whose other end vanished is given up after 5 seconds without an acknowledgement, soon enough for
-     * another attempt within the default deadline. The pings are no more frequent than once a minute, and only during
-     * calls (gRFC A8).
+     * A dead connection is closed after 5 seconds without an acknowledgement, which leaves time for a retry within the
+     * default deadline. Keepalive pings are sent at most once a minute, and only during calls (gRFC A8).
      */
     private static final long KEEPALIVE_SECONDS = 60;
 
     private static final long KEEPALIVE_TIMEOUT_SECONDS = 5;
 
-    /** Calls may be many; a replica that is down is asked this often at most. */
+    /** The minimum interval between reconnects, because many calls may trigger them. */
     private static final long RECONNECT_INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
     private final ManagedChannel channel;
@@ -54,7 +53,7 @@ final class Connection {
             String userAgent,
             List<ClientInterceptor> interceptors) {
         FixedAddresses.register();
-        // gRPC calls the last one first; the headers are added innermost, so that every attempt has them.
+        // gRPC runs the last interceptor first. The headers are added innermost, so that every attempt has them.
         List<ClientInterceptor> innermostFirst = new ArrayList<>(interceptors);
         innermostFirst.add(MetadataUtils.newAttachHeadersInterceptor(ApiKeys.headers(target, credentials, apiKey)));
         Collections.reverse(innermostFirst);
@@ -73,12 +72,12 @@ final class Connection {
         return channel;
     }
 
-    /** {@return what is done once the connection is closed} */
+    /** {@return a future that completes when the connection is closed} */
     CompletableFuture<Void> closed() {
         return closed;
     }
 
-    /** @throws IllegalStateException the client is closed */
+    /** @throws IllegalStateException if the client is closed */
     void checkOpen() {
         if (closed.isDone()) {
             throw new IllegalStateException("the client is closed");
@@ -86,9 +85,8 @@ final class Connection {
     }
 
     /**
-     * Has gRPC try again to connect to whatever it could not connect to. After each failure it waits longer before it
-     * does, up to two minutes, and cannot be told to wait less: a replica that restarts would stay without calls as
-     * long.
+     * Makes gRPC reconnect immediately where it is backing off. gRPC's backoff grows to two minutes and cannot be
+     * configured, so a restarted replica would receive no calls for that long.
      */
     void reconnectSoon() {
         long now = System.nanoTime();
@@ -104,10 +102,11 @@ final class Connection {
     }
 
     /**
-     * Waits before another attempt, as long as {@code delayNanos} says, or until {@code ended} is done.
+     * Waits before the next attempt, for the delay that {@code delayNanos} returns or until {@code ended} is done.
      *
-     * @throws PaymentsException there is to be no other: {@code failure} when the connection is closed, or gRPC's
-     *     current context cancelled; another when the thread was interrupted; or what {@code delayNanos} raises
+     * @throws PaymentsException if there must be no next attempt: {@code failure} if the connection is closed or gRPC's
+     *     current context is canceled, another one if the thread was interrupted, or the one that {@code delayNanos}
+     *     throws
      */
     void waitAfter(PaymentsException failure, ToLongFunction<PaymentsException> delayNanos, Future<?> ended) {
         if (closed.isDone()
@@ -117,13 +116,13 @@ final class Connection {
         }
         try {
             ended.get(delayNanos.applyAsLong(failure), TimeUnit.NANOSECONDS);
-        } catch (TimeoutException over) {
+        } catch (TimeoutException elapsed) {
             return;
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-            PaymentsException cancelled = Errors.interrupted(failure);
-            cancelled.addSuppressed(failure);
-            throw cancelled;
+            PaymentsException canceled = Errors.interrupted(failure);
+            canceled.addSuppressed(failure);
+            throw canceled;
         } catch (ExecutionException impossible) {
             throw new AssertionError(impossible);
         }
@@ -132,15 +131,15 @@ final class Connection {
         }
     }
 
-    /** {@return which calls gRPC repeats by itself, on what and when, and that it spreads calls over all addresses} */
+    /** {@return gRPC's service config: its retry policy, and load balancing over all addresses} */
     private static Map<String, ?> serviceConfig() {
         try (InputStream config = Connection.class.getResourceAsStream("service_config.json")) {
             return new Gson()
                     .fromJson(
                             new InputStreamReader(config, StandardCharsets.UTF_8),
                             new TypeToken<Map<String, Object>>() {});
-        } catch (IOException broken) {
-            throw new UncheckedIOException(broken);
+        } catch (IOException failed) {
+            throw new UncheckedIOException(failed);
         }
     }
 }

@@ -1,13 +1,13 @@
 package payments;
 
-/** The call's deadline passed before its answer came. */
+/** The call's deadline passed before the response arrived. */
 public class DeadlineExceededException extends OutcomeUnknownException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public DeadlineExceededException(ErrorDetails details) {
         super(details);

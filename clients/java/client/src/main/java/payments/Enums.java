@@ -5,28 +5,29 @@ import static java.util.Objects.requireNonNull;
 import java.util.Collection;
 import java.util.List;
 
-/** Between the client's enums and the contract's, in which a newer service may have more members. */
+/**
+ * Conversion between the client's enums and the contract's, in both directions. A newer service may have more values.
+ */
 final class Enums {
     private Enums() {}
 
     /**
-     * {@return the member that the argument {@code name} has, which may be null}
+     * {@return the value of the argument {@code name}, which may be null}
      *
-     * @throws IllegalArgumentException it is UNKNOWN, which no request can say
+     * @throws IllegalArgumentException if the value is UNKNOWN, which cannot be sent
      */
-    static <E extends Enum<E>> E checked(String name, E member) {
-        if (member != null && member.name().equals("UNKNOWN")) {
-            throw new IllegalArgumentException(
-                    name + " is UNKNOWN, which is only for values that this client has no name for");
+    static <E extends Enum<E>> E checked(String name, E value) {
+        if (value != null && value.name().equals("UNKNOWN")) {
+            throw new IllegalArgumentException(name + " cannot be UNKNOWN");
         }
-        return member;
+        return value;
     }
 
-    /** {@return a copy of the members that the argument {@code name} has, each checked} */
-    static <E extends Enum<E>> List<E> checked(String name, Collection<E> members) {
-        requireNonNull(members, name);
-        members.forEach(member -> checked(name, requireNonNull(member, () -> name + " has a null")));
-        return List.copyOf(members);
+    /** {@return a copy of the values of the argument {@code name}, each checked} */
+    static <E extends Enum<E>> List<E> checked(String name, Collection<E> values) {
+        requireNonNull(values, name);
+        values.forEach(value -> checked(name, requireNonNull(value, () -> name + " contains null")));
+        return List.copyOf(values);
     }
 
     static payments.v1.PaymentMethod toContract(PaymentMethod method) {

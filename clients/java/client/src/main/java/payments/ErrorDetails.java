@@ -6,15 +6,15 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * What is known of an error; {@link PaymentsException} says what each part means.
+ * The details of an error; {@link PaymentsException} documents each of them.
  *
  * @param message what is wrong, for people
- * @param code the gRPC status
- * @param reason the contract's word; empty when the service gave none
+ * @param code the gRPC status code
+ * @param reason the contract's stable identifier of the error; empty if the service sent none
  * @param requestId the idempotency key that was sent; null for calls that only read
- * @param callId the call's name in the service's log; null when the service gave none
- * @param retryAfter how long the service asked to wait; null when it did not
- * @param violations what is wrong with the request; cannot be changed
+ * @param callId identifies the call in the service's log; null if the service sent none
+ * @param retryAfter how long the service asked to wait before a retry; null if it did not ask
+ * @param violations the invalid fields of the request; immutable
  */
 public record ErrorDetails(
         String message,
@@ -26,15 +26,15 @@ public record ErrorDetails(
         List<FieldViolation> violations)
         implements Serializable {
 
-    /** Keeps a copy of {@code violations}. */
+    /** Copies {@code violations}. */
     public ErrorDetails {
         violations = List.copyOf(violations);
     }
 
     /**
-     * {@return details of which only these two are known, as for an exception that a test makes}
+     * {@return details with only these two parts, for example for an exception in a test}
      *
-     * @param code the gRPC status
+     * @param code the gRPC status code
      * @param message what is wrong
      */
     public static ErrorDetails of(Status.Code code, String message) {

@@ -17,12 +17,15 @@ import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
-/** Makes the exceptions: their class follows the reason in the error's {@code google.rpc.ErrorInfo}, else its code. */
+/**
+ * Creates the exceptions. The reason in the error's {@code google.rpc.ErrorInfo} determines its class, or else the
+ * status code does.
+ */
 final class Errors {
-    /** The ErrorInfo domain of the service; reasons of others, as a proxy's, are not ours to name. */
+    /** The service's ErrorInfo domain. Reasons of other domains, such as a proxy's, are ignored. */
     private static final String DOMAIN = "payments";
 
-    /** Of google.protobuf.Duration. */
+    /** The maximum of {@code google.protobuf.Duration}. */
     private static final long MAX_DURATION_SECONDS = 315_576_000_000L;
 
     private static final Metadata.Key<byte[]> DETAILS =
@@ -55,7 +58,7 @@ final class Errors {
             Map.entry("CALL_TOO_LONG", DeadlineExceededException::new),
             Map.entry("INTERNAL", InternalErrorException::new));
 
-    /** For errors without a reason that is known here: made by gRPC itself, by a proxy, or by a newer service. */
+    /** For errors without a known reason, which come from gRPC itself, a proxy or a newer version of the service. */
     private static final Map<Status.Code, Function<ErrorDetails, PaymentsException>> BY_CODE = Map.of(
             Status.Code.INVALID_ARGUMENT, InvalidRequestException::new,
             Status.Code.UNAUTHENTICATED, UnauthenticatedException::new,
@@ -68,7 +71,7 @@ final class Errors {
 
     private Errors() {}
 
-    /** {@return the exception for a failed RPC, caused by it; {@code requestId} is null for calls that only read} */
+    /** {@return the exception for a failed RPC, its cause; {@code requestId} is null for calls that only read} */
     static PaymentsException fromRpc(StatusRuntimeException rpcException, String requestId) {
         Metadata trailers = rpcException.getTrailers() == null ? new Metadata() : rpcException.getTrailers();
         Status status = rpcException.getStatus();
@@ -81,8 +84,8 @@ final class Errors {
     /**
      * {@return the code of a status}
      *
-     * <p>A connection that breaks just when a call is written to it is UNKNOWN to gRPC for Java, in other languages
-     * UNAVAILABLE, which is tried again.
+     * <p>If a connection breaks while a call is being written to it, gRPC for Java reports UNKNOWN. Other languages
+     * report UNAVAILABLE, which is retried, so this does the same.
      */
     private static Status.Code code(Status status) {
         boolean isBrokenConnection =
@@ -90,7 +93,7 @@ final class Errors {
         return isBrokenConnection ? Status.Code.UNAVAILABLE : status.getCode();
     }
 
-    /** {@return the exception for a status inside an answer: that of one charge of many} */
+    /** {@return the exception for the status of one charge in a batch's response} */
     static PaymentsException fromStatus(com.google.rpc.Status status, String requestId) {
         List<Any> details = status.getDetailsList();
         String callId = infos(details)
@@ -112,22 +115,22 @@ final class Errors {
     }
 
     private static Stream<ErrorInfo> infos(List<Any> details) {
-        return all(ErrorInfo.class, details).filter(info -> info.getDomain().equals(DOMAIN));
+        return ofKind(ErrorInfo.class, details).filter(info -> info.getDomain().equals(DOMAIN));
     }
 
-    /** {@return the error of a thread that was interrupted while it waited after {@code failure}} */
+    /** {@return the error for a thread that was interrupted while it waited to retry after {@code failure}} */
     static PaymentsException interrupted(PaymentsException failure) {
         return of(
                 Status.Code.CANCELLED,
-                "the thread was interrupted before another attempt",
+                "the thread was interrupted before the next attempt",
                 List.of(),
                 failure.requestId().orElse(null),
                 failure.callId().orElse(null));
     }
 
-    /** {@return the delay that the service asks for; a broken one, below zero or for ever, must not hide the error} */
+    /** {@return the delay that the service asks for, limited to valid values so that it cannot hide the error} */
     private static Duration retryDelay(List<Any> details) {
-        return all(RetryInfo.class, details)
+        return ofKind(RetryInfo.class, details)
                 .map(RetryInfo::getRetryDelay)
                 .map(delay -> Duration.ofSeconds(
                         Math.max(0, Math.min(delay.getSeconds(), MAX_DURATION_SECONDS)), delay.getNanos()))
@@ -137,16 +140,16 @@ final class Errors {
     }
 
     private static List<FieldViolation> violations(List<Any> details) {
-        return all(BadRequest.class, details)
+        return ofKind(BadRequest.class, details)
                 .flatMap(badRequest -> badRequest.getFieldViolationsList().stream())
                 .map(violation -> new FieldViolation(violation.getField(), violation.getDescription()))
                 .toList();
     }
 
     /**
-     * {@return the details of a trailer: none when it is null, or broken}
+     * {@return the details in a trailer, or none if the trailer is null or malformed}
      *
-     * <p>A broken trailer, as of a proxy that cut it, must not hide the error that it came with.
+     * <p>A malformed trailer, for example one that a proxy truncated, must not hide the error itself.
      */
     private static List<Any> details(byte[] trailer) {
         if (trailer == null) {
@@ -154,17 +157,17 @@ final class Errors {
         }
         try {
             return com.google.rpc.Status.parseFrom(trailer).getDetailsList();
-        } catch (InvalidProtocolBufferException broken) {
+        } catch (InvalidProtocolBufferException malformed) {
             return List.of();
         }
     }
 
-    /** {@return those of the details that are of one kind, without what cannot be read} */
-    private static <M extends Message> Stream<M> all(Class<M> kind, List<Any> details) {
+    /** {@return the details of one kind, without those that cannot be parsed} */
+    private static <M extends Message> Stream<M> ofKind(Class<M> kind, List<Any> details) {
         return details.stream().filter(detail -> detail.is(kind)).flatMap(detail -> {
             try {
                 return Stream.of(detail.unpack(kind));
-            } catch (InvalidProtocolBufferException broken) {
+            } catch (InvalidProtocolBufferException malformed) {
                 return Stream.empty();
             }
         });

@@ -3,9 +3,9 @@ package payments;
 import java.io.Serializable;
 
 /**
- * One thing wrong with a request.
+ * An invalid field of a request.
  *
- * @param field the path of the field in it, as in {@code amount.nanos}
+ * @param field the path of the field, for example {@code amount.nanos}
  * @param description what is allowed there
  */
 public record FieldViolation(String field, String description) implements Serializable {}

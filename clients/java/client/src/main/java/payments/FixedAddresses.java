@@ -10,11 +10,11 @@ import java.net.URI;
 import java.util.List;
 
 /**
- * Resolves targets that list their addresses, {@code ipv4:10.0.0.1:50051,10.0.0.2:50051} and the like with
- * {@code ipv6}, which other languages' gRPC knows and Java's does not.
+ * Resolves targets that list their addresses, such as {@code ipv4:10.0.0.1:50051,10.0.0.2:50051}, also with
+ * {@code ipv6}. gRPC supports them in other languages but not in Java.
  */
 final class FixedAddresses extends NameResolverProvider {
-    /** Where gRPC's own resolvers have 5: one that it may get for these schemes comes first. */
+    /** Lower than the 5 of gRPC's own resolvers, so that one that gRPC may add for these schemes takes precedence. */
     private static final int PRIORITY = 4;
 
     private final String scheme;
@@ -23,7 +23,7 @@ final class FixedAddresses extends NameResolverProvider {
         this.scheme = scheme;
     }
 
-    /** Makes gRPC know the two schemes, in this program; doing so again changes nothing. */
+    /** Registers the two schemes with gRPC in this process. Repeating it has no effect. */
     static void register() {
         NameResolverRegistry registry = NameResolverRegistry.getDefaultRegistry();
         for (String scheme : List.of("ipv4", "ipv6")) {
@@ -63,7 +63,7 @@ final class FixedAddresses extends NameResolverProvider {
             this.addresses = addresses;
         }
 
-        /** {@return the first address, as what a TLS certificate is checked for} */
+        /** {@return the first address, for which a TLS certificate is verified} */
         @Override
         public String getServiceAuthority() {
             InetSocketAddress first = addresses.get(0);

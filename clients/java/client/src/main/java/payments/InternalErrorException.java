@@ -1,13 +1,13 @@
 package payments;
 
-/** The service failed; its log has the cause under {@link #callId}. */
+/** The service failed. Its log has the cause under {@link #callId}. */
 public class InternalErrorException extends OutcomeUnknownException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public InternalErrorException(ErrorDetails details) {
         super(details);

@@ -2,20 +2,20 @@ package payments;
 
 import java.util.List;
 
-/** The service refuses the request as it is. */
+/** The request is invalid. */
 public class InvalidRequestException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public InvalidRequestException(ErrorDetails details) {
         super(details);
     }
 
-    /** {@return what is wrong with it, 20 things at most; empty when the service did not say} */
+    /** {@return the invalid fields, at most 20; empty if the service did not name them} */
     public List<FieldViolation> violations() {
         return details.violations();
     }

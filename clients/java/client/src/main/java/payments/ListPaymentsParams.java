@@ -8,19 +8,20 @@ import java.util.Collection;
 import java.util.List;
 
 /**
- * Which payments to list, and how: made by {@link #builder}, which the components of later versions will not break. All
- * conditions that are given must hold; bounds are inclusive.
+ * The parameters of {@link PaymentsClient#listPayments} and {@link PaymentsClient#listPaymentsPage}. Create them with
+ * {@link #builder}, which stays compatible when later versions add components. Payments must satisfy all conditions
+ * that are set. Bounds are inclusive.
  *
- * @param orderId see {@link Builder#orderId}; null when it was left out
- * @param methods see {@link Builder#methods}; cannot be changed
- * @param statuses see {@link Builder#statuses}; cannot be changed
- * @param refundStates see {@link Builder#refundStates}; cannot be changed
- * @param reference see {@link Builder#reference}; null when it was left out
- * @param minAmount see {@link Builder#minAmount}; null when it was left out
- * @param maxAmount see {@link Builder#maxAmount}; null when it was left out
- * @param currency see {@link Builder#currency}; null when it was left out
- * @param minCreateTime see {@link Builder#minCreateTime}; null when it was left out
- * @param maxCreateTime see {@link Builder#maxCreateTime}; null when it was left out
+ * @param orderId see {@link Builder#orderId}; null if not set
+ * @param methods see {@link Builder#methods}; immutable
+ * @param statuses see {@link Builder#statuses}; immutable
+ * @param refundStates see {@link Builder#refundStates}; immutable
+ * @param reference see {@link Builder#reference}; null if not set
+ * @param minAmount see {@link Builder#minAmount}; null if not set
+ * @param maxAmount see {@link Builder#maxAmount}; null if not set
+ * @param currency see {@link Builder#currency}; null if not set
+ * @param minCreateTime see {@link Builder#minCreateTime}; null if not set
+ * @param maxCreateTime see {@link Builder#maxCreateTime}; null if not set
  * @param orderBy see {@link Builder#orderBy}
  * @param pageSize see {@link Builder#pageSize}
  * @param pageToken see {@link Builder#pageToken}
@@ -42,10 +43,10 @@ public record ListPaymentsParams(
         String pageToken,
         boolean includeTotalSize) {
     /**
-     * Checks what the contract cannot express; for the rest the service is asked.
+     * Rejects parameters that the contract cannot express. The service checks the rest.
      *
-     * @throws IllegalArgumentException an amount has more than two decimals, there is a currency but no amount, a time
-     *     is not in the years 1 to 9999, or a method, status or state is UNKNOWN
+     * @throws IllegalArgumentException if an amount has more than two decimals, there is a currency but no amount, a
+     *     time is not in the years 1 to 9999, or a method, status or state is UNKNOWN
      */
     public ListPaymentsParams {
         methods = Enums.checked("methods", methods);
@@ -54,7 +55,7 @@ public record ListPaymentsParams(
         Amounts.checked("minAmount", minAmount);
         Amounts.checked("maxAmount", maxAmount);
         if (currency != null && minAmount == null && maxAmount == null) {
-            throw new IllegalArgumentException("currency is that of minAmount and maxAmount, which are both missing");
+            throw new IllegalArgumentException("currency needs minAmount or maxAmount");
         }
         Times.checked("minCreateTime", minCreateTime);
         Times.checked("maxCreateTime", maxCreateTime);
@@ -62,12 +63,12 @@ public record ListPaymentsParams(
         requireNonNull(pageToken, "pageToken");
     }
 
-    /** {@return a new builder; nothing is needed: without conditions, all payments match} */
+    /** {@return a new builder; everything is optional, and without conditions all payments match} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** Makes {@link ListPaymentsParams}, from what its methods were given. */
+    /** Builds {@link ListPaymentsParams}. */
     public static final class Builder {
         private Long orderId;
         private List<PaymentMethod> methods = List.of();
@@ -87,9 +88,10 @@ public record ListPaymentsParams(
         private Builder() {}
 
         /**
-         * {@return this builder}
+         * Selects payments of this order.
          *
-         * @param orderId payments of this order
+         * @param orderId the order
+         * @return this builder
          */
         public Builder orderId(long orderId) {
             this.orderId = orderId;
@@ -97,9 +99,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects payments made by one of these methods.
          *
-         * @param methods payments made by one of these methods; empty means any
+         * @param methods the methods; empty means any
+         * @return this builder
          */
         public Builder methods(Collection<PaymentMethod> methods) {
             this.methods = Enums.checked("methods", methods);
@@ -107,9 +110,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects payments with one of these statuses.
          *
-         * @param statuses payments with one of these statuses; empty means any
+         * @param statuses the statuses; empty means any
+         * @return this builder
          */
         public Builder statuses(Collection<PaymentStatus> statuses) {
             this.statuses = Enums.checked("statuses", statuses);
@@ -117,9 +121,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects payments in one of these refund states.
          *
-         * @param refundStates payments in one of these refund states; empty means any
+         * @param refundStates the states; empty means any
+         * @return this builder
          */
         public Builder refundStates(Collection<RefundState> refundStates) {
             this.refundStates = Enums.checked("refundStates", refundStates);
@@ -127,9 +132,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects the payment with this reference.
          *
-         * @param reference the payment with this reference
+         * @param reference the reference
+         * @return this builder
          */
         public Builder reference(String reference) {
             this.reference = requireNonNull(reference, "reference");
@@ -137,9 +143,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects payments of at least this amount.
          *
-         * @param minAmount payments of this amount or more
+         * @param minAmount the amount
+         * @return this builder
          */
         public Builder minAmount(BigDecimal minAmount) {
             this.minAmount = requireNonNull(minAmount, "minAmount");
@@ -147,9 +154,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects payments of at most this amount.
          *
-         * @param maxAmount payments of this amount or less
+         * @param maxAmount the amount
+         * @return this builder
          */
         public Builder maxAmount(BigDecimal maxAmount) {
             this.maxAmount = requireNonNull(maxAmount, "maxAmount");
@@ -157,9 +165,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Sets the currency of the two amounts. The default is the deployment's.
          *
-         * @param currency of the two amounts (ISO 4217); left out, it is the deployment's default
+         * @param currency an ISO 4217 code
+         * @return this builder
          */
         public Builder currency(String currency) {
             this.currency = requireNonNull(currency, "currency");
@@ -167,9 +176,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects payments made at or after this time.
          *
-         * @param minCreateTime payments made at this time or later
+         * @param minCreateTime the time
+         * @return this builder
          */
         public Builder minCreateTime(Instant minCreateTime) {
             this.minCreateTime = requireNonNull(minCreateTime, "minCreateTime");
@@ -177,9 +187,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Selects payments made at or before this time.
          *
-         * @param maxCreateTime payments made at this time or earlier
+         * @param maxCreateTime the time
+         * @return this builder
          */
         public Builder maxCreateTime(Instant maxCreateTime) {
             this.maxCreateTime = requireNonNull(maxCreateTime, "maxCreateTime");
@@ -187,9 +198,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Sets the order of the payments.
          *
-         * @param orderBy {@code create_time desc} (also when left out) or {@code create_time asc}
+         * @param orderBy {@code create_time desc} (the default) or {@code create_time asc}
+         * @return this builder
          */
         public Builder orderBy(String orderBy) {
             this.orderBy = requireNonNull(orderBy, "orderBy");
@@ -197,9 +209,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Sets the maximum number of payments in a page. By default, the service chooses.
          *
-         * @param pageSize how many payments to fetch at once, 1000 at most; left out, the service chooses
+         * @param pageSize at most 1000
+         * @return this builder
          */
         public Builder pageSize(int pageSize) {
             this.pageSize = pageSize;
@@ -207,10 +220,11 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Sets the page to start with. By default, the list starts with the first page.
          *
-         * @param pageToken {@link PaymentPage#nextPageToken} of the page before, given with the same conditions and
-         *     order; left out, the list begins with its first page
+         * @param pageToken the {@link PaymentPage#nextPageToken} of the previous page, with the same conditions and
+         *     order
+         * @return this builder
          */
         public Builder pageToken(String pageToken) {
             this.pageToken = requireNonNull(pageToken, "pageToken");
@@ -218,10 +232,10 @@ public record ListPaymentsParams(
         }
 
         /**
-         * {@return this builder}
+         * Sets whether to count all matching payments. The cost grows with the number of matches.
          *
-         * @param includeTotalSize whether a page counts all the payments that match, which costs more the more there
-         *     are
+         * @param includeTotalSize whether to count them
+         * @return this builder
          */
         public Builder includeTotalSize(boolean includeTotalSize) {
             this.includeTotalSize = includeTotalSize;
@@ -231,8 +245,8 @@ public record ListPaymentsParams(
         /**
          * {@return the parameters}
          *
-         * @throws IllegalArgumentException an amount has more than two decimals, there is a currency but no amount, a
-         *     time is not in the years 1 to 9999, or a method, status or state is UNKNOWN
+         * @throws IllegalArgumentException if an amount has more than two decimals, there is a currency but no amount,
+         *     a time is not in the years 1 to 9999, or a method, status or state is UNKNOWN
          */
         public ListPaymentsParams build() {
             return new ListPaymentsParams(

@@ -3,25 +3,25 @@ package payments;
 import static java.util.Objects.requireNonNull;
 
 /**
- * Of which payment to list the refunds, and how: made by {@link #builder}, which the components of later versions will
- * not break.
+ * The parameters of {@link PaymentsClient#listRefunds} and {@link PaymentsClient#listRefundsPage}. Create them with
+ * {@link #builder}, which stays compatible when later versions add components.
  *
  * @param paymentId see {@link Builder#paymentId}
  * @param pageSize see {@link Builder#pageSize}
  * @param pageToken see {@link Builder#pageToken}
  */
 public record ListRefundsParams(long paymentId, int pageSize, String pageToken) {
-    /** Checks that the token is not null; for the rest the service is asked. */
+    /** Checks that the token is not null. The service checks the rest. */
     public ListRefundsParams {
         requireNonNull(pageToken, "pageToken");
     }
 
-    /** {@return a new builder; {@code paymentId} is needed} */
+    /** {@return a new builder; {@code paymentId} is required} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** Makes {@link ListRefundsParams}, from what its methods were given. */
+    /** Builds {@link ListRefundsParams}. */
     public static final class Builder {
         private Long paymentId;
         private int pageSize;
@@ -30,9 +30,10 @@ public record ListRefundsParams(long paymentId, int pageSize, String pageToken) 
         private Builder() {}
 
         /**
-         * {@return this builder}
+         * Sets the payment.
          *
          * @param paymentId the payment
+         * @return this builder
          */
         public Builder paymentId(long paymentId) {
             this.paymentId = paymentId;
@@ -40,9 +41,10 @@ public record ListRefundsParams(long paymentId, int pageSize, String pageToken) 
         }
 
         /**
-         * {@return this builder}
+         * Sets the maximum number of refunds in a page. By default, the service chooses.
          *
-         * @param pageSize how many refunds to fetch at once, 1000 at most; left out, the service chooses
+         * @param pageSize at most 1000
+         * @return this builder
          */
         public Builder pageSize(int pageSize) {
             this.pageSize = pageSize;
@@ -50,10 +52,11 @@ public record ListRefundsParams(long paymentId, int pageSize, String pageToken) 
         }
 
         /**
-         * {@return this builder}
+         * Sets where to start. By default, the list starts with the first refund.
          *
-         * @param pageToken {@link PaymentDetails#nextRefundsPageToken}, or {@link RefundPage#nextPageToken} of a page,
-         *     for the refunds that follow; empty or left out, the list begins with the first refund
+         * @param pageToken the {@link PaymentDetails#nextRefundsPageToken} or {@link RefundPage#nextPageToken} after
+         *     whose refunds the list starts; empty for the first refund
+         * @return this builder
          */
         public Builder pageToken(String pageToken) {
             this.pageToken = requireNonNull(pageToken, "pageToken");
@@ -63,7 +66,7 @@ public record ListRefundsParams(long paymentId, int pageSize, String pageToken) 
         /**
          * {@return the parameters}
          *
-         * @throws NullPointerException there is no paymentId
+         * @throws NullPointerException if paymentId is missing
          */
         public ListRefundsParams build() {
             return new ListRefundsParams(requireNonNull(paymentId, "paymentId is missing"), pageSize, pageToken);

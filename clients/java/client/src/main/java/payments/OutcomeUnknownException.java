@@ -1,18 +1,18 @@
 package payments;
 
 /**
- * The call ended without an answer that tells whether it was done.
+ * The call failed without a response that says whether it took effect.
  *
- * <p>A charge or refund may have been done all the same, also by an attempt before the last: repeat it with the same
- * {@link #requestId} to find out, and to have it done once.
+ * <p>A charge or refund may have been made, by any of the attempts. Repeat the call with the same {@link #requestId} to
+ * get the outcome; the charge or refund is made only once.
  */
 public class OutcomeUnknownException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public OutcomeUnknownException(ErrorDetails details) {
         super(details);

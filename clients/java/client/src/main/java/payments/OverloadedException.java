@@ -1,13 +1,13 @@
 package payments;
 
-/** The service had more to do than it takes on at once, or of this caller at a time, until the call's deadline. */
+/** The service was overloaded, or the caller exceeded its limits, until the call's deadline. */
 public class OverloadedException extends OutcomeUnknownException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public OverloadedException(ErrorDetails details) {
         super(details);

@@ -10,7 +10,7 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * Walks the pages of a list, and fetches one when it gets there.
+ * Iterates over the items of all pages of a list. It fetches pages as needed.
  *
  * @param <P> a page
  * @param <T> an item of a page
@@ -30,7 +30,7 @@ final class Pages<P, T> implements Spliterator<T> {
         this.nextToken = nextToken;
     }
 
-    /** {@return the items of the page with this token, and of all pages after it; {@code fetch} takes a token} */
+    /** {@return the items of the page with this token and of all later pages; {@code fetch} takes a token} */
     static <P, T> Stream<T> stream(
             String firstToken, Function<String, P> fetch, Function<P, List<T>> items, Function<P, String> nextToken) {
         return StreamSupport.stream(new Pages<>(firstToken, fetch, items, nextToken), false);
@@ -38,7 +38,7 @@ final class Pages<P, T> implements Spliterator<T> {
 
     @Override
     public boolean tryAdvance(Consumer<? super T> action) {
-        // A page may be empty and not be the last.
+        // An empty page need not be the last one.
         while (!page.hasNext()) {
             if (token == null) {
                 return false;
@@ -52,7 +52,7 @@ final class Pages<P, T> implements Spliterator<T> {
         return true;
     }
 
-    /** {@return null: to split a list is to fetch ahead} */
+    /** {@return null, because splitting the list would fetch pages ahead} */
     @Override
     public Spliterator<T> trySplit() {
         return null;

@@ -4,22 +4,22 @@ import java.math.BigDecimal;
 import java.time.Instant;
 
 /**
- * One charge of an order, and what was refunded of it.
+ * A charge of an order, and how much of it has been refunded.
  *
  * <p>{@code amount}, {@code currency}, {@code refundedAmount} and {@code createTime} are null, and {@code reference} is
- * empty, only on payments adopted from an earlier system that have none.
+ * empty, only on payments adopted from an earlier system that did not record them.
  *
- * @param paymentId identifies the payment, 1 or more
- * @param orderId the order that was charged
- * @param amount what was charged, or was to be, with two decimals at least
- * @param currency ISO 4217
- * @param method how it was paid
- * @param otherMethod the method's name as an earlier system wrote it; empty unless {@code method} is OTHER
- * @param status what became of the charge
- * @param reference identifies the payment to people
- * @param createTime when it was charged, to the microsecond
- * @param refundedAmount the sum of its refunds
- * @param refundState {@code refundedAmount} in a word
+ * @param paymentId the payment's id, 1 or more
+ * @param orderId the caller's order
+ * @param amount the amount of the charge, whether it succeeded or not, with at least two decimals
+ * @param currency the ISO 4217 code of the amounts
+ * @param method how the payment was made
+ * @param otherMethod the method's name in an earlier system; empty unless {@code method} is OTHER
+ * @param status the outcome of the charge
+ * @param reference a unique identifier for people
+ * @param createTime when the charge was made, to the microsecond
+ * @param refundedAmount the sum of the payment's refunds, except FAILED ones
+ * @param refundState whether {@code refundedAmount} is none, a part, or all of {@code amount}
  */
 public record Payment(
         long paymentId,

@@ -1,13 +1,13 @@
 package payments;
 
-/** The payment to refund is so old that it was archived: an operator must bring it back first. */
+/** The payment is archived. An operator must unarchive it before it can be refunded. */
 public class PaymentArchivedException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public PaymentArchivedException(ErrorDetails details) {
         super(details);

@@ -4,15 +4,15 @@ import java.time.Instant;
 import java.util.Optional;
 
 /**
- * Something that happened to a payment.
+ * A change of a payment.
  *
  * @param type what happened
- * @param eventTime when, to the microsecond; of what was imported, when it was imported; null where the service has
+ * @param eventTime when it happened, to the microsecond; for an import, the time of the import; null if the service has
  *     none
- * @param payment the payment as this left it; it may have changed since
- * @param refund the refund as this left it; empty where the event is not about one
- * @param caller the name of who asked for it; empty where an earlier system made the payment
- * @param requestId the idempotency key with which it was asked for, or the one that the service made; empty where an
+ * @param payment the payment as it was after this event; it may have changed since
+ * @param refund the refund as it was after this event; empty if the event is not about a refund
+ * @param caller the name of the caller that requested the change; empty if an earlier system made the payment
+ * @param requestId the request_id of that request, or the one that the service generated if there was none; empty if an
  *     earlier system made the payment
  */
 public record PaymentEvent(

@@ -2,20 +2,20 @@ package payments;
 
 /** What happened to a payment. */
 public enum PaymentEventType {
-    /** Something that this version of the client has no name for. */
+    /** An event that this version of the client does not know. */
     UNKNOWN,
-    /** It was asked for; the processor has not answered yet. */
+    /** A charge was requested. The processor has not answered yet. */
     PENDING,
     /** The amount was charged. */
     CHARGED,
-    /** The processor declined; nothing was charged. */
+    /** The processor declined the charge. Nothing was charged. */
     FAILED,
-    /** A refund was asked for; the processor has not answered yet. */
+    /** A refund was requested. The processor has not answered yet. */
     REFUND_PENDING,
-    /** Some of it, or all, was given back. */
+    /** The payment was refunded in full or in part. */
     REFUNDED,
-    /** The processor refused a refund; nothing was given back. */
+    /** The processor rejected a refund. Nothing was refunded. */
     REFUND_FAILED,
-    /** It was taken over from an earlier system, as it was there. */
+    /** The payment or refund was imported. */
     IMPORTED
 }

@@ -1,13 +1,13 @@
 package payments;
 
-/** The payment to refund had failed: nothing was charged. */
+/** The payment cannot be refunded because its charge failed: nothing was charged. */
 public class PaymentFailedException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public PaymentFailedException(ErrorDetails details) {
         super(details);

@@ -2,14 +2,14 @@ package payments;
 
 /** How a payment was made. */
 public enum PaymentMethod {
-    /** A method that this version of the client has no name for. It cannot be asked for. */
+    /** A method that this version of the client does not know. It cannot be sent. */
     UNKNOWN,
-    /** Unified Payments Interface: a transfer from bank to bank. */
+    /** Unified Payments Interface: a bank-to-bank transfer. */
     UPI,
     /** A debit or credit card. */
     CARD,
     /** Cash on delivery. */
     COD,
-    /** Named in {@link Payment#otherMethod}: only on payments from an earlier system, never accepted on a charge. */
+    /** Another method, named in {@link Payment#otherMethod}. Only on adopted payments; rejected in a charge. */
     OTHER
 }

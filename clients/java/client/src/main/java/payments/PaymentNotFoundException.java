@@ -1,13 +1,13 @@
 package payments;
 
-/** There is no such payment. */
+/** The payment does not exist. */
 public class PaymentNotFoundException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public PaymentNotFoundException(ErrorDetails details) {
         super(details);

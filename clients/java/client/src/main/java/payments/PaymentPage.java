@@ -6,12 +6,12 @@ import java.util.OptionalLong;
 /**
  * One page of a list of payments.
  *
- * @param payments the payments, in order; cannot be changed
- * @param nextPageToken asks for the next page; empty on the last one
- * @param totalSize how many payments of all pages match; empty unless it was asked for
+ * @param payments the payments, in order; immutable
+ * @param nextPageToken the token of the next page; empty on the last page
+ * @param totalSize the number of matching payments over all pages; empty if it was not requested
  */
 public record PaymentPage(List<Payment> payments, String nextPageToken, OptionalLong totalSize) {
-    /** Keeps a copy of {@code payments}. */
+    /** Copies {@code payments}. */
     public PaymentPage {
         payments = List.copyOf(payments);
     }

@@ -1,13 +1,13 @@
 package payments;
 
-/** It is not known yet whether the payment to refund succeeds. */
+/** The payment cannot be refunded yet, because the outcome of its charge is not known. */
 public class PaymentPendingException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public PaymentPendingException(ErrorDetails details) {
         super(details);

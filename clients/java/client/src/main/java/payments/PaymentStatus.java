@@ -1,13 +1,13 @@
 package payments;
 
-/** What became of a charge. */
+/** The outcome of a charge. */
 public enum PaymentStatus {
-    /** A status that this version of the client has no name for. It cannot be asked for. */
+    /** A status that this version of the client does not know. It cannot be sent. */
     UNKNOWN,
-    /** The outcome is not known yet. */
+    /** The processor has not reported an outcome yet. */
     PENDING,
     /** The amount was charged. */
     SUCCEEDED,
-    /** The processor declined; nothing was charged. */
+    /** The processor declined the charge. Nothing was charged. */
     FAILED
 }

@@ -3,9 +3,9 @@ package payments;
 import java.util.Optional;
 
 /**
- * What a watch gives next: an event, or only a newer token.
+ * One update of a watch: an event, or only a newer token.
  *
- * @param event what happened; empty when nothing did for some seconds, and at the beginning
- * @param resumeToken goes on after this update: see {@link WatchPaymentsParams.Builder#resumeToken}
+ * @param event the event; empty in the first update, and after every few seconds without an event
+ * @param resumeToken the token to resume after this update: see {@link WatchPaymentsParams.Builder#resumeToken}
  */
 public record PaymentUpdate(Optional<PaymentEvent> event, String resumeToken) {}

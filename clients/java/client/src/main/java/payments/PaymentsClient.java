@@ -22,22 +22,21 @@ import payments.v1.PaymentServiceGrpc;
 import payments.v1.RefundRequest;
 
 /**
- * A client of the payment service, to be kept and shared: it holds the connections, and is safe to use from several
- * threads.
+ * A client of the payment service. Create it once and share it: it owns the connections and is thread-safe.
  *
- * <p>Every call raises {@link PaymentsException}, or one of its subclasses, for an error of the service and for want of
- * an answer. Interrupting the thread ends its call, with an {@link OutcomeUnknownException} and the thread still
- * interrupted.
+ * <p>Every call throws {@link PaymentsException} or one of its subclasses if the service returns an error or does not
+ * respond. Interrupting the thread ends its call with an {@link OutcomeUnknownException}; the thread's interrupted
+ * status stays set.
  *
- * <p>A call takes ten seconds at most, all its attempts together, unless the client is made with another
- * {@linkplain Builder#timeout timeout}, or asked {@linkplain #withTimeout with another}; a deadline of gRPC's current
- * context counts too.
+ * <p>A call takes at most ten seconds, including all retries, unless the client has another {@linkplain Builder#timeout
+ * timeout} or the call is made {@linkplain #withTimeout with another}. The deadline of gRPC's current context applies
+ * too.
  */
 public final class PaymentsClient implements AutoCloseable {
-    /** Where the service is when no target is given. */
+    /** The default target. */
     public static final String DEFAULT_TARGET = "127.0.0.1:50051";
 
-    /** How long a call may take when nothing else is said. */
+    /** The default time limit of a call. */
     public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(10);
 
     private final Connection connection;
@@ -48,29 +47,28 @@ public final class PaymentsClient implements AutoCloseable {
         this.timeout = timeout;
     }
 
-    /** {@return a new builder, with which nothing is needed} */
+    /** {@return a new builder; everything is optional} */
     public static Builder builder() {
         return new Builder();
     }
 
     /**
-     * {@return a client over the same connections, whose calls may take so long, all attempts together; closing either
-     * closes both}
+     * {@return a client with another timeout that shares this client's connections; closing either closes both}
      *
-     * @param timeout more than zero
+     * @param timeout the time limit of a call, including all retries; more than zero
      */
     public PaymentsClient withTimeout(Duration timeout) {
         return new PaymentsClient(connection, Times.positive("timeout", timeout));
     }
 
     /**
-     * Charges an order. A declined charge is no error: its status is FAILED.
+     * Charges an order. A declined charge is not an error: it has the status FAILED.
      *
      * @param params what to charge
      * @return the payment
-     * @throws InvalidRequestException the request breaks the contract
-     * @throws RequestIdReusedException the requestId came before with other parameters
-     * @throws OutcomeUnknownException no answer tells whether it was done
+     * @throws InvalidRequestException if the request is invalid
+     * @throws RequestIdReusedException if an earlier charge used the requestId with other parameters
+     * @throws OutcomeUnknownException if the charge may or may not have been made
      */
     public Payment charge(ChargeParams params) {
         ChargeRequest request = Requests.charge(requireNonNull(params, "params"));
@@ -79,15 +77,17 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Makes many charges in one call, at a small part of the cost of as many calls.
+     * Makes many charges at a fraction of the cost of separate calls.
      *
-     * <p>One charge that is wrong stops none of the others. All or nothing is not promised: when the call itself fails,
-     * some of the charges may have been made. The same call with the same requestIds tells, and makes the rest.
+     * <p>A charge that fails does not affect the others. The batch is not atomic: if the call itself fails, some of its
+     * charges may have been made. A retry with the same requestIds returns their outcomes and makes the remaining
+     * charges.
      *
-     * @param charges 1 to 1000 of them; one without a requestId gets a new one, kept over this call's own attempts
-     * @return what became of each, in their order
-     * @throws InvalidRequestException there is none, or there are too many
-     * @throws OutcomeUnknownException as with {@link #charge}, or the answer is not one outcome for each charge
+     * @param charges 1 to 1000 charges; one without a requestId gets a new one, which all attempts of this call use
+     * @return the outcome of each charge, in order
+     * @throws InvalidRequestException if the batch is empty or too large
+     * @throws OutcomeUnknownException if the charges may or may not have been made, as for {@link #charge}, or the
+     *     response does not have one result for each charge
      */
     public List<ChargeOutcome> batchCharge(List<ChargeParams> charges) {
         BatchChargeRequest request = Requests.batchCharge(requireNonNull(charges, "charges"));
@@ -95,18 +95,19 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Refunds a payment, wholly or in part.
+     * Refunds a payment in full or in part.
      *
-     * @param params what to give back
-     * @return the refund, and the payment after it
-     * @throws InvalidRequestException the request breaks the contract
-     * @throws PaymentNotFoundException there is no such payment
-     * @throws PaymentFailedException nothing was charged
-     * @throws PaymentPendingException it is not known yet whether anything was charged
-     * @throws PaymentArchivedException it is so old that an operator must bring it back first
-     * @throws RefundExceedsPaymentException more than what remains, or nothing remains
-     * @throws RequestIdReusedException the requestId came before with other parameters
-     * @throws OutcomeUnknownException no answer tells whether it was done
+     * @param params what to refund
+     * @return the refund and the updated payment
+     * @throws InvalidRequestException if the request is invalid
+     * @throws PaymentNotFoundException if the payment does not exist
+     * @throws PaymentFailedException if nothing was charged
+     * @throws PaymentPendingException if the outcome of the charge is not known yet
+     * @throws PaymentArchivedException if an operator must unarchive the payment first
+     * @throws RefundExceedsPaymentException if the amount exceeds what has not been refunded yet, or nothing is left to
+     *     refund
+     * @throws RequestIdReusedException if an earlier refund used the requestId with other parameters
+     * @throws OutcomeUnknownException if the refund may or may not have been made
      */
     public RefundResult refund(RefundParams params) {
         RefundRequest request = Requests.refund(requireNonNull(params, "params"));
@@ -114,12 +115,13 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Finds a payment by its id.
+     * Gets a payment by its id.
      *
      * @param paymentId the id
-     * @return the payment, and its first refunds: at most 100, and a token with which {@link #listRefunds} goes on
-     * @throws PaymentNotFoundException there is none
-     * @throws OutcomeUnknownException there was no answer
+     * @return the payment and its first refunds: at most 100, and a token with which {@link #listRefunds} returns the
+     *     rest
+     * @throws PaymentNotFoundException if the payment does not exist
+     * @throws OutcomeUnknownException if the service did not respond
      */
     public PaymentDetails getPayment(long paymentId) {
         return Responses.paymentDetails(
@@ -127,12 +129,12 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Finds a payment by its reference.
+     * Gets a payment by its reference.
      *
      * @param reference the reference
-     * @return the payment, and its first refunds, as with {@link #getPayment}
-     * @throws PaymentNotFoundException there is none
-     * @throws OutcomeUnknownException there was no answer
+     * @return the payment and its first refunds, like {@link #getPayment}
+     * @throws PaymentNotFoundException if the payment does not exist
+     * @throws OutcomeUnknownException if the service did not respond
      */
     public PaymentDetails getPaymentByReference(String reference) {
         return Responses.paymentDetails(call(
@@ -142,13 +144,13 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Lists the refunds of a payment over all pages, oldest first. A page is fetched when the stream gets there, within
-     * the timeout of one call.
+     * Lists all refunds of a payment, oldest first. The stream fetches pages as needed; the timeout applies to each
+     * page.
      *
-     * <p>The stream meets each refund that existed when its last page was fetched exactly once. It raises what
-     * {@link #listRefundsPage} does, when it gets there.
+     * <p>The stream returns each refund that existed when the last page was fetched exactly once. It throws the
+     * exceptions of {@link #listRefundsPage} while it is consumed.
      *
-     * @param params of which payment, and how many to fetch at once
+     * @param params the payment and the page size
      * @return the refunds, in order; sequential
      */
     public Stream<Refund> listRefunds(ListRefundsParams params) {
@@ -163,23 +165,24 @@ public final class PaymentsClient implements AutoCloseable {
     /**
      * Lists one page of the refunds of a payment, oldest first.
      *
-     * @param params of which payment, and which page of them
+     * @param params the payment and the page
      * @return the page
-     * @throws InvalidRequestException the request breaks the contract
-     * @throws PaymentNotFoundException there is no such payment
-     * @throws OutcomeUnknownException there was no answer
+     * @throws InvalidRequestException if the request is invalid
+     * @throws PaymentNotFoundException if the payment does not exist
+     * @throws OutcomeUnknownException if the service did not respond
      */
     public RefundPage listRefundsPage(ListRefundsParams params) {
         return page(Requests.refunds(requireNonNull(params, "params")));
     }
 
     /**
-     * Lists payments over all pages. A page is fetched when the stream gets there, within the timeout of one call.
+     * Lists all payments that match the conditions. The stream fetches pages as needed; the timeout applies to each
+     * page.
      *
-     * <p>The stream meets each payment that existed when its first page was fetched exactly once, while charges go on.
-     * It raises what {@link #listPaymentsPage} does, when it gets there.
+     * <p>The stream returns each payment that existed when the first page was fetched exactly once, even while charges
+     * are being made. It throws the exceptions of {@link #listPaymentsPage} while it is consumed.
      *
-     * @param params which payments, in which order, and how many to fetch at once
+     * @param params the conditions, the order and the page size
      * @return the payments, in order; sequential
      */
     public Stream<Payment> listPayments(ListPaymentsParams params) {
@@ -192,43 +195,43 @@ public final class PaymentsClient implements AutoCloseable {
     }
 
     /**
-     * Lists one page of payments.
+     * Lists one page of the payments that match the conditions.
      *
-     * @param params which payments, in which order, and which page of them
+     * @param params the conditions, the order and the page
      * @return the page
-     * @throws InvalidRequestException the request breaks the contract
-     * @throws OutcomeUnknownException there was no answer
+     * @throws InvalidRequestException if the request is invalid
+     * @throws OutcomeUnknownException if the service did not respond
      */
     public PaymentPage listPaymentsPage(ListPaymentsParams params) {
         return page(Requests.payments(requireNonNull(params, "params")));
     }
 
     /**
-     * Watches payments: a stream without end of what happens to them, which waits for the next event. Close it, in a
-     * {@code try} with resources, or the service goes on with its side of it until the client is closed.
+     * Streams the changes of all payments, endlessly, waiting for the next event. Close the stream, in a
+     * try-with-resources statement, or it stays open on the server until the client is closed.
      *
-     * <p>Every event comes at least once, those of one payment in their order. The stream goes on by itself after
-     * whatever cuts the connection, such as a restart of the service, where it was. To go on after a crash of your own,
-     * keep the {@link PaymentUpdate#resumeToken} of each update once its event is dealt with, and begin with the last
-     * one. An update without an event brings a newer token: there is one at once, and one whenever nothing has happened
-     * for some seconds.
+     * <p>Delivery is at least once, and the events of one payment arrive in order. If the connection is lost, for
+     * example because the service restarts, the stream reconnects and resumes where it was. To resume after a crash of
+     * your own program, save the {@link PaymentUpdate#resumeToken} of each update once you have processed its event,
+     * and start with the last one. An update without an event only carries a newer token: the first update is one of
+     * these, and another follows after every few seconds without an event.
      *
-     * <p>The service is asked when the stream is first asked for an update, and sends no more than is taken but a few.
-     * Closing the stream, which any thread may do, ends it. What ends it otherwise it raises: what follows here, and
-     * {@link OutcomeUnknownException} when the client is closed or the thread interrupted. The timeout of the client's
-     * calls is not that of its watches, which have none unless {@code params} have.
+     * <p>The call starts when the stream is first consumed, and only a few responses are read ahead. Any thread may
+     * close the stream to end it. Otherwise it ends with an exception: one of those below, or
+     * {@link OutcomeUnknownException} if the client is closed or the thread interrupted. The client's timeout does not
+     * apply; set one in {@code params}.
      *
-     * @param params where to begin, and when to give up
-     * @return the updates, in order; sequential, and to be closed
-     * @throws InvalidRequestException the token is none: from the stream
-     * @throws ResumeTokenExpiredException what came after the token is no longer kept: from the stream
-     * @throws OutcomeUnknownException the service was out of reach for too long: from the stream
+     * @param params where to start, and when to give up
+     * @return the updates, in order; sequential; must be closed
+     * @throws InvalidRequestException if the token is invalid (thrown by the stream)
+     * @throws ResumeTokenExpiredException if events after the token have been archived (thrown by the stream)
+     * @throws OutcomeUnknownException if the service was unreachable for too long (thrown by the stream)
      */
     public Stream<PaymentUpdate> watchPayments(WatchPaymentsParams params) {
         return Watch.stream(connection, requireNonNull(params, "params"));
     }
 
-    /** Closes the connections. Calls in progress are cancelled; a further one is an {@link IllegalStateException}. */
+    /** Closes the connections. Calls in flight are canceled; later ones throw {@link IllegalStateException}. */
     @Override
     public void close() {
         connection.close();
@@ -244,7 +247,7 @@ public final class PaymentsClient implements AutoCloseable {
 
     private <Q, A> A call(MethodDescriptor<Q, A> method, Q request, String requestId) {
         Attempts attempts = new Attempts(
-                Attempts.deadlineAfter(timeout), Attempts::passes, ThreadLocalRandom.current()::nextDouble);
+                Attempts.deadlineAfter(timeout), Attempts::isRetryable, ThreadLocalRandom.current()::nextDouble);
         connection.checkOpen();
         while (true) {
             connection.reconnectSoon();
@@ -259,7 +262,7 @@ public final class PaymentsClient implements AutoCloseable {
         }
     }
 
-    /** Makes {@link PaymentsClient}s. */
+    /** Builds {@link PaymentsClient}s. */
     public static final class Builder {
         private String target = DEFAULT_TARGET;
         private Duration timeout = DEFAULT_TIMEOUT;
@@ -271,10 +274,11 @@ public final class PaymentsClient implements AutoCloseable {
         private Builder() {}
 
         /**
-         * {@return this builder}
+         * Sets the target. The default is {@link #DEFAULT_TARGET}.
          *
-         * @param target the service's address, {@code host:port}, or a name of gRPC's ({@code dns:///payments:50051},
-         *     {@code ipv4:10.0.0.1:50051,10.0.0.2:50051}) with several addresses, over which calls are spread
+         * @param target the service's address, {@code host:port}, or a gRPC target with several addresses
+         *     ({@code dns:///payments:50051}, {@code ipv4:10.0.0.1:50051,10.0.0.2:50051}), over which calls are spread
+         * @return this builder
          */
         public Builder target(String target) {
             this.target = requireNonNull(target, "target");
@@ -282,9 +286,10 @@ public final class PaymentsClient implements AutoCloseable {
         }
 
         /**
-         * {@return this builder}
+         * Sets the time limit of a call, including all retries. The default is {@link #DEFAULT_TIMEOUT}.
          *
-         * @param timeout how long a call may take, all its attempts together; more than zero
+         * @param timeout more than zero
+         * @return this builder
          */
         public Builder timeout(Duration timeout) {
             this.timeout = Times.positive("timeout", timeout);
@@ -292,10 +297,11 @@ public final class PaymentsClient implements AutoCloseable {
         }
 
         /**
-         * {@return this builder}
+         * Sets the TLS credentials. By default, nothing is encrypted.
          *
-         * @param credentials of TLS, as {@link io.grpc.TlsChannelCredentials} makes them, with a certificate of the
-         *     client's own where the service asks for one; left out, everything is sent in the clear
+         * @param credentials created by {@link io.grpc.TlsChannelCredentials}, with a client certificate if the service
+         *     requires one
+         * @return this builder
          */
         public Builder credentials(ChannelCredentials credentials) {
             this.credentials = requireNonNull(credentials, "credentials");
@@ -303,9 +309,10 @@ public final class PaymentsClient implements AutoCloseable {
         }
 
         /**
-         * {@return this builder}
+         * Sets the API key that authenticates the caller. It is sent only over TLS or to a loopback address.
          *
-         * @param apiKey says who calls, where the service asks for it; sent only over TLS or to a loopback address
+         * @param apiKey the key
+         * @return this builder
          */
         public Builder apiKey(String apiKey) {
             this.apiKey = requireNonNull(apiKey, "apiKey");
@@ -313,9 +320,10 @@ public final class PaymentsClient implements AutoCloseable {
         }
 
         /**
-         * {@return this builder}
+         * Identifies your program to the service.
          *
-         * @param userAgent names your program to the service, as in {@code checkout/1.4}
+         * @param userAgent for example {@code checkout/1.4}
+         * @return this builder
          */
         public Builder userAgent(String userAgent) {
             this.userAgent = requireNonNull(userAgent, "userAgent");
@@ -323,9 +331,11 @@ public final class PaymentsClient implements AutoCloseable {
         }
 
         /**
-         * {@return this builder}
+         * Adds an interceptor that runs for each attempt of a call, for example for tracing. The first one added is
+         * outermost.
          *
-         * @param interceptor around each attempt of a call, as of a tracer; the first one given is outermost
+         * @param interceptor the interceptor
+         * @return this builder
          */
         public Builder interceptor(ClientInterceptor interceptor) {
             interceptors.add(requireNonNull(interceptor, "interceptor"));
@@ -333,10 +343,10 @@ public final class PaymentsClient implements AutoCloseable {
         }
 
         /**
-         * {@return a client; its first call opens the connection}
+         * {@return a client, whose first call opens the connection}
          *
-         * @throws IllegalArgumentException the API key would go to another machine in the clear, or is no key; or the
-         *     target is none
+         * @throws IllegalArgumentException if the API key would be sent unencrypted to another machine or is not a
+         *     valid key, or the target is invalid
          */
         public PaymentsClient build() {
             return new PaymentsClient(new Connection(target, credentials, apiKey, userAgent, interceptors), timeout);

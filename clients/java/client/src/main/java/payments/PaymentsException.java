@@ -4,29 +4,29 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.Optional;
 
-/** A call was not answered as asked; the message says why, for people. The cause is gRPC's own exception. */
+/** A call failed. The message says why, for people. The cause is gRPC's own exception. */
 public class PaymentsException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    /** All that is known. */
+    /** The details of the error. */
     final ErrorDetails details;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public PaymentsException(ErrorDetails details) {
         super(details.message());
         this.details = details;
     }
 
-    /** {@return the gRPC status} */
+    /** {@return the gRPC status code} */
     public Status.Code code() {
         return details.code();
     }
 
-    /** {@return the contract's stable word for what happened ({@code PAYMENT_NOT_FOUND}); empty when there is none} */
+    /** {@return the contract's stable identifier of the error ({@code PAYMENT_NOT_FOUND}); empty if there is none} */
     public String reason() {
         return details.reason();
     }
@@ -36,12 +36,12 @@ public class PaymentsException extends RuntimeException {
         return Optional.ofNullable(details.requestId());
     }
 
-    /** {@return the call's name in the service's log, its trailer {@code x-request-id}; empty when there is none} */
+    /** {@return the call's id in the service's log, from the trailer {@code x-request-id}; empty if there is none} */
     public Optional<String> callId() {
         return Optional.ofNullable(details.callId());
     }
 
-    /** {@return how long the service asked to wait before another attempt; empty when it did not} */
+    /** {@return how long the service asked to wait before a retry; empty if it did not ask} */
     public Optional<Duration> retryAfter() {
         return Optional.ofNullable(details.retryAfter());
     }

@@ -1,13 +1,13 @@
 package payments;
 
-/** The caller does not have the role that the call needs, which the message names. */
+/** The caller lacks the role that the message names. */
 public class PermissionDeniedException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public PermissionDeniedException(ErrorDetails details) {
         super(details);

@@ -4,15 +4,15 @@ import java.math.BigDecimal;
 import java.time.Instant;
 
 /**
- * Money of a payment given back.
+ * A refund of a payment.
  *
- * @param refundId identifies the refund, 1 or more
- * @param paymentId the payment that it gives back
- * @param amount how much of it, with two decimals at least
- * @param currency ISO 4217
- * @param status what became of the refund
- * @param reason why, in the caller's words; may be empty
- * @param createTime when it was made, to the microsecond
+ * @param refundId the refund's id, 1 or more
+ * @param paymentId the refunded payment
+ * @param amount the refunded amount, with at least two decimals
+ * @param currency the ISO 4217 code of the amount
+ * @param status the outcome of the refund
+ * @param reason the reason in the caller's words; may be empty
+ * @param createTime when the refund was made, to the microsecond
  */
 public record Refund(
         long refundId,

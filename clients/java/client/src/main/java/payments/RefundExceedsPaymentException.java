@@ -1,13 +1,13 @@
 package payments;
 
-/** More was asked back than what remains of the payment, or nothing remains. */
+/** The amount exceeds what has not been refunded yet, or nothing is left to refund. */
 public class RefundExceedsPaymentException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public RefundExceedsPaymentException(ErrorDetails details) {
         super(details);

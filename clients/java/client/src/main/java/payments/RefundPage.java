@@ -5,11 +5,11 @@ import java.util.List;
 /**
  * One page of the refunds of a payment.
  *
- * @param refunds the refunds, oldest first; cannot be changed
- * @param nextPageToken asks for the next page; empty on the last one
+ * @param refunds the refunds, oldest first; immutable
+ * @param nextPageToken the token of the next page; empty on the last page
  */
 public record RefundPage(List<Refund> refunds, String nextPageToken) {
-    /** Keeps a copy of {@code refunds}. */
+    /** Copies {@code refunds}. */
     public RefundPage {
         refunds = List.copyOf(refunds);
     }

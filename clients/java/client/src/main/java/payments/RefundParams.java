@@ -5,34 +5,35 @@ import static java.util.Objects.requireNonNull;
 import java.math.BigDecimal;
 
 /**
- * What to refund: made by {@link #builder}, which the components of later versions will not break.
+ * The parameters of {@link PaymentsClient#refund}. Create them with {@link #builder}, which stays compatible when later
+ * versions add components.
  *
  * @param paymentId see {@link Builder#paymentId}
- * @param amount see {@link Builder#amount}; null when it was left out
- * @param currency see {@link Builder#currency}; null when it was left out
+ * @param amount see {@link Builder#amount}; null if not set
+ * @param currency see {@link Builder#currency}; null if not set
  * @param reason see {@link Builder#reason}
- * @param requestId see {@link Builder#requestId}; null when it was left out
+ * @param requestId see {@link Builder#requestId}; null if not set
  */
 public record RefundParams(long paymentId, BigDecimal amount, String currency, String reason, String requestId) {
     /**
-     * Checks what the contract cannot express; for the rest the service is asked.
+     * Rejects parameters that the contract cannot express. The service checks the rest.
      *
-     * @throws IllegalArgumentException the amount has more than two decimals, or there is a currency but no amount
+     * @throws IllegalArgumentException if the amount has more than two decimals, or there is a currency but no amount
      */
     public RefundParams {
         Amounts.checked("amount", amount);
         requireNonNull(reason, "reason");
         if (currency != null && amount == null) {
-            throw new IllegalArgumentException("currency is that of amount, which is missing");
+            throw new IllegalArgumentException("currency needs an amount");
         }
     }
 
-    /** {@return a new builder; {@code paymentId} is needed} */
+    /** {@return a new builder; {@code paymentId} is required} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** Makes {@link RefundParams}, from what its methods were given. */
+    /** Builds {@link RefundParams}. */
     public static final class Builder {
         private Long paymentId;
         private BigDecimal amount;
@@ -43,9 +44,10 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
         private Builder() {}
 
         /**
-         * {@return this builder}
+         * Sets the payment to refund.
          *
-         * @param paymentId the payment to refund
+         * @param paymentId the payment
+         * @return this builder
          */
         public Builder paymentId(long paymentId) {
             this.paymentId = paymentId;
@@ -53,10 +55,10 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
         }
 
         /**
-         * {@return this builder}
+         * Sets the amount to refund. The default is all that has not been refunded yet.
          *
-         * @param amount in whole units of the currency, at most what remains of the payment; left out, it is all that
-         *     remains
+         * @param amount in whole units of the currency, at most the amount not yet refunded
+         * @return this builder
          */
         public Builder amount(BigDecimal amount) {
             this.amount = requireNonNull(amount, "amount");
@@ -64,9 +66,10 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
         }
 
         /**
-         * {@return this builder}
+         * Sets the currency of the amount, which must be the payment's. The default is the deployment's.
          *
-         * @param currency ISO 4217, must be the payment's; left out, it is the deployment's default
+         * @param currency an ISO 4217 code
+         * @return this builder
          */
         public Builder currency(String currency) {
             this.currency = requireNonNull(currency, "currency");
@@ -74,9 +77,10 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
         }
 
         /**
-         * {@return this builder}
+         * Sets a reason to store with the refund.
          *
-         * @param reason why, for the record; at most 255 characters
+         * @param reason at most 255 characters
+         * @return this builder
          */
         public Builder reason(String reason) {
             this.reason = requireNonNull(reason, "reason");
@@ -84,9 +88,10 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
         }
 
         /**
-         * {@return this builder}
+         * Sets the idempotency key, as in {@link ChargeParams.Builder#requestId}.
          *
-         * @param requestId as in {@link ChargeParams.Builder#requestId}
+         * @param requestId the key
+         * @return this builder
          */
         public Builder requestId(String requestId) {
             this.requestId = requireNonNull(requestId, "requestId");
@@ -96,8 +101,9 @@ public record RefundParams(long paymentId, BigDecimal amount, String currency, S
         /**
          * {@return the parameters}
          *
-         * @throws NullPointerException there is no paymentId
-         * @throws IllegalArgumentException the amount has more than two decimals, or there is a currency but no amount
+         * @throws NullPointerException if paymentId is missing
+         * @throws IllegalArgumentException if the amount has more than two decimals, or there is a currency but no
+         *     amount
          */
         public RefundParams build() {
             return new RefundParams(

@@ -3,8 +3,8 @@ package payments;
 /**
  * A refund, and the payment after it.
  *
- * @param refund the refund; null only when the call repeats a whole refund made by an earlier system, which kept no
- *     record of it
- * @param payment the payment after it
+ * @param refund the refund; null only if the call repeats a full refund made by an earlier system, which stored no
+ *     refunds
+ * @param payment the payment after the refund
  */
 public record RefundResult(Refund refund, Payment payment) {}

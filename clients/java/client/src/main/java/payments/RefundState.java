@@ -1,13 +1,13 @@
 package payments;
 
-/** How much of a payment was given back. */
+/** How much of a payment has been refunded. */
 public enum RefundState {
-    /** A state that this version of the client has no name for. It cannot be asked for. */
+    /** A state that this version of the client does not know. It cannot be sent. */
     UNKNOWN,
     /** Nothing. */
     NONE,
-    /** Some of it. */
+    /** A part of the amount. */
     PARTIAL,
-    /** All of it. */
+    /** The full amount. */
     FULL
 }

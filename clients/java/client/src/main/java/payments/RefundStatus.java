@@ -1,13 +1,13 @@
 package payments;
 
-/** What became of a refund. */
+/** The outcome of a refund. */
 public enum RefundStatus {
-    /** A status that this version of the client has no name for. */
+    /** A status that this version of the client does not know. */
     UNKNOWN,
-    /** The processor has not confirmed it yet. */
+    /** The processor has not confirmed the refund yet. */
     PENDING,
-    /** The amount was given back. */
+    /** The amount was refunded. */
     SUCCEEDED,
-    /** The processor refused it; nothing was given back. */
+    /** The processor rejected the refund. Nothing was refunded. */
     FAILED
 }

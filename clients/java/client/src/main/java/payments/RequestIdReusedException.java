@@ -1,13 +1,13 @@
 package payments;
 
-/** The same request_id came before with other parameters. */
+/** An earlier call used the same request_id with other parameters. */
 public class RequestIdReusedException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public RequestIdReusedException(ErrorDetails details) {
         super(details);

@@ -13,37 +13,37 @@ import payments.v1.PaymentFilter;
 import payments.v1.RefundRequest;
 import payments.v1.WatchPaymentsRequest;
 
-/** What is asked, in the contract's messages. */
+/** Conversion of parameters to the contract's requests. */
 final class Requests {
     private Requests() {}
 
-    /** {@return the request of a charge, with a request_id of its own when none is given (AIP-155)} */
+    /** {@return the request of a charge, with a generated request_id if there is none (AIP-155)} */
     static ChargeRequest charge(ChargeParams params) {
         ChargeRequest.Builder request = ChargeRequest.newBuilder()
                 .setOrderId(params.orderId())
                 .setAmount(Amounts.toMoney(params.amount(), params.currency()))
-                .setRequestId(givenOrNew(params.requestId()));
+                .setRequestId(orGenerated(params.requestId()));
         if (params.method() != null) {
             request.setMethod(Enums.toContract(params.method()));
         }
         return request.build();
     }
 
-    /** {@return the request of many charges} */
+    /** {@return the request of a batch of charges} */
     static BatchChargeRequest batchCharge(List<ChargeParams> charges) {
         return BatchChargeRequest.newBuilder()
                 .addAllCharges(charges.stream()
-                        .map(charge -> charge(requireNonNull(charge, "charges has a null")))
+                        .map(charge -> charge(requireNonNull(charge, "charges contains null")))
                         .toList())
                 .build();
     }
 
-    /** {@return the request of a refund, with a request_id of its own when none is given (AIP-155)} */
+    /** {@return the request of a refund, with a generated request_id if there is none (AIP-155)} */
     static RefundRequest refund(RefundParams params) {
         RefundRequest.Builder request = RefundRequest.newBuilder()
                 .setPaymentId(params.paymentId())
                 .setReason(params.reason())
-                .setRequestId(givenOrNew(params.requestId()));
+                .setRequestId(orGenerated(params.requestId()));
         if (params.amount() != null) {
             request.setAmount(Amounts.toMoney(params.amount(), params.currency()));
         }
@@ -108,7 +108,7 @@ final class Requests {
         return filter.build();
     }
 
-    private static String givenOrNew(String requestId) {
+    private static String orGenerated(String requestId) {
         return requestId == null ? UUID.randomUUID().toString() : requestId;
     }
 }

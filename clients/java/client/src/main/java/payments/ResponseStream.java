@@ -14,13 +14,12 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One stream of responses, which waits for whoever takes them: the service is asked for a few ahead, and for another
- * when one was taken.
+ * One stream of responses with flow control: it requests a few responses ahead, and another one whenever one is taken.
  */
 final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
     private static final int AHEAD = 16;
 
-    /** A response, or how the stream ended: one of the two is null. There are never more than were asked for. */
+    /** A response, or the end of the stream: one of the two is null. */
     private record Arrival<A>(A response, StatusRuntimeException end) {}
 
     private final BlockingQueue<Arrival<A>> arrivals = new LinkedBlockingQueue<>();
@@ -35,10 +34,10 @@ final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
     }
 
     /**
-     * {@return the next response, waited for until the deadline}
+     * Waits for the next response and returns it.
      *
-     * @throws StatusRuntimeException the stream has ended, DEADLINE_EXCEEDED: nothing came, or CANCELLED: the thread
-     *     was interrupted, and still is
+     * @throws StatusRuntimeException if the stream has ended; DEADLINE_EXCEEDED if no response arrived before the
+     *     deadline; CANCELLED if the thread was interrupted, and its interrupted status stays set
      */
     A take(Deadline deadline) {
         Arrival<A> next;
@@ -53,7 +52,7 @@ final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
         }
         if (next == null) {
             throw Status.DEADLINE_EXCEEDED
-                    .withDescription("the service has not answered")
+                    .withDescription("the service did not respond")
                     .asRuntimeException();
         }
         if (next.end() != null) {
@@ -63,7 +62,7 @@ final class ResponseStream<Q, A> implements ClientResponseObserver<Q, A> {
         return next.response();
     }
 
-    /** Ends the stream, on both sides; whoever waits for a response is told CANCELLED. Any thread may call it. */
+    /** Ends the stream on both sides. A thread that waits for a response gets CANCELLED. Any thread may call this. */
     void cancel() {
         call.cancel("the watch is closed", null);
     }

@@ -15,7 +15,7 @@ import payments.v1.ListRefundsResponse;
 import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsResponse;
 
-/** What is answered, in the client's records. */
+/** Conversion of the contract's responses to the client's records. */
 final class Responses {
     private Responses() {}
 
@@ -38,11 +38,11 @@ final class Responses {
         if (response.getResultsCount() != request.getChargesCount()) {
             throw new InternalErrorException(ErrorDetails.of(
                     Status.Code.INTERNAL,
-                    "the service answered " + request.getChargesCount() + " charges with " + response.getResultsCount()
-                            + " outcomes"));
+                    "the response has " + response.getResultsCount() + " results for " + request.getChargesCount()
+                            + " charges"));
         }
         return IntStream.range(0, response.getResultsCount())
-                .mapToObj(place -> chargeOutcome(request.getCharges(place), response.getResults(place)))
+                .mapToObj(index -> chargeOutcome(request.getCharges(index), response.getResults(index)))
                 .toList();
     }
 

@@ -1,16 +1,16 @@
 package payments;
 
 /**
- * What came after the token of a watch is no longer kept, or the token is of another database. Begin without one, and
- * list the payments for what was missed.
+ * Events after the resume token have been archived, or the token belongs to another database. Start without a token,
+ * and list the payments to find the missed changes.
  */
 public class ResumeTokenExpiredException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public ResumeTokenExpiredException(ErrorDetails details) {
         super(details);

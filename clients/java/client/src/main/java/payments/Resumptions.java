@@ -9,65 +9,71 @@ import java.util.Set;
 import java.util.function.DoubleSupplier;
 
 /**
- * The streams of one watch, of which each goes on where the one before ended: while the service is out of reach, they
- * are the attempts of one call, which ends with the first response.
+ * The streams of one watch, each of which resumes where the previous one ended. While the service is unreachable, they
+ * are retried like the attempts of one call; the first response ends that.
  */
 final class Resumptions {
     /**
-     * How a stream may be cut between the service and here. INTERNAL and UNKNOWN are what gRPC makes of a connection
-     * that breaks in the middle of a message, and DEADLINE_EXCEEDED what a proxy may. Those that the service itself
-     * made have a call_id: they would come again.
+     * The codes that a lost connection may cause. gRPC reports a connection that breaks in the middle of a message as
+     * INTERNAL or UNKNOWN, and a proxy may report it as DEADLINE_EXCEEDED. If the service itself returned the error, it
+     * has a call_id, and resuming would only repeat it.
      */
-    private static final Set<Status.Code> CUTTING_CODES =
+    private static final Set<Status.Code> CONNECTION_LOST_CODES =
             EnumSet.of(Status.Code.INTERNAL, Status.Code.UNKNOWN, Status.Code.DEADLINE_EXCEEDED);
 
-    private static final Duration FOR_EVER = ChronoUnit.FOREVER.getDuration();
+    private static final Duration FOREVER = ChronoUnit.FOREVER.getDuration();
 
     private final Duration timeout;
     private final DoubleSupplier jitter;
     private Attempts attempts;
 
-    /** Lets the service be out of reach for so long at a stretch, null being for ever; the rest as {@link Attempts}. */
+    /**
+     * Creates the streams of one watch.
+     *
+     * @param timeout how long the service may stay unreachable; null means forever
+     * @param jitter as in {@link Attempts}
+     */
     Resumptions(Duration timeout, DoubleSupplier jitter) {
-        this.timeout = timeout == null ? FOR_EVER : timeout;
+        this.timeout = timeout == null ? FOREVER : timeout;
         this.jitter = jitter;
     }
 
     /**
-     * {@return whether a stream that ended so may well go on when it is asked for again}
+     * {@return whether a stream that ended with this error can be resumed}
      *
-     * <p>It only reads, so that whatever cut it leaves nothing in doubt.
+     * <p>A stream only reads, so resuming it is always safe.
      */
-    private static boolean mayResume(PaymentsException error) {
-        return Attempts.passes(error)
-                || (CUTTING_CODES.contains(error.code()) && error.callId().isEmpty());
+    private static boolean isResumable(PaymentsException error) {
+        return Attempts.isRetryable(error)
+                || (CONNECTION_LOST_CODES.contains(error.code())
+                        && error.callId().isEmpty());
     }
 
-    /** Notes that the service is asked for a stream: a stretch without an answer begins, unless it is in one. */
-    void asking() {
+    /** Records that a stream is being opened. Starts the timeout, unless it is already running. */
+    void opening() {
         if (attempts == null) {
-            attempts = new Attempts(Attempts.deadlineAfter(timeout), Resumptions::mayResume, jitter);
+            attempts = new Attempts(Attempts.deadlineAfter(timeout), Resumptions::isResumable, jitter);
         }
     }
 
-    /** Notes that the service has answered: the stretch is over. */
+    /** Records that the service has responded, which ends the timeout and resets the backoff. */
     void received() {
         attempts = null;
     }
 
-    /** {@return when the next response must be there: at any time, once the stream has begun} */
+    /** {@return the deadline of the next response; once the stream has started, only that of gRPC's current context} */
     Deadline deadline() {
-        return attempts == null ? Attempts.deadlineAfter(FOR_EVER) : attempts.deadline();
+        return attempts == null ? Attempts.deadlineAfter(FOREVER) : attempts.deadline();
     }
 
     /**
-     * {@return how long to wait after a stream that ended so, before the next}
+     * {@return how long to wait between a stream that ended with this error and the next one, as
+     * {@link Attempts#delayNanos}}
      *
-     * @throws PaymentsException the error is not one that passes, or the service would be out of reach for too long: as
-     *     {@link Attempts#delayNanos}
+     * @throws PaymentsException if the error is not resumable, or the service has been unreachable for too long
      */
     long delayNanos(PaymentsException error) {
-        asking();
+        opening();
         return attempts.delayNanos(error);
     }
 }

@@ -6,7 +6,7 @@ import com.google.protobuf.Timestamp;
 import java.time.Duration;
 import java.time.Instant;
 
-/** Between instants and the contract's times; and durations. */
+/** Checks of times and durations, and conversion between instants and the contract's times. */
 final class Times {
     private static final Instant MIN = Instant.parse("0001-01-01T00:00:00Z");
     private static final Instant MAX = Instant.parse("9999-12-31T23:59:59.999999999Z");
@@ -16,7 +16,7 @@ final class Times {
     /**
      * {@return the time of the argument {@code name}, which may be null}
      *
-     * @throws IllegalArgumentException the contract cannot express it
+     * @throws IllegalArgumentException if the contract cannot express the time
      */
     static Instant checked(String name, Instant time) {
         if (time != null && (time.isBefore(MIN) || time.isAfter(MAX))) {
@@ -28,7 +28,7 @@ final class Times {
     /**
      * {@return the duration of the argument {@code name}}
      *
-     * @throws IllegalArgumentException it is not more than zero
+     * @throws IllegalArgumentException if the duration is not more than zero
      */
     static Duration positive(String name, Duration duration) {
         requireNonNull(duration, name);

@@ -1,13 +1,13 @@
 package payments;
 
-/** It is not said who calls, or not in a way that is believed: a key is missing, unknown, revoked or expired. */
+/** The credentials are missing or invalid, for example an unknown, revoked or expired API key. */
 public class UnauthenticatedException extends PaymentsException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public UnauthenticatedException(ErrorDetails details) {
         super(details);

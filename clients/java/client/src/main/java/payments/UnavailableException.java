@@ -1,13 +1,13 @@
 package payments;
 
-/** The service, its database or its processor could not be reached until the call's deadline. */
+/** The service, its database or its payment processor could not be reached before the call's deadline. */
 public class UnavailableException extends OutcomeUnknownException {
     private static final long serialVersionUID = 1L;
 
     /**
-     * Makes an error of these details.
+     * Creates an exception.
      *
-     * @param details what is known of it
+     * @param details the details of the error
      */
     public UnavailableException(ErrorDetails details) {
         super(details);

@@ -13,12 +13,12 @@ import payments.v1.PaymentServiceGrpc;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
 
-/** Walks over what happens to payments, and goes on by itself after whatever cuts the service's stream. */
+/** Iterates over the changes of payments. It reconnects and resumes when its connection is lost. */
 final class Watch implements Spliterator<PaymentUpdate> {
     private final Connection connection;
     private final Resumptions resumptions;
     private final CompletableFuture<Void> closed = new CompletableFuture<>();
-    private final Future<?> closedOrUnconnected;
+    private final Future<?> watchOrClientClosed;
     private WatchPaymentsRequest request;
     private ResponseStream<WatchPaymentsRequest, WatchPaymentsResponse> responses;
 
@@ -26,10 +26,10 @@ final class Watch implements Spliterator<PaymentUpdate> {
         this.connection = connection;
         this.request = request;
         this.resumptions = resumptions;
-        closedOrUnconnected = CompletableFuture.anyOf(closed, connection.closed());
+        watchOrClientClosed = CompletableFuture.anyOf(closed, connection.closed());
     }
 
-    /** {@return the updates; the service is asked for them when the first one is} */
+    /** {@return the updates; the call starts when the stream is first consumed} */
     static Stream<PaymentUpdate> stream(Connection connection, WatchPaymentsParams params) {
         Resumptions resumptions = new Resumptions(
                 params.timeout(), () -> ThreadLocalRandom.current().nextDouble());
@@ -44,7 +44,7 @@ final class Watch implements Spliterator<PaymentUpdate> {
         return update.isPresent();
     }
 
-    /** {@return the next update, waited for; none when the watch is closed} */
+    /** Waits for the next update and returns it; returns none if the watch is closed. */
     private Optional<PaymentUpdate> next() {
         while (!closed.isDone()) {
             try {
@@ -61,17 +61,17 @@ final class Watch implements Spliterator<PaymentUpdate> {
         return Optional.empty();
     }
 
-    /** Waits before another stream; what keeps it from being asked for is raised, and closes the watch. */
+    /** Waits before the next stream. If there must not be one, closes the watch and throws the error. */
     private void waitAfter(PaymentsException failure) {
-        hangUp();
+        cancelStream();
         if (closed.isDone()) {
             return;
         }
         try {
-            connection.waitAfter(failure, resumptions::delayNanos, closedOrUnconnected);
-        } catch (PaymentsException raised) {
+            connection.waitAfter(failure, resumptions::delayNanos, watchOrClientClosed);
+        } catch (PaymentsException error) {
             close();
-            throw raised;
+            throw error;
         }
     }
 
@@ -79,30 +79,30 @@ final class Watch implements Spliterator<PaymentUpdate> {
         if (responses == null) {
             connection.checkOpen();
             connection.reconnectSoon();
-            resumptions.asking();
+            resumptions.opening();
             responses = ResponseStream.open(connection.channel(), PaymentServiceGrpc.getWatchPaymentsMethod(), request);
             if (closed.isDone()) {
-                // It was closed too soon to hang up.
+                // The watch was closed before there was a stream to cancel.
                 responses.cancel();
             }
         }
         return responses;
     }
 
-    private synchronized void hangUp() {
+    private synchronized void cancelStream() {
         if (responses != null) {
             responses.cancel();
             responses = null;
         }
     }
 
-    /** Ends the watch, also one that waits in another thread. */
+    /** Ends the watch, even if another thread is waiting for its next update. */
     private void close() {
         closed.complete(null);
-        hangUp();
+        cancelStream();
     }
 
-    /** {@return null: what happens comes in order} */
+    /** {@return null, because updates arrive in order} */
     @Override
     public Spliterator<PaymentUpdate> trySplit() {
         return null;

@@ -5,17 +5,17 @@ import static java.util.Objects.requireNonNull;
 import java.time.Duration;
 
 /**
- * Where a watch begins, and when it gives up: made by {@link #builder}, which the components of later versions will not
- * break.
+ * The parameters of {@link PaymentsClient#watchPayments}. Create them with {@link #builder}, which stays compatible
+ * when later versions add components.
  *
  * @param resumeToken see {@link Builder#resumeToken}
- * @param timeout see {@link Builder#timeout}; null when it was left out
+ * @param timeout see {@link Builder#timeout}; null if not set
  */
 public record WatchPaymentsParams(String resumeToken, Duration timeout) {
     /**
-     * Checks them.
+     * Checks the parameters.
      *
-     * @throws IllegalArgumentException the timeout is not more than zero
+     * @throws IllegalArgumentException if the timeout is not more than zero
      */
     public WatchPaymentsParams {
         requireNonNull(resumeToken, "resumeToken");
@@ -24,12 +24,12 @@ public record WatchPaymentsParams(String resumeToken, Duration timeout) {
         }
     }
 
-    /** {@return a new builder; nothing is needed: the watch begins now, and does not give up} */
+    /** {@return a new builder; everything is optional: by default, the watch starts now and never gives up} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** Makes {@link WatchPaymentsParams}, from what its methods were given. */
+    /** Builds {@link WatchPaymentsParams}. */
     public static final class Builder {
         private String resumeToken = "";
         private Duration timeout;
@@ -37,10 +37,11 @@ public record WatchPaymentsParams(String resumeToken, Duration timeout) {
         private Builder() {}
 
         /**
-         * {@return this builder}
+         * Sets where to start. By default, the watch streams events from now on.
          *
-         * @param resumeToken {@link PaymentUpdate#resumeToken} of an earlier update, for all that happened after it;
-         *     empty or left out, the watch tells what happens from now on
+         * @param resumeToken the {@link PaymentUpdate#resumeToken} of an earlier update, to stream all events after it;
+         *     empty for events from now on
+         * @return this builder
          */
         public Builder resumeToken(String resumeToken) {
             this.resumeToken = requireNonNull(resumeToken, "resumeToken");
@@ -48,10 +49,11 @@ public record WatchPaymentsParams(String resumeToken, Duration timeout) {
         }
 
         /**
-         * {@return this builder}
+         * Sets how long the service may be unreachable without interruption before the stream throws the error. The
+         * default is forever.
          *
-         * @param timeout how long the service may be out of reach at a stretch before that is raised, more than zero;
-         *     left out, it is waited for as long as it takes
+         * @param timeout more than zero
+         * @return this builder
          */
         public Builder timeout(Duration timeout) {
             this.timeout = Times.positive("timeout", timeout);

@@ -53,7 +53,7 @@ class AmountsTest {
         "999999999999999999.99, 999999999999999999, 990000000",
         "-999999999999999999.99, -999999999999999999, -990000000",
     })
-    void anAmountIsSentAndComesBackExactly(BigDecimal amount, long units, int nanos) {
+    void anAmountIsSentAndReceivedExactly(BigDecimal amount, long units, int nanos) {
         Money money = sent(amount);
         assertEquals(units, money.getUnits());
         assertEquals(nanos, money.getNanos());
@@ -70,22 +70,21 @@ class AmountsTest {
         "-9223372036854775808, -999999999, -9223372036854775808.999999999",
         "9223372036854775807, 0, 9223372036854775807.00",
     })
-    void whateverTheServiceSendsIsKept(long units, int nanos, BigDecimal expected) {
+    void anAmountOfTheServiceIsConvertedExactly(long units, int nanos, BigDecimal expected) {
         assertEquals(expected, received(units, nanos));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"0E+2000000000", "0E-2000000000", "0"})
-    void zeroIsZeroHoweverItIsWritten(BigDecimal zero) {
+    void zeroIsSentAsZeroWhateverItsScale(BigDecimal zero) {
         assertEquals(Money.getDefaultInstance(), sent(zero));
     }
 
-    static Stream<BigDecimal> refused() {
+    static Stream<BigDecimal> invalidAmounts() {
         return Stream.of(
                 new BigDecimal("5.001"),
                 new BigDecimal("-0.001"),
-                new BigDecimal(
-                        0.1), // which a float made, and is 0.1000000000000000055511151231257827021181583404541015625
+                new BigDecimal(0.1), // created from a double: 0.1000000000000000055511151231257827021181583404541015625
                 new BigDecimal("1E-2000000000"),
                 new BigDecimal("1E+2000000000"),
                 new BigDecimal("1000000000000000000"),
@@ -93,25 +92,25 @@ class AmountsTest {
     }
 
     @ParameterizedTest
-    @MethodSource("refused")
-    void anAmountThatTheContractCannotExpressIsRefusedByName(BigDecimal amount) {
-        assertRefused(
+    @MethodSource("invalidAmounts")
+    void anAmountThatTheContractCannotExpressIsRejectedByName(BigDecimal amount) {
+        assertRejected(
                 "amount", () -> ChargeParams.builder().orderId(1).amount(amount).build());
-        assertRefused("amount", () -> new ChargeParams(1, amount, null, null, null));
-        assertRefused(
+        assertRejected("amount", () -> new ChargeParams(1, amount, null, null, null));
+        assertRejected(
                 "amount",
                 () -> RefundParams.builder().paymentId(1).amount(amount).build());
-        assertRefused(
+        assertRejected(
                 "minAmount",
                 () -> ListPaymentsParams.builder().minAmount(amount).build());
-        assertRefused(
+        assertRejected(
                 "maxAmount",
                 () -> ListPaymentsParams.builder().maxAmount(amount).build());
     }
 
-    private static void assertRefused(String name, Runnable build) {
-        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, build::run);
-        assertTrue(refused.getMessage().startsWith(name + " must have at most"), refused.getMessage());
+    private static void assertRejected(String name, Runnable build) {
+        IllegalArgumentException error = assertThrows(IllegalArgumentException.class, build::run);
+        assertTrue(error.getMessage().startsWith(name + " must have at most"), error.getMessage());
     }
 
     @Test

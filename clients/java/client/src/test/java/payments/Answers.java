@@ -29,12 +29,12 @@ import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
 
-/** Answers of a service, good and bad. */
+/** Responses and failures of the fake service. */
 final class Answers {
-    /** Has gRPC's own retries follow at once. */
+    /** Makes gRPC itself retry immediately. */
     static final String SOON = "1";
 
-    /** Prevents gRPC's own retries, so that the client's own come next. */
+    /** Prevents gRPC's own retries, so that the client retries. */
     static final String NEVER = "-1";
 
     private static final Metadata.Key<String> PUSHBACK =
@@ -42,7 +42,7 @@ final class Answers {
 
     private Answers() {}
 
-    /** {@return what answers any call with the payment 7, and nothing else in particular} */
+    /** {@return an answer to any call, with payment 7} */
     static Answer done() {
         Payment payment = Payment.newBuilder().setPaymentId(7).build();
         return (number, request) -> {
@@ -72,19 +72,19 @@ final class Answers {
         };
     }
 
-    /** {@return what answers every call with the response} */
+    /** {@return an answer to every call with the response} */
     static Answer with(Message response) {
         return (number, request) -> response;
     }
 
-    /** {@return what answers every call with the failure} */
+    /** {@return an answer that fails every call} */
     static Answer failing(Exception failure) {
         return (number, request) -> {
             throw failure;
         };
     }
 
-    /** {@return what answers when the call has ended on the other side} */
+    /** {@return an answer that waits until the client ends the call} */
     static Answer hanging() {
         return (number, request) -> {
             CountDownLatch ended = new CountDownLatch(1);
@@ -94,25 +94,25 @@ final class Answers {
         };
     }
 
-    /** {@return a failure that passes} */
+    /** {@return a retryable failure} */
     static StatusRuntimeException unavailable(String pushback) {
         return failure(Status.Code.UNAVAILABLE, "the database cannot be reached", pushback);
     }
 
-    /** {@return a failure that passes, after which the service asks the client for a wait} */
-    static StatusRuntimeException comeBackAfterMillis(long millis) {
+    /** {@return a retryable failure with a retry delay} */
+    static StatusRuntimeException retryAfterMillis(long millis) {
         Duration delay = Duration.newBuilder()
                 .setSeconds(millis / 1000)
                 .setNanos((int) (millis % 1000) * 1_000_000)
                 .build();
         return failure(
                 Status.Code.UNAVAILABLE,
-                "come back later",
+                "try again later",
                 NEVER,
                 RetryInfo.newBuilder().setRetryDelay(delay).build());
     }
 
-    /** {@return what asks for a wait that no call's deadline allows: the failure is the error at once} */
+    /** {@return a retry delay longer than any deadline, so that there is no retry} */
     static RetryInfo muchLater() {
         return RetryInfo.newBuilder()
                 .setRetryDelay(Duration.newBuilder().setSeconds(3600))
@@ -123,7 +123,7 @@ final class Answers {
         return ErrorInfo.newBuilder().setDomain("payments").setReason(reason).build();
     }
 
-    /** {@return a failure as the service makes it; without a pushback when that is null} */
+    /** {@return a failure with details, as the service returns it; without a pushback if that is null} */
     static StatusRuntimeException failure(Status.Code code, String message, String pushback, Message... details) {
         com.google.rpc.Status status = com.google.rpc.Status.newBuilder()
                 .setCode(code.value())

@@ -39,7 +39,7 @@ class ApiKeyTest {
     }
 
     @Test
-    void nothingIsSentWhenThereIsNoKey() {
+    void withoutAKeyNoAuthorizationIsSent() {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client()) {
             client.charge(CHARGE);
@@ -59,7 +59,7 @@ class ApiKeyTest {
                 "ipv4:127.0.0.1:1001,127.0.0.1:1002",
                 "ipv6:[::1]:50051"
             })
-    void theKeyMayGoToThisMachineInTheClear(String target) {
+    void theKeyMayBeSentUnencryptedToThisMachine(String target) {
         withKey(target).build().close();
     }
 
@@ -78,28 +78,28 @@ class ApiKeyTest {
                 "localhost.example:50051",
                 "127.0.0.1.example:50051"
             })
-    void theKeyIsRefusedToOthersUnlessOverTls(String target) throws IOException {
+    void theKeyIsRejectedForOtherMachinesUnlessOverTls(String target) throws IOException {
         PaymentsClient.Builder builder = withKey(target);
-        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, builder::build);
-        assertTrue(refused.getMessage().startsWith("apiKey needs credentials"), refused.getMessage());
-        assertFalse(refused.getMessage().contains(KEY));
-        if (!target.startsWith("dns://10")) { // a name server of its own, which gRPC does not know
+        IllegalArgumentException error = assertThrows(IllegalArgumentException.class, builder::build);
+        assertTrue(error.getMessage().startsWith("apiKey needs credentials"), error.getMessage());
+        assertFalse(error.getMessage().contains(KEY));
+        if (!target.startsWith("dns://10")) { // gRPC for Java does not support a DNS server in the target
             builder.credentials(TlsChannelCredentials.create()).build().close();
         }
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"", " ", KEY + " ", KEY + "\n", KEY + "\0", KEY + "\u007f", KEY + "é"})
-    void aKeyThatCannotBeATokenIsRefused(String key) {
+    void anInvalidKeyIsRejected(String key) {
         PaymentsClient.Builder builder =
                 PaymentsClient.builder().target("127.0.0.1:50051").apiKey(key);
-        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, builder::build);
-        assertTrue(refused.getMessage().startsWith("apiKey must be"), refused.getMessage());
-        assertFalse(refused.getMessage().contains(KEY));
+        IllegalArgumentException error = assertThrows(IllegalArgumentException.class, builder::build);
+        assertTrue(error.getMessage().startsWith("apiKey must be"), error.getMessage());
+        assertFalse(error.getMessage().contains(KEY));
     }
 
     @Test
-    void theKeyIsInNoStringFormOfTheClientOrItsErrors() {
+    void formattingTheClientOrItsErrorsDoesNotRevealTheKey() {
         try (FakeService service = FakeService.answering(failing(unavailable(NEVER)))) {
             PaymentsClient.Builder builder = withKey(service.target()).timeout(Duration.ofSeconds(1));
             try (PaymentsClient client = builder.build()) {

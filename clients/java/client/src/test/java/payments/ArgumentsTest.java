@@ -19,7 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Arguments that are refused before anything is sent, by their name. */
+/** Invalid arguments are rejected by name before anything is sent. */
 class ArgumentsTest {
     private static Arguments of(String name, Executable build) {
         return Arguments.of(name, build);
@@ -78,7 +78,7 @@ class ArgumentsTest {
                 of("interceptor", () -> client.interceptor(null)));
     }
 
-    static Stream<Arguments> nullsOfCalls() {
+    static Stream<Arguments> callsWithNull() {
         return Stream.of(
                 Arguments.of("params", Named.<Calls.Call>of("charge", client -> client.charge(null))),
                 Arguments.of("charges", Named.<Calls.Call>of("batchCharge", client -> client.batchCharge(null))),
@@ -101,13 +101,13 @@ class ArgumentsTest {
 
     @ParameterizedTest
     @MethodSource({"missing", "nulls"})
-    void anArgumentThatIsMissingOrNullIsRefusedByName(String name, Executable build) {
+    void aMissingOrNullArgumentIsRejectedByName(String name, Executable build) {
         assertNamed(name, assertThrows(NullPointerException.class, build));
     }
 
     @ParameterizedTest
-    @MethodSource("nullsOfCalls")
-    void noCallIsMadeWithNull(String name, Calls.Call call) {
+    @MethodSource("callsWithNull")
+    void aCallWithNullIsRejected(String name, Calls.Call call) {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client()) {
             assertNamed(name, assertThrows(NullPointerException.class, () -> call.on(client)));
@@ -115,7 +115,7 @@ class ArgumentsTest {
         }
     }
 
-    static Stream<Arguments> meaningless() {
+    static Stream<Arguments> invalid() {
         return Stream.of(
                 of(
                         "method",
@@ -163,13 +163,13 @@ class ArgumentsTest {
     }
 
     @ParameterizedTest
-    @MethodSource("meaningless")
-    void whatTheContractCannotExpressIsRefusedByName(String name, Executable build) {
+    @MethodSource("invalid")
+    void anArgumentThatTheContractCannotExpressIsRejectedByName(String name, Executable build) {
         assertNamed(name, assertThrows(IllegalArgumentException.class, build));
     }
 
-    private static void assertNamed(String name, RuntimeException refused) {
-        String message = String.valueOf(refused.getMessage());
+    private static void assertNamed(String name, RuntimeException error) {
+        String message = String.valueOf(error.getMessage());
         assertTrue(message.equals(name) || message.startsWith(name + " "), message);
     }
 

@@ -21,33 +21,33 @@ class AttemptsTest {
     }
 
     private static Attempts within(long hours, double jitter) {
-        return new Attempts(Deadline.after(hours, TimeUnit.HOURS), Attempts::passes, () -> jitter);
+        return new Attempts(Deadline.after(hours, TimeUnit.HOURS), Attempts::isRetryable, () -> jitter);
     }
 
     @ParameterizedTest
     @ValueSource(doubles = {1, 0.5, 0})
-    void theBackoffDoublesFromATenthOfASecondToOneAndIsTakenInPart(double jitter) {
+    void theBackoffDoublesFrom100MillisecondsToOneSecondTimesTheJitter(double jitter) {
         Attempts attempts = within(1, jitter);
         List<Long> delaysMillis = Stream.generate(() -> attempts.delayNanos(unavailable(null)))
                 .limit(6)
                 .map(TimeUnit.NANOSECONDS::toMillis)
                 .toList();
         List<Long> expectedMillis = Stream.of(100, 200, 400, 800, 1000, 1000)
-                .map(most -> (long) (jitter * most))
+                .map(backoff -> (long) (jitter * backoff))
                 .toList();
         assertEquals(expectedMillis, delaysMillis);
     }
 
     @Test
-    void theBackoffComesOnTopOfWhatTheServiceAskedFor() {
+    void theBackoffIsAddedToTheServicesRetryDelay() {
         long delayNanos = within(1, 1).delayNanos(unavailable(Duration.ofMinutes(1)));
         assertEquals(Duration.ofMillis(60_100), Duration.ofNanos(delayNanos));
     }
 
     @Test
-    void aWaitThatWouldPassTheDeadlineIsNotBegun() {
-        for (Duration asked : List.of(Duration.ofHours(1), Duration.ofSeconds(Long.MAX_VALUE))) {
-            PaymentsException error = unavailable(asked);
+    void thereIsNoRetryIfItsDelayWouldPassTheDeadline() {
+        for (Duration retryAfter : List.of(Duration.ofHours(1), Duration.ofSeconds(Long.MAX_VALUE))) {
+            PaymentsException error = unavailable(retryAfter);
             assertSame(
                     error,
                     assertThrows(PaymentsException.class, () -> within(1, 1).delayNanos(error)));
@@ -55,30 +55,32 @@ class AttemptsTest {
     }
 
     @Test
-    void aDeadlineThatCutAnAttemptLeavesTheFailureBefore() {
+    void ifTheDeadlinePassesDuringARetryThePreviousErrorIsThrown() {
         Attempts attempts = within(1, 1);
         PaymentsException failure = unavailable(null);
         attempts.delayNanos(failure);
-        PaymentsException cut =
+        PaymentsException exceeded =
                 new DeadlineExceededException(ErrorDetails.of(Status.Code.DEADLINE_EXCEEDED, "too late"));
-        assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(cut)));
-        assertEquals(List.of(cut), List.of(failure.getSuppressed()));
+        assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(exceeded)));
+        assertEquals(List.of(exceeded), List.of(failure.getSuppressed()));
     }
 
     @Test
-    void aDeadlineThatPassesDuringAnAttemptThatWouldBeRepeatedLeavesTheFailureBefore() {
+    void ifTheDeadlinePassesDuringARetryableRetryThePreviousErrorIsThrown() {
         Attempts attempts = new Attempts(Deadline.after(1, TimeUnit.HOURS), error -> true, () -> 1);
         PaymentsException failure = unavailable(null);
         attempts.delayNanos(failure);
-        PaymentsException cut = new DeadlineExceededException(new ErrorDetails(
+        PaymentsException exceeded = new DeadlineExceededException(new ErrorDetails(
                 "too late", Status.Code.DEADLINE_EXCEEDED, "", null, null, Duration.ofHours(2), List.of()));
-        assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(cut)));
+        assertSame(failure, assertThrows(PaymentsException.class, () -> attempts.delayNanos(exceeded)));
     }
 
     @Test
-    void aDeadlineThatCutTheFirstAttemptIsTheErrorItself() {
-        PaymentsException cut =
+    void ifTheDeadlinePassesDuringTheFirstAttemptItsErrorIsThrown() {
+        PaymentsException exceeded =
                 new DeadlineExceededException(ErrorDetails.of(Status.Code.DEADLINE_EXCEEDED, "too late"));
-        assertSame(cut, assertThrows(PaymentsException.class, () -> within(1, 1).delayNanos(cut)));
+        assertSame(
+                exceeded,
+                assertThrows(PaymentsException.class, () -> within(1, 1).delayNanos(exceeded)));
     }
 }

@@ -20,11 +20,11 @@ import payments.v1.BatchChargeResponse;
 import payments.v1.BatchChargeResult;
 
 class BatchChargeTest {
-    private static final BatchChargeResult MADE = BatchChargeResult.newBuilder()
+    private static final BatchChargeResult PAYMENT = BatchChargeResult.newBuilder()
             .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
             .build();
 
-    private static BatchChargeResult refused() {
+    private static BatchChargeResult error() {
         ErrorInfo info = reason("INVALID_REQUEST").toBuilder()
                 .putMetadata("call_id", "0143f7aa")
                 .build();
@@ -48,14 +48,14 @@ class BatchChargeTest {
 
     @Test
     void eachChargeHasItsPaymentOrItsError() {
-        ChargeParams wrong = ChargeParams.builder()
+        ChargeParams invalid = ChargeParams.builder()
                 .orderId(0)
                 .amount(BigDecimal.ONE)
                 .requestId("order-0")
                 .build();
-        try (FakeService service = FakeService.answering(with(response(MADE, refused(), MADE)));
+        try (FakeService service = FakeService.answering(with(response(PAYMENT, error(), PAYMENT)));
                 PaymentsClient client = service.client()) {
-            List<ChargeOutcome> outcomes = client.batchCharge(List.of(CHARGE, wrong, CHARGE));
+            List<ChargeOutcome> outcomes = client.batchCharge(List.of(CHARGE, invalid, CHARGE));
             assertEquals(3, outcomes.size());
             assertEquals(7, outcomes.get(0).orElseThrow().paymentId());
             assertEquals(7, outcomes.get(2).payment().orElseThrow().paymentId());
@@ -71,7 +71,7 @@ class BatchChargeTest {
     }
 
     @Test
-    void anEmptyBatchIsTheServicesToRefuse() {
+    void anEmptyBatchIsSentToTheService() {
         try (FakeService service = FakeService.answering(with(response()));
                 PaymentsClient client = service.client()) {
             assertEquals(List.of(), client.batchCharge(List.of()));
@@ -80,9 +80,9 @@ class BatchChargeTest {
     }
 
     @Test
-    void anAnswerWithoutAnOutcomeForEachChargeLeavesTheOutcomeUnknown() {
-        for (BatchChargeResponse wrong : List.of(response(MADE), response(MADE, MADE, MADE))) {
-            try (FakeService service = FakeService.answering(with(wrong));
+    void theOutcomeIsUnknownIfTheNumberOfResultsDiffersFromTheNumberOfCharges() {
+        for (BatchChargeResponse response : List.of(response(PAYMENT), response(PAYMENT, PAYMENT, PAYMENT))) {
+            try (FakeService service = FakeService.answering(with(response));
                     PaymentsClient client = service.client()) {
                 assertThrows(OutcomeUnknownException.class, () -> client.batchCharge(List.of(CHARGE, CHARGE)));
             }

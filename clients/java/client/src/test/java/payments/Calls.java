@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;
 
-/** Calls whose parameters do not matter to the test. */
+/** Calls with arbitrary parameters. */
 final class Calls {
     static final ChargeParams CHARGE =
             ChargeParams.builder().orderId(342).amount(new BigDecimal("561.00")).build();
@@ -41,7 +41,7 @@ final class Calls {
     /** One call of a client. */
     @FunctionalInterface
     interface Call {
-        /** {@return its answer} */
+        /** Makes the call and returns its result. */
         Object on(PaymentsClient client);
     }
 }

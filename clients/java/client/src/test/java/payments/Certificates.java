@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A certificate authority that lives as long as its test, in a directory of it. */
+/** A certificate authority for one test, in a temporary directory. */
 final class Certificates {
     private final Path directory;
 
@@ -18,7 +18,7 @@ final class Certificates {
     /** {@return a new authority} */
     static Certificates create(Path directory) throws IOException, InterruptedException {
         Certificates authority = new Certificates(directory);
-        authority.make("ca", "basicConstraints=critical,CA:TRUE", List.of());
+        authority.create("ca", "basicConstraints=critical,CA:TRUE", List.of());
         return authority;
     }
 
@@ -26,9 +26,9 @@ final class Certificates {
         return certificate("ca");
     }
 
-    /** {@return a certificate for 127.0.0.1, of a server or a client; its key is at {@link #key}} */
+    /** {@return a new certificate for 127.0.0.1, for a server or a client; {@link #key} is its key} */
     File issue(String name) throws IOException, InterruptedException {
-        make(
+        create(
                 name,
                 "subjectAltName=IP:127.0.0.1",
                 List.of("-CA", authority().getPath(), "-CAkey", key("ca").getPath()));
@@ -43,7 +43,7 @@ final class Certificates {
         return directory.resolve(name + ".key").toFile();
     }
 
-    private void make(String name, String extension, List<String> issuer) throws IOException, InterruptedException {
+    private void create(String name, String extension, List<String> issuer) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of("openssl", "req", "-x509", "-days", "1", "-nodes"));
         command.addAll(List.of("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"));
         command.addAll(List.of("-subj", "/CN=" + name, "-addext", extension));

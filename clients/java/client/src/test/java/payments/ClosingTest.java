@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.comeBackAfterMillis;
 import static payments.Answers.done;
 import static payments.Answers.failing;
 import static payments.Answers.hanging;
+import static payments.Answers.retryAfterMillis;
 import static payments.Calls.CHARGE;
 
 import java.time.Duration;
@@ -39,7 +39,7 @@ class ClosingTest {
     }
 
     @Test
-    void aClientWithAnotherTimeoutIsClosedWithItsOrigin() {
+    void closingAClientWithAnotherTimeoutClosesTheOriginal() {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client()) {
             client.withTimeout(Duration.ofSeconds(1)).close();
@@ -48,32 +48,32 @@ class ClosingTest {
     }
 
     @Test
-    void closingEndsACallInProgress() throws Exception {
+    void closingEndsACallInFlight() throws Exception {
         assertClosingEnds(hanging());
     }
 
     @Test
-    void closingEndsTheWaitForAnotherAttempt() throws Exception {
-        OutcomeUnknownException raised = assertClosingEnds(failing(comeBackAfterMillis(30_000)));
-        assertEquals("come back later", raised.getMessage());
+    void closingEndsABackoff() throws Exception {
+        OutcomeUnknownException thrown = assertClosingEnds(failing(retryAfterMillis(30_000)));
+        assertEquals("try again later", thrown.getMessage());
     }
 
     private static OutcomeUnknownException assertClosingEnds(Answer answer) throws Exception {
-        CountDownLatch begun = new CountDownLatch(1);
-        Answer noting = (number, request) -> {
-            begun.countDown();
+        CountDownLatch started = new CountDownLatch(1);
+        Answer signaling = (number, request) -> {
+            started.countDown();
             return answer.to(number, request);
         };
-        try (FakeService service = FakeService.answering(noting)) {
+        try (FakeService service = FakeService.answering(signaling)) {
             PaymentsClient client = service.client(Duration.ofSeconds(50));
             CompletableFuture<Payment> charge = CompletableFuture.supplyAsync(() -> client.charge(CHARGE));
-            assertTrue(begun.await(20, TimeUnit.SECONDS));
-            Thread.sleep(300); // so that the answer is there, and the wait begun
+            assertTrue(started.await(20, TimeUnit.SECONDS));
+            Thread.sleep(300); // so that the response has arrived and the backoff has started
             client.close();
             ExecutionException ended = assertThrows(ExecutionException.class, () -> charge.get(15, TimeUnit.SECONDS));
-            OutcomeUnknownException raised = assertInstanceOf(OutcomeUnknownException.class, ended.getCause());
-            assertTrue(raised.requestId().isPresent());
-            return raised;
+            OutcomeUnknownException thrown = assertInstanceOf(OutcomeUnknownException.class, ended.getCause());
+            assertTrue(thrown.requestId().isPresent());
+            return thrown;
         }
     }
 }

@@ -35,20 +35,20 @@ class ConnectionTest {
                 FakeService second = FakeService.answering(done());
                 PaymentsClient client = clientOf("ipv4:" + first.target() + "," + second.target())) {
             long untilNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
-            // Once both connections are there.
+            // Until both connections are open.
             while (Math.min(first.received().size(), second.received().size()) < 10) {
                 client.charge(CHARGE);
-                assertTrue(System.nanoTime() < untilNanos, "one of the services had no calls");
+                assertTrue(System.nanoTime() < untilNanos, "one of the services received no calls");
             }
         }
     }
 
     @Test
-    void anAddressThatNobodyListensAtIsLeftOut() {
-        FakeService gone = FakeService.answering(done());
-        gone.close();
+    void anUnreachableAddressIsSkipped() {
+        FakeService stopped = FakeService.answering(done());
+        stopped.close();
         try (FakeService service = FakeService.answering(done());
-                PaymentsClient client = clientOf("ipv4:" + gone.target() + "," + service.target())) {
+                PaymentsClient client = clientOf("ipv4:" + stopped.target() + "," + service.target())) {
             for (int count = 0; count < 10; count++) {
                 client.charge(CHARGE);
             }
@@ -57,7 +57,7 @@ class ConnectionTest {
     }
 
     @Test
-    void aReplicaThatRestartsHasCallsAgain() {
+    void aRestartedReplicaReceivesCallsAgain() {
         FakeService before = FakeService.answering(done());
         try (FakeService other = FakeService.answering(done());
                 PaymentsClient client = clientOf("ipv4:" + before.target() + "," + other.target())) {
@@ -68,7 +68,7 @@ class ConnectionTest {
                 long untilNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
                 while (after.received().isEmpty()) {
                     client.charge(CHARGE);
-                    assertTrue(System.nanoTime() < untilNanos, "the service had no calls");
+                    assertTrue(System.nanoTime() < untilNanos, "the service received no calls");
                 }
             }
         } finally {
@@ -87,7 +87,7 @@ class ConnectionTest {
                 "ipv4:///127.0.0.1:%d",
                 "ipv4:127.0.0.1:%1$d,127.0.0.1:%1$d"
             })
-    void aTargetIsAnAddressOrANameOfGrpcs(String form) {
+    void aTargetIsAnAddressOrAGrpcTarget(String form) {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = clientOf(String.format(form, service.port()))) {
             client.charge(CHARGE);
@@ -99,13 +99,13 @@ class ConnectionTest {
     @ParameterizedTest
     @ValueSource(
             strings = {"ipv4:localhost:50051", "ipv4:127.0.0.1:50051,", "ipv4:127.0.0.1:99999", "ipv4:999.0.0.1:50051"})
-    void aTargetThatNoConnectionCanBeMadeToIsRefused(String target) {
+    void anInvalidTargetIsRejected(String target) {
         assertThrows(IllegalArgumentException.class, () -> clientOf(target));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"", "checkout/1.4"})
-    void theUserAgentNamesTheProgramAndTheClient(String program) {
+    void theUserAgentIdentifiesTheProgramAndTheClient(String program) {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = PaymentsClient.builder()
                         .target(service.target())
@@ -119,13 +119,13 @@ class ConnectionTest {
     }
 
     @Test
-    void interceptorsAreAroundEachAttemptTheFirstOutermost() {
+    void interceptorsRunForEachAttemptTheFirstOneOutermost() {
         List<String> seen = new ArrayList<>();
         try (FakeService service = FakeService.answering(done().afterFailures(1, unavailable(NEVER)));
                 PaymentsClient client = PaymentsClient.builder()
                         .target(service.target())
-                        .interceptor(noting("first", seen))
-                        .interceptor(noting("second", seen))
+                        .interceptor(recording("first", seen))
+                        .interceptor(recording("second", seen))
                         .build()) {
             client.charge(CHARGE);
             String method = " payments.v1.PaymentService/Charge";
@@ -133,7 +133,7 @@ class ConnectionTest {
         }
     }
 
-    private static ClientInterceptor noting(String name, List<String> seen) {
+    private static ClientInterceptor recording(String name, List<String> seen) {
         return new ClientInterceptor() {
             @Override
             public <Q, A> ClientCall<Q, A> interceptCall(

@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static payments.Answers.NEVER;
 import static payments.Answers.SOON;
-import static payments.Answers.comeBackAfterMillis;
 import static payments.Answers.done;
 import static payments.Answers.failing;
 import static payments.Answers.hanging;
+import static payments.Answers.retryAfterMillis;
 import static payments.Answers.unavailable;
 import static payments.Calls.CHARGE;
 
@@ -29,11 +29,11 @@ class DeadlinesTest {
         Duration remaining = service.last().remaining();
         assertTrue(
                 remaining.compareTo(expected) <= 0 && remaining.compareTo(expected.dividedBy(2)) > 0,
-                "the service was told " + remaining);
+                "the call reached the service with " + remaining + " left");
     }
 
     @Test
-    void aCallTakesTenSecondsAtMost() {
+    void aCallTakesAtMostTenSecondsByDefault() {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client()) {
             client.charge(CHARGE);
@@ -42,7 +42,7 @@ class DeadlinesTest {
     }
 
     @Test
-    void aClientMayHaveAnotherTimeout() {
+    void aClientCanHaveAnotherTimeout() {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client(Duration.ofHours(1))) {
             client.charge(CHARGE);
@@ -51,7 +51,7 @@ class DeadlinesTest {
     }
 
     @Test
-    void aCallMayHaveAnotherTimeoutThanItsClient() {
+    void aCallCanHaveAnotherTimeoutThanItsClient() {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client()) {
             client.withTimeout(Duration.ofHours(1)).charge(CHARGE);
@@ -62,7 +62,7 @@ class DeadlinesTest {
     }
 
     @Test
-    void anEarlierDeadlineOfTheContextCounts() {
+    void anEarlierDeadlineOfTheContextApplies() {
         ScheduledExecutorService scheduler = Executors.newSingleThreadScheduledExecutor();
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client(Duration.ofHours(1));
@@ -78,83 +78,85 @@ class DeadlinesTest {
     }
 
     @Test
-    void allAttemptsTogetherHaveOneDeadline() {
+    void allAttemptsShareOneDeadline() {
         try (FakeService service = FakeService.answering(failing(unavailable(SOON)));
                 PaymentsClient client = service.client(Duration.ofSeconds(3))) {
             long beganNanos = System.nanoTime();
-            UnavailableException raised = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
+            UnavailableException thrown = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
             assertTrue(System.nanoTime() - beganNanos < TimeUnit.SECONDS.toNanos(15));
-            assertEquals("the database cannot be reached", raised.getMessage());
+            assertEquals("the database cannot be reached", thrown.getMessage());
             List<FakeService.Received> received = service.received();
             assertTrue(received.size() > 5, received.size() + " attempts");
             Duration last = received.get(received.size() - 1).remaining();
             assertTrue(last.compareTo(received.get(0).remaining()) < 0);
             String requestId = ((ChargeRequest) service.last().request()).getRequestId();
-            assertEquals(requestId, raised.requestId().orElseThrow());
+            assertEquals(requestId, thrown.requestId().orElseThrow());
         }
     }
 
     @Test
-    void aLaterAttemptHasTheTimeThatIsLeft() {
-        try (FakeService service = FakeService.answering(done().afterFailures(1, comeBackAfterMillis(1000)));
+    void aRetryHasTheRemainingTime() {
+        try (FakeService service = FakeService.answering(done().afterFailures(1, retryAfterMillis(1000)));
                 PaymentsClient client = service.client()) {
             client.charge(CHARGE);
             Duration remaining = service.last().remaining();
             assertEquals(2, service.received().size());
-            assertTrue(remaining.compareTo(Duration.ofSeconds(9)) <= 0, "the service was told " + remaining);
+            assertTrue(
+                    remaining.compareTo(Duration.ofSeconds(9)) <= 0,
+                    "the call reached the service with " + remaining + " left");
         }
     }
 
     @Test
-    void aDeadlineThatPassesLeavesTheOutcomeUnknown() {
+    void theOutcomeIsUnknownAfterTheDeadline() {
         try (FakeService service = FakeService.answering(hanging());
                 PaymentsClient client = service.client()) {
-            OutcomeUnknownException raised = assertThrows(
+            OutcomeUnknownException thrown = assertThrows(
                     DeadlineExceededException.class,
                     () -> client.withTimeout(Duration.ofSeconds(2)).charge(CHARGE));
-            assertEquals(Status.Code.DEADLINE_EXCEEDED, raised.code());
+            assertEquals(Status.Code.DEADLINE_EXCEEDED, thrown.code());
             ChargeRequest request = (ChargeRequest) service.last().request();
-            assertEquals(request.getRequestId(), raised.requestId().orElseThrow());
+            assertEquals(request.getRequestId(), thrown.requestId().orElseThrow());
         }
     }
 
     @Test
-    void aDeadlineThatCutsALaterAttemptLeavesTheErrorThatSaysWhy() {
+    void ifTheDeadlinePassesDuringARetryThePreviousErrorIsThrown() {
         try (FakeService service = FakeService.answering(hanging().afterFailures(1, unavailable(NEVER)));
                 PaymentsClient client = service.client(Duration.ofSeconds(3))) {
-            UnavailableException raised = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
-            assertEquals("the database cannot be reached", raised.getMessage());
-            assertTrue(raised.getSuppressed()[0] instanceof DeadlineExceededException);
+            UnavailableException thrown = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
+            assertEquals("the database cannot be reached", thrown.getMessage());
+            assertTrue(thrown.getSuppressed()[0] instanceof DeadlineExceededException);
             assertEquals(2, service.received().size());
         }
     }
 
     @Test
-    void aWaitThatWouldPassTheDeadlineIsNotBegun() {
-        try (FakeService service = FakeService.answering(failing(comeBackAfterMillis(3_600_000)));
+    void thereIsNoRetryIfItsDelayWouldPassTheDeadline() {
+        try (FakeService service = FakeService.answering(failing(retryAfterMillis(3_600_000)));
                 PaymentsClient client = service.client(Duration.ofSeconds(50))) {
             long beganNanos = System.nanoTime();
-            UnavailableException raised = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
-            assertEquals(Duration.ofHours(1), raised.retryAfter().orElseThrow());
+            UnavailableException thrown = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
+            assertEquals(Duration.ofHours(1), thrown.retryAfter().orElseThrow());
             assertTrue(System.nanoTime() - beganNanos < TimeUnit.SECONDS.toNanos(25));
             assertEquals(1, service.received().size());
         }
     }
 
     @Test
-    void aServiceThatIsNotThereIsUnavailable() {
-        FakeService gone = FakeService.answering(done());
-        gone.close();
-        try (PaymentsClient client = gone.client(Duration.ofSeconds(3))) {
-            UnavailableException raised = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
-            assertEquals("", raised.reason());
-            assertTrue(raised.callId().isEmpty());
-            assertTrue(raised.requestId().isPresent());
+    void aStoppedServiceIsUnavailable() {
+        FakeService stopped = FakeService.answering(done());
+        stopped.close();
+        try (PaymentsClient client = stopped.client(Duration.ofSeconds(3))) {
+            UnavailableException thrown = assertThrows(UnavailableException.class, () -> client.charge(CHARGE));
+            assertEquals("", thrown.reason());
+            assertTrue(thrown.callId().isEmpty());
+            assertTrue(thrown.requestId().isPresent());
         }
     }
 
     @Test
-    void aTimeoutThatIsNotMoreThanZeroIsRefused() {
+    void aTimeoutMustBeMoreThanZero() {
         try (PaymentsClient client = PaymentsClient.builder().build()) {
             for (Duration timeout : List.of(Duration.ZERO, Duration.ofSeconds(-1))) {
                 assertThrows(IllegalArgumentException.class, () -> client.withTimeout(timeout));

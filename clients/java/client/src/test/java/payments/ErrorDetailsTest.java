@@ -23,9 +23,9 @@ import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
-/** What an error says. */
+/** The details of an error. */
 class ErrorDetailsTest {
-    private static final ByteString BROKEN = ByteString.copyFrom(new byte[] {-1, -1, -1});
+    private static final ByteString MALFORMED = ByteString.copyFrom(new byte[] {-1, -1, -1});
 
     private static final com.google.protobuf.Duration A_SECOND_AND_A_HALF = com.google.protobuf.Duration.newBuilder()
             .setSeconds(1)
@@ -55,8 +55,8 @@ class ErrorDetailsTest {
         return failure;
     }
 
-    private static void assertAllThatTheServiceSaid(PaymentsException raised) {
-        InvalidRequestException error = assertInstanceOf(InvalidRequestException.class, raised);
+    private static void assertAllDetails(PaymentsException thrown) {
+        InvalidRequestException error = assertInstanceOf(InvalidRequestException.class, thrown);
         assertEquals("amount: must be more than zero", error.getMessage());
         assertEquals(Status.Code.INVALID_ARGUMENT, error.code());
         assertEquals("INVALID_REQUEST", error.reason());
@@ -71,18 +71,18 @@ class ErrorDetailsTest {
     }
 
     @Test
-    void anErrorHasAllThatTheServiceSaid() {
-        assertAllThatTheServiceSaid(errorOf(invalid()));
+    void anErrorHasAllDetailsOfTheService() {
+        assertAllDetails(errorOf(invalid()));
     }
 
     @Test
-    void anErrorWithoutAMessageSaysItsCode() {
+    void theMessageOfAnErrorWithoutOneIsItsCode() {
         assertEquals(
                 "NOT_FOUND", errorOf(failure(Status.Code.NOT_FOUND, "", NEVER)).getMessage());
     }
 
     @Test
-    void aCallThatOnlyReadsHasNoRequestId() {
+    void theErrorOfACallThatOnlyReadsHasNoRequestId() {
         try (FakeService service = FakeService.answering(failing(failure(Status.Code.NOT_FOUND, "no", NEVER)));
                 PaymentsClient client = service.client()) {
             PaymentsException error = assertThrows(PaymentsException.class, () -> client.getPayment(7));
@@ -93,23 +93,24 @@ class ErrorDetailsTest {
     }
 
     @Test
-    void aBrokenTrailerDoesNotHideTheError() {
+    void aMalformedTrailerDoesNotHideTheError() {
         Metadata trailers = new Metadata();
-        trailers.put(Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER), BROKEN.toByteArray());
-        PaymentsException error = errorOf(
-                Status.NOT_FOUND.withDescription("there is no such payment").asRuntimeException(trailers));
+        trailers.put(
+                Metadata.Key.of("grpc-status-details-bin", Metadata.BINARY_BYTE_MARSHALLER), MALFORMED.toByteArray());
+        PaymentsException error =
+                errorOf(Status.NOT_FOUND.withDescription("payment not found").asRuntimeException(trailers));
         assertEquals(Status.Code.NOT_FOUND, error.code());
-        assertEquals("there is no such payment", error.getMessage());
+        assertEquals("payment not found", error.getMessage());
     }
 
     @Test
-    void aBrokenDetailDoesNotHideTheOthers() {
+    void aMalformedDetailDoesNotHideTheOthers() {
         com.google.rpc.Status status = com.google.rpc.Status.newBuilder()
                 .setCode(Status.Code.NOT_FOUND.value())
-                .addDetails(broken("google.rpc.ErrorInfo"))
-                .addDetails(broken("of.a.newer.Service"))
-                .addDetails(broken("google.rpc.BadRequest"))
-                .addDetails(broken("google.rpc.RetryInfo"))
+                .addDetails(malformed("google.rpc.ErrorInfo"))
+                .addDetails(malformed("of.a.newer.Service"))
+                .addDetails(malformed("google.rpc.BadRequest"))
+                .addDetails(malformed("google.rpc.RetryInfo"))
                 .addDetails(Any.pack(reason("PAYMENT_NOT_FOUND")))
                 .build();
         PaymentsException error = errorOf(StatusProto.toStatusRuntimeException(status));
@@ -117,15 +118,15 @@ class ErrorDetailsTest {
         assertTrue(error.retryAfter().isEmpty());
     }
 
-    private static Any broken(String kind) {
+    private static Any malformed(String kind) {
         return Any.newBuilder()
                 .setTypeUrl("type.googleapis.com/" + kind)
-                .setValue(BROKEN)
+                .setValue(MALFORMED)
                 .build();
     }
 
     @Test
-    void aRetryDelayThatIsNoneIsZeroAtLeast() {
+    void aNegativeRetryDelayIsZero() {
         for (com.google.protobuf.Duration delay : List.of(
                 com.google.protobuf.Duration.newBuilder().setSeconds(-3600).build(),
                 com.google.protobuf.Duration.newBuilder().setNanos(-1).build(),
@@ -139,12 +140,12 @@ class ErrorDetailsTest {
     }
 
     @Test
-    void aRetryDelayThatNeverEndsDoesNotHideTheError() {
-        com.google.protobuf.Duration forEver = com.google.protobuf.Duration.newBuilder()
+    void anInfiniteRetryDelayDoesNotHideTheError() {
+        com.google.protobuf.Duration infinite = com.google.protobuf.Duration.newBuilder()
                 .setSeconds(Long.MAX_VALUE)
                 .setNanos(Integer.MAX_VALUE)
                 .build();
-        PaymentsException error = errorOf(failure(Status.Code.UNAVAILABLE, "no", NEVER, retryInfo(forEver)));
+        PaymentsException error = errorOf(failure(Status.Code.UNAVAILABLE, "no", NEVER, retryInfo(infinite)));
         assertInstanceOf(UnavailableException.class, error);
         assertTrue(error.retryAfter().orElseThrow().compareTo(Duration.ofDays(365)) > 0);
     }

@@ -22,9 +22,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Which class an error has. */
+/** The classes of errors. */
 class ErrorsTest {
-    /** {@return the error of a charge that the service answers so} */
+    /** {@return the error of a charge that the service fails with {@code failure}} */
     static PaymentsException errorOf(StatusRuntimeException failure) {
         try (FakeService service = FakeService.answering(failing(failure));
                 PaymentsClient client = service.client(Duration.ofSeconds(30))) {
@@ -101,7 +101,7 @@ class ErrorsTest {
     }
 
     @Test
-    void theReasonOfAnotherDomainIsNotOurs() {
+    void aReasonOfAnotherDomainIsIgnored() {
         ErrorInfo foreign = ErrorInfo.newBuilder()
                 .setDomain("proxy.example")
                 .setReason("PAYMENT_NOT_FOUND")
@@ -122,7 +122,7 @@ class ErrorsTest {
                 DeadlineExceededException.class,
                 InternalErrorException.class
             })
-    void errorsThatDoNotTellTheOutcomeAreOneGroup(Class<?> kind) {
+    void anErrorWithAnUnknownOutcomeIsAnOutcomeUnknownException(Class<?> kind) {
         assertTrue(OutcomeUnknownException.class.isAssignableFrom(kind));
     }
 

@@ -37,7 +37,7 @@ import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
 
-/** A real gRPC server in this process, which answers as the test says and keeps what it was sent. */
+/** A gRPC server in this process that responds as the test says, and records the calls that it receives. */
 final class FakeService extends PaymentServiceImplBase implements AutoCloseable {
     private static final Context.Key<Metadata> HEADERS = Context.key("headers");
     private static final Context.Key<String> AUTHORITY = Context.key("authority");
@@ -52,7 +52,7 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         try {
             server = NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", port), credentials)
                     .addService(this)
-                    .intercept(new Noting())
+                    .intercept(new ContextInterceptor())
                     .build()
                     .start();
             this.port = server.getPort();
@@ -96,18 +96,18 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         return List.copyOf(received);
     }
 
-    /** {@return the requests received, each of the kind} */
+    /** {@return the received requests, all of which must be of this kind} */
     <M extends Message> List<M> requests(Class<M> kind) {
         return received().stream().map(Received::request).map(kind::cast).toList();
     }
 
-    /** {@return the last call received} */
+    /** {@return the last received call} */
     Received last() {
         List<Received> all = received();
         return all.get(all.size() - 1);
     }
 
-    /** Ends the calls in progress, and the server. */
+    /** Ends the calls in flight and stops the server. */
     @Override
     public void close() {
         server.shutdownNow();
@@ -150,22 +150,22 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
 
     @Override
     public void watchPayments(WatchPaymentsRequest request, StreamObserver<WatchPaymentsResponse> observer) {
-        if (!(answer instanceof Telling telling)) {
+        if (!(answer instanceof StreamAnswer streamAnswer)) {
             answer(request, observer);
             return;
         }
         try {
-            telling.tell(note(request), request, (ServerCallStreamObserver<WatchPaymentsResponse>) observer);
+            streamAnswer.stream(record(request), request, (ServerCallStreamObserver<WatchPaymentsResponse>) observer);
         } catch (Exception failure) {
             observer.onError(failure);
         }
     }
 
-    @SuppressWarnings("unchecked") // the test's answer is of the call that it answers
+    @SuppressWarnings("unchecked") // the test's answer has the response type of its call
     private <A> void answer(Message request, StreamObserver<A> observer) {
         A response;
         try {
-            response = (A) answer.to(note(request), request);
+            response = (A) answer.to(record(request), request);
         } catch (Exception failure) {
             observer.onError(failure);
             return;
@@ -174,7 +174,8 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         observer.onCompleted();
     }
 
-    private synchronized int note(Message request) {
+    /** Records a call and returns its number. */
+    private synchronized int record(Message request) {
         Context context = Context.current();
         Deadline deadline = context.getDeadline();
         received.add(new Received(
@@ -186,13 +187,13 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         return received.size();
     }
 
-    /** What the service answers. */
+    /** How the service responds to calls. */
     @FunctionalInterface
     interface Answer {
-        /** {@return the answer to the call of that number, counted from 1} */
+        /** {@return the response to the call with this number, which starts at 1} */
         Message to(int number, Message request) throws Exception;
 
-        /** {@return what answers the first calls with the failure, and the others as this does} */
+        /** {@return an answer that fails the first calls, and responds to later ones like this answer} */
         default Answer afterFailures(int count, Exception failure) {
             return (number, request) -> {
                 if (number <= count) {
@@ -203,11 +204,11 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         }
     }
 
-    /** What the service tells those who watch, one stream after the other; no other call is answered. */
+    /** How the service responds to streams. It supports no other calls. */
     @FunctionalInterface
-    interface Telling extends Answer {
-        /** Tells it in the stream of that number, counted from 1, which stays open when this returns. */
-        void tell(int number, WatchPaymentsRequest request, ServerCallStreamObserver<WatchPaymentsResponse> observer)
+    interface StreamAnswer extends Answer {
+        /** Responds to the stream with this number, which starts at 1. The stream stays open when this returns. */
+        void stream(int number, WatchPaymentsRequest request, ServerCallStreamObserver<WatchPaymentsResponse> observer)
                 throws Exception;
 
         @Override
@@ -216,14 +217,15 @@ final class FakeService extends PaymentServiceImplBase implements AutoCloseable 
         }
     }
 
-    /** What the service was sent; {@code remaining} is null when there was no deadline. */
+    /** A received call; {@code remaining} is the time until its deadline, or null if it has none. */
     record Received(Message request, Metadata headers, String authority, long atNanos, Duration remaining) {
         String header(String name) {
             return headers.get(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER));
         }
     }
 
-    private static final class Noting implements ServerInterceptor {
+    /** Puts the headers and the authority of a call into its context. */
+    private static final class ContextInterceptor implements ServerInterceptor {
         @Override
         public <Q, A> ServerCall.Listener<Q> interceptCall(
                 ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {

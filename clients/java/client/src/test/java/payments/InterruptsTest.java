@@ -3,9 +3,9 @@ package payments;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static payments.Answers.comeBackAfterMillis;
 import static payments.Answers.failing;
 import static payments.Answers.hanging;
+import static payments.Answers.retryAfterMillis;
 import static payments.Calls.CHARGE;
 
 import io.grpc.Context;
@@ -23,11 +23,11 @@ class InterruptsTest {
     private static final Duration LONG = Duration.ofSeconds(50);
 
     @AfterEach
-    void forgetTheInterrupt() {
+    void clearTheInterruptedStatus() {
         Thread.interrupted();
     }
 
-    /** Has the thread interrupted soon after the service was called. */
+    /** {@return an answer that interrupts the thread soon after the call arrives} */
     private static Answer interrupting(Thread thread, Answer answer) {
         return (number, request) -> {
             CompletableFuture.delayedExecutor(300, TimeUnit.MILLISECONDS).execute(thread::interrupt);
@@ -36,30 +36,30 @@ class InterruptsTest {
     }
 
     @Test
-    void anInterruptEndsTheCallAndIsKept() {
+    void anInterruptEndsTheCallAndStaysSet() {
         assertInterruptEnds(hanging());
     }
 
     @Test
-    void anInterruptEndsTheWaitForAnotherAttemptAndIsKept() {
-        assertInterruptEnds(failing(comeBackAfterMillis(30_000)));
+    void anInterruptEndsABackoffAndStaysSet() {
+        assertInterruptEnds(failing(retryAfterMillis(30_000)));
     }
 
     private static void assertInterruptEnds(Answer answer) {
         try (FakeService service = FakeService.answering(interrupting(Thread.currentThread(), answer));
                 PaymentsClient client = service.client(LONG)) {
             long beganNanos = System.nanoTime();
-            OutcomeUnknownException raised = assertThrows(OutcomeUnknownException.class, () -> client.charge(CHARGE));
+            OutcomeUnknownException thrown = assertThrows(OutcomeUnknownException.class, () -> client.charge(CHARGE));
             assertTrue(Thread.currentThread().isInterrupted());
             assertTrue(System.nanoTime() - beganNanos < TimeUnit.SECONDS.toNanos(20));
-            assertEquals(Status.Code.CANCELLED, raised.code());
-            assertTrue(raised.requestId().isPresent());
+            assertEquals(Status.Code.CANCELLED, thrown.code());
+            assertTrue(thrown.requestId().isPresent());
             assertEquals(1, service.received().size());
         }
     }
 
     @Test
-    void aCancelledContextEndsTheCall() {
+    void cancelingTheContextEndsTheCall() {
         try (Context.CancellableContext context = Context.current().withCancellation();
                 FakeService service = FakeService.answering((number, request) -> {
                     context.cancel(null);
@@ -67,9 +67,9 @@ class InterruptsTest {
                 });
                 PaymentsClient client = service.client(LONG)) {
             context.run(() -> {
-                OutcomeUnknownException raised =
+                OutcomeUnknownException thrown =
                         assertThrows(OutcomeUnknownException.class, () -> client.charge(CHARGE));
-                assertEquals(Status.Code.CANCELLED, raised.code());
+                assertEquals(Status.Code.CANCELLED, thrown.code());
             });
             assertEquals(1, service.received().size());
         }

@@ -22,10 +22,11 @@ import payments.v1.ListPaymentsResponse;
 import payments.v1.PaymentFilter;
 
 class PagingTest {
-    /** Three pages of two payments each; a page's token is the last id before it. */
+    /** Three pages of two payments each. The token of a page is the last id of the previous one. */
     private static final Answer PAGES = (number, request) -> {
-        ListPaymentsRequest asked = (ListPaymentsRequest) request;
-        long before = asked.getPageToken().isEmpty() ? 0 : Long.parseLong(asked.getPageToken());
+        ListPaymentsRequest listRequest = (ListPaymentsRequest) request;
+        String token = listRequest.getPageToken();
+        long before = token.isEmpty() ? 0 : Long.parseLong(token);
         ListPaymentsResponse.Builder page = ListPaymentsResponse.newBuilder();
         LongStream.of(before + 1, before + 2)
                 .mapToObj(id -> payments.v1.Payment.newBuilder().setPaymentId(id))
@@ -33,7 +34,7 @@ class PagingTest {
         if (before < 4) {
             page.setNextPageToken(Long.toString(before + 2));
         }
-        if (asked.getIncludeTotalSize()) {
+        if (listRequest.getIncludeTotalSize()) {
             page.setTotalSize(0);
         }
         return page.build();
@@ -44,7 +45,7 @@ class PagingTest {
     }
 
     @Test
-    void aListGoesOverAllPagesWithTheSameConditions() {
+    void aListFetchesAllPagesWithTheSameConditions() {
         ListPaymentsParams params = ListPaymentsParams.builder()
                 .orderId(342)
                 .orderBy("create_time asc")
@@ -66,15 +67,15 @@ class PagingTest {
     }
 
     @Test
-    void aPageIsFetchedWhenTheIterationGetsThere() {
+    void aPageIsFetchedWhenTheIterationReachesIt() {
         try (FakeService service = FakeService.answering(PAGES);
                 PaymentsClient client = service.client()) {
             Stream<Payment> stream = client.listPayments(ALL);
             Iterator<Payment> iterator = stream.iterator();
             assertEquals(0, service.received().size());
-            for (int place = 1; place <= 6; place++) {
-                assertEquals(place, iterator.next().paymentId());
-                assertEquals((place + 1) / 2, service.received().size());
+            for (int count = 1; count <= 6; count++) {
+                assertEquals(count, iterator.next().paymentId());
+                assertEquals((count + 1) / 2, service.received().size());
             }
             assertEquals(false, iterator.hasNext());
             assertEquals(3, service.received().size());
@@ -82,7 +83,7 @@ class PagingTest {
     }
 
     @Test
-    void whoNeedsTheFirstPaymentsFetchesTheirPagesOnly() {
+    void onlyThePagesOfTheConsumedPaymentsAreFetched() {
         try (FakeService service = FakeService.answering(PAGES);
                 PaymentsClient client = service.client()) {
             assertEquals(1, client.listPayments(ALL).findFirst().orElseThrow().paymentId());
@@ -101,7 +102,7 @@ class PagingTest {
     }
 
     @Test
-    void aListMayBeginInTheMiddle() {
+    void aListCanStartFromAPageToken() {
         try (FakeService service = FakeService.answering(PAGES);
                 PaymentsClient client = service.client()) {
             ListPaymentsParams rest =
@@ -111,7 +112,7 @@ class PagingTest {
     }
 
     @Test
-    void aPageMayBeEmptyInTheMiddleOfAList() {
+    void anEmptyPageDoesNotEndAList() {
         Answer firstIsEmpty = (number, request) -> number == 1
                 ? ListPaymentsResponse.newBuilder().setNextPageToken("4").build()
                 : PAGES.to(number, request);
@@ -122,24 +123,24 @@ class PagingTest {
     }
 
     @Test
-    void anErrorOfALaterPageIsRaisedThere() {
+    void anErrorOfALaterPageIsThrownWhenTheListReachesIt() {
         Answer secondFails = (number, request) -> {
             if (number == 2) {
-                throw failure(Status.Code.INVALID_ARGUMENT, "the page token is not one", NEVER);
+                throw failure(Status.Code.INVALID_ARGUMENT, "the page token is invalid", NEVER);
             }
             return PAGES.to(number, request);
         };
         try (FakeService service = FakeService.answering(secondFails);
                 PaymentsClient client = service.client()) {
-            List<Long> met = new ArrayList<>();
+            List<Long> seen = new ArrayList<>();
             Stream<Payment> list = client.listPayments(ALL);
-            assertThrows(InvalidRequestException.class, () -> list.forEach(payment -> met.add(payment.paymentId())));
-            assertEquals(List.of(1L, 2L), met);
+            assertThrows(InvalidRequestException.class, () -> list.forEach(payment -> seen.add(payment.paymentId())));
+            assertEquals(List.of(1L, 2L), seen);
         }
     }
 
     @Test
-    void aPageThatFailsForAMomentDoesNotEndTheList() {
+    void aPageThatFailsTemporarilyDoesNotEndTheList() {
         Answer secondFailsOnce = (number, request) -> {
             if (number == 2) {
                 throw unavailable(NEVER);
@@ -154,7 +155,7 @@ class PagingTest {
     }
 
     @Test
-    void onePageHasATokenForTheNextAndATotalWhenAskedFor() {
+    void aPageHasATokenForTheNextOneAndATotalSizeOnRequest() {
         try (FakeService service = FakeService.answering(PAGES);
                 PaymentsClient client = service.client()) {
             PaymentPage first = client.listPaymentsPage(

@@ -20,7 +20,7 @@ import payments.v1.ListRefundsRequest;
 import payments.v1.ListRefundsResponse;
 
 class RefundPagingTest {
-    /** Three pages of two refunds each; a page's token is the last id before it. */
+    /** Three pages of two refunds each. The token of a page is the last id of the previous one. */
     private static final Answer PAGES = (number, request) -> {
         String token = ((ListRefundsRequest) request).getPageToken();
         long before = token.isEmpty() ? 0 : Long.parseLong(token);
@@ -39,7 +39,7 @@ class RefundPagingTest {
     }
 
     @Test
-    void theRefundsOfAPaymentGoOverAllPagesWithTheSamePageSize() {
+    void aListOfRefundsFetchesAllPagesWithTheSamePageSize() {
         ListRefundsParams params = ListRefundsParams.builder()
                 .paymentId(Long.MAX_VALUE)
                 .pageSize(2)
@@ -59,14 +59,14 @@ class RefundPagingTest {
     }
 
     @Test
-    void aPageOfRefundsIsFetchedWhenTheIterationGetsThere() {
+    void aPageOfRefundsIsFetchedWhenTheIterationReachesIt() {
         try (FakeService service = FakeService.answering(PAGES);
                 PaymentsClient client = service.client()) {
             Iterator<Refund> iterator = client.listRefunds(REFUNDS).iterator();
             assertEquals(0, service.received().size());
-            for (int place = 1; place <= 6; place++) {
-                assertEquals(place, iterator.next().refundId());
-                assertEquals((place + 1) / 2, service.received().size());
+            for (int count = 1; count <= 6; count++) {
+                assertEquals(count, iterator.next().refundId());
+                assertEquals((count + 1) / 2, service.received().size());
             }
             assertEquals(false, iterator.hasNext());
             assertEquals(3, service.received().size());
@@ -74,7 +74,7 @@ class RefundPagingTest {
     }
 
     @Test
-    void refundsMayBeListedFromATokenOn() {
+    void refundsCanBeListedFromAPageToken() {
         ListRefundsParams rest =
                 ListRefundsParams.builder().paymentId(7).pageToken("2").build();
         try (FakeService service = FakeService.answering(PAGES);
@@ -84,7 +84,7 @@ class RefundPagingTest {
     }
 
     @Test
-    void aPageMayBeEmptyInTheMiddleOfTheRefunds() {
+    void anEmptyPageDoesNotEndAListOfRefunds() {
         Answer firstIsEmpty = (number, request) -> number == 1
                 ? ListRefundsResponse.newBuilder().setNextPageToken("4").build()
                 : PAGES.to(number, request);
@@ -95,7 +95,7 @@ class RefundPagingTest {
     }
 
     @Test
-    void anErrorOfALaterPageOfRefundsIsRaisedThere() {
+    void anErrorOfALaterPageOfRefundsIsThrownWhenTheListReachesIt() {
         Answer secondFails = (number, request) -> {
             if (number == 2) {
                 throw failure(Status.Code.NOT_FOUND, "there is no payment 7", NEVER, reason("PAYMENT_NOT_FOUND"));
@@ -104,15 +104,15 @@ class RefundPagingTest {
         };
         try (FakeService service = FakeService.answering(secondFails);
                 PaymentsClient client = service.client()) {
-            List<Long> met = new ArrayList<>();
+            List<Long> seen = new ArrayList<>();
             Stream<Refund> list = client.listRefunds(REFUNDS);
-            assertThrows(PaymentNotFoundException.class, () -> list.forEach(refund -> met.add(refund.refundId())));
-            assertEquals(List.of(1L, 2L), met);
+            assertThrows(PaymentNotFoundException.class, () -> list.forEach(refund -> seen.add(refund.refundId())));
+            assertEquals(List.of(1L, 2L), seen);
         }
     }
 
     @Test
-    void aPageOfRefundsThatFailsForAMomentDoesNotEndTheList() {
+    void aPageOfRefundsThatFailsTemporarilyDoesNotEndTheList() {
         Answer secondFailsOnce = (number, request) -> {
             if (number == 2) {
                 throw unavailable(NEVER);
@@ -127,7 +127,7 @@ class RefundPagingTest {
     }
 
     @Test
-    void onePageOfRefundsHasATokenForTheNext() {
+    void aPageOfRefundsHasATokenForTheNextOne() {
         try (FakeService service = FakeService.answering(PAGES);
                 PaymentsClient client = service.client()) {
             RefundPage first = client.listRefundsPage(

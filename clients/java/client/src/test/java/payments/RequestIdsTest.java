@@ -19,7 +19,7 @@ import payments.v1.RefundRequest;
 class RequestIdsTest {
     @ParameterizedTest
     @ValueSource(strings = {"order-342", ""})
-    void theCallersRequestIdIsSentAsItIs(String requestId) {
+    void theCallersRequestIdIsSentUnchanged(String requestId) {
         ChargeParams charge = ChargeParams.builder()
                 .orderId(342)
                 .amount(BigDecimal.ONE)
@@ -43,7 +43,7 @@ class RequestIdsTest {
     }
 
     @Test
-    void eachChargeWithoutOneGetsANewOne() {
+    void eachChargeWithoutARequestIdGetsANewOne() {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client()) {
             client.charge(CHARGE);
@@ -54,7 +54,7 @@ class RequestIdsTest {
     }
 
     @Test
-    void eachRefundWithoutOneGetsANewOne() {
+    void eachRefundWithoutARequestIdGetsANewOne() {
         try (FakeService service = FakeService.answering(done());
                 PaymentsClient client = service.client()) {
             client.refund(REFUND);

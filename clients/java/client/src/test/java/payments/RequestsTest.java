@@ -18,7 +18,7 @@ import payments.v1.ListPaymentsRequest;
 import payments.v1.PaymentFilter;
 import payments.v1.RefundRequest;
 
-/** What is sent. */
+/** The requests that calls send. */
 class RequestsTest {
     private static Message sent(Calls.Call call) {
         try (FakeService service = FakeService.answering(done());
@@ -78,7 +78,7 @@ class RequestsTest {
     }
 
     @Test
-    void aRefundWithoutAnAmountIsOfAllThatRemains() {
+    void aRefundWithoutAnAmountSendsNone() {
         RefundParams params =
                 RefundParams.builder().paymentId(7).requestId("refund-1").build();
         assertEquals(
@@ -90,7 +90,7 @@ class RequestsTest {
     }
 
     @Test
-    void aPaymentIsAskedForByItsIdOrItsReference() {
+    void aPaymentIsRequestedByItsIdOrItsReference() {
         assertEquals(
                 GetPaymentRequest.newBuilder().setPaymentId(Long.MAX_VALUE).build(),
                 sent(client -> client.getPayment(Long.MAX_VALUE)));
@@ -135,7 +135,7 @@ class RequestsTest {
     }
 
     @Test
-    void aConditionThatIsZeroOrEmptyIsACondition() {
+    void aConditionThatIsZeroOrEmptyIsSent() {
         PaymentFilter expected = PaymentFilter.newBuilder()
                 .setOrderId(0)
                 .setReference("")
@@ -147,7 +147,7 @@ class RequestsTest {
     }
 
     @Test
-    void withoutConditionsNoneIsSent() {
+    void withoutConditionsTheFilterIsEmpty() {
         assertEquals(PaymentFilter.getDefaultInstance(), filter(ListPaymentsParams.builder()));
     }
 }

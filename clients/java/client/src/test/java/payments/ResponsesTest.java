@@ -23,7 +23,7 @@ import payments.v1.GetPaymentResponse;
 import payments.v1.RefundResponse;
 import payments.v1.WatchPaymentsResponse;
 
-/** What comes back. */
+/** The results that calls return. */
 class ResponsesTest {
     private static final Timestamp TIMESTAMP = Timestamp.newBuilder()
             .setSeconds(1_763_954_155)
@@ -47,7 +47,7 @@ class ResponsesTest {
     }
 
     @Test
-    void aPaymentAndItsRefundsComeInJavasOwnTypes() {
+    void aPaymentAndItsRefundsAreConvertedToJavaTypes() {
         PaymentDetails details = received(GetPaymentResponse.newBuilder()
                 .setPayment(payments.v1.Payment.newBuilder()
                         .setPaymentId(Long.MAX_VALUE)
@@ -89,7 +89,7 @@ class ResponsesTest {
     }
 
     @Test
-    void whatAnAdoptedPaymentLacksIsNullAndNotZero() {
+    void missingFieldsOfAnAdoptedPaymentAreNullNotZero() {
         Payment payment = received(GetPaymentResponse.newBuilder()
                         .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
                         .build())
@@ -101,7 +101,7 @@ class ResponsesTest {
     }
 
     @Test
-    void aRefundComesWithThePaymentAfterIt() {
+    void aRefundReturnsTheUpdatedPayment() {
         RefundResponse response = RefundResponse.newBuilder()
                 .setRefund(payments.v1.Refund.newBuilder().setRefundId(19).setAmount(rupees(1, 0)))
                 .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
@@ -115,7 +115,7 @@ class ResponsesTest {
     }
 
     @Test
-    void aRefundThatAnEarlierSystemMadeIsNull() {
+    void theRefundIsNullIfTheServiceReturnsNone() {
         RefundResponse response = RefundResponse.newBuilder()
                 .setPayment(payments.v1.Payment.newBuilder().setPaymentId(7))
                 .build();
@@ -127,7 +127,7 @@ class ResponsesTest {
 
     @ParameterizedTest
     @ValueSource(ints = {0, 99, -1})
-    void valuesThatOnlyANewerServiceHasAreUnknown(int number) {
+    void enumValuesOfANewerServiceAreUnknown(int number) {
         PaymentDetails details = received(GetPaymentResponse.newBuilder()
                 .setPayment(payments.v1.Payment.newBuilder()
                         .setMethodValue(number)
@@ -145,7 +145,7 @@ class ResponsesTest {
     @EnumSource(
             mode = Mode.EXCLUDE,
             names = {"PAYMENT_METHOD_UNSPECIFIED", "UNRECOGNIZED"})
-    void everyMethodKeepsItsName(payments.v1.PaymentMethod method) {
+    void everyMethodHasTheContractsName(payments.v1.PaymentMethod method) {
         PaymentMethod ours = Enums.fromContract(method);
         assertEquals(method.name(), "PAYMENT_METHOD_" + ours);
         assertEquals(method, Enums.toContract(ours));
@@ -155,7 +155,7 @@ class ResponsesTest {
     @EnumSource(
             mode = Mode.EXCLUDE,
             names = {"PAYMENT_STATUS_UNSPECIFIED", "UNRECOGNIZED"})
-    void everyStatusKeepsItsName(payments.v1.PaymentStatus status) {
+    void everyStatusHasTheContractsName(payments.v1.PaymentStatus status) {
         PaymentStatus ours = Enums.fromContract(status);
         assertEquals(status.name(), "PAYMENT_STATUS_" + ours);
         assertEquals(status, Enums.toContract(ours));
@@ -165,7 +165,7 @@ class ResponsesTest {
     @EnumSource(
             mode = Mode.EXCLUDE,
             names = {"REFUND_STATE_UNSPECIFIED", "UNRECOGNIZED"})
-    void everyRefundStateKeepsItsName(payments.v1.RefundState state) {
+    void everyRefundStateHasTheContractsName(payments.v1.RefundState state) {
         RefundState ours = Enums.fromContract(state);
         assertEquals(state.name(), "REFUND_STATE_" + ours);
         assertEquals(state, Enums.toContract(ours));
@@ -175,11 +175,11 @@ class ResponsesTest {
     @EnumSource(
             mode = Mode.EXCLUDE,
             names = {"REFUND_STATUS_UNSPECIFIED", "UNRECOGNIZED"})
-    void everyRefundStatusKeepsItsName(payments.v1.RefundStatus status) {
+    void everyRefundStatusHasTheContractsName(payments.v1.RefundStatus status) {
         assertEquals(status.name(), "REFUND_STATUS_" + Enums.fromContract(status));
     }
 
-    private static PaymentUpdate told(WatchPaymentsResponse response) {
+    private static PaymentUpdate update(WatchPaymentsResponse response) {
         try (FakeService service = FakeService.answering(with(response));
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
@@ -188,8 +188,8 @@ class ResponsesTest {
     }
 
     @Test
-    void anEventComesWithAllThatIsToldOfIt() {
-        PaymentUpdate update = told(WatchPaymentsResponse.newBuilder()
+    void anEventHasAllItsFields() {
+        PaymentUpdate update = update(WatchPaymentsResponse.newBuilder()
                 .setEvent(payments.v1.PaymentEvent.newBuilder()
                         .setType(payments.v1.PaymentEventType.PAYMENT_EVENT_TYPE_REFUNDED)
                         .setEventTime(TIMESTAMP)
@@ -214,11 +214,11 @@ class ResponsesTest {
     }
 
     @Test
-    void whatAnUpdateOrEventIsWithoutIsEmpty() {
+    void missingFieldsOfAnUpdateOrEventAreEmpty() {
         WatchPaymentsResponse.Builder response =
                 WatchPaymentsResponse.newBuilder().setResumeToken("token");
-        assertEquals(new PaymentUpdate(Optional.empty(), "token"), told(response.build()));
-        PaymentEvent event = told(response.setEvent(payments.v1.PaymentEvent.getDefaultInstance())
+        assertEquals(new PaymentUpdate(Optional.empty(), "token"), update(response.build()));
+        PaymentEvent event = update(response.setEvent(payments.v1.PaymentEvent.getDefaultInstance())
                         .build())
                 .event()
                 .orElseThrow();
@@ -231,7 +231,7 @@ class ResponsesTest {
     @EnumSource(
             mode = Mode.EXCLUDE,
             names = {"PAYMENT_EVENT_TYPE_UNSPECIFIED", "UNRECOGNIZED"})
-    void everyEventTypeKeepsItsName(payments.v1.PaymentEventType type) {
+    void everyEventTypeHasTheContractsName(payments.v1.PaymentEventType type) {
         assertEquals(type.name(), "PAYMENT_EVENT_TYPE_" + Enums.fromContract(type));
     }
 }

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class ResumptionsTest {
     private static PaymentsException error(Status.Code code, String callId) {
-        return new PaymentsException(new ErrorDetails("cut", code, "", null, callId, null, List.of()));
+        return new PaymentsException(new ErrorDetails("the stream ended", code, "", null, callId, null, List.of()));
     }
 
     private static List<Long> delaysMillis(Resumptions resumptions, PaymentsException error, int count) {
@@ -27,14 +27,14 @@ class ResumptionsTest {
                 .toList();
     }
 
-    private static void assertGivenUp(PaymentsException error) {
+    private static void assertThrown(PaymentsException error) {
         Resumptions resumptions = new Resumptions(null, () -> 1);
         assertSame(error, assertThrows(PaymentsException.class, () -> resumptions.delayNanos(error)));
     }
 
     @ParameterizedTest
     @CsvSource({"UNAVAILABLE,c", "UNAVAILABLE,", "CANCELLED,", "DEADLINE_EXCEEDED,", "INTERNAL,", "UNKNOWN,"})
-    void aStreamGoesOnAfterWhatPassesOrWasCut(Status.Code code, String callId) {
+    void aStreamResumesAfterARetryableErrorOrALostConnection(Status.Code code, String callId) {
         assertEquals(
                 List.of(100L, 200L, 400L, 800L, 1000L, 1000L),
                 delaysMillis(new Resumptions(null, () -> 1), error(code, callId), 6));
@@ -42,20 +42,20 @@ class ResumptionsTest {
 
     @ParameterizedTest
     @EnumSource(names = {"DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"})
-    void aFaultOfTheServiceItselfIsRaised(Status.Code code) {
-        assertGivenUp(error(code, "in the service's log"));
+    void anErrorOfTheServiceItselfIsThrown(Status.Code code) {
+        assertThrown(error(code, "in the service's log"));
     }
 
     @ParameterizedTest
     @EnumSource(
             mode = EnumSource.Mode.EXCLUDE,
             names = {"OK", "UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"})
-    void anythingElseIsRaised(Status.Code code) {
-        assertGivenUp(error(code, null));
+    void anyOtherErrorIsThrown(Status.Code code) {
+        assertThrown(error(code, null));
     }
 
     @Test
-    void anAnswerEndsAStretchAndItsBackoff() {
+    void aResponseResetsTheBackoff() {
         Resumptions resumptions = new Resumptions(Duration.ofHours(1), () -> 1);
         PaymentsException unavailable = error(Status.Code.UNAVAILABLE, null);
         assertEquals(List.of(100L, 200L, 400L), delaysMillis(resumptions, unavailable, 3));
@@ -64,20 +64,20 @@ class ResumptionsTest {
     }
 
     @Test
-    void theFirstResponseOfAStretchHasADeadlineWhichLaterStreamsDoNotMove() {
+    void theDeadlineOfTheFirstResponseIsNotExtendedByRetries() {
         Resumptions resumptions = new Resumptions(Duration.ofHours(1), () -> 1);
-        resumptions.asking();
+        resumptions.opening();
         assertTrue(resumptions.deadline().timeRemaining(TimeUnit.HOURS) < 1);
         Object first = resumptions.deadline();
         resumptions.delayNanos(error(Status.Code.UNAVAILABLE, null));
-        resumptions.asking();
+        resumptions.opening();
         assertSame(first, resumptions.deadline());
     }
 
     @Test
-    void aStreamThatHasBegunMayBeSilentForEver() {
+    void aStreamThatHasStartedMayBeSilentForever() {
         Resumptions resumptions = new Resumptions(Duration.ofHours(1), () -> 1);
-        resumptions.asking();
+        resumptions.opening();
         resumptions.received();
         assertTrue(resumptions.deadline().timeRemaining(TimeUnit.DAYS) > 10_000);
     }

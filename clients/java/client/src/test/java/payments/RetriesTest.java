@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static payments.Answers.NEVER;
 import static payments.Answers.SOON;
-import static payments.Answers.comeBackAfterMillis;
 import static payments.Answers.done;
 import static payments.Answers.failing;
 import static payments.Answers.failure;
 import static payments.Answers.reason;
+import static payments.Answers.retryAfterMillis;
 import static payments.Answers.unavailable;
 import static payments.Calls.CHARGE;
 
@@ -38,19 +38,19 @@ import payments.v1.ChargeRequest;
 
 @Timeout(60)
 class RetriesTest {
-    /** More than the five attempts that gRPC makes by itself. */
+    /** More than the five attempts that gRPC itself makes. */
     private static final int MANY = 8;
 
-    static Stream<StatusRuntimeException> failuresThatPass() {
+    static Stream<StatusRuntimeException> retryableFailures() {
         return Stream.of(
                 unavailable(SOON),
                 failure(Status.Code.RESOURCE_EXHAUSTED, "too many calls", SOON, reason("OVERLOADED")),
-                failure(Status.Code.CANCELLED, "the server stops", NEVER));
+                failure(Status.Code.CANCELLED, "the server is shutting down", NEVER));
     }
 
     @ParameterizedTest
-    @MethodSource("failuresThatPass")
-    void aChargeIsRepeatedWithTheSameRequestIdUntilItIsAnswered(StatusRuntimeException failure) {
+    @MethodSource("retryableFailures")
+    void aChargeIsRetriedWithTheSameRequestIdUntilItSucceeds(StatusRuntimeException failure) {
         try (FakeService service = FakeService.answering(done().afterFailures(MANY, failure));
                 PaymentsClient client = service.client(Duration.ofSeconds(30))) {
             assertEquals(7, client.charge(CHARGE).paymentId());
@@ -62,7 +62,7 @@ class RetriesTest {
     }
 
     @Test
-    void aBatchIsRepeatedWithTheSameRequestIdsUntilItIsAnswered() {
+    void aBatchIsRetriedWithTheSameRequestIdsUntilItSucceeds() {
         try (FakeService service = FakeService.answering(done().afterFailures(MANY, unavailable(SOON)));
                 PaymentsClient client = service.client(Duration.ofSeconds(30))) {
             assertEquals(3, client.batchCharge(List.of(CHARGE, CHARGE, CHARGE)).size());
@@ -78,7 +78,7 @@ class RetriesTest {
 
     @ParameterizedTest
     @MethodSource("payments.Calls#everyCall")
-    void everyCallIsTriedAgain(Calls.Call call) {
+    void everyCallIsRetried(Calls.Call call) {
         try (FakeService service = FakeService.answering(done().afterFailures(2, unavailable(NEVER)));
                 PaymentsClient client = service.client()) {
             call.on(client);
@@ -90,7 +90,7 @@ class RetriesTest {
     @EnumSource(
             mode = Mode.EXCLUDE,
             names = {"OK", "UNAVAILABLE", "CANCELLED", "RESOURCE_EXHAUSTED"})
-    void anErrorThatDoesNotPassIsNotTriedAgain(Status.Code code) {
+    void anErrorThatIsNotRetryableIsNotRetried(Status.Code code) {
         try (FakeService service = FakeService.answering(failing(failure(code, "no", null)));
                 PaymentsClient client = service.client()) {
             assertEquals(
@@ -101,9 +101,9 @@ class RetriesTest {
         }
     }
 
-    /** Without the service's reason only gRPC's own retries take RESOURCE_EXHAUSTED for something that passes. */
+    /** Without the service's reason, only gRPC itself retries RESOURCE_EXHAUSTED. */
     @Test
-    void grpcRetriesByTheServiceConfigAlone() throws IOException {
+    void grpcItselfRetriesByTheServiceConfig() throws IOException {
         try (FakeService service =
                         FakeService.answering(failing(failure(Status.Code.RESOURCE_EXHAUSTED, "too large", SOON)));
                 PaymentsClient client = service.client()) {
@@ -130,16 +130,16 @@ class RetriesTest {
     }
 
     @Test
-    void theServiceSaysWhenGrpcTriesAgain() {
+    void grpcRetriesAfterThePushbackOfTheService() {
         assertPause(unavailable("400"));
     }
 
     @Test
-    void theServiceSaysWhenTheClientTriesAgain() {
-        assertPause(comeBackAfterMillis(400));
+    void theClientRetriesAfterTheServicesRetryDelay() {
+        assertPause(retryAfterMillis(400));
     }
 
-    /** Asserts that a second attempt comes no sooner after that failure than in 400 ms. */
+    /** Asserts that the second attempt comes at least 400 ms after the failure. */
     private static void assertPause(StatusRuntimeException failure) {
         try (FakeService service = FakeService.answering(done().afterFailures(1, failure));
                 PaymentsClient client = service.client()) {
@@ -152,12 +152,12 @@ class RetriesTest {
     }
 
     @Test
-    void aServiceThatRestartsIsFoundAgain() {
+    void aCallSucceedsAfterTheServiceRestarts() {
         FakeService before = FakeService.answering(done());
         try (PaymentsClient client = before.client(Duration.ofSeconds(50))) {
             client.charge(CHARGE);
             before.close();
-            // Longer than gRPC's own retries take.
+            // Longer than gRPC itself retries.
             CompletableFuture<FakeService> after = CompletableFuture.supplyAsync(
                     () -> FakeService.answering(before.port(), done()),
                     CompletableFuture.delayedExecutor(3, TimeUnit.SECONDS));

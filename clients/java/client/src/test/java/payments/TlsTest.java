@@ -24,22 +24,22 @@ class TlsTest {
     @TempDir
     Path directory;
 
-    private Certificates ours;
-    private Certificates another;
+    private Certificates trusted;
+    private Certificates untrusted;
 
     @BeforeEach
-    void makeCertificates() throws Exception {
-        ours = Certificates.create(Files.createDirectory(directory.resolve("ours")));
-        another = Certificates.create(Files.createDirectory(directory.resolve("another")));
-        ours.issue("server");
-        ours.issue("client");
-        another.issue("client");
+    void createCertificates() throws Exception {
+        trusted = Certificates.create(Files.createDirectory(directory.resolve("trusted")));
+        untrusted = Certificates.create(Files.createDirectory(directory.resolve("untrusted")));
+        trusted.issue("server");
+        trusted.issue("client");
+        untrusted.issue("client");
     }
 
     private FakeService serving(TlsServerCredentials.ClientAuth clientAuth) throws IOException {
         ServerCredentials credentials = TlsServerCredentials.newBuilder()
-                .keyManager(ours.certificate("server"), ours.key("server"))
-                .trustManager(ours.authority())
+                .keyManager(trusted.certificate("server"), trusted.key("server"))
+                .trustManager(trusted.authority())
                 .clientAuth(clientAuth)
                 .build();
         return FakeService.answering(credentials, done());
@@ -51,21 +51,21 @@ class TlsTest {
                 .build();
     }
 
-    private ChannelCredentials as(Certificates issuer) throws IOException {
+    private ChannelCredentials withClientCertificate(Certificates issuer) throws IOException {
         return TlsChannelCredentials.newBuilder()
-                .trustManager(ours.authority())
+                .trustManager(trusted.authority())
                 .keyManager(issuer.certificate("client"), issuer.key("client"))
                 .build();
     }
 
-    private static void assertAnswered(String target, ChannelCredentials credentials) {
+    private static void assertCallSucceeds(String target, ChannelCredentials credentials) {
         try (PaymentsClient client =
                 PaymentsClient.builder().target(target).credentials(credentials).build()) {
             assertEquals(7, client.charge(CHARGE).paymentId());
         }
     }
 
-    private static void assertNotAnswered(String target, ChannelCredentials credentials) {
+    private static void assertCallFails(String target, ChannelCredentials credentials) {
         try (PaymentsClient client = PaymentsClient.builder()
                 .target(target)
                 .credentials(credentials)
@@ -76,40 +76,40 @@ class TlsTest {
     }
 
     @Test
-    void callsGoOverTlsToAServiceWhoseCertificateHolds() throws IOException {
+    void callsOverTlsReachAServiceWithAValidCertificate() throws IOException {
         try (FakeService service = serving(TlsServerCredentials.ClientAuth.NONE)) {
-            assertAnswered(service.target(), trusting(ours));
-            assertAnswered("dns:///" + service.target(), trusting(ours));
-            assertAnswered("ipv4:" + service.target() + "," + service.target(), trusting(ours));
+            assertCallSucceeds(service.target(), trusting(trusted));
+            assertCallSucceeds("dns:///" + service.target(), trusting(trusted));
+            assertCallSucceeds("ipv4:" + service.target() + "," + service.target(), trusting(trusted));
         }
     }
 
     @Test
-    void aServiceWhoseCertificateDoesNotHoldIsNotCalled() throws IOException {
+    void aServiceWithAnInvalidCertificateIsNotCalled() throws IOException {
         try (FakeService service = serving(TlsServerCredentials.ClientAuth.NONE)) {
-            assertNotAnswered(service.target(), trusting(another));
-            assertNotAnswered("localhost:" + service.port(), trusting(ours)); // which the certificate does not name
-            assertNotAnswered(service.target(), InsecureChannelCredentials.create());
+            assertCallFails(service.target(), trusting(untrusted));
+            assertCallFails("localhost:" + service.port(), trusting(trusted)); // not in the certificate
+            assertCallFails(service.target(), InsecureChannelCredentials.create());
             assertEquals(0, service.received().size());
         }
     }
 
     @Test
-    void aServiceMayAskForTheClientsCertificate() throws IOException {
+    void aServiceMayRequireAClientCertificate() throws IOException {
         try (FakeService service = serving(TlsServerCredentials.ClientAuth.REQUIRE)) {
-            assertAnswered(service.target(), as(ours));
-            assertNotAnswered(service.target(), trusting(ours));
-            assertNotAnswered(service.target(), as(another));
+            assertCallSucceeds(service.target(), withClientCertificate(trusted));
+            assertCallFails(service.target(), trusting(trusted));
+            assertCallFails(service.target(), withClientCertificate(untrusted));
             assertEquals(1, service.received().size());
         }
     }
 
     @Test
-    void anApiKeyGoesOverTls() throws IOException {
+    void anApiKeyIsSentOverTls() throws IOException {
         try (FakeService service = serving(TlsServerCredentials.ClientAuth.NONE);
                 PaymentsClient client = PaymentsClient.builder()
                         .target(service.target())
-                        .credentials(trusting(ours))
+                        .credentials(trusting(trusted))
                         .apiKey("a-key")
                         .build()) {
             client.charge(CHARGE);

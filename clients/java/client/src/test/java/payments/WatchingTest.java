@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static payments.Answers.NEVER;
-import static payments.Answers.comeBackAfterMillis;
 import static payments.Answers.failure;
 import static payments.Answers.reason;
+import static payments.Answers.retryAfterMillis;
 import static payments.Answers.unavailable;
 import static payments.Calls.FROM_NOW;
 
@@ -41,32 +41,33 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import payments.FakeService.Telling;
+import payments.FakeService.StreamAnswer;
 import payments.v1.PaymentEvent;
 import payments.v1.WatchPaymentsRequest;
 import payments.v1.WatchPaymentsResponse;
 
 @Timeout(60)
 class WatchingTest {
-    /** Says nothing, and lets the stream be. */
-    private static final Telling NOTHING = (number, request, observer) -> {};
+    /** Sends nothing, and leaves the stream open. */
+    private static final StreamAnswer NOTHING = (number, request, observer) -> {};
 
-    /** Tells of two payments after the one that the token names, and lets the stream be. */
-    private static final Telling TWO = (number, request, observer) -> {
+    /** Sends the two events after the token, and leaves the stream open. */
+    private static final StreamAnswer TWO = (number, request, observer) -> {
         long last = request.getResumeToken().isEmpty() ? 0 : Long.parseLong(request.getResumeToken());
-        observer.onNext(told(last + 1));
-        observer.onNext(told(last + 2));
+        observer.onNext(event(last + 1));
+        observer.onNext(event(last + 2));
     };
 
     private static final WatchPaymentsParams AFTER_7 =
             WatchPaymentsParams.builder().resumeToken("7").build();
 
     @AfterEach
-    void forgetTheInterrupt() {
+    void clearTheInterruptedStatus() {
         Thread.interrupted();
     }
 
-    private static WatchPaymentsResponse told(long paymentId) {
+    /** {@return an event of a payment; its token is the payment's id} */
+    private static WatchPaymentsResponse event(long paymentId) {
         return WatchPaymentsResponse.newBuilder()
                 .setEvent(PaymentEvent.newBuilder()
                         .setPayment(payments.v1.Payment.newBuilder().setPaymentId(paymentId)))
@@ -74,7 +75,7 @@ class WatchingTest {
                 .build();
     }
 
-    private static Telling failing(StatusRuntimeException failure) {
+    private static StreamAnswer failing(StatusRuntimeException failure) {
         return (number, request, observer) -> {
             throw failure;
         };
@@ -101,28 +102,28 @@ class WatchingTest {
                 .toList();
     }
 
-    // Going on
+    // Resuming
 
-    /** How a stream may end that is gone on with; null is its plain end. */
-    static Stream<StatusRuntimeException> endsThatPass() {
+    /** Errors after which a stream is resumed; null means that it ends without an error. */
+    static Stream<StatusRuntimeException> resumableErrors() {
         return Stream.of(
-                failure(Status.Code.UNAVAILABLE, "the service stops", null, reason("SHUTTING_DOWN")),
+                failure(Status.Code.UNAVAILABLE, "the service is shutting down", null, reason("SHUTTING_DOWN")),
                 failure(Status.Code.RESOURCE_EXHAUSTED, "too many", null, reason("TOO_MANY_WATCHES")),
                 failure(Status.Code.RESOURCE_EXHAUSTED, "too many", null, reason("OVERLOADED")),
-                failure(Status.Code.CANCELLED, "the server stops", null),
+                failure(Status.Code.CANCELLED, "the server is shutting down", null),
                 failure(Status.Code.INTERNAL, "the stream was reset", null),
                 failure(Status.Code.UNKNOWN, "the connection was lost", null),
-                failure(Status.Code.DEADLINE_EXCEEDED, "the proxy waits no longer", null),
+                failure(Status.Code.DEADLINE_EXCEEDED, "the proxy timed out", null),
                 null);
     }
 
     @ParameterizedTest
-    @MethodSource("endsThatPass")
-    void aWatchGoesOnFromItsLastTokenAfterWhatPasses(StatusRuntimeException end) {
-        Telling twoThenEnd = (number, request, observer) -> {
-            TWO.tell(number, request, observer);
-            if (end != null) {
-                throw end;
+    @MethodSource("resumableErrors")
+    void aWatchResumesFromItsLastTokenAfterAResumableError(StatusRuntimeException error) {
+        StreamAnswer twoThenEnd = (number, request, observer) -> {
+            TWO.stream(number, request, observer);
+            if (error != null) {
+                throw error;
             }
             observer.onCompleted();
         };
@@ -135,22 +136,22 @@ class WatchingTest {
     }
 
     @Test
-    void aWatchGoesOnAfterItsConnectionWasCut() throws Exception {
+    void aWatchResumesAfterItsConnectionBreaks() throws Exception {
         try (FakeService service = FakeService.answering(TWO);
-                Wire wire = Wire.to(service);
+                Proxy proxy = Proxy.to(service);
                 PaymentsClient client =
-                        PaymentsClient.builder().target(wire.target()).build();
+                        PaymentsClient.builder().target(proxy.target()).build();
                 Stream<PaymentUpdate> stream = client.watchPayments(FROM_NOW)) {
             Iterator<PaymentUpdate> updates = stream.iterator();
             assertEquals(ids(1, 2), next(updates, 2));
-            wire.cut();
+            proxy.breakConnections();
             assertEquals(ids(3, 4), next(updates, 2));
             assertEquals(List.of("", "2"), tokens(service));
         }
     }
 
     @Test
-    void aWatchFindsAServiceThatRestartsAgain() {
+    void aWatchResumesAfterTheServiceRestarts() {
         FakeService before = FakeService.answering(TWO);
         try (PaymentsClient client = before.client();
                 Stream<PaymentUpdate> stream = client.watchPayments(FROM_NOW)) {
@@ -171,14 +172,14 @@ class WatchingTest {
     }
 
     @Test
-    void aWatchWaitsAsLongAsTheServiceAsks() {
-        Telling onceLater = (number, request, observer) -> {
+    void aWatchRetriesAfterTheServicesRetryDelay() {
+        StreamAnswer failingOnce = (number, request, observer) -> {
             if (number == 1) {
-                throw comeBackAfterMillis(400);
+                throw retryAfterMillis(400);
             }
-            TWO.tell(number, request, observer);
+            TWO.stream(number, request, observer);
         };
-        try (FakeService service = FakeService.answering(onceLater);
+        try (FakeService service = FakeService.answering(failingOnce);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             assertEquals(ids(1, 2), next(updates.iterator(), 2));
@@ -191,36 +192,36 @@ class WatchingTest {
     // Giving up
 
     private static StatusRuntimeException withCallId(StatusRuntimeException failure) {
-        failure.getTrailers().put(Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER), "in the log");
+        failure.getTrailers().put(Metadata.Key.of("x-request-id", Metadata.ASCII_STRING_MARSHALLER), "call-7");
         return failure;
     }
 
-    static Stream<StatusRuntimeException> endsThatDoNotPass() {
+    static Stream<StatusRuntimeException> errorsThatAreNotResumable() {
         return Stream.of(
-                failure(Status.Code.INVALID_ARGUMENT, "no token", null, reason("INVALID_REQUEST")),
-                failure(Status.Code.FAILED_PRECONDITION, "too old", null, reason("RESUME_TOKEN_EXPIRED")),
-                failure(Status.Code.UNAUTHENTICATED, "the key ended", null, reason("API_KEY_INVALID")),
+                failure(Status.Code.INVALID_ARGUMENT, "invalid token", null, reason("INVALID_REQUEST")),
+                failure(Status.Code.FAILED_PRECONDITION, "expired token", null, reason("RESUME_TOKEN_EXPIRED")),
+                failure(Status.Code.UNAUTHENTICATED, "expired key", null, reason("API_KEY_INVALID")),
                 failure(Status.Code.RESOURCE_EXHAUSTED, "too large", null),
-                withCallId(failure(Status.Code.INTERNAL, "a fault", null, reason("INTERNAL"))));
+                withCallId(failure(Status.Code.INTERNAL, "internal error", null, reason("INTERNAL"))));
     }
 
     @ParameterizedTest
-    @MethodSource("endsThatDoNotPass")
-    void whatDoesNotPassIsRaisedOnceAndEndsTheWatch(StatusRuntimeException end) {
-        try (FakeService service = FakeService.answering(failing(end));
+    @MethodSource("errorsThatAreNotResumable")
+    void anErrorThatIsNotResumableIsThrownOnceAndEndsTheWatch(StatusRuntimeException error) {
+        try (FakeService service = FakeService.answering(failing(error));
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> stream = client.watchPayments(AFTER_7)) {
             Iterator<PaymentUpdate> updates = stream.iterator();
-            PaymentsException raised = assertThrows(PaymentsException.class, updates::hasNext);
-            assertEquals(Errors.fromRpc(end, null).getClass(), raised.getClass());
-            assertTrue(raised.requestId().isEmpty());
+            PaymentsException thrown = assertThrows(PaymentsException.class, updates::hasNext);
+            assertEquals(Errors.fromRpc(error, null).getClass(), thrown.getClass());
+            assertTrue(thrown.requestId().isEmpty());
             assertFalse(updates.hasNext());
             assertEquals(1, service.received().size());
         }
     }
 
     @Test
-    void aServiceThatIsAwayForTooLongIsGivenUp() {
+    void aWatchGivesUpIfTheServiceStaysUnavailable() {
         try (FakeService service = FakeService.answering(failing(unavailable(NEVER)));
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(2)))) {
@@ -232,9 +233,9 @@ class WatchingTest {
     }
 
     @Test
-    void aServiceThatDoesNotAnswerIsGivenUp() throws Exception {
+    void aWatchGivesUpIfTheServiceDoesNotRespond() throws Exception {
         CountDownLatch ended = new CountDownLatch(1);
-        try (FakeService service = FakeService.answering(noting(ended, NOTHING));
+        try (FakeService service = FakeService.answering(signaling(ended, NOTHING));
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(1)))) {
             assertThrows(DeadlineExceededException.class, updates::findFirst);
@@ -243,8 +244,8 @@ class WatchingTest {
     }
 
     @Test
-    void aServiceThatFailsAndThenDoesNotAnswerIsGivenUpWithTheErrorThatSaysWhy() {
-        Telling failsOnce = (number, request, observer) -> {
+    void ifTheServiceFailsAndThenDoesNotRespondThePreviousErrorIsThrown() {
+        StreamAnswer failsOnce = (number, request, observer) -> {
             if (number == 1) {
                 throw unavailable(NEVER);
             }
@@ -252,19 +253,19 @@ class WatchingTest {
         try (FakeService service = FakeService.answering(failsOnce);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(3)))) {
-            UnavailableException raised = assertThrows(UnavailableException.class, updates::findFirst);
-            assertInstanceOf(DeadlineExceededException.class, raised.getSuppressed()[0]);
+            UnavailableException thrown = assertThrows(UnavailableException.class, updates::findFirst);
+            assertInstanceOf(DeadlineExceededException.class, thrown.getSuppressed()[0]);
             assertEquals(2, service.received().size());
         }
     }
 
     @Test
-    void aServiceThatAnswersNowAndThenIsNeverGivenUp() {
-        Telling twoThenAway = (number, request, observer) -> {
-            TWO.tell(number, request, observer);
-            throw comeBackAfterMillis(1000);
+    void aWatchNeverGivesUpIfTheServiceKeepsResponding() {
+        StreamAnswer twoThenFailure = (number, request, observer) -> {
+            TWO.stream(number, request, observer);
+            throw retryAfterMillis(1000);
         };
-        try (FakeService service = FakeService.answering(twoThenAway);
+        try (FakeService service = FakeService.answering(twoThenFailure);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(within(Duration.ofSeconds(4)))) {
             assertEquals(ids(1, 12), next(updates.iterator(), 12));
@@ -272,10 +273,10 @@ class WatchingTest {
     }
 
     @Test
-    void aStreamThatIsSilentForLongerThanItsTimeoutGoesOn() {
-        Telling slow = (number, request, observer) -> {
-            observer.onNext(told(1));
-            CompletableFuture.delayedExecutor(5, TimeUnit.SECONDS).execute(() -> observer.onNext(told(2)));
+    void aStreamMayBeSilentForLongerThanTheTimeout() {
+        StreamAnswer slow = (number, request, observer) -> {
+            observer.onNext(event(1));
+            CompletableFuture.delayedExecutor(5, TimeUnit.SECONDS).execute(() -> observer.onNext(event(2)));
         };
         try (FakeService service = FakeService.answering(slow);
                 PaymentsClient client = service.client(Duration.ofSeconds(4));
@@ -288,16 +289,16 @@ class WatchingTest {
 
     // Ending
 
-    /** {@return what does the same, and counts down when the stream has ended on the other side} */
-    private static Telling noting(CountDownLatch ended, Telling telling) {
+    /** {@return the same answer, which also counts down when the client has ended the stream} */
+    private static StreamAnswer signaling(CountDownLatch ended, StreamAnswer answer) {
         return (number, request, observer) -> {
             observer.setOnCancelHandler(ended::countDown);
-            telling.tell(number, request, observer);
+            answer.stream(number, request, observer);
         };
     }
 
     @Test
-    void aWatchAsksForNothingBeforeItsFirstUpdateIsAskedFor() {
+    void aWatchSendsNothingBeforeItIsConsumed() {
         try (FakeService service = FakeService.answering(TWO);
                 PaymentsClient client = service.client()) {
             client.watchPayments(FROM_NOW).close();
@@ -309,9 +310,9 @@ class WatchingTest {
     }
 
     @Test
-    void closingAWatchThatWasReadEndsTheServicesStream() throws Exception {
+    void closingAWatchEndsTheStreamOnTheServer() throws Exception {
         CountDownLatch ended = new CountDownLatch(1);
-        try (FakeService service = FakeService.answering(noting(ended, TWO));
+        try (FakeService service = FakeService.answering(signaling(ended, TWO));
                 PaymentsClient client = service.client()) {
             try (Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
                 assertEquals(2, updates.limit(2).count());
@@ -322,22 +323,23 @@ class WatchingTest {
     }
 
     @Test
-    void closingAWatchThatWaitsForAnUpdateInAnotherThreadEndsIt() throws Exception {
+    void closingAWatchWhileAnotherThreadWaitsForAnUpdateEndsIt() throws Exception {
         CountDownLatch ended = new CountDownLatch(1);
-        assertEquals(2, updatesBeforeEnding(noting(ended, TWO), Closing.WATCH).get(20, TimeUnit.SECONDS));
+        assertEquals(
+                2, updatesBeforeEnding(signaling(ended, TWO), Closing.WATCH).get(20, TimeUnit.SECONDS));
         assertTrue(ended.await(20, TimeUnit.SECONDS));
     }
 
     @Test
-    void closingAWatchThatWaitsForAnotherStreamEndsIt() throws Exception {
+    void closingAWatchDuringABackoffEndsIt() throws Exception {
         assertEquals(
                 0,
-                updatesBeforeEnding(failing(comeBackAfterMillis(3_600_000)), Closing.WATCH)
+                updatesBeforeEnding(failing(retryAfterMillis(3_600_000)), Closing.WATCH)
                         .get(20, TimeUnit.SECONDS));
     }
 
     @Test
-    void closingAWatchJustWhenItsStreamIsOpenedEndsIt() {
+    void closingAWatchWhileItOpensItsStreamEndsIt() {
         AtomicReference<Stream<PaymentUpdate>> opening = new AtomicReference<>();
         ClientInterceptor closing = new ClientInterceptor() {
             @Override
@@ -358,20 +360,20 @@ class WatchingTest {
         }
     }
 
-    static Stream<Telling> waits() {
-        return Stream.of(TWO, failing(comeBackAfterMillis(3_600_000)));
+    static Stream<StreamAnswer> waits() {
+        return Stream.of(TWO, failing(retryAfterMillis(3_600_000)));
     }
 
     @ParameterizedTest
     @MethodSource("waits")
-    void closingTheClientIsRaisedByAWatchThatWaits(Telling telling) {
+    void closingTheClientEndsAWaitingWatchWithAnException(StreamAnswer answer) {
         ExecutionException ended = assertThrows(
                 ExecutionException.class,
-                () -> updatesBeforeEnding(telling, Closing.CLIENT).get(20, TimeUnit.SECONDS));
+                () -> updatesBeforeEnding(answer, Closing.CLIENT).get(20, TimeUnit.SECONDS));
         assertInstanceOf(OutcomeUnknownException.class, ended.getCause());
     }
 
-    /** Which of the two is closed. */
+    /** Selects what to close: the client or the watch. */
     @FunctionalInterface
     private interface Closing {
         Closing WATCH = (client, updates) -> updates;
@@ -380,14 +382,15 @@ class WatchingTest {
         AutoCloseable of(PaymentsClient client, Stream<PaymentUpdate> updates);
     }
 
-    /** {@return how many updates another thread has had of a watch that was closed while it waited} */
-    private static CompletableFuture<Integer> updatesBeforeEnding(Telling telling, Closing closing) throws Exception {
-        CountDownLatch begun = new CountDownLatch(1);
-        Telling noting = (number, request, observer) -> {
-            begun.countDown();
-            telling.tell(number, request, observer);
+    /** {@return how many updates another thread received from a watch before it was closed while waiting} */
+    private static CompletableFuture<Integer> updatesBeforeEnding(StreamAnswer answer, Closing closing)
+            throws Exception {
+        CountDownLatch started = new CountDownLatch(1);
+        StreamAnswer signaling = (number, request, observer) -> {
+            started.countDown();
+            answer.stream(number, request, observer);
         };
-        try (FakeService service = FakeService.answering(noting);
+        try (FakeService service = FakeService.answering(signaling);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             AtomicInteger count = new AtomicInteger();
@@ -395,47 +398,47 @@ class WatchingTest {
                 updates.forEach(update -> count.incrementAndGet());
                 return count.get();
             });
-            assertTrue(begun.await(20, TimeUnit.SECONDS));
-            Thread.sleep(500); // so that it waits, for one thing or the other
+            assertTrue(started.await(20, TimeUnit.SECONDS));
+            Thread.sleep(500); // so that it waits, for an update or in a backoff
             assertFalse(watching.isDone());
             closing.of(client, updates).close();
-            watching.handle((done, raised) -> done).get(20, TimeUnit.SECONDS);
+            watching.handle((result, thrown) -> result).get(20, TimeUnit.SECONDS);
             return watching;
         }
     }
 
     @ParameterizedTest
     @MethodSource("waits")
-    void anInterruptEndsAWatchAndIsKept(Telling telling) throws Exception {
+    void anInterruptEndsAWatchAndStaysSet(StreamAnswer answer) throws Exception {
         Thread thread = Thread.currentThread();
         CountDownLatch ended = new CountDownLatch(1);
-        Telling interrupting = noting(ended, (number, request, observer) -> {
+        StreamAnswer interrupting = signaling(ended, (number, request, observer) -> {
             CompletableFuture.delayedExecutor(300, TimeUnit.MILLISECONDS).execute(thread::interrupt);
-            telling.tell(number, request, observer);
+            answer.stream(number, request, observer);
         });
         try (FakeService service = FakeService.answering(interrupting);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
-            OutcomeUnknownException raised =
+            OutcomeUnknownException thrown =
                     assertThrows(OutcomeUnknownException.class, () -> updates.forEach(update -> {}));
-            assertEquals(Status.Code.CANCELLED, raised.code());
+            assertEquals(Status.Code.CANCELLED, thrown.code());
             assertTrue(Thread.interrupted());
             assertEquals(1, service.received().size());
-            assertTrue(telling != TWO || ended.await(20, TimeUnit.SECONDS));
+            assertTrue(answer != TWO || ended.await(20, TimeUnit.SECONDS));
         }
     }
 
     @Test
-    void aCancelledContextEndsAWatch() {
+    void cancelingTheContextEndsAWatch() {
         try (Context.CancellableContext context = Context.current().withCancellation();
-                FakeService service = FakeService.answering((Telling) (number, request, observer) -> {
+                FakeService service = FakeService.answering((StreamAnswer) (number, request, observer) -> {
                     context.cancel(null);
                 });
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             context.run(() -> {
-                OutcomeUnknownException raised = assertThrows(OutcomeUnknownException.class, updates::findFirst);
-                assertEquals(Status.Code.CANCELLED, raised.code());
+                OutcomeUnknownException thrown = assertThrows(OutcomeUnknownException.class, updates::findFirst);
+                assertEquals(Status.Code.CANCELLED, thrown.code());
             });
             assertEquals(1, service.received().size());
         }
@@ -460,43 +463,43 @@ class WatchingTest {
     }
 
     @Test
-    void whatTheCallersOwnCodeRaisesIsItsOwn() {
+    void anExceptionOfTheCallersCodePropagates() {
         try (FakeService service = FakeService.answering(TWO);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> updates = client.watchPayments(FROM_NOW)) {
             StatusRuntimeException own = Status.UNAVAILABLE.asRuntimeException();
-            StatusRuntimeException raised = assertThrows(
+            StatusRuntimeException thrown = assertThrows(
                     StatusRuntimeException.class,
                     () -> updates.forEach(update -> {
                         throw own;
                     }));
-            assertEquals(own, raised);
+            assertEquals(own, thrown);
             assertEquals(1, service.received().size());
         }
     }
 
-    // Pace
+    // Flow control
 
-    /** Sends payments of 10 KB as long as the other side takes them. */
-    private static final class Hose implements Telling {
+    /** Sends events of 10 KB for as long as flow control allows. */
+    private static final class FastSender implements StreamAnswer {
         static final int ALL = 20_000;
 
         private static final String LONG = "x".repeat(10_000);
         private final AtomicInteger sent = new AtomicInteger();
 
         @Override
-        public void tell(
+        public void stream(
                 int number, WatchPaymentsRequest request, ServerCallStreamObserver<WatchPaymentsResponse> observer) {
             observer.setOnReadyHandler(() -> {
                 while (observer.isReady() && sent.get() < ALL) {
-                    WatchPaymentsResponse.Builder response = told(sent.incrementAndGet()).toBuilder();
+                    WatchPaymentsResponse.Builder response = event(sent.incrementAndGet()).toBuilder();
                     response.getEventBuilder().setCaller(LONG);
                     observer.onNext(response.build());
                 }
             });
         }
 
-        /** {@return how many were sent, once no more are} */
+        /** Waits until no more events are sent and returns their number. */
         int sent() throws InterruptedException {
             int before;
             do {
@@ -508,16 +511,16 @@ class WatchingTest {
     }
 
     @Test
-    void theServiceSendsNoMoreThanIsTakenButALittle() throws Exception {
-        Hose hose = new Hose();
-        try (FakeService service = FakeService.answering(hose);
+    void theServerSendsOnlyALittleAheadOfTheConsumer() throws Exception {
+        FastSender sender = new FastSender();
+        try (FakeService service = FakeService.answering(sender);
                 PaymentsClient client = service.client();
                 Stream<PaymentUpdate> stream = client.watchPayments(FROM_NOW)) {
             Iterator<PaymentUpdate> updates = stream.iterator();
             assertEquals(ids(1, 1), next(updates, 1));
-            int ahead = hose.sent();
-            assertTrue(ahead < Hose.ALL / 2, ahead + " were sent, and one taken");
-            assertEquals(ids(2, Hose.ALL), next(updates, Hose.ALL - 1));
+            int sent = sender.sent();
+            assertTrue(sent < FastSender.ALL / 2, sent + " were sent, but only one consumed");
+            assertEquals(ids(2, FastSender.ALL), next(updates, FastSender.ALL - 1));
             assertEquals(List.of(""), tokens(service));
         }
     }

@@ -18,7 +18,7 @@ import payments.PaymentsClient;
 import payments.RefundParams;
 import payments.RefundState;
 
-/** Makes the calls that a step names, with its arguments, and gives what they return as JSON. */
+/** Makes the calls of the cases, and returns their results as JSON. */
 final class Calls {
     private Calls() {}
 
@@ -57,7 +57,7 @@ final class Calls {
             }
             case "list_payments_page" -> Outcomes.toJson(client.listPaymentsPage(list(args)));
             case "watch_payments" -> Watches.watch(client, args);
-            default -> throw new Mismatch("there is no call " + call);
+            default -> throw new Mismatch("unknown call " + call);
         };
     }
 
@@ -124,7 +124,7 @@ final class Calls {
         args.asMap().forEach((name, value) -> {
             Consumer<JsonElement> setter = setters.get(name);
             if (setter == null) {
-                throw new Mismatch("there is no argument " + name);
+                throw new Mismatch("unknown argument " + name);
             }
             setter.accept(value);
         });

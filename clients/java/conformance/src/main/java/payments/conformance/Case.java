@@ -17,22 +17,22 @@ import java.util.stream.Stream;
 import payments.PaymentsClient;
 import payments.PaymentsException;
 
-/** One case, with what it keeps from step to step. */
+/** One run of a case, with the values that it saves and generates. */
 final class Case {
-    private static final long MOST_EXACT_INTEGER = (1L << 53) - 1;
+    private static final long MAX_SAFE_INTEGER = (1L << 53) - 1;
 
     private final PaymentsClient client;
-    private final Map<String, JsonElement> kept = new HashMap<>();
-    private final Map<String, JsonElement> made = new HashMap<>();
+    private final Map<String, JsonElement> saved = new HashMap<>();
+    private final Map<String, JsonElement> generated = new HashMap<>();
 
     Case(PaymentsClient client) {
         this.client = client;
     }
 
     /**
-     * Makes one step.
+     * Runs one step.
      *
-     * @throws Mismatch an outcome is another than the step expects
+     * @throws Mismatch if an outcome differs from the expected one
      */
     void run(JsonObject step) {
         JsonObject args = arguments(step.getAsJsonObject("args")).getAsJsonObject();
@@ -45,108 +45,109 @@ final class Case {
     }
 
     private void check(JsonObject step, Outcome outcome) {
-        RuntimeException raised = outcome.raised();
-        if (raised instanceof Mismatch mismatch) {
+        RuntimeException thrown = outcome.exception();
+        if (thrown instanceof Mismatch mismatch) {
             throw mismatch;
         }
-        if (raised == null) {
+        if (thrown == null) {
             if (!step.has("result")) {
-                throw new Mismatch("nothing was raised, but returned: " + outcome.returned());
+                throw new Mismatch("expected an exception, but the call returned " + outcome.result());
             }
-            match(step.get("result"), outcome.returned(), step.get("call").getAsString());
-        } else if (raised instanceof PaymentsException error && step.has("error")) {
+            match(step.get("result"), outcome.result(), step.get("call").getAsString());
+        } else if (thrown instanceof PaymentsException error && step.has("error")) {
             checkError(step.getAsJsonObject("error"), Outcomes.toJson(error).getAsJsonObject());
-        } else if (raised instanceof PaymentsException
-                || !step.has("refused")
-                || !plain(raised.getMessage())
-                        .contains(plain(step.get("refused").getAsString()))) {
-            throw new Mismatch("it raised " + raised);
+        } else if (thrown instanceof PaymentsException
+                || !step.has("rejected_argument")
+                || !normalize(thrown.getMessage())
+                        .contains(normalize(step.get("rejected_argument").getAsString()))) {
+            throw new Mismatch("it threw " + thrown);
         }
     }
 
-    /** Compares an error with the expected one, whose violations may be fewer and in any order. */
+    /** Compares an error with the expected one, which may have fewer violations, in any order. */
     private void checkError(JsonObject expected, JsonObject actual) {
         expected.asMap().forEach((name, value) -> {
-            boolean holds = value instanceof JsonArray fields
+            boolean matches = value instanceof JsonArray fields
                     ? actual.getAsJsonArray(name).asList().containsAll(fields.asList())
                     : value.equals(actual.get(name));
-            if (!holds) {
+            if (!matches) {
                 throw new Mismatch("the error's " + name + " is " + actual.get(name) + ", expected: " + value);
             }
         });
     }
 
-    /** {@return a name, however a language writes it} */
-    private static String plain(String name) {
+    /** {@return a name without case and underscores, which languages use differently} */
+    private static String normalize(String name) {
         return name.toLowerCase(Locale.ROOT).replace("_", "");
     }
 
     private JsonElement arguments(JsonElement value) {
         if (value instanceof JsonArray items) {
-            JsonArray filled = new JsonArray();
-            items.forEach(item -> filled.add(arguments(item)));
-            return filled;
+            JsonArray array = new JsonArray();
+            items.forEach(item -> array.add(arguments(item)));
+            return array;
         }
         if (!(value instanceof JsonObject object)) {
             return value;
         }
         if (object.has("$get")) {
-            return kept.get(object.get("$get").getAsString());
+            return saved.get(object.get("$get").getAsString());
         }
         if (object.has("$new")) {
-            return made(object.get("$new").getAsString());
+            return generate(object.get("$new").getAsString());
         }
-        JsonObject filled = new JsonObject();
-        object.asMap().forEach((name, member) -> filled.add(name, arguments(member)));
-        return filled;
+        JsonObject result = new JsonObject();
+        object.asMap().forEach((name, member) -> result.add(name, arguments(member)));
+        return result;
     }
 
-    private JsonElement made(String name) {
-        return made.computeIfAbsent(
+    /** {@return the random value of this name, which is the same for the whole case} */
+    private JsonElement generate(String name) {
+        return generated.computeIfAbsent(
                 name,
                 missing -> name.startsWith("order_id")
-                        ? new JsonPrimitive(ThreadLocalRandom.current().nextLong(1, MOST_EXACT_INTEGER + 1))
+                        ? new JsonPrimitive(ThreadLocalRandom.current().nextLong(1, MAX_SAFE_INTEGER + 1))
                         : new JsonPrimitive(UUID.randomUUID().toString()));
     }
 
     private void match(JsonElement expected, JsonElement actual, String where) {
         if (expected instanceof JsonArray items) {
-            JsonArray found = actual.getAsJsonArray();
-            if (items.size() != found.size()) {
-                throw new Mismatch(where + " has " + found.size() + " items, expected: " + items.size());
+            JsonArray actualItems = actual.getAsJsonArray();
+            if (items.size() != actualItems.size()) {
+                throw new Mismatch(where + " has " + actualItems.size() + " items, expected: " + items.size());
             }
-            for (int place = 0; place < items.size(); place++) {
-                match(items.get(place), found.get(place), where + "[" + place + "]");
+            for (int index = 0; index < items.size(); index++) {
+                match(items.get(index), actualItems.get(index), where + "[" + index + "]");
             }
         } else if (!(expected instanceof JsonObject object)) {
-            same(expected, actual, where);
+            checkEqual(expected, actual, where);
         } else if (object.has("$save")) {
             if (actual instanceof JsonNull) {
                 throw new Mismatch(where + " is null");
             }
-            JsonElement before = kept.putIfAbsent(object.get("$save").getAsString(), actual);
-            same(before == null ? actual : before, actual, where);
+            JsonElement before = saved.putIfAbsent(object.get("$save").getAsString(), actual);
+            checkEqual(before == null ? actual : before, actual, where);
         } else if (object.has("$get")) {
-            same(kept.get(object.get("$get").getAsString()), actual, where);
+            checkEqual(saved.get(object.get("$get").getAsString()), actual, where);
         } else if (object.has("$new")) {
-            same(made(object.get("$new").getAsString()), actual, where);
+            checkEqual(generate(object.get("$new").getAsString()), actual, where);
         } else if (object.has("$type")) {
             checkType(object.get("$type").getAsString(), actual, where);
-        } else if (!(actual instanceof JsonObject found)) {
+        } else if (!(actual instanceof JsonObject actualObject)) {
             throw new Mismatch(where + " is " + actual + ", expected: " + expected);
         } else {
-            object.asMap().forEach((name, value) -> match(value, found.get(name), where + "." + name));
+            object.asMap().forEach((name, value) -> match(value, actualObject.get(name), where + "." + name));
         }
     }
 
-    private static void same(JsonElement expected, JsonElement actual, String where) {
+    private static void checkEqual(JsonElement expected, JsonElement actual, String where) {
         if (!expected.equals(actual)) {
             throw new Mismatch(where + " is " + actual + ", expected: " + expected);
         }
     }
 
     private static void checkType(String kind, JsonElement actual, String where) {
-        boolean holds =
+        boolean matches =
                 switch (kind) {
                     case "time" -> isTime(actual);
                     case "id" ->
@@ -156,8 +157,8 @@ final class Case {
                                 && actual.getAsJsonPrimitive().isString()
                                 && !actual.getAsString().isEmpty();
                 };
-        if (!holds) {
-            throw new Mismatch(where + " is " + actual + ", expected: a " + kind);
+        if (!matches) {
+            throw new Mismatch(where + " is " + actual + ", expected: a value of type " + kind);
         }
     }
 

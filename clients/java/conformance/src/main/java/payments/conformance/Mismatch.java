@@ -1,6 +1,6 @@
 package payments.conformance;
 
-/** An outcome is another than the expected; the message says where and how. */
+/** An outcome differs from the expected one. The message says where and how. */
 final class Mismatch extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

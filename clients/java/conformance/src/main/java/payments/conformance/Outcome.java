@@ -7,7 +7,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
 
-/** What becomes of a call that goes on in a thread of its own. */
+/** The outcome of a call that runs in its own thread. */
 final class Outcome {
     private static final Executor THREADS = Executors.newCachedThreadPool(work -> {
         Thread thread = new Thread(work);
@@ -25,17 +25,17 @@ final class Outcome {
         return new Outcome(CompletableFuture.supplyAsync(call, THREADS));
     }
 
-    /** {@return what it raised; null when it returned} */
-    RuntimeException raised() {
+    /** {@return the exception that the call threw, or null if it returned} */
+    RuntimeException exception() {
         try {
             call.join();
             return null;
         } catch (CompletionException failed) {
-            return failed.getCause() instanceof RuntimeException raised ? raised : failed;
+            return failed.getCause() instanceof RuntimeException thrown ? thrown : failed;
         }
     }
 
-    JsonElement returned() {
+    JsonElement result() {
         return call.join();
     }
 }

@@ -21,9 +21,9 @@ import payments.Refund;
 import payments.RefundPage;
 import payments.RefundResult;
 
-/** What the client returns, in the form that the cases have. */
+/** Conversion of the client's results and errors to the form of the cases. */
 final class Outcomes {
-    private static final String ENDING = "Exception";
+    private static final String SUFFIX = "Exception";
 
     private Outcomes() {}
 
@@ -110,7 +110,7 @@ final class Outcomes {
     static JsonElement toJson(PaymentsException error) {
         JsonObject json = new JsonObject();
         String name = error.getClass().getSimpleName();
-        json.addProperty("type", name.substring(0, name.length() - ENDING.length()));
+        json.addProperty("type", name.substring(0, name.length() - SUFFIX.length()));
         json.addProperty("code", error.code().name());
         json.addProperty("reason", error.reason());
         json.addProperty("has_request_id", error.requestId().isPresent());

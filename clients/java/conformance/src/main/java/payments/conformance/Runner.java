@@ -21,9 +21,9 @@ import payments.ChargeParams;
 import payments.PaymentMethod;
 import payments.PaymentsClient;
 
-/** Makes the calls of clients/conformance/cases.json through the Java client: see the README beside that list. */
+/** Runs the conformance cases with the Java client: see clients/conformance/README.md. */
 public final class Runner {
-    private static final int CHARGES_AT_ONCE = 8;
+    private static final int MAX_CONCURRENCY = 8;
     private static final Duration CHARGE_TIMEOUT = Duration.ofSeconds(60);
 
     private Runner() {}
@@ -35,7 +35,7 @@ public final class Runner {
         } else if (args.length == 4 && args[0].equals("charges")) {
             runCharges(args[1], Long.parseLong(args[2]), Long.parseLong(args[3]));
         } else {
-            System.err.println("cases TARGET CASES_FILE, or charges TARGET FIRST COUNT");
+            System.err.println("usage: cases TARGET CASES_FILE, or charges TARGET FIRST COUNT");
             System.exit(2);
         }
     }
@@ -45,10 +45,10 @@ public final class Runner {
         int failed = 0;
         try (PaymentsClient client = PaymentsClient.builder().target(target).build()) {
             for (JsonElement each : cases) {
-                String problem = problem(client, each.getAsJsonObject());
-                if (problem != null) {
+                String failure = runCase(client, each.getAsJsonObject());
+                if (failure != null) {
                     failed++;
-                    System.out.println(problem);
+                    System.out.println(failure);
                 }
             }
         }
@@ -56,8 +56,8 @@ public final class Runner {
         return failed == 0 ? 0 : 1;
     }
 
-    /** {@return what is wrong with a case; null when it holds} */
-    private static String problem(PaymentsClient client, JsonObject theCase) {
+    /** Runs a case and returns its failure, or null if it passes. */
+    private static String runCase(PaymentsClient client, JsonObject theCase) {
         Case run = new Case(client);
         int number = 0;
         for (JsonElement step : theCase.getAsJsonArray("steps")) {
@@ -73,7 +73,7 @@ public final class Runner {
 
     private static void runCharges(String target, long first, long count)
             throws InterruptedException, ExecutionException {
-        ExecutorService threads = Executors.newFixedThreadPool(CHARGES_AT_ONCE);
+        ExecutorService threads = Executors.newFixedThreadPool(MAX_CONCURRENCY);
         try (PaymentsClient client =
                 PaymentsClient.builder().target(target).timeout(CHARGE_TIMEOUT).build()) {
             List<Future<Long>> charges = new ArrayList<>();

@@ -13,16 +13,16 @@ import payments.PaymentUpdate;
 import payments.PaymentsClient;
 import payments.WatchPaymentsParams;
 
-/** Watches as a step says, until it has what it is to wait for. */
+/** Runs the watches of the cases. */
 final class Watches {
-    private static final int SECONDS = 30;
+    private static final int TIMEOUT_SECONDS = 30;
 
     private Watches() {}
 
     /**
-     * {@return the next {@code count} events, of one payment or of any, and the token of the last response taken}
+     * {@return the next {@code count} events, of one payment or of all, and the token of the last response}
      *
-     * @throws Mismatch they do not come
+     * @throws Mismatch if the events do not arrive in time
      */
     static JsonElement watch(PaymentsClient client, JsonObject args) {
         WatchPaymentsParams.Builder params = WatchPaymentsParams.builder();
@@ -32,7 +32,7 @@ final class Watches {
         int count = args.get("count").getAsInt();
         List<PaymentEvent> events = new ArrayList<>();
         try (Stream<PaymentUpdate> updates = client.watchPayments(params.build())) {
-            CompletableFuture.delayedExecutor(SECONDS, TimeUnit.SECONDS).execute(updates::close);
+            CompletableFuture.delayedExecutor(TIMEOUT_SECONDS, TimeUnit.SECONDS).execute(updates::close);
             Iterator<PaymentUpdate> iterator = updates.iterator();
             while (iterator.hasNext()) {
                 PaymentUpdate update = iterator.next();
@@ -45,7 +45,7 @@ final class Watches {
                 }
             }
         }
-        throw new Mismatch(events.size() + " of " + count + " events came in " + SECONDS + " seconds");
+        throw new Mismatch(events.size() + " of " + count + " events arrived in " + TIMEOUT_SECONDS + " seconds");
     }
 
     private static boolean isWanted(PaymentEvent event, JsonObject args) {

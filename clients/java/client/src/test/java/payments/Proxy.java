@@ -8,23 +8,23 @@ import java.net.Socket;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
-/** Connections to a service that a test can cut, without either side being told of it before. */
-final class Wire implements AutoCloseable {
+/** A proxy to a service. A test can break its connections abruptly. */
+final class Proxy implements AutoCloseable {
     private final ServerSocket entry;
     private final int port;
     private final List<Socket> sockets = new CopyOnWriteArrayList<>();
 
-    private Wire(int port) throws IOException {
+    private Proxy(int port) throws IOException {
         this.port = port;
         entry = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     }
 
-    /** {@return a wire to a service on this machine} */
-    static Wire to(FakeService service) {
+    /** {@return a proxy to a service on this machine} */
+    static Proxy to(FakeService service) {
         try {
-            Wire wire = new Wire(service.port());
-            start(wire::connectAll);
-            return wire;
+            Proxy proxy = new Proxy(service.port());
+            start(proxy::acceptConnections);
+            return proxy;
         } catch (IOException failed) {
             throw new UncheckedIOException(failed);
         }
@@ -34,8 +34,8 @@ final class Wire implements AutoCloseable {
         return "127.0.0.1:" + entry.getLocalPort();
     }
 
-    /** Cuts the connections that there are; new ones can be made. */
-    void cut() throws IOException {
+    /** Resets all open connections. The proxy still accepts new ones. */
+    void breakConnections() throws IOException {
         for (Socket socket : sockets) {
             sockets.remove(socket);
             socket.setSoLinger(true, 0);
@@ -47,13 +47,13 @@ final class Wire implements AutoCloseable {
     public void close() {
         try {
             entry.close();
-            cut();
+            breakConnections();
         } catch (IOException failed) {
             throw new UncheckedIOException(failed);
         }
     }
 
-    private void connectAll() throws IOException {
+    private void acceptConnections() throws IOException {
         while (true) {
             Socket client = entry.accept();
             Socket service = new Socket(InetAddress.getLoopbackAddress(), port);
@@ -67,8 +67,8 @@ final class Wire implements AutoCloseable {
         Thread thread = new Thread(() -> {
             try {
                 work.run();
-            } catch (IOException cut) {
-                // As it is to be.
+            } catch (IOException closed) {
+                // The test closed the connection.
             }
         });
         thread.setDaemon(true);
