@@ -611,7 +611,7 @@ func TestClosingTheClientEndsItsWatches(t *testing.T) {
 	}
 }
 
-func TestAWatchThatIsNotReadStopsTheServerAndBuffersLittle(t *testing.T) {
+func TestAWatchThatIsNotReadAppliesBackpressureAndBuffersLittle(t *testing.T) {
 	const size, count, limit = 64 << 10, 4000, 32 << 20
 	var sent atomic.Int64
 	var ended sync.WaitGroup

@@ -66,7 +66,7 @@ class AttemptsTest {
     }
 
     @Test
-    void ifTheDeadlinePassesDuringARetryableRetryThePreviousErrorIsThrown() {
+    void aRetryableDeadlineErrorDoesNotReplaceThePreviousError() {
         Attempts attempts = new Attempts(Deadline.after(1, TimeUnit.HOURS), error -> true, () -> 1);
         PaymentsException failure = unavailable(null);
         attempts.delayNanos(failure);

@@ -137,7 +137,7 @@ class ErrorsTest {
                 RequestIdReusedException.class,
                 ResumeTokenExpiredException.class
             })
-    void errorsThatTellTheOutcomeAreNotInThatGroup(Class<?> kind) {
+    void anErrorWithAKnownOutcomeIsNotAnOutcomeUnknownException(Class<?> kind) {
         assertTrue(PaymentsException.class.isAssignableFrom(kind));
         assertEquals(false, OutcomeUnknownException.class.isAssignableFrom(kind));
     }
