@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import beside_go, beside_replaced, costs, protections
+from bench import beside_go, beside_legacy, costs, protections
 from bench.figures import Figure, Plan, save, table
 from bench.load import BenchError, obtain_h2load
 from bench.machine import database_version, description
@@ -19,7 +19,7 @@ from tools.dev.devdb import PrivateDatabase
 _RESULTS = Path(__file__).parent / "results" / "bench.json"
 _PARTS = {
     "go": beside_go.measure,
-    "replaced": beside_replaced.measure,
+    "replaced": beside_legacy.measure,
     "costs": costs.measure,
     "protections": protections.measure,
 }

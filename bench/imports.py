@@ -84,7 +84,7 @@ class _Bench:
         self._environment = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": _DATABASE}
         migrate(
             Settings.model_validate({key.lower(): value for key, value in self._environment.items()}),
-            say=lambda _: None,
+            report=lambda _: None,
         )
         self._execute("SET GLOBAL local_infile = 1")
         _write(file, rows)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pymysql
 
 from bench.machine import database_version, description
-from bench.peers.replaced.table import TABLE
+from bench.peers.legacy.table import TABLE
 from tools.dev.devdb import PrivateDatabase
 
 _RESULTS = Path(__file__).parent / "results" / "migration.json"

@@ -250,7 +250,7 @@ def _site(database: PrivateDatabase, rows: int, folder: Path) -> Iterator[_Site]
     _execute(database, None, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     environment = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": name}
     settings = Settings.model_validate({key.lower(): value for key, value in environment.items()})
-    migrate(settings, say=lambda _: None)
+    migrate(settings, report=lambda _: None)
     started = time.monotonic()
     _fill(database, name, rows)
     print(f"{rows:,} payments filled in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)

@@ -56,7 +56,7 @@ def new_database(database: PrivateDatabase, name: str, rows: int) -> dict[str, s
     """Create a database with the tables and ``rows`` payments, and return the settings that name it."""
     settings = {"MYSQL_SOCKET": str(database.socket_path), "MYSQL_USER": "root", "MYSQL_DB": f"bench_{name}"}
     execute(database, None, f"CREATE DATABASE {settings['MYSQL_DB']} CHARACTER SET utf8mb4")
-    migrate(Settings.model_validate({key.lower(): value for key, value in settings.items()}), say=lambda _: None)
+    migrate(Settings.model_validate({key.lower(): value for key, value in settings.items()}), report=lambda _: None)
     if rows:
         execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
     execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")

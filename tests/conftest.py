@@ -27,7 +27,7 @@ from tests.support.parallel import (
     shared_socket,
 )
 from tests.support.running_service import RunningService
-from tests.support.secrecy import keep_secret
+from tests.support.secrecy import register_secret
 from tools.database.migrations import migrate
 from tools.dev.database_accounts import MIGRATOR
 
@@ -89,7 +89,7 @@ def accounts(database_server: DatabaseServer) -> Iterator[Accounts]:
     """Create the accounts, and run every service of the tests with exactly the privileges of ``grants.sql``."""
     accounts = Accounts(database_server)
     for password in filter(None, (*accounts.passwords.values(), database_server.connect_kwargs.get("password"))):
-        keep_secret(password)
+        register_secret(password)
     RunningService.as_service = accounts.as_service
     yield accounts
     accounts.drop()
@@ -124,7 +124,7 @@ def empty_database(make_database: Callable[[], dict[str, str]]) -> dict[str, str
 def tables(database_server: DatabaseServer, make_database: Callable[[], dict[str, str]]) -> Tables:
     """Return the tables that the migrations create, to copy them to other databases."""
     database = make_database()
-    migrate(settings_of(database), say=lambda _: None)
+    migrate(settings_of(database), report=lambda _: None)
     return Tables(database_server, database["MYSQL_DB"])
 
 
@@ -171,7 +171,7 @@ def start_service(migrated_database: dict[str, str]) -> Iterator[Callable[..., R
 
 
 @pytest.fixture
-def hold_rows(
+def lock_payment_rows(
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> Callable[[], AbstractContextManager[None]]:
     """Return a context manager in which another transaction locks every payment of the test's database.
@@ -203,7 +203,7 @@ def approving_service(make_migrated_database: Callable[[], dict[str, str]]) -> I
 
 
 @pytest.fixture
-def hold_inserts(
+def lock_payments_table(
     database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> Callable[[], AbstractContextManager[None]]:
     """Return a context manager in which the payments table of the test's database is locked, so that charges wait."""

@@ -53,7 +53,7 @@ from server.transport.rest.application import http_app, untraced_endpoint
 from server.transport.rest.monitoring import monitoring_app
 from server.transport.rest.server import HttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
-from server.transport.tls import Tls, TlsFiles, TlsFilesWrong
+from server.transport.tls import InvalidTlsFiles, Tls, TlsFiles
 from server.transport.tracing import CallSpans, traced_endpoint, traced_handler
 
 
@@ -158,7 +158,7 @@ def _tls(settings: Settings) -> Tls | None:
         return None
     try:
         return Tls(TlsFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file))
-    except TlsFilesWrong as error:
+    except InvalidTlsFiles as error:
         raise StartupError(str(error)) from None
 
 
@@ -235,7 +235,7 @@ def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
         certificates=settings.certificate_roles,
         certificate_needed=settings.tls_client_ca_file is not None,
     )
-    gate.check([SERVICE])
+    gate.check_role_table([SERVICE])
     per_second = settings.rate_limit_calls_per_second
     return Calls(
         settings.max_concurrent_calls,
@@ -265,8 +265,8 @@ def _grpc(
         cross_site=CrossSiteRule(settings.cors_allowed_origins),
         around=untraced if settings.tracing_endpoint is None else traced_handler,
     )
-    engine.server.add_registered_method_handlers(SERVICE.full_name, handlers.of(SERVICE, servicer))
-    engine.refuse_early(SERVICE.full_name, handlers.refusal)
+    engine.server.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
+    engine.reject_early(SERVICE.full_name, handlers.rejection)
     health_service = HealthService(
         ServiceStreams("health", settings.grpc_max_health_watches, writes), (SERVICE.full_name,)
     )

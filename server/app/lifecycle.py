@@ -104,7 +104,7 @@ async def _start_servers(
     if monitoring_port is not None:
         monitoring_port = _listen_http(application.monitoring, "MONITORING", settings.monitoring_host, monitoring_port)
     await application.monitor.check()
-    application.health.tell_alive()
+    application.health.report_alive()
     await application.grpc.start()
     opened.push_async_callback(application.grpc.stop, _FLUSH_SECONDS)
     await application.rest.start()
@@ -155,21 +155,21 @@ async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
     In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which clients do not
     retry.
     """
-    calls.close()
+    calls.reject_new()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
-            await calls.ended()
+            await calls.wait_until_idle()
             # Callers that have not yet noticed the shutdown still get an error that they can retry.
             await asyncio.sleep(_REJECTION_SECONDS)
     # Otherwise the transports would cut off the remaining calls: in REST, with an error without a reason.
-    calls.end()
+    calls.cancel_all()
 
 
 def _listen_grpc(application: Application) -> int:
     settings, tls = application.settings, application.tls
     port = settings.grpc_port
     try:
-        for host in listening.hosts(settings.grpc_host, port):
+        for host in listening.bindable_addresses(settings.grpc_host, port):
             address = host_and_port(host, port)
             # For port 0, the engine chooses a port, which the other addresses then use too.
             if tls is not None:
@@ -190,7 +190,7 @@ def _listen_http(server: HttpServer, transport: str, host: str, port: int) -> in
 
 def _cannot_listen(transport: str, host: str, port: int, error: Exception) -> StartupError:
     address = f"{transport}_HOST={host}, {transport}_PORT={port}"
-    return StartupError(f"cannot listen on {address}: {listening.reason(error)}")
+    return StartupError(f"cannot listen on {address}: {listening.failure_reason(error)}")
 
 
 async def _wait_for_database(application: Application) -> None:

@@ -26,7 +26,7 @@ from server.domain.payment import (
     RefundsQuery,
     Status,
 )
-from server.domain.processing import Capture, GiveBack, Outcome, PendingRequest
+from server.domain.processing import Capture, Outcome, PendingRequest, ProcessorRefund
 
 
 class PaymentStore(Protocol):
@@ -105,7 +105,7 @@ class PendingStore(Protocol):
     async def claim(self, at_most: int) -> list[PendingRequest]:
         """Claim requests that are due, so that no other reconciler asks about them for a while."""
 
-    async def pending(self) -> tuple[dict[str, int], float]:
+    async def count_pending(self) -> tuple[dict[str, int], float]:
         """Count the pending charges and refunds, by kind; return also the age of the oldest in seconds, or 0."""
 
 
@@ -185,10 +185,10 @@ class RemoteProcessor(Protocol):
             OutcomeUnknown: the processor did not answer.
         """
 
-    async def give_back(self, request: GiveBack) -> Outcome:
+    async def refund(self, request: ProcessorRefund) -> Outcome:
         """Refund a payment, idempotently: see ``capture``."""
 
-    async def find_give_back(self, request: GiveBack) -> Outcome | None:
+    async def find_refund(self, request: ProcessorRefund) -> Outcome | None:
         """Look up the outcome of a refund: see ``find_capture``."""
 
 

@@ -44,7 +44,7 @@ class Reconciler:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        counts, oldest_seconds = await self._store.pending()
+        counts, oldest_seconds = await self._store.count_pending()
         metrics.set_pending(_NO_PENDING | counts, oldest_seconds)
         if not counts or not self._processor.may_be_asked:
             return 0

@@ -31,7 +31,7 @@ from server.domain.payment import (
     RefundOutcome,
     Status,
 )
-from server.domain.processing import Capture, GiveBack, Outcome, PendingRequest
+from server.domain.processing import Capture, Outcome, PendingRequest, ProcessorRefund
 from server.domain.value import value
 from server.observability import metrics
 
@@ -41,7 +41,7 @@ _RETRY_FRACTION = 0.75
 _NOT_REFUNDABLE = Outcome(Status.FAILED, None)
 """The refund of an adopted payment without a reference: the processor did not charge it, and cannot find it."""
 
-Request = TypeVar("Request", Capture, GiveBack)
+Request = TypeVar("Request", Capture, ProcessorRefund)
 
 _log = structlog.get_logger(__name__)
 
@@ -156,9 +156,9 @@ class TwoPhaseFlow:
         elif refund.refund_id not in self._refunds:
             outcome = _NOT_REFUNDABLE
             if payment.reference is not None:
-                give_back = GiveBack.of(refund, payment, request.processor_id)
+                refund_request = ProcessorRefund.of(refund, payment, request.processor_id)
                 outcome = await self._find_outcome(
-                    self._processor.give_back, self._processor.find_give_back, give_back, age
+                    self._processor.refund, self._processor.find_refund, refund_request, age
                 )
             await self._settle_refund(refund, outcome, "janitor")
 
@@ -198,7 +198,7 @@ class TwoPhaseFlow:
         outcome = _NOT_REFUNDABLE
         if payment.reference is not None:
             processor_id = await self._store.processor_id(refund.payment_id)
-            outcome = await self._send(self._processor.give_back, GiveBack.of(refund, payment, processor_id))
+            outcome = await self._send(self._processor.refund, ProcessorRefund.of(refund, payment, processor_id))
         return await self._settle_refund(refund, outcome, "call")
 
     async def _send(self, send: Callable[[Request], Awaitable[Outcome]], request: Request) -> Outcome:

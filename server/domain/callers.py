@@ -72,7 +72,7 @@ class NewApiKey:
     digest: bytes
 
     @classmethod
-    def make(cls) -> Self:
+    def generate(cls) -> Self:
         """Generate a key."""
         key_id = secrets.token_hex(_ID_BYTES)
         text = f"{KEY_PREFIX}_{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
@@ -92,7 +92,7 @@ class ApiKey:
     caller: Caller
     expire_time: datetime | None
 
-    def opens_for(self, text: str) -> bool:
+    def matches(self, text: str) -> bool:
         """Return whether ``text`` is this key and the key has not expired. Takes the same time for every wrong text."""
         if not hmac.compare_digest(_digest(text), self.digest):
             return False

@@ -19,14 +19,14 @@ class EventKind(StrEnum):
     IMPORTED = "IMPORTED"
 
 
-OF_CHARGE = {
+KIND_BY_CHARGE_STATUS = {
     Status.PENDING: EventKind.PENDING,
     Status.SUCCEEDED: EventKind.CHARGED,
     Status.FAILED: EventKind.FAILED,
 }
 """The event of a payment that got this status."""
 
-OF_REFUND = {
+KIND_BY_REFUND_STATUS = {
     Status.PENDING: EventKind.REFUND_PENDING,
     Status.SUCCEEDED: EventKind.REFUNDED,
     Status.FAILED: EventKind.REFUND_FAILED,
@@ -34,10 +34,10 @@ OF_REFUND = {
 """The event of a refund that got this status."""
 
 
-REFUND_STATUS_BY_KIND = {kind: status for status, kind in OF_REFUND.items()}
+REFUND_STATUS_BY_KIND = {kind: status for status, kind in KIND_BY_REFUND_STATUS.items()}
 """The status of the refund after an event of this kind."""
 
-PAYMENT_STATUS_BY_KIND = {kind: status for status, kind in OF_CHARGE.items()} | dict.fromkeys(
+PAYMENT_STATUS_BY_KIND = {kind: status for status, kind in KIND_BY_CHARGE_STATUS.items()} | dict.fromkeys(
     REFUND_STATUS_BY_KIND, Status.SUCCEEDED
 )
 """The status of the payment after an event of this kind, but for IMPORTED: an imported payment may have any status."""

@@ -151,7 +151,7 @@ class Currencies:
     default: str
     allowed: frozenset[str]
 
-    def named(self, code: str) -> str:
+    def code_or_default(self, code: str) -> str:
         """Return ``code``, or the default currency if it is empty."""
         return code or self.default
 
@@ -161,7 +161,7 @@ class Currencies:
         Raises:
             InvalidValue: the deployment does not allow charges in this currency.
         """
-        currency = self.named(code)
+        currency = self.code_or_default(code)
         if currency not in self.allowed:
             raise InvalidValue(f"must be one of {', '.join(sorted(self.allowed))}, or empty", "currency_code")
         return currency

@@ -39,7 +39,7 @@ class Capture:
 
 
 @value()
-class GiveBack:
+class ProcessorRefund:
     """A request to refund an amount of the payment with this reference, once.
 
     ``processor_id`` is the processor's id of the payment, or None if it is not known.
@@ -51,7 +51,7 @@ class GiveBack:
     processor_id: str | None
 
     @classmethod
-    def of(cls, refund: Refund, payment: Payment, processor_id: str | None) -> "GiveBack":
+    def of(cls, refund: Refund, payment: Payment, processor_id: str | None) -> "ProcessorRefund":
         """Return the request for a pending refund."""
         assert payment.reference is not None, "a payment that a processor captured has a reference"
         return cls(refund.refund_id, payment.reference, refund.amount, processor_id)

@@ -174,12 +174,12 @@ def shared_span(
     return trace.use_span(shared, end_on_exit=True, record_exception=False, set_status_on_exception=False)
 
 
-def inside(span: trace.Span) -> AbstractContextManager[trace.Span]:
+def use_span(span: trace.Span) -> AbstractContextManager[trace.Span]:
     """Make ``span`` the current one while the context lasts, and leave it open."""
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
-def tell_fault(span: trace.Span, kind: str) -> None:
+def record_server_error(span: trace.Span, kind: str) -> None:
     """Mark a span as failed, by a fault of this service or of a dependency; ``kind`` becomes its ``error.type``."""
     span.set_status(trace.Status(trace.StatusCode.ERROR))
     span.set_attribute("error.type", kind)

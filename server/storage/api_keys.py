@@ -57,7 +57,7 @@ class MysqlKeyStore:
     def caller_of(self, text: str) -> Caller | None:
         """Return the caller who has the key ``text``, or None if it is not a valid key."""
         key = self._keys.get(key_id_of(text) or "")
-        return key.caller if key is not None and key.opens_for(text) else None
+        return key.caller if key is not None and key.matches(text) else None
 
     async def load(self) -> None:
         """Load the valid keys.

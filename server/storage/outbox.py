@@ -12,11 +12,11 @@ from decimal import Decimal
 
 import orjson
 
-from server.domain.events import OF_CHARGE, EventKind
+from server.domain.events import KIND_BY_CHARGE_STATUS, EventKind
 from server.domain.payment import NewPayment, Payment
 from server.storage.database.values import sql_time
 
-TELL = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4))"
+INSERT_CHANGES = "INSERT INTO payment_outbox (changes) VALUES (CONVERT(UNHEX(%s) USING utf8mb4))"
 """Stores the changes of a transaction."""
 
 PaymentKey = str | int
@@ -28,23 +28,23 @@ def charge_changes(payments: Iterable[NewPayment]) -> str:
 
     A charge that turns out to be a replay stores no row with its reference, so the relay creates no event for it.
     """
-    return orjson.dumps([(OF_CHARGE[payment.status], payment.reference) for payment in payments]).hex()
+    return orjson.dumps([(KIND_BY_CHARGE_STATUS[payment.status], payment.reference) for payment in payments]).hex()
 
 
 def settlement_change(payment: Payment, occurred_at: datetime) -> str:
     """Return the change of a payment that was pending and has its outcome now."""
     refunded = Decimal(0) if payment.refunded_amount is None else payment.refunded_amount.amount
-    kind, time = OF_CHARGE[payment.status], sql_time(occurred_at)
+    kind, time = KIND_BY_CHARGE_STATUS[payment.status], sql_time(occurred_at)
     return _hex([_change(kind, payment.payment_id, None, refunded, time)])
 
 
-def imported(payments: Iterable[tuple[PaymentKey, Decimal]], occurred_at: datetime) -> str:
+def import_changes(payments: Iterable[tuple[PaymentKey, Decimal]], occurred_at: datetime) -> str:
     """Return the changes of imported payments, each given with the amount that is already refunded."""
     time = sql_time(occurred_at)
     return _hex(_change(EventKind.IMPORTED, key, None, refunded, time) for key, refunded in payments)
 
 
-def imported_refunds(refunds: Iterable[tuple[int, int, Decimal]], occurred_at: datetime) -> str:
+def refund_import_changes(refunds: Iterable[tuple[int, int, Decimal]], occurred_at: datetime) -> str:
     """Return the changes of imported refunds, each given as refund_id, payment_id, and the payment's refunded total."""
     time = sql_time(occurred_at)
     return _hex(
@@ -53,7 +53,7 @@ def imported_refunds(refunds: Iterable[tuple[int, int, Decimal]], occurred_at: d
     )
 
 
-def made_up(changes: Iterable[tuple[EventKind, int, int | None, Decimal, datetime]]) -> str:
+def encode_changes(changes: Iterable[tuple[EventKind, int, int | None, Decimal, datetime]]) -> str:
     """Return changes of any kind.
 
     Each is given as its kind, the payment_id, the refund_id if it is about a refund, the payment's refunded amount

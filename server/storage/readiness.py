@@ -10,7 +10,7 @@ from server.config.database import DatabaseSettings
 from server.domain.deadline import Deadline
 from server.domain.errors import StoreUnavailable
 from server.storage.api_keys import MysqlKeyStore
-from server.storage.database.access import address, reason, refusal
+from server.storage.database.access import address, reason, rejection
 from server.storage.database.pool import Database
 from server.storage.database.server_settings import read_risky_settings
 from server.storage.schema_check import SchemaOutdated, check_rights, check_schema
@@ -47,7 +47,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
             await _warn_of_server_settings(database)
         except StoreUnavailable as error:
             cause = error.__cause__ or error
-            if message := refusal(cause, settings):
+            if message := rejection(cause, settings):
                 raise DatabaseUnusable(message) from error
             wait.check(cause)
             await asyncio.sleep(_RETRY_SECONDS)

@@ -82,7 +82,7 @@ class TracedBatcher(Generic[Item, Outcome]):
     ) -> Sequence[Outcome | Exception]:
         spans = [one.span for one in items]
         span = (
-            tracing.inside(spans[0])
+            tracing.use_span(spans[0])
             if len(spans) == 1
             else tracing.shared_span(self._name, {"payments.group.items": len(spans)}, spans)
         )
@@ -100,7 +100,7 @@ def _statement_span(text: str) -> Iterator[None]:
         try:
             yield
         except (pymysql.err.MySQLError, OSError, asyncio.CancelledError) as error:
-            tracing.tell_fault(span, type(error).__name__)
+            tracing.record_server_error(span, type(error).__name__)
             if isinstance(error, pymysql.err.MySQLError) and error.args:
                 span.set_attribute("db.response.status_code", str(error.args[0]))
             raise

@@ -45,7 +45,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def hosts(host: str, port: int) -> list[str]:
+def bindable_addresses(host: str, port: int) -> list[str]:
     """Return the addresses of ``host`` that can be bound, for an engine that binds them itself.
 
     Raises:
@@ -58,7 +58,7 @@ def hosts(host: str, port: int) -> list[str]:
     return addresses
 
 
-def reason(error: Exception) -> str:
+def failure_reason(error: Exception) -> str:
     """Return why listening on an address failed, as a message for an operator."""
     if isinstance(error, socket.gaierror):
         return f"the host name does not resolve ({error.strerror})"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 _log = structlog.get_logger(__name__)
 
 
-class TlsFilesWrong(Exception):
+class InvalidTlsFiles(Exception):
     """The TLS files are invalid. The message names the setting and the problem, and contains no part of a key."""
 
 
@@ -93,7 +93,7 @@ class Tls:
         self._file_states = states
         try:
             self._loaded = _load(self._files)
-        except TlsFilesWrong as error:
+        except InvalidTlsFiles as error:
             _log.error("tls_files_wrong", detail=str(error))
         else:
             self._log_loaded()
@@ -212,5 +212,5 @@ def _state_of(path: Path | None) -> object:
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _wrong(setting: str, path: Path, text: str) -> TlsFilesWrong:
-    return TlsFilesWrong(f"{setting}={str(path)!r}: {text}")
+def _wrong(setting: str, path: Path, text: str) -> InvalidTlsFiles:
+    return InvalidTlsFiles(f"{setting}={str(path)!r}: {text}")

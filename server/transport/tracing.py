@@ -38,7 +38,7 @@ class CallSpans:
         span = tracing.current_span()
         span.set_attribute("rpc.response.status_code", code)
         if reason is not None and code in _SERVER_ERROR_CODES:
-            tracing.tell_fault(span, reason)
+            tracing.record_server_error(span, reason)
 
 
 def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:
@@ -77,7 +77,7 @@ def traced_endpoint(endpoint: Endpoint) -> Endpoint:
             response = await endpoint.answer(request)
             span.set_attribute("http.response.status_code", response.status_code)
             if response.status_code >= _FIRST_HTTP_SERVER_ERROR:
-                tracing.tell_fault(span, str(response.status_code))
+                tracing.record_server_error(span, str(response.status_code))
             return response
 
     return replace(endpoint, answer=answer)

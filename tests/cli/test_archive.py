@@ -301,13 +301,13 @@ def test_the_archive_waits_for_a_charge_that_looked_before_the_copy(
         database_server.connection(migrated_database["MYSQL_DB"]) as connection,
         connection.cursor() as cursor,
         ThreadPoolExecutor(1) as threads,
-        meter("archive", None) as show,
+        meter("archive", None) as progress,
     ):
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.begin()
         cursor.execute("SELECT COUNT(*) FROM payments_archive WHERE request_id = 'the-same'")
         assert cursor.fetchall() == ((0,),)
-        archiving = threads.submit(archive, owner, BEFORE, show=show)
+        archiving = threads.submit(archive, owner, BEFORE, progress=progress)
         for _ in range(200):
             if table("SELECT COUNT(*) FROM payments_archive") == [(1,)]:
                 break
@@ -341,8 +341,8 @@ def test_a_payment_that_is_refunded_between_copy_and_move_stays(
         calls.refund(refund(ids[0], "1.00"))
 
     monkeypatch.setattr(archive_tool._Archiver, "_wait_for_charges", refund_meanwhile)
-    with meter("archive", None) as show:
-        assert archive(owner, BEFORE, show=show).payments == 1
+    with meter("archive", None) as progress:
+        assert archive(owner, BEFORE, progress=progress).payments == 1
 
     assert table("SELECT payment_id FROM payments") == [(ids[0],)]
     details = calls.get_payment(pb.GetPaymentRequest(payment_id=ids[0]))
@@ -374,8 +374,8 @@ def test_a_stopped_run_is_completed_by_the_next(
         return move(archiver, batch)
 
     monkeypatch.setattr(archive_tool._Archiver, "_move", move_twice)
-    with meter("archive", None) as show, pytest.raises(KeyboardInterrupt):
-        archive(owner, BEFORE, batch_payments=5, show=show)
+    with meter("archive", None) as progress, pytest.raises(KeyboardInterrupt):
+        archive(owner, BEFORE, batch_payments=5, progress=progress)
     assert table("SELECT COUNT(*) FROM payments") == [(20,)]
     assert table("SELECT COUNT(*) FROM payments_archive") == [(30,)]
     assert [calls.charge(request).payment.payment_id for request in charges] == payment_ids
@@ -397,18 +397,18 @@ def test_the_archive_yields_to_another_archive_run_and_waits_for_a_backup(
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
     with database_server.connection(name) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name("archive", name),))
-        with meter("archive", None) as show, pytest.raises(ArchiveError, match="another process is archiving"):
-            archive(owner, BEFORE, show=show)
+        with meter("archive", None) as progress, pytest.raises(ArchiveError, match="another process is archiving"):
+            archive(owner, BEFORE, progress=progress)
         cursor.execute("DO RELEASE_LOCK(%s)", (lock_name("archive", name),))
     monkeypatch.setattr(archive_tool, "_BACKUP_POLL_SECONDS", 0.05)
     with (
         database_server.connection(name) as connection,
         connection.cursor() as cursor,
         ThreadPoolExecutor(1) as threads,
-        meter("archive", None) as show,
+        meter("archive", None) as progress,
     ):
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(BACKUP_LOCK, name),))
-        archiving = threads.submit(archive, owner, BEFORE, show=show)
+        archiving = threads.submit(archive, owner, BEFORE, progress=progress)
         time.sleep(0.5)
         assert not archiving.done()
         cursor.execute("DO RELEASE_LOCK(%s)", (lock_name(BACKUP_LOCK, name),))
@@ -431,8 +431,8 @@ def test_no_payment_is_moved_while_the_stream_is_behind(
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
     monkeypatch.setattr(archive_tool, "_OUTBOX_TIMEOUT_SECONDS", 0.3)
 
-    with meter("archive", None) as show, pytest.raises(ArchiveError, match="event stream has been behind"):
-        archive(owner, BEFORE, show=show)
+    with meter("archive", None) as progress, pytest.raises(ArchiveError, match="event stream has been behind"):
+        archive(owner, BEFORE, progress=progress)
 
     assert table("SELECT COUNT(*) FROM payments") == [(1,)]
 
@@ -453,8 +453,8 @@ def test_a_payment_is_never_deleted_if_another_archived_payment_has_its_key(
     )
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(migrated_database["MYSQL_DB"])})
 
-    with meter("archive", None) as show, pytest.raises(ArchiveError, match="were not moved"):
-        archive(owner, BEFORE, show=show)
+    with meter("archive", None) as progress, pytest.raises(ArchiveError, match="were not moved"):
+        archive(owner, BEFORE, progress=progress)
 
     assert table("SELECT payment_id FROM payments") == [(payment.payment_id,)]
 

@@ -35,7 +35,7 @@ from tools.dev.system_package import has_apt, install
 from tools.operations.backup.backup_file import Origin, new_backup_file, read_backup, write_backup
 from tools.operations.backup.client_programs import DUMP, ClientProgramError, find_program, login_options
 from tools.operations.doctor.check_result import Level
-from tools.operations.doctor.examination import examine
+from tools.operations.doctor.checks import run_checks
 
 THREADS = 4
 AMOUNT = Decimal(10)
@@ -143,7 +143,7 @@ def test_a_copy_made_under_load_is_consistent_and_has_everything_acknowledged_be
         "GROUP BY payment_id) r ON r.payment_id = p.payment_id WHERE p.refunded_amount <> COALESCE(r.refunded, 0)"
     ) == [(0,)]
     assert select("SELECT COUNT(*) FROM refunds WHERE payment_id NOT IN (SELECT payment_id FROM payments)") == [(0,)]
-    assert not [finding for finding in examine(settings_of(restored)) if finding.level is Level.PROBLEM]
+    assert not [finding for finding in run_checks(settings_of(restored)) if finding.level is Level.PROBLEM]
     repeat_all(RunningService({**restored, **PROBABILITIES}), before)
 
 
@@ -408,7 +408,7 @@ def test_a_copy_with_a_position_allows_point_in_time_recovery(tmp_path: Path) ->
     options = ("--log-bin=binlog", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=1")
     with PrivateDatabase(tmp_path / "logged", options=options) as private:
         environment = private.environment() | {"MYSQL_USER": "root", "MYSQL_PASSWORD": ""}
-        migrate(settings_of(environment), say=lambda _: None)
+        migrate(settings_of(environment), report=lambda _: None)
         commands = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
 
         def payments(*arguments: str, **settings: str) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.peers.replaced.table import TABLE
+from bench.peers.legacy.table import TABLE
 from tests.conftest import PROBABILITIES
 from tests.support.databases import DatabaseServer
-from tests.support.drivers.peer import running_peer
+from tests.support.drivers.legacy_service import running_legacy_service
 from tests.support.running_service import RunningService
 
 DOCUMENT = Path("docs/operations/cutover.md")
@@ -61,7 +61,7 @@ def test_every_step_works_as_documented(
                 )
                 assert run.returncode == 0, f"{text}\n{run.stdout}\n{run.stderr}"
 
-    with running_peer(empty_database | {"SUCCESS_PROBABILITY": "1"}) as old_url:
+    with running_legacy_service(empty_database | {"SUCCESS_PROBABILITY": "1"}) as old_url:
         shell["OLD_URL"] = old_url
         assert httpx.post(f"{old_url}/v1/payments/charge", json={"order_id": 3, "amount": 30}).status_code == 201
         for step in (1, 2, 3):

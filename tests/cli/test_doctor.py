@@ -20,7 +20,7 @@ from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 from tools.operations.doctor.adoption_rules import ADOPTION_RULES, count_adopted
 from tools.operations.doctor.check_result import CheckResult, Level
-from tools.operations.doctor.examination import examine
+from tools.operations.doctor.checks import run_checks
 
 UNUSUAL_ROWS = {
     "no status": "(1, 10, 'UPI', NULL, 'A', '2025-02-07', 0, 0)",
@@ -45,7 +45,7 @@ BELOW_ONE = "UPDATE payments SET payment_id = -1 WHERE reference = 'K'"
 
 
 def results_of(settings: Settings, subject: str) -> list[CheckResult]:
-    return [result for result in examine(settings) if result.subject == subject]
+    return [result for result in run_checks(settings) if result.subject == subject]
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_an_account_without_the_process_privilege_gets_a_note(
 def test_a_read_only_database_is_a_problem(settings: Settings, tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "read-only", options=("--read-only",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
-        migrate(owner, say=lambda _: None)
+        migrate(owner, report=lambda _: None)
         (result,) = results_of(owner, "replication")
 
     assert result.level is Level.PROBLEM
@@ -298,7 +298,7 @@ def test_a_read_only_database_is_a_problem(settings: Settings, tmp_path: Path) -
 def test_a_replica_that_accepts_writes_is_a_warning(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "replica", options=("--server-id=2",)) as private:
         owner = settings_of({**private.environment(), "MYSQL_USER": "root", "MYSQL_PASSWORD": ""})
-        migrate(owner, say=lambda _: None)
+        migrate(owner, report=lambda _: None)
         with private.connect() as connection, connection.cursor() as cursor:
             cursor.execute("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=1, MASTER_USER='nobody'")
         (result,) = results_of(owner, "replication")
@@ -356,12 +356,12 @@ def test_a_service_is_checked_at_its_monitoring_port(
 def test_an_exhausted_pool_is_a_warning(
     payments: Payments,
     start_service: Callable[..., RunningService],
-    hold_rows: Callable[[], AbstractContextManager[None]],
+    lock_payment_rows: Callable[[], AbstractContextManager[None]],
 ) -> None:
     service = start_service(MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
     with PaymentsClient(service.target, timeout_seconds=60) as client, ThreadPoolExecutor(1) as threads:
         payment = client.charge(order_id=1, amount=Decimal(5), method=PaymentMethod.UPI)
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(client.refund, payment_id=payment.payment_id)
             for _ in range(100):
                 run = payments("doctor", "--json", "--no-rows", "--url", service.rest_url)
@@ -375,9 +375,9 @@ def test_an_exhausted_pool_is_a_warning(
 
 
 def test_a_locked_table_is_a_problem_and_does_not_block_the_other_checks(
-    payments: Payments, hold_inserts: Callable[[], AbstractContextManager[None]]
+    payments: Payments, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    with hold_inserts():
+    with lock_payments_table():
         run = payments("doctor", "--no-rows")
 
     assert run.returncode == 1
@@ -395,7 +395,7 @@ def test_an_unreachable_service_is_a_problem_if_its_url_is_given(payments: Payme
 
 def test_a_service_that_is_not_serving_is_a_problem(payments: Payments, tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "gone") as private:
-        migrate(settings_of(private.environment()), say=lambda _: None)
+        migrate(settings_of(private.environment()), report=lambda _: None)
         settings = {"HEALTH_CHECK_INTERVAL_SECONDS": "0.1", "MYSQL_CONNECT_TIMEOUT_SECONDS": "1"}
         service = RunningService({**private.service_environment(), **settings}).start()
         private.kill()

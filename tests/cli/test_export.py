@@ -53,7 +53,7 @@ def test_importing_both_files_into_an_empty_database_produces_equal_tables(
     run = payments("export", "p.csv", "--refunds", "r.csv")
     assert run.returncode == 0, run.stderr
     other = make_database()
-    migrate(settings_of(other), say=lambda _: None)
+    migrate(settings_of(other), report=lambda _: None)
 
     first = payments("import", "p.csv", "r.csv", **other)
     second = payments("import", "p.csv", "r.csv", **other)
@@ -163,9 +163,13 @@ def test_both_files_come_from_one_snapshot(
         return original(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(export_csv, "_chunks", chunks_after_change)
-    with meter("test", None) as show:
+    with meter("test", None) as progress:
         counts = export_csv.export(
-            settings_of(migrated_database), PaymentFilter(), tmp_path / "p.csv", refunds=tmp_path / "r.csv", show=show
+            settings_of(migrated_database),
+            PaymentFilter(),
+            tmp_path / "p.csv",
+            refunds=tmp_path / "r.csv",
+            progress=progress,
         )
 
     assert counts == (len(expected), refunds[0][0])

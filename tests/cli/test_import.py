@@ -47,8 +47,8 @@ def load(settings: Settings, tmp_path: Path) -> Load:
     def run(text: str | bytes, **options: Any) -> Report:  # noqa: ANN401
         path = tmp_path / "payments.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        with path.open("rb") as file, meter("test", None) as show:
-            return import_csv(settings, file, tmp_path / "rejects.csv", ImportOptions(**options), show=show)
+        with path.open("rb") as file, meter("test", None) as progress:
+            return import_csv(settings, file, tmp_path / "rejects.csv", ImportOptions(**options), progress=progress)
 
     return run
 

@@ -37,9 +37,9 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
     def run(text: str) -> Report:
         path = tmp_path / "a.csv"
         path.write_text(text)
-        with path.open("rb") as file, meter("test", None) as show:
+        with path.open("rb") as file, meter("test", None) as progress:
             return import_csv(
-                settings_of(migrated_database), file, tmp_path / "rejects.csv", ImportOptions(), show=show
+                settings_of(migrated_database), file, tmp_path / "rejects.csv", ImportOptions(), progress=progress
             )
 
     return run
@@ -55,8 +55,8 @@ def old_payment(table: Table) -> None:
 
 
 def archive_now(owner: Settings) -> None:
-    with meter("archive", None) as show:
-        assert archive(owner, BEFORE, pause_seconds=0, show=show).payments == 1
+    with meter("archive", None) as progress:
+        assert archive(owner, BEFORE, pause_seconds=0, progress=progress).payments == 1
 
 
 @contextmanager
@@ -262,8 +262,8 @@ def test_a_payment_is_not_archived_while_its_refunds_are_imported(
             lines = ("6,2,1.00,,SUCCESS,,shop,other-key,2024-01-01", "7,3,1.00,,SUCCESS,,shop,key,2024-01-01")
             importing = threads.submit(load, csv_of(*lines, header=REFUND_HEADER))
             wait_for_waiter(importing)
-            with meter("archive", None) as show:
-                assert archive(owner, BEFORE, pause_seconds=0, show=show).in_use == 1
+            with meter("archive", None) as progress:
+                assert archive(owner, BEFORE, pause_seconds=0, progress=progress).in_use == 1
         report = importing.result()
 
     assert (report.counts.total(), report.rejected) == (2, 0)

@@ -38,9 +38,9 @@ def load(migrated_database: dict[str, str], tmp_path: Path) -> Load:
     def run(text: str, **options: bool) -> Report:
         path = tmp_path / "payments.csv"
         path.write_text(text)
-        with path.open("rb") as file, meter("test", None) as show:
+        with path.open("rb") as file, meter("test", None) as progress:
             settings, rejects = settings_of(migrated_database), tmp_path / "rejects.csv"
-            return import_csv(settings, file, rejects, ImportOptions(**options), show=show)  # type: ignore[arg-type]
+            return import_csv(settings, file, rejects, ImportOptions(**options), progress=progress)  # type: ignore[arg-type]
 
     return run
 

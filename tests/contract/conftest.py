@@ -7,7 +7,7 @@ import pytest
 
 from server.config.grpc import Engine
 from tests.support.certificates import Authority
-from tests.support.drivers.encrypted import RELOAD, Encrypted, Files
+from tests.support.drivers.tls_service import RELOAD, Files, TlsService
 from tests.support.running_service import RunningService
 
 
@@ -17,18 +17,18 @@ def tls_files(tmp_path: Path) -> Files:
 
 
 @pytest.fixture
-def start_encrypted(tls_files: Files, start_service: Callable[..., RunningService]) -> Callable[..., Encrypted]:
-    def start(**settings: str) -> Encrypted:
-        return Encrypted(start_service(**{"GRPC_ENGINE": Engine.GRPCIO, **tls_files.write(), **settings}), tls_files)
+def start_encrypted(tls_files: Files, start_service: Callable[..., RunningService]) -> Callable[..., TlsService]:
+    def start(**settings: str) -> TlsService:
+        return TlsService(start_service(**{"GRPC_ENGINE": Engine.GRPCIO, **tls_files.write(), **settings}), tls_files)
 
     return start
 
 
 @pytest.fixture
-def encrypted(start_encrypted: Callable[..., Encrypted]) -> Encrypted:
+def encrypted(start_encrypted: Callable[..., TlsService]) -> TlsService:
     return start_encrypted(**RELOAD)
 
 
 @pytest.fixture
-def mutual(start_encrypted: Callable[..., Encrypted], tls_files: Files) -> Encrypted:
+def mutual(start_encrypted: Callable[..., TlsService], tls_files: Files) -> TlsService:
     return start_encrypted(**tls_files.write_authorities(), **RELOAD)

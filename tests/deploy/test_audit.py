@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.programs import ROOT
-from tools.dev.audit import NONE_KNOWN, NOT_ASKED, SOME_KNOWN, audit
+from tools.dev.audit import NONE_VULNERABLE, NOT_AUDITED, SOME_VULNERABLE, audit
 from tools.dev.locked_packages import Package, go_packages, maven_packages, npm_packages, pip_packages, uv_packages
 
 LOCK = (ROOT / "uv.lock").read_text()
@@ -91,7 +91,7 @@ def database() -> Iterator[Database]:
 def test_a_vulnerable_package_fails_the_audit_and_its_fix_is_shown(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert audit([database.vulnerable, Package("PyPI", "fine", "1")], database.url) == SOME_KNOWN
+    assert audit([database.vulnerable, Package("PyPI", "fine", "1")], database.url) == SOME_VULNERABLE
     output = capsys.readouterr().out
     assert "npm left-pad 1.0\n" in output
     assert "GHSA-aaaa-bbbb-cccc (CVE-2026-1); fixed in 2.0: It can be talked into anything" in output
@@ -100,7 +100,7 @@ def test_a_vulnerable_package_fails_the_audit_and_its_fix_is_shown(
 
 def test_each_of_many_packages_is_looked_up_once(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     packages = {Package("Go", f"example.org/module{number}", "1.2.3") for number in range(1201)}
-    assert audit(packages, database.url) == NONE_KNOWN
+    assert audit(packages, database.url) == NONE_VULNERABLE
     assert len(database.queries) == 1201
     assert {query["package"]["name"] for query in database.queries} == {package.name for package in packages}
     assert "0 of 1201 locked packages have known vulnerabilities (1201 of Go)." in capsys.readouterr().out
@@ -113,21 +113,21 @@ def test_an_unusable_response_does_not_pass_the_audit(
     database: Database, reply: tuple[int, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     database.reply = reply
-    assert audit([Package("PyPI", "fine", "1")], database.url) == NOT_ASKED
+    assert audit([Package("PyPI", "fine", "1")], database.url) == NOT_AUDITED
     assert capsys.readouterr().out.startswith(
         "NOT AUDITED: cannot query the vulnerability database at http://127.0.0.1:"
     )
 
 
 def test_an_unreachable_database_does_not_pass_the_audit(capsys: pytest.CaptureFixture[str]) -> None:
-    assert audit([Package("PyPI", "fine", "1")], "http://127.0.0.1:1") == NOT_ASKED
+    assert audit([Package("PyPI", "fine", "1")], "http://127.0.0.1:1") == NOT_AUDITED
     assert "Nothing is known." in capsys.readouterr().out
 
 
 def test_without_the_programs_that_list_packages_the_audit_does_not_pass() -> None:
     command = [sys.executable, "-m", "tools.dev.audit", "--database", "http://127.0.0.1:1"]
     run = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stderr) == (NOT_ASKED, "")
+    assert (run.returncode, run.stderr) == (NOT_AUDITED, "")
     assert run.stdout.startswith("NOT AUDITED: cannot list the locked packages: ")
 
 

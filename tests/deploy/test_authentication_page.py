@@ -11,8 +11,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple
 
-from tests.faults.ports import free_port
 from tests.support.databases import DatabaseServer
+from tests.support.ports import free_port
 from tests.support.programs import ROOT
 
 PAGE = ROOT / "docs" / "operations" / "authentication.md"

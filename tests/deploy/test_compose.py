@@ -135,7 +135,7 @@ def test_the_administrator_s_tasks_give_both_accounts_their_passwords_and_privil
         administer("accounts")
         used = database_server.environment(name)
         migrator = {"MYSQL_USER": MIGRATOR + suffix, "MYSQL_PASSWORD": passwords[MIGRATOR]}
-        migrate(settings_of(used | migrator), say=lambda _: None)
+        migrate(settings_of(used | migrator), report=lambda _: None)
         administer("grants")
         server = RunningService(used | {"MYSQL_USER": SERVICE + suffix, "MYSQL_PASSWORD": passwords[SERVICE]}).start()
         assert server.stop() == 0

@@ -17,7 +17,7 @@ import pytest
 
 from server.config.settings import Settings
 from tests.deploy.sbom import make_sbom
-from tests.faults.ports import free_port
+from tests.support.ports import free_port
 from tools.dev.devdb import PrivateDatabase
 from tools.dev.generate import DOCUMENT, ROOT
 from tools.operations.health_probe import DEFAULT_PORT

@@ -299,7 +299,7 @@ CHECKS: tuple[Callable[[History, Tables], Iterator[str]], ...] = (
 )
 
 
-def unanswered(history: History) -> list[str]:
+def requests_without_outcome(history: History) -> list[str]:
     """Return the requests that had no final outcome after the retries that followed the last fault.
 
     A rejected charge with a reused request_id and a rejected refund that exceeds the payment are final outcomes.
@@ -310,7 +310,7 @@ def unanswered(history: History) -> list[str]:
     return [f"unanswered: {request} has no final outcome" for request in requests - final]
 
 
-def wrong_codes(calls: Counter[tuple[str, str]]) -> list[str]:
+def invalid_statuses(calls: Counter[tuple[str, str]]) -> list[str]:
     """Return the statuses that the servers must not return, from their calls by RPC and status."""
     return [
         f"wrong_codes: {count} calls of {rpc} returned {code}"

@@ -24,16 +24,16 @@ from payments.v1.payments_pb2 import DESCRIPTOR, ListPaymentsRequest
 from payments.v1.payments_pb2_grpc import PaymentServiceStub
 
 from tests.conftest import PROBABILITIES
-from tests.faults.ports import free_port
 from tests.faults.record import PaymentSeen, RefundSeen, Status, StoredEvent, StoredPayment, StoredRefund, Tables
 from tests.faults.toxiproxy import Proxy, Toxiproxy
 from tests.faults.volume import Volume
 from tests.support.databases import settings_of
 from tests.support.drivers.calls import health_stub
+from tests.support.ports import free_port
 from tests.support.running_service import RunningService
 from tools.database.connection import DatabaseConnection
 from tools.database.migrations import migrate
-from tools.dev.database_accounts import SERVICE, grant, make_accounts
+from tools.dev.database_accounts import SERVICE, create_accounts, grant_rights
 from tools.dev.devdb import PrivateDatabase
 
 MAX_CONNECTIONS = 100
@@ -175,10 +175,10 @@ class Cluster:
         with self._stack as starting:
             starting.enter_context(self.volume)
             starting.enter_context(self.database)
-            migrate(settings_of(self.database.environment()), say=lambda _: None)
+            migrate(settings_of(self.database.environment()), report=lambda _: None)
             with self.connect() as connection:
-                make_accounts(connection, {SERVICE_USER: _PASSWORD})
-                grant(connection)
+                create_accounts(connection, {SERVICE_USER: _PASSWORD})
+                grant_rights(connection)
             toxiproxy = starting.enter_context(Toxiproxy(self._folder / "toxiproxy.log"))
             for number in (1, 2):
                 name, database = f"replica-{number}", self.database.database

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.checker import CHECKS, LATE_SECONDS, unanswered, violations, wrong_codes
+from tests.faults.checker import CHECKS, LATE_SECONDS, invalid_statuses, requests_without_outcome, violations
 from tests.faults.record import (
     Call,
     Charge,
@@ -83,7 +83,7 @@ def correct_tables() -> Tables:
 
 def test_a_history_that_agrees_with_the_tables_has_no_violations() -> None:
     assert violations(correct_history(), correct_tables()) == []
-    assert unanswered(correct_history()) == []
+    assert requests_without_outcome(correct_history()) == []
 
 
 Spoil = Callable[[History, Tables], tuple[History, Tables]]
@@ -216,13 +216,13 @@ def test_a_request_without_a_final_outcome_is_found() -> None:
     history = correct_history()
     history.charges.append(charge(replace(CHARGE_REQUEST, request_id="charge-2"), None, Failure("UNAVAILABLE")))
     history.refunds.append(refund(replace(REFUND_REQUEST, request_id="refund-2"), None, Failure("DEADLINE_EXCEEDED")))
-    assert len(unanswered(history)) == 2
+    assert len(requests_without_outcome(history)) == 2
 
 
 def test_a_permanent_error_is_a_final_outcome() -> None:
     history = correct_history()
     history.charges.append(charge(OTHER_REQUEST, None, Failure("ALREADY_EXISTS")))
-    assert unanswered(history) == []
+    assert requests_without_outcome(history) == []
 
 
 def test_statuses_that_servers_must_not_return_are_found() -> None:
@@ -232,4 +232,4 @@ def test_statuses_that_servers_must_not_return_are_found() -> None:
         ("Charge", "INTERNAL"): 1,
         ("GetPayment", "NOT_FOUND"): 2,
     }
-    assert len(wrong_codes(Counter(calls))) == 2
+    assert len(invalid_statuses(Counter(calls))) == 2

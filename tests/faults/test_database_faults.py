@@ -35,7 +35,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
     """A database server for this module, which its tests break."""
     with PrivateDatabase(tmp_path_factory.mktemp("broken")) as private:
-        migrate(settings_of(private.environment()), say=lambda _: None)
+        migrate(settings_of(private.environment()), report=lambda _: None)
         yield private
 
 
@@ -254,7 +254,7 @@ def test_known_keys_authenticate_without_the_database_and_changes_apply_afterwar
     environment = own_database.environment()
     server = DatabaseServer({"unix_socket": environment["MYSQL_SOCKET"], "user": "root"})
     make_key = key_maker(server, environment["MYSQL_DB"])
-    known, later = make_key("shop", Role.CHARGE), NewApiKey.make()
+    known, later = make_key("shop", Role.CHARGE), NewApiKey.generate()
     settings = {"ANONYMOUS_ROLES": "-", "API_KEY_REFRESH_INTERVAL_SECONDS": "0.1", "MYSQL_CONNECT_TIMEOUT_SECONDS": "2"}
     service = RunningService({**environment, **PROBABILITIES, **settings}).start()
     with grpc.insecure_channel(service.target) as channel:

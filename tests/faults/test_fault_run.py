@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.checker import unanswered, violations, wrong_codes
+from tests.faults.checker import invalid_statuses, requests_without_outcome, violations
 from tests.faults.cluster import Cluster, Replica
 from tests.faults.nemesis import FAULTS, HadEffect, Step, schedule
 from tests.faults.record import History
@@ -74,7 +74,7 @@ def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: p
         ]
         problems += [f"no effect: {fault.step.name}" for fault in results if not fault.had_effect]
         problems += violations(history, cluster.tables())
-        problems += unanswered(history)
+        problems += requests_without_outcome(history)
         problems += [f"connections: {surplus}" for surplus in cluster.surplus_connections(30)]
         for replica, before in zip(cluster.replicas, files_before, strict=True):
             after = _files_at_rest(replica, before + 2)
@@ -84,7 +84,9 @@ def test_no_payment_is_lost_or_duplicated_by_any_fault(tmp_path: Path, capsys: p
                 )
             assert replica.service.stop() == 0
             replica.read_log()
-            problems += wrong_codes(replica.calls) + [f"error in the log: {problem}" for problem in replica.problems]
+            problems += invalid_statuses(replica.calls) + [
+                f"error in the log: {problem}" for problem in replica.problems
+            ]
     assert not problems, f"seed {SEED}: {len(problems)} violations:\n{_excerpt(problems)}"
 
 

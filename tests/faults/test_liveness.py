@@ -40,7 +40,7 @@ PROBE_TIMEOUT_SECONDS = 15
 def own_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
     """A database server for this module, which its tests break."""
     with PrivateDatabase(tmp_path_factory.mktemp("liveness")) as private:
-        migrate(settings_of(private.environment()), say=lambda _: None)
+        migrate(settings_of(private.environment()), report=lambda _: None)
         yield private
 
 

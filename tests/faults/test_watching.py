@@ -82,7 +82,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with PrivateDatabase(tmp_path / "database") as database:
-        migrate(settings_of(database.environment()), say=lambda _: None)
+        migrate(settings_of(database.environment()), report=lambda _: None)
         settings = {**database.service_environment(), **PROBABILITIES, "MYSQL_STATEMENT_TIMEOUT_SECONDS": "3"}
         replicas = [RunningService(settings).start() for _ in range(2)]
         yield Scene(database, replicas)

@@ -14,7 +14,7 @@ from typing import Self
 
 import httpx
 
-from tests.faults.ports import free_port
+from tests.support.ports import free_port
 
 _PROGRAM = Path(__file__).resolve().parent.parent.parent / ".bin" / "toxiproxy"
 _START_TIMEOUT_SECONDS = 30

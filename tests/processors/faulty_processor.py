@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.faults.ports import free_port
-from tests.support.secrecy import keep_secret
+from tests.support.ports import free_port
+from tests.support.secrecy import register_secret
 
 API_KEY = "sk_test_faulty_processor_key"
 DECLINED = "pm_declined"
@@ -25,7 +25,7 @@ DECLINED = "pm_declined"
 
 METHODS = f"UPI=pm_upi,COD=pm_cod,CARD={DECLINED}"
 
-keep_secret(API_KEY)
+register_secret(API_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class FaultyProcessor:
                 case "GET", ["payment_intents", processor_id]:
                     return self._found_response(self.intents.get(processor_id))
                 case "POST", ["refunds"]:
-                    return self._give_back(request.form)
+                    return self._refund(request.form)
                 case "GET", ["refunds"]:
                     wanted = request.form["payment_intent"]
                     found = [self.alter(one.as_json()) for one in self.refunds.values() if one.intent_id == wanted]
@@ -287,7 +287,7 @@ class FaultyProcessor:
         ]
         return self._page(found[::-1], form)
 
-    def _give_back(self, form: dict[str, str]) -> _Answer:
+    def _refund(self, form: dict[str, str]) -> _Answer:
         intent, amount = self.intents.get(form["payment_intent"]), int(form["amount"])
         if intent is None or intent.status != "succeeded":
             return _error(400, "invalid_request_error", code="resource_missing")

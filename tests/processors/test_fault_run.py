@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.checker import unanswered, violations, wrong_codes
+from tests.faults.checker import invalid_statuses, requests_without_outcome, violations
 from tests.faults.cluster import Cluster
 from tests.faults.nemesis import FAULTS, schedule
 from tests.faults.record import Failure, History
@@ -152,11 +152,11 @@ def test_money_moves_once_and_all_records_agree_whatever_fails(
             pending_seconds = _wait_until_settled(cluster)
             print(_summary(history, processor, faults, pending_seconds), flush=True)
         tables = cluster.tables()
-        problems = [*disagreements(tables, processor), *violations(history, tables), *unanswered(history)]
+        problems = [*disagreements(tables, processor), *violations(history, tables), *requests_without_outcome(history)]
         for replica in cluster.replicas:
             assert replica.service.stop() == 0
             replica.read_log()
-            problems += wrong_codes(replica.calls)
+            problems += invalid_statuses(replica.calls)
             problems += [
                 f"error in the log: {problem}"
                 for problem in replica.problems

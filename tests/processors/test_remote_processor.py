@@ -528,7 +528,7 @@ def test_a_rejected_api_key_opens_the_breaker_at_once_and_is_not_logged(
 
 
 def test_an_outcome_that_cannot_be_stored_at_first_is_stored_later(
-    processor: FaultyProcessor, start: Starter, hold_rows: Callable[[], AbstractContextManager[None]]
+    processor: FaultyProcessor, start: Starter, lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     api = start(MYSQL_STATEMENT_TIMEOUT_SECONDS="1", PROCESSOR_TIMEOUT_SECONDS="9")
     with ThreadPoolExecutor() as pool, processor.failing(Fault(before_seconds=1)):
@@ -537,7 +537,7 @@ def test_an_outcome_that_cannot_be_stored_at_first_is_stored_later(
         while not processor.requests:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        with hold_rows():
+        with lock_payment_rows():
             payment = call.result().payment
             assert payment.status == pb.PAYMENT_STATUS_PENDING
             assert processor.captured() == {payment.reference: 1}
@@ -645,8 +645,8 @@ def test_repeating_the_charge_of_an_archived_payment_sends_no_request(
     for table, column in (("payments", "created_at"), ("payment_events", "occurred_at")):
         database_server.execute(f"UPDATE {table} SET {column} = {column} - INTERVAL 500 DAY", database=name)
     owner = settings_of({"MYSQL_PASSWORD": "", **database_server.environment(name)})
-    with meter("archive", None) as show:
-        assert archive(owner, datetime.now(UTC) - timedelta(days=400), show=show).payments == 1
+    with meter("archive", None) as progress:
+        assert archive(owner, datetime.now(UTC) - timedelta(days=400), progress=progress).payments == 1
 
     assert api.charge(request).payment.reference == payment.reference
     assert database_server.execute("SELECT COUNT(*) FROM processor_requests", database=name) == [(0,)]

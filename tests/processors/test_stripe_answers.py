@@ -16,7 +16,7 @@ import uvloop
 from server.domain.errors import OutcomeUnknown
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, Status
-from server.domain.processing import Capture, GiveBack, Outcome
+from server.domain.processing import Capture, Outcome, ProcessorRefund
 from server.processors.circuit_breaker import Breaker
 from server.processors.stripe.processor import StripeProcessor
 from tests.processors.conftest import Use
@@ -57,8 +57,8 @@ def capture(
     return Capture(7, 342, reference, Money("INR", 10_000), method, create_time or datetime.now(UTC))
 
 
-def give_back(amount_minor: int = 4_000, refund_id: int = 9, processor_id: str = "pi_1") -> GiveBack:
-    return GiveBack(refund_id, "REF-1", Money("INR", amount_minor), processor_id)
+def refund_request(amount_minor: int = 4_000, refund_id: int = 9, processor_id: str = "pi_1") -> ProcessorRefund:
+    return ProcessorRefund(refund_id, "REF-1", Money("INR", amount_minor), processor_id)
 
 
 REJECTIONS = [
@@ -241,7 +241,7 @@ def test_a_response_that_does_not_match_the_request_leaves_a_refund_pending(
     use(lambda stripe: stripe.capture(capture()))
     processor.alter = lambda body: body | changes
     with pytest.raises(OutcomeUnknown):
-        use(lambda stripe: stripe.give_back(give_back()))
+        use(lambda stripe: stripe.refund(refund_request()))
     assert bool(errors(log)) is (changes.get("status") not in {"pending", "requires_action"})
 
 
@@ -265,7 +265,7 @@ def test_a_final_status_decides_a_charge(processor: FaultyProcessor, use: Use, s
 def test_a_final_status_decides_a_refund(processor: FaultyProcessor, use: Use, status: str) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.first_status = status
-    outcome = use(lambda stripe: stripe.give_back(give_back()))
+    outcome = use(lambda stripe: stripe.refund(refund_request()))
     assert outcome == Outcome(Status.SUCCEEDED if status == "succeeded" else Status.FAILED, "re_1")
 
 
@@ -346,7 +346,7 @@ def test_a_declined_refund_fails_and_is_logged_as_an_error(
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
     processor.rejects_refunds, processor.rejection = True, (402, {"type": "card_error"})
-    assert use(lambda stripe: stripe.give_back(give_back())) == Outcome(Status.FAILED, None)
+    assert use(lambda stripe: stripe.refund(refund_request())) == Outcome(Status.FAILED, None)
     assert errors(log) == {"processor_refuses"}
 
 
@@ -366,8 +366,8 @@ def test_a_found_charge_with_another_amount_settles_nothing(
 
 def test_a_payment_that_was_refunded_elsewhere_counts_as_refunded(use: Use) -> None:
     use(lambda stripe: stripe.capture(capture()))
-    use(lambda stripe: stripe.give_back(give_back(10_000, refund_id=1)))
-    assert use(lambda stripe: stripe.give_back(give_back())) == Outcome(Status.SUCCEEDED, None)
+    use(lambda stripe: stripe.refund(refund_request(10_000, refund_id=1)))
+    assert use(lambda stripe: stripe.refund(refund_request())) == Outcome(Status.SUCCEEDED, None)
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "pending"])
@@ -375,23 +375,23 @@ def test_a_refund_that_is_rejected_because_it_was_made_before_has_the_earlier_ou
     processor: FaultyProcessor, use: Use, status: str
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
-    use(lambda stripe: stripe.give_back(give_back(10_000)))
+    use(lambda stripe: stripe.refund(refund_request(10_000)))
     processor.refunds["re_1"].status = status
     processor.forget_keys()
     if status == "pending":
         with pytest.raises(OutcomeUnknown):
-            use(lambda stripe: stripe.give_back(give_back(10_000)))
+            use(lambda stripe: stripe.refund(refund_request(10_000)))
     else:
         expected = Status.SUCCEEDED if status == "succeeded" else Status.FAILED
-        assert use(lambda stripe: stripe.give_back(give_back(10_000))) == Outcome(expected, "re_1")
+        assert use(lambda stripe: stripe.refund(refund_request(10_000))) == Outcome(expected, "re_1")
 
 
 def test_a_refund_of_more_than_remains_fails_and_is_logged_as_an_error(
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     use(lambda stripe: stripe.capture(capture()))
-    use(lambda stripe: stripe.give_back(give_back(9_000, refund_id=1)))
-    assert use(lambda stripe: stripe.give_back(give_back())) == Outcome(Status.FAILED, None)
+    use(lambda stripe: stripe.refund(refund_request(9_000, refund_id=1)))
+    assert use(lambda stripe: stripe.refund(refund_request())) == Outcome(Status.FAILED, None)
     assert errors(log) == {"processor_refuses"}
     assert len(processor.refunds) == 1
 
@@ -418,7 +418,7 @@ def test_a_rejection_that_is_not_about_the_refund_leaves_it_pending(
     use(lambda stripe: stripe.capture(capture()))
     processor.rejects_refunds, processor.rejection = True, (status, error)
     with pytest.raises(OutcomeUnknown):
-        use(lambda stripe: stripe.give_back(give_back()))
+        use(lambda stripe: stripe.refund(refund_request()))
 
 
 def test_a_connection_that_is_reset_as_soon_as_it_is_open_leaves_a_charge_pending(resetting_port: int) -> None:

@@ -9,17 +9,17 @@ import pytest
 from server.domain.errors import InvalidValue, OutcomeUnknown, ProcessorUnavailable
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, Status
-from server.domain.processing import Capture, GiveBack, Outcome
+from server.domain.processing import Capture, Outcome, ProcessorRefund
 from server.observability.metrics import REGISTRY
 from server.processors.circuit_breaker import Breaker
 from server.processors.stripe.processor import StripeProcessor
 from tests.processors.conftest import Use
 from tests.processors.faulty_processor import Fault, FaultyProcessor
-from tests.support.fakes import counted
+from tests.support.fakes import counter_value
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 CHARGE = Capture(7, 342, "REF-1", Money("INR", 10_050), PaymentMethod.UPI, CREATED)
-REFUND = GiveBack(9, "REF-1", Money("INR", 4_050), "pi_1")
+REFUND = ProcessorRefund(9, "REF-1", Money("INR", 4_050), "pi_1")
 TOKENS = {PaymentMethod.UPI: "pm_upi", PaymentMethod.CARD: "pm_card", PaymentMethod.COD: "pm_cod"}
 
 
@@ -65,7 +65,7 @@ def test_a_charge_is_sent_once_with_the_deployment_s_payment_method(
 def test_a_refund_is_sent_once_with_its_amount(processor: FaultyProcessor, use: Use) -> None:
     use(lambda stripe: stripe.capture(CHARGE))
     before = successes("give_back")
-    assert use(lambda stripe: stripe.give_back(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
+    assert use(lambda stripe: stripe.refund(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
     assert successes("give_back") == before + 1
     request = processor.requests[-1]
     assert (request.method, request.path, request.key) == ("POST", "/v1/refunds", "refund-REF-1-9")
@@ -91,7 +91,7 @@ def test_a_charge_is_looked_up_near_its_time_and_then_over_all_possible_times(
 
 def test_a_refund_is_looked_up_among_those_of_its_payment(processor: FaultyProcessor, use: Use) -> None:
     before = successes("find_give_back")
-    assert use(lambda stripe: stripe.find_give_back(REFUND)) is None
+    assert use(lambda stripe: stripe.find_refund(REFUND)) is None
     assert successes("find_give_back") == before + 1
     (request,) = processor.requests
     assert (request.method, request.path) == ("GET", "/v1/refunds")
@@ -102,8 +102,8 @@ def test_a_refund_of_a_payment_that_another_processor_charged_fails_and_is_not_s
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
     elsewhere = replace(REFUND, processor_id=None)
-    assert use(lambda stripe: stripe.give_back(elsewhere)) == Outcome(Status.FAILED, None)
-    assert use(lambda stripe: stripe.find_give_back(elsewhere)) is None
+    assert use(lambda stripe: stripe.refund(elsewhere)) == Outcome(Status.FAILED, None)
+    assert use(lambda stripe: stripe.find_refund(elsewhere)) is None
     assert not processor.requests
     assert log == [{"event": "processor_has_no_payment", "log_level": "error", "refund_id": 9, "reference": "REF-1"}]
 
@@ -121,7 +121,7 @@ def test_an_amount_that_cannot_be_charged_exactly_is_rejected_and_never_sent(
     use(check)
     for work in (
         lambda stripe: stripe.capture(replace(CHARGE, amount=too_fine)),
-        lambda stripe: stripe.give_back(replace(REFUND, amount=too_fine)),
+        lambda stripe: stripe.refund(replace(REFUND, amount=too_fine)),
     ):
         with pytest.raises(OutcomeUnknown, match=r"^5\.124 KWD must be a multiple of 0\.01 KWD"):
             use(work)
@@ -137,7 +137,7 @@ def test_a_mismatch_is_logged_with_the_id_of_the_payment_or_refund(
     processor.alter = lambda body: {**body, **wrong}
     for work in (
         lambda stripe: stripe.capture(replace(CHARGE, reference="REF-2")),
-        lambda stripe: stripe.give_back(REFUND),
+        lambda stripe: stripe.refund(REFUND),
     ):
         with pytest.raises(OutcomeUnknown):
             use(work)
@@ -164,7 +164,7 @@ def test_a_charge_that_is_not_final_is_read_again(processor: FaultyProcessor, us
 def test_a_refund_without_a_currency_in_the_response_is_settled(processor: FaultyProcessor, use: Use) -> None:
     use(lambda stripe: stripe.capture(CHARGE))
     processor.alter = lambda body: {name: value for name, value in body.items() if name != "currency"}
-    assert use(lambda stripe: stripe.give_back(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
+    assert use(lambda stripe: stripe.refund(REFUND)) == Outcome(Status.SUCCEEDED, "re_1")
 
 
 def test_an_amount_finer_than_the_minor_unit_leaves_a_charge_pending(processor: FaultyProcessor, use: Use) -> None:
@@ -179,21 +179,21 @@ def test_an_amount_finer_than_the_minor_unit_leaves_a_charge_pending(processor: 
 def test_a_mismatch_is_counted_and_its_field_is_named(
     processor: FaultyProcessor, use: Use, log: list[Any], field: str, value: object
 ) -> None:
-    before = counted("payments_processor_problems", problem="wrong_answer")
+    before = counter_value("payments_processor_problems", problem="wrong_answer")
     processor.alter = lambda body: {**body, "amount_received": None, field: value}
     with pytest.raises(OutcomeUnknown, match=f"does not match the request in {field}$"):
         use(lambda stripe: stripe.capture(CHARGE))
     (event,) = (event for event in log if event["event"] == "processor_answer_wrong")
     assert event["wrong"] == [field]
-    assert counted("payments_processor_problems", problem="wrong_answer") == before + 1
+    assert counter_value("payments_processor_problems", problem="wrong_answer") == before + 1
 
 
 def test_an_unexpected_status_is_counted_each_time_it_is_read(processor: FaultyProcessor, use: Use) -> None:
-    before = counted("payments_processor_problems", problem="wrong_answer")
+    before = counter_value("payments_processor_problems", problem="wrong_answer")
     processor.alter = lambda body: {**body, "status": "splendid"}
     with pytest.raises(OutcomeUnknown, match=r"still working on it: its status is splendid$"):
         use(lambda stripe: stripe.capture(CHARGE))
-    assert counted("payments_processor_problems", problem="wrong_answer") == before + 2
+    assert counter_value("payments_processor_problems", problem="wrong_answer") == before + 2
 
 
 @pytest.mark.parametrize(("code", "suffix"), [("parameter_unknown", " parameter_unknown"), ("", "")])
@@ -212,12 +212,12 @@ def test_the_error_of_a_rejection_has_its_status_and_code(
 def test_a_decline_of_a_payment_that_did_not_fail_leaves_it_pending_and_is_logged(
     processor: FaultyProcessor, use: Use, log: list[Any], status: str
 ) -> None:
-    before = counted("payments_processor_problems", problem="wrong_answer")
+    before = counter_value("payments_processor_problems", problem="wrong_answer")
     body = f'{{"error": {{"type": "card_error", "payment_intent": {{"id": "pi_7", "status": "{status}"}}}}}}'
     fault = Fault(error_before=402, body=body.encode())
     with processor.failing(fault), pytest.raises(OutcomeUnknown, match=f"declined a payment whose status is {status}$"):
         use(lambda stripe: stripe.capture(CHARGE))
-    assert counted("payments_processor_problems", problem="wrong_answer") == before + 1
+    assert counter_value("payments_processor_problems", problem="wrong_answer") == before + 1
     (event,) = (event for event in log if event["event"] == "processor_answer_wrong")
     assert (event["wrong"], event["processor_id"]) == (["status"], "pi_7")
 

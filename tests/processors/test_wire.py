@@ -12,17 +12,17 @@ import pytest_asyncio
 from server.domain.errors import OutcomeUnknown
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, Status
-from server.domain.processing import Capture, GiveBack
+from server.domain.processing import Capture, ProcessorRefund
 from server.processors.circuit_breaker import Breaker
 from server.processors.stripe.processor import StripeProcessor
-from tests.faults.ports import free_port
+from tests.support.ports import free_port
 from tests.support.programs import ROOT
 
 _PROGRAM = ROOT / ".bin" / "stripe-mock"
 _START_TIMEOUT_SECONDS = 30
 
 CAPTURE = Capture(7, 342, "ECI20261125-'\\0", Money("INR", 56_125), PaymentMethod.CARD, datetime.now(UTC))
-GIVE_BACK = GiveBack(9, "ECI20261125-0", Money("USD", 100), "pi_123")
+GIVE_BACK = ProcessorRefund(9, "ECI20261125-0", Money("USD", 100), "pi_123")
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +79,18 @@ async def test_a_look_up_of_a_charge_matches_the_api_and_ignores_other_payments(
 
 @pytest.mark.asyncio
 async def test_a_refund_and_its_look_up_match_the_api(processor: StripeProcessor) -> None:
-    outcome = await processor.give_back(GIVE_BACK)
+    outcome = await processor.refund(GIVE_BACK)
     assert outcome.status is Status.SUCCEEDED
     assert outcome.processor_id is not None
     assert outcome.processor_id.startswith("re_")
-    assert await processor.find_give_back(GIVE_BACK) is None
+    assert await processor.find_refund(GIVE_BACK) is None
 
 
 @pytest.mark.asyncio
 async def test_a_refund_in_another_currency_settles_nothing(processor: StripeProcessor) -> None:
     # The mock always returns US dollars.
     with pytest.raises(OutcomeUnknown):
-        await processor.give_back(GiveBack(9, "ECI20261125-0", Money("INR", 100), "pi_123"))
+        await processor.refund(ProcessorRefund(9, "ECI20261125-0", Money("INR", 100), "pi_123"))
 
 
 @pytest.mark.asyncio

@@ -67,7 +67,7 @@ async def test_only_the_first_outcome_of_a_refund_is_stored_and_updates_its_paym
     assert await stores.outcomes.settle_refund(pending, later, NOW) == (settled, after, False)
     details = await stores.payments.get(payment.payment_id, Deadline())
     assert (details.payment, details.refunds) == (after, (settled,))
-    assert await stores.pending.pending() == ({}, 0)
+    assert await stores.pending.count_pending() == ({}, 0)
 
 
 async def test_a_failed_refund_does_not_affect_other_refunds_of_the_payment(stores: Stores) -> None:
@@ -130,11 +130,11 @@ async def test_at_most_the_requested_number_is_claimed_each_with_its_details(sto
 
 
 async def test_pending_requests_are_counted_by_kind_with_the_age_of_the_oldest(stores: Stores) -> None:
-    assert await stores.pending.pending() == ({}, 0)
+    assert await stores.pending.count_pending() == ({}, 0)
     for _ in range(2):
         await charge(stores)
     stores.advance(5000)
     await refund(stores, await charge(stores, Status.SUCCEEDED))
-    counts, age_seconds = await stores.pending.pending()
+    counts, age_seconds = await stores.pending.count_pending()
     assert counts == {"charge": 2, "refund": 1}
     assert 5000 <= age_seconds < 6000

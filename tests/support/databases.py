@@ -12,7 +12,7 @@ import pymysql
 from server.config.settings import Settings
 from tests.support.waiting import wait_until
 from tools.database.connection import DatabaseConnection
-from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, grant, make_accounts
+from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_accounts, grant_rights
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Accounts:
     def make(self, database: str) -> None:
         """Create the accounts, and grant the migrator its privileges on ``database``."""
         with self.server.connection(database) as connection:
-            make_accounts(connection, self.passwords, self.suffix)
+            create_accounts(connection, self.passwords, self.suffix)
 
     def environment(self, database: str, account: str) -> dict[str, str]:
         """Return the settings with which ``account`` uses ``database``."""
@@ -93,7 +93,7 @@ class Accounts:
         with self.server.connection(database) as connection:
             if not has_tables(connection):
                 return dict(environment)
-            grant(connection, self.suffix)
+            grant_rights(connection, self.suffix)
         return dict(environment) | self.environment(database, SERVICE)
 
     def drop(self) -> None:

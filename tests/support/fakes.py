@@ -15,7 +15,7 @@ from server.domain.payment import (
     Refund,
     Status,
 )
-from server.domain.processing import Capture, GiveBack, Outcome
+from server.domain.processing import Capture, Outcome, ProcessorRefund
 from server.observability.metrics import REGISTRY
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -32,7 +32,7 @@ def new_refund(payment_id: int = 1, amount: int | None = None, request_id: str |
     return NewRefund(payment_id, money, "damaged", RequestKey.of("shop", request_id))
 
 
-def stored(payment_id: int, status: Status = Status.PENDING, refunded: int = 0) -> Payment:
+def stored_payment(payment_id: int, status: Status = Status.PENDING, refunded: int = 0) -> Payment:
     return Payment(
         payment_id=payment_id,
         order_id=7,
@@ -58,7 +58,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
-def counted(name: str, **labels: str) -> float:
+def counter_value(name: str, **labels: str) -> float:
     """Return the value of a counter in this process."""
     return REGISTRY.get_sample_value(f"{name}_total", labels) or 0.0
 
@@ -74,17 +74,17 @@ class FakeProcessor:
         self.found: Outcome | Exception | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        self.asked: list[Capture | GiveBack] = []
-        self.looked_up: list[Capture | GiveBack] = []
+        self.requests: list[Capture | ProcessorRefund] = []
+        self.lookups: list[Capture | ProcessorRefund] = []
         self.in_progress = self.most_in_progress = 0
         self.is_answering = True
         self.may_be_asked = True
         self.checks = 0
-        self.refused_amount: Money | None = None
+        self.unsupported_amount: Money | None = None
 
     def check_amount(self, amount: Money) -> None:
         """Reject ``refused_amount``."""
-        if amount == self.refused_amount:
+        if amount == self.unsupported_amount:
             raise InvalidValue("must be another amount")
 
     def check(self) -> None:
@@ -97,7 +97,7 @@ class FakeProcessor:
         """Record the request, and return ``answer`` or raise it."""
         return await self._answer(asked)
 
-    async def give_back(self, asked: GiveBack) -> Outcome:
+    async def refund(self, asked: ProcessorRefund) -> Outcome:
         """Record the request, and return ``answer`` or raise it."""
         return await self._answer(asked)
 
@@ -105,12 +105,12 @@ class FakeProcessor:
         """Record the lookup, and return ``found`` or raise it."""
         return self._look_up(asked)
 
-    async def find_give_back(self, asked: GiveBack) -> Outcome | None:
+    async def find_refund(self, asked: ProcessorRefund) -> Outcome | None:
         """Record the lookup, and return ``found`` or raise it."""
         return self._look_up(asked)
 
-    async def _answer(self, asked: Capture | GiveBack) -> Outcome:
-        self.asked.append(asked)
+    async def _answer(self, asked: Capture | ProcessorRefund) -> Outcome:
+        self.requests.append(asked)
         self.in_progress += 1
         self.most_in_progress = max(self.most_in_progress, self.in_progress)
         try:
@@ -121,8 +121,8 @@ class FakeProcessor:
             raise self.answer
         return self.answer
 
-    def _look_up(self, asked: Capture | GiveBack) -> Outcome | None:
-        self.looked_up.append(asked)
+    def _look_up(self, asked: Capture | ProcessorRefund) -> Outcome | None:
+        self.lookups.append(asked)
         if isinstance(self.found, Exception):
             raise self.found
         return self.found

@@ -14,7 +14,7 @@ def key_maker(server: DatabaseServer, database: str) -> MakeKey:
     """Return a function that creates API keys in a database."""
 
     def make(caller: str, *roles: Role, expire_time: datetime | None = None) -> NewApiKey:
-        key = NewApiKey.make()
+        key = NewApiKey.generate()
         values = (key.key_id, key.digest, caller.encode(), " ".join(roles), datetime.now(UTC), expire_time)
         server.execute(api_keys.INSERT_KEY, values, database)
         return key

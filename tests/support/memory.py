@@ -10,7 +10,7 @@ from datetime import datetime
 
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentArchived, PaymentNotFound, ReferenceTaken, RequestIdReused
-from server.domain.events import OF_CHARGE, OF_REFUND, EventKind, PaymentEvent
+from server.domain.events import KIND_BY_CHARGE_STATUS, KIND_BY_REFUND_STATUS, EventKind, PaymentEvent
 from server.domain.identifiers import RequestKey
 from server.domain.listing import NumberedPage, NumberedPageQuery, Order, Page, PageQuery, PaymentFilter, Position
 from server.domain.money import Money
@@ -159,7 +159,7 @@ class MemoryPaymentStore:
         )
         memory.add(payment)
         memory.charge_keys[key] = charge, payment.payment_id
-        memory.add_event(OF_CHARGE[new.status], new.create_time, payment.payment_id, None)
+        memory.add_event(KIND_BY_CHARGE_STATUS[new.status], new.create_time, payment.payment_id, None)
         return ChargeOutcome(payment, replayed=False)
 
     async def refund(
@@ -186,7 +186,7 @@ class MemoryPaymentStore:
         memory.add_refund(new)
         memory.refund_keys[key] = refund, new.refund_id
         memory.payments[payment.payment_id] = after = payment.after_refund_of(amount)
-        memory.add_event(OF_REFUND[status], create_time, payment.payment_id, new.refund_id)
+        memory.add_event(KIND_BY_REFUND_STATUS[status], create_time, payment.payment_id, new.refund_id)
         return RefundOutcome(new, after, replayed=False, is_new=True)
 
     async def get(self, key: int | str, deadline: Deadline) -> PaymentDetails:
@@ -248,7 +248,7 @@ class MemorySettlementStore:
         if outcome.processor_id is not None:
             memory.processor_ids[number] = outcome.processor_id
         memory.remove_request(number, None)
-        memory.add_event(OF_CHARGE[outcome.status], now, number, None)
+        memory.add_event(KIND_BY_CHARGE_STATUS[outcome.status], now, number, None)
         return after, True
 
     async def settle_refund(self, refund: Refund, outcome: Outcome, now: datetime) -> tuple[Refund, Payment, bool]:
@@ -263,7 +263,7 @@ class MemorySettlementStore:
             refunded = payment.refunded_amount.minus(stored.amount)
             memory.payments[refund.payment_id] = replace(payment, refunded_amount=refunded, is_refunded=False)
         memory.remove_request(refund.payment_id, number)
-        memory.add_event(OF_REFUND[outcome.status], now, refund.payment_id, number)
+        memory.add_event(KIND_BY_REFUND_STATUS[outcome.status], now, refund.payment_id, number)
         return after, memory.payments[refund.payment_id], True
 
     async def processor_id(self, payment_id: int) -> str | None:
@@ -288,7 +288,7 @@ class MemorySettlementStore:
             for one in due
         ]
 
-    async def pending(self) -> tuple[dict[str, int], float]:
+    async def count_pending(self) -> tuple[dict[str, int], float]:
         """Count the requests without an outcome: see ``PendingStore``."""
         counts: dict[str, int] = {}
         for one in self._memory.requests:

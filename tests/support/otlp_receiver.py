@@ -70,7 +70,7 @@ class OtlpReceiver:
 
 
 @contextmanager
-def receiving(port: int = 0, *, delay_seconds: float = 0, status: int = 200) -> Iterator[OtlpReceiver]:
+def running_otlp_receiver(port: int = 0, *, delay_seconds: float = 0, status: int = 200) -> Iterator[OtlpReceiver]:
     """Run a receiver that responds to each request with ``status`` after a delay, and records it if that is 200."""
 
     class Handler(BaseHTTPRequestHandler):

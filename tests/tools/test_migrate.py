@@ -16,7 +16,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from bench.peers.replaced.table import TABLE
+from bench.peers.legacy.table import TABLE
 from server.config.settings import Settings
 from tests.support import programs
 from tests.support.databases import DatabaseServer, settings_of
@@ -99,8 +99,8 @@ def test_ten_concurrent_processes_apply_each_migration_once(empty_database: dict
 def test_migrating_again_changes_nothing(settings: Settings) -> None:
     lines: list[str] = []
 
-    assert migrate(settings, say=silent) == latest_version()
-    assert migrate(settings, say=lines.append) == 0
+    assert migrate(settings, report=silent) == latest_version()
+    assert migrate(settings, report=lines.append) == 0
     assert lines == [f"{settings.mysql_db} is at version {latest_version()}, the latest"]
 
 
@@ -109,7 +109,7 @@ def test_a_legacy_table_is_adopted_with_its_rows_unchanged(settings: Settings, q
     for row in LEGACY_ROWS:
         query(LEGACY_INSERT, *row)
 
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
 
     assert query(LEGACY_SELECT) == LEGACY_ROWS
     assert set(query("SELECT currency, refunded_amount, requested_method, caller, request_id FROM payments")) == {
@@ -123,7 +123,7 @@ def test_an_empty_reference_becomes_null(settings: Settings, query: Query, refer
     query(LEGACY_INSERT, *LEGACY_ROWS[0][:5], reference, *LEGACY_ROWS[0][6:])
     query(LEGACY_INSERT, *LEGACY_ROWS[1])
 
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
 
     assert query("SELECT reference FROM payments ORDER BY payment_id") == [(None,), (LEGACY_ROWS[1][5],)]
 
@@ -140,7 +140,7 @@ def test_migrating_a_large_table_reports_progress(
     monkeypatch.setattr("tools.database.migration_progress.INTERVAL_SECONDS", 0.05)
     lines: list[str] = []
 
-    migrate(settings, say=lines.append)
+    migrate(settings, report=lines.append)
 
     assert any(re.search(r"altering payments, about \d{3},\d{3} rows; writes to it may wait", line) for line in lines)
     if "mariadb" in query("SELECT VERSION()")[0][0].lower():
@@ -151,14 +151,14 @@ def test_ids_continue_after_the_adopted_ones_and_beyond_32_bits(settings: Settin
     query(TABLE)
     query(LEGACY_INSERT, 2147483647, *LEGACY_ROWS[0][1:])
 
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
 
     query("INSERT INTO payments (order_id, amount, method) VALUES (1, 1, 'UPI')")
     assert query("SELECT MAX(payment_id) FROM payments") == [(2147483648,)]
 
 
 def test_a_time_after_2038_is_stored_to_the_microsecond(settings: Settings, query: Query) -> None:
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
 
     moment = utc("2100-01-01 12:30:15.123456")
     query("INSERT INTO payments (order_id, amount, method, created_at) VALUES (1, 1, 'UPI', %s)", moment)
@@ -168,7 +168,7 @@ def test_a_time_after_2038_is_stored_to_the_microsecond(settings: Settings, quer
 def test_the_statements_of_the_legacy_service_still_work(settings: Settings, query: Query) -> None:
     query(TABLE)
     query(LEGACY_INSERT, *LEGACY_ROWS[0])
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
 
     query(
         "INSERT INTO payments (order_id, amount, method, status, reference, created_at)"
@@ -199,7 +199,7 @@ def test_the_currency_of_adopted_rows_is_the_deployments_default(empty_database:
     query(TABLE)
     query(LEGACY_INSERT, *LEGACY_ROWS[0])
 
-    migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "EUR"}), say=silent)
+    migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "EUR"}), report=silent)
 
     assert query("SELECT currency FROM payments") == [("EUR",)]
 
@@ -207,7 +207,7 @@ def test_the_currency_of_adopted_rows_is_the_deployments_default(empty_database:
 def test_a_missing_database_is_created(database_server: DatabaseServer) -> None:
     settings = settings_of(database_server.environment(f"payments_test_{secrets.token_hex(6)}"))
     try:
-        assert migrate(settings, say=silent) == latest_version()
+        assert migrate(settings, report=silent) == latest_version()
     finally:
         database_server.execute(f"DROP DATABASE IF EXISTS {settings.mysql_db}")
 
@@ -216,7 +216,7 @@ def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_retried(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)")
-    migrate(settings, folder=folder, say=silent)
+    migrate(settings, folder=folder, report=silent)
     write(
         m0002_distinct="-- Values are distinct.\nALTER TABLE things ADD UNIQUE KEY things_value (value);",
         m0003_more="CREATE TABLE more (value INT)",
@@ -224,7 +224,7 @@ def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_retried(
     query("INSERT INTO things VALUES (7), (7)")
 
     with pytest.raises(MigrationError) as failure:
-        migrate(settings, folder=folder, say=silent)
+        migrate(settings, folder=folder, report=silent)
 
     message = str(failure.value)
     assert "migration 0002_distinct failed: Duplicate entry '7'" in message
@@ -234,7 +234,7 @@ def test_a_failed_migration_says_what_failed_and_what_to_do_and_is_retried(
     assert "run `payments migrate` again" in message
 
     query("DELETE FROM things LIMIT 1")
-    assert migrate(settings, folder=folder, say=silent) == 2
+    assert migrate(settings, folder=folder, report=silent) == 2
 
 
 def test_a_failed_migration_of_rows_changes_no_row(
@@ -245,32 +245,32 @@ def test_a_failed_migration_of_rows_changes_no_row(
         m0002_fill="INSERT INTO things VALUES (1), (2), (1)",
     )
     with pytest.raises(MigrationError, match="0002_fill failed"):
-        migrate(settings, folder=folder, say=silent)
+        migrate(settings, folder=folder, report=silent)
     assert query("SELECT * FROM things") == []
 
     (folder / "0002_fill.sql").write_text("INSERT INTO things VALUES (1), (2)")
-    assert migrate(settings, folder=folder, say=silent) == 1
+    assert migrate(settings, folder=folder, report=silent) == 1
     assert query("SELECT * FROM things") == [(1,), (2,)]
 
 
 def test_a_migration_changed_after_it_was_applied_is_an_error(settings: Settings, write: Callable[..., Path]) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)")
-    migrate(settings, folder=folder, say=silent)
+    migrate(settings, folder=folder, report=silent)
     write(m0001_things="CREATE TABLE things (value BIGINT)")
 
     with pytest.raises(MigrationError, match=r"(?s)0001_things was changed after it had been applied.*new migration"):
-        migrate(settings, folder=folder, say=silent)
+        migrate(settings, folder=folder, report=silent)
 
 
 def test_a_migration_applied_but_not_recorded_is_only_recorded(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)", m0002_wide="ALTER TABLE things ADD COLUMN more INT")
-    migrate(settings, folder=folder, say=silent)
+    migrate(settings, folder=folder, report=silent)
     query("UPDATE schema_migrations SET applied_at = NULL WHERE version = 2")
     lines: list[str] = []
 
-    migrate(settings, folder=folder, say=lines.append)
+    migrate(settings, folder=folder, report=lines.append)
 
     assert lines[0] == "0002_wide: an interrupted run had applied it; recorded"
     with closing(connect(settings)) as connection:
@@ -281,13 +281,13 @@ def test_a_migration_recorded_as_started_but_never_run_is_run(
     settings: Settings, query: Query, write: Callable[..., Path]
 ) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)")
-    migrate(settings, folder=folder, say=silent)
+    migrate(settings, folder=folder, report=silent)
     with closing(connect(settings)) as connection:
         fingerprint = _schema_fingerprint(connection)
     query("INSERT INTO schema_migrations VALUES (2, 'more', 'x', %s, NOW(), NULL)", fingerprint)
     write(m0002_more="CREATE TABLE more (value INT)")
 
-    assert migrate(settings, folder=folder, say=silent) == 1
+    assert migrate(settings, folder=folder, report=silent) == 1
     assert query("SELECT * FROM more") == []
 
 
@@ -316,7 +316,7 @@ def test_a_run_killed_during_its_statement_is_completed_by_the_next(
             time.sleep(0.05)
         killed.kill()
 
-    migrate(settings, folder=folder, say=silent)
+    migrate(settings, folder=folder, report=silent)
 
     assert query("SELECT COUNT(*) FROM slow") == [(1,)]
     with closing(connect(settings)) as connection:
@@ -328,7 +328,7 @@ def test_waiting_for_another_process_is_reported_and_bounded(settings: Settings)
     with closing(connect(settings)) as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", [f"migrate {settings.mysql_db}"])
         with pytest.raises(MigrationError, match="another process has been migrating"):
-            migrate(settings, lock_timeout_seconds=0.5, say=lines.append)
+            migrate(settings, lock_timeout_seconds=0.5, report=lines.append)
 
     assert lines[0].startswith(f"another process is migrating {settings.mysql_db}; waiting up to")
 
@@ -336,7 +336,7 @@ def test_waiting_for_another_process_is_reported_and_bounded(settings: Settings)
 def test_a_database_with_a_very_long_name_can_be_migrated(database_server: DatabaseServer) -> None:
     settings = settings_of(database_server.environment("payments_test_".ljust(64, "x")))
     try:
-        assert migrate(settings, say=silent) == latest_version()
+        assert migrate(settings, report=silent) == latest_version()
     finally:
         database_server.execute(f"DROP DATABASE IF EXISTS {settings.mysql_db}")
 
@@ -355,7 +355,7 @@ def test_an_account_that_the_database_refuses_is_not_retried(empty_database: dic
     settings = settings_of({**empty_database, "MYSQL_USER": "nobody", "MYSQL_PASSWORD": "wrong"})
 
     with pytest.raises(DatabaseConnectionError, match="refuses user nobody: Access denied for user 'nobody'"):
-        migrate(settings, say=silent)
+        migrate(settings, report=silent)
 
 
 def test_status_shows_applied_and_pending_migrations(settings: Settings, empty_database: dict[str, str]) -> None:
@@ -367,13 +367,13 @@ def test_status_shows_applied_and_pending_migrations(settings: Settings, empty_d
     assert status()[:2] == [["version", "name", "applied at (UTC)"], ["0001", "adopt_payments", "pending"]]
     assert len(status()) == 1 + latest_version()
 
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", applied_at) for _, _, applied_at in status()[1:])
 
 
 def test_status_shows_problems(settings: Settings, query: Query, write: Callable[..., Path]) -> None:
     folder = write(m0001_things="CREATE TABLE things (value INT)", m0002_more="CREATE TABLE more (value INT)")
-    migrate(settings, folder=folder, say=silent)
+    migrate(settings, folder=folder, report=silent)
     write(m0001_things="CREATE TABLE things (value BIGINT)")
     query("UPDATE schema_migrations SET applied_at = NULL WHERE version = 2")
     query("INSERT INTO schema_migrations VALUES (3, 'future', 'x', 'x', NOW(), '2030-01-02 03:04:05')")
@@ -387,21 +387,21 @@ def test_status_shows_problems(settings: Settings, query: Query, write: Callable
 
 
 def test_a_database_newer_than_the_code_is_unchanged(settings: Settings, query: Query) -> None:
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
     query("INSERT INTO schema_migrations VALUES (99, 'future', 'x', 'x', NOW(), NOW())")
     lines: list[str] = []
 
-    assert migrate(settings, say=lines.append) == 0
+    assert migrate(settings, report=lines.append) == 0
     latest = f"newer than the latest known, {latest_version()}"
     assert lines == [f"{settings.mysql_db} is at version 99, {latest}: unchanged"]
 
 
 def test_a_gap_in_the_applied_migrations_is_an_error(settings: Settings, query: Query) -> None:
-    migrate(settings, say=silent)
+    migrate(settings, report=silent)
     query("DELETE FROM schema_migrations WHERE version = 2")
 
     with pytest.raises(MigrationError, match="0002_widen_payments is not applied, but 0003 is"):
-        migrate(settings, say=silent)
+        migrate(settings, report=silent)
 
 
 def test_the_database_refuses_a_file_with_two_statements(
@@ -410,7 +410,7 @@ def test_the_database_refuses_a_file_with_two_statements(
     folder = write(m0001_one="CREATE TABLE a (value INT)", m0002_two="CREATE TABLE b (value INT); DROP TABLE a;")
 
     with pytest.raises(MigrationError, match=r"0002_two failed: .*SQL syntax"):
-        migrate(settings, folder=folder, say=silent)
+        migrate(settings, folder=folder, report=silent)
     assert query("SHOW TABLES") == [("a",), ("schema_migrations",)]
 
 
@@ -418,4 +418,4 @@ def test_an_unknown_placeholder_is_rejected(settings: Settings, write: Callable[
     folder = write(m0001_one="CREATE TABLE a (value INT DEFAULT ${other})")
 
     with pytest.raises(MigrationError, match="unknown placeholder"):
-        migrate(settings, folder=folder, say=silent)
+        migrate(settings, folder=folder, report=silent)

@@ -35,7 +35,7 @@ def rows(connection: DatabaseConnection, text: str) -> list[tuple[object, ...]]:
 
 
 def test_the_stored_payments_and_refunds_are_consistent(connection: DatabaseConnection) -> None:
-    insert_sample_payments(connection, 4_500, seed=3, now=NOW, say=lambda _: None)
+    insert_sample_payments(connection, 4_500, seed=3, now=NOW, report=lambda _: None)
 
     assert rows(connection, "SELECT COUNT(*), COUNT(caller), COUNT(request_id), MIN(currency) FROM payments") == [
         (4_500, 4_500, 4_500, "INR")

@@ -46,8 +46,10 @@ def archive_command(
         raise typer.BadParameter(f"must be at least {_MIN_AGE.days} days ago", param_hint="--before")
     with report_failures("payments moved so far stay in the archive; run the command again to continue"):
         settings = load_tool_settings()
-        with meter("archive", None) as show:
-            result = archive(settings, time_before, batch_payments=batch_size, pause_seconds=pause_seconds, show=show)
+        with meter("archive", None) as progress:
+            result = archive(
+                settings, time_before, batch_payments=batch_size, pause_seconds=pause_seconds, progress=progress
+            )
     in_use = f"; {result.in_use:,} payments were in use and are left for the next run" if result.in_use else ""
     print(f"archived: {result.payments:,} payments, {result.refunds:,} refunds, {result.events:,} events{in_use}")
 

@@ -14,7 +14,7 @@ from server.storage.database.access import explain
 from tools.database.settings import load_tool_settings
 from tools.operations.doctor import service_checks
 from tools.operations.doctor.check_result import CheckResult, Level
-from tools.operations.doctor.examination import examine
+from tools.operations.doctor.checks import run_checks
 
 
 def command(
@@ -48,7 +48,7 @@ def command(
 def _results(url: str | None, *, with_rows: bool) -> Iterator[CheckResult]:
     try:
         settings = load_tool_settings()
-        yield from examine(settings, with_rows=with_rows)
+        yield from run_checks(settings, with_rows=with_rows)
         yield from service_checks.service(url or service_checks.local_url(settings), is_required=url is not None)
     except SettingsError as error:
         yield CheckResult(Level.PROBLEM, "settings", str(error))

@@ -68,8 +68,10 @@ def command(  # noqa: PLR0913 - the options of a command
             )
         except InvalidValue as error:
             raise typer.BadParameter(f"{error.part} {error.description}") from None
-        with meter("export", None) as show:
-            counts = export(settings, payment_filter, payments, refunds=refunds, file_format=file_format, show=show)
+        with meter("export", None) as progress:
+            counts = export(
+                settings, payment_filter, payments, refunds=refunds, file_format=file_format, progress=progress
+            )
     for path, count, kind in zip((payments, refunds), counts, ("payments", "refunds"), strict=True):
         if path is not None:
             print(f"{'standard output' if path == STANDARD_OUTPUT else path}: {count:,} {kind}", file=sys.stderr)

@@ -104,9 +104,9 @@ def _import(settings: Settings, path: Path, rejects: Path | None, options: Impor
     reject_path = rejects or Path("stdin.rejects.csv" if is_standard_input else f"{path}.rejects.csv")
     with ExitStack() as stack:
         file = sys.stdin.buffer if is_standard_input else stack.enter_context(path.open("rb"))
-        show = stack.enter_context(meter(name, path.stat().st_size if path.is_file() else None))
+        progress = stack.enter_context(meter(name, path.stat().st_size if path.is_file() else None))
         try:
-            report = import_csv(settings, file, reject_path, options, show=show)
+            report = import_csv(settings, file, reject_path, options, progress=progress)
         except CsvError as error:
             raise CsvError(f"{name}: {error}") from None
     print_line(_summary(name, report, options))

@@ -66,7 +66,7 @@ def create(
         name = caller_name(caller)
     except InvalidValue as error:
         raise typer.BadParameter(error.description, param_hint="CALLER") from None
-    key = NewApiKey.make()
+    key = NewApiKey.generate()
     roles = " ".join(sorted(set(role)))
     with open_database() as (connection, settings):
         execute(connection, api_keys.INSERT_KEY, key.key_id, key.digest, name.encode(), roles, now, expire_time)

@@ -10,7 +10,7 @@ import pymysql
 from pymysql.constants import CLIENT, ER
 
 from server.config.database import DatabaseSettings
-from server.storage.database.access import address, reason, refusal
+from server.storage.database.access import address, reason, rejection
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def is_unreachable(error: pymysql.err.MySQLError) -> bool:
 def connect(
     settings: DatabaseSettings,
     *,
-    say: Callable[[str], None] = print_line,
+    report: Callable[[str], None] = print_line,
     create_database: bool = False,
     limit_idle_transactions: bool = True,
     multi_statements: bool = False,
@@ -114,7 +114,7 @@ def connect(
     """Connect with autocommit, in UTC and strict mode.
 
     Waits up to ``settings.mysql_startup_timeout_seconds`` for a server that is not available yet, and reports the wait
-    to ``say``. ``create_database`` creates the database if the server has none of that name. Turn
+    to ``report``. ``create_database`` creates the database if the server has none of that name. Turn
     ``limit_idle_transactions`` off for a read-only transaction that may wait for the consumer of its output.
     ``multi_statements`` allows several statements in one message.
 
@@ -131,7 +131,7 @@ def connect(
         except pymysql.err.MySQLError as error:
             where, why = address(settings), reason(error)
             if not (is_unreachable(error) or error.args[0] in _BUSY_CODES):
-                msg = refusal(error, settings) or f"cannot use the database at {where}: {why}"
+                msg = rejection(error, settings) or f"cannot use the database at {where}: {why}"
                 raise DatabaseConnectionError(msg) from error
             if time.monotonic() > deadline:
                 timeout = f"{settings.mysql_startup_timeout_seconds:g} s (MYSQL_STARTUP_TIMEOUT_SECONDS)"
@@ -139,7 +139,7 @@ def connect(
                 raise DatabaseConnectionError(msg) from error
             if not is_waiting:
                 timeout = f"{settings.mysql_startup_timeout_seconds:g} s"
-                say(f"waiting up to {timeout} for the database at {where}: {why}")
+                report(f"waiting up to {timeout} for the database at {where}: {why}")
                 is_waiting = True
         time.sleep(_RETRY_SECONDS)
 

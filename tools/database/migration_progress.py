@@ -27,7 +27,7 @@ _MYSQL = """
 
 @contextmanager
 def report_progress(
-    connection: DatabaseConnection, settings: DatabaseSettings, name: str, say: Callable[[str], None]
+    connection: DatabaseConnection, settings: DatabaseSettings, name: str, report: Callable[[str], None]
 ) -> Iterator[None]:
     """Report every few seconds how long ``connection`` has been running the migration ``name``, and its progress.
 
@@ -37,17 +37,17 @@ def report_progress(
     start = time.monotonic()
     session_id = connection.thread_id()  # type: ignore[no-untyped-call]
 
-    def report() -> None:
+    def report_until_done() -> None:
         while not done.wait(INTERVAL_SECONDS):
             progress = None
             with suppress(DatabaseConnectionError, pymysql.err.MySQLError):
                 impatient = settings.model_copy(update={"mysql_startup_timeout_seconds": INTERVAL_SECONDS})
-                with closing(connect(impatient, say=lambda _: None)) as other:
+                with closing(connect(impatient, report=lambda _: None)) as other:
                     progress = _progress(other, session_id)
             if not done.is_set():
-                say(f"{name}: running for {time.monotonic() - start:.0f} s{f', {progress}' if progress else ''}")
+                report(f"{name}: running for {time.monotonic() - start:.0f} s{f', {progress}' if progress else ''}")
 
-    reporter = threading.Thread(target=report, daemon=True)
+    reporter = threading.Thread(target=report_until_done, daemon=True)
     reporter.start()
     try:
         yield

@@ -29,7 +29,7 @@ class Record:
 def open_migrated(
     settings: DatabaseSettings,
     *,
-    say: Callable[[str], None] = print_line,
+    report: Callable[[str], None] = print_line,
     limit_idle_transactions: bool = True,
     multi_statements: bool = False,
 ) -> Iterator[DatabaseConnection]:
@@ -40,7 +40,7 @@ def open_migrated(
         DatabaseConnectionError: the database cannot be used.
     """
     connection = connect(
-        settings, say=say, limit_idle_transactions=limit_idle_transactions, multi_statements=multi_statements
+        settings, report=report, limit_idle_transactions=limit_idle_transactions, multi_statements=multi_statements
     )
     with closing(connection):
         schema_check.require_version(applied_version(connection))

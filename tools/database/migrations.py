@@ -92,13 +92,13 @@ def migrate(
     *,
     folder: Path = MIGRATIONS,
     lock_timeout_seconds: float = DEFAULT_LOCK_TIMEOUT_SECONDS,
-    say: Callable[[str], None] = print_line,
+    report: Callable[[str], None] = print_line,
 ) -> int:
     """Apply every pending migration in ``folder``; return how many this call applied.
 
     Creates the database if it does not exist and the account has the right to create it. Waits for the server as long
-    as the settings allow, and up to ``lock_timeout_seconds`` for another process that is migrating. ``say`` receives a
-    line for each migration and for each wait.
+    as the settings allow, and up to ``lock_timeout_seconds`` for another process that is migrating. ``report`` receives
+    a line for each migration and for each wait.
 
     Raises:
         MigrationError: a file is invalid, an applied migration was changed, or the database refused a migration.
@@ -106,22 +106,22 @@ def migrate(
     """
     migrations = load_migrations(folder)
     statements = [migration.statement(settings.default_currency) for migration in migrations]
-    with closing(connect(settings, say=say, create_database=True)) as connection:
-        with _migration_lock(connection, settings.mysql_db, lock_timeout_seconds, say):
+    with closing(connect(settings, report=report, create_database=True)) as connection:
+        with _migration_lock(connection, settings.mysql_db, lock_timeout_seconds, report):
             execute(connection, f"SET SESSION lock_wait_timeout = {_METADATA_LOCK_TIMEOUT_SECONDS}")
             execute(connection, _CREATE_TABLE)
             records = read_records(connection)
             check_records(migrations, records)
             if not records:
                 _check_currency(connection, settings.default_currency)
-            migrator = _Migrator(connection, settings, say)
+            migrator = _Migrator(connection, settings, report)
             count = 0
             for migration, statement in zip(migrations, statements, strict=True):
                 record = records.get(migration.version)
                 if record is None or record.applied_at is None:
                     migrator.apply(migration, statement, record)
                     count += 1
-        say(_summary(settings, migrations, applied_version(connection)))
+        report(_summary(settings, migrations, applied_version(connection)))
     return count
 
 
@@ -147,7 +147,7 @@ class _Migrator:
 
     connection: DatabaseConnection
     settings: Settings
-    say: Callable[[str], None]
+    report: Callable[[str], None]
 
     def apply(self, migration: Migration, statement: str, record: Record | None) -> None:
         """Apply ``migration``; ``record`` is the row left by an interrupted run, if any."""
@@ -165,7 +165,7 @@ class _Migrator:
         self._announce(migration, statement)
         execute(self.connection, _START, migration.version, migration.name, migration.checksum, fingerprint)
         try:
-            with report_progress(self.connection, self.settings, str(migration), self.say):
+            with report_progress(self.connection, self.settings, str(migration), self.report):
                 self.connection.begin()
                 execute(self.connection, statement)
                 execute(self.connection, _FINISH, migration.version)
@@ -175,14 +175,14 @@ class _Migrator:
                 self.connection.rollback()
                 execute(self.connection, _FORGET, migration.version)
             raise
-        self.say(f"{migration}: applied in {time.monotonic() - start:.2f} s")
+        self.report(f"{migration}: applied in {time.monotonic() - start:.2f} s")
 
     def _announce(self, migration: Migration, statement: str) -> None:
         """Warn that altering a large table takes time, and that writes to the table may wait meanwhile."""
         table = _ALTERED_TABLE.match(statement)
         rows = execute(self.connection, _SELECT_ROW_COUNT, table[1]) if table else ()
         if rows and rows[0][0] >= _MANY_ROWS:
-            self.say(f"{migration}: altering {table[1]}, about {rows[0][0]:,} rows; writes to it may wait meanwhile")  # type: ignore[index]
+            self.report(f"{migration}: altering {table[1]}, about {rows[0][0]:,} rows; writes to it may wait meanwhile")  # type: ignore[index]
 
     def _record_applied(self, migration: Migration, record: Record) -> None:
         """Record a migration that an interrupted run had applied."""
@@ -190,7 +190,7 @@ class _Migrator:
             msg = f"{migration} was changed after an interrupted run had applied it: restore the old {migration.path}"
             raise MigrationError(msg)
         execute(self.connection, _FINISH, migration.version)
-        self.say(f"{migration}: an interrupted run had applied it; recorded")
+        self.report(f"{migration}: an interrupted run had applied it; recorded")
 
     def _failure(self, migration: Migration, statement: str, error: pymysql.err.MySQLError) -> str:
         """Return a message that says what failed and where, which migrations stay applied, and what to do."""
@@ -233,7 +233,7 @@ def _schema_fingerprint(connection: DatabaseConnection) -> str:
 
 @contextmanager
 def _migration_lock(
-    connection: DatabaseConnection, database: str, timeout_seconds: float, say: Callable[[str], None]
+    connection: DatabaseConnection, database: str, timeout_seconds: float, report: Callable[[str], None]
 ) -> Iterator[None]:
     """Hold the lock that lets one process at a time migrate a database.
 
@@ -251,7 +251,7 @@ def _migration_lock(
                 "with SHOW PROCESSLIST, then try again later or with a longer --lock-timeout-seconds"
             )
             raise MigrationError(msg)
-        say(f"another process is migrating {database}; waiting up to {remaining_seconds:.0f} s more")
+        report(f"another process is migrating {database}; waiting up to {remaining_seconds:.0f} s more")
         slice_seconds = max(1, min(_LOCK_SLICE_SECONDS, round(remaining_seconds)))
     try:
         yield

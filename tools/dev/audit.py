@@ -19,9 +19,9 @@ from tools.dev.locked_packages import Package, locked_packages
 
 DATABASE = "https://api.osv.dev"
 
-NONE_KNOWN = 0
-SOME_KNOWN = 1
-NOT_ASKED = 3
+NONE_VULNERABLE = 0
+SOME_VULNERABLE = 1
+NOT_AUDITED = 3
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TIMEOUT_SECONDS = 30.0
@@ -44,7 +44,7 @@ def audit(packages: Iterable[Package], database: str = DATABASE) -> int:
         }
     except DatabaseUnavailable as error:
         print(f"NOT AUDITED: cannot query the vulnerability database at {database}: {error}. Nothing is known.")
-        return NOT_ASKED
+        return NOT_AUDITED
     for package, names in vulnerable.items():
         print(f"{package.ecosystem} {package.name} {package.version}")
         for name in names:
@@ -52,7 +52,7 @@ def audit(packages: Iterable[Package], database: str = DATABASE) -> int:
     counts = Counter(package.ecosystem for package in ordered)
     by_ecosystem = ", ".join(f"{count} of {ecosystem}" for ecosystem, count in sorted(counts.items()))
     print(f"{len(vulnerable)} of {len(ordered)} locked packages have known vulnerabilities ({by_ecosystem}).")
-    return SOME_KNOWN if vulnerable else NONE_KNOWN
+    return SOME_VULNERABLE if vulnerable else NONE_VULNERABLE
 
 
 def _vulnerabilities(packages: Sequence[Package], database: str) -> dict[Package, list[str]]:
@@ -121,7 +121,7 @@ def main() -> None:
         packages = locked_packages(_ROOT)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"NOT AUDITED: cannot list the locked packages: {error}")
-        sys.exit(NOT_ASKED)
+        sys.exit(NOT_AUDITED)
     sys.exit(audit(packages, arguments.database))
 
 

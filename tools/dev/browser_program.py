@@ -25,7 +25,7 @@ def find_program() -> Path | None:
     return None if path is None else Path(path)
 
 
-def obtain_program() -> Path:
+def find_or_install_program() -> Path:
     """Return the browser on this machine; if there is none, install it with apt.
 
     Raises:

@@ -18,7 +18,7 @@ ACCOUNTS = (MIGRATOR, SERVICE, BACKUP, ARCHIVER)
 _FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "sql"
 
 
-def make_accounts(connection: DatabaseConnection, passwords: dict[str, str], suffix: str = "") -> None:
+def create_accounts(connection: DatabaseConnection, passwords: dict[str, str], suffix: str = "") -> None:
     """Run ``accounts.sql`` in the connection's database, and set the ``passwords`` of accounts.
 
     ``suffix`` is appended to the names of the accounts, for a server that is shared with other deployments.
@@ -29,7 +29,7 @@ def make_accounts(connection: DatabaseConnection, passwords: dict[str, str], suf
             cursor.execute("ALTER USER %s IDENTIFIED BY %s ACCOUNT UNLOCK", [account + suffix, password])
 
 
-def grant(connection: DatabaseConnection, suffix: str = "") -> None:
+def grant_rights(connection: DatabaseConnection, suffix: str = "") -> None:
     """Run ``grants.sql`` in the connection's database, which must be migrated."""
     _run(connection, "grants.sql", suffix)
 

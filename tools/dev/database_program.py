@@ -100,7 +100,7 @@ def find_program() -> DatabaseProgram | None:
     return None
 
 
-def obtain_program() -> DatabaseProgram:
+def find_or_install_program() -> DatabaseProgram:
     """Return the server program on this machine; if there is none, install it with apt.
 
     Raises:

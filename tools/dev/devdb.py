@@ -31,8 +31,8 @@ from tools.database.private_database import (
     PrivateDatabasePlace,
     try_lock,
 )
-from tools.dev.database_accounts import SERVICE, grant, make_accounts
-from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, obtain_program
+from tools.dev.database_accounts import SERVICE, create_accounts, grant_rights
+from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_or_install_program
 
 ADMINISTRATOR = "root"
 
@@ -89,8 +89,8 @@ class PrivateDatabase(PrivateDatabasePlace):
         The server must be running, and its database must be migrated.
         """
         with closing(self.connect(self.database)) as connection:
-            make_accounts(connection, {SERVICE: DEFAULT_PASSWORD})
-            grant(connection)
+            create_accounts(connection, {SERVICE: DEFAULT_PASSWORD})
+            grant_rights(connection)
         return self.environment() | {"MYSQL_USER": SERVICE}
 
     def start(self) -> bool:
@@ -102,7 +102,7 @@ class PrivateDatabase(PrivateDatabasePlace):
             PrivateDatabaseError: there is no server program, the folder cannot be used, or the server did not start
                 within two minutes.
         """
-        program = obtain_program()
+        program = find_or_install_program()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)

@@ -66,7 +66,7 @@ def archive(
     *,
     batch_payments: int = DEFAULT_BATCH_PAYMENTS,
     pause_seconds: float | None = None,
-    show: Meter,
+    progress: Meter,
 ) -> ArchiveResult:
     """Move the payments that were created before a time and have not changed since; return how many rows were moved.
 
@@ -78,11 +78,11 @@ def archive(
         SchemaOutdated: the database is not migrated.
     """
     # multi_statements is for the barrier, which locks and unlocks a table in one message.
-    with open_migrated(settings, say=show.print_line, multi_statements=True) as connection:
+    with open_migrated(settings, report=progress.print_line, multi_statements=True) as connection:
         execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         with _archive_lock(connection, settings.mysql_db):
             before = before.astimezone(UTC).replace(tzinfo=None)
-            return _Archiver(connection, settings.mysql_db, before, batch_payments, pause_seconds, show).run()
+            return _Archiver(connection, settings.mysql_db, before, batch_payments, pause_seconds, progress).run()
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class _Archiver:
     before: datetime
     batch_payments: int
     pause_seconds: float | None
-    show: Meter
+    progress: Meter
     payments: int = 0
     refunds: int = 0
     in_use: int = 0
@@ -171,7 +171,7 @@ class _Archiver:
             except pymysql.err.OperationalError as error:
                 if error.args[0] != ER.LOCK_WAIT_TIMEOUT:
                     raise
-                self.show.print_line("waiting for the end of a long statement that holds payments_archive")
+                self.progress.print_line("waiting for the end of a long statement that holds payments_archive")
                 time.sleep(_BARRIER_RETRY_SECONDS)
             else:
                 return
@@ -187,7 +187,7 @@ class _Archiver:
             for batch in batches:
                 with self._throttled():
                     in_use += self._move_with_retries(batch)
-                self.show.update(self.payments, 0)
+                self.progress.update(self.payments, 0)
             if not in_use:
                 return
             batches = [in_use]
@@ -250,7 +250,7 @@ class _Archiver:
         time.sleep(time.monotonic() - start if self.pause_seconds is None else self.pause_seconds)
 
 
-def unarchive(settings: DatabaseSettings, payment_ids: Sequence[int], say: Callable[[str], None]) -> None:
+def unarchive(settings: DatabaseSettings, payment_ids: Sequence[int], report: Callable[[str], None]) -> None:
     """Move payments back to the live tables, with their refunds; live payments stay as they are.
 
     Raises:
@@ -259,7 +259,7 @@ def unarchive(settings: DatabaseSettings, payment_ids: Sequence[int], say: Calla
     """
     with open_migrated(settings) as connection, _archive_lock(connection, settings.mysql_db):
         for payment_id in payment_ids:
-            say(f"{payment_id}: {_unarchive_one(connection, payment_id)}")
+            report(f"{payment_id}: {_unarchive_one(connection, payment_id)}")
 
 
 def _unarchive_one(connection: DatabaseConnection, payment_id: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from server.domain.events import OF_CHARGE, OF_REFUND, EventKind, PaymentEvent
+from server.domain.events import KIND_BY_CHARGE_STATUS, KIND_BY_REFUND_STATUS, EventKind, PaymentEvent
 from server.domain.money import Money
 from server.domain.payment import PaymentDetails
 from server.storage.events import queries as event_queries
@@ -96,12 +96,12 @@ def _entries_without_events(details: PaymentDetails, events: Sequence[PaymentEve
     """Derive entries from the stored payment and those stored refunds that have no events."""
     payment = details.payment
     if not any(event.refund is None for event in events):
-        kind = OF_CHARGE[payment.status]
+        kind = KIND_BY_CHARGE_STATUS[payment.status]
         yield Entry(payment.create_time, kind, payment.amount, None, None, "", "", None)
     ids_with_events = {event.refund.refund_id for event in events if event.refund is not None}
     for refund in details.refunds:
         if refund.refund_id not in ids_with_events:
-            kind = OF_REFUND[refund.status]
+            kind = KIND_BY_REFUND_STATUS[refund.status]
             yield Entry(refund.create_time, kind, refund.amount, None, refund.refund_id, "", "", None)
     if not events and not details.refunds and payment.is_refunded:
         yield Entry(None, EventKind.REFUNDED, payment.amount, payment.refunded_amount, None, "", "", None)

@@ -51,11 +51,12 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
     months: int = DEFAULT_MONTHS,
     currency: str = "INR",
     only_if_empty: bool = False,
-    say: Callable[[str], None] = print_line,
+    report: Callable[[str], None] = print_line,
 ) -> None:
     """Insert the payments from ``sample_payments``, in ``currency``, with their refunds.
 
-    Each batch of payments is inserted in one transaction with its refunds. ``say`` receives a line every five seconds.
+    Each batch of payments is inserted in one transaction with its refunds. ``report`` receives a line every five
+    seconds.
 
     Raises:
         TablesNotEmpty: ``only_if_empty``, and the database has payments, live or archived. Nothing was inserted.
@@ -72,7 +73,7 @@ def insert_sample_payments(  # noqa: PLR0913 - all but three have defaults, and 
             _insert_batch(cursor, batch, currency, digits)
         inserted += len(batch)
         if time.monotonic() - reported_at > _PROGRESS_INTERVAL_SECONDS:
-            say(f"{inserted:,} of {count:,} sample payments")
+            report(f"{inserted:,} of {count:,} sample payments")
             reported_at = time.monotonic()
 
 
@@ -119,7 +120,7 @@ def _insert_batch(cursor: Cursor, batch: list[SamplePayment], currency: str, dig
         cursor.execute(_SELECT_REFUND_IDS, [CALLER, request_ids])
         refund_ids = dict(cursor.fetchall())
     changes = [change for payment in batch for change in _changes(payment, payment_ids, refund_ids, digits)]
-    cursor.execute(outbox.TELL, [outbox.made_up(sorted(changes, key=itemgetter(-1)))])
+    cursor.execute(outbox.INSERT_CHANGES, [outbox.encode_changes(sorted(changes, key=itemgetter(-1)))])
 
 
 def _changes(
@@ -143,14 +144,14 @@ def load_sample_payments(  # noqa: PLR0913 - all but the first are named
     seed: int = DEFAULT_SEED,
     months: int = DEFAULT_MONTHS,
     only_if_empty: bool = False,
-    say: Callable[[str], None] = print_line,
+    report: Callable[[str], None] = print_line,
 ) -> None:
     """Insert ``count`` payments up to now into the database in the settings, in the default currency.
 
     Raises:
         SchemaOutdated: the database is not migrated.
     """
-    with open_migrated(settings, say=say) as connection:
+    with open_migrated(settings, report=report) as connection:
         start = time.monotonic()
         try:
             insert_sample_payments(
@@ -161,9 +162,9 @@ def load_sample_payments(  # noqa: PLR0913 - all but the first are named
                 months=months,
                 currency=settings.default_currency,
                 only_if_empty=only_if_empty,
-                say=say,
+                report=report,
             )
         except TablesNotEmpty:
-            say("the database already has payments; no sample payments were added")
+            report("the database already has payments; no sample payments were added")
         else:
-            say(f"added {count:,} sample payments in {time.monotonic() - start:.1f} s")
+            report(f"added {count:,} sample payments in {time.monotonic() - start:.1f} s")

@@ -31,7 +31,7 @@ def export(  # noqa: PLR0913 - all but three are named
     *,
     refunds: Path | None = None,
     file_format: FileFormat | None = None,
-    show: Meter,
+    progress: Meter,
 ) -> tuple[int, int]:
     """Write the matching payments and their refunds to files, and return the number of each.
 
@@ -44,7 +44,9 @@ def export(  # noqa: PLR0913 - all but three are named
     """
     counts: list[int] = []
     with ExitStack() as stack:
-        connection = stack.enter_context(open_migrated(settings, say=show.print_line, limit_idle_transactions=False))
+        connection = stack.enter_context(
+            open_migrated(settings, report=progress.print_line, limit_idle_transactions=False)
+        )
         _begin_snapshot(connection)
         for path, columns, query in (
             (payments, PAYMENT_COLUMNS, listing.export_payments(payment_filter)),
@@ -57,7 +59,7 @@ def export(  # noqa: PLR0913 - all but three are named
                 for rows in _chunks(connection, query, columns.index("created_at")):
                     writer.write(rows)
                     count += len(rows)
-                    show.update(sum(counts) + count, 0)
+                    progress.update(sum(counts) + count, 0)
             counts.append(count)
     return counts[0], counts[1]
 

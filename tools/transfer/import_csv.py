@@ -68,7 +68,7 @@ class Report:
     rejected: int = 0
 
 
-def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: ImportOptions, *, show: Meter) -> Report:
+def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: ImportOptions, *, progress: Meter) -> Report:
     """Import a file of payments or of refunds, depending on its header.
 
     Rejected lines are written to ``rejects``, which is created only if there are any. If DatabaseConnectionError,
@@ -85,12 +85,12 @@ def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: Impor
         form = refund_form(reader.header, options.zone)
     else:
         form = payment_form(reader.header, settings.default_currency, options.zone)
-    with open_migrated(settings, say=show.print_line) as connection, connection.cursor() as cursor:
+    with open_migrated(settings, report=progress.print_line) as connection, connection.cursor() as cursor:
         if options.if_empty:
             require_empty_tables(cursor)
     report = Report()
     with (
-        closing(RetryingTransactions(settings, show.print_line, only_if_empty=options.if_empty)) as transactions,
+        closing(RetryingTransactions(settings, progress.print_line, only_if_empty=options.if_empty)) as transactions,
         closing(RejectFile(rejects, reader.header, reader.delimiter)) as reject_file,
     ):
         loader: TableLoader
@@ -106,7 +106,7 @@ def import_csv(settings: Settings, file: BinaryIO, rejects: Path, options: Impor
                 report.overwritten += result.overwritten
                 for line, problems in result.rejects:
                     reject_file.add(line.number, line.fields, problems)
-                show.update(report.read, reader.bytes_read)
+                progress.update(report.read, reader.bytes_read)
         report.rejected = reject_file.count
     return report
 

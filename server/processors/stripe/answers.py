@@ -12,7 +12,7 @@ import structlog
 from server.domain.errors import InvalidValue, OutcomeUnknown
 from server.domain.money import Money
 from server.domain.payment import Status
-from server.domain.processing import Capture, GiveBack
+from server.domain.processing import Capture, ProcessorRefund
 from server.observability import metrics
 from server.processors.stripe.amounts import money_from_stripe
 
@@ -50,7 +50,7 @@ def check_intent(found: Mapping[str, Any], request: Capture) -> None:
     _raise_for(mismatches, found, payment_id=request.payment_id)
 
 
-def check_refund(found: Mapping[str, Any], request: GiveBack) -> None:
+def check_refund(found: Mapping[str, Any], request: ProcessorRefund) -> None:
     """Check that a Refund matches the request.
 
     Its metadata may be missing, and its currency too, because it is that of the charge.

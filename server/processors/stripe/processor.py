@@ -15,7 +15,7 @@ import structlog
 from server.domain.errors import InvalidValue, OutcomeUnknown
 from server.domain.money import Money
 from server.domain.payment import PaymentMethod, Status
-from server.domain.processing import Capture, GiveBack, Outcome
+from server.domain.processing import Capture, Outcome, ProcessorRefund
 from server.observability import metrics
 from server.processors.circuit_breaker import Breaker
 from server.processors.stripe.amounts import SUPPORTED_CURRENCIES, stripe_amount
@@ -156,7 +156,7 @@ class StripeProcessor:
                     return await self._capture_outcome(found, request)
         return None
 
-    async def give_back(self, request: GiveBack) -> Outcome:
+    async def refund(self, request: ProcessorRefund) -> Outcome:
         """Refund a payment. It is idempotent: a repeated request returns the outcome of the first.
 
         Raises:
@@ -175,10 +175,10 @@ class StripeProcessor:
         key = f"refund-{request.reference}-{request.refund_id}"
         reply = await self._api.send(Request("give_back", "POST", _REFUNDS, form, key=key))
         if reply.rejection is not None:
-            return await self._rejected_give_back_outcome(reply.rejection, request)
-        return await self._give_back_outcome(reply.body, request)
+            return await self._rejected_refund_outcome(reply.rejection, request)
+        return await self._refund_outcome(reply.body, request)
 
-    async def find_give_back(self, request: GiveBack) -> Outcome | None:
+    async def find_refund(self, request: ProcessorRefund) -> Outcome | None:
         """Return the outcome of a refund, found among those of its payment; None if it is not among them.
 
         Raises:
@@ -188,14 +188,14 @@ class StripeProcessor:
             return None
         async for found in self._list("find_give_back", _REFUNDS, {"payment_intent": request.processor_id}):
             if nested(found, "metadata").get("refund_id") == str(request.refund_id):
-                return await self._give_back_outcome(found, request)
+                return await self._refund_outcome(found, request)
         return None
 
     async def close(self) -> None:
         """Close its connections."""
         await self._api.close()
 
-    async def _rejected_give_back_outcome(self, rejection: Rejection, request: GiveBack) -> Outcome:
+    async def _rejected_refund_outcome(self, rejection: Rejection, request: ProcessorRefund) -> Outcome:
         """Return the outcome of a rejected refund.
 
         The refund is looked up first, because an earlier request may have made it, so that nothing remains to refund.
@@ -203,7 +203,7 @@ class StripeProcessor:
         is_client_error = rejection.status in {400, 402}
         if not is_client_error or rejection.code in _SETUP_ERRORS or rejection.code.startswith("parameter_"):
             raise _rejected("give_back", rejection)
-        found = await self.find_give_back(request)
+        found = await self.find_refund(request)
         if found is not None:
             return found
         if rejection.code == "charge_already_refunded":
@@ -215,7 +215,7 @@ class StripeProcessor:
     async def _capture_outcome(self, found: Mapping[str, Any], request: Capture) -> Outcome:
         return await self._outcome(_INTENTS, found, PAYMENT_STATUSES, lambda intent: check_intent(intent, request))
 
-    async def _give_back_outcome(self, found: Mapping[str, Any], request: GiveBack) -> Outcome:
+    async def _refund_outcome(self, found: Mapping[str, Any], request: ProcessorRefund) -> Outcome:
         return await self._outcome(_REFUNDS, found, REFUND_STATUSES, lambda refund: check_refund(refund, request))
 
     async def _outcome(

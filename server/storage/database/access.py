@@ -83,7 +83,7 @@ def explain(error: BaseException) -> str:
     )
 
 
-def refusal(error: BaseException, settings: DatabaseSettings) -> str | None:
+def rejection(error: BaseException, settings: DatabaseSettings) -> str | None:
     """Return a one-line message if the database rejects the login or a privilege of the account; None for other errors.
 
     It contains no password: neither the server's messages nor the settings that are included have one.

@@ -6,7 +6,7 @@ later.
 
 from server.domain.payment import MAX_REFUNDS_SHOWN
 from server.storage.database.transactions import BEGIN, COMMIT
-from server.storage.outbox import TELL
+from server.storage.outbox import INSERT_CHANGES
 
 PAYMENT = (
     "JSON_ARRAY(p.payment_id, p.order_id, CAST(p.amount AS CHAR), p.currency, p.method, p.status, p.reference, "
@@ -35,7 +35,7 @@ INSERT_PAYMENT = f"""
     SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM DUAL
     WHERE NOT EXISTS (SELECT 1 FROM payments_archive a WHERE a.caller = %s AND a.request_id = %s);
 
-    {TELL};
+    {INSERT_CHANGES};
 
     {COMMIT};
 {_READ_PAYMENT}"""
@@ -69,7 +69,7 @@ RESERVE_PAYMENT = f"""
     SELECT 'charge', p.payment_id, {_UNLESS_CLIENT_GONE.format(_DUE_TIME)} FROM payments p
     WHERE p.payment_id = LAST_INSERT_ID() AND ROW_COUNT() <> 0;
 
-    {TELL};
+    {INSERT_CHANGES};
 
     {COMMIT};
 {_READ_PAYMENT}"""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from server.domain.errors import PaymentArchived, PaymentNotFound
-from server.domain.events import OF_REFUND
+from server.domain.events import KIND_BY_REFUND_STATUS
 from server.domain.payment import NewRefund, Payment, RefundOutcome, Status
 from server.domain.value import value
 from server.storage.database.driver_errors import transaction_aborted
@@ -93,7 +93,7 @@ def _script(new: RefundToStore) -> tuple[str, tuple[object, ...]]:
         *(amount, amount, STATUS_VALUES[new.status], refund.reason, *key, time),
         *(payment_id, amount, currency, *key, *key),
         payment_id,
-        *(OF_REFUND[new.status], time),
+        *(KIND_BY_REFUND_STATUS[new.status], time),
     )
     if new.status is Status.PENDING:
         return queries.RESERVE_REFUND, (*values, new.due_microseconds)

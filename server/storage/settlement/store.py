@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 
 from server.domain.deadline import Deadline
-from server.domain.events import OF_REFUND
+from server.domain.events import KIND_BY_REFUND_STATUS
 from server.domain.payment import Payment, Refund, Status
 from server.domain.processing import Outcome, PendingRequest
 from server.storage.database.driver_errors import transaction_aborted
@@ -62,7 +62,7 @@ class MysqlSettlementStore:
         status = STATUS_VALUES[outcome.status]
         values = (
             refund.payment_id,
-            *(OF_REFUND[outcome.status], status, sql_time(now), *keys),
+            *(KIND_BY_REFUND_STATUS[outcome.status], status, sql_time(now), *keys),
             *(status, refund.refund_id),
             *keys,
             *keys,
@@ -99,7 +99,7 @@ class MysqlSettlementStore:
 
         return await self._database.run(work, Deadline())
 
-    async def pending(self) -> tuple[dict[str, int], float]:
+    async def count_pending(self) -> tuple[dict[str, int], float]:
         """Count the requests without an outcome: see ``PendingStore.pending``."""
 
         async def work(session: Session) -> tuple[dict[str, int], float]:

@@ -39,7 +39,7 @@ class EngineServer:
     server: grpc.aio.Server
     has_pushback: bool
 
-    def refuse_early(self, service: str, rejection: Callable[[], Rejection | None]) -> None:
+    def reject_early(self, service: str, rejection: Callable[[], Rejection | None]) -> None:
         """Reject each call of ``service`` for which ``rejection`` returns one, before the engine starts a task for it.
 
         Only one engine can do that, so the handlers must call ``rejection`` too.

@@ -68,13 +68,15 @@ class RpcHandlers:
         self._around = around
         self._rejection: tuple[Failure, Rejection] | None = None
 
-    def of(self, service: ServiceDescriptor, servicer: object) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
+    def handlers_for(
+        self, service: ServiceDescriptor, servicer: object
+    ) -> dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]:
         """Return a handler for each RPC of ``service``, which calls the method of ``servicer`` with the RPC's name."""
         return {method.name: self._handler(method, getattr(servicer, method.name)) for method in service.methods}
 
-    def refusal(self) -> Rejection | None:
+    def rejection(self) -> Rejection | None:
         """Return how to reject a call that arrives now, before any work is done for it, or None to admit it."""
-        failure = self._calls.refusal()
+        failure = self._calls.rejection()
         if failure is None:
             return None
         # The failure is the same object until it changes, so its encoding is cached.
@@ -92,13 +94,13 @@ class RpcHandlers:
         request_type = GetMessageClass(method.input_type)
 
         async def answer(payload: bytes, context: _Context) -> bytes:
-            if rejection := self.refusal():
+            if rejection := self.rejection():
                 # Check this first, so that rejecting a call costs next to nothing.
                 await context.abort(rejection.code, rejection.message, rejection.trailers)
             metadata, repeated_key = _metadata_of(context)
             call = self._call(context, metadata, repeated_key)
             try:
-                with self._calls.one(method.name, context.peer(), call):
+                with self._calls.run(method.name, context.peer(), call):
                     self._check_cross_site(context, metadata)
                     request = await self._worker_thread.run(len(payload) > MANY_BYTES, _parse, request_type, payload)
                     response = await serve(request, call)
@@ -115,12 +117,12 @@ class RpcHandlers:
         request_type = GetMessageClass(method.input_type)
 
         async def answer(payload: bytes, context: _Context) -> None:
-            if rejection := self.refusal():
+            if rejection := self.rejection():
                 await context.abort(rejection.code, rejection.message, rejection.trailers)
             metadata, repeated_key = _metadata_of(context)
             call = self._call(context, metadata, repeated_key)
             try:
-                with self._calls.one(method.name, context.peer(), call, is_stream=True):
+                with self._calls.run(method.name, context.peer(), call, is_stream=True):
                     self._check_cross_site(context, metadata)
                     async with aclosing(serve(_parse(request_type, payload), call)) as responses:
                         async for response in responses:

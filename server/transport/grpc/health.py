@@ -79,7 +79,7 @@ class HealthService(HealthServicer):
         for name in (OVERALL, *self._services):
             self.set(name, HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING)
 
-    def tell_alive(self) -> None:
+    def report_alive(self) -> None:
         """Set the status of ``LIVENESS`` to SERVING."""
         self.set(LIVENESS, HealthCheckResponse.SERVING)
 

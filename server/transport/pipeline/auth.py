@@ -102,7 +102,7 @@ class Gate:
         self._certificates = certificates
         self._certificate_needed = certificate_needed
 
-    def check(self, services: Iterable[ServiceDescriptor]) -> None:
+    def check_role_table(self, services: Iterable[ServiceDescriptor]) -> None:
         """Check that each RPC of ``services`` has a role, and that no other name has one.
 
         Raises:

@@ -141,7 +141,7 @@ class Calls:
         self._idle.set()
         metrics.track_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
 
-    def refusal(self) -> Failure | None:
+    def rejection(self) -> Failure | None:
         """Return the failure of a call that arrives now, before any work is done for it, or None to admit it.
 
         The number of rejected calls is logged once a second.
@@ -156,16 +156,16 @@ class Calls:
         return failure
 
     def admit(self) -> None:
-        """Admit a call that arrives now. A transport calls this, or ``refusal``, before ``one``.
+        """Admit a call that arrives now. A transport calls this, or ``rejection``, before ``run``.
 
         Raises:
             CallFailed: too many calls are in progress.
         """
-        if failure := self.refusal():
+        if failure := self.rejection():
             raise CallFailed(failure)
 
     @contextmanager
-    def one(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
+    def run(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
         """Authenticate one call of ``rpc`` that was admitted, enforce its time limit, and log its outcome.
 
         A stream has no time limit. It is not counted among the calls in progress, because their durations show how
@@ -211,23 +211,23 @@ class Calls:
     async def stream(
         self, rpc: str, peer: str, call: Call, responses: Callable[[], AsyncGenerator[Response, None]]
     ) -> AsyncGenerator[Response, None]:
-        """Yield the ``responses`` of one streaming call of ``rpc``: see ``one``."""
-        with self.one(rpc, peer, call, is_stream=True):
+        """Yield the ``responses`` of one streaming call of ``rpc``: see ``run``."""
+        with self.run(rpc, peer, call, is_stream=True):
             async with aclosing(responses()) as stream:
                 async for response in stream:
                     yield response
 
-    def close(self) -> None:
+    def reject_new(self) -> None:
         """Reject new calls from now on."""
         self._closed = True
 
-    def end(self) -> None:
+    def cancel_all(self) -> None:
         """Cancel every unary call in progress, because the service stops."""
         self._has_ended = True
         if self._time_limit is not None:
             self._time_limit.expire_all()
 
-    async def ended(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Wait until no unary call is in progress."""
         await self._idle.wait()
 

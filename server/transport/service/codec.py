@@ -321,7 +321,7 @@ def _charge_amount(message: pb.ChargeRequest, currencies: Currencies) -> Money:
 def _refund_amount(message: pb.RefundRequest, currencies: Currencies) -> Money | None:
     if not message.HasField("amount"):
         return None
-    return positive(_money(message.amount, currencies.named(message.amount.currency_code)))
+    return positive(_money(message.amount, currencies.code_or_default(message.amount.currency_code)))
 
 
 def _money(message: money_pb2.Money, currency: str) -> Money:
@@ -337,7 +337,7 @@ def _filter(reader: _Reader, message: pb.PaymentFilter, currencies: Currencies) 
         return reader.read(f"filter.{field}", parse, getattr(message, field)) if message.HasField(field) else None
 
     def bound(money: money_pb2.Money) -> Money:
-        return _money(money, currencies.named(money.currency_code))
+        return _money(money, currencies.code_or_default(money.currency_code))
 
     return reader.read(
         "filter",

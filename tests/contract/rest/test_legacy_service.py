@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench.peers.replaced.table import TABLE
+from bench.peers.legacy.table import TABLE
 from tests.support.databases import DatabaseServer, settings_of
-from tests.support.drivers.peer import running_peer
+from tests.support.drivers.legacy_service import running_legacy_service
 from tests.support.drivers.v1_requests import BODY, JSON, RARE, Request, charges, lists
 from tests.support.legacy_table import LEGACY_INSERT, LegacyRow
 from tests.support.running_service import RunningService
@@ -283,11 +283,11 @@ def ports(
         database_server.execute(TABLE, database=database["MYSQL_DB"])
         for row in ROWS:
             database_server.execute(LEGACY_INSERT, row, database["MYSQL_DB"])
-    migrate(settings_of(ours), say=lambda _: None)
+    migrate(settings_of(ours), report=lambda _: None)
     settings = {"SUCCESS_PROBABILITY": "1"}
     # The legacy service trusts a proxy on its own machine.
     service = RunningService({**ours, **settings, "TRUSTED_PROXIES": "127.0.0.1"}).start()
-    with running_peer(legacy | settings) as url:
+    with running_legacy_service(legacy | settings) as url:
         yield service.rest_port, int(url.rpartition(":")[2])
     assert service.stop() == 0
 

@@ -269,7 +269,7 @@ def test_a_slow_body_times_out_and_blocks_nobody(start_service: Callable[..., Ru
 
 
 def test_calls_above_the_limit_get_a_retry_delay(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
     with (
@@ -278,7 +278,7 @@ def test_calls_above_the_limit_get_a_retry_delay(
         ThreadPoolExecutor(1) as threads,
     ):
         payment_id = GrpcDriver(channel).charge(charge()).payment.payment_id
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
             time.sleep(0.5)
             rejected = rest.get("/v1/payments")
@@ -336,7 +336,7 @@ def test_100000_arbitrary_bytes_do_no_harm(rest: httpx.Client, approving_service
 
 
 def test_on_sigterm_calls_in_flight_complete_and_new_ones_are_rejected(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service()
     with (
@@ -345,7 +345,7 @@ def test_on_sigterm_calls_in_flight_complete_and_new_ones_are_rejected(
         ThreadPoolExecutor(1) as threads,
     ):
         payment_id = GrpcDriver(channel).charge(charge()).payment.payment_id
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(rest.post, f"/v1/payments/{payment_id}/refund")
             time.sleep(0.5)
             running.send(signal.SIGTERM)

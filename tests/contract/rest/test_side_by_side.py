@@ -9,10 +9,10 @@ import httpx
 import pytest
 from payments import PaymentMethod, PaymentsClient, RefundState
 
-from bench.peers.replaced.table import TABLE
+from bench.peers.legacy.table import TABLE
 from tests.conftest import PROBABILITIES
 from tests.support.databases import DatabaseServer, settings_of
-from tests.support.drivers.peer import running_peer
+from tests.support.drivers.legacy_service import running_legacy_service
 from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
 
@@ -45,13 +45,13 @@ def database(empty_database: dict[str, str], database_server: DatabaseServer) ->
     """A migrated database of the legacy service, with one payment."""
     for text in (TABLE, OLD_PAYMENT):
         database_server.execute(text, database=empty_database["MYSQL_DB"])
-    migrate(settings_of(empty_database), say=lambda _: None)
+    migrate(settings_of(empty_database), report=lambda _: None)
     return empty_database
 
 
 @pytest.fixture
 def legacy_url(database: dict[str, str]) -> Iterator[str]:
-    with running_peer(database | {"SUCCESS_PROBABILITY": "1"}) as url:
+    with running_legacy_service(database | {"SUCCESS_PROBABILITY": "1"}) as url:
         yield url
 
 

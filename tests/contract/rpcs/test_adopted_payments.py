@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from payments.v1 import payments_pb2 as pb
 
-from bench.peers.replaced.table import TABLE
+from bench.peers.legacy.table import TABLE
 from tests.conftest import PROBABILITIES
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.drivers.calls import CallFailed, GrpcDriver
@@ -36,7 +36,7 @@ def adopted(database_server: DatabaseServer, empty_database: dict[str, str]) -> 
     database_server.execute(TABLE, database=name)
     for row in ROWS:
         database_server.execute(LEGACY_INSERT, row, name)
-    migrate(settings_of(empty_database), say=lambda _: None)
+    migrate(settings_of(empty_database), report=lambda _: None)
     with running_on(empty_database) as api:
         yield api
 
@@ -146,7 +146,7 @@ def test_any_adopted_status_except_zero_is_a_success(
     for payment_id, status in enumerate((0, 1, 2, -1), start=1):
         row = (payment_id, 1, "1.00", "UPI", status, f"r{payment_id}", "2025-03-01", 0)
         database_server.execute(LEGACY_INSERT, row, name)
-    migrate(settings_of(empty_database), say=lambda _: None)
+    migrate(settings_of(empty_database), report=lambda _: None)
     with running_on(empty_database) as api:
         succeeded = pb.PaymentFilter(statuses=[pb.PAYMENT_STATUS_SUCCEEDED])
         listed = api.list_payments(pb.ListPaymentsRequest(filter=succeeded)).payments
@@ -161,8 +161,8 @@ def test_amounts_finer_than_the_currency_fail_the_migration(
     database_server.execute(TABLE, database=name)
     database_server.execute("INSERT INTO payments (order_id, amount, method) VALUES (1, 561.50, 'UPI')", database=name)
     with pytest.raises(MigrationError, match="DEFAULT_CURRENCY=JPY"):
-        migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "JPY"}), say=lambda _: None)
-    assert migrate(settings_of(empty_database), say=lambda _: None)
+        migrate(settings_of({**empty_database, "DEFAULT_CURRENCY": "JPY"}), report=lambda _: None)
+    assert migrate(settings_of(empty_database), report=lambda _: None)
 
 
 def test_a_create_time_of_zeros_is_unset(database_server: DatabaseServer, empty_database: dict[str, str]) -> None:
@@ -170,7 +170,7 @@ def test_a_create_time_of_zeros_is_unset(database_server: DatabaseServer, empty_
     database_server.execute(TABLE, database=name)
     for payment_id, created_at in ((1, "0000-00-00"), (2, None), (3, "0000-00-00"), (4, "2025-03-01")):
         insert_without_strict_mode(database_server, name, payment_id, created_at)
-    migrate(settings_of(empty_database), say=lambda _: None)
+    migrate(settings_of(empty_database), report=lambda _: None)
     insert_without_strict_mode(database_server, name, 5, "0000-00-00")
     with running_on(empty_database) as api:
         assert not get(api, 5).HasField("create_time")

@@ -154,14 +154,14 @@ def test_health_checks_have_no_rate_limit(rate_limited: RunningService) -> None:
 
 
 def test_a_call_that_exceeds_its_time_limit_ends_and_its_transaction_completes(
-    start_service: StartService, hold_rows: Hold
+    start_service: StartService, lock_payment_rows: Hold
 ) -> None:
     running = start_service(CALL_TIMEOUT_SECONDS="0.5", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
     with grpc.insecure_channel(running.target) as channel:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
         other = api.charge(charge()).payment
-        with hold_rows():
+        with lock_payment_rows():
             with pytest.raises(CallFailed) as failed:
                 api.refund(refund(payment.payment_id))
             response = httpx.post(f"{running.rest_url}/v2/payments/{other.payment_id}:refund", json={}, timeout=30)

@@ -69,10 +69,10 @@ def test_metadata_above_the_limit_is_rejected_without_harm(calls: GrpcDriver, ru
 
 
 def test_a_call_ends_at_its_deadline_and_its_started_work_completes(
-    calls: GrpcDriver, hold_inserts: Callable[[], AbstractContextManager[None]]
+    calls: GrpcDriver, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
     request = charge(request_id=secrets.token_hex(8))
-    with hold_inserts():
+    with lock_payments_table():
         started = time.monotonic()
         assert failure(lambda: calls.stub.Charge(request, timeout=0.3)).code == "DEADLINE_EXCEEDED"
         assert time.monotonic() - started < 10
@@ -82,9 +82,9 @@ def test_a_call_ends_at_its_deadline_and_its_started_work_completes(
 
 
 def test_cancelled_calls_no_longer_count_as_in_flight(
-    calls: GrpcDriver, running: RunningService, hold_inserts: Callable[[], AbstractContextManager[None]]
+    calls: GrpcDriver, running: RunningService, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    with hold_inserts():
+    with lock_payments_table():
         for _ in range(3):
             futures = [calls.stub.Charge.future(charge()) for _ in range(_MAX_CALLS)]
             time.sleep(0.2)
@@ -160,11 +160,11 @@ def test_connections_that_close_at_any_step_do_no_harm(calls: GrpcDriver, runnin
 
 
 def test_a_drain_sends_goaway_and_completes_calls_in_flight(
-    calls: GrpcDriver, running: RunningService, hold_rows: Callable[[], AbstractContextManager[None]]
+    calls: GrpcDriver, running: RunningService, lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     payment = calls.charge(charge()).payment
     with Http2Peer(running.port) as idle, ThreadPoolExecutor(1) as threads:
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(calls.refund, refund(payment.payment_id))
             time.sleep(0.5)
             running.send(signal.SIGTERM)

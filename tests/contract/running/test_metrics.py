@@ -87,10 +87,10 @@ def test_counters_exist_with_zero_before_their_first_event(running: RunningServi
 
 
 def test_rejected_calls_are_counted(
-    start_service: StartService, hold_inserts: Callable[[], AbstractContextManager[None]]
+    start_service: StartService, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
-    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads, hold_inserts():
+    with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads, lock_payments_table():
         calls = GrpcDriver(channel)
         waiting = threads.submit(calls.charge, charge())
         wait_until(lambda: read(running)["payments_calls_in_progress"] == 1)
@@ -119,9 +119,9 @@ def test_payments_and_refunds_are_counted_once_each(running: RunningService, cal
 
 
 def test_batches_count_the_calls_that_share_a_statement(
-    running: RunningService, calls: GrpcDriver, hold_inserts: Callable[[], AbstractContextManager[None]]
+    running: RunningService, calls: GrpcDriver, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    with ThreadPoolExecutor(40) as threads, hold_inserts():
+    with ThreadPoolExecutor(40) as threads, lock_payments_table():
         charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
         wait_until(lambda: read(running).get("payments_group_waiting[charge]", 0) > 0)
         assert read(running)["payments_calls_in_progress"] == 40
@@ -152,7 +152,7 @@ def test_events_are_counted_by_kind_and_unrelayed_ones_show_as_lag(
 
 
 def test_connections_and_waits_for_them_are_counted(
-    start_service: StartService, hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: StartService, lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     # After startup, only calls need a connection.
     long_intervals = {"EVENT_RELAY_INTERVAL_SECONDS": "3600", "API_KEY_REFRESH_INTERVAL_SECONDS": "3600"}
@@ -164,7 +164,7 @@ def test_connections_and_waits_for_them_are_counted(
         assert (found["payments_database_connections[in_use]"], found["payments_database_connections_max"]) == (0, 1)
         assert found["payments_database_connections[idle]"] == 1
         waits = found["payments_database_connection_wait_seconds_count"]
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(calls.refund, refund(payment.payment_id))
             wait_until(lambda: read(running)["payments_database_connections[in_use]"] == 1)
             waiting = threads.submit(calls.list_payments, pb.ListPaymentsRequest())
@@ -179,7 +179,7 @@ def test_database_errors_are_counted_by_kind(
     calls: GrpcDriver,
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
-    hold_rows: Callable[[], AbstractContextManager[None]],
+    lock_payment_rows: Callable[[], AbstractContextManager[None]],
 ) -> None:
     def waiting() -> list[tuple[int]]:
         return database_server.execute(
@@ -188,7 +188,7 @@ def test_database_errors_are_counted_by_kind(
         )
 
     payment = calls.charge(charge()).payment
-    with ThreadPoolExecutor(1) as threads, hold_rows():
+    with ThreadPoolExecutor(1) as threads, lock_payment_rows():
         refunding = threads.submit(calls.refund, refund(payment.payment_id))
         wait_until(lambda: len(waiting()) == 1)
         database_server.execute(f"KILL CONNECTION {waiting()[0][0]}")

@@ -113,9 +113,9 @@ def test_the_log_names_the_port(monitored: RunningService) -> None:
 
 
 def test_a_draining_service_is_alive_but_not_ready(
-    monitored: RunningService, hold_inserts: Callable[[], AbstractContextManager[None]]
+    monitored: RunningService, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    with grpc.insecure_channel(monitored.target) as channel, ThreadPoolExecutor(1) as threads, hold_inserts():
+    with grpc.insecure_channel(monitored.target) as channel, ThreadPoolExecutor(1) as threads, lock_payments_table():
         waiting = threads.submit(GrpcDriver(channel).charge, charge())
         wait_until(lambda: samples(httpx.get(f"{monitored.monitoring_url}/metrics"))["payments_calls_in_progress"] == 1)
         monitored.send(signal.SIGTERM)

@@ -63,7 +63,9 @@ def test_both_versions_of_reflection_list_and_describe_the_services(grpc_api: Gr
 
 @pytest.mark.parametrize("rpc", ["Charge", "BatchCharge"])
 def test_a_call_whose_deadline_passes_in_the_queue_stores_nothing(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]], rpc: str
+    start_service: Callable[..., RunningService],
+    lock_payment_rows: Callable[[], AbstractContextManager[None]],
+    rpc: str,
 ) -> None:
     order_id = new_order_id()
     request = charge(order_id) if rpc == "Charge" else pb.BatchChargeRequest(charges=[charge(order_id)] * 2)
@@ -71,7 +73,7 @@ def test_a_call_whose_deadline_passes_in_the_queue_stores_nothing(
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
-        with hold_rows():
+        with lock_payment_rows():
             # This refund has the only connection, and waits for the locked row.
             refunding = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
@@ -82,13 +84,13 @@ def test_a_call_whose_deadline_passes_in_the_queue_stores_nothing(
 
 
 def test_a_started_refund_completes_after_its_caller_is_gone(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service()
     with grpc.insecure_channel(running.target) as channel:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
-        with hold_rows():
+        with lock_payment_rows():
             assert failure(lambda: api.stub.Refund(refund(payment.payment_id), timeout=0.5)).code == "DEADLINE_EXCEEDED"
         deadline = time.monotonic() + 10
         request = pb.GetPaymentRequest(payment_id=payment.payment_id)
@@ -155,13 +157,13 @@ def test_ten_megabytes_of_random_bytes_on_the_port_do_no_harm(grpc_api: GrpcDriv
 
 
 def test_calls_above_the_concurrency_limit_are_rejected_with_a_retry_delay(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(MAX_CONCURRENT_CALLS="1")
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(1) as threads:
         api = GrpcDriver(channel)
         payment = api.charge(charge()).payment
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
             failed = failure(lambda: api.stub.Charge(charge()))
@@ -176,7 +178,7 @@ def test_calls_above_the_concurrency_limit_are_rejected_with_a_retry_delay(
 
 
 def test_on_sigterm_calls_in_flight_complete_new_ones_are_rejected_and_the_exit_code_is_zero(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service()
     with grpc.insecure_channel(running.target) as channel, ThreadPoolExecutor(2) as threads:
@@ -184,7 +186,7 @@ def test_on_sigterm_calls_in_flight_complete_new_ones_are_rejected_and_the_exit_
         payment = api.charge(charge()).payment
         states = health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert next(states).status == SERVING
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(api.refund, refund(payment.payment_id))
             time.sleep(0.5)
             running.send(signal.SIGTERM)
@@ -217,7 +219,7 @@ def test_calls_right_after_sigterm_are_rejected_as_unavailable(
 
 
 def test_the_drain_has_a_time_limit(
-    start_service: Callable[..., RunningService], hold_rows: Callable[[], AbstractContextManager[None]]
+    start_service: Callable[..., RunningService], lock_payment_rows: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(DRAIN_TIMEOUT_SECONDS="1", MYSQL_STATEMENT_TIMEOUT_SECONDS="60")
     with (
@@ -227,7 +229,7 @@ def test_the_drain_has_a_time_limit(
     ):
         api = GrpcDriver(channel)
         payment_id = api.charge(charge()).payment.payment_id
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(failure, lambda: api.stub.Refund(refund(payment_id)))
             rest_refunding = threads.submit(http.post, f"/v2/payments/{payment_id}:refund", json={})
             time.sleep(0.5)

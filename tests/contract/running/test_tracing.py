@@ -22,7 +22,7 @@ from tests.support import waiting
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, health_stub
 from tests.support.drivers.requests import charge, refund
-from tests.support.otlp_receiver import OtlpReceiver, receiving
+from tests.support.otlp_receiver import OtlpReceiver, running_otlp_receiver
 from tests.support.running_service import RunningService
 
 wait_until = functools.partial(waiting.wait_until, within_seconds=30)
@@ -37,7 +37,7 @@ EXPORT_SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
 
 @pytest.fixture
 def receiver() -> Iterator[OtlpReceiver]:
-    with receiving() as receiver:
+    with running_otlp_receiver() as receiver:
         yield receiver
 
 
@@ -148,11 +148,11 @@ def test_a_rest_request_has_a_span_named_after_its_route(
 
 
 def test_a_statement_shared_by_many_calls_is_its_own_trace_with_links_both_ways(
-    traced: RunningService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
+    traced: RunningService, receiver: OtlpReceiver, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with grpc.insecure_channel(traced.target) as channel, ThreadPoolExecutor(40) as threads:
         calls = GrpcDriver(channel)
-        with hold_inserts():
+        with lock_payments_table():
             charges = [threads.submit(calls.charge, charge()) for _ in range(40)]
             wait_until(lambda: "payments_calls_in_progress 40.0" in httpx.get(f"{traced.rest_url}/metrics").text)
         assert all(one.result().payment.payment_id for one in charges)
@@ -170,10 +170,10 @@ def test_a_statement_shared_by_many_calls_is_its_own_trace_with_links_both_ways(
 
 
 def test_a_batch_is_sampled_if_any_of_its_calls_is(
-    start_service: StartService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
+    start_service: StartService, receiver: OtlpReceiver, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
     running = start_service(TRACING_ENDPOINT=receiver.url, TRACING_SAMPLE_RATIO="0", **EXPORT_SOON)
-    with ThreadPoolExecutor(40) as threads, hold_inserts():
+    with ThreadPoolExecutor(40) as threads, lock_payments_table():
         charges = [threads.submit(call_with, running, NOT_SAMPLED, charge()) for _ in range(10)]
         wait_until(lambda: "payments_calls_in_progress 10.0" in httpx.get(f"{running.rest_url}/metrics").text)
         charges += [threads.submit(call_with, running, SAMPLED, charge()) for _ in range(3)]
@@ -198,7 +198,7 @@ def test_the_log_has_the_trace_id_and_the_request_id(traced: RunningService, rec
 
 
 def test_an_error_of_the_caller_is_not_an_error_of_the_span(
-    traced: RunningService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
+    traced: RunningService, receiver: OtlpReceiver, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
     name = "payments.v1.PaymentService/Charge"
     with grpc.insecure_channel(traced.target) as channel:
@@ -208,7 +208,7 @@ def test_an_error_of_the_caller_is_not_an_error_of_the_span(
         (rejected_span,) = receiver.wait_for(lambda span: span.name == name)
         assert rejected_span.attributes["rpc.response.status_code"] == "INVALID_ARGUMENT"
         assert not rejected_span.is_error
-        with hold_inserts():
+        with lock_payments_table():
             with pytest.raises(grpc.RpcError):
                 calls.stub.Charge(charge(), timeout=0.5)
             # The insert is still blocked here. The service may notice the cancellation later than the client.
@@ -217,11 +217,11 @@ def test_an_error_of_the_caller_is_not_an_error_of_the_span(
 
 
 def test_a_statement_that_times_out_is_an_error_of_its_span_and_its_calls_span(
-    start_service: StartService, receiver: OtlpReceiver, hold_inserts: Callable[[], AbstractContextManager[None]]
+    start_service: StartService, receiver: OtlpReceiver, lock_payments_table: Callable[[], AbstractContextManager[None]]
 ) -> None:
     settings = {"TRACING_SAMPLE_RATIO": "1", "MYSQL_STATEMENT_TIMEOUT_SECONDS": "1", **EXPORT_SOON}
     running = start_service(TRACING_ENDPOINT=receiver.url, **settings)
-    with hold_inserts():
+    with lock_payments_table():
         body = {"orderId": "3", "amount": {"units": "5"}}
         assert httpx.post(f"{running.rest_url}/v2/payments:charge", json=body, timeout=30).status_code == 503
     server = receiver.named("POST /v2/payments:charge")
@@ -236,7 +236,7 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
     receiver: OtlpReceiver,
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
-    hold_rows: Callable[[], AbstractContextManager[None]],
+    lock_payment_rows: Callable[[], AbstractContextManager[None]],
 ) -> None:
     def waiting() -> list[tuple[int]]:
         return database_server.execute(
@@ -247,7 +247,7 @@ def test_each_attempt_of_a_statement_has_a_span_with_its_error_code(
     with grpc.insecure_channel(traced.target) as channel, ThreadPoolExecutor(1) as threads:
         calls = GrpcDriver(channel)
         payment = calls.charge(charge()).payment
-        with hold_rows():
+        with lock_payment_rows():
             refunding = threads.submit(calls.refund, refund(payment.payment_id))
             wait_until(lambda: len(waiting()) == 1)
             database_server.execute(f"KILL CONNECTION {waiting()[0][0]}")
@@ -337,7 +337,10 @@ def test_remaining_spans_are_sent_at_shutdown(start_service: StartService, recei
 
 @pytest.mark.parametrize("receiver_is", ["gone", "slow", "refusing"])
 def test_a_failing_receiver_delays_neither_calls_nor_shutdown(start_service: StartService, receiver_is: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, receiving(delay_seconds=60, status=503) as failing:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        running_otlp_receiver(delay_seconds=60, status=503) as failing,
+    ):
         port = silent.getsockname()[1]
         urls = {"gone": "http://127.0.0.1:1", "slow": f"http://127.0.0.1:{port}", "refusing": failing.url}
         running = start_service(TRACING_ENDPOINT=urls[receiver_is], TRACING_SAMPLE_RATIO="1", **EXPORT_SOON)
@@ -371,7 +374,7 @@ def test_lost_spans_are_counted_and_exports_resume_with_the_receiver(
     httpx.get(f"{running.rest_url}/v2/payments/1")
     wait_until(lambda: spans("lost") == 4)
     assert spans("sent") == 0
-    with receiving(port) as receiver:
+    with running_otlp_receiver(port) as receiver:
         httpx.get(f"{running.rest_url}/v2/payments/2")
         receiver.named("GET /v2/payments/{payment_id}")
         wait_until(lambda: spans("sent") == 4)

@@ -237,8 +237,8 @@ def test_every_error_that_rejects_an_account_has_advice() -> None:
     codes = [code for code in range(1000, 5000) if _kind(code) == "access_denied"]
     assert 1045 in codes
     for code in codes:
-        assert access.refusal(pymysql.err.OperationalError(code, "no"), settings_of({"MYSQL_HOST": "db"})), code
-    assert access.refusal(pymysql.err.OperationalError(2003, "no"), settings_of({"MYSQL_HOST": "db"})) is None
+        assert access.rejection(pymysql.err.OperationalError(code, "no"), settings_of({"MYSQL_HOST": "db"})), code
+    assert access.rejection(pymysql.err.OperationalError(2003, "no"), settings_of({"MYSQL_HOST": "db"})) is None
 
 
 def _kind(code: int) -> str:

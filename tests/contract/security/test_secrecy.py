@@ -109,7 +109,7 @@ def test_an_api_key_appears_in_no_log_error_or_metric(
     is_known: bool,  # noqa: FBT001
 ) -> None:
     make_key = key_maker(database_server, migrated_database["MYSQL_DB"])
-    key = make_key("shop", Role.READ) if is_known else NewApiKey.make()
+    key = make_key("shop", Role.READ) if is_known else NewApiKey.generate()
     service = start_service(LOG_LEVEL="debug", TRUSTED_PROXIES="127.0.0.1")
     responses: list[str] = []
     with grpc.insecure_channel(service.target) as channel:

@@ -24,8 +24,8 @@ from server.domain.callers import Role
 from tests.support.certificates import Authority, Issued
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import GrpcDriver, call_failed, health_stub
-from tests.support.drivers.encrypted import RELOAD, Encrypted, Files, list_code, loads, wait_until
 from tests.support.drivers.requests import charge, new_order_id, new_request_id
+from tests.support.drivers.tls_service import RELOAD, Files, TlsService, list_code, loads, wait_until
 from tests.support.keys import bearer, key_maker
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
@@ -52,7 +52,7 @@ def served_serials(service: RunningService) -> set[int]:
     return {serial_number(service.port, "h2"), serial_number(service.rest_port, "http/1.1")}
 
 
-def test_the_python_client_grpcurl_and_curl_call_over_tls(encrypted: Encrypted) -> None:
+def test_the_python_client_grpcurl_and_curl_call_over_tls(encrypted: TlsService) -> None:
     service, authority = encrypted.service, encrypted.files.folder / "authority.pem"
     authority.write_bytes(encrypted.files.authority.certificate)
     credentials = grpc.ssl_channel_credentials(encrypted.files.authority.certificate)
@@ -70,7 +70,7 @@ def test_the_python_client_grpcurl_and_curl_call_over_tls(encrypted: Encrypted) 
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1")
-def test_unencrypted_connections_and_old_protocol_versions_are_rejected(encrypted: Encrypted) -> None:
+def test_unencrypted_connections_and_old_protocol_versions_are_rejected(encrypted: TlsService) -> None:
     with grpc.insecure_channel(encrypted.service.target) as channel:
         assert list_code(channel) == "UNAVAILABLE"
     with pytest.raises(httpx.TransportError):
@@ -94,7 +94,7 @@ def test_unencrypted_connections_and_old_protocol_versions_are_rejected(encrypte
     ],
 )
 def test_the_name_of_the_certificate_is_the_caller_over_grpc_and_rest(
-    mutual: Encrypted,
+    mutual: TlsService,
     names: dict[str, Any],
     expected: str,
     database_server: DatabaseServer,
@@ -132,7 +132,7 @@ def test_the_name_of_the_certificate_is_the_caller_over_grpc_and_rest(
         {"common_name": "shop", "other_common_names": ["till"]},
     ],
 )
-def test_a_certificate_without_a_valid_caller_name_is_rejected(mutual: Encrypted, names: dict[str, Any]) -> None:
+def test_a_certificate_without_a_valid_caller_name_is_rejected(mutual: TlsService, names: dict[str, Any]) -> None:
     client = mutual.files.clients.issue(**names)
     with mutual.channel(client) as channel, pytest.raises(grpc.RpcError) as error_info:
         GrpcDriver(channel).stub.ListPayments(pb.ListPaymentsRequest(), timeout=10)
@@ -145,7 +145,7 @@ def test_a_certificate_without_a_valid_caller_name_is_rejected(mutual: Encrypted
     assert response.json()["details"][0]["reason"] == "CERTIFICATE_INVALID"
 
 
-def test_a_certificate_with_malformed_names_is_rejected(mutual: Encrypted) -> None:
+def test_a_certificate_with_malformed_names_is_rejected(mutual: TlsService) -> None:
     not_ascii = {SPIFFE.encode(): SPIFFE[:-1].encode() + b"\xff"}
     client = mutual.files.clients.issue(uris=[SPIFFE], dns=["shop"], common_name="shop", replaced=not_ascii)
     with mutual.channel(client) as channel:
@@ -156,7 +156,7 @@ def test_a_certificate_with_malformed_names_is_rejected(mutual: Encrypted) -> No
 
 
 def test_calls_require_a_trusted_certificate_and_rest_health_does_not(
-    mutual: Encrypted,
+    mutual: TlsService,
 ) -> None:
     stranger = Authority().issue(common_name="shop")
     expired_client = mutual.files.clients.issue(common_name="shop", not_after=datetime.now(UTC) - timedelta(hours=1))
@@ -174,7 +174,7 @@ def test_calls_require_a_trusted_certificate_and_rest_health_does_not(
 
 
 def test_certificates_have_roles_by_name_and_an_api_key_overrides_the_certificate(
-    start_encrypted: Callable[..., Encrypted],
+    start_encrypted: Callable[..., TlsService],
     tls_files: Files,
     database_server: DatabaseServer,
     migrated_database: dict[str, str],
@@ -213,7 +213,7 @@ def test_certificates_have_roles_by_name_and_an_api_key_overrides_the_certificat
         assert http.get("/v1/payments", headers=dict(bearer("wrong"))).status_code == 401
 
 
-def test_new_connections_get_a_new_certificate_while_old_connections_continue(encrypted: Encrypted) -> None:
+def test_new_connections_get_a_new_certificate_while_old_connections_continue(encrypted: TlsService) -> None:
     service, files = encrypted.service, encrypted.files
     with encrypted.channel() as channel, encrypted.http() as http:
         assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
@@ -233,7 +233,7 @@ def test_new_connections_get_a_new_certificate_while_old_connections_continue(en
         assert (list_code(channel), http.get("/v1/payments").status_code) == ("OK", 200)
 
 
-def test_changed_client_authorities_replace_the_previous_ones(mutual: Encrypted) -> None:
+def test_changed_client_authorities_replace_the_previous_ones(mutual: TlsService) -> None:
     files, later = mutual.files, Authority()
     old, new = files.clients.issue(common_name="shop"), later.issue(common_name="shop")
 
@@ -257,7 +257,7 @@ def test_changed_client_authorities_replace_the_previous_ones(mutual: Encrypted)
 
 
 def test_invalid_files_are_reported_once_and_used_once_they_are_valid(
-    encrypted: Encrypted,
+    encrypted: TlsService,
 ) -> None:
     service, files = encrypted.service, encrypted.files
     (before,) = served_serials(service)
@@ -363,7 +363,7 @@ def test_the_service_refuses_to_start_with_invalid_files_and_names_the_setting(
     assert "c2VjcmV0" not in output
 
 
-def test_the_health_probe_of_the_image_works_with_tls(mutual: Encrypted) -> None:
+def test_the_health_probe_of_the_image_works_with_tls(mutual: TlsService) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "TLS_CERT_FILE": str(mutual.files.folder / "server.pem"),
@@ -384,6 +384,6 @@ def test_the_health_probe_of_the_image_works_with_tls(mutual: Encrypted) -> None
     assert "Traceback" not in result.stderr
 
 
-def test_grpc_health_requires_a_certificate_but_no_key(mutual: Encrypted) -> None:
+def test_grpc_health_requires_a_certificate_but_no_key(mutual: TlsService) -> None:
     with mutual.channel(mutual.files.clients.issue()) as channel:
         assert health_stub(channel).Check(HealthCheckRequest(), timeout=10).status == 1

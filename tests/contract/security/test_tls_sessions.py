@@ -13,7 +13,7 @@ from payments.v1 import payments_pb2 as pb
 
 from tests.support.certificates import Authority, Issued
 from tests.support.drivers.calls import GrpcDriver, call_failed
-from tests.support.drivers.encrypted import Encrypted, list_code, loads, wait_until
+from tests.support.drivers.tls_service import TlsService, list_code, loads, wait_until
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -38,7 +38,7 @@ class Connected:
 class Client:
     """A client that uses one transport and one TLS version."""
 
-    def __init__(self, encrypted: Encrypted, transport: str, version: ssl.TLSVersion, issued: Issued | None) -> None:
+    def __init__(self, encrypted: TlsService, transport: str, version: ssl.TLSVersion, issued: Issued | None) -> None:
         """Prepare TLS with the client's certificate, if any, without connecting."""
         service = encrypted.service
         self._address = "127.0.0.1", service.port if transport == "grpc" else service.rest_port
@@ -66,7 +66,7 @@ class Client:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_a_session_ends_when_the_authority_of_its_client_is_removed(
-    mutual: Encrypted, transport: str, version: ssl.TLSVersion
+    mutual: TlsService, transport: str, version: ssl.TLSVersion
 ) -> None:
     files, later = mutual.files, Authority()
     client = Client(mutual, transport, version, files.clients.issue(common_name="shop"))
@@ -79,7 +79,7 @@ def test_a_session_ends_when_the_authority_of_its_client_is_removed(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_rest_accepts_client_certificates_only_over_tls_1_3_and_resumes_no_session(
-    mutual: Encrypted, version: ssl.TLSVersion
+    mutual: TlsService, version: ssl.TLSVersion
 ) -> None:
     for issued in (mutual.files.clients.issue(common_name="shop"), None):
         client = Client(mutual, "rest", version, issued)
@@ -97,14 +97,14 @@ def test_rest_accepts_client_certificates_only_over_tls_1_3_and_resumes_no_sessi
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_without_client_certificates_both_versions_are_served(
-    encrypted: Encrypted, transport: str, version: ssl.TLSVersion
+    encrypted: TlsService, transport: str, version: ssl.TLSVersion
 ) -> None:
     connected = Client(encrypted, transport, version, None).connect()
     assert connected is not None
     assert connected.response
 
 
-def test_over_grpc_a_resumed_session_ends_with_the_certificate_of_its_client(mutual: Encrypted) -> None:
+def test_over_grpc_a_resumed_session_ends_with_the_certificate_of_its_client(mutual: TlsService) -> None:
     expires = datetime.now(UTC) + timedelta(seconds=6)
     issued = mutual.files.clients.issue(common_name="shop", not_after=expires)
     # gRPC clients cache sessions by server name.

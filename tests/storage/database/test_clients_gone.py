@@ -26,8 +26,8 @@ from server.storage.payments import queries
 from server.storage.payments.insert import insert_many, insert_one
 from server.storage.payments.store import MysqlPaymentStore
 from server.storage.settlement.store import MysqlSettlementStore
-from tests.faults.ports import free_port
 from tests.support.databases import DatabaseServer, settings_of
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
@@ -58,7 +58,7 @@ def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_al
                 cursor.execute(text)
                 return list(cursor.fetchall())
 
-        migrate(settings_of(private.environment()), say=lambda _: None)
+        migrate(settings_of(private.environment()), report=lambda _: None)
         query("CREATE USER clients@'127.0.0.1'")
         query("GRANT ALL ON *.* TO clients@'127.0.0.1'")
         process_id = int((private.folder / "server.pid").read_text(encoding="ascii"))

@@ -62,13 +62,13 @@ async def charge(store: MysqlPaymentStore, count: int = 1) -> list[int]:
 
 @pytest.mark.parametrize("payment_count", [1, CALLS])
 def test_refunds_of_locked_payments_leave_connections_to_charges_and_reads(
-    migrated_database: dict[str, str], hold_rows: Hold, payment_count: int
+    migrated_database: dict[str, str], lock_payment_rows: Hold, payment_count: int
 ) -> None:
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             payment_ids = await charge(store, payment_count)
-            with hold_rows():
+            with lock_payment_rows():
                 waiting = refunds(store, payment_ids * (CALLS // payment_count), Deadline())
                 await asyncio.sleep(0.2)
                 # Each of these would raise StoreUnavailable if it had to wait for a connection.
@@ -84,7 +84,7 @@ def test_refunds_of_locked_payments_leave_connections_to_charges_and_reads(
 
 
 def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends(
-    migrated_database: dict[str, str], hold_rows: Hold, database_server: DatabaseServer
+    migrated_database: dict[str, str], lock_payment_rows: Hold, database_server: DatabaseServer
 ) -> None:
     def waiting_sessions() -> int:
         text = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE%%'"
@@ -96,7 +96,7 @@ def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
-            with hold_rows():
+            with lock_payment_rows():
                 for _ in range(CALLS):
                     cancelled = refunds(store, [payment_id], Deadline())[0]
                     await asyncio.sleep(0.02)
@@ -110,13 +110,13 @@ def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends
 
 
 def test_a_refund_that_waits_for_a_lock_times_out_and_a_later_one_succeeds(
-    migrated_database: dict[str, str], hold_rows: Hold
+    migrated_database: dict[str, str], lock_payment_rows: Hold
 ) -> None:
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
-            with hold_rows():
+            with lock_payment_rows():
                 for one in await asyncio.gather(*refunds(store, [payment_id] * 3, Deadline()), return_exceptions=True):
                     assert isinstance(one, StoreUnavailable)
             (outcome,) = await asyncio.gather(*refunds(store, [payment_id], Deadline()))
@@ -127,13 +127,13 @@ def test_a_refund_that_waits_for_a_lock_times_out_and_a_later_one_succeeds(
 
 
 def test_a_repeated_charge_whose_payment_is_locked_fails_no_other_charge_of_its_batch(
-    migrated_database: dict[str, str], hold_rows: Hold
+    migrated_database: dict[str, str], lock_payment_rows: Hold
 ) -> None:
     async def run() -> None:
         async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
             store = MysqlPaymentStore(database)
             first = await store.insert(new_payment("first", "same"), Deadline())
-            with hold_rows():
+            with lock_payment_rows():
                 batch = [new_payment(f"new-{number}") for number in range(3)]
                 repeated, *others = await store.insert_many([new_payment("second", "same"), *batch], Deadline())
             assert not isinstance(repeated, Exception)
@@ -146,7 +146,7 @@ def test_a_repeated_charge_whose_payment_is_locked_fails_no_other_charge_of_its_
 @pytest.mark.parametrize("of_refunds", [False, True])
 def test_settlements_of_locked_payments_leave_connections_to_charges(
     migrated_database: dict[str, str],
-    hold_rows: Hold,
+    lock_payment_rows: Hold,
     of_refunds: bool,  # noqa: FBT001
 ) -> None:
     status = Status.SUCCEEDED if of_refunds else Status.PENDING
@@ -169,7 +169,7 @@ def test_settlements_of_locked_payments_leave_connections_to_charges(
                 return partial(outcomes.settle_refund, refund, outcome, now)
 
             settle = [await reserve(number) for number in range(CALLS)]
-            with hold_rows():
+            with lock_payment_rows():
                 waiting = [asyncio.ensure_future(one()) for one in settle]
                 await asyncio.sleep(0.2)
                 await store.insert(new_payment("unlocked"), Deadline())

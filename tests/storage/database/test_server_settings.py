@@ -8,16 +8,16 @@ from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
 from tools.dev.devdb import PrivateDatabase
 from tools.operations.doctor.check_result import Level
-from tools.operations.doctor.examination import examine
+from tools.operations.doctor.checks import run_checks
 
 
 def test_serve_and_doctor_name_the_risky_setting_and_what_to_do(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "database", options=("--innodb-autoinc-lock-mode=1",)) as private:
         settings = settings_of(private.environment())
-        migrate(settings, say=lambda _: None)
+        migrate(settings, report=lambda _: None)
         (expected,) = risky_settings([("innodb_autoinc_lock_mode", "1")])
 
-        (finding,) = [one for one in examine(settings) if one.subject == "locks"]
+        (finding,) = [one for one in run_checks(settings) if one.subject == "locks"]
         assert finding.level is Level.WARNING
         assert finding.text == f"innodb_autoinc_lock_mode is 1: {expected.effect}"
         assert finding.advice == expected.advice
@@ -32,8 +32,8 @@ def test_serve_and_doctor_name_the_risky_setting_and_what_to_do(tmp_path: Path) 
 def test_the_private_database_has_no_risky_settings(tmp_path: Path) -> None:
     with PrivateDatabase(tmp_path / "database") as private:
         settings = settings_of(private.environment())
-        migrate(settings, say=lambda _: None)
-        (finding,) = [one for one in examine(settings) if one.subject == "locks"]
+        migrate(settings, report=lambda _: None)
+        (finding,) = [one for one in run_checks(settings) if one.subject == "locks"]
         assert finding.level is Level.OK
 
         service = RunningService(private.service_environment()).start()

@@ -195,12 +195,12 @@ def test_a_payment_that_the_database_rejects_is_the_only_one_that_fails(
 def test_a_cancelled_caller_cancels_no_payment(
     migrated_database: dict[str, str],
     rows: Callable[[], dict[str, int]],
-    hold_inserts: Callable[[], AbstractContextManager[None]],
+    lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
         async with on(migrated_database) as store:
             payments = [new_payment() for _ in range(3)]
-            with hold_inserts():
+            with lock_payments_table():
                 tasks = [asyncio.create_task(store.insert(payment, Deadline())) for payment in payments]
                 await asyncio.sleep(0.3)
                 tasks[1].cancel()
@@ -216,13 +216,13 @@ def test_a_cancelled_caller_cancels_no_payment(
 def test_a_charge_that_waits_until_its_deadline_passes_or_its_caller_is_cancelled_is_never_stored(
     migrated_database: dict[str, str],
     rows: Callable[[], dict[str, int]],
-    hold_inserts: Callable[[], AbstractContextManager[None]],
+    lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
         async with on(
             migrated_database, MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_ACQUIRE_TIMEOUT_SECONDS="30"
         ) as store:
-            with hold_inserts():
+            with lock_payments_table():
                 running = asyncio.create_task(store.insert(new_payment(), Deadline()))
                 await asyncio.sleep(0.3)
                 late = asyncio.create_task(store.insert(new_payment(), Deadline.after(0.2)))
@@ -241,13 +241,13 @@ def test_a_charge_that_waits_until_its_deadline_passes_or_its_caller_is_cancelle
 
 def test_a_charge_is_rejected_immediately_if_the_queue_is_full(
     migrated_database: dict[str, str],
-    hold_inserts: Callable[[], AbstractContextManager[None]],
+    lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
         async with on(
             migrated_database, replace(BATCH_LIMITS, max_waiting=3), MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1"
         ) as store:
-            with hold_inserts():
+            with lock_payments_table():
                 tasks = [asyncio.create_task(store.insert(new_payment(), Deadline()))]
                 await asyncio.sleep(0.3)
                 tasks += [asyncio.create_task(store.insert(new_payment(), Deadline())) for _ in range(3)]

@@ -23,7 +23,7 @@ ROWS = 200_000
 def large_database(make_migrated_database: Callable[[], dict[str, str]]) -> str:
     environment = make_migrated_database()
     with closing(connect(settings_of(environment))) as connection:
-        insert_sample_payments(connection, ROWS, seed=1, now=NOW, say=lambda _: None)
+        insert_sample_payments(connection, ROWS, seed=1, now=NOW, report=lambda _: None)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE TABLE payments")
     return environment["MYSQL_DB"]

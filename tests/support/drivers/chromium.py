@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tools.dev.browser_program import obtain_program
+from tools.dev.browser_program import find_or_install_program
 
 TIMEOUT_MILLISECONDS = 20_000
 
@@ -24,6 +24,8 @@ _FLAGS = (
 def chromium(*flags: str) -> Iterator[Browser]:
     """Start Chromium with additional command-line flags; install it first if necessary."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=obtain_program(), headless=True, args=[*_FLAGS, *flags])
+        browser = playwright.chromium.launch(
+            executable_path=find_or_install_program(), headless=True, args=[*_FLAGS, *flags]
+        )
         yield browser
         browser.close()

@@ -65,7 +65,7 @@ class Parts:
             ),
             "worker_thread": SimpleNamespace(close=self.sync("worker_thread.close")),
             "health": SimpleNamespace(
-                tell_alive=self.sync("health.tell_alive"),
+                report_alive=self.sync("health.tell_alive"),
                 drain=self.sync("health.drain"),
                 end_watches=self.sync("health.end_watches"),
             ),

@@ -13,11 +13,11 @@ from server.application.stream_limit import StreamLimit
 from server.domain.errors import ApiKeyInvalid, ResumeTokenExpired, ShuttingDown, StoreUnavailable, TooManyWatches
 from server.domain.events import EventKind, PaymentEvent
 from server.domain.payment import Status
-from tests.support.fakes import stored
+from tests.support.fakes import stored_payment
 from tests.support.memory import Memory, MemoryEventStore
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
-PAYMENT = stored(1, Status.SUCCEEDED)
+PAYMENT = stored_payment(1, Status.SUCCEEDED)
 HEARTBEAT = None
 
 Stream = AsyncGenerator[tuple[int, PaymentEvent | None], None]

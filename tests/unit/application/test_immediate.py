@@ -8,7 +8,7 @@ from server.application.immediate import ImmediateFlow
 from server.domain.deadline import Deadline
 from server.domain.errors import PaymentFailed
 from server.domain.payment import ChargeOutcome, Decision, NewCharge, PaymentMethod, RefundOutcome, Status
-from tests.support.fakes import counted, new_charge, new_refund, stored, stored_refund
+from tests.support.fakes import counter_value, new_charge, new_refund, stored_payment, stored_refund
 
 pytestmark = pytest.mark.asyncio
 
@@ -29,7 +29,7 @@ class DecliningProcessor:
 
 
 def charges() -> float:
-    return counted("payments_charges", method="UPI", status="SUCCEEDED")
+    return counter_value("payments_charges", method="UPI", status="SUCCEEDED")
 
 
 async def test_the_processor_decides_a_charge_and_a_refund_always_succeeds() -> None:
@@ -43,7 +43,7 @@ async def test_the_processor_decides_a_charge_and_a_refund_always_succeeds() -> 
 async def test_a_stored_charge_is_returned_unchanged_and_counted_unless_it_is_a_replay() -> None:
     flow, before = ImmediateFlow(DecliningProcessor()), charges()
     for replayed, more in ((False, 1), (True, 1)):
-        outcome = ChargeOutcome(stored(1, Status.SUCCEEDED), replayed)
+        outcome = ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed)
         assert await flow.finish_charge(outcome, Deadline.after(-1)) is outcome
         assert charges() == before + more
 
@@ -51,10 +51,10 @@ async def test_a_stored_charge_is_returned_unchanged_and_counted_unless_it_is_a_
 async def test_many_stored_charges_keep_their_order_and_errors_and_are_counted() -> None:
     before = charges()
     outcomes: list[ChargeOutcome | Exception] = [
-        ChargeOutcome(stored(1, Status.SUCCEEDED), replayed=False),
+        ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed=False),
         PaymentFailed("an error"),
-        ChargeOutcome(stored(2, Status.SUCCEEDED), replayed=True),
-        ChargeOutcome(stored(3, Status.SUCCEEDED), replayed=False),
+        ChargeOutcome(stored_payment(2, Status.SUCCEEDED), replayed=True),
+        ChargeOutcome(stored_payment(3, Status.SUCCEEDED), replayed=False),
     ]
     assert await ImmediateFlow(DecliningProcessor()).finish_charges(outcomes, Deadline()) == outcomes
     assert charges() == before + 2
@@ -63,9 +63,9 @@ async def test_many_stored_charges_keep_their_order_and_errors_and_are_counted()
 @pytest.mark.parametrize(("refunded", "kind"), [(56_100, "full"), (100, "partial")])
 async def test_a_stored_refund_is_returned_unchanged_and_counted_if_it_is_new(refunded: int, kind: str) -> None:
     flow = ImmediateFlow(DecliningProcessor())
-    before = counted("payments_refunds", kind=kind)
-    payment = stored(1, Status.SUCCEEDED, refunded)
+    before = counter_value("payments_refunds", kind=kind)
+    payment = stored_payment(1, Status.SUCCEEDED, refunded)
     new = RefundOutcome(stored_refund(1, 1, Status.SUCCEEDED), payment, replayed=False, is_new=True)
     for outcome in (new, replace(new, replayed=True, is_new=False)):
         assert await flow.finish_refund(outcome, Deadline()) is outcome
-        assert counted("payments_refunds", kind=kind) == before + 1
+        assert counter_value("payments_refunds", kind=kind) == before + 1

@@ -34,10 +34,10 @@ from server.domain.payment import (
 from tests.support.fakes import (
     NOW,
     FakeProcessor,
-    counted,
+    counter_value,
     new_charge,
     new_refund,
-    stored,
+    stored_payment,
 )
 from tests.support.memory import Memory, MemoryPaymentStore, MemorySettlementStore
 
@@ -134,14 +134,14 @@ async def test_the_deadline_is_passed_to_the_store() -> None:
 async def test_a_charge_is_counted_once_however_often_it_is_repeated() -> None:
     payments = payments_of(MemoryPaymentStore(Memory()), immediate())
     labels = {"method": "COD", "status": "FAILED"}
-    before = counted("payments_charges", **labels)
+    before = counter_value("payments_charges", **labels)
     charge = new_charge("again", PaymentMethod.COD)
     assert not (await payments.charge(charge, Deadline())).replayed
-    assert counted("payments_charges", **labels) == before + 1
+    assert counter_value("payments_charges", **labels) == before + 1
     assert (await payments.charge(charge, Deadline())).replayed
-    assert counted("payments_charges", **labels) == before + 1
+    assert counter_value("payments_charges", **labels) == before + 1
     await payments.charge_many([charge, new_charge(None, PaymentMethod.COD)], Deadline())
-    assert counted("payments_charges", **labels) == before + 2
+    assert counter_value("payments_charges", **labels) == before + 2
 
 
 async def test_the_outcomes_of_many_charges_are_in_the_order_of_the_charges() -> None:
@@ -174,24 +174,24 @@ async def test_the_store_is_not_called_if_all_charges_are_rejected() -> None:
 async def test_a_refund_is_made_and_counted_once(amount: int | None, kind: str) -> None:
     memory = Memory()
     store = MemoryPaymentStore(memory)
-    memory.add(stored(1, Status.SUCCEEDED))
+    memory.add(stored_payment(1, Status.SUCCEEDED))
     payments = payments_of(store, immediate())
-    before = counted("payments_refunds", kind=kind)
+    before = counter_value("payments_refunds", kind=kind)
     refund = new_refund(1, amount, "again")
     first = await payments.refund(refund, Deadline())
     assert first.refund is not None
     assert first.refund.status is Status.SUCCEEDED
-    assert counted("payments_refunds", kind=kind) == before + 1
+    assert counter_value("payments_refunds", kind=kind) == before + 1
     again = await payments.refund(refund, Deadline())
     assert again.refund == first.refund
     assert [stored_refund.create_time for stored_refund in memory.refunds.values()] == [NOW]
-    assert counted("payments_refunds", kind=kind) == before + 1
+    assert counter_value("payments_refunds", kind=kind) == before + 1
 
 
 async def test_the_error_of_a_refund_that_is_not_possible_is_raised_to_the_caller() -> None:
     memory = Memory()
     store = MemoryPaymentStore(memory)
-    memory.add(stored(1, Status.FAILED))
+    memory.add(stored_payment(1, Status.FAILED))
     with pytest.raises(PaymentFailed):
         await payments_of(store, immediate()).refund(new_refund(1), Deadline())
 
@@ -199,7 +199,7 @@ async def test_the_error_of_a_refund_that_is_not_possible_is_raised_to_the_calle
 async def test_reads_return_the_payments_of_the_store() -> None:
     memory = Memory()
     store = MemoryPaymentStore(memory)
-    payment = stored(1)
+    payment = stored_payment(1)
     memory.add(payment)
     payments = payments_of(store, immediate())
     details = PaymentDetails(payment, (), has_more=False)
@@ -226,7 +226,7 @@ async def test_a_charge_is_stored_as_pending_before_it_is_sent_and_then_settled(
     outcome = await payments.charge(new_charge(method=None), Deadline())
     assert [event.kind for event in memory.events] == [EventKind.PENDING, EventKind.CHARGED]
     assert outcome.payment.method is PaymentMethod.CARD
-    assert [asked.reference for asked in processor.asked] == ["R1-2026"]
+    assert [asked.reference for asked in processor.requests] == ["R1-2026"]
     assert outcome.payment.status is Status.SUCCEEDED
 
 
@@ -245,12 +245,12 @@ async def test_many_charges_are_settled_and_errors_keep_their_places() -> None:
     for outcome, order_id in ((first, 1), (second, 2)):
         assert isinstance(outcome, ChargeOutcome)
         assert (outcome.payment.order_id, outcome.payment.status) == (order_id, Status.SUCCEEDED)
-    assert len(processor.asked) == 2
+    assert len(processor.requests) == 2
 
 
 async def test_nothing_is_stored_while_a_remote_processor_is_unavailable() -> None:
     memory, processor = Memory(), FakeProcessor()
-    memory.add(stored(1, Status.SUCCEEDED))
+    memory.add(stored_payment(1, Status.SUCCEEDED))
     processor.may_be_asked = False
     payments = payments_with_remote(memory, processor)
     with pytest.raises(ProcessorUnavailable):
@@ -263,19 +263,19 @@ async def test_nothing_is_stored_while_a_remote_processor_is_unavailable() -> No
 
 async def test_a_refund_is_stored_as_pending_before_it_is_sent_and_then_settled() -> None:
     memory, processor = Memory(), FakeProcessor()
-    memory.add(stored(1, Status.SUCCEEDED))
+    memory.add(stored_payment(1, Status.SUCCEEDED))
     memory.processor_ids[1] = "pi_7"
     outcome = await payments_with_remote(memory, processor).refund(new_refund(1), Deadline())
     assert [event.kind for event in memory.events] == [EventKind.REFUND_PENDING, EventKind.REFUNDED]
-    assert [asked.reference for asked in processor.asked] == ["R1"]
+    assert [asked.reference for asked in processor.requests] == ["R1"]
     assert outcome.refund is not None
     assert outcome.refund.status is Status.SUCCEEDED
 
 
 async def test_a_refund_of_an_amount_that_a_remote_processor_cannot_refund_is_not_stored() -> None:
     memory, processor = Memory(), FakeProcessor()
-    memory.add(stored(1, Status.SUCCEEDED))
-    processor.refused_amount = Money("INR", 100)
+    memory.add(stored_payment(1, Status.SUCCEEDED))
+    processor.unsupported_amount = Money("INR", 100)
     payments = payments_with_remote(memory, processor)
     with pytest.raises(InvalidRequest) as raised:
         await payments.refund(new_refund(1, 100), Deadline())
@@ -291,7 +291,7 @@ async def test_the_deadline_limits_the_wait_for_a_remote_processor() -> None:
     payments = payments_with_remote(memory, processor)
     outcome = await payments.charge(new_charge(), Deadline.after(0.01))
     assert outcome.payment.status is Status.PENDING
-    refunded = stored(5, Status.SUCCEEDED)
+    refunded = stored_payment(5, Status.SUCCEEDED)
     memory.add(refunded)
     refund = await payments.refund(new_refund(5), Deadline.after(0.01))
     assert refund.refund is not None

@@ -14,7 +14,7 @@ from server.domain.errors import StoreUnavailable
 from server.domain.payment import PaymentMethod, Status
 from server.domain.processing import PendingRequest
 from server.observability.metrics import REGISTRY
-from tests.support.fakes import NOW, UNKNOWN, FakeProcessor, stored, stored_refund, until
+from tests.support.fakes import NOW, UNKNOWN, FakeProcessor, stored_payment, stored_refund, until
 from tests.support.memory import Memory, MemorySettlementStore
 
 pytestmark = pytest.mark.asyncio
@@ -39,12 +39,12 @@ class RecordedStore(MemorySettlementStore):
     def add_charges(self, count: int) -> None:
         """Add charges that have been pending for 12.34 s, after two attempts."""
         for number in range(1, count + 1):
-            self.memory.add(stored(number))
+            self.memory.add(stored_payment(number))
             self.memory.requests[-1].age(12.34, attempts=2)
 
     def add_refund(self) -> None:
         """Add a refund that has been pending for 12.36 s, without an attempt."""
-        self.memory.add(stored(9, Status.SUCCEEDED, 56_100))
+        self.memory.add(stored_payment(9, Status.SUCCEEDED, 56_100))
         self.memory.add_refund(stored_refund(4, 9))
         self.memory.processor_ids[9] = "pi_9"
         self.memory.requests[-1].age(12.36, attempts=0)
@@ -55,12 +55,12 @@ class RecordedStore(MemorySettlementStore):
         self.on_claim()
         return await super().claim(at_most)
 
-    async def pending(self) -> tuple[dict[str, int], float]:
+    async def count_pending(self) -> tuple[dict[str, int], float]:
         """Count the pending requests."""
         self.counts += 1
         if self.errors:
             raise self.errors.pop(0)
-        return await super().pending()
+        return await super().count_pending()
 
     @property
     def outcomes(self) -> tuple[list[Status], list[Status]]:
@@ -123,7 +123,7 @@ async def test_nothing_is_claimed_if_nothing_is_pending_or_the_breaker_is_open(
     processor.may_be_asked = False
     assert await reconciler.settle_due() == 0
     assert not store.claimed
-    assert not processor.asked
+    assert not processor.requests
 
 
 async def test_metrics_count_pending_requests_by_kind(reconciler: Reconciler, store: RecordedStore) -> None:
@@ -166,7 +166,7 @@ async def test_claimed_requests_are_not_sent_if_the_breaker_has_opened(
     store.add_charges(2)
     store.on_claim = lambda: setattr(processor, "may_be_asked", False)
     assert await reconciler.settle_due() == 2
-    assert not processor.asked
+    assert not processor.requests
     assert [event["event"] for event in log] == ["still_pending"] * 2
 
 

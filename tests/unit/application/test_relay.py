@@ -8,7 +8,7 @@ from server.application.relay import Relay
 from server.domain.errors import StoreUnavailable
 from server.domain.events import OutboxRow
 from server.observability.metrics import REGISTRY
-from tests.support.fakes import counted
+from tests.support.fakes import counter_value
 
 pytestmark = pytest.mark.asyncio
 
@@ -52,11 +52,11 @@ class Announcements:
 
 async def test_changes_are_moved_counted_and_announced() -> None:
     outbox, announcements = FakeOutbox(10, 10, 10), Announcements()
-    before = counted("payments_events_relayed", kind="CHARGED")
+    before = counter_value("payments_events_relayed", kind="CHARGED")
     assert not await Relay(outbox, announcements).round()
     assert outbox.moved == [(1, 2, 3)]
     assert announcements.count == 1
-    assert counted("payments_events_relayed", kind="CHARGED") == before + 3
+    assert counter_value("payments_events_relayed", kind="CHARGED") == before + 3
 
 
 async def test_the_lag_is_the_age_of_the_oldest_change() -> None:

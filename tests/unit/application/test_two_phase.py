@@ -13,15 +13,15 @@ from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest, OutcomeUnknown, Overloaded, ProcessorUnavailable
 from server.domain.money import Money
 from server.domain.payment import ChargeOutcome, Decision, PaymentMethod, RefundOutcome, Status
-from server.domain.processing import Capture, GiveBack, Outcome, PendingRequest
+from server.domain.processing import Capture, Outcome, PendingRequest, ProcessorRefund
 from tests.support.fakes import (
     NOW,
     UNKNOWN,
     FakeProcessor,
-    counted,
+    counter_value,
     new_charge,
     new_refund,
-    stored,
+    stored_payment,
     stored_refund,
     until,
 )
@@ -45,8 +45,8 @@ def memory() -> Memory:
     """Hold charges 0 to 5, and refunds 1 and 2 of payment 9, all of them pending."""
     memory = Memory()
     for number in range(6):
-        memory.add(stored(number))
-    memory.add(stored(9, Status.SUCCEEDED, 56_100))
+        memory.add(stored_payment(number))
+    memory.add(stored_payment(9, Status.SUCCEEDED, 56_100))
     for number in (1, 2):
         memory.add_refund(stored_refund(number, 9))
     return memory
@@ -94,12 +94,12 @@ def log() -> Iterator[list[Any]]:
 
 
 def pending_charge(payment_id: int = 1) -> ChargeOutcome:
-    return ChargeOutcome(stored(payment_id), replayed=False)
+    return ChargeOutcome(stored_payment(payment_id), replayed=False)
 
 
 def pending_refund(refund_id: int = 1) -> RefundOutcome:
     refund = stored_refund(refund_id, 9)
-    return RefundOutcome(refund, stored(9, Status.SUCCEEDED, 56_100), replayed=False, is_new=True)
+    return RefundOutcome(refund, stored_payment(9, Status.SUCCEEDED, 56_100), replayed=False, is_new=True)
 
 
 async def test_a_charge_has_its_own_method_or_the_default_one(flow: TwoPhaseFlow) -> None:
@@ -116,7 +116,7 @@ async def test_a_method_that_the_processor_does_not_support_is_rejected(flow: Tw
 async def test_an_amount_that_the_processor_cannot_charge_is_rejected(
     flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
-    processor.refused_amount = Money("INR", 56_100)
+    processor.unsupported_amount = Money("INR", 56_100)
     with pytest.raises(InvalidRequest) as raised:
         await flow.decide(new_charge())
     assert raised.value.violations == (FieldViolation("amount", "must be another amount"),)
@@ -154,21 +154,21 @@ async def test_a_charge_gets_the_outcome_from_the_processor_and_is_counted(
 ) -> None:
     payments = {"method": "UPI", "status": status.name}
     by_call = {"kind": "charge", "by": "call", "outcome": status.name}
-    before = counted("payments_charges", **payments), counted("payments_settled", **by_call)
+    before = counter_value("payments_charges", **payments), counter_value("payments_settled", **by_call)
     processor.answer = Outcome(status, "pi_1")
     outcome = await flow.finish_charge(pending_charge(), Deadline())
-    assert outcome == ChargeOutcome(stored(1, status), replayed=False)
-    assert processor.asked == [Capture.of(stored(1))]
+    assert outcome == ChargeOutcome(stored_payment(1, status), replayed=False)
+    assert processor.requests == [Capture.of(stored_payment(1))]
     assert charges(memory) == {1: Outcome(status, "pi_1")}
     assert [event.occurred_at for event in memory.events] == [NOW]
-    after = counted("payments_charges", **payments), counted("payments_settled", **by_call)
+    after = counter_value("payments_charges", **payments), counter_value("payments_settled", **by_call)
     assert after == (before[0] + 1, before[1] + 1)
 
 
 async def test_a_charge_with_an_outcome_is_not_sent_again(flow: TwoPhaseFlow, processor: FakeProcessor) -> None:
-    outcome = ChargeOutcome(stored(1, Status.FAILED), replayed=True)
+    outcome = ChargeOutcome(stored_payment(1, Status.FAILED), replayed=True)
     assert await flow.finish_charge(outcome, Deadline()) is outcome
-    assert not processor.asked
+    assert not processor.requests
 
 
 async def test_a_repeated_charge_waits_for_the_call_that_sent_the_first(
@@ -176,21 +176,21 @@ async def test_a_repeated_charge_waits_for_the_call_that_sent_the_first(
 ) -> None:
     processor.may_answer.clear()
     first = asyncio.create_task(flow.finish_charge(pending_charge(), Deadline()))
-    await until(lambda: bool(processor.asked))
-    again = asyncio.create_task(flow.finish_charge(ChargeOutcome(stored(1), replayed=True), Deadline()))
+    await until(lambda: bool(processor.requests))
+    again = asyncio.create_task(flow.finish_charge(ChargeOutcome(stored_payment(1), replayed=True), Deadline()))
     await asyncio.sleep(0)
     processor.may_answer.set()
-    assert await first == ChargeOutcome(stored(1, Status.SUCCEEDED), replayed=False)
-    assert await again == ChargeOutcome(stored(1, Status.SUCCEEDED), replayed=True)
-    assert len(processor.asked) == 1
+    assert await first == ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed=False)
+    assert await again == ChargeOutcome(stored_payment(1, Status.SUCCEEDED), replayed=True)
+    assert len(processor.requests) == 1
 
 
 async def test_a_repeated_charge_that_another_replica_sent_is_pending(
     flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
-    outcome = ChargeOutcome(stored(1), replayed=True)
+    outcome = ChargeOutcome(stored_payment(1), replayed=True)
     assert await flow.finish_charge(outcome, Deadline()) is outcome
-    assert not processor.asked
+    assert not processor.requests
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ async def test_a_charge_is_settled_even_if_its_caller_cancels(
 ) -> None:
     processor.may_answer.clear()
     call = asyncio.create_task(flow.finish_charge(pending_charge(), Deadline()))
-    await until(lambda: bool(processor.asked))
+    await until(lambda: bool(processor.requests))
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     processor.may_answer.set()
@@ -257,7 +257,7 @@ async def test_no_more_than_the_maximum_of_requests_run_concurrently(
     processor.answer = UNKNOWN
     calls = [flow.finish_charge(pending_charge(number), Deadline()) for number in range(5)]
     await asyncio.gather(*calls)
-    assert len(processor.asked) == 5, "a failed request releases its slot"
+    assert len(processor.requests) == 5, "a failed request releases its slot"
     processor.answer = Outcome(Status.SUCCEEDED, "pi_1")
     processor.may_answer.clear()
     again = [asyncio.create_task(flow.finish_charge(pending_charge(number), Deadline())) for number in range(5)]
@@ -274,7 +274,7 @@ async def test_a_charge_that_waits_too_long_for_a_slot_is_left_pending(
     flow = flow_with(max_requests=1, slot_timeout_seconds=0.01)
     processor.may_answer.clear()
     first = asyncio.create_task(flow.finish_charge(pending_charge(1), Deadline()))
-    await until(lambda: bool(processor.asked))
+    await until(lambda: bool(processor.requests))
     assert await flow.finish_charge(pending_charge(2), Deadline()) == pending_charge(2)
     assert [event["payment_id"] for event in log] == [2]
     processor.may_answer.set()
@@ -287,50 +287,50 @@ async def test_a_refund_gets_the_outcome_from_the_processor_and_is_counted(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory, status: Status, refunded: int
 ) -> None:
     by_call = {"kind": "refund", "by": "call", "outcome": status.name}
-    before = counted("payments_refunds", kind="full"), counted("payments_settled", **by_call)
+    before = counter_value("payments_refunds", kind="full"), counter_value("payments_settled", **by_call)
     memory.processor_ids[9] = "pi_9"
     processor.answer = Outcome(status, "re_1")
     outcome = await flow.finish_refund(pending_refund(), Deadline())
     assert outcome == RefundOutcome(
-        stored_refund(1, 9, status), stored(9, Status.SUCCEEDED, refunded), replayed=False, is_new=True
+        stored_refund(1, 9, status), stored_payment(9, Status.SUCCEEDED, refunded), replayed=False, is_new=True
     )
-    assert processor.asked == [GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
+    assert processor.requests == [ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
     assert refunds(memory) == {1: status}
     assert [event.occurred_at for event in memory.events] == [NOW]
-    after = counted("payments_refunds", kind="full"), counted("payments_settled", **by_call)
+    after = counter_value("payments_refunds", kind="full"), counter_value("payments_settled", **by_call)
     assert after == (before[0] + (status is Status.SUCCEEDED), before[1] + 1)
 
 
 async def test_a_refund_of_a_payment_without_a_reference_fails_because_the_processor_cannot_find_it(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
-    adopted = replace(stored(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
+    adopted = replace(stored_payment(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
     memory.add(adopted)
     asked = replace(pending_refund(), payment=adopted)
     outcome = await flow.finish_refund(asked, Deadline())
     assert outcome.refund is not None
     assert (outcome.refund.status, outcome.payment.refunded_amount) == (Status.FAILED, Money("INR", 0))
-    assert not processor.asked
+    assert not processor.requests
 
 
 async def test_a_pending_refund_of_a_payment_without_a_reference_fails_too(
     flow: TwoPhaseFlow, processor: FakeProcessor, memory: Memory
 ) -> None:
-    adopted = replace(stored(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
+    adopted = replace(stored_payment(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
     memory.add(adopted)
     await flow.settle(replace(refund_request(0), payment=adopted, processor_id=None))
-    assert not processor.asked
+    assert not processor.requests
     assert refunds(memory) == {1: Status.FAILED}
 
 
 async def test_a_refund_with_an_outcome_or_without_a_record_is_not_sent(
     flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
-    payment = stored(9, Status.SUCCEEDED, 56_100)
+    payment = stored_payment(9, Status.SUCCEEDED, 56_100)
     for refund in (None, stored_refund(1, 9, Status.FAILED)):
         outcome = RefundOutcome(refund, payment, replayed=True, is_new=False)
         assert await flow.finish_refund(outcome, Deadline()) is outcome
-    assert not processor.asked
+    assert not processor.requests
 
 
 async def test_a_repeated_refund_waits_for_the_call_that_sent_the_first(
@@ -340,7 +340,7 @@ async def test_a_repeated_refund_waits_for_the_call_that_sent_the_first(
     assert await flow.finish_refund(repeated, Deadline()) is repeated, "another replica sent it"
     processor.may_answer.clear()
     first = asyncio.create_task(flow.finish_refund(pending_refund(), Deadline()))
-    await until(lambda: bool(processor.asked))
+    await until(lambda: bool(processor.requests))
     again = asyncio.create_task(flow.finish_refund(repeated, Deadline()))
     await asyncio.sleep(0)
     processor.may_answer.set()
@@ -348,15 +348,15 @@ async def test_a_repeated_refund_waits_for_the_call_that_sent_the_first(
     assert settled.refund is not None
     assert settled.refund.status is Status.SUCCEEDED
     assert await again == replace(settled, replayed=True, is_new=False)
-    assert len(processor.asked) == 1
+    assert len(processor.requests) == 1
 
 
 def charge_request(age_seconds: float) -> PendingRequest:
-    return PendingRequest(stored(1), None, age_seconds, attempts=1, processor_id=None)
+    return PendingRequest(stored_payment(1), None, age_seconds, attempts=1, processor_id=None)
 
 
 def refund_request(age_seconds: float) -> PendingRequest:
-    payment = stored(9, Status.SUCCEEDED, 56_100)
+    payment = stored_payment(9, Status.SUCCEEDED, 56_100)
     return PendingRequest(payment, stored_refund(1, 9), age_seconds, attempts=1, processor_id="pi_9")
 
 
@@ -370,14 +370,14 @@ async def test_a_pending_request_is_retried_while_its_key_is_remembered(
 ) -> None:
     flow = flow_with(key_lifetime_seconds=LIFETIME)
     labels = {"by": "janitor", "outcome": "SUCCEEDED"}
-    before = [counted("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")]
+    before = [counter_value("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")]
     await flow.settle(charge_request(age_seconds))
     await flow.settle(refund_request(age_seconds))
-    assert processor.asked == [Capture.of(stored(1)), GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
-    assert not processor.looked_up
+    assert processor.requests == [Capture.of(stored_payment(1)), ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
+    assert not processor.lookups
     assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
     assert refunds(memory) == {1: Status.SUCCEEDED}
-    assert [counted("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")] == [
+    assert [counter_value("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")] == [
         count + 1 for count in before
     ]
 
@@ -390,8 +390,8 @@ async def test_an_older_request_is_only_looked_up(
     processor.found = DECLINED
     await flow.settle(charge_request(age_seconds))
     await flow.settle(refund_request(age_seconds))
-    assert not processor.asked
-    assert processor.looked_up == [Capture.of(stored(1)), GiveBack(1, "R9", Money("INR", 56_100), "pi_9")]
+    assert not processor.requests
+    assert processor.lookups == [Capture.of(stored_payment(1)), ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
     assert charges(memory) == {1: DECLINED}
     assert refunds(memory) == {1: Status.FAILED}
 
@@ -420,10 +420,10 @@ async def test_an_unknown_request_stays_pending_while_its_key_is_remembered_and_
     with pytest.raises(OutcomeUnknown, match=f"^{reason}$"):
         await flow.settle(charge_request(999.9))
     assert not charges(memory)
-    before = counted("payments_processor_problems", problem="never_did")
+    before = counter_value("payments_processor_problems", problem="never_did")
     await flow.settle(charge_request(1000.0))
     assert charges(memory) == {1: DECLINED}
-    assert counted("payments_processor_problems", problem="never_did") == before + 1
+    assert counter_value("payments_processor_problems", problem="never_did") == before + 1
     assert log == [{"event": "processor_never_did", "log_level": "error", "reference": "R1", "kind": "Capture"}]
 
 
@@ -442,26 +442,26 @@ async def test_a_request_in_progress_in_a_call_of_this_replica_is_left_to_the_ca
     processor.may_answer.clear()
     await flow.finish_charge(pending_charge(), Deadline.after(0))
     await flow.finish_refund(pending_refund(), Deadline.after(0))
-    await until(lambda: len(processor.asked) == 2)
+    await until(lambda: len(processor.requests) == 2)
     await flow.settle(charge_request(0))
     await flow.settle(refund_request(0))
-    assert len(processor.asked) == 2
+    assert len(processor.requests) == 2
     processor.may_answer.set()
     await flow.close(Deadline())
     assert len(charges(memory)) + len(refunds(memory)) == 2
     await flow.settle(charge_request(0))
-    assert len(processor.asked) == 3, "the request is no longer in progress"
+    assert len(processor.requests) == 3, "the request is no longer in progress"
 
 
 async def test_an_outcome_that_is_found_twice_is_counted_once(
     flow: TwoPhaseFlow, processor: FakeProcessor, log: list[Any]
 ) -> None:
     names = ("payments_charges", {"method": "UPI", "status": "SUCCEEDED"}), ("payments_refunds", {"kind": "full"})
-    before = [counted(name, **labels) for name, labels in names]
+    before = [counter_value(name, **labels) for name, labels in names]
     for _ in range(2):
         await flow.settle(charge_request(0))
         await flow.settle(refund_request(0))
-    assert [counted(name, **labels) for name, labels in names] == [count + 1 for count in before]
+    assert [counter_value(name, **labels) for name, labels in names] == [count + 1 for count in before]
     assert processor.answer == Outcome(Status.SUCCEEDED, "pi_1")
     assert not log, "the outcome was the same both times"
 
@@ -469,7 +469,7 @@ async def test_an_outcome_that_is_found_twice_is_counted_once(
 async def test_an_outcome_that_contradicts_the_stored_one_is_logged_as_an_error(
     flow: TwoPhaseFlow, memory: Memory, log: list[Any]
 ) -> None:
-    memory.payments[1] = stored(1, Status.FAILED)
+    memory.payments[1] = stored_payment(1, Status.FAILED)
     memory.refunds[1] = stored_refund(1, 9, Status.FAILED)
     await flow.settle(charge_request(0))
     await flow.settle(refund_request(0))
@@ -483,7 +483,7 @@ async def test_closing_waits_for_requests_in_progress_until_the_deadline(
     processor.may_answer.clear()
     call = asyncio.create_task(flow.finish_charge(pending_charge(), Deadline()))
     refund = asyncio.create_task(flow.finish_refund(pending_refund(), Deadline()))
-    await until(lambda: len(processor.asked) == 2)
+    await until(lambda: len(processor.requests) == 2)
     await flow.close(Deadline.after(0.01))
     assert processor.in_progress == 0
     assert await call == pending_charge()

@@ -144,7 +144,7 @@ def test_only_amounts_above_zero_are_positive() -> None:
 
 def test_a_charge_is_in_an_allowed_currency_and_by_default_in_the_default_one() -> None:
     currencies = Currencies("INR", frozenset({"USD", "INR"}))
-    assert (currencies.named(""), currencies.named("XYZ")) == ("INR", "XYZ")
+    assert (currencies.code_or_default(""), currencies.code_or_default("XYZ")) == ("INR", "XYZ")
     assert [currencies.chargeable(code) for code in ("", "INR", "USD")] == ["INR", "INR", "USD"]
     with pytest.raises(InvalidValue) as rejected:
         currencies.chargeable("EUR")

@@ -14,12 +14,12 @@ from server.domain.errors import (
 )
 from server.domain.money import Money
 from server.domain.payment import Payment, RefundState, Status, identifier, reason, reference
-from server.domain.processing import Capture, GiveBack
-from tests.support.fakes import NOW, new_refund, stored, stored_refund
+from server.domain.processing import Capture, ProcessorRefund
+from tests.support.fakes import NOW, new_refund, stored_payment, stored_refund
 
-PAID = stored(1, Status.SUCCEEDED)
-PARTLY_REFUNDED = stored(1, Status.SUCCEEDED, refunded=100)
-FULLY_REFUNDED = stored(1, Status.SUCCEEDED, refunded=56_100)
+PAID = stored_payment(1, Status.SUCCEEDED)
+PARTLY_REFUNDED = stored_payment(1, Status.SUCCEEDED, refunded=100)
+FULLY_REFUNDED = stored_payment(1, Status.SUCCEEDED, refunded=56_100)
 
 
 def inr(amount_minor: int) -> Money:
@@ -46,8 +46,8 @@ def test_the_remaining_amount_can_be_refunded_fully_or_partly(
 @pytest.mark.parametrize(
     ("payment", "requested", "error"),
     [
-        (stored(1, Status.FAILED), None, PaymentFailed),
-        (stored(1, Status.PENDING), None, PaymentPending),
+        (stored_payment(1, Status.FAILED), None, PaymentFailed),
+        (stored_payment(1, Status.PENDING), None, PaymentPending),
         (PAID, inr(56_101), RefundExceedsPayment),
         (PARTLY_REFUNDED, inr(56_001), RefundExceedsPayment),
         (FULLY_REFUNDED, None, RefundExceedsPayment),
@@ -119,13 +119,15 @@ def test_only_a_full_refund_without_a_request_id_repeats_an_earlier_full_refund(
 
 
 def test_with_status_changes_only_the_status() -> None:
-    assert stored(1).with_status(Status.FAILED) == stored(1, Status.FAILED)
+    assert stored_payment(1).with_status(Status.FAILED) == stored_payment(1, Status.FAILED)
 
 
 def test_requests_to_a_processor_have_the_values_of_the_payment_and_refund() -> None:
-    payment = stored(3)
+    payment = stored_payment(3)
     assert Capture.of(payment) == Capture(3, 7, "R3", inr(56_100), payment.method, NOW)
-    assert GiveBack.of(stored_refund(5, 3, amount=40), payment, "pi_3") == GiveBack(5, "R3", inr(40), "pi_3")
+    assert ProcessorRefund.of(stored_refund(5, 3, amount=40), payment, "pi_3") == ProcessorRefund(
+        5, "R3", inr(40), "pi_3"
+    )
 
 
 def test_identifiers_are_1_or_more() -> None:

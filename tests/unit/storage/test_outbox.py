@@ -10,8 +10,14 @@ import pytest
 
 from server.domain.events import EventKind
 from server.domain.payment import NewPayment, PaymentMethod, Status
-from server.storage.outbox import charge_changes, imported, imported_refunds, made_up, settlement_change
-from tests.support.fakes import NOW, new_charge, stored
+from server.storage.outbox import (
+    charge_changes,
+    encode_changes,
+    import_changes,
+    refund_import_changes,
+    settlement_change,
+)
+from tests.support.fakes import NOW, new_charge, stored_payment
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
 TIME = datetime(2026, 1, 2, 5, 30, 0, 5, tzinfo=INDIA)
@@ -33,23 +39,25 @@ def test_charges_are_identified_by_reference() -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(Status.SUCCEEDED, "CHARGED"), (Status.FAILED, "FAILED")])
 def test_a_settled_charge_is_identified_by_id_and_has_the_refunded_amount(status: Status, kind: str) -> None:
-    assert decode(settlement_change(stored(3, status, 150), TIME)) == [[kind, None, 3, None, "1.50", TIME_TEXT]]
+    assert decode(settlement_change(stored_payment(3, status, 150), TIME)) == [[kind, None, 3, None, "1.50", TIME_TEXT]]
 
 
 def test_the_refunded_amount_of_a_settled_charge_is_zero_by_default() -> None:
-    payment = replace(stored(3, Status.SUCCEEDED), refunded_amount=None)
+    payment = replace(stored_payment(3, Status.SUCCEEDED), refunded_amount=None)
     assert decode(settlement_change(payment, TIME)) == [["CHARGED", None, 3, None, "0.00", TIME_TEXT]]
 
 
 def test_imported_payments_are_identified_by_reference_or_id() -> None:
-    assert decode(imported([("R1", Decimal(0)), (2, Decimal("1.5"))], TIME)) == [
+    assert decode(import_changes([("R1", Decimal(0)), (2, Decimal("1.5"))], TIME)) == [
         ["IMPORTED", "R1", None, None, "0.00", TIME_TEXT],
         ["IMPORTED", None, 2, None, "1.50", TIME_TEXT],
     ]
 
 
 def test_imported_refunds_are_identified_by_both_ids() -> None:
-    assert decode(imported_refunds([(7, 2, Decimal("1.5"))], TIME)) == [["IMPORTED", None, 2, 7, "1.50", TIME_TEXT]]
+    assert decode(refund_import_changes([(7, 2, Decimal("1.5"))], TIME)) == [
+        ["IMPORTED", None, 2, 7, "1.50", TIME_TEXT]
+    ]
 
 
 def test_changes_of_any_kind_have_individual_times() -> None:
@@ -57,7 +65,7 @@ def test_changes_of_any_kind_have_individual_times() -> None:
         (EventKind.CHARGED, 2, None, Decimal(0), TIME),
         (EventKind.REFUNDED, 2, 7, Decimal(3), TIME + timedelta(days=1)),
     ]
-    assert decode(made_up(changes)) == [
+    assert decode(encode_changes(changes)) == [
         ["CHARGED", None, 2, None, "0.00", TIME_TEXT],
         ["REFUNDED", None, 2, 7, "3.00", "2026-01-03 00:00:00.000005"],
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools.dev import browser_program
-from tools.dev.browser_program import NoBrowser, find_program, obtain_program
+from tools.dev.browser_program import NoBrowser, find_or_install_program, find_program
 
 
 def test_a_browser_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_without_a_browser_and_apt_the_message_says_how_to_install_one(monkeypat
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
 
     with pytest.raises(NoBrowser, match=r"(?s)apt-get install.*dnf install.*brew install"):
-        obtain_program()
+        find_or_install_program()
 
 
 def test_a_missing_browser_is_installed_without_recommended_packages(
@@ -35,5 +35,5 @@ def test_a_missing_browser_is_installed_without_recommended_packages(
     installed = Path("/usr/bin/chromium")
     monkeypatch.setattr(browser_program, "find_program", lambda: installed if (tmp_path / "calls").exists() else None)
 
-    assert obtain_program() == installed
+    assert find_or_install_program() == installed
     assert "install --yes --no-install-recommends chromium\n" in (tmp_path / "calls").read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools.dev import database_program
-from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_program, obtain_program
+from tools.dev.database_program import DatabaseProgram, PrivateDatabaseError, find_or_install_program, find_program
 
 
 def test_without_a_server_program_and_apt_the_message_says_how_to_install_one(
@@ -15,7 +15,7 @@ def test_without_a_server_program_and_apt_the_message_says_how_to_install_one(
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
 
     with pytest.raises(PrivateDatabaseError, match=r"(?s)apt-get install.*dnf install.*brew install.*MYSQL_HOST"):
-        obtain_program()
+        find_or_install_program()
 
 
 def test_a_missing_server_program_is_installed_with_apt_without_a_system_service(
@@ -29,7 +29,7 @@ def test_a_missing_server_program_is_installed_with_apt_without_a_system_service
     installed = DatabaseProgram(Path("/usr/sbin/mariadbd"), is_mariadb=True)
     monkeypatch.setattr(database_program, "find_program", lambda: installed if (tmp_path / "calls").exists() else None)
 
-    assert obtain_program() == installed
+    assert find_or_install_program() == installed
     assert (tmp_path / "calls").read_text().splitlines() == [
         "noninteractive -o DPkg::Lock::Timeout=120 update",
         "noninteractive -o DPkg::Lock::Timeout=120 install --yes --no-install-recommends mariadb-server-core",
@@ -46,7 +46,7 @@ def test_if_apt_fails_the_message_quotes_its_output(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(database_program, "find_program", lambda: None)
 
     with pytest.raises(PrivateDatabaseError, match=r"(?s)exit code 100.*Unable to fetch.*MYSQL_HOST"):
-        obtain_program()
+        find_or_install_program()
 
 
 def test_mysql_is_distinguished_from_mariadb_by_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

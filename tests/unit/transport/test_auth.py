@@ -33,38 +33,38 @@ def library() -> ServiceDescriptor:
 
 
 def test_a_role_table_that_does_not_match_the_rpcs_stops_the_startup() -> None:
-    gate(dict(ROLES)).check([SERVICE])
+    gate(dict(ROLES)).check_role_table([SERVICE])
     without_one = {name: role for name, role in ROLES.items() if name != "Refund"}
     for wrong, unmatched in ((without_one, "Refund"), ({**ROLES, "Payout": Role.CHARGE}, "Payout")):
         with pytest.raises(InvalidRoleTable, match=unmatched):
-            gate(wrong).check([SERVICE])
+            gate(wrong).check_role_table([SERVICE])
     with pytest.raises(InvalidRoleTable, match="GetBook"):
-        gate(dict(ROLES)).check([SERVICE, library()])
+        gate(dict(ROLES)).check_role_table([SERVICE, library()])
 
 
 def test_a_new_key_has_a_prefix_an_id_and_256_random_bits() -> None:
-    keys = [NewApiKey.make() for _ in range(100)]
+    keys = [NewApiKey.generate() for _ in range(100)]
     assert all(re.fullmatch(r"paykey_[0-9a-f]{16}_[0-9a-f]{64}", key.text) for key in keys)
     assert all(key_id_of(key.text) == key.key_id and is_key_id(key.key_id) for key in keys)
     assert len({key.text[24:] for key in keys}) == 100
 
 
 def test_only_the_complete_key_is_accepted_and_only_until_it_expires() -> None:
-    key, other = NewApiKey.make(), NewApiKey.make()
+    key, other = NewApiKey.generate(), NewApiKey.generate()
     now = datetime.now(UTC)
 
     def stored(expire_time: datetime | None) -> ApiKey:
         return ApiKey(key.key_id, key.digest, Caller("shop", frozenset()), expire_time)
 
-    assert stored(None).opens_for(key.text)
-    assert stored(now + timedelta(hours=1)).opens_for(key.text)
-    assert not stored(now - timedelta(seconds=1)).opens_for(key.text)
+    assert stored(None).matches(key.text)
+    assert stored(now + timedelta(hours=1)).matches(key.text)
+    assert not stored(now - timedelta(seconds=1)).matches(key.text)
     for wrong in (other.text, "", key.text[:-1], key.text + " ", key.digest.hex(), "\u20ac"):
-        assert not stored(None).opens_for(wrong)
+        assert not stored(None).matches(wrong)
 
 
 def test_the_repr_of_keys_and_credentials_does_not_show_the_key() -> None:
-    key = NewApiKey.make()
+    key = NewApiKey.generate()
     credentials = Credentials(f"Bearer {key.text}", key.text, ClientCertificate(b"PEM", session_resumed=False))
     for shown in (repr(key), str(key), repr(credentials), f"{credentials}"):
         assert key.text[24:] not in shown

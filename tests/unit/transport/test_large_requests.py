@@ -131,7 +131,7 @@ async def serve(
         has_certificates=False,
         cross_site=CrossSiteRule(frozenset()),
     )
-    server.add_registered_method_handlers(SERVICE.full_name, handlers.of(SERVICE, servicer))
+    server.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
     rest_port, grpc_port = rest.listen("127.0.0.1", 0), server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await rest.start()

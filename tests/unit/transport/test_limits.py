@@ -124,7 +124,7 @@ def test_each_caller_has_its_own_bucket(clock: Clock) -> None:
     assert [retry_delay(rates, caller) is None for caller in ("a", "a", "b", "b")] == [True, False, True, False]
 
 
-def test_a_batch_is_paid_for_by_its_caller_afterwards_even_when_larger_than_a_bucket(clock: Clock) -> None:
+def test_a_batch_larger_than_the_bucket_makes_its_caller_wait_longer(clock: Clock) -> None:
     rates = CallerRates(10, 5, clock=clock)
     assert retry_delay(rates, "a") is None
     rates.deduct("a", 99)
@@ -133,7 +133,7 @@ def test_a_batch_is_paid_for_by_its_caller_afterwards_even_when_larger_than_a_bu
     assert retry_delay(rates, "a") is None
 
 
-def test_callers_without_number_take_a_bounded_memory(clock: Clock) -> None:
+def test_any_number_of_callers_uses_bounded_memory(clock: Clock) -> None:
     rates = CallerRates(1, 5, max_callers=100, clock=clock)
     for number in range(10_000):
         clock.now_seconds += 0.0001

@@ -250,7 +250,7 @@ def test_a_value_that_protojson_allows_is_accepted(name: str, text: str, expecte
 
 
 @pytest.mark.parametrize(("name", "text"), REJECTED)
-def test_a_body_takes_nothing_else_and_the_field_is_named(name: str, text: str) -> None:
+def test_any_other_value_is_rejected_and_the_error_names_its_field(name: str, text: str) -> None:
     field, description = violation(f'{{"{name}": {text}}}')
     assert field == name
     assert description.startswith("must be ")
@@ -336,7 +336,7 @@ def test_null_leaves_every_field_unset_except_those_that_can_hold_it() -> None:
         ('{"any": {"@type": "x/kinds.v1.Thing", "int32Value": true}}', "any"),
     ],
 )
-def test_the_place_of_a_wrong_value_is_named_as_the_caller_wrote_it(text: str, field: str) -> None:
+def test_an_error_names_the_field_as_the_caller_wrote_it(text: str, field: str) -> None:
     assert violation(text)[0] == field
 
 

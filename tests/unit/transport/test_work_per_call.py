@@ -103,14 +103,14 @@ class OneKey:
     def caller_of(self, text: str) -> Caller | None:
         """Return the caller of the key."""
         key = self._keys.get(key_id_of(text) or "")
-        return key.caller if key is not None and key.opens_for(text) else None
+        return key.caller if key is not None and key.matches(text) else None
 
 
 @pytest.mark.parametrize(
     ("has_key", "max_calls"), [(False, MAX_CALLS_TO_AUTHORIZE), (True, MAX_CALLS_TO_AUTHORIZE_A_KEY)]
 )
 def test_authorizing_a_call_makes_no_more_function_calls_than_before(has_key: bool, max_calls: int) -> None:  # noqa: FBT001
-    key = NewApiKey.make()
+    key = NewApiKey.generate()
     authorization = f"Bearer {key.text}" if has_key else None
     gate = Gate(ROLES, OneKey(key), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
 

@@ -177,7 +177,7 @@ def _add_events(cursor: Cursor, rows: Iterable[Row]) -> None:
     """Add an event for each payment to the outbox, in the transaction that writes the payments."""
     imported = [(row.get("payment_id") or row["reference"], refunded_of(row)) for row in rows]
     if imported:
-        cursor.execute(outbox.TELL, (outbox.imported(imported, datetime.now(UTC)),))
+        cursor.execute(outbox.INSERT_CHANGES, (outbox.import_changes(imported, datetime.now(UTC)),))
 
 
 def _insert_sql(rows: Sequence[Row], columns: Sequence[str]) -> str:

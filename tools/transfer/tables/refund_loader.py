@@ -87,7 +87,7 @@ class RefundLoader:
             if archived_refunds(cursor, new):
                 raise DatabaseBusy("a refund of the batch was archived in the meantime")
             refunds = [(row["refund_id"], row["payment_id"], stored.refundable[row["payment_id"]][1]) for row in new]
-            cursor.execute(outbox.TELL, (outbox.imported_refunds(refunds, datetime.now(UTC)),))
+            cursor.execute(outbox.INSERT_CHANGES, (outbox.refund_import_changes(refunds, datetime.now(UTC)),))
         return result
 
 

@@ -32,14 +32,16 @@ class RetryingTransactions:
     must therefore be idempotent.
     """
 
-    def __init__(self, settings: DatabaseSettings, say: Callable[[str], None], *, only_if_empty: bool = False) -> None:
+    def __init__(
+        self, settings: DatabaseSettings, report: Callable[[str], None], *, only_if_empty: bool = False
+    ) -> None:
         """Connect. With ``only_if_empty``, the first transaction fails if the database has payments.
 
         Raises:
             DatabaseConnectionError: the database cannot be used.
         """
         self._settings = settings
-        self._say = say
+        self._say = report
         self._must_be_empty = only_if_empty
         self._connection = self._connect()
 
@@ -64,7 +66,7 @@ class RetryingTransactions:
             self._connection.close()
 
     def _connect(self) -> DatabaseConnection:
-        connection = connect(self._settings, say=self._say)
+        connection = connect(self._settings, report=self._say)
         with connection.cursor() as cursor:
             # READ COMMITTED does not lock gaps between rows, so that charges are not blocked.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

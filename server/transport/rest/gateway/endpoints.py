@@ -55,7 +55,7 @@ class HttpGateway:
         call = call_of(request)
         try:
             self._calls.admit()
-            with self._calls.one(rule.method.name, peer_of(request), call):
+            with self._calls.run(rule.method.name, peer_of(request), call):
                 message = await self._read(rule, request)
                 answer: Message = await handler(message, call)
                 is_long = answer.ByteSize() > MANY_BYTES

@@ -73,7 +73,7 @@ class LegacyRest:
             call = call_of(request)
             try:
                 self._calls.admit()
-                with self._calls.one(rpc, peer_of(request), call):
+                with self._calls.run(rpc, peer_of(request), call):
                     body = await respond(request, call)
             except CallFailed as failed:
                 # The response repeats the invalid input, which may be large.

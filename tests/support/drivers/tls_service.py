@@ -20,7 +20,7 @@ RELOAD = {"TLS_RELOAD_INTERVAL_SECONDS": "0.2"}
 
 
 @dataclass(frozen=True)
-class Encrypted:
+class TlsService:
     """A service with TLS, and its certificate files."""
 
     service: RunningService

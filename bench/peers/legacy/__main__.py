@@ -1,10 +1,10 @@
-"""``python -m bench.peers.replaced``: run the legacy service on PEER_PORT."""
+"""``python -m bench.peers.legacy``: run the legacy service on PEER_PORT."""
 
 import os
 
 import uvicorn
 
-from bench.peers.replaced.app import make_app
+from bench.peers.legacy.app import make_app
 
 if __name__ == "__main__":
     uvicorn.run(

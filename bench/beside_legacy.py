@@ -1,4 +1,4 @@
-"""Compare REST with the legacy service (``bench/peers/replaced``), each with its own database."""
+"""Compare REST with the legacy service (``bench/peers/legacy``), each with its own database."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.figures import GRPCIO, Figure, Plan, in_turn, rates
 from bench.load import BenchError, post_load
-from bench.peers.replaced.table import TABLE
+from bench.peers.legacy.table import TABLE
 from bench.systems import System, execute, free_port, new_database, running, running_program
 from tools.dev.devdb import PrivateDatabase
 
@@ -79,7 +79,7 @@ def _run_both(database: PrivateDatabase, name: str, rows: int, folder: Path) -> 
             execute(database, settings["MYSQL_DB"], _FILL.format(rows=rows))
         execute(database, settings["MYSQL_DB"], "ANALYZE TABLE payments")
     port = free_port()
-    command = (sys.executable, "-m", "bench.peers.replaced")
+    command = (sys.executable, "-m", "bench.peers.legacy")
     with (
         running_program(
             _LEGACY, command, {**legacy, "PEER_PORT": str(port)}, port, folder, rest_port=port

@@ -16,13 +16,13 @@ _START_TIMEOUT_SECONDS = 30
 
 
 @contextmanager
-def running_peer(settings: Mapping[str, str]) -> Iterator[str]:
+def running_legacy_service(settings: Mapping[str, str]) -> Iterator[str]:
     """Run the legacy service on a free port, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = int(server.getsockname()[1])
     environment = {"PATH": os.environ["PATH"], "PEER_PORT": str(port), **settings}
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([sys.executable, "-m", "bench.peers.replaced"], cwd=ROOT, env=environment)
+    process = subprocess.Popen([sys.executable, "-m", "bench.peers.legacy"], cwd=ROOT, env=environment)
     try:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while not _answers(url):

@@ -19,7 +19,7 @@ _CONNECT_TIMEOUT_SECONDS = 5.0
 _LOCK_TIMEOUT_SECONDS = 2
 
 
-def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckResult]:
+def run_checks(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckResult]:
     """Check the settings and their database; scan whole tables only ``with_rows``."""
     yield CheckResult(
         Level.OK, "settings", f"{settings.mysql_user} at {address(settings)}, database {settings.mysql_db}"
@@ -28,7 +28,7 @@ def examine(settings: Settings, *, with_rows: bool = True) -> Iterator[CheckResu
     wait_seconds = min(_CONNECT_TIMEOUT_SECONDS, settings.mysql_startup_timeout_seconds)
     try:
         connection = connect(
-            settings.model_copy(update={"mysql_startup_timeout_seconds": wait_seconds}), say=lambda _: None
+            settings.model_copy(update={"mysql_startup_timeout_seconds": wait_seconds}), report=lambda _: None
         )
     except DatabaseConnectionError as error:
         advice = "Start the database, or correct MYSQL_HOST, MYSQL_PORT, MYSQL_USER, MYSQL_PASSWORD and MYSQL_DB."
