@@ -31,7 +31,7 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
 
     If the database cannot be reached, this waits for up to ``mysql_startup_timeout_seconds``. It does not wait if the
     database rejects the account, because repeated logins with a wrong password lock the account (FAILED_LOGIN_ATTEMPTS
-    of MySQL, max_password_errors of MariaDB). If the accounts are only being created, the process manager restarts the
+    of MySQL, max_password_errors of MariaDB). If the accounts are still being created, the process manager restarts the
     service, at increasing intervals.
 
     Raises:

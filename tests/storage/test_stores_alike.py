@@ -196,9 +196,11 @@ class Runner:
         raise AssertionError(step)
 
     async def _charge(self, step: Charge, now: datetime) -> ChargeOutcome | None:
-        reference = f"{self._caller}-{step.reference}"
+        # References are random in production, so the stores need not agree on a reference that an archived payment has,
+        # or that a repeated charge shares with another payment.
+        reference = f"{self._caller}-{step.key or ''}-{step.reference}"
         if reference in self._archived_references:
-            return None  # references are random, so the stores need not agree on one that an archived payment has
+            return None
         charge = NewCharge(self._order_id, Money("INR", step.amount), step.method, self._key(step.key))
         new = NewPayment(charge, step.method or PaymentMethod.COD, step.status, reference, now)
         return await self._stores.payments.insert(new, Deadline())

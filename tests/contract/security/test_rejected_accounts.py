@@ -129,7 +129,7 @@ def test_a_missing_database_is_reported_to_the_administrator(database_server: Da
     assert service.wait() == 1
     (line,) = service.output
     assert "Unknown database 'payments_none'. Set MYSQL_DB" in line
-    assert "`payments migrate` makes it" in line
+    assert "`payments migrate` creates it" in line
 
 
 def run(environment: dict[str, str], arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
