@@ -22,10 +22,17 @@ LISTENING = [
     "rest.listen",
     "monitoring.listen",
     "monitor.check",
-    "health.tell_alive",
+    "health.report_alive",
 ]
 STARTED = [*LISTENING, "grpc.start", "rest.start", "monitoring.start"]
-DRAINED = ["monitor.stop_serving", "event_feed.close", "calls.close", "calls.ended", "calls.end", "health.end_watches"]
+DRAINED = [
+    "monitor.stop_serving",
+    "event_feed.close",
+    "calls.reject_new",
+    "calls.wait_until_idle",
+    "calls.cancel_all",
+    "health.end_watches",
+]
 REMOTE_CLOSED = ["worker_thread.close", "remote.flow.close", "remote.processor.close"]
 CLOSED = ["rest.stop", "grpc.stop", *REMOTE_CLOSED, "database.close", "tracing.close", "monitoring.stop"]
 BACKGROUND = ["background ended"] * 5
@@ -61,11 +68,13 @@ class Parts:
             ),
             "relay": SimpleNamespace(round=self.background),
             "calls": SimpleNamespace(
-                close=self.sync("calls.close"), ended=self.coroutine("calls.ended"), end=self.sync("calls.end")
+                reject_new=self.sync("calls.reject_new"),
+                wait_until_idle=self.coroutine("calls.wait_until_idle"),
+                cancel_all=self.sync("calls.cancel_all"),
             ),
             "worker_thread": SimpleNamespace(close=self.sync("worker_thread.close")),
             "health": SimpleNamespace(
-                report_alive=self.sync("health.tell_alive"),
+                report_alive=self.sync("health.report_alive"),
                 drain=self.sync("health.drain"),
                 end_watches=self.sync("health.end_watches"),
             ),
