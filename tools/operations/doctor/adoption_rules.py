@@ -35,7 +35,7 @@ ADOPTION_RULES = (
     AdoptionRule(
         "no time",
         "created_at IS NULL",
-        "Without create_time (null in /v1). It is listed as older than all others, and no time bound matches it.",
+        "Without create_time (null in /v1). It is listed as older than all others, and no time filter matches it.",
         "Set created_at (UTC) if it is known.",
     ),
     AdoptionRule(
@@ -59,7 +59,7 @@ ADOPTION_RULES = (
     AdoptionRule(
         "no amount",
         "amount IS NULL",
-        "Without an amount (null in /v1). No amount bound matches it, and it cannot be refunded.",
+        "Without an amount (null in /v1). No amount filter matches it, and it cannot be refunded.",
         "Set amount if it is known.",
     ),
     AdoptionRule(
@@ -90,13 +90,13 @@ ADOPTION_RULES = (
         "refunded in part here, then by the legacy service",
         "refunded <> 0 AND refunded_amount > 0 AND refunded_amount < amount",
         "As fully refunded (FULL); the Refund records add up to the part refunded here.",
-        "Compare with the processor: that part may have been refunded twice.",
+        "Compare it with the processor: that part may have been refunded twice.",
     ),
     AdoptionRule(
         "refunded without having succeeded",
         "refunded <> 0 AND (status IS NULL OR status = 0)",
         "With its status, and as fully refunded (FULL).",
-        "Correct the flag or the status, whichever is wrong.",
+        "Correct `refunded` or `status`, whichever is wrong.",
     ),
 )
 
