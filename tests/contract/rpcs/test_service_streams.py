@@ -70,7 +70,7 @@ def test_health_watches_are_limited_in_total_and_for_each_address(start: StartSe
         assert [next(stream).status for stream in streams] == [health_pb2.HealthCheckResponse.SERVING] * 2
         failed = error_of(watch_health(channel))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
-        assert "2 streams of this caller" in failed.message
+        assert "this caller has 2 open streams" in failed.message
         assert metric(running, f"payments_grpc_streams{HEALTH}") == 2
         assert metric(running, f"payments_grpc_streams_refused_total{HEALTH}") == 1
         event = running.wait_for("grpc_streams_refused")

@@ -251,7 +251,7 @@ def test_a_caller_cannot_use_the_streams_of_others(
             next(stream)
         failed = read_to_error(watch(api, key=greedy))
         assert (failed.code, failed.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHES")
-        assert "2 streams of this caller" in failed.message
+        assert "this caller has 2 open streams" in failed.message
         assert failed.retry_after_seconds
         response = httpx.get(f"{running.rest_url}/v2/payments:watch", headers=dict(bearer(greedy)))
         assert response.status_code == 429
