@@ -17,12 +17,12 @@ _log = structlog.get_logger(__name__)
 
 
 def main() -> None:
-    """Run the service. Exit with 0 after a stop, 1 if the service cannot start, and 2 if a setting is invalid."""
+    """Run the service. Exit with 0 after a shutdown, 1 if the service cannot start, and 2 if a setting is invalid."""
     run(build)
 
 
 def run(build_application: Callable[[Settings], Application]) -> None:
-    """Run the application that ``build_application`` wires from the settings, in this process: see ``main``."""
+    """Run the application that ``build_application`` wires from the settings. The exit codes are those of ``main``."""
     try:
         settings = load_settings()
         check_exposure(settings)

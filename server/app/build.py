@@ -42,12 +42,12 @@ from server.transport.grpc.handlers import RpcHandlers, untraced
 from server.transport.grpc.health import HealthService
 from server.transport.grpc.reflection import add_reflection
 from server.transport.grpc.service_streams import ServiceStreams
-from server.transport.grpc.stream_writes import StreamWrites
-from server.transport.pipeline.auth import ROLES, Gate
-from server.transport.pipeline.calls import NOT_OBSERVED, Calls
+from server.transport.grpc.stream_writer import StreamWriter
+from server.transport.pipeline.auth import ROLES, Authorizer
+from server.transport.pipeline.calls import NO_OBSERVER, Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import REASONS
-from server.transport.pipeline.rate_limit import CallerRates
+from server.transport.pipeline.rate_limit import RateLimiter
 from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app, untraced_endpoint
 from server.transport.rest.monitoring import monitoring_app
@@ -228,25 +228,25 @@ def _remote(settings: Settings, database: Database, now: Callable[[], datetime])
 
 
 def _calls(settings: Settings, keys: MysqlKeyStore) -> Calls:
-    gate = Gate(
+    authorizer = Authorizer(
         ROLES,
         keys,
-        anonymous=settings.anonymous_roles,
-        certificates=settings.certificate_roles,
-        certificate_needed=settings.tls_client_ca_file is not None,
+        anonymous_roles=settings.anonymous_roles,
+        certificate_roles=settings.certificate_roles,
+        requires_certificate=settings.tls_client_ca_file is not None,
     )
-    gate.check_role_table([SERVICE])
+    authorizer.check_role_table([SERVICE])
     per_second = settings.rate_limit_calls_per_second
     return Calls(
         settings.max_concurrent_calls,
-        gate,
+        authorizer,
         target_seconds=settings.overload_target_seconds,
         timeout_seconds=settings.call_timeout_seconds,
-        rates=None if per_second is None else CallerRates(per_second, settings.rate_limit_burst_calls),
-        failed_authentications=CallerRates(
+        rate_limiter=None if per_second is None else RateLimiter(per_second, settings.rate_limit_burst_calls),
+        failed_authentication_limiter=RateLimiter(
             settings.rate_limit_failed_authentications_per_second, settings.rate_limit_failed_authentications_burst
         ),
-        observer=NOT_OBSERVED if settings.tracing_endpoint is None else CallSpans(),
+        observer=NO_OBSERVER if settings.tracing_endpoint is None else CallSpans(),
     )
 
 
@@ -255,23 +255,23 @@ def _grpc(
 ) -> tuple[grpc.aio.Server, HealthService]:
     """Return the gRPC server with all its services, and the health service."""
     engine = new_server(settings, settings.drain_timeout_seconds)
-    writes = StreamWrites(settings.grpc_write_timeout_seconds)
+    writer = StreamWriter(settings.grpc_write_timeout_seconds)
     handlers = RpcHandlers(
         calls,
-        writes,
+        writer,
         worker_thread,
         has_pushback=engine.has_pushback,
-        has_certificates=settings.tls_client_ca_file is not None,
+        has_client_certificates=settings.tls_client_ca_file is not None,
         cross_site=CrossSiteRule(settings.cors_allowed_origins),
-        around=untraced if settings.tracing_endpoint is None else traced_handler,
+        decorate=untraced if settings.tracing_endpoint is None else traced_handler,
     )
     engine.server.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
     engine.reject_early(SERVICE.full_name, handlers.rejection)
     health_service = HealthService(
-        ServiceStreams("health", settings.grpc_max_health_watches, writes), (SERVICE.full_name,)
+        ServiceStreams("health", settings.grpc_max_health_watches, writer), (SERVICE.full_name,)
     )
     health_pb2_grpc.add_HealthServicer_to_server(health_service, engine.server)
     if settings.grpc_reflection:
-        streams = ServiceStreams("reflection", settings.grpc_max_reflection_streams, writes)
+        streams = ServiceStreams("reflection", settings.grpc_max_reflection_streams, writer)
         add_reflection((SERVICE.full_name, health.SERVICE_NAME), engine.server, streams)
     return engine.server, health_service

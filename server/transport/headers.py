@@ -17,7 +17,7 @@ _IDEMPOTENCY_KEY = IDEMPOTENCY_KEY.lower().encode()
 _UNIQUE_HEADERS = {
     name.lower().encode(): name for name in (IDEMPOTENCY_KEY, "Authorization", "X-Api-Key", "Last-Event-ID")
 }
-"""Headers that identify the caller or the call, where two values would be ambiguous."""
+"""Headers that may be sent only once, because two values would be ambiguous."""
 
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 """A string as defined in RFC 8941, section 3.3.3."""
@@ -49,7 +49,7 @@ def headers(scope: Scope, name: bytes) -> Iterator[str]:
             yield value.decode("latin-1")
 
 
-def check_repeated(scope: Scope) -> None:
+def check_unique_headers(scope: Scope) -> None:
     """Check that no header that must be unique is repeated.
 
     Raises:

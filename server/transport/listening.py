@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
-"""An address family, and an address of it in the form of the socket module."""
+"""An address family, and an address in the form that the socket module uses for it."""
 
 _NOT_AVAILABLE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-"""The machine does not have the address, or the family. The other addresses of the name are then enough."""
+"""Errors for an address or a family that this machine does not have. The host name's other addresses then suffice."""
 
 _REASONS: Mapping[int | None, str] = {
     errno.EADDRINUSE: "another process is listening there; is the service already running?",
@@ -19,7 +19,9 @@ _REASONS: Mapping[int | None, str] = {
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Listen on each address of ``host`` that this machine has, all on one port (0 means any free one).
+    """Listen on each address of ``host`` that this machine has, and return the sockets.
+
+    All use the same port; 0 means any free port.
 
     Raises:
         OSError: the machine has none of the addresses, or one cannot be bound, for example because it is in use.

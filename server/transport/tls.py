@@ -23,10 +23,11 @@ class InvalidTlsFiles(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """The paths of the service's certificate chain, in PEM with its own certificate first, and of its key.
+    """The paths of the PEM files.
 
-    ``client_authorities`` has the CA certificates that verify client certificates; with None, clients are not asked for
-    a certificate.
+    ``certificates`` is the service's certificate chain, with its own certificate first, and ``key`` is its key.
+    ``client_authorities`` contains the CA certificates that verify client certificates; if it is None, clients are not
+    asked for a certificate.
     """
 
     certificates: Path
@@ -57,10 +58,10 @@ class Tls:
         """Load the files.
 
         Raises:
-            TlsFilesWrong: the files are invalid.
+            InvalidTlsFiles: the files are invalid.
         """
         self._files = files
-        self._file_states = _states(files)
+        self._file_states = _file_states(files)
         self._loaded = _load(files)
         self._loaded_in_grpc = self._loaded
         self._log_loaded()
@@ -74,7 +75,7 @@ class Tls:
         )
 
     def http_context(self) -> ssl.SSLContext:
-        """Return the context of an HTTP server. It does not require client certificates; ``auth.Gate`` does."""
+        """Return the context of an HTTP server. It does not require client certificates; ``auth.Authorizer`` does."""
         context = _context(self._files.client_authorities is not None)
 
         def use_latest(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
@@ -86,7 +87,7 @@ class Tls:
 
     async def reload(self) -> None:
         """Load the files if they have changed since the last check, and log an error if they are invalid."""
-        states = _states(self._files)
+        states = _file_states(self._files)
         if states == self._file_states:
             return
         # Set this even if the files are invalid, so that the error is logged once, and the next change is loaded.
@@ -99,11 +100,11 @@ class Tls:
             self._log_loaded()
 
     def _new_grpc_configuration(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return the configuration to use from now on, or None if unchanged. gRPC calls this in every handshake.
+        """Return the configuration to use from now on, or None if it is unchanged.
 
-        The calls come from gRPC's own threads. A new configuration also invalidates all TLS sessions. Returning one in
-        every handshake would turn off session resumption, but grpcio 1.85.1 frees the old configuration while another
-        handshake may still read it, and so crashes within seconds under load.
+        gRPC calls this in every handshake, from its own threads. A new configuration also invalidates all TLS sessions,
+        so returning one in every handshake would turn off session resumption. But grpcio 1.85.1 frees the old
+        configuration while another handshake may still read it, so it would crash within seconds under load.
         """
         loaded = self._loaded
         if loaded is self._loaded_in_grpc:
@@ -121,15 +122,15 @@ def _load(files: TlsFiles) -> _LoadedFiles:
     key = _read("TLS_KEY_FILE", files.key)
     own = _certificates("TLS_CERT_FILE", files.certificates, certificates)[0]
     if not _is_valid(own):
-        text = f"is valid from {own.not_valid_before_utc} to {own.not_valid_after_utc}, not now"
-        raise _wrong("TLS_CERT_FILE", files.certificates, text)
+        text = f"is not valid now, only from {own.not_valid_before_utc} to {own.not_valid_after_utc}"
+        raise _invalid("TLS_CERT_FILE", files.certificates, text)
     _check_key(files, key, own)
     authorities = None if files.client_authorities is None else _authorities(files.client_authorities)
     context = _context(authorities is not None)
     try:
         context.load_cert_chain(files.certificates, files.key, password=_no_password)
     except (ssl.SSLError, OSError) as error:
-        raise _wrong("TLS_CERT_FILE", files.certificates, f"cannot be used: {error.args[-1]}") from None
+        raise _invalid("TLS_CERT_FILE", files.certificates, f"cannot be used: {error.args[-1]}") from None
     if authorities is not None:
         context.load_verify_locations(cadata=authorities.decode())
     return _LoadedFiles(certificates, key, authorities, context, own.not_valid_after_utc)
@@ -139,22 +140,22 @@ def _read(setting: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _wrong(setting, path, f"cannot be read: {error.strerror}") from None
+        raise _invalid(setting, path, f"cannot be read: {error.strerror}") from None
 
 
 def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise _wrong(setting, path, "must contain certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
+        raise _invalid(setting, path, "must contain certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
 
 
 def _authorities(path: Path) -> bytes:
-    """Return the CA certificates in a file that are valid now, as PEM without any text between them."""
+    """Return the currently valid CA certificates of a file, as PEM without any text between them."""
     found = _certificates("TLS_CLIENT_CA_FILE", path, _read("TLS_CLIENT_CA_FILE", path))
     valid = [certificate.public_bytes(Encoding.PEM) for certificate in found if _is_valid(certificate)]
     if not valid:
-        raise _wrong("TLS_CLIENT_CA_FILE", path, "contains no certificate that is valid now")
+        raise _invalid("TLS_CLIENT_CA_FILE", path, "contains no certificate that is valid now")
     return b"".join(valid)
 
 
@@ -166,24 +167,25 @@ def _check_key(files: TlsFiles, pem: bytes, certificate: x509.Certificate) -> No
     try:
         key = load_pem_private_key(pem, None)
     except TypeError:
-        raise _wrong("TLS_KEY_FILE", files.key, "must not be encrypted with a password") from None
+        raise _invalid("TLS_KEY_FILE", files.key, "must not be encrypted with a password") from None
     except ValueError:
-        raise _wrong("TLS_KEY_FILE", files.key, "must contain a private key in PEM") from None
-    form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
-        raise _wrong("TLS_KEY_FILE", files.key, "is not the key of the first certificate in TLS_CERT_FILE")
+        raise _invalid("TLS_KEY_FILE", files.key, "must contain a private key in PEM") from None
+    encoding = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    if key.public_key().public_bytes(*encoding) != certificate.public_key().public_bytes(*encoding):
+        raise _invalid("TLS_KEY_FILE", files.key, "is not the key of the first certificate in TLS_CERT_FILE")
 
 
-def _context(verifies: bool) -> ssl.SSLContext:  # noqa: FBT001
-    """Return a context without certificates, for new connections and for the context that they are switched to.
+def _context(verifies_clients: bool) -> ssl.SSLContext:  # noqa: FBT001
+    """Return a context without certificates.
 
-    Both need the same options: OpenSSL takes the versions, tickets and session cache from the context in which a
-    handshake began, and switches only the certificates.
+    A connection starts with one context, and its handshake switches it to the context with the certificates. Both need
+    the same options: OpenSSL takes the versions, tickets and session cache from the context in which a handshake began,
+    and switches only the certificates.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    if verifies:
+    if verifies_clients:
         context.verify_mode = ssl.CERT_OPTIONAL
         # A resumed session is not verified again, so it could outlive the CA of the client's certificate. TLS 1.2 also
         # resumes sessions by ID, from a cache that Python cannot turn off; TLS 1.3 resumes them only by ticket.
@@ -193,24 +195,24 @@ def _context(verifies: bool) -> ssl.SSLContext:  # noqa: FBT001
 
 
 def _no_password() -> str:
-    # Keeps OpenSSL from asking for a password on the terminal.
+    """Return an empty password, so that OpenSSL does not ask for one on the terminal."""
     return ""
 
 
-def _states(files: TlsFiles) -> tuple[object, ...]:
-    """Return values that differ once a file is changed or replaced, also behind a symbolic link."""
-    return tuple(map(_state_of, (files.certificates, files.key, files.client_authorities)))
+def _file_states(files: TlsFiles) -> tuple[object, ...]:
+    """Return values that change when a file is changed or replaced, even behind a symbolic link."""
+    return tuple(map(_file_state, (files.certificates, files.key, files.client_authorities)))
 
 
-def _state_of(path: Path | None) -> object:
+def _file_state(path: Path | None) -> object:
     if path is None:
         return None
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         return error.errno
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _wrong(setting: str, path: Path, text: str) -> InvalidTlsFiles:
+def _invalid(setting: str, path: Path, text: str) -> InvalidTlsFiles:
     return InvalidTlsFiles(f"{setting}={str(path)!r}: {text}")

@@ -23,10 +23,10 @@ _FIRST_HTTP_SERVER_ERROR = 500
 
 
 class CallSpans:
-    """Records the outcome of a call on the current span, and its trace ID in the log context."""
+    """Records a call and its outcome on the current span, and the span's trace ID in the log context."""
 
     def begin(self, call: Call) -> None:
-        """Record the start of a call: see ``CallObserver``."""
+        """Record the call ID on the span, and the trace ID in the log context."""
         span = tracing.current_span()
         span.set_attribute("payments.request_id", call.call_id)
         trace_id = tracing.trace_id_of(span)
@@ -34,7 +34,7 @@ class CallSpans:
             log_context.set({**log_context.get(), "trace_id": trace_id})
 
     def end(self, code: str, reason: str | None) -> None:
-        """Record the status of the call: see ``CallObserver``."""
+        """Record the status of the call on the span."""
         span = tracing.current_span()
         span.set_attribute("rpc.response.status_code", code)
         if reason is not None and code in _SERVER_ERROR_CODES:
@@ -42,7 +42,7 @@ class CallSpans:
 
 
 def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:
-    """Return ``serve``, run inside a span."""
+    """Return a handler that runs ``serve`` inside a span."""
     name = f"{method.containing_service.full_name}/{method.name}"
     attributes = {"rpc.system.name": "grpc", "rpc.method": name}
 
@@ -60,7 +60,8 @@ def traced_handler(method: MethodDescriptor, serve: Serve) -> Serve:
 def traced_endpoint(endpoint: Endpoint) -> Endpoint:
     """Return a REST endpoint that runs inside a span.
 
-    Health, metrics and documents get none because they are not calls, and streams because they may never end.
+    Health, metrics and documents get no span because they are not calls, and streams get none because they may never
+    end.
     """
     if not endpoint.rpc or endpoint.is_stream:
         return endpoint

@@ -25,7 +25,7 @@ from server.transport.pipeline.errors import failure_of
 from server.transport.rest.gateway.json_text import read_json
 from server.transport.rest.gateway.proto_json import message_of_json
 from server.transport.rest.gateway.requests import fill_from_parameters, fill_from_path
-from server.transport.rest.replies import json_text, to_json
+from server.transport.rest.responses import json_text, to_json
 from server.transport.rest.v1 import parameters as legacy_parameters
 from server.transport.service import codec, event_codec
 from tests.fuzz import inputs
@@ -112,7 +112,7 @@ def test_any_query_is_a_request_or_is_rejected(rpc: str) -> None:
     def holds(parameters: list[tuple[str, str]]) -> None:
         with only_contract_errors():
             message = inputs.REQUESTS[rpc]()
-            fill_from_parameters(message, parameters, taken=[("payment_id",)])
+            fill_from_parameters(message, parameters, reserved=[("payment_id",)])
             PARSERS[rpc](message)
 
     holds()
@@ -183,7 +183,7 @@ def only_v1_errors() -> Iterator[None]:
 def test_any_v1_body_is_a_charge_or_is_rejected(body: bytes, content_type: str) -> None:
     with only_v1_errors():
         charge = legacy_parameters.read_body(body, content_type)
-        legacy_parameters.default_money("INR", charge.amount)
+        legacy_parameters.charge_money("INR", charge.amount)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from server.domain.errors import FieldViolation, InvalidRequest, PaymentsError
 from server.transport.pipeline.errors import Failure, failure_of
-from server.transport.rest.replies import failure_headers
+from server.transport.rest.responses import failure_headers
 from server.transport.rest.v1 import endpoints as legacy_rest
 from tests.surface.messages import messages, parameters_of
 from tests.surface.sources import sources

@@ -15,7 +15,7 @@ from server.application.payments import Payments
 from server.domain.callers import Role
 from server.domain.errors import PaymentNotFound
 from server.domain.money import Currencies
-from server.transport.pipeline.auth import ROLES, Gate, Keys
+from server.transport.pipeline.auth import ROLES, Authorizer, Keys
 from server.transport.pipeline.calls import Calls
 from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app
@@ -54,13 +54,15 @@ class WithoutDatabase:
 def service_without_database() -> Iterator[WithoutDatabase]:
     """Build the service with every optional route enabled."""
     worker_thread = WorkerThread()
-    gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
+    authorizer = Authorizer(
+        ROLES, cast("Keys", None), anonymous_roles=frozenset(Role), certificate_roles={}, requires_certificate=False
+    )
     payments = cast("Payments", _NoPayments())
     servicer = PaymentServicer(payments, cast("EventFeed", _NoPayments()), _CURRENCIES, worker_thread)
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     settings = settings_of({"MYSQL_HOST": "none", "REST_DOCS": "true", "REST_METRICS": "true"})
     services = [(SERVICE, servicer)]
-    rest = http_app(settings, services, payments, _CURRENCIES, Calls(100, gate), monitor, worker_thread)
+    rest = http_app(settings, services, payments, _CURRENCIES, Calls(100, authorizer), monitor, worker_thread)
     yield WithoutDatabase(servicer, rest, monitoring_app(monitor))
     worker_thread.close()
 

@@ -1,4 +1,7 @@
-"""The engines that can serve gRPC: grpcio, or pygrpc-native, which only this module knows. A setting selects one."""
+"""The engines that can serve gRPC, grpcio and pygrpc-native; a setting selects one.
+
+No other module imports pygrpc-native.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,10 +16,10 @@ from server.config.grpc import Engine, GrpcSettings
 
 _MIN_BACKOFF_SECONDS = 0.0005
 _MAX_BACKOFF_SECONDS = 0.05
-"""The interval at which a full stream is polled, at first and at most.
+"""The shortest and the longest interval between polls of a full stream.
 
-The package buffers few messages, so a client that reads makes room within a moment, and the backoff keeps the cost of
-one that does not read next to nothing.
+The package buffers only a few messages, so a client that reads frees space almost immediately. For a client that does
+not read, the backoff keeps the cost of polling next to nothing.
 """
 
 
@@ -31,7 +34,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class EngineServer:
-    """A gRPC server without services or addresses yet, and the features that only some engines have.
+    """A gRPC server that has no services or addresses yet, and the features that depend on its engine.
 
     ``has_pushback`` says whether the engine can send the trailer ``grpc-retry-pushback-ms`` (gRFC A6).
     """
@@ -40,25 +43,25 @@ class EngineServer:
     has_pushback: bool
 
     def reject_early(self, service: str, rejection: Callable[[], Rejection | None]) -> None:
-        """Reject each call of ``service`` for which ``rejection`` returns one, before the engine starts a task for it.
+        """Reject a call of ``service`` before the engine starts a task for it, if ``rejection`` returns a status.
 
-        Only one engine can do that, so the handlers must call ``rejection`` too.
+        Only the native engine can do this, so the handlers must call ``rejection`` too.
         """
         if isinstance(self.server, _NativeServer):
             self.server.reject_early(f"/{service}/", rejection)
 
 
 class _NativeServer(pygrpc_native.aio.Server):
-    """The native server, extended to reject a call before it has a task, at a tenth of what that costs in a handler.
+    """The native server, extended to reject a call before it starts a task, at a tenth of the cost of a handler.
 
     It overrides private methods of the package, which is therefore pinned to an exact version.
     """
 
-    _prefix = ""
+    _path_prefix = ""
 
-    def reject_early(self, prefix: str, rejection: Callable[[], Rejection | None]) -> None:
-        """Reject each call whose path begins with ``prefix`` and for which ``rejection`` returns one."""
-        self._prefix = prefix
+    def reject_early(self, path_prefix: str, rejection: Callable[[], Rejection | None]) -> None:
+        """Reject a call whose path begins with ``path_prefix``, if ``rejection`` returns a status."""
+        self._path_prefix = path_prefix
         self._rejection = rejection
 
     async def _send(self, call: Any, context: Any, response: Any) -> bool:  # noqa: ANN401 - as in the base class
@@ -79,14 +82,14 @@ class _NativeServer(pygrpc_native.aio.Server):
         return bool(sent != STREAM_CLOSED)
 
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
-        if self._prefix and not self._stopping:
+        if self._path_prefix and not self._stopping:
             events = [event for event in events if not self._reject(event)]
         super()._on_events(events)
 
     def _reject(self, event: tuple[Any, ...]) -> bool:
-        """Reject the call of an event if there is a rejection for it, and return whether that was done."""
+        """Reject the call of an event if ``_rejection`` returns a status, and return whether it was rejected."""
         kind, call_id, method_id, *_ = event
-        if kind == EVENT_CANCEL or not self._table[method_id][0].startswith(self._prefix):
+        if kind == EVENT_CANCEL or not self._table[method_id][0].startswith(self._path_prefix):
             return False
         rejection = self._rejection()
         if rejection is None:
@@ -114,28 +117,28 @@ def _options(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
     """Return the options that all engines support."""
     return (
         ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
-        # Between these two limits grpcio rejects at random, so set both to one value.
+        # grpcio rejects metadata between these two limits at random, so make them equal.
         ("grpc.max_metadata_size", settings.grpc_max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", settings.grpc_max_metadata_bytes),
         ("grpc.max_concurrent_streams", settings.grpc_max_concurrent_streams),
-        # Two servers on one port would each get some of the calls, so the second must fail to start.
+        # Make a second server on the same port fail to start. Otherwise, each would get some of the calls.
         ("grpc.so_reuseport", 0),
-        # Detect peers that disappeared, even without calls, and let clients send such pings too.
+        # Ping clients to detect those that disappeared, even without calls, and let clients ping too.
         ("grpc.keepalive_time_ms", _milliseconds(settings.grpc_keepalive_seconds)),
         ("grpc.keepalive_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
-        # The name that grpcio also uses for the same timeout.
+        # grpcio also reads the timeout under this name.
         ("grpc.http2.ping_timeout_ms", _milliseconds(settings.grpc_keepalive_timeout_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
     )
 
 
 def _connection_limits(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
-    """Return the options by which grpcio limits connections, and closes idle ones and those that misuse pings."""
+    """Return grpcio's options that limit connections, and close those that are idle or ping too often."""
     return (
         ("grpc.max_allowed_incoming_connections", settings.grpc_max_connections),
         ("grpc.max_connection_idle_ms", _milliseconds(settings.grpc_max_connection_idle_seconds)),
         ("grpc.server_handshake_timeout_ms", _milliseconds(settings.grpc_handshake_timeout_seconds)),
-        # Let clients ping idle connections this often to keep them alive, without being taken for attackers.
+        # Let clients ping idle connections this often to keep them alive. Each faster ping is a strike.
         ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(settings.grpc_min_ping_interval_seconds)),
         ("grpc.http2.max_ping_strikes", settings.grpc_max_ping_strikes),
     )
@@ -144,8 +147,8 @@ def _connection_limits(settings: GrpcSettings) -> tuple[tuple[str, int], ...]:
 def _connection_age(settings: GrpcSettings, drain_timeout_seconds: float) -> tuple[tuple[str, int], ...]:
     """Return the options that close old connections, so that clients resolve the addresses of the replicas again.
 
-    Otherwise, clients that balance over replicas never find those that were added later. gRPC varies the age by a
-    tenth. No call is lost: calls in progress may take as long as at shutdown.
+    Otherwise, clients that balance calls across replicas would never find replicas that are added later. gRPC varies
+    the age by 10% at random. No call is lost: calls in flight have as long to finish as at shutdown.
     """
     if settings.grpc_max_connection_age_seconds is None:
         return ()

@@ -14,14 +14,14 @@ from google.protobuf.message_factory import GetMessageClass
 from server.domain.deadline import Deadline
 from server.domain.errors import FieldViolation, InvalidRequest
 from server.transport.grpc.engines import Rejection
-from server.transport.grpc.stream_writes import StreamWrites
+from server.transport.grpc.stream_writer import StreamWriter
 from server.transport.grpc.wire_fields import has_more_fields_than
 from server.transport.pipeline.auth import API_KEY, AUTHORIZATION, credentials_of
 from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Call, CallFailed, Calls, call_id_for
 from server.transport.pipeline.certificates import certificate_of_grpc_peer
 from server.transport.pipeline.cross_site import CrossSiteRule
 from server.transport.pipeline.errors import Failure, OriginNotAllowed
-from server.transport.pipeline.worker_thread import MANY_BYTES, WorkerThread
+from server.transport.pipeline.worker_thread import MAX_INLINE_BYTES, WorkerThread
 
 _MAX_FIELDS = 10_000
 """More fields than any valid request has."""
@@ -45,27 +45,27 @@ class RpcHandlers:
     def __init__(  # noqa: PLR0913 - each is a separate part
         self,
         calls: Calls,
-        writes: StreamWrites,
+        stream_writer: StreamWriter,
         worker_thread: WorkerThread,
         *,
         has_pushback: bool,
-        has_certificates: bool,
+        has_client_certificates: bool,
         cross_site: CrossSiteRule,
-        around: Callable[[MethodDescriptor, Serve], Serve] = untraced,
+        decorate: Callable[[MethodDescriptor, Serve], Serve] = untraced,
     ) -> None:
-        """Run calls through ``calls``, decode large requests in ``worker_thread``, and write streams with ``writes``.
+        """Run calls through ``calls``, decode large requests in ``worker_thread``, and write with ``stream_writer``.
 
         ``has_pushback`` says whether retryable errors have the trailer ``grpc-retry-pushback-ms`` (gRFC A6), and
-        ``has_certificates`` whether clients may have certificates. ``cross_site`` is the rule for calls from web pages.
-        ``around`` decorates each handler of a unary RPC.
+        ``has_client_certificates`` whether clients present certificates. ``cross_site`` is the rule for calls from web
+        pages. ``decorate`` decorates the handler of each unary RPC.
         """
         self._calls = calls
-        self._writes = writes
+        self._stream_writer = stream_writer
         self._worker_thread = worker_thread
         self._has_pushback = has_pushback
-        self._has_certificates = has_certificates
+        self._has_client_certificates = has_client_certificates
         self._cross_site = cross_site
-        self._around = around
+        self._decorate = decorate
         self._rejection: tuple[Failure, Rejection] | None = None
 
     def handlers_for(
@@ -79,7 +79,7 @@ class RpcHandlers:
         failure = self._calls.rejection()
         if failure is None:
             return None
-        # The failure is the same object until it changes, so its encoding is cached.
+        # The failure stays the same object until it changes, so cache its encoding.
         if self._rejection is None or self._rejection[0] is not failure:
             trailers = _error_trailers((), failure, has_pushback=self._has_pushback)
             self._rejection = failure, Rejection(failure.code, failure.message, trailers)
@@ -88,7 +88,7 @@ class RpcHandlers:
     def _handler(self, method: MethodDescriptor, serve: Callable[..., Any]) -> "grpc.RpcMethodHandler[bytes, bytes]":
         if method.server_streaming:
             return grpc.unary_stream_rpc_method_handler(self._stream(method, serve))
-        return grpc.unary_unary_rpc_method_handler(self._around(method, self._unary(method, serve)))
+        return grpc.unary_unary_rpc_method_handler(self._decorate(method, self._unary(method, serve)))
 
     def _unary(self, method: MethodDescriptor, serve: Callable[[Message, Call], Awaitable[Message]]) -> Serve:
         request_type = GetMessageClass(method.input_type)
@@ -102,7 +102,9 @@ class RpcHandlers:
             try:
                 with self._calls.run(method.name, context.peer(), call):
                     self._check_cross_site(context, metadata)
-                    request = await self._worker_thread.run(len(payload) > MANY_BYTES, _parse, request_type, payload)
+                    request = await self._worker_thread.run(
+                        len(payload) > MAX_INLINE_BYTES, _parse, request_type, payload
+                    )
                     response = await serve(request, call)
             except CallFailed as failed:
                 await self._abort(context, call, failed.failure)
@@ -126,19 +128,19 @@ class RpcHandlers:
                     self._check_cross_site(context, metadata)
                     async with aclosing(serve(_parse(request_type, payload), call)) as responses:
                         async for response in responses:
-                            await self._writes.write(context, response.SerializeToString())
+                            await self._stream_writer.write(context, response.SerializeToString())
             except CallFailed as failed:
-                trailers = self._trailers_of(call, failed.failure)
-                await self._writes.abort(context, failed.failure.code, failed.failure.message, trailers)
+                trailers = self._failure_trailers(call, failed.failure)
+                await self._stream_writer.abort(context, failed.failure.code, failed.failure.message, trailers)
             context.set_trailing_metadata(_trailers(call))
 
         return answer
 
     def _check_cross_site(self, context: _Context, metadata: Mapping[str, Any]) -> None:
-        """Check that a call does not come from a web page whose origin is not allowed; log it if it does.
+        """Reject and log a call that comes from a web page whose origin is not allowed.
 
         Raises:
-            OriginNotAllowed: it does.
+            OriginNotAllowed: it comes from such a page.
         """
         try:
             self._cross_site.check_call(metadata)
@@ -147,15 +149,15 @@ class RpcHandlers:
             raise
 
     def _call(self, context: _Context, metadata: Mapping[str, Any], repeated_key: str | None) -> Call:
-        certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_certificates else None
+        certificate = certificate_of_grpc_peer(context.auth_context()) if self._has_client_certificates else None
         credentials = credentials_of(metadata.get(AUTHORIZATION), metadata.get(API_KEY), certificate, repeated_key)
         return Call(call_id_for(metadata.get(CALL_ID_KEY)), credentials, Deadline.after(context.time_remaining()))
 
     async def _abort(self, context: _Context, call: Call, failure: Failure) -> NoReturn:
-        await context.abort(failure.code, failure.message, self._trailers_of(call, failure))
+        await context.abort(failure.code, failure.message, self._failure_trailers(call, failure))
         raise AssertionError("unreachable: abort raises")
 
-    def _trailers_of(self, call: Call, failure: Failure) -> tuple[tuple[str, str | bytes], ...]:
+    def _failure_trailers(self, call: Call, failure: Failure) -> tuple[tuple[str, str | bytes], ...]:
         return _error_trailers(_trailers(call), failure, has_pushback=self._has_pushback)
 
 
@@ -172,14 +174,14 @@ def _parse(request_type: type[Message], payload: bytes) -> Message:
 
 
 def _metadata_of(context: _Context) -> tuple[dict[str, Any], str | None]:
-    """Return the metadata of a call as a dictionary, and the name of a repeated entry with an API key, or None."""
+    """Return the metadata of a call as a dictionary, and the name of a credentials entry that is repeated, or None."""
     entries = context.invocation_metadata() or ()
     metadata: dict[str, Any] = dict(entries)
     return metadata, None if len(metadata) == len(entries) else _repeated_key(entries)
 
 
 def _repeated_key(metadata: Iterable[tuple[str, object]]) -> str | None:
-    """Return the name of an entry with an API key that the caller sent more than once, or None."""
+    """Return the name of a credentials entry that the caller sent more than once, or None."""
     names = [name for name, _ in metadata]
     return next((name for name in (AUTHORIZATION, API_KEY) if names.count(name) > 1), None)
 

@@ -21,7 +21,7 @@ OVERALL = ""
 LIVENESS = "liveness"
 """The service name that means the process: SERVING until it drains, for orchestrators that restart dead processes.
 
-They must not use the other names: a restart does not bring back a database, and would take down every replica with it.
+They must not use the other names: a restart does not bring back the database, and every replica would be restarted.
 """
 
 _MAX_NAME_LENGTH = 1000
@@ -30,8 +30,8 @@ _MAX_NAME_LENGTH = 1000
 class HealthService(HealthServicer):
     """The health service.
 
-    The one in grpcio-health-checking has two tasks and a lock for each watch, and cannot end watches: each one that is
-    open when gRPC stops would be logged as an error.
+    The service in grpcio-health-checking has two tasks and a lock for each watch. It cannot end watches, so each watch
+    that is open when gRPC stops would be logged as an error.
     """
 
     def __init__(self, streams: ServiceStreams, services: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class HealthService(HealthServicer):
         self._statuses: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._is_draining = False
-        self._has_ended = False
+        self._watches_have_ended = False
 
     async def Check(self, request: HealthCheckRequest, context: _Context) -> HealthCheckResponse:
         """Return the status of a service."""
@@ -51,16 +51,16 @@ class HealthService(HealthServicer):
         return HealthCheckResponse(status=status)
 
     async def Watch(self, request: HealthCheckRequest, context: _Context) -> None:
-        """Send the status of a service, and send it again whenever it changes, until watches end."""
+        """Send the status of a service, and send it again whenever it changes, until ``end_watches`` is called."""
         if len(request.service) > _MAX_NAME_LENGTH:
-            # The protocol lets clients watch unknown names too, which are held in memory meanwhile.
+            # Clients may watch unknown names too, and each watch holds its name in memory.
             message = f"service: must be at most {_MAX_NAME_LENGTH} characters"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
         await self._streams.serve(context, self._changes(request.service))
 
     async def _changes(self, name: str) -> AsyncGenerator[HealthCheckResponse, None]:
         sent = None
-        while not self._has_ended:
+        while not self._watches_have_ended:
             changed = self._changed  # read this first, so that no later change is missed
             status = self._statuses.get(name, HealthCheckResponse.SERVICE_UNKNOWN)
             if status != sent:
@@ -91,7 +91,7 @@ class HealthService(HealthServicer):
 
     def end_watches(self) -> None:
         """End every watch."""
-        self._has_ended = True
+        self._watches_have_ended = True
         self._wake_watches()
 
     def _wake_watches(self) -> None:

@@ -34,7 +34,7 @@ class _Pool:
 
 
 def add_reflection(services: Sequence[str], server: grpc.aio.Server, streams: ServiceStreams) -> None:
-    """Let tools such as grpcurl list and describe ``services`` and reflection itself, over bounded ``streams``."""
+    """Let tools such as grpcurl list and describe ``services`` and reflection itself, over ``streams``."""
     _add_v1_descriptors()
     names = (*services, reflection.SERVICE_NAME, _V1_SERVICE)
     pool = cast("descriptor_pool.DescriptorPool", _Pool())

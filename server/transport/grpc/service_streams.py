@@ -10,7 +10,7 @@ from server.application.stream_limit import StreamLimit
 from server.domain.errors import TooManyWatches
 from server.observability import metrics
 from server.observability.logs import RepeatedWarning
-from server.transport.grpc.stream_writes import StreamWrites
+from server.transport.grpc.stream_writer import StreamWriter
 from server.transport.pipeline.errors import ReaderTooSlow, failure_of
 from server.transport.pipeline.rate_limit import address_of
 
@@ -20,23 +20,26 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class ServiceStreams:
     """The streams of one service. Its callers do not authenticate, so each address counts as one caller."""
 
-    def __init__(self, kind: str, max_streams: int, writes: StreamWrites) -> None:
-        """Allow ``max_streams`` open streams, and a quarter of them from one address."""
+    def __init__(self, kind: str, max_streams: int, writer: StreamWriter) -> None:
+        """Allow ``max_streams`` open streams, at most a quarter of them from one address.
+
+        ``kind`` names the service in the log and in metrics.
+        """
         self._kind = kind
         self._max_streams = max_streams
         self._limit = StreamLimit(max_streams)
-        self._writes = writes
+        self._writer = writer
         self._rejected = RepeatedWarning("grpc_streams_refused")
         metrics.track_grpc_streams(kind, lambda: self._limit.open_streams)
 
     async def serve(self, context: _Context, responses: AsyncGenerator[Any, None]) -> None:
-        """Write ``responses`` until they end. Beyond a limit, end the stream at once with an error."""
+        """Write ``responses`` until they end. If a limit is exceeded, end the stream immediately with an error."""
         address = address_of(context.peer())
         try:
             async with aclosing(responses):
                 with self._limit.hold(address):
                     async for response in responses:
-                        await self._writes.write(context, response)
+                        await self._writer.write(context, response)
         except TooManyWatches as error:
             metrics.count_rejected_grpc_stream(self._kind)
             self._rejected.count(kind=self._kind, address=address, limit=self._max_streams)
@@ -47,4 +50,4 @@ class ServiceStreams:
     async def _abort(self, context: _Context, error: Exception) -> None:
         failure = failure_of(error, call_id="")
         trailers = (("grpc-status-details-bin", failure.status.SerializeToString()),)
-        await self._writes.abort(context, failure.code, failure.message, trailers)
+        await self._writer.abort(context, failure.code, failure.message, trailers)

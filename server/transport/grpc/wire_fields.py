@@ -14,7 +14,7 @@ _CONTINUATION_BIT = 0x80
 def has_more_fields_than(payload: bytes, max_fields: int) -> bool:
     """Return whether a message has more than ``max_fields`` fields, counting each item of a repeated field.
 
-    Fields of nested messages are not counted. Counting stops at malformed bytes, which are for the parser to reject.
+    Fields of nested messages are not counted. Counting stops at malformed bytes, which the parser then rejects.
     """
     if len(payload) <= max_fields:
         return False  # each field takes at least one byte
@@ -25,17 +25,17 @@ def has_more_fields_than(payload: bytes, max_fields: int) -> bool:
             if count > max_fields:
                 return True
             tag, offset = _read_varint(payload, offset)
-            kind = tag & 7
-            if kind == _VARINT:
+            wire_type = tag & 7
+            if wire_type == _VARINT:
                 _, offset = _read_varint(payload, offset)
-            elif kind == _LENGTH:
+            elif wire_type == _LENGTH:
                 length, offset = _read_varint(payload, offset)
                 offset += length
-            elif kind == _FIXED_64:
+            elif wire_type == _FIXED_64:
                 offset += 8
-            elif kind == _FIXED_32:
+            elif wire_type == _FIXED_32:
                 offset += 4
-            # The tags of a group count as fields without a value, and so do the fields inside it.
+            # The start and the end of a group each count as a field, and so does each field inside it.
     except IndexError:
         pass
     return False

@@ -1,10 +1,10 @@
 """Admission control: a limit on concurrent calls that adapts to how long calls take, up to a configured maximum.
 
-Calls beyond what the service can process only queue, and delay every other call. So the limit follows latency, as TCP's
-congestion window and Netflix's and Envoy's adaptive limiters do. While calls are being rejected, it shrinks if even the
-fastest calls of an RPC take longer than a target, which is the sign of a queue that never empties (RFC 8289, section
-4); otherwise it grows. Rejecting a call costs next to nothing, so that load beyond the limit does not slow down the
-admitted calls.
+Calls that exceed the service's capacity would only queue, and delay every other call. So the limit follows latency, as
+TCP's congestion window and Netflix's and Envoy's adaptive limiters do. While calls are being rejected, the limit
+shrinks if even the fastest calls of an RPC take longer than a target, which is the sign of a queue that never empties
+(RFC 8289, section 4). Otherwise, the limit grows. Rejecting a call costs next to nothing, so load above the limit does
+not slow down the admitted calls.
 """
 
 import time
@@ -15,7 +15,7 @@ _MIN_LIMIT = 64
 
 _WINDOW_SECONDS = 0.1
 _MIN_SAMPLES = 10
-"""Successful calls of one RPC before its fastest one counts as a sign of queueing: a rare RPC may be slow by nature."""
+"""How many calls of an RPC must succeed in a window before its fastest one counts: a rare RPC may be slow by nature."""
 
 _GROWTH_FACTOR = 1.05
 _MIN_SHRINK_FACTOR = 0.5
@@ -23,14 +23,16 @@ _MIN_SHRINK_FACTOR = 0.5
 _MIN_RETRY_SECONDS = 0.2
 _MAX_RETRY_SECONDS = 1.0
 _HIGH_REJECTION_RATIO = 0.25
-"""Rejected calls per completed call. Fewer cost little; above this ratio, rejected callers are asked to wait longer."""
+"""Rejected calls per completed call. Above this ratio, rejected callers are asked to wait longer; below it, they cost
+little."""
 
 
 class Admission:
-    """Counts the calls in progress, and decides whether to admit another one.
+    """Counts the calls in flight, and decides whether to admit another one.
 
-    ``limit`` is how many calls may be in progress now, and ``retry_after_seconds`` how long rejected callers should
-    wait. Both change at the end of a window: a period in which enough calls began and ended to measure their latency.
+    ``limit`` is the current limit of calls in flight, and ``retry_after_seconds`` the time that rejected callers
+    should wait. Both change at the end of each window, which lasts at least ``_WINDOW_SECONDS``, and longer while calls
+    are being rejected and too few have succeeded to measure their latency.
     """
 
     def __init__(self, max_calls: int, target_seconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -39,31 +41,31 @@ class Admission:
         self._min_limit = min(_MIN_LIMIT, max_calls)
         self._target_seconds = target_seconds
         self.limit = max_calls
-        self.in_progress = 0
+        self.in_flight = 0
         self.retry_after_seconds = _MIN_RETRY_SECONDS
         self._begin_window(clock())
 
     def reject_if_full(self) -> bool:
         """Return whether the limit is reached; if so, count the call that just arrived as rejected."""
-        if self.in_progress < self.limit:
+        if self.in_flight < self.limit:
             return False
         self._rejected += 1
         return True
 
     def begin_call(self) -> None:
-        """Count a call as in progress."""
-        self.in_progress += 1
+        """Count a call as in flight."""
+        self.in_flight += 1
 
     def end_call(self, rpc: str, started_seconds: float, ended_seconds: float, *, succeeded: bool) -> None:
-        """Record that a call of ``rpc`` ended. Both times are those of ``time.perf_counter``.
+        """Record that a call of ``rpc`` ended. Both times come from ``time.perf_counter``.
 
         The duration of a failed call is ignored: rejecting an invalid request is fast under any load.
         """
-        self.in_progress -= 1
+        self.in_flight -= 1
         self._completed += 1
         if succeeded and started_seconds >= self._window_start_seconds:
-            count, shortest = self._shortest.get(rpc, (0, ended_seconds))
-            self._shortest[rpc] = count + 1, min(shortest, ended_seconds - started_seconds)
+            count, shortest = self._samples_by_rpc.get(rpc, (0, ended_seconds))
+            self._samples_by_rpc[rpc] = count + 1, min(shortest, ended_seconds - started_seconds)
         if ended_seconds - self._window_start_seconds >= _WINDOW_SECONDS:
             self._end_window(ended_seconds)
 
@@ -71,17 +73,17 @@ class Admission:
         self._window_start_seconds = now_seconds
         self._rejected = 0
         self._completed = 0
-        self._shortest: dict[str, tuple[int, float]] = {}
+        self._samples_by_rpc: dict[str, tuple[int, float]] = {}
 
     def _end_window(self, now_seconds: float) -> None:
-        longest_seconds = self._target_seconds
+        latency_seconds = self._target_seconds
         if self._rejected:
-            times = [shortest for count, shortest in self._shortest.values() if count >= _MIN_SAMPLES]
+            times = [shortest for count, shortest in self._samples_by_rpc.values() if count >= _MIN_SAMPLES]
             if not times:
                 return  # extend the window until there are enough samples
-            longest_seconds = max(times)
-        if longest_seconds > self._target_seconds:
-            factor = max(self._target_seconds / longest_seconds, _MIN_SHRINK_FACTOR)
+            latency_seconds = max(times)
+        if latency_seconds > self._target_seconds:
+            factor = max(self._target_seconds / latency_seconds, _MIN_SHRINK_FACTOR)
             self.limit = max(int(self.limit * factor), self._min_limit)
         else:
             self.limit = min(int(self.limit * _GROWTH_FACTOR) + 1, self._max_calls)

@@ -47,16 +47,16 @@ _SCHEME = "bearer"
 
 @value()
 class Credentials:
-    """The credentials of a call, not yet verified; None for each that the call does not have.
+    """The credentials of a call, not yet verified. Each is None if the call does not have it.
 
     ``authorization`` and ``api_key`` are the values of the headers, and ``certificate`` is that of the connection.
-    ``repeated`` names the header, of the two, that was sent more than once.
+    ``repeated_header`` is the name of the header that was sent more than once, if either was.
     """
 
     authorization: str | None
     api_key: str | None
     certificate: ClientCertificate | None
-    repeated: str | None = None
+    repeated_header: str | None = None
 
     def __repr__(self) -> str:
         """Leave out the keys."""
@@ -64,7 +64,7 @@ class Credentials:
 
 
 NO_CREDENTIALS = Credentials(None, None, None)
-"""The credentials of every call that has none: compare by identity."""
+"""The credentials of a call that has none. Compare with ``is``."""
 
 
 class Keys(Protocol):
@@ -78,7 +78,7 @@ class InvalidRoleTable(Exception):
     """An RPC has no role, or a role is for an RPC that does not exist. This is a bug, found at startup."""
 
 
-class Gate:
+class Authorizer:
     """Authenticates callers, and checks that they have the role that an RPC needs."""
 
     def __init__(
@@ -86,27 +86,27 @@ class Gate:
         roles: Mapping[str, Role],
         keys: Keys,
         *,
-        anonymous: frozenset[Role],
-        certificates: Mapping[str, frozenset[Role]],
-        certificate_needed: bool,
+        anonymous_roles: frozenset[Role],
+        certificate_roles: Mapping[str, frozenset[Role]],
+        requires_certificate: bool,
     ) -> None:
         """Authorize calls by ``roles``, the role that each RPC needs.
 
-        ``anonymous`` has the roles of callers without credentials. ``certificates`` has the roles of verified
-        certificates by name, with ``DEFAULT_CERTIFICATE`` for certificates that are not listed. With
-        ``certificate_needed``, every caller needs a certificate.
+        ``anonymous_roles`` are the roles of callers without credentials. ``certificate_roles`` has the roles of
+        verified certificates by name, with ``DEFAULT_CERTIFICATE`` for certificates that are not listed. With
+        ``requires_certificate``, every caller must have a certificate.
         """
         self._roles = roles
         self._keys = keys
-        self._anonymous = Caller(ANONYMOUS, anonymous)
-        self._certificates = certificates
-        self._certificate_needed = certificate_needed
+        self._anonymous = Caller(ANONYMOUS, anonymous_roles)
+        self._certificate_roles = certificate_roles
+        self._requires_certificate = requires_certificate
 
     def check_role_table(self, services: Iterable[ServiceDescriptor]) -> None:
         """Check that each RPC of ``services`` has a role, and that no other name has one.
 
         Raises:
-            InvalidRoleTable: an RPC or a role has no counterpart.
+            InvalidRoleTable: an RPC has no role, or a role is for an RPC that does not exist.
         """
         unmatched = {method.name for service in services for method in service.methods} ^ self._roles.keys()
         if unmatched:
@@ -117,17 +117,17 @@ class Gate:
         """Return the caller that the credentials identify.
 
         Raises:
-            CredentialsMissing, ApiKeyInvalid, CertificateInvalid: a needed certificate is missing, or a key or
-                certificate is not accepted.
+            CredentialsMissing, ApiKeyInvalid, CertificateInvalid: a required certificate is missing, or a key or
+                certificate is invalid.
             InvalidRequest: a header with a key is repeated.
         """
-        if credentials.repeated is not None:
-            raise InvalidRequest((FieldViolation(credentials.repeated, "must be sent at most once"),))
+        if credentials.repeated_header is not None:
+            raise InvalidRequest((FieldViolation(credentials.repeated_header, "must be sent at most once"),))
         certificate = credentials.certificate
         if certificate is not None:
             check_not_expired(certificate)
-        elif self._certificate_needed:
-            raise CredentialsMissing("a client certificate is needed")
+        elif self._requires_certificate:
+            raise CredentialsMissing("a client certificate is required")
         if credentials is NO_CREDENTIALS:
             return self._anonymous
         key = _key(credentials)
@@ -150,25 +150,28 @@ class Gate:
         if role in caller.roles:
             return
         if caller is self._anonymous:
-            raise CredentialsMissing(f"{rpc} needs the role {role}; authenticate with an API key")
-        raise RoleMissing(f"{rpc} needs the role {role}, which the caller does not have")
+            raise CredentialsMissing(f"{rpc} requires the role {role}; authenticate with an API key")
+        raise RoleMissing(f"{rpc} requires the role {role}, which the caller does not have")
 
     def _certificate_caller(self, certificate: ClientCertificate) -> Caller:
         try:
             name = caller_name(name_of_certificate(certificate.pem))
         except InvalidValue as error:
             raise CertificateInvalid(f"the name in the certificate {error.description}") from None
-        roles = self._certificates.get(name)
-        return Caller(name, self._certificates.get(DEFAULT_CERTIFICATE, frozenset()) if roles is None else roles)
+        roles = self._certificate_roles.get(name)
+        return Caller(name, self._certificate_roles.get(DEFAULT_CERTIFICATE, frozenset()) if roles is None else roles)
 
 
 def credentials_of(
-    authorization: str | None, api_key: str | None, certificate: ClientCertificate | None, repeated: str | None = None
+    authorization: str | None,
+    api_key: str | None,
+    certificate: ClientCertificate | None,
+    repeated_header: str | None = None,
 ) -> Credentials:
     """Return the credentials of a call: ``NO_CREDENTIALS`` if it has none."""
     if authorization is None and api_key is None and certificate is None:
         return NO_CREDENTIALS
-    return Credentials(authorization, api_key, certificate, repeated)
+    return Credentials(authorization, api_key, certificate, repeated_header)
 
 
 def _key(credentials: Credentials) -> str | None:

@@ -25,16 +25,16 @@ from server.domain.errors import (
 from server.observability import metrics
 from server.observability.logs import RepeatedWarning, call_log, log_context
 from server.transport.pipeline.admission import Admission
-from server.transport.pipeline.auth import Credentials, Gate
+from server.transport.pipeline.auth import Authorizer, Credentials
 from server.transport.pipeline.errors import CallTooLong, Failure, failure_of
-from server.transport.pipeline.rate_limit import CallerRates, address_of
+from server.transport.pipeline.rate_limit import RateLimiter, address_of
 from server.transport.pipeline.time_limit import TimeLimit
 
 CALL_ID_KEY = "x-request-id"
-"""The metadata key or header with the call ID: callers may send one, and the response has the one that is logged."""
+"""The metadata key or header of the call ID. A caller may send an ID; the response returns the ID that is logged."""
 
 REPLAYED_KEY = "idempotency-replayed"
-"""The metadata key or header of a replay: a response that repeats the outcome of an earlier call (same request_id)."""
+"""The metadata key or header that marks a replay, a response that repeats an earlier outcome of the same request_id."""
 
 _OK = grpc.StatusCode.OK.name
 _CANCELLED = grpc.StatusCode.CANCELLED.name
@@ -50,10 +50,11 @@ Response = TypeVar("Response")
 class Call:
     """One call of an RPC, with its ID in the log, its credentials and its deadline.
 
-    ``caller`` is the name of the authenticated caller, empty until then. ``caller_key`` identifies the caller for the
-    limits of rates and open streams: their name, or their address if they are anonymous. ``rates`` has their bucket, if
-    rates are limited. ``replayed`` says that the response repeats the outcome of an earlier call. ``check`` raises if
-    the caller of a stream may no longer receive it. ``is_logged`` is false if one log line counts many such calls.
+    ``caller`` is the name of the caller, empty until the caller is authenticated. ``caller_key`` identifies the caller
+    for the rate limit and the limit of open streams, by name, or by address if the caller is anonymous.
+    ``rate_limiter`` has the caller's bucket, if rates are limited. ``replayed`` says that the response repeats the
+    outcome of an earlier call. ``check`` raises if the caller of a stream may no longer receive it. ``is_logged`` is
+    false for a call that has no log line of its own, because one line counts many such calls.
     """
 
     call_id: str
@@ -61,19 +62,19 @@ class Call:
     deadline: Deadline
     caller: str = ""
     replayed: bool = False
-    rates: CallerRates | None = None
+    rate_limiter: RateLimiter | None = None
     caller_key: str = ""
     check: Callable[[], None] = lambda: None
     is_logged: bool = True
 
-    def count(self, items: int) -> None:
-        """Count this call as ``items`` calls against the caller's rate: see ``CallerRates.deduct``."""
-        if self.rates is not None and items > 1:
-            self.rates.deduct(self.caller_key, items - 1)
+    def count_items(self, items: int) -> None:
+        """Count this call as ``items`` calls against the caller's rate: see ``RateLimiter.deduct``."""
+        if self.rate_limiter is not None and items > 1:
+            self.rate_limiter.deduct(self.caller_key, items - 1)
 
 
 class CallFailed(Exception):
-    """A call ended in an error, which ``failure`` describes to its caller."""
+    """A call failed. ``failure`` describes the error to the caller."""
 
     def __init__(self, failure: Failure) -> None:
         """Store the failure."""
@@ -91,7 +92,7 @@ class CallObserver(Protocol):
         """Record the status of the call in the current context, and the reason if it failed."""
 
 
-class _NotObserved:
+class _NoObserver:
     def begin(self, call: Call) -> None:
         pass
 
@@ -99,54 +100,54 @@ class _NotObserved:
         pass
 
 
-NOT_OBSERVED = _NotObserved()
+NO_OBSERVER = _NoObserver()
 
 
 class Calls:
     """Admits calls, limits their number, rate and duration, and waits for their end at shutdown.
 
-    Anonymous callers from one address share one rate.
+    Anonymous callers from one address share one rate limit.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each limit
         self,
         max_calls: int,
-        gate: Gate,
+        authorizer: Authorizer,
         *,
         target_seconds: float = _NO_TARGET_SECONDS,
         timeout_seconds: float | None = None,
-        rates: CallerRates | None = None,
-        failed_authentications: CallerRates | None = None,
-        observer: CallObserver = NOT_OBSERVED,
+        rate_limiter: RateLimiter | None = None,
+        failed_authentication_limiter: RateLimiter | None = None,
+        observer: CallObserver = NO_OBSERVER,
     ) -> None:
-        """Admit at most ``max_calls`` concurrent calls, from callers that ``gate`` accepts.
+        """Admit at most ``max_calls`` concurrent calls, from callers that ``authorizer`` accepts.
 
-        Admit fewer while calls take longer than ``target_seconds``. A unary call may last ``timeout_seconds``.
-        ``rates`` limits the calls of each caller, and ``failed_authentications`` the failed authentications from each
-        address. ``observer`` observes each call.
+        Admit fewer while calls take longer than ``target_seconds``. A unary call times out after ``timeout_seconds``.
+        ``rate_limiter`` limits the calls of each caller, and ``failed_authentication_limiter`` the failed
+        authentications from each address. ``observer`` observes each call.
         """
         self._observer = observer
-        self._gate = gate
+        self._authorizer = authorizer
         self._admission = Admission(max_calls, target_seconds)
         self._time_limit = None if timeout_seconds is None else TimeLimit(timeout_seconds)
-        self._rates = rates
-        self._failed_authentications = failed_authentications
+        self._rate_limiter = rate_limiter
+        self._failed_authentication_limiter = failed_authentication_limiter
         self._log_call = call_log()
         self._rejected = RepeatedWarning("calls_refused")
         self._limited_failures = RepeatedWarning("failed_authentications_limited")
         self._overload_failure: Failure | None = None
-        self._closed = False
-        self._has_ended = False
+        self._rejects_new = False
+        self._has_cancelled_all = False
         self._idle = asyncio.Event()
         self._idle.set()
-        metrics.track_calls(lambda: self._admission.in_progress, lambda: self._admission.limit)
+        metrics.track_calls(lambda: self._admission.in_flight, lambda: self._admission.limit)
 
     def rejection(self) -> Failure | None:
-        """Return the failure of a call that arrives now, before any work is done for it, or None to admit it.
+        """Return the failure that rejects a call that arrives now, before any work is done, or None to admit it.
 
-        The number of rejected calls is logged once a second.
+        Log the number of rejected calls once a second.
         """
-        if self._closed or not self._admission.reject_if_full():
+        if self._rejects_new or not self._admission.reject_if_full():
             return None
         self._rejected.count(limit=self._admission.limit)
         metrics.count_rejected_call()
@@ -159,16 +160,16 @@ class Calls:
         """Admit a call that arrives now. A transport calls this, or ``rejection``, before ``run``.
 
         Raises:
-            CallFailed: too many calls are in progress.
+            CallFailed: too many calls are in flight.
         """
         if failure := self.rejection():
             raise CallFailed(failure)
 
     @contextmanager
     def run(self, rpc: str, peer: str, call: Call, *, is_stream: bool = False) -> Iterator[None]:
-        """Authenticate one call of ``rpc`` that was admitted, enforce its time limit, and log its outcome.
+        """Authenticate an admitted call of ``rpc``, enforce its time limit, and log its outcome.
 
-        A stream has no time limit. It is not counted among the calls in progress, because their durations show how
+        A stream has no time limit. It is not counted among the calls in flight, because their durations show how
         loaded the service is. Its producer calls ``call.check`` periodically, because an API key can expire during a
         stream.
 
@@ -180,7 +181,7 @@ class Calls:
         started_seconds = time.perf_counter()
         code, reason = _CANCELLED, None
         if is_stream:
-            call.check = lambda: self._gate.check_role(rpc, self._gate.caller(call.credentials))
+            call.check = lambda: self._authorizer.check_role(rpc, self._authorizer.caller(call.credentials))
         else:
             self._admission.begin_call()
             self._idle.clear()
@@ -200,7 +201,7 @@ class Calls:
             ended_seconds = time.perf_counter()
             if not is_stream:
                 self._admission.end_call(rpc, started_seconds, ended_seconds, succeeded=code is _OK)
-                if not self._admission.in_progress:
+                if not self._admission.in_flight:
                     self._idle.set()
             seconds = ended_seconds - started_seconds
             metrics.observe_call(rpc, code, seconds)
@@ -219,31 +220,31 @@ class Calls:
 
     def reject_new(self) -> None:
         """Reject new calls from now on."""
-        self._closed = True
+        self._rejects_new = True
 
     def cancel_all(self) -> None:
-        """Cancel every unary call in progress, because the service stops."""
-        self._has_ended = True
+        """Cancel every unary call in flight that has a time limit, because the service is stopping."""
+        self._has_cancelled_all = True
         if self._time_limit is not None:
             self._time_limit.expire_all()
 
     async def wait_until_idle(self) -> None:
-        """Wait until no unary call is in progress."""
+        """Wait until no unary call is in flight."""
         await self._idle.wait()
 
     def _authorize(self, rpc: str, call: Call, peer: str) -> None:
         call.deadline.check()
-        if self._closed:
-            raise ShuttingDown("the service is shutting down; try again, another replica may answer")
+        if self._rejects_new:
+            raise ShuttingDown("the service is shutting down; retry, because another replica may answer")
         try:
-            caller = self._gate.caller(call.credentials)
+            caller = self._authorizer.caller(call.credentials)
             call.caller = caller.name
             call.caller_key = f"{ANONYMOUS} {address_of(peer)}" if caller.name == ANONYMOUS else caller.name
-            if self._rates is not None:
-                call.rates = self._rates
-                self._rates.take(call.caller_key)
-            self._gate.check_role(rpc, caller)
-        except (AuthenticationFailed, InvalidRequest) as error:  # InvalidRequest: a key was sent twice
+            if self._rate_limiter is not None:
+                call.rate_limiter = self._rate_limiter
+                self._rate_limiter.take(call.caller_key)
+            self._authorizer.check_role(rpc, caller)
+        except (AuthenticationFailed, InvalidRequest) as error:  # InvalidRequest: a header is repeated
             self._limit_failed_authentication(error, call, address_of(peer))
             raise
 
@@ -255,16 +256,16 @@ class Calls:
         Raises:
             RateLimited: too many authentications from this address failed.
         """
-        if self._failed_authentications is None:
+        if self._failed_authentication_limiter is None:
             return
-        wait_seconds = self._failed_authentications.wait_seconds(address)
+        wait_seconds = self._failed_authentication_limiter.wait_seconds(address)
         if not wait_seconds:
-            self._failed_authentications.deduct(address, 1)
+            self._failed_authentication_limiter.deduct(address, 1)
             return
         call.is_logged = False
         self._limited_failures.count(address=address)
         metrics.count_limited_authentication()
-        message = f"{error}; too many authentications from this address failed, so wait before you try again"
+        message = f"{error}; too many authentications from this address failed, so wait before you retry"
         raise RateLimited(message, wait_seconds)
 
     def _error_to_report(self, error: BaseException, task: "asyncio.Task[Any] | None") -> Exception:
@@ -277,9 +278,9 @@ class Calls:
             return error
         if self._time_limit is None or task is None or not self._time_limit.timed_out(task):
             raise error
-        if self._has_ended:
+        if self._has_cancelled_all:
             return ShuttingDown(
-                "the service stopped before the call was done, so its outcome is unknown; retry it with the same "
+                "the service stopped before the call finished, so its outcome is unknown; retry it with the same "
                 "request_id, and another replica may answer"
             )
         return CallTooLong(
@@ -287,21 +288,21 @@ class Calls:
         )
 
     def _overloaded(self) -> Overloaded:
-        message = f"{self._admission.limit} calls are in progress, which is the limit now; try again soon"
+        message = f"{self._admission.limit} calls are in flight, which is the current limit; try again soon"
         return Overloaded(message, self._admission.retry_after_seconds)
 
 
-def call_id_for(requested: object) -> str:
-    """Return the ID that the caller ``requested`` for a call, or a new one if that is not fit for the log.
+def call_id_for(requested_id: object) -> str:
+    """Return the ID that the caller requested for a call, or a new one if the requested ID must not be logged.
 
-    It is fit if it has 1 to 128 printable ASCII characters and contains no card number.
+    An ID may be logged if it has 1 to 128 printable ASCII characters and contains no card number.
     """
     if (
-        isinstance(requested, str)
-        and 0 < len(requested) <= _MAX_CALL_ID_LENGTH
-        and requested.isascii()
-        and requested.isprintable()
-        and not has_card_number(requested)
+        isinstance(requested_id, str)
+        and 0 < len(requested_id) <= _MAX_CALL_ID_LENGTH
+        and requested_id.isascii()
+        and requested_id.isprintable()
+        and not has_card_number(requested_id)
     ):
-        return requested
+        return requested_id
     return f"{random.getrandbits(_CALL_ID_BITS):032x}"

@@ -1,4 +1,4 @@
-"""Client certificates: read the one of a connection, and the caller's name in it, by one rule for gRPC and REST."""
+"""Client certificates: read a connection's certificate, and the caller's name in it, the same way for gRPC and REST."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ from server.domain.errors import CertificateInvalid
 from server.domain.value import value
 
 _CACHED_CERTIFICATES = 512
-"""How many certificates' names are cached, because parsing one takes 30 us, and gRPC needs the name in every call."""
+"""The number of certificates whose names are cached. Parsing one takes 30 us, and gRPC needs the name in every call."""
 
 _MALFORMED = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 """The errors that ``cryptography`` raises for a malformed certificate."""
@@ -34,7 +34,7 @@ class ClientCertificate:
 def certificate_of_grpc_peer(auth_context: Mapping[str, Iterable[bytes]]) -> ClientCertificate | None:
     """Return a gRPC client's certificate, or None.
 
-    The names in it are not taken from gRPC, which cuts them at a NUL byte.
+    The names that gRPC reads from it are not used, because gRPC cuts them at a NUL byte.
     """
     for pem in auth_context.get("x509_pem_cert", ()):
         return ClientCertificate(pem, b"true" in auth_context.get("ssl_session_reused", ()))
@@ -64,7 +64,7 @@ def check_not_expired(certificate: ClientCertificate) -> None:
 
 @lru_cache(maxsize=_CACHED_CERTIFICATES)
 def name_of_certificate(pem: bytes) -> str:
-    """Return the name in a client's verified certificate exactly as it is written, or "" if there is none.
+    """Return the name in a client's verified certificate exactly as written, or "" if there is none.
 
     It is the first URI among the subject alternative names, else the first DNS name, else the common name.
 

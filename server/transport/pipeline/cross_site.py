@@ -1,8 +1,8 @@
 """Reject state-changing requests that a web page from another origin sends (CSRF).
 
-CORS cannot prevent them: it hides the response from the page after the request was carried out, and browsers send a
-form, or a fetch of a Blob without a type, without a preflight. If a browser has access through its place in the network
-or its client certificate, any page that it shows could charge and refund.
+CORS cannot prevent them: it only hides the response from the page, after the request has been carried out. Browsers
+send a form, or a fetch whose body is a Blob without a type, without a preflight. If a browser has access through its
+network location or its client certificate, any page that it shows could charge and refund.
 
 The rule is that of Go's ``net/http.CrossOriginProtection``. GET, HEAD and OPTIONS change nothing and are accepted. For
 other requests, ``Sec-Fetch-Site`` decides if it is present, because no page can set it: ``same-origin`` and ``none``
@@ -15,9 +15,9 @@ neither header does not come from a web page. The rule differs from Go's in thes
   chance to log its origin.
 - A repeated or malformed header is rejected, because no browser sends one.
 - The default port of the origin's scheme is ignored, because some proxies add it to ``Host``.
-- If the request came over TLS, a page without TLS is foreign, because it may have been tampered with on its way.
-- A page without TLS under a DNS name must be allowed explicitly, even if ``Origin`` and ``Host`` agree. The name may be
-  an attacker's that first resolved to the page's server and now resolves to this service (DNS rebinding). That is
+- If the request came over TLS, a page without TLS is foreign, because it may have been tampered with in transit.
+- A page without TLS under a DNS name must be allowed explicitly, even if ``Origin`` and ``Host`` agree. An attacker may
+  own the name, and let it resolve first to the page's server and then to this service (DNS rebinding). That is
   impossible with an IP address, with ``localhost``, or with TLS, because the service has no certificate for the
   attacker's name.
 """
@@ -49,7 +49,7 @@ _MAX_SHOWN_LENGTH = 200
 
 
 class CrossSiteRule:
-    """Decides which web pages may send requests that change something."""
+    """Decides which web pages may send state-changing requests."""
 
     def __init__(self, allowed: Collection[str]) -> None:
         """Allow the service's own origin and those in ``allowed``, where ``*`` means every origin."""
@@ -124,7 +124,7 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 def _is_same_origin(page: _Page, scope: Scope) -> bool:
-    """Return whether a page that sent an Origin alone is from the host that the request was sent to."""
+    """Return whether a page known only by its Origin is from the host that the request was sent to."""
     hosts = list(headers(scope, b"host"))
     if page.sites or len(page.origins) != 1 or len(hosts) != 1:
         return False

@@ -58,8 +58,8 @@ class ClientGone(errors.PaymentsError):
     """The client disconnected before the body of its HTTP request was complete, so nobody receives this error."""
 
 
-class RefundRefused(errors.PaymentsError):
-    """The processor refused a refund over ``/v1``: an error there, because the legacy service had no such outcome."""
+class RefundFailed(errors.PaymentsError):
+    """The processor rejected a refund over ``/v1``, where this is an error: the legacy service had no such outcome."""
 
 
 class NoSuchPath(errors.PaymentsError):
@@ -67,11 +67,11 @@ class NoSuchPath(errors.PaymentsError):
 
 
 class MethodNotAllowed(errors.PaymentsError):
-    """Endpoints with the path of an HTTP request have other verbs."""
+    """The path of an HTTP request exists, but does not accept its verb."""
 
 
 class OriginNotAllowed(errors.PaymentsError):
-    """A web page of another origin sent a request that may change something."""
+    """A web page from an origin that is not allowed sent a request that may change something."""
 
     def __init__(self, message: str, origin: str, site: str) -> None:
         """Store the request's Origin and Sec-Fetch-Site headers, empty if not sent, for the log."""
@@ -109,7 +109,7 @@ _RULES: dict[type[Exception], _Rule] = {
     BodyTooSlow: _Rule(grpc.StatusCode.DEADLINE_EXCEEDED, "BODY_TOO_SLOW", http_status=408),
     UnsupportedMediaType: _Rule(grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA_TYPE", http_status=415),
     ClientGone: _Rule(grpc.StatusCode.CANCELLED, "CLIENT_GONE"),
-    RefundRefused: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_FAILED"),
+    RefundFailed: _Rule(grpc.StatusCode.FAILED_PRECONDITION, "REFUND_FAILED"),
     NoSuchPath: _Rule(grpc.StatusCode.NOT_FOUND, "NO_SUCH_PATH"),
     OriginNotAllowed: _Rule(grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED"),
     MethodNotAllowed: _Rule(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_ALLOWED", http_status=405),
@@ -139,7 +139,10 @@ REASONS = frozenset(rule.reason for rule in (*_RULES.values(), _INTERNAL))
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``error`` as its caller sees it: code, stable reason and message, and a ``status`` that adds the details."""
+    """An error as its caller sees it.
+
+    ``reason`` is stable; ``message`` is for people. ``status`` has the code, the message and the details.
+    """
 
     error: Exception
     code: grpc.StatusCode
@@ -154,13 +157,13 @@ class Failure:
 def failure_of(error: Exception, call_id: str) -> Failure:
     """Return the failure to report for ``error``, which ended the call with this ID (empty for a call without one).
 
-    An error that is not in the table is a bug in the service. It is logged with its stack, and the caller sees only the
-    call ID to ask about.
+    An error that is not in the table is a bug in the service. It is logged with its stack trace, and the caller sees
+    only the call ID, to report it by.
     """
     rule = next((_RULES[kind] for kind in type(error).__mro__ if kind in _RULES), None)
     if rule is None:
         _log.error("internal_error", exc_info=error)
-        message = f"internal error; the service's log has it as {call_id}"
+        message = f"internal error; the service logged it under the call ID {call_id}"
         return _failure(error, _INTERNAL, message, call_id, None)
     retry_after_seconds = rule.retry_after_seconds
     if isinstance(error, errors.PaymentsError) and error.retry_after_seconds is not None:

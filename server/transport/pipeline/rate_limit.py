@@ -1,8 +1,8 @@
 """Rate limits: a token bucket for each caller, stored as one number.
 
 The number is the time at which the bucket will be full again (the generic cell rate algorithm, ITU-T I.371). A call
-moves it forward by the time in which one token is refilled. The bucket has a token while that time is less than a whole
-bucket away.
+moves it forward by the time that one token takes to refill. The bucket has a token if the number is then no further
+away than a whole bucket takes to refill.
 """
 
 import functools
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from server.domain.errors import RateLimited
 
 _MAX_CALLERS = 10_000
-"""How many buckets are stored. Beyond that, the oldest are dropped, and their callers start again with full ones."""
+"""The most buckets to store. Above that, the oldest are dropped, and their callers start again with full ones."""
 
 _GRPC_PEER = re.compile(r"ipv[46]:(.*):\d+", re.DOTALL)
 _HTTP_PEER = re.compile(r"(.*):\d+", re.DOTALL)
@@ -22,8 +22,8 @@ _IPV6_NETWORK_BITS = 64
 """The smallest network that is assigned to one site (RFC 6177), which may use every address in it."""
 
 
-class CallerRates:
-    """Token buckets of ``burst_calls`` calls, refilled at ``calls_per_second``."""
+class RateLimiter:
+    """Limits the rate of each caller with a token bucket of ``burst_calls`` calls, refilled at ``calls_per_second``."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class CallerRates:
         self.deduct(caller, 1)
 
     def wait_seconds(self, caller: str) -> float:
-        """Return how long it takes until the caller's bucket has a token; 0 if it has one now."""
+        """Return the time until the caller's bucket has a token, or 0 if it has one now."""
         now_seconds = self._clock()
-        room_seconds = now_seconds + self._bucket_seconds - 1 / self._calls_per_second
-        wait_seconds = self._full_at_seconds.get(caller, now_seconds) - room_seconds
+        max_full_at_seconds = now_seconds + self._bucket_seconds - 1 / self._calls_per_second
+        wait_seconds = self._full_at_seconds.get(caller, now_seconds) - max_full_at_seconds
         return wait_seconds if wait_seconds > 1e-9 else 0  # noqa: PLR2004 - rounding errors of float arithmetic
 
     def deduct(self, caller: str, calls: int) -> None:
@@ -71,14 +71,14 @@ class CallerRates:
             self._drop_buckets(now_seconds)
 
     def _drop_buckets(self, now_seconds: float) -> None:
-        """Drop the full buckets, and the oldest of the others, until half of the room is free."""
+        """Drop the full buckets, and the oldest of the others, so that at most half of ``max_callers`` remain."""
         not_full = [(caller, full) for caller, full in self._full_at_seconds.items() if full > now_seconds]
         self._full_at_seconds = dict(not_full[-self._max_callers // 2 :])
 
 
 @functools.lru_cache(maxsize=1024)
 def address_of(peer: str) -> str:
-    """Return the address of a peer that gRPC (``ipv4:10.0.0.7:5000``) or HTTP (``10.0.0.7:5000``) names.
+    """Return the address in a peer name of gRPC (``ipv4:10.0.0.7:5000``) or HTTP (``10.0.0.7:5000``).
 
     For IPv6, return the /64 network, because one host may use every address in it. For an IPv4-mapped IPv6 address,
     which a dual-stack socket reports, return the IPv4 address. A name that is not an address is returned as it is,

@@ -13,13 +13,13 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
-MANY_ITEMS = 50
+MAX_INLINE_ITEMS = 50
 """The most charges, payments or refunds that the event loop handles itself: each takes some 10 to 50 microseconds."""
 
-MANY_BYTES = 8192
-"""The largest JSON or serialized message that the event loop handles itself."""
+MAX_INLINE_BYTES = 8192
+"""The size of the largest JSON or serialized message that the event loop handles itself."""
 
-_TURN_SECONDS = 0.001
+_GIL_SWITCH_SECONDS = 0.001
 """How long the thread runs while the event loop waits for the GIL. The default of 5 ms would delay each wake-up."""
 
 
@@ -29,7 +29,7 @@ class WorkerThread:
     def __init__(self) -> None:
         """Create the queue. The thread starts with the first work."""
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="worker")
-        sys.setswitchinterval(_TURN_SECONDS)
+        sys.setswitchinterval(_GIL_SWITCH_SECONDS)
 
     async def run(self, is_long: bool, work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:  # noqa: FBT001 - reads as a sentence: run if it is long
         """Run ``work`` in the thread if it ``is_long``, otherwise in the caller's own, and return its result.

@@ -15,7 +15,7 @@ from server.application.payments import Payments
 from server.config.rest import RestSettings
 from server.domain.money import Currencies
 from server.observability import metrics
-from server.transport.headers import InvalidHeader, check_repeated, header
+from server.transport.headers import InvalidHeader, check_unique_headers, header
 from server.transport.pipeline.calls import CALL_ID_KEY, REPLAYED_KEY, Calls, call_id_for
 from server.transport.pipeline.cross_site import CrossSiteRule, requested_method
 from server.transport.pipeline.errors import BodyTooLarge, OriginNotAllowed, failure_of
@@ -126,7 +126,7 @@ class HttpApp:
         """Answer a request, with an error if its headers are invalid. CORS lets allowed pages read that error too."""
         answer: ASGIApp = self.router
         try:
-            check_repeated(scope)
+            check_unique_headers(scope)
             self._limits.check_content_length(scope)
         except (InvalidHeader, BodyTooLarge) as error:
             answer = self.router.error_response(failure_of(error, scope["call_id"]), scope)

@@ -11,7 +11,7 @@ from server.transport.pipeline.time_limit import TimeLimit
 
 
 class BodyLimits:
-    """The limits of the size of a body and of the time it takes to arrive."""
+    """Limits the size of a body, and the time that it may take to arrive."""
 
     def __init__(self, max_bytes: int, timeout_seconds: float) -> None:
         """Set the limits."""
@@ -26,7 +26,7 @@ class BodyLimits:
         """
         length = header(scope, b"content-length")
         if length is not None and length.isdigit() and int(length[:20]) > self._max_bytes:
-            raise self._too_large()
+            raise self._too_large_error()
 
     async def read(self, request: Request) -> bytes:
         """Return the body of ``request``, whose Content-Length has been checked.
@@ -54,9 +54,9 @@ class BodyLimits:
             chunk: bytes = part.get("body", b"")
             body += chunk
             if len(body) > self._max_bytes:
-                raise self._too_large()
+                raise self._too_large_error()
             if not part.get("more_body", False):
                 return body
 
-    def _too_large(self) -> BodyTooLarge:
+    def _too_large_error(self) -> BodyTooLarge:
         return BodyTooLarge(f"the body must be at most {self._max_bytes} bytes")

@@ -10,7 +10,7 @@ from server.transport.pipeline.auth import API_KEY, AUTHORIZATION, credentials_o
 from server.transport.pipeline.calls import Call
 
 CERTIFICATE = "certificate"
-"""The key of the client's certificate (``ClientCertificate``), if it has one, in the state of a request's scope."""
+"""The key in the state of a request's scope that holds the client's certificate (``ClientCertificate``), if any."""
 
 
 def call_of(request: Request) -> Call:
@@ -21,7 +21,7 @@ def call_of(request: Request) -> Call:
 
 
 def peer_of(request: Request) -> str:
-    """Return the address of the sender, for the log; empty if a proxy sent something that is not an address."""
+    """Return the address and port of the client; empty if a proxy sent something that is not an address."""
     client = request.client
     if client is None or not (client.port or _is_address(client.host)):
         return ""

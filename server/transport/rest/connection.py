@@ -22,18 +22,18 @@ _OPTIONAL_WHITESPACE = b" \t"
 """Whitespace that may surround the value of a header and is not part of it (RFC 9110, section 5.5)."""
 
 _MAX_CHUNK_OVERHEAD = 16
-"""The most bytes that one byte of a body may take: a one-byte chunk has five more around it, and maybe an extension."""
+"""The most bytes to receive for each byte of a body: a one-byte chunk has five bytes of framing, maybe an extension."""
 
 
 class HeadTooLarge(Exception):
-    """Stops the parser at a head over the limits; the client gets a response."""
+    """The head of a request exceeds a limit. This stops the parser, and the client gets a 431."""
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """One connection within the limits of ``settings``."""
+    """One HTTP/1.1 connection that enforces limits."""
 
     def __init__(self, settings: RestSettings, count_rejected: Callable[[], None], **uvicorn: Any) -> None:  # noqa: ANN401 - arguments of the base class
-        """Create a connection within the limits of ``settings``. If there are too many, it calls ``count_rejected``."""
+        """Create a connection with the limits of ``settings``. If there are too many, call ``count_rejected``."""
         super().__init__(**uvicorn)
         self._limits = settings
         self._count_rejected = count_rejected
@@ -41,7 +41,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._received_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
         self._head_is_too_large = False
         self._head_is_complete = False
-        self._is_complete = True
+        self._request_is_complete = True
         self._read_deadline_seconds: float | None = None
         self._write_deadline_seconds: float | None = None
 
@@ -57,14 +57,14 @@ class BoundedConnection(HttpToolsProtocol):
             self._close("503 Service Unavailable", "too many connections", "retry-after: 1\r\n")
 
     def data_received(self, data: bytes) -> None:
-        """Parse ``data``, unless it makes the head too large."""
+        """Parse ``data``, and end the connection if the request has too many bytes outside its body."""
         self._received_bytes += len(data)
         super().data_received(data)
-        # Counted here as well, because the parser does not report an unfinished line or header.
+        # Count here too, because the parser does not report an unfinished line or header.
         bytes_outside_body = self._received_bytes - self._body_bytes * _MAX_CHUNK_OVERHEAD
         if (
             bytes_outside_body > self._limits.rest_max_header_bytes
-            and not self._is_complete
+            and not self._request_is_complete
             and not self.transport.is_closing()
         ):
             if self.cycle is None or self.cycle.response_complete:
@@ -76,11 +76,11 @@ class BoundedConnection(HttpToolsProtocol):
         """Start the counters and the clock of a request at its first byte."""
         super().on_message_begin()
         self._received_bytes = self._head_bytes = self._body_bytes = self._headers_count = 0
-        self._head_is_complete = self._is_complete = False
+        self._head_is_complete = self._request_is_complete = False
         self._read_deadline_seconds = time.monotonic() + self._limits.rest_header_timeout_seconds
 
     def on_url(self, url: bytes) -> None:
-        """Count a part of the path."""
+        """Count a part of the URL."""
         self._count_head(len(url))
         super().on_url(url)
 
@@ -92,7 +92,7 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_header(name, value.strip(_OPTIONAL_WHITESPACE))
 
     def on_headers_complete(self) -> None:
-        """Stop the clock, because from the end of the head the call has its own time limits."""
+        """Stop the clock, because after the head, the call has its own time limits."""
         self._head_is_complete = True
         self._read_deadline_seconds = None
         super().on_headers_complete()
@@ -104,17 +104,17 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
-        self._is_complete = True
+        self._request_is_complete = True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """End the response. If the request is not complete, limit the time for the rest, which nothing else does."""
+        """End the response. If the request is not complete, limit the time for the rest, because nothing else does."""
         super().on_response_complete()
-        if not self._is_complete:
+        if not self._request_is_complete:
             self._read_deadline_seconds = time.monotonic() + self._limits.rest_body_timeout_seconds
 
     def pause_writing(self) -> None:
-        """Limit the time until the client reads its response."""
+        """Start the clock of a client that does not read its response."""
         super().pause_writing()
         self._write_deadline_seconds = time.monotonic() + self._limits.rest_body_timeout_seconds
 

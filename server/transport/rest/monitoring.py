@@ -11,14 +11,14 @@ from starlette.types import ASGIApp
 
 from server.application.health import HealthMonitor
 from server.observability.metrics import REGISTRY
-from server.transport.rest.replies import json_response
+from server.transport.rest.responses import json_response
 from server.transport.rest.router import Endpoint, HttpRouter
 
 METRICS_PATH = "/metrics"
 
 
 def health_endpoints(monitor: HealthMonitor) -> list[Endpoint]:
-    """Return ``/healthz``, which is about the process alone, and ``/readyz``, which follows ``monitor``."""
+    """Return ``/healthz``, which reports only on the process, and ``/readyz``, which reports on ``monitor``."""
 
     async def healthz(_request: Request) -> Response:
         return json_response({"status": "ok"})
@@ -42,5 +42,5 @@ def metrics_endpoint() -> Endpoint:
 
 
 def monitoring_app(monitor: HealthMonitor) -> ASGIApp:
-    """Return the application of the monitoring port, which serves these three paths and nothing else."""
+    """Return the application of the monitoring port, which serves only ``/healthz``, ``/readyz`` and ``/metrics``."""
     return HttpRouter([*health_endpoints(monitor), metrics_endpoint()], redirects_slashes=False)

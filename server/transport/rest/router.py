@@ -15,11 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from server.transport.pipeline.errors import Failure, MethodNotAllowed, NoSuchPath, failure_of
 from server.transport.rest.gateway.rules import PathTemplate
-from server.transport.rest.replies import error_response, json_response
+from server.transport.rest.responses import error_response, json_response
 
 _log = structlog.get_logger(__name__)
 
-Answer = Callable[[Request], Awaitable[Response]]
+HttpHandler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Endpoint:
 
     verb: str
     path: str
-    answer: Answer
+    answer: HttpHandler
     rpc: str = ""
     is_stream: bool = False
     is_transcoded: bool = False
@@ -43,7 +43,11 @@ class HttpRouter:
     """An ASGI application that answers each request by its verb and path."""
 
     def __init__(self, endpoints: Iterable[Endpoint], *, redirects_slashes: bool = True) -> None:
-        """Route to ``endpoints``; a path that differs from one of them by a final slash is redirected there."""
+        """Route to ``endpoints``.
+
+        With ``redirects_slashes``, redirect a path that differs from an endpoint's only by a final slash, unless its
+        first segment is that of an RPC's path.
+        """
         routes = [(endpoint, PathTemplate.parse(endpoint.path)) for endpoint in endpoints]
         self.routes = sorted(routes, key=lambda route: route[1].specificity)
         # Most requests have a path without variables, which a dictionary finds faster.

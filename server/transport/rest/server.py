@@ -68,7 +68,7 @@ class HttpServer:
         await self._server.accepting.wait()
 
     async def stop(self, timeout_seconds: float) -> None:
-        """Close all connections. Requests in progress have ``timeout_seconds`` to finish."""
+        """Close all connections. Requests in flight have ``timeout_seconds`` to finish."""
         if self._serving is None:
             return
         self._server.config.timeout_graceful_shutdown = timeout_seconds  # type: ignore[assignment]

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from server.transport.headers import header, headers
 from server.transport.pipeline.calls import CallFailed
-from server.transport.rest.replies import json_text, to_json
+from server.transport.rest.responses import json_text, to_json
 
 LINES = "application/x-ndjson"
 _EVENTS = "text/event-stream"
@@ -32,8 +32,8 @@ def _wants_events(request: Request) -> bool:
     return any(part.partition(";")[0].strip(" \t").lower() == _EVENTS for part in accepted.split(","))
 
 
-def fill_last_event_id(message: Message, request: Request) -> None:
-    """Resume a stream of server-sent events after the last event that the client received.
+def fill_resume_token(message: Message, request: Request) -> None:
+    """Set the resume token to the Last-Event-ID, so that a stream of server-sent events resumes after that event.
 
     The header overrides the query parameter, because an EventSource reconnects with the URL of its first request.
     """
@@ -45,7 +45,9 @@ def fill_last_event_id(message: Message, request: Request) -> None:
 async def stream_response(
     responses: AsyncGenerator[Message, None], request: Request, *, response_body: str
 ) -> Response:
-    """Return a response that streams ``responses``. Await the first one, so that an earlier error sets the HTTP status.
+    """Return a response that streams ``responses``.
+
+    Await the first one, so that an error before it sets the HTTP status.
 
     Raises:
         CallFailed: the call failed before the first response.

@@ -50,7 +50,7 @@ _MIN_SECONDS, _MAX_SECONDS = -62_135_596_800, 253_402_300_799
 MAX_BATCH = 1000
 """The most charges in one batch."""
 
-MAX_CHOICES = 20
+MAX_FILTER_VALUES = 20
 """The most values in one repeated field of a filter."""
 
 
@@ -68,8 +68,8 @@ class _EnumTable(Generic[Member, Number]):
         return self._members[number]
 
     def members(self, numbers: Sequence[int]) -> frozenset[Member]:
-        if len(numbers) > MAX_CHOICES:
-            raise InvalidValue(f"must have at most {MAX_CHOICES} values")
+        if len(numbers) > MAX_FILTER_VALUES:
+            raise InvalidValue(f"must have at most {MAX_FILTER_VALUES} values")
         return frozenset(self.member(number) for number in numbers)
 
 
@@ -87,7 +87,7 @@ class _Reader:
         self._violations: list[FieldViolation] = []
 
     def read(self, field: str, parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return ``parse(*args)``. If it raises, record the violation, and return None.
+        """Return ``parse(*args)``. If it raises ``InvalidValue``, record the violation, and return None.
 
         None is not of type ``T``, but ``raise_violations`` keeps it from being used.
         """
@@ -130,7 +130,7 @@ def batch_charge_request(
         InvalidRequest: the batch is empty or too large.
     """
     if not 0 < len(message.charges) <= MAX_BATCH:
-        raise InvalidRequest((FieldViolation("charges", f"must be 1 to {MAX_BATCH:,} charges"),))
+        raise InvalidRequest((FieldViolation("charges", f"must have 1 to {MAX_BATCH:,} charges"),))
 
     def read(charge: pb.ChargeRequest) -> NewCharge | InvalidRequest:
         try:
@@ -277,7 +277,7 @@ def payment_message(payment: Payment) -> pb.Payment:
 
 
 def _fill_payment(message: pb.Payment, payment: Payment) -> None:
-    """Encode a payment into an empty message, so that the payments of a page need not be copied into it."""
+    """Encode a payment into an empty message. A message inside a page is filled in place, rather than copied."""
     message.payment_id = payment.payment_id
     message.order_id = payment.order_id
     message.method = _METHODS.numbers[payment.method]
@@ -355,7 +355,7 @@ def _filter(reader: _Reader, message: pb.PaymentFilter, currencies: Currencies) 
 
 
 def _min_time(message: Timestamp) -> datetime:
-    # Stored times have whole microseconds, so a finer lower bound is rounded up.
+    # Stored times have whole microseconds, so a more precise lower bound is rounded up.
     return _time(message, microseconds=-(-message.nanos // 1000))
 
 

@@ -11,14 +11,14 @@ from server.application.payments import Payments
 from server.domain.money import Currencies
 from server.transport.pipeline.calls import Call
 from server.transport.pipeline.errors import failure_of
-from server.transport.pipeline.worker_thread import MANY_ITEMS, WorkerThread
+from server.transport.pipeline.worker_thread import MAX_INLINE_ITEMS, WorkerThread
 from server.transport.service import codec, event_codec
 
 SERVICE = pb.DESCRIPTOR.services_by_name["PaymentService"]
 
 
 class PaymentServicer:
-    """``payments.v1.PaymentService``, with a method for each RPC, named like it."""
+    """``payments.v1.PaymentService``, with a method for each RPC, under the RPC's name."""
 
     def __init__(
         self, payments: Payments, feed: EventFeed, currencies: Currencies, worker_thread: WorkerThread
@@ -38,11 +38,11 @@ class PaymentServicer:
 
     async def BatchCharge(self, request: pb.BatchChargeRequest, call: Call) -> pb.BatchChargeResponse:
         """Charge many orders."""
-        is_long = len(request.charges) > MANY_ITEMS
+        is_long = len(request.charges) > MAX_INLINE_ITEMS
         charges = await self._worker_thread.run(
             is_long, codec.batch_charge_request, request, call.caller, self._currencies
         )
-        call.count(len(charges))
+        call.count_items(len(charges))
         outcomes = await self._payments.charge_many(charges, call.deadline)
 
         def status_of(error: Exception) -> status_pb2.Status:
@@ -66,13 +66,13 @@ class PaymentServicer:
         """List the refunds of a payment."""
         query = codec.refunds_request(request)
         details = await self._payments.list_refunds(query, call.deadline)
-        return await self._worker_thread.run(len(details.refunds) > MANY_ITEMS, codec.refunds_response, details)
+        return await self._worker_thread.run(len(details.refunds) > MAX_INLINE_ITEMS, codec.refunds_response, details)
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, call: Call) -> pb.ListPaymentsResponse:
         """List payments."""
         query = codec.list_request(request, self._currencies)
         page = await self._payments.list_payments(query, call.deadline)
-        return await self._worker_thread.run(len(page.payments) > MANY_ITEMS, codec.list_response, page, query)
+        return await self._worker_thread.run(len(page.payments) > MAX_INLINE_ITEMS, codec.list_response, page, query)
 
     async def WatchPayments(
         self, request: pb.WatchPaymentsRequest, call: Call

@@ -104,7 +104,7 @@ def test_a_query_parameter_must_occur_once_and_be_utf_8(rest: httpx.Client, quer
 def test_a_query_must_not_name_another_key_than_the_path(rest: httpx.Client) -> None:
     assert violation(rest.get("/v2/payments/1?reference=x")) == (
         "payment_id",
-        "must have only one of paymentId, reference",
+        "only one of paymentId, reference may be set",
     )
 
 

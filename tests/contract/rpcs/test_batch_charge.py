@@ -101,7 +101,7 @@ def test_a_batch_that_is_empty_or_too_large_is_invalid_and_charges_nothing(api: 
     with pytest.raises(CallFailed) as failed:
         api.batch_charge(batch(*[charge(order_id)] * count))
     assert (failed.value.code, failed.value.fields) == ("INVALID_ARGUMENT", ["charges"])
-    assert failed.value.descriptions == ["must be 1 to 1,000 charges"]
+    assert failed.value.descriptions == ["must have 1 to 1,000 charges"]
     assert list_order(api, order_id) == []
 
 

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from server.domain.callers import ApiKey, Caller, NewApiKey, Role, caller_name, is_key_id, key_id_of
 from server.domain.errors import CertificateInvalid, InvalidValue
-from server.transport.pipeline.auth import NO_CREDENTIALS, ROLES, Credentials, Gate, InvalidRoleTable
+from server.transport.pipeline.auth import NO_CREDENTIALS, ROLES, Authorizer, Credentials, InvalidRoleTable
 from server.transport.pipeline.certificates import ClientCertificate
 from server.transport.service.servicer import SERVICE
 from tests.protos import compiled
@@ -24,22 +24,28 @@ class NoKeys:
         return None
 
 
-def gate(roles: dict[str, Role], *, certificate_needed: bool = False) -> Gate:
-    return Gate(roles, NoKeys(), anonymous=frozenset(), certificates={}, certificate_needed=certificate_needed)
+def authorizer(roles: dict[str, Role], *, requires_certificate: bool = False) -> Authorizer:
+    return Authorizer(
+        roles,
+        NoKeys(),
+        anonymous_roles=frozenset(),
+        certificate_roles={},
+        requires_certificate=requires_certificate,
+    )
 
 
 def library() -> ServiceDescriptor:
     return compiled("library.proto").services_by_name["Library"]
 
 
-def test_a_role_table_that_does_not_match_the_rpcs_stops_the_startup() -> None:
-    gate(dict(ROLES)).check_role_table([SERVICE])
-    without_one = {name: role for name, role in ROLES.items() if name != "Refund"}
-    for wrong, unmatched in ((without_one, "Refund"), ({**ROLES, "Payout": Role.CHARGE}, "Payout")):
+def test_a_role_table_that_does_not_match_the_rpcs_prevents_startup() -> None:
+    authorizer(dict(ROLES)).check_role_table([SERVICE])
+    without_refund = {name: role for name, role in ROLES.items() if name != "Refund"}
+    for invalid, unmatched in ((without_refund, "Refund"), ({**ROLES, "Payout": Role.CHARGE}, "Payout")):
         with pytest.raises(InvalidRoleTable, match=unmatched):
-            gate(wrong).check_role_table([SERVICE])
+            authorizer(invalid).check_role_table([SERVICE])
     with pytest.raises(InvalidRoleTable, match="GetBook"):
-        gate(dict(ROLES)).check_role_table([SERVICE, library()])
+        authorizer(dict(ROLES)).check_role_table([SERVICE, library()])
 
 
 def test_a_new_key_has_a_prefix_an_id_and_256_random_bits() -> None:
@@ -59,8 +65,8 @@ def test_only_the_complete_key_is_accepted_and_only_until_it_expires() -> None:
     assert stored(None).matches(key.text)
     assert stored(now + timedelta(hours=1)).matches(key.text)
     assert not stored(now - timedelta(seconds=1)).matches(key.text)
-    for wrong in (other.text, "", key.text[:-1], key.text + " ", key.digest.hex(), "\u20ac"):
-        assert not stored(None).matches(wrong)
+    for text in (other.text, "", key.text[:-1], key.text + " ", key.digest.hex(), "\u20ac"):
+        assert not stored(None).matches(text)
 
 
 def test_the_repr_of_keys_and_credentials_does_not_show_the_key() -> None:
@@ -82,7 +88,7 @@ def test_any_other_caller_name_is_valid_and_unchanged(name: str) -> None:
 
 
 def test_a_caller_without_credentials_is_anonymous() -> None:
-    assert gate(dict(ROLES)).caller(NO_CREDENTIALS).name == "anonymous"
+    assert authorizer(dict(ROLES)).caller(NO_CREDENTIALS).name == "anonymous"
 
 
 @pytest.mark.parametrize("api_key", [None, "paykey_1"])
@@ -91,11 +97,11 @@ def test_an_expired_certificate_is_rejected_only_on_a_resumed_tls_session(
 ) -> None:
     expired = Authority().issue(common_name="shop", not_after=datetime.now(UTC) - timedelta(seconds=1)).certificate
     current = Authority().issue(common_name="shop").certificate
-    mutual = gate(dict(ROLES), certificate_needed=True)
+    with_certificates = authorizer(dict(ROLES), requires_certificate=True)
     with pytest.raises(CertificateInvalid, match="expired"):
-        mutual.caller(Credentials(None, api_key, ClientCertificate(expired, session_resumed=True)))
+        with_certificates.caller(Credentials(None, api_key, ClientCertificate(expired, session_resumed=True)))
     for certificate in (
         ClientCertificate(expired, session_resumed=False),
         ClientCertificate(current, session_resumed=True),
     ):
-        assert mutual.caller(Credentials(None, None, certificate)).name == "shop"
+        assert with_certificates.caller(Credentials(None, None, certificate)).name == "shop"

@@ -20,9 +20,14 @@ Headers = list[tuple[str, str]]
 
 
 def is_rejected(
-    sent: Headers, *, allowed: Collection[str] = (), method: str = "POST", host: str = HOST, scheme: str = "http"
+    browser_headers: Headers,
+    *,
+    allowed: Collection[str] = (),
+    method: str = "POST",
+    host: str = HOST,
+    scheme: str = "http",
 ) -> bool:
-    headers = [*([("host", host)] if host else []), *sent]
+    headers = [*([("host", host)] if host else []), *browser_headers]
     scope = {
         "method": method,
         "scheme": scheme,
@@ -83,29 +88,31 @@ SAME_ORIGIN: list[Headers] = [
 ]
 
 
-@pytest.mark.parametrize("sent", FOREIGN, ids=repr)
-def test_a_page_from_a_foreign_origin_is_rejected(sent: Headers) -> None:
-    assert is_rejected(sent)
-    assert is_rejected(sent, allowed={"https://desk.example.com"})
+@pytest.mark.parametrize("browser_headers", FOREIGN, ids=repr)
+def test_a_page_from_a_foreign_origin_is_rejected(browser_headers: Headers) -> None:
+    assert is_rejected(browser_headers)
+    assert is_rejected(browser_headers, allowed={"https://desk.example.com"})
 
 
-@pytest.mark.parametrize("sent", SAME_ORIGIN, ids=repr)
-def test_requests_from_no_page_and_from_pages_of_the_same_origin_are_accepted(sent: Headers) -> None:
-    assert not is_rejected(sent)
+@pytest.mark.parametrize("browser_headers", SAME_ORIGIN, ids=repr)
+def test_requests_without_a_page_and_from_pages_of_the_same_origin_are_accepted(browser_headers: Headers) -> None:
+    assert not is_rejected(browser_headers)
 
 
-@pytest.mark.parametrize("sent", [*FOREIGN, *SAME_ORIGIN], ids=repr)
-def test_every_page_is_accepted_if_every_origin_is_allowed(sent: Headers) -> None:
-    assert not is_rejected(sent, allowed={"*"})
-
-
-@pytest.mark.parametrize("sent", [origin(SHOP), origin(SHOP) + site("cross-site"), origin(SHOP) + site("same-site")])
-def test_a_page_from_an_allowed_origin_is_accepted(sent: Headers) -> None:
-    assert not is_rejected(sent, allowed={SHOP, "https://desk.example.com"})
+@pytest.mark.parametrize("browser_headers", [*FOREIGN, *SAME_ORIGIN], ids=repr)
+def test_every_page_is_accepted_if_every_origin_is_allowed(browser_headers: Headers) -> None:
+    assert not is_rejected(browser_headers, allowed={"*"})
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "browser_headers", [origin(SHOP), origin(SHOP) + site("cross-site"), origin(SHOP) + site("same-site")]
+)
+def test_a_page_from_an_allowed_origin_is_accepted(browser_headers: Headers) -> None:
+    assert not is_rejected(browser_headers, allowed={SHOP, "https://desk.example.com"})
+
+
+@pytest.mark.parametrize(
+    "browser_headers",
     [
         origin(SHOP.upper()),
         origin(f"{SHOP}:8443"),
@@ -115,14 +122,14 @@ def test_a_page_from_an_allowed_origin_is_accepted(sent: Headers) -> None:
         site("cross-site"),
     ],
 )
-def test_an_allowed_origin_must_match_exactly(sent: Headers) -> None:
-    assert is_rejected(sent, allowed={SHOP})
+def test_an_allowed_origin_must_match_exactly(browser_headers: Headers) -> None:
+    assert is_rejected(browser_headers, allowed={SHOP})
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-@pytest.mark.parametrize("sent", FOREIGN, ids=repr)
-def test_requests_with_a_safe_method_are_accepted(method: str, sent: Headers) -> None:
-    assert not is_rejected(sent, method=method)
+@pytest.mark.parametrize("browser_headers", FOREIGN, ids=repr)
+def test_requests_with_a_safe_method_are_accepted(method: str, browser_headers: Headers) -> None:
+    assert not is_rejected(browser_headers, method=method)
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "QUERY", "TRACE", "get", "ANYTHING"])
@@ -148,7 +155,7 @@ def test_a_preflight_is_checked_even_though_options_is_a_safe_method() -> None:
         ("https://payments.example.com:8443", "payments.example.com:8443", "https"),
     ],
 )
-def test_a_page_is_of_the_same_origin_if_its_host_is_the_host_of_the_request(page: str, host: str, scheme: str) -> None:
+def test_a_page_has_the_same_origin_if_its_host_is_the_host_of_the_request(page: str, host: str, scheme: str) -> None:
     assert not is_rejected(origin(page), host=host, scheme=scheme)
 
 

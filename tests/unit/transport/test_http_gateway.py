@@ -1,4 +1,4 @@
-"""The gateway, with a service that only tests use, over a real socket: the rules of google/api/http.proto."""
+"""The gateway serves a test service over a real socket, by the rules of google/api/http.proto."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from server.config.settings import Settings
 from server.domain.callers import Role
 from server.domain.errors import PaymentNotFound, StoreUnavailable
 from server.domain.money import Currencies
-from server.transport.pipeline.auth import Gate, Keys
+from server.transport.pipeline.auth import Authorizer, Keys
 from server.transport.pipeline.calls import Call, Calls
 from server.transport.pipeline.worker_thread import WorkerThread
 from server.transport.rest.application import http_app
@@ -72,13 +72,13 @@ class LibraryServicer:
 
 @pytest.fixture(scope="module")
 def library() -> ServiceDescriptor:
-    """Return the service that the tests use."""
+    """Return the test service."""
     return compiled("library.proto").services_by_name["Library"]
 
 
 @pytest.fixture(scope="module")
 def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
-    """Yield a client of a real server of that service."""
+    """Yield a client of an HTTP server of the test service."""
     settings = Settings(mysql_host="none", rest_max_body_bytes=4096)
     monitor = cast("HealthMonitor", SimpleNamespace(is_serving=True))
     port: list[int] = []
@@ -89,7 +89,7 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
     async def serve() -> None:
         payments = cast("Payments", None)  # no test charges
         currencies = Currencies("INR", frozenset({"INR"}))
-        calls = Calls(100, open_gate(library))
+        calls = Calls(100, open_authorizer(library))
         app = http_app(settings, [(library, LibraryServicer())], payments, currencies, calls, monitor, WorkerThread())
         server = HttpServer(app, settings)
         port.append(server.listen("127.0.0.1", 0))
@@ -108,11 +108,13 @@ def http(library: ServiceDescriptor) -> Iterator[httpx.Client]:
     loop.close()
 
 
-def open_gate(service: ServiceDescriptor) -> Gate:
-    """Return a gate that lets every caller call every RPC."""
+def open_authorizer(service: ServiceDescriptor) -> Authorizer:
+    """Return an authorizer that allows every caller to call every RPC."""
     roles = {method.name: Role.READ for method in service.methods}
     no_keys = cast("Keys", None)
-    return Gate(roles, no_keys, anonymous=frozenset({Role.READ}), certificates={}, certificate_needed=False)
+    return Authorizer(
+        roles, no_keys, anonymous_roles=frozenset({Role.READ}), certificate_roles={}, requires_certificate=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,8 +179,8 @@ def test_an_error_names_the_invalid_path_variable_or_parameter(
 def violations(response: httpx.Response) -> list[dict[str, str]]:
     status = response.json()
     assert status["code"] == 3
-    (found,) = (one["fieldViolations"] for one in status["details"] if one["@type"].endswith("BadRequest"))
-    return cast("list[dict[str, str]]", found)
+    (bad_request,) = (detail for detail in status["details"] if detail["@type"].endswith("BadRequest"))
+    return cast("list[dict[str, str]]", bad_request["fieldViolations"])
 
 
 def test_a_whole_body_sets_the_fields_that_the_path_does_not(http: httpx.Client) -> None:
@@ -216,7 +218,7 @@ def test_every_verb_reaches_its_rpc(http: httpx.Client) -> None:
     assert http.patch("/lib/books/7").status_code == 405
 
 
-def test_another_verb_is_405_and_lists_the_allowed_ones(http: httpx.Client) -> None:
+def test_an_unsupported_verb_is_405_and_the_response_lists_the_supported_ones(http: httpx.Client) -> None:
     response = http.post("/lib/books/7", json={})
     assert response.status_code == 405
     assert response.headers["allow"] == "CHECK, DELETE, GET, HEAD"
@@ -297,7 +299,7 @@ def test_an_invalid_body_is_400_with_a_description(http: httpx.Client, body: byt
     assert description in violations(response)[0]["description"]
 
 
-def test_a_body_with_another_type_is_415_and_one_that_is_too_large_is_413(http: httpx.Client) -> None:
+def test_a_body_of_an_unsupported_type_is_415_and_one_that_is_too_large_is_413(http: httpx.Client) -> None:
     form = http.post("/lib/books/7:cancel", data={"name": "x"})
     assert (form.status_code, form.json()["code"]) == (415, 3)
     large = http.post("/lib/books/7:cancel", json={"name": "x" * 5000})
@@ -340,7 +342,7 @@ def test_a_template_that_violates_the_grammar_is_rejected(template: str) -> None
         ('additional_bindings: {get: "/lib"}', None),
     ],
 )
-def test_an_invalid_rule_stops_the_startup(tmp_path: Path, rule: str, description: str | None) -> None:
+def test_an_invalid_rule_prevents_startup(tmp_path: Path, rule: str, description: str | None) -> None:
     proto = (FOLDER / "library.proto").read_text().split("service Library")[0]
     proto += f"service S {{ rpc R(Book) returns (Book) {{ option (google.api.http) = {{{rule}}}; }} }}\n"
     proto += "enum Genre" + (FOLDER / "library.proto").read_text().split("enum Genre", 1)[1]

@@ -34,11 +34,11 @@ from server.domain.payment import (
     Status,
 )
 from server.transport.grpc.handlers import RpcHandlers
-from server.transport.grpc.stream_writes import StreamWrites
-from server.transport.pipeline.auth import ROLES, Gate, Keys
+from server.transport.grpc.stream_writer import StreamWriter
+from server.transport.pipeline.auth import ROLES, Authorizer, Keys
 from server.transport.pipeline.calls import Calls
 from server.transport.pipeline.cross_site import CrossSiteRule
-from server.transport.pipeline.worker_thread import MANY_BYTES, MANY_ITEMS, WorkerThread
+from server.transport.pipeline.worker_thread import MAX_INLINE_BYTES, MAX_INLINE_ITEMS, WorkerThread
 from server.transport.rest.application import http_app
 from server.transport.rest.server import HttpServer
 from server.transport.service.servicer import SERVICE, PaymentServicer
@@ -101,7 +101,7 @@ class ManyPayments:
 
 @dataclass(frozen=True)
 class RunningService:
-    """A running service, as clients reach it, and its worker thread."""
+    """Clients of a running service, and its worker thread."""
 
     http: httpx.Client
     stub: PaymentServiceStub
@@ -111,9 +111,11 @@ class RunningService:
 async def serve(
     worker_thread: BlockedWorkerThread, report_ports: Callable[[int, int], None], stopping: asyncio.Event
 ) -> None:
-    """Serve the use cases above over REST and gRPC, and report the ports."""
-    gate = Gate(ROLES, cast("Keys", None), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
-    calls = Calls(100, gate)
+    """Serve ``ManyPayments`` over REST and gRPC, and report the ports."""
+    authorizer = Authorizer(
+        ROLES, cast("Keys", None), anonymous_roles=frozenset(Role), certificate_roles={}, requires_certificate=False
+    )
+    calls = Calls(100, authorizer)
     currencies = Currencies("INR", frozenset({"INR"}))
     payments = cast("Payments", ManyPayments())
     servicer = PaymentServicer(payments, cast("EventFeed", None), currencies, worker_thread)
@@ -125,10 +127,10 @@ async def serve(
     server = grpc.aio.server()
     handlers = RpcHandlers(
         calls,
-        StreamWrites(TIMEOUT_SECONDS),
+        StreamWriter(TIMEOUT_SECONDS),
         worker_thread,
         has_pushback=True,
-        has_certificates=False,
+        has_client_certificates=False,
         cross_site=CrossSiteRule(frozenset()),
     )
     server.add_registered_method_handlers(SERVICE.full_name, handlers.handlers_for(SERVICE, servicer))
@@ -169,7 +171,7 @@ def call(rpc: str, request: Any) -> Callable[[RunningService], Any]:
     return lambda running: getattr(running.stub, rpc)(request, timeout=TIMEOUT_SECONDS)
 
 
-MANY = MANY_ITEMS + 1
+MANY = MAX_INLINE_ITEMS + 1
 SMALL = [
     rest("POST", "/v1/payments/charge", json={"order_id": 7, "amount": 1}),
     rest("POST", "/v2/payments:batchCharge", json={"charges": [CHARGE_JSON] * 2}),
@@ -178,15 +180,15 @@ SMALL = [
     call("BatchCharge", pb.BatchChargeRequest(charges=[CHARGE] * 2)),
 ]
 LARGE = {
-    "body, /v1": rest("POST", "/v1/payments/charge", json={"order_id": 7, "amount": 1, "more": "x" * MANY_BYTES}),
-    "wrong body, /v1": rest("POST", "/v1/payments/charge", json={"order_id": ["x"]}),
-    "body": rest("POST", "/v2/payments:batchCharge", content=b'{"charges":[]' + b" " * MANY_BYTES + b"}"),
+    "body, /v1": rest("POST", "/v1/payments/charge", json={"order_id": 7, "amount": 1, "more": "x" * MAX_INLINE_BYTES}),
+    "invalid body, /v1": rest("POST", "/v1/payments/charge", json={"order_id": ["x"]}),
+    "body": rest("POST", "/v2/payments:batchCharge", content=b'{"charges":[]' + b" " * MAX_INLINE_BYTES + b"}"),
     "batch": rest("POST", "/v2/payments:batchCharge", json={"charges": [CHARGE_JSON] * MANY}),
     "page": rest("GET", f"/v2/payments?page_size={MANY}"),
     "page of refunds": rest("GET", f"/v2/payments/1/refunds?page_size={MANY}"),
     "batch, gRPC": call("BatchCharge", pb.BatchChargeRequest(charges=[CHARGE] * MANY)),
     "message, gRPC": call(
-        "Charge", pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), request_id="x" * MANY_BYTES)
+        "Charge", pb.ChargeRequest(order_id=7, amount=MoneyMessage(units=1), request_id="x" * MAX_INLINE_BYTES)
     ),
     "page, gRPC": call("ListPayments", pb.ListPaymentsRequest(page_size=MANY)),
     "page of refunds, gRPC": call("ListRefunds", pb.ListRefundsRequest(payment_id=1, page_size=MANY)),

@@ -6,7 +6,7 @@ import pytest
 
 from server.domain.errors import RateLimited
 from server.transport.pipeline.admission import Admission
-from server.transport.pipeline.rate_limit import CallerRates, address_of
+from server.transport.pipeline.rate_limit import RateLimiter, address_of
 
 MAX_CALLS = 1000
 TARGET_SECONDS = 0.1
@@ -29,10 +29,10 @@ def clock() -> Clock:
 
 def serve(admission: Admission, clock: Clock, *, seconds: float, count: int = 50, rejected: int = 50) -> None:
     """Admit calls that all take ``seconds``, and reject others meanwhile."""
-    admission.in_progress = admission.limit
+    admission.in_flight = admission.limit
     for _ in range(rejected):
         assert admission.reject_if_full()
-    admission.in_progress = 0
+    admission.in_flight = 0
     for _ in range(count):
         admission.begin_call()
     started = clock.now_seconds
@@ -80,7 +80,7 @@ def test_the_limit_grows_back_to_the_maximum_when_calls_are_fast_again(clock: Cl
     assert admission.limit == MAX_CALLS
 
 
-def test_calls_that_fail_fast_do_not_hide_that_others_are_slow(clock: Clock) -> None:
+def test_fast_failures_do_not_hide_slow_calls(clock: Clock) -> None:
     admission = Admission(MAX_CALLS, TARGET_SECONDS, clock)
     for _ in range(10):
         for _ in range(50):
@@ -101,53 +101,53 @@ def test_many_rejections_raise_the_retry_delay_up_to_a_second(clock: Clock) -> N
     assert admission.retry_after_seconds == first
 
 
-def retry_delay(rates: CallerRates, caller: str) -> float | None:
+def retry_delay(rate_limiter: RateLimiter, caller: str) -> float | None:
     """Make a call, and return the delay before a retry if it is rejected, or None if it is admitted."""
     try:
-        rates.take(caller)
+        rate_limiter.take(caller)
     except RateLimited as error:
         return error.retry_after_seconds
     return None
 
 
 def test_a_caller_has_a_burst_then_a_rate_and_learns_when_to_retry(clock: Clock) -> None:
-    rates = CallerRates(10, 5, clock=clock)
-    assert [retry_delay(rates, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
+    rate_limiter = RateLimiter(10, 5, clock=clock)
+    assert [retry_delay(rate_limiter, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
     clock.now_seconds += 0.1
-    assert [retry_delay(rates, "a") for _ in range(2)] == [None, pytest.approx(0.1)]
+    assert [retry_delay(rate_limiter, "a") for _ in range(2)] == [None, pytest.approx(0.1)]
     clock.now_seconds += 1000
-    assert [retry_delay(rates, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
+    assert [retry_delay(rate_limiter, "a") for _ in range(6)] == [None] * 5 + [pytest.approx(0.1)]
 
 
 def test_each_caller_has_its_own_bucket(clock: Clock) -> None:
-    rates = CallerRates(1, 1, clock=clock)
-    assert [retry_delay(rates, caller) is None for caller in ("a", "a", "b", "b")] == [True, False, True, False]
+    rate_limiter = RateLimiter(1, 1, clock=clock)
+    assert [retry_delay(rate_limiter, caller) is None for caller in ("a", "a", "b", "b")] == [True, False, True, False]
 
 
 def test_a_batch_larger_than_the_bucket_makes_its_caller_wait_longer(clock: Clock) -> None:
-    rates = CallerRates(10, 5, clock=clock)
-    assert retry_delay(rates, "a") is None
-    rates.deduct("a", 99)
-    assert retry_delay(rates, "a") == pytest.approx(9.6)
+    rate_limiter = RateLimiter(10, 5, clock=clock)
+    assert retry_delay(rate_limiter, "a") is None
+    rate_limiter.deduct("a", 99)
+    assert retry_delay(rate_limiter, "a") == pytest.approx(9.6)
     clock.now_seconds += 9.6
-    assert retry_delay(rates, "a") is None
+    assert retry_delay(rate_limiter, "a") is None
 
 
 def test_any_number_of_callers_uses_bounded_memory(clock: Clock) -> None:
-    rates = CallerRates(1, 5, max_callers=100, clock=clock)
+    rate_limiter = RateLimiter(1, 5, max_callers=100, clock=clock)
     for number in range(10_000):
         clock.now_seconds += 0.0001
-        assert retry_delay(rates, f"caller {number}") is None
-        assert len(rates._full_at_seconds) <= 100
+        assert retry_delay(rate_limiter, f"caller {number}") is None
+        assert len(rate_limiter._full_at_seconds) <= 100
 
 
 def test_a_flood_of_new_callers_does_not_refill_the_bucket_of_a_busy_one(clock: Clock) -> None:
-    rates = CallerRates(1, 3, max_callers=100, clock=clock)
+    rate_limiter = RateLimiter(1, 3, max_callers=100, clock=clock)
     outcomes = []
     for number in itertools.count():
         clock.now_seconds += 0.0001
-        retry_delay(rates, f"caller {number}")
-        outcomes.append(retry_delay(rates, "busy"))
+        retry_delay(rate_limiter, f"caller {number}")
+        outcomes.append(retry_delay(rate_limiter, "busy"))
         if number == 40:
             break
     assert outcomes.count(None) == 3

@@ -14,7 +14,7 @@ from server.domain.identifiers import MAX_REQUEST_ID_LENGTH
 from server.domain.money import AMOUNT_DIGITS, MAX_AMOUNT, NANOS_PER_UNIT
 from server.domain.payment import MAX_REASON_LENGTH, MAX_REFERENCE_LENGTH
 from server.transport.rest.v1.parameters import MAX_ID, MAX_PER_PAGE, MIN_AMOUNT
-from server.transport.service.codec import MAX_BATCH, MAX_CHOICES
+from server.transport.service.codec import MAX_BATCH, MAX_FILTER_VALUES
 from tools.dev.generate import DOCUMENT, ROOT
 
 Schema = dict[str, Any]
@@ -57,8 +57,8 @@ def operations(document: Schema) -> Iterator[tuple[str, str, Schema]]:
 
 def parameters(document: Schema, verb: str, path: str) -> dict[str, Schema]:
     """Return the parameters of an operation by name."""
-    found = (resolved(document, one) for one in document["paths"][path][verb]["parameters"])
-    return {one["name"]: one for one in found}
+    listed = (resolved(document, parameter) for parameter in document["paths"][path][verb]["parameters"])
+    return {parameter["name"]: parameter for parameter in listed}
 
 
 def body(document: Schema, path: str) -> Schema:
@@ -79,8 +79,8 @@ def test_every_reference_resolves_and_every_component_is_used(document: Schema) 
     used = {part["$ref"] for part in parts(document) if "$ref" in part}
     for reference in used:
         assert resolved(document, {"$ref": reference}), reference
-    defined = {f"#/components/{kind}/{one}" for kind, ones in document["components"].items() for one in ones}
-    schemes = {f"#/components/securitySchemes/{name}" for way in document["security"] for name in way}
+    defined = {f"#/components/{kind}/{name}" for kind, names in document["components"].items() for name in names}
+    schemes = {f"#/components/securitySchemes/{name}" for scheme in document["security"] for name in scheme}
     assert defined == used | schemes
 
 
@@ -90,7 +90,7 @@ def test_the_version_is_that_of_the_client_package(document: Schema) -> None:
 
 def test_the_security_schemes_are_described_and_operator_paths_need_none(document: Schema) -> None:
     schemes = document["components"]["securitySchemes"]
-    assert {(one["type"], one.get("scheme", one.get("name"))) for one in schemes.values()} == {
+    assert {(scheme["type"], scheme.get("scheme", scheme.get("name"))) for scheme in schemes.values()} == {
         ("http", "bearer"),
         ("apiKey", "X-API-Key"),
         ("mutualTLS", None),
@@ -120,7 +120,7 @@ def test_every_example_is_valid(document: Schema) -> None:
         schema = part.get("schema")
         if schema is None:
             continue
-        examples = [one["value"] for one in part.get("examples", {}).values()]
+        examples = [example["value"] for example in part.get("examples", {}).values()]
         for example in [*examples, *([part["example"]] if "example" in part else []), *schema.get("examples", [])]:
             root = {"components": document["components"], **schema}
             assert jsonschema_rs.is_valid(root, example), example
@@ -142,19 +142,19 @@ def test_descriptions_come_from_the_comments_of_the_proto(document: Schema) -> N
 
 
 def test_every_schema_field_and_parameter_has_a_description(document: Schema) -> None:
-    ours = {name: one for name, one in document["components"]["schemas"].items() if not name.startswith("Legacy")}
+    ours = {name: schema for name, schema in document["components"]["schemas"].items() if not name.startswith("Legacy")}
     for name in ("Health", "HTTPValidationError", "ValidationError"):
         del ours[name]
     for name, schema in ours.items():
         assert schema["description"], name
-        for field, one in schema.get("properties", {}).items():
-            assert one["description"], f"{name}.{field}"
+        for field, value in schema.get("properties", {}).items():
+            assert value["description"], f"{name}.{field}"
         for value in schema.get("enum", []):
             assert f"- `{value}`: " in schema["description"]
     for verb, path, operation in operations(document):
         assert operation["summary"], path
-        for one in parameters(document, verb, path).values():
-            assert one.get("description") or path.startswith("/v1"), f"{path} {one['name']}"
+        for parameter in parameters(document, verb, path).values():
+            assert parameter.get("description") or path.startswith("/v1"), f"{path} {parameter['name']}"
 
 
 def test_every_endpoint_is_described(document: Schema) -> None:
@@ -218,9 +218,9 @@ def test_every_value_has_one_type_so_that_clients_can_be_generated(document: Sch
     ],
 )
 def test_the_limits_of_a_charge_are_in_its_schema(document: Schema, charge: Schema, *, is_valid: bool) -> None:
-    whole = {"orderId": "1", "amount": {"units": "1"}, **charge}
+    request = {"orderId": "1", "amount": {"units": "1"}, **charge}
     schema = {"$schema": DRAFT, "components": document["components"], **body(document, "/v2/payments:charge")}
-    assert jsonschema_rs.is_valid(schema, whole) is is_valid
+    assert jsonschema_rs.is_valid(schema, request) is is_valid
 
 
 def test_the_limits_of_a_batch_and_a_refund_are_in_their_schemas(document: Schema) -> None:
@@ -265,9 +265,9 @@ def test_the_limits_are_the_same_as_in_the_code(document: Schema) -> None:
         "batch": MAX_BATCH,
         "reference": MAX_REFERENCE_LENGTH,
         "listed reference": MAX_REFERENCE_LENGTH,
-        "methods": MAX_CHOICES,
-        "statuses": MAX_CHOICES,
-        "refund states": MAX_CHOICES,
+        "methods": MAX_FILTER_VALUES,
+        "statuses": MAX_FILTER_VALUES,
+        "refund states": MAX_FILTER_VALUES,
         "digits of units": f"^-?[0-9]{{1,{len(str(int(MAX_AMOUNT)))}}}$",
         "nanos": (nanos_step - NANOS_PER_UNIT, NANOS_PER_UNIT - nanos_step, nanos_step),
         "v1 order id": MAX_ID,

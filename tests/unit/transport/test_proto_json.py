@@ -372,7 +372,7 @@ def test_maps_any_and_arbitrary_json_are_parsed() -> None:
         (b"\xef\xbb\xbf{}", "line 1, column 1"),
         (b"{} {}", "line 1, column 4"),
         (b"", "line 1, column 1"),
-        (b"[" * 100_000, "nested at most 100 deep"),
+        (b"[" * 100_000, "nested at most 100 levels deep"),
         (b'{"part": {"parts": [' * 60 + b"]}" * 60, "line 1"),
         (b'{"doubleValue": ' + b"1" * 401 + b"}", "more than 400 digits"),
         (b'{"doubleValue": 1.' + b"1" * 401 + b"}", "more than 400 digits"),
@@ -390,11 +390,11 @@ def test_a_body_that_is_not_strict_json_is_rejected(body: bytes, description: st
     assert description in caught.value.violations[0].description
 
 
-def test_a_message_that_is_nested_too_deep_is_rejected() -> None:
+def test_a_message_that_is_nested_too_deeply_is_rejected() -> None:
     deep = '{"parts": [' * 400 + "]}" * 400
-    assert "nested at most 100 deep" in violation(f'{{"part": {deep}}}')[1]
+    assert "nested at most 100 levels deep" in violation(f'{{"part": {deep}}}')[1]
     assert "a JSON object" in violation('{"struct": {"a": ' + "[" * 150 + "]" * 150 + "}}")[1]
-    assert "nested at most 100 deep" in violation('{"struct": {"a": ' + "[" * 900 + "]" * 900 + "}}")[1]
+    assert "nested at most 100 levels deep" in violation('{"struct": {"a": ' + "[" * 900 + "]" * 900 + "}}")[1]
 
 
 @pytest.mark.parametrize("query", [b"stringValue=%FF", b"stringValue=%ED%A0%80", b"stringValue=\xff", b"%FF=1"])

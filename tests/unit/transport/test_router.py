@@ -74,7 +74,7 @@ async def test_head_finds_the_endpoint_of_get(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.asyncio
-async def test_another_verb_is_405_with_the_body_that_fits_the_path(client: httpx.AsyncClient) -> None:
+async def test_an_unsupported_verb_is_405_with_the_body_that_fits_the_path(client: httpx.AsyncClient) -> None:
     legacy, rpc = await client.put("/v1/items"), await client.put("/v2/items/7")
     assert (legacy.status_code, legacy.headers["allow"], legacy.json()) == (
         405,

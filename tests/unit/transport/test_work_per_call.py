@@ -1,7 +1,7 @@
 """The work of Charge and ListPayments, counted in function calls, which do not depend on how busy the machine is.
 
 The count covers the service's own part: from the request message to the values for the store, and from the rows of the
-database to the response message. A change that raises a count on purpose raises its bound too.
+database to the response message. If a change raises a count on purpose, raise its bound too.
 """
 
 import random
@@ -24,7 +24,7 @@ from server.observability.logs import json_call_log, log_context
 from server.storage.outbox import charge_changes
 from server.storage.payments.codec import payments_from_json
 from server.storage.payments.insert import payment_values, stored_payment
-from server.transport.pipeline.auth import ROLES, Gate, credentials_of
+from server.transport.pipeline.auth import ROLES, Authorizer, credentials_of
 from server.transport.service import codec
 
 MAX_CALLS_PER_CHARGE = 79
@@ -83,11 +83,11 @@ def row(number: int) -> bytes:
     return orjson.dumps(columns)
 
 
-def test_a_charge_makes_no_more_function_calls_than_before() -> None:
+def test_a_charge_stays_within_its_bound_of_function_calls() -> None:
     assert count_function_calls(charge) <= MAX_CALLS_PER_CHARGE
 
 
-def test_a_listed_payment_makes_no_more_function_calls_than_before() -> None:
+def test_a_listed_payment_stays_within_its_bound_of_function_calls() -> None:
     rows = [row(random.randint(1, 10**6)) for _ in range(100)]
     few, many = count_function_calls(lambda: list_page(rows[:50])), count_function_calls(lambda: list_page(rows))
     assert (many - few) / 50 <= MAX_CALLS_PER_LISTED_PAYMENT
@@ -109,18 +109,20 @@ class OneKey:
 @pytest.mark.parametrize(
     ("has_key", "max_calls"), [(False, MAX_CALLS_TO_AUTHORIZE), (True, MAX_CALLS_TO_AUTHORIZE_A_KEY)]
 )
-def test_authorizing_a_call_makes_no_more_function_calls_than_before(has_key: bool, max_calls: int) -> None:  # noqa: FBT001
+def test_authorizing_a_call_stays_within_its_bound_of_function_calls(has_key: bool, max_calls: int) -> None:  # noqa: FBT001
     key = NewApiKey.generate()
     authorization = f"Bearer {key.text}" if has_key else None
-    gate = Gate(ROLES, OneKey(key), anonymous=frozenset(Role), certificates={}, certificate_needed=False)
+    authorizer = Authorizer(
+        ROLES, OneKey(key), anonymous_roles=frozenset(Role), certificate_roles={}, requires_certificate=False
+    )
 
     def authorize() -> None:
-        gate.check_role("Charge", gate.caller(credentials_of(authorization, None, None)))
+        authorizer.check_role("Charge", authorizer.caller(credentials_of(authorization, None, None)))
 
     assert count_function_calls(authorize) - count_function_calls(lambda: None) <= max_calls
 
 
-def test_logging_a_call_makes_no_more_function_calls_than_before() -> None:
+def test_logging_a_call_stays_within_its_bound_of_function_calls() -> None:
     lines: list[bytes] = []
     log_call = json_call_log(lines.append)
     log_context.set({"request_id": "order-342", "rpc": "Charge"})

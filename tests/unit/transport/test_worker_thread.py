@@ -29,14 +29,14 @@ def test_only_long_work_runs_in_the_thread(worker_thread: WorkerThread) -> None:
 
 
 def test_the_event_loop_keeps_running_meanwhile(worker_thread: WorkerThread) -> None:
-    async def both() -> bool:
+    async def run() -> bool:
         may_end = threading.Event()
         waiting = asyncio.create_task(worker_thread.run(is_long=True, work=may_end.wait))
         assert await worker_thread.run(is_long=False, work=lambda: 7) == 7
         may_end.set()  # unreachable if the event loop were blocked
         return await waiting
 
-    assert asyncio.run(both())
+    assert asyncio.run(run())
 
 
 @pytest.mark.parametrize("is_long", [False, True])

@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from server.transport.headers import header
-from server.transport.rest.replies import JSON
-from server.transport.rest.router import Answer, Endpoint
+from server.transport.rest.responses import JSON
+from server.transport.rest.router import Endpoint, HttpHandler
 
 COMPRESSED_TYPES = frozenset({"text/html", "text/css", "text/javascript", "image/png"})
-"""The types that are compressed here, once, because that takes long for large files. The middleware skips them."""
+"""The media types that are compressed here, only once, because large files take long. The middleware skips them."""
 
 _DOCUMENT = Path(__file__).with_name("openapi.json")
 _DISTRIBUTION = "drf-spectacular-sidecar"
@@ -37,7 +37,7 @@ _FILES = {
 
 _LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 _NO_IMAGE = b"data:,"
-"""ReDoc loads a logo from its maker's server. If an image cannot be loaded, it shows none."""
+"""Replaces the address of the logo that ReDoc loads from its vendor's server. ReDoc then shows no logo."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:;"
@@ -95,21 +95,21 @@ class _Content:
     plain: bytes
     compressed: bytes | None
     media_type: str
-    tag: str
+    etag: str
     headers: Mapping[str, str]
 
     @classmethod
     def of(cls, data: bytes, media_type: str, **headers: str) -> "_Content":
-        tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
         own = {name.replace("_", "-"): value for name, value in headers.items()}
-        all_headers = {**_HEADERS, **own, "ETag": tag}
+        all_headers = {**_HEADERS, **own, "ETag": etag}
         if media_type not in COMPRESSED_TYPES:
-            return cls(data, None, media_type, tag, all_headers)
-        return cls(data, gzip.compress(data, mtime=0), media_type, tag, {**all_headers, "Vary": "Accept-Encoding"})
+            return cls(data, None, media_type, etag, all_headers)
+        return cls(data, gzip.compress(data, mtime=0), media_type, etag, {**all_headers, "Vary": "Accept-Encoding"})
 
     def response(self, request: Request) -> Response:
         """Return the content in an encoding that the request accepts."""
-        if self.tag in (header(request.scope, b"if-none-match") or ""):
+        if self.etag in (header(request.scope, b"if-none-match") or ""):
             return Response(status_code=304, headers=self.headers)
         if self.compressed is not None and "gzip" in (header(request.scope, b"accept-encoding") or ""):
             headers = {**self.headers, "Content-Encoding": "gzip"}
@@ -139,7 +139,7 @@ async def _redirect_to_docs(_request: Request) -> Response:
     return RedirectResponse("docs")
 
 
-def _answer(make: Callable[[], _Content]) -> Answer:
+def _answer(make: Callable[[], _Content]) -> HttpHandler:
     async def answer(request: Request) -> Response:
         content = await run_in_threadpool(make)
         return content.response(request)

@@ -9,7 +9,7 @@ from server.domain.card_number import without_card_numbers
 from server.domain.errors import FieldViolation, InvalidRequest
 
 MAX_NESTING = 100
-"""The limit of protobuf's own parsers. Here, Python's recursion limit stops deeper values, but somewhat later."""
+"""The nesting limit of protobuf's own parsers. Here, Python's recursion limit applies, which is somewhat higher."""
 
 _MAX_DIGITS = 400
 """More digits than any field can hold, and few enough to parse fast."""
@@ -26,7 +26,7 @@ def read_json(body: bytes) -> object:
 
     Raises:
         InvalidRequest: it is not JSON (RFC 8259) in UTF-8, has a duplicate key or half a surrogate pair, or is nested
-            too deep.
+            too deeply.
     """
     try:
         value: object = _DECODER.decode(body.decode())
@@ -37,7 +37,7 @@ def read_json(body: bytes) -> object:
     except UnicodeDecodeError as error:
         _reject(f"the body must be UTF-8; byte {error.start} is invalid")
     except RecursionError:
-        _reject(f"the body must be nested at most {MAX_NESTING} deep")
+        _reject(f"the body must be nested at most {MAX_NESTING} levels deep")
     except ValueError as error:
         _reject(f"the body must be JSON: {error}")
     return value

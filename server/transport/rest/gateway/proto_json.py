@@ -94,14 +94,14 @@ def message_of_json(descriptor: Descriptor, value: object) -> Message:
         InvalidRequest: a field does not exist, or a value has the wrong type.
     """
     if not isinstance(value, dict):
-        reject("", f"the body must be a JSON object, a {descriptor.full_name}")
+        reject("", f"the body must be a JSON object that represents a {descriptor.full_name}")
     try:
         return GetMessageClass(descriptor)(**_read_message(descriptor, value))
     except _Invalid as error:
         path = "".join(step if step.startswith("[") else f".{step}" for step in error.path)
         reject(path.removeprefix("."), error.description)
     except RecursionError:
-        reject("", f"the body must be nested at most {MAX_NESTING} deep")
+        reject("", f"the body must be nested at most {MAX_NESTING} levels deep")
 
 
 def fill_from_text(message: Message, path: Iterable[FieldDescriptor], text: str) -> None:
@@ -120,28 +120,28 @@ def fill_from_text(message: Message, path: Iterable[FieldDescriptor], text: str)
     field = _fields(holder.DESCRIPTOR)[last.name]
     value = _value_of_text(last, text)
     try:
-        field.check_choice({other.name for other, _ in holder.ListFields()})
-        found = {last.name: field.read([value] if last.is_repeated else value)}
+        field.check_oneof({other.name for other, _ in holder.ListFields()})
+        fields = {last.name: field.read([value] if last.is_repeated else value)}
     except _Invalid as error:
         reject(".".join(step.name for step in (*outer, last)), error.description)
     for step in reversed(outer):
-        found = {step.name: found}
-    message.MergeFrom(type(message)(**found))
+        fields = {step.name: fields}
+    message.MergeFrom(type(message)(**fields))
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How to read a field. ``choices`` maps the fields of its oneof from their names in the proto to those in JSON."""
+    """How to read a field. ``oneof_names`` maps the proto names of the fields of its oneof to their JSON names."""
 
     name: str
     read: _Read
     accepts_null: bool
-    choices: dict[str, str]
+    oneof_names: dict[str, str]
 
-    def check_choice(self, names: Iterable[str]) -> None:
+    def check_oneof(self, names: Iterable[str]) -> None:
         """Raise ``_Invalid`` if ``names``, the fields that are set, include another field of the same oneof."""
-        if any(name in self.choices and name != self.name for name in names):
-            _invalid(f"must have only one of {', '.join(self.choices.values())}")
+        if any(name in self.oneof_names and name != self.name for name in names):
+            _invalid(f"only one of {', '.join(self.oneof_names.values())} may be set")
 
 
 @cache
@@ -154,11 +154,12 @@ def _fields(message: Descriptor) -> dict[str, _Field]:
 def _field(field: FieldDescriptor) -> _Field:
     kind = field.message_type or field.enum_type
     oneof = field.containing_oneof
+    members = [] if oneof is None or len(oneof.fields) == 1 else oneof.fields
     return _Field(
         field.name,
         _reader(field),
         accepts_null=kind is not None and kind.full_name in _TYPES_WITH_NULL and not field.is_repeated,
-        choices={} if oneof is None or len(oneof.fields) == 1 else {one.name: one.json_name for one in oneof.fields},
+        oneof_names={member.name: member.json_name for member in members},
     )
 
 
@@ -233,27 +234,27 @@ def _read_message(descriptor: Descriptor, value: object) -> dict[str, Any]:
         names = [field.json_name for field in descriptor.fields]
         listed = " and ".join(", ".join(names).rsplit(", ", 1))
         raise _Invalid(f"must be an object with {listed}" if names else "must be an empty object")
-    written: dict[str, str] = {}
-    found: dict[str, Any] = {}
+    names_as_written: dict[str, str] = {}
+    values: dict[str, Any] = {}
     name = ""
     try:
         for name, item in value.items():
             field = fields.get(name)
             if field is None:
                 _invalid("is not a field of this request")
-            if written.setdefault(field.name, name) != name:
-                _invalid(f"must not be repeated: {written[field.name]} is the same field")
+            if names_as_written.setdefault(field.name, name) != name:
+                _invalid(f"must not be repeated: {names_as_written[field.name]} is the same field")
             if item is not None or field.accepts_null:
-                if field.choices:
-                    field.check_choice(found)
-                found[field.name] = field.read(item)
+                if field.oneof_names:
+                    field.check_oneof(values)
+                values[field.name] = field.read(item)
     except _Invalid as error:
         error.path.insert(0, name)
         raise
-    return found
+    return values
 
 
-def _list_reader(read_one: _Read) -> _Read:
+def _list_reader(read_item: _Read) -> _Read:
     def read(value: object) -> list[Any]:
         if not isinstance(value, list):
             raise _Invalid("must be a list")
@@ -261,7 +262,7 @@ def _list_reader(read_one: _Read) -> _Read:
             raise _Invalid(f"must have at most {_MAX_VALUES:,} values")
         items: list[Any] = []
         try:
-            items.extend(map(read_one, value))
+            items.extend(map(read_item, value))
         except _Invalid as error:
             error.path.insert(0, f"[{len(items)}]")
             raise
@@ -271,8 +272,8 @@ def _list_reader(read_one: _Read) -> _Read:
 
 
 def _map_reader(entry: Descriptor) -> _Read:
-    key, item = entry.fields_by_name["key"], entry.fields_by_name["value"]
-    read_key, read_item = _value_reader(key), _value_reader(item)
+    key_field = entry.fields_by_name["key"]
+    read_key, read_item = _value_reader(key_field), _value_reader(entry.fields_by_name["value"])
 
     def read(value: object) -> dict[Any, Any]:
         if not isinstance(value, dict):
@@ -280,11 +281,11 @@ def _map_reader(entry: Descriptor) -> _Read:
         items: dict[Any, Any] = {}
         name = ""
         try:
-            for name, one in value.items():
-                found = read_key(_value_of_text(key, name))
-                if found in items:
+            for name, item in value.items():
+                key = read_key(_value_of_text(key_field, name))
+                if key in items:
                     _invalid("must not be repeated")
-                items[found] = read_item(one)
+                items[key] = read_item(item)
         except _Invalid as error:
             error.path.insert(0, name)
             raise
@@ -385,7 +386,7 @@ def _read_float(value: Any) -> float:  # noqa: ANN401 - JSON
     return number
 
 
-def _read_short_float(value: object) -> float:
+def _read_float_32(value: object) -> float:
     number = _read_float(value)
     if _MAX_FLOAT < abs(number) < math.inf:
         raise _Invalid("must be a number, but this one is too large for 32 bits")
@@ -394,7 +395,7 @@ def _read_short_float(value: object) -> float:
 
 _SCALARS: dict[int, _Read] = {
     FieldDescriptor.CPPTYPE_DOUBLE: _read_float,
-    FieldDescriptor.CPPTYPE_FLOAT: _read_short_float,
+    FieldDescriptor.CPPTYPE_FLOAT: _read_float_32,
     FieldDescriptor.CPPTYPE_BOOL: _read_bool,
     FieldDescriptor.CPPTYPE_STRING: _read_text,
     FieldDescriptor.CPPTYPE_INT32: _integer_reader(-(2**31), 2**31 - 1, "must be a 32-bit integer"),

@@ -14,7 +14,7 @@ from server.transport.rest.gateway.idempotency import accepts_key, fill_request_
 from server.transport.rest.gateway.json_text import read_json
 from server.transport.rest.gateway.proto_json import fill_from_text, message_of_json, reject
 from server.transport.rest.gateway.rules import WHOLE_BODY, HttpRule, fields_along
-from server.transport.rest.replies import JSON
+from server.transport.rest.responses import JSON
 
 
 def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
@@ -33,12 +33,12 @@ def read_message(rule: HttpRule, scope: Scope, body: bytes) -> Message:
         if parameters:
             reject(parameters[0][0], "is not a parameter of this request: the body has all its fields")
     else:
-        taken = [*rule.template.variables, *([(rule.body,)] if rule.body else [])]
-        fill_from_parameters(message, parameters, taken=taken)
+        reserved = [*rule.template.variables, *([(rule.body,)] if rule.body else [])]
+        fill_from_parameters(message, parameters, reserved=reserved)
     try:
         fill_from_path(message, rule.template.decoded(scope["path_params"]))
     except UnicodeDecodeError:
-        reject("", "the path must be UTF-8, percent-encoded")
+        reject("", "the path must be percent-encoded UTF-8")
     if accepts_key(rule.method.input_type) and (key := idempotency_key(scope)) is not None:
         fill_request_ids(message, key)
     return message
@@ -59,23 +59,23 @@ def read_query(query: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
-        reject("", "the query must be UTF-8, percent-encoded")
+        reject("", "the query must be percent-encoded UTF-8")
 
 
 def fill_from_parameters(
-    message: Message, parameters: Iterable[tuple[str, str]], *, taken: Sequence[tuple[str, ...]] = ()
+    message: Message, parameters: Iterable[tuple[str, str]], *, reserved: Sequence[tuple[str, ...]] = ()
 ) -> None:
     """Set the fields of ``message`` that query parameters name: ``filter.order_id=7`` or ``filter.orderId=7``.
 
-    A parameter for a repeated field may be repeated, once for each value. ``taken`` names the fields that the path or
-    the body sets, which parameters must not set too.
+    A parameter for a repeated field may be repeated, once for each value. ``reserved`` names the fields that the path
+    or the body sets, which parameters must not set too.
 
     Raises:
         InvalidRequest: a field does not exist, cannot be a parameter, or is repeated, or a value has the wrong type.
     """
     seen: set[tuple[str, ...]] = set()
     for name, text in parameters:
-        fields = _parameter_fields(_descriptor(message), name, taken)
+        fields = _parameter_fields(_descriptor(message), name, reserved)
         names = tuple(field.name for field in fields)
         if names in seen and not fields[-1].is_repeated:
             reject(name, "must not be repeated")
@@ -100,7 +100,9 @@ def _descriptor(message: Message) -> Descriptor:
     return cast("Descriptor", message.DESCRIPTOR)
 
 
-def _parameter_fields(message: Descriptor, name: str, taken: Sequence[tuple[str, ...]]) -> tuple[FieldDescriptor, ...]:
+def _parameter_fields(
+    message: Descriptor, name: str, reserved: Sequence[tuple[str, ...]]
+) -> tuple[FieldDescriptor, ...]:
     """Return the path of fields that a parameter names, outermost first."""
     steps = name.split(".")
     try:
@@ -108,7 +110,7 @@ def _parameter_fields(message: Descriptor, name: str, taken: Sequence[tuple[str,
     except KeyError:
         reject(name, "is not a parameter of this request")
     names = tuple(field.name for field in fields)
-    if any(names[: len(other)] == other for other in taken):
+    if any(names[: len(other)] == other for other in reserved):
         reject(name, "is not a parameter of this request: the path or the body sets it")
     for length, field in enumerate(outer, start=1):
         if field.is_repeated or _has_special_json(field):
@@ -123,9 +125,9 @@ def _has_special_json(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.message_type.file.package == "google.protobuf"
 
 
-def _is_set(message: Any, fields: Iterable[FieldDescriptor]) -> bool:  # noqa: ANN401 - what a field holds
+def _is_set(message: Any, fields: Iterable[FieldDescriptor]) -> bool:  # noqa: ANN401 - the value of any field
     for field in fields:
-        values = {one.name: value for one, value in message.ListFields()}
+        values = {set_field.name: value for set_field, value in message.ListFields()}
         if field.name not in values:
             return False
         message = values[field.name]

@@ -43,7 +43,7 @@ class PathTemplate:
     text: str
     variables: tuple[tuple[str, ...], ...]
     specificity: tuple[int, ...]
-    _hold_segments: tuple[bool, ...]
+    _spans_segments: tuple[bool, ...]
     _expression: re.Pattern[str]
 
     @classmethod
@@ -64,7 +64,10 @@ class PathTemplate:
         return cls(
             text,
             tuple(tuple(variable.split(".")) for variable, _ in parts if variable),
-            (0 if verb else 1, *(["*", "**"].index(one) + 1 if one in _WILDCARDS else 0 for one in segments)),
+            (
+                0 if verb else 1,
+                *(["*", "**"].index(segment) + 1 if segment in _WILDCARDS else 0 for segment in segments),
+            ),
             tuple("/" in pattern or pattern == "**" for variable, pattern in parts if variable),
             re.compile(("".join(f"/{_expression(*part)}" for part in parts) or "/") + re.escape(verb)),
         )
@@ -75,12 +78,12 @@ class PathTemplate:
         return None if found is None else dict(zip(self.variables, found.groups(), strict=True))
 
     def decoded(self, values: Mapping[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:
-        """Return percent-encoded ``values`` decoded.
+        """Percent-decode ``values``.
 
         Raises:
             UnicodeDecodeError: one of them is not UTF-8.
         """
-        texts = map(_decoded, values.values(), self._hold_segments)
+        texts = map(_decoded, values.values(), self._spans_segments)
         return dict(zip(self.variables, texts, strict=True))
 
 
@@ -90,14 +93,14 @@ def _expression(variable: str | None, pattern: str) -> str:
     return f"({expression})" if variable else expression
 
 
-def _decoded(value: str, holds_segments: bool) -> str:  # noqa: FBT001 - as map passes it
-    # In a variable of several segments, an encoded slash stays encoded, to differ from the slashes between them.
-    return unquote(_ENCODED_SLASH.sub("%25", value) if holds_segments else value, errors="strict")
+def _decoded(value: str, spans_segments: bool) -> str:  # noqa: FBT001 - as map passes it
+    # In a variable of several segments, an encoded slash stays encoded, so that it differs from those between segments.
+    return unquote(_ENCODED_SLASH.sub("%25", value) if spans_segments else value, errors="strict")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRule:
-    """One HTTP request that calls an RPC.
+    """One kind of HTTP request that calls an RPC.
 
     ``body`` is ``*``, the name of the field that the body holds, or empty for none; ``response_body`` names the field
     of the response that is returned, or is empty for all of it.

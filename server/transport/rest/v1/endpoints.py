@@ -1,6 +1,6 @@
-"""The three ``/v1`` paths of the legacy service, with its bodies, status codes and errors, over the same use cases.
+"""The three ``/v1`` paths of the legacy service, with its bodies, status codes and errors.
 
-These paths do not change any more: new callers use ``/v2`` or gRPC.
+They call the same use cases as the RPCs. These paths no longer change: new callers use ``/v2`` or gRPC.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,11 +16,11 @@ from server.domain.money import Currencies
 from server.domain.payment import NewCharge, NewRefund, Payment, PaymentMethod, Status
 from server.transport.headers import InvalidHeader, header, idempotency_key
 from server.transport.pipeline.calls import Call, CallFailed, Calls
-from server.transport.pipeline.errors import Failure, RefundRefused
-from server.transport.pipeline.worker_thread import MANY_BYTES, WorkerThread
+from server.transport.pipeline.errors import Failure, RefundFailed
+from server.transport.pipeline.worker_thread import MAX_INLINE_BYTES, WorkerThread
 from server.transport.rest.body import BodyLimits
 from server.transport.rest.callers import call_of, peer_of
-from server.transport.rest.replies import JSON, failure_headers, json_response, large_json_text, replay_headers
+from server.transport.rest.responses import JSON, failure_headers, json_response, large_json_text, replay_headers
 from server.transport.rest.router import Endpoint
 from server.transport.rest.v1.parameters import (
     MAX_ID,
@@ -28,14 +28,14 @@ from server.transport.rest.v1.parameters import (
     ListParameters,
     RefundPath,
     UnreadableBody,
-    default_money,
+    charge_money,
     key_problem,
     read,
     read_body,
     read_key,
 )
 
-_CHARGE_REPLIES = {
+_CHARGE_RESPONSES = {
     Status.SUCCEEDED: ("SUCCESS", "Payment succeeded"),
     Status.FAILED: ("FAILED", "Payment failed"),
     Status.PENDING: ("PENDING", "Payment pending"),
@@ -59,7 +59,7 @@ class LegacyRest:
         self._worker_thread = worker_thread
 
     def endpoints(self) -> list[Endpoint]:
-        """Return the endpoints of the paths."""
+        """Return an endpoint for each path."""
         return [
             self._endpoint("POST", "/v1/payments/charge", "Charge", self._charge, 201),
             self._endpoint("POST", "/v1/payments/{payment_id}/refund", "Refund", self._refund),
@@ -84,14 +84,14 @@ class LegacyRest:
         return Endpoint(verb, path, answer, rpc)
 
     async def _charge(self, request: Request, call: Call) -> _Body:
-        text = await self._limits.read(request)
+        payload = await self._limits.read(request)
         content_type = header(request.scope, b"content-type") or ""
-        body = await self._worker_thread.run(len(text) > MANY_BYTES, read_body, text, content_type)
+        body = await self._worker_thread.run(len(payload) > MAX_INLINE_BYTES, read_body, payload, content_type)
         key = read_key(call.caller, idempotency_key(request.scope))
-        amount = default_money(self._currencies.default, body.amount)
+        amount = charge_money(self._currencies.default, body.amount)
         outcome = await self._payments.charge(NewCharge(body.order_id, amount, None, key), call.deadline)
         call.replayed = outcome.replayed
-        status, message = _CHARGE_REPLIES[outcome.payment.status]
+        status, message = _CHARGE_RESPONSES[outcome.payment.status]
         return {"reference": outcome.payment.reference, "status": status, "message": message}
 
     async def _refund(self, request: Request, call: Call) -> _Body:
@@ -113,7 +113,7 @@ class LegacyRest:
             is_pending = any(refund.status is Status.PENDING for refund in details.refunds)
             status = Status.PENDING if is_pending else Status.SUCCEEDED
         if status is Status.FAILED:
-            raise RefundRefused("the payment processor refused the refund")
+            raise RefundFailed("the payment processor refused the refund")
         return _refund_body(payment, is_pending=status is Status.PENDING)
 
     async def _list(self, request: Request, call: Call) -> _Body:
@@ -195,8 +195,8 @@ def _error_response(failure: Failure, request: Request) -> Response:
         case errors.InvalidRequest(violations=violations):
             status = 422
             detail = [
-                {"type": "value_error", "loc": ["body", one.field], "msg": one.description, "input": None}
-                for one in violations
+                {"type": "value_error", "loc": ["body", violation.field], "msg": violation.description, "input": None}
+                for violation in violations
             ]
         case errors.RequestIdReused():
             key = idempotency_key(request.scope)

@@ -45,12 +45,14 @@ class InvalidParameters(InvalidRequest):
 
     def __init__(self, detail: Sequence[Mapping[str, Any]]) -> None:
         """Store the list, which must not be empty."""
-        super().__init__(tuple(FieldViolation(".".join(map(str, one["loc"])), str(one["msg"])) for one in detail))
+        super().__init__(
+            tuple(FieldViolation(".".join(map(str, problem["loc"])), str(problem["msg"])) for problem in detail)
+        )
         self.detail = detail
 
 
 class UnreadableBody(InvalidRequest):
-    """The body cannot be parsed for a reason other than its syntax: it is not valid text, or is nested too deep."""
+    """The body cannot be parsed for a reason other than its syntax: it is not valid text, or is nested too deeply."""
 
     def __init__(self) -> None:
         """Use the message of the legacy service."""
@@ -104,7 +106,7 @@ def _charge_amount(amount: Decimal) -> Decimal:
 
 
 def _bound(amount: Decimal, rounding: str) -> Decimal:
-    """Return a bound with the precision of stored amounts that admits exactly the same amounts."""
+    """Round a bound to the precision of stored amounts, so that it still admits exactly the same amounts."""
     outside = 10 * MAX_AMOUNT
     return max(-outside, min(outside, amount)).quantize(MIN_AMOUNT, rounding=rounding)
 
@@ -146,7 +148,7 @@ class ChargeBody(BaseModel):
 
 
 class ListParameters(BaseModel):
-    """The query of a list, in the order in which its problems are reported."""
+    """The query parameters of a list. Problems are reported in the order of these fields."""
 
     page: Annotated[int, Field(ge=1)] = 1
     per_page: Annotated[int, Field(ge=0, le=MAX_PER_PAGE)] = 10
@@ -176,8 +178,10 @@ def read(model: type[Model], source: Literal["body", "query", "path"], value: ob
         return model.model_validate(value, from_attributes=True)
     except ValidationError as error:
         problems: list[Mapping[str, Any]] = [*error.errors(include_url=False)]
-        changes = [{"loc": [source, *one["loc"]], "input": _printable(one["input"])} for one in problems]
-        raise InvalidParameters([{**one, **change} for one, change in zip(problems, changes, strict=True)]) from None
+        changes = [{"loc": [source, *problem["loc"]], "input": _json_value(problem["input"])} for problem in problems]
+        raise InvalidParameters(
+            [{**problem, **change} for problem, change in zip(problems, changes, strict=True)]
+        ) from None
 
 
 def read_body(body: bytes, content_type: str) -> ChargeBody:
@@ -219,7 +223,7 @@ def key_problem(kind: str, message: str, idempotency_key: str | None) -> dict[st
     return {"type": kind, "loc": ["header", "idempotency-key"], "msg": message, "input": idempotency_key}
 
 
-def default_money(currency: str, amount: Decimal) -> Money:
+def charge_money(currency: str, amount: Decimal) -> Money:
     """Return the amount of a charge, rounded half up to the minor unit of ``currency``."""
     try:
         return Money.rounded(currency, amount)
@@ -235,14 +239,14 @@ def _is_json(content_type: str) -> bool:
     )
 
 
-def _printable(value: object) -> object:
-    """Return an input in a form that JSON can express, which has no infinite numbers."""
+def _json_value(value: object) -> object:
+    """Return an input as a value that JSON can represent: infinity and NaN as strings."""
     match value:
         case float() if not math.isfinite(value):
             return str(value)
         case dict():
-            return {key: _printable(one) for key, one in value.items()}
+            return {key: _json_value(item) for key, item in value.items()}
         case list():
-            return [_printable(one) for one in value]
+            return [_json_value(item) for item in value]
         case _:
             return value

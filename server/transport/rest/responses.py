@@ -26,7 +26,7 @@ def json_text(value: object) -> bytes:
 
 
 def large_json_text(value: object) -> bytes:
-    """Do the same as ``json_text`` in Python rather than in C: that is slower, but lets other threads run meanwhile."""
+    """Return the same as ``json_text``, but encode in Python: slower than C, but other threads can run meanwhile."""
     return "".join(_ENCODER.iterencode(value)).encode(errors="replace")
 
 

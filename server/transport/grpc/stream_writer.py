@@ -1,7 +1,7 @@
 """Write the responses of gRPC streams, each within a time limit.
 
-While a client reads nothing, HTTP/2 flow control blocks its stream. A blocked stream would count towards the limit of
-streams forever, even after its API key has expired.
+While a client reads nothing, HTTP/2 flow control blocks its stream. Without a time limit, a blocked stream would count
+toward the limit of streams forever, even after its API key has expired.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from server.transport.pipeline.time_limit import TimeLimit
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-class StreamWrites:
+class StreamWriter:
     """Writes to streams, at the pace of their clients but within a time limit."""
 
     def __init__(self, timeout_seconds: float) -> None:
@@ -48,8 +48,8 @@ class StreamWrites:
     ) -> NoReturn:
         """End a stream with an error.
 
-        grpcio waits until the client has read the error too. After the time limit, the task ends without waiting, and
-        gRPC still has the error to send.
+        grpcio waits until the client has read the error. If that exceeds the time limit, the task is cancelled, and the
+        error stays queued in gRPC.
         """
         task = self._time_limit.start()
         try:
