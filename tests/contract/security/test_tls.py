@@ -320,12 +320,12 @@ def key_of_another(files: Files) -> str:
 
 def expired(files: Files) -> str:
     files.write(files.authority.issue(not_after=datetime.now(UTC) - timedelta(minutes=1)))
-    return "TLS_CERT_FILE={certificate}: is valid from "
+    return "TLS_CERT_FILE={certificate}: is not valid now, only from "
 
 
 def not_yet_valid(files: Files) -> str:
     files.write(files.authority.issue(not_before=datetime.now(UTC) + timedelta(hours=1)))
-    return "TLS_CERT_FILE={certificate}: is valid from "
+    return "TLS_CERT_FILE={certificate}: is not valid now, only from "
 
 
 def authorities_empty(files: Files) -> str:
