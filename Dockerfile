@@ -1,5 +1,5 @@
 # tests/deploy/test_image.py runs these steps without Docker.
-# The digest is from the record of the official images (docker-library/repo-info), for all platforms of this tag.
+# The digest covers all platforms of this tag; docker-library/repo-info lists the digests of the official images.
 FROM python:3.11.16-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b AS base
 
 FROM base AS build
@@ -32,7 +32,7 @@ WORKDIR /opt/payments
 USER 10001:10001
 EXPOSE 50051 8001
 STOPSIGNAL SIGTERM
-# Longer than the service may wait for the database at startup (MYSQL_STARTUP_TIMEOUT_SECONDS, 60).
+# The start period is longer than the service may wait for the database at startup (MYSQL_STARTUP_TIMEOUT_SECONDS, 60).
 HEALTHCHECK --interval=10s --timeout=5s --start-period=70s --retries=3 CMD ["python", "-m", "tools.operations.health_probe"]
 ENTRYPOINT ["payments"]
 CMD ["serve"]

@@ -16,13 +16,13 @@ PROTOC := com.google.protobuf:protoc:4.35.1
 PROTOC_GEN_GRPC_JAVA := io.grpc:protoc-gen-grpc-java:1.81.0
 PLATFORM := $(subst Linux,linux,$(subst Darwin,osx,$(shell uname -s)))-$(subst arm64,aarch_64,$(subst aarch64,aarch_64,$(shell uname -m)))
 # Contract and fault tests that both gRPC engines must pass; the run of all tests covers the default engine. The tests of
-# overload and abuse are missing here, because they start both engines themselves.
+# overload and abuse are not listed here, because they start both engines themselves.
 ENGINE_TESTS := $(patsubst %,tests/faults/test_%.py,database_faults fault_run restart watching) \
 	$(patsubst %,tests/contract/rpcs/test_%.py,adopted_payments batch_charge charge concurrency get_payment limits list_payments refund) \
 	tests/contract/security/test_authentication.py tests/contract/running/test_metrics.py tests/contract/running/test_server.py \
 	$(patsubst %,tests/contract/callers/test_%.py,grpcurl grpc_tools python_client)
 QUICK_TESTS := tests/unit $(patsubst %,tests/contract/rpcs/test_%.py,batch_charge charge get_payment list_payments refund)
-# Coverage is measured in these tests only: the others would get slower, and cover next to nothing more.
+# Coverage is measured in these tests only: the others would run slower, and cover almost nothing more.
 MEASURED_TESTS := $(addprefix tests/,contract processors storage surface unit)
 OTHER_TESTS := $(filter-out $(MEASURED_TESTS) tests/clients,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 # Parallel processes, two for each core (tests/support/parallel.py).
@@ -138,7 +138,7 @@ test: $(READY) $(GO_TOOLS) $(PROMTOOL) .bin/peer-go .bin/loader ## run all tests
 	TEST_GRPC_ENGINE=native PAYMENTS_FAULT_SECONDS=45 $(PYTEST) $(ENGINE_TESTS)
 	$(if $(COVERAGE),$(BIN)/coverage report)
 
-faults: $(READY) .bin/toxiproxy ## inject faults into everything around the service for SECONDS=60 (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
+faults: $(READY) .bin/toxiproxy ## inject faults into the service, its database and its processor, for SECONDS=120 in each of two runs (SEED=7, ENGINE=native, FAULTS="deadlocks,disk full")
 	TEST_GRPC_ENGINE=$(or $(ENGINE),grpcio) PAYMENTS_FAULT_SECONDS=$(or $(SECONDS),120) PAYMENTS_FAULT_SEED=$(SEED) PAYMENTS_FAULTS="$(FAULTS)" $(BIN)/python -m pytest tests/faults/test_fault_run.py tests/processors/test_fault_run.py
 
 fuzz: $(READY) ## send random input to the service, different each time, for SECONDS=600
@@ -158,11 +158,11 @@ clients: $(READY) $(NODE_MODULES) .bin/oapi-codegen $(OPENAPI_PYTHON_CLIENT) .bi
 	npm --prefix clients/typescript run --silent example:build
 	$(PYTEST) tests/clients
 
-bench: $(READY) .bin/peer-go .bin/loader ## compare the service with a Go peer, with the legacy service, and with itself without some features
+bench: $(READY) .bin/peer-go .bin/loader ## compare the service with a Go peer, with the legacy service, and with itself without some features; then run bench-import
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.imports
 
-bench-isolation: $(READY) .bin/loader ## measure how long other calls wait during the largest requests
+bench-isolation: $(READY) .bin/loader ## measure how much the largest requests delay other calls
 	$(BIN)/python -m bench.isolation
 
 bench-replicas: $(READY) .bin/loader ## measure one, two and four replicas on one database

@@ -1,4 +1,4 @@
--- Grants the privileges of the service, no more than its statements need (server/storage/payments/queries.py). Run it as the
+-- Grants the service only the privileges that its statements need (server/storage/payments/queries.py). Run it as the
 -- database administrator, in the payments database, after each `payments migrate`, when the tables are up to date:
 --
 --   mysql --user=root --password ecommerce < deploy/sql/grants.sql

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Prints the SQL that sets the passwords of the accounts in accounts.sql, and unlocks the accounts. The passwords are in the
 # environment: MYSQL_MIGRATOR_PASSWORD, MYSQL_SERVICE_PASSWORD and, optionally, MYSQL_BACKUP_PASSWORD and
-# MYSQL_ARCHIVER_PASSWORD; without the latter, their accounts stay locked. Pipe the output into the database's client, so
-# that no password is in a command line.
+# MYSQL_ARCHIVER_PASSWORD. Accounts without a password stay locked. Pipe the output into the database's client, so that no
+# password is in a command line.
 set -eu
 
 unlock() {

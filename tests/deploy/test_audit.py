@@ -1,4 +1,4 @@
-"""``make audit``: every locked package is looked up, and a failed look-up never passes."""
+"""``make audit``: every locked package is looked up, and a failed lookup never passes."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from tools.dev.locked_packages import Package, go_packages, maven_packages, npm_
 
 LOCK = (ROOT / "uv.lock").read_text()
 UV = (ROOT / "tools/uv/requirements.txt").read_text()
-LISTED = """
+MAVEN_OUTPUT = """
 The following files have been resolved:
    payments.internal:payments-client:jar:1.0.0:compile
    io.grpc:grpc-api:jar:1.81.0:compile -- module io.grpc [auto]
@@ -25,10 +25,10 @@ The following files have been resolved:
    org.opentest4j:opentest4j:jar:1.3.0:test -- module org.opentest4j
 """
 
-RECORD = {
+VULNERABILITY = {
     "id": "GHSA-aaaa-bbbb-cccc",
     "aliases": ["CVE-2026-1", "PYSEC-2026-1"],
-    "summary": "It can be talked into anything",
+    "summary": "Runs any code",
     "affected": [
         {"package": {"name": name}, "ranges": [{"events": [{"introduced": "0"}, {"fixed": fixed}]}]}
         for name, fixed in (("left-pad", "2.0"), ("right-pad", "3.0"))
@@ -48,13 +48,14 @@ class Database:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                database.answer(self, RECORD if self.path == f"/v1/vulns/{RECORD['id']}" else {})
+                is_known = self.path == f"/v1/vulns/{VULNERABILITY['id']}"
+                database.respond(self, VULNERABILITY if is_known else {})
 
             def do_POST(self) -> None:
                 assert self.path == "/v1/querybatch"
                 queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
                 database.queries += queries
-                database.answer(self, {"results": [database.result(query) for query in queries]})
+                database.respond(self, {"results": [database.result(query) for query in queries]})
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -64,16 +65,16 @@ class Database:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def result(self, query: dict[str, Any]) -> dict[str, Any]:
-        """Return the result for one package; that of the vulnerable one is on a second page."""
+        """Return the result for one package; the vulnerable package's result is on a second page."""
         wanted = Package(query["package"]["ecosystem"], query["package"]["name"], query["version"])
         if wanted != self.vulnerable:
             return {}
         if "page_token" not in query:
             return {"next_page_token": "second"}
-        return {"vulns": [{"id": RECORD["id"], "modified": "2026-01-01T00:00:00Z"}]}
+        return {"vulns": [{"id": VULNERABILITY["id"], "modified": "2026-01-01T00:00:00Z"}]}
 
-    def answer(self, handler: BaseHTTPRequestHandler, value: object) -> None:
-        """Answer one request."""
+    def respond(self, handler: BaseHTTPRequestHandler, value: object) -> None:
+        """Respond to one request."""
         status, body = self.reply or (200, json.dumps(value).encode())
         handler.send_response(status)
         handler.end_headers()
@@ -94,7 +95,7 @@ def test_a_vulnerable_package_fails_the_audit_and_its_fix_is_shown(
     assert audit([database.vulnerable, Package("PyPI", "fine", "1")], database.url) == SOME_VULNERABLE
     output = capsys.readouterr().out
     assert "npm left-pad 1.0\n" in output
-    assert "GHSA-aaaa-bbbb-cccc (CVE-2026-1); fixed in 2.0: It can be talked into anything" in output
+    assert "GHSA-aaaa-bbbb-cccc (CVE-2026-1); fixed in 2.0: Runs any code" in output
     assert "1 of 2 locked packages have known vulnerabilities (1 of PyPI, 1 of npm)." in output
 
 
@@ -131,7 +132,7 @@ def test_without_the_programs_that_list_packages_the_audit_does_not_pass() -> No
     assert run.stdout.startswith("NOT AUDITED: cannot list the locked packages: ")
 
 
-def test_python_packages_are_all_the_pinned_ones_without_our_own() -> None:
+def test_python_packages_are_all_pinned_packages_except_our_own() -> None:
     found = set(uv_packages(LOCK))
     assert len(found) == LOCK.count("[[package]]") - len({"payments-client", "payments-server"})
     assert {Package("PyPI", name, version(name)) for name in ("grpcio", "hatchling", "pytest")} <= found
@@ -141,7 +142,7 @@ def test_uv_is_among_the_audited_packages() -> None:
     assert set(pip_packages(UV)) == {Package("PyPI", "uv", version("uv"))}
 
 
-def test_npm_packages_are_the_installed_ones_without_our_own() -> None:
+def test_npm_packages_are_all_installed_packages_except_our_own() -> None:
     lock = {
         "packages": {
             "": {"version": "1.0.0"},
@@ -166,7 +167,7 @@ def test_npm_packages_are_the_installed_ones_without_our_own() -> None:
         ("bench", ["./..."], "github.com/go-sql-driver/mysql"),
     ],
 )
-def test_go_packages_are_the_modules_of_the_build_with_versions_in_the_form_of_the_database(
+def test_go_packages_are_the_built_modules_with_versions_as_the_database_writes_them(
     folder: str, patterns: list[str], name: str
 ) -> None:
     found = set(go_packages(ROOT / folder, patterns))
@@ -175,8 +176,8 @@ def test_go_packages_are_the_modules_of_the_build_with_versions_in_the_form_of_t
     assert not [package for package in found if package.name.startswith("payments")]
 
 
-def test_maven_packages_are_the_resolved_ones_without_our_own() -> None:
-    assert set(maven_packages(LISTED)) == {
+def test_maven_packages_are_all_resolved_packages_except_our_own() -> None:
+    assert set(maven_packages(MAVEN_OUTPUT)) == {
         Package("Maven", "io.grpc:grpc-api", "1.81.0"),
         Package("Maven", "io.netty:netty-tcnative", "2.0.1.Final"),
         Package("Maven", "org.opentest4j:opentest4j", "1.3.0"),

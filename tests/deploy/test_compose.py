@@ -127,17 +127,18 @@ def test_the_administrator_s_tasks_give_both_accounts_their_passwords_and_privil
         lines = (tmp_path / "statements").read_text().splitlines()
         statements = "\n".join(line for line in lines if not line.startswith("--"))
         for statement in filter(None, map(str.strip, statements.split(";\n"))):
-            ours = re.sub("|".join(ACCOUNTS), lambda found: found[0] + suffix, statement.removesuffix(";"))
-            database_server.execute(ours, database=name)
+            renamed = re.sub("|".join(ACCOUNTS), lambda found: found[0] + suffix, statement.removesuffix(";"))
+            database_server.execute(renamed, database=name)
 
     database_server.execute(f"CREATE DATABASE {name}")
     try:
         administer("accounts")
-        used = database_server.environment(name)
+        connection = database_server.environment(name)
         migrator = {"MYSQL_USER": MIGRATOR + suffix, "MYSQL_PASSWORD": passwords[MIGRATOR]}
-        migrate(settings_of(used | migrator), report=lambda _: None)
+        migrate(settings_of(connection | migrator), report=lambda _: None)
         administer("grants")
-        server = RunningService(used | {"MYSQL_USER": SERVICE + suffix, "MYSQL_PASSWORD": passwords[SERVICE]}).start()
+        service = {"MYSQL_USER": SERVICE + suffix, "MYSQL_PASSWORD": passwords[SERVICE]}
+        server = RunningService(connection | service).start()
         assert server.stop() == 0
     finally:
         database_server.execute(f"DROP DATABASE {name}")

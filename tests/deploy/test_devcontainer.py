@@ -28,11 +28,11 @@ def test_each_feature_has_a_full_version() -> None:
 def test_its_language_versions_are_those_of_ci() -> None:
     options = {name.split("/")[-1].partition(":")[0]: value for name, value in CONTAINER["features"].items()}
     steps = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["make"]["steps"]
-    used = {step["uses"].partition("@")[0]: step["with"] for step in steps if "uses" in step}
+    ci_versions = {step["uses"].partition("@")[0]: step["with"] for step in steps if "uses" in step}
 
-    assert options["node"]["version"] == used["actions/setup-node"]["node-version"]
-    assert options["java"]["version"] == used["actions/setup-java"]["java-version"]
-    module = (ROOT / used["actions/setup-go"]["go-version-file"]).read_text()
+    assert options["node"]["version"] == ci_versions["actions/setup-node"]["node-version"]
+    assert options["java"]["version"] == ci_versions["actions/setup-java"]["java-version"]
+    module = (ROOT / ci_versions["actions/setup-go"]["go-version-file"]).read_text()
     assert re.search(rf"^go {re.escape(options['go']['version'])}\.\d+$", module, re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The hooks of ``make hooks``: each stops a commit with a mistake of its kind."""
+"""The hooks of ``make hooks``: each rejects a commit with the kind of mistake that it looks for."""
 
 import shutil
 import subprocess
@@ -49,15 +49,15 @@ def run_hook(name: str, file: str, repository: Path) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_each_hook_passes_correct_files_and_stops_a_mistake(name: str, repository: Path) -> None:
-    file, right, wrong = MISTAKES[name]
+def test_each_hook_passes_correct_files_and_rejects_a_mistake(name: str, repository: Path) -> None:
+    file, correct, mistake = MISTAKES[name]
     path = repository / file
     before = run_hook(name, file, repository)
     assert before.returncode == 0, before.stdout
     assert "Passed" in before.stdout
 
-    assert right in path.read_text()
-    path.write_text(path.read_text().replace(right, wrong, 1))
+    assert correct in path.read_text()
+    path.write_text(path.read_text().replace(correct, mistake, 1))
     after = run_hook(name, file, repository)
     subprocess.run(["git", "checkout", "--quiet", "--", file], cwd=repository, check=True)
 

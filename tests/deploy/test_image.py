@@ -23,7 +23,7 @@ from tools.dev.generate import DOCUMENT, ROOT
 from tools.operations.health_probe import DEFAULT_PORT
 
 DOCKERFILE = Path("Dockerfile")
-INSTALLED = "/opt/payments"
+INSTALL_FOLDER = "/opt/payments"
 """The folder of the service in the image."""
 
 
@@ -32,28 +32,28 @@ Steps = list[tuple[str, str]]
 
 def stages() -> list[Steps]:
     """Return the instructions of each stage, with their arguments."""
-    found: list[Steps] = []
+    result: list[Steps] = []
     for line in DOCKERFILE.read_text().replace("\\\n", " ").splitlines():
         instruction, _, rest = line.strip().partition(" ")
         if instruction == "FROM":
-            found.append([])
-        if found and instruction and not instruction.startswith("#"):
-            found[-1].append((instruction, " ".join(rest.split())))
-    return found
+            result.append([])
+        if result and instruction and not instruction.startswith("#"):
+            result[-1].append((instruction, " ".join(rest.split())))
+    return result
 
 
 def build_steps() -> Steps:
-    """Return the instructions of the stage that installs the service, the last but one."""
+    """Return the instructions of the stage that installs the service: the second to last."""
     return stages()[-2]
 
 
-def last(instruction: str) -> str:
+def final_stage(instruction: str) -> str:
     """Return the arguments of the only instruction of that name in the last stage."""
     (rest,) = (rest for name, rest in stages()[-1] if name == instruction)
     return rest
 
 
-def copied() -> set[str]:
+def copied_paths() -> set[str]:
     """Return the files and whole folders that the build copies from the project."""
     sources = {Path(source) for name, rest in build_steps() if name == "COPY" for source in rest.split()[:-1]}
     return {str(source) for source in sources if sources.isdisjoint(source.parents)}
@@ -61,7 +61,7 @@ def copied() -> set[str]:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Path]:
-    """Run the steps of the build; return the folder that replaces ``INSTALLED``, which the last stage copies."""
+    """Run the steps of the build; return the folder that replaces ``INSTALL_FOLDER``, which the last stage copies."""
     folder = Path(tempfile.mkdtemp(prefix="payments-image-"))
     folder.chmod(0o755)
     build, installed = folder / "build", folder / "payments"
@@ -71,8 +71,8 @@ def image() -> Iterator[Path]:
         base.mkdir()
         (base / "python").symlink_to(interpreter())
         (base / "pip").symlink_to(Path(sys.executable).parent / "pip")
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_CERT_"))}
-        environment = {**kept, "PATH": f"{base}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+        inherited = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_CERT_"))}
+        environment = {**inherited, "PATH": f"{base}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
         for instruction, rest in build_steps():
             if instruction == "COPY":
                 *sources, target = rest.split()
@@ -81,7 +81,7 @@ def image() -> Iterator[Path]:
             elif instruction == "ENV":
                 environment |= dict(pair.split("=", 1) for pair in rest.split())
             elif instruction == "RUN":
-                command = rest.replace(INSTALLED, str(installed))
+                command = rest.replace(INSTALL_FOLDER, str(installed))
                 subprocess.run(["sh", "-ec", command], cwd=build, env=environment, check=True, capture_output=True)
         yield installed
     finally:
@@ -123,8 +123,8 @@ def database() -> Iterator[PrivateDatabase]:
 @pytest.fixture
 def environment(image: Path, database: PrivateDatabase) -> dict[str, str]:
     """The environment of the container, with free ports of this machine."""
-    values = dict(pair.split("=", 1) for pair in last("ENV").split())
-    values["PATH"] = values["PATH"].replace(INSTALLED, str(image)).replace("$PATH", os.environ["PATH"])
+    values = dict(pair.split("=", 1) for pair in final_stage("ENV").split())
+    values["PATH"] = values["PATH"].replace(INSTALL_FOLDER, str(image)).replace("$PATH", os.environ["PATH"])
     ports = {"GRPC_HOST": "127.0.0.1", "REST_HOST": "127.0.0.1"}
     return values | database.environment() | ports | {"GRPC_PORT": str(free_port()), "REST_PORT": str(free_port())}
 
@@ -141,14 +141,14 @@ def as_user() -> Mapping[str, int]:
     """Return the Popen arguments that run a process as the image's user, if this process may do that."""
     if os.geteuid() != 0 or not is_reachable(interpreter()):
         return {}
-    user, group = last("USER").split(":")
+    user, group = final_stage("USER").split(":")
     return {"user": int(user), "group": int(group)}
 
 
 @contextmanager
-def running(arguments: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def entry_point(arguments: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Run the entry point with ``arguments`` while the context lasts."""
-    entry = command_of(last("ENTRYPOINT"), environment)
+    entry = command_of(final_stage("ENTRYPOINT"), environment)
     process = subprocess.Popen(
         [*entry, *arguments],
         env=environment,
@@ -167,7 +167,7 @@ def running(arguments: list[str], environment: Mapping[str, str], folder: Path) 
 
 def health(environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """Run the health check; return its exit code and output."""
-    _, _, probe = last("HEALTHCHECK").partition(" CMD ")
+    _, _, probe = final_stage("HEALTHCHECK").partition(" CMD ")
     run = subprocess.run(
         command_of(probe, environment),
         env=environment,
@@ -183,22 +183,23 @@ def health(environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
 def test_the_installed_service_migrates_imports_serves_reports_its_health_and_stops(
     image: Path, environment: dict[str, str], database: PrivateDatabase
 ) -> None:
-    assert last("WORKDIR") == INSTALLED
-    with running(["migrate"], environment, image) as process:
+    assert final_stage("WORKDIR") == INSTALL_FOLDER
+    with entry_point(["migrate"], environment, image) as process:
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 0, output
     sample = str(Path("data/sample.csv").resolve())
-    with running(["import", sample, "--rejects", "/tmp/none"], environment, image) as process:  # noqa: S108 - not made
+    import_sample = ["import", sample, "--rejects", "/tmp/none"]  # noqa: S108 - not created
+    with entry_point(import_sample, environment, image) as process:
         output, _ = process.communicate(timeout=60)
         assert "400 lines: 400 inserted" in output
-    with running(["import", sample, "--rejects", "/tmp/none"], environment, image) as process:  # noqa: S108 - not made
+    with entry_point(import_sample, environment, image) as process:
         output, _ = process.communicate(timeout=60)
         assert (process.returncode, "400 lines: 0 inserted" in output) == (0, True), output
     exit_code, text = health(environment, image)
     assert (exit_code, "does not report its health: UNAVAILABLE" in text) == (1, True)
 
     as_service = environment | database.service_environment()
-    with running(json.loads(last("CMD")), as_service, image) as process:
+    with entry_point(json.loads(final_stage("CMD")), as_service, image) as process:
         assert process.stdout is not None
         while "listening" not in (line := process.stdout.readline()):
             assert line, "the service ended"
@@ -215,7 +216,7 @@ def test_the_installed_service_migrates_imports_serves_reports_its_health_and_st
                 break
         else:
             pytest.fail("the health check did not notice the database outage")
-        process.send_signal(signal.Signals[last("STOPSIGNAL")])
+        process.send_signal(signal.Signals[final_stage("STOPSIGNAL")])
         process.communicate(timeout=30)
         assert process.returncode == 0
 
@@ -264,11 +265,11 @@ def test_downloaded_packages_are_locked_and_are_wheels() -> None:
 def test_the_last_stage_adds_only_the_installed_service() -> None:
     steps = [(name, rest) for name, rest in stages()[-1] if name in {"ADD", "COPY", "RUN"}]
 
-    assert steps == [("COPY", f"--from=build {INSTALLED} {INSTALLED}")]
+    assert steps == [("COPY", f"--from=build {INSTALL_FOLDER} {INSTALL_FOLDER}")]
 
 
 def test_the_image_runs_as_a_numeric_user_other_than_root_on_a_base_pinned_by_digest() -> None:
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last("USER"))
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", final_stage("USER"))
     base, *others = [stage[0][1] for stage in stages()]
     assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+@sha256:[0-9a-f]{64} AS base", base)
     assert others == ["base AS build", "base"]
@@ -279,11 +280,11 @@ def test_the_build_context_contains_only_the_files_that_the_build_copies() -> No
     included = [line.removeprefix("!") for line in lines if line.startswith("!")]
 
     assert lines[0] == "*"
-    assert sorted(copied()) == included
+    assert sorted(copied_paths()) == included
 
 
 def test_the_ports_of_the_image_and_of_the_health_check_are_those_of_the_service() -> None:
     ports = [Settings.model_fields[name].default for name in ("grpc_port", "rest_port")]
 
-    assert last("EXPOSE").split() == [str(port) for port in ports]
+    assert final_stage("EXPOSE").split() == [str(port) for port in ports]
     assert str(ports[0]) == DEFAULT_PORT

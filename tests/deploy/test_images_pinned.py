@@ -17,7 +17,7 @@ PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 
 
 def images() -> Iterator[tuple[str, str]]:
-    """Yield each file and image that it names."""
+    """Yield each image, after the file that names it."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     stages = set(re.findall(r"^FROM .* AS (\w+)$", dockerfile, re.MULTILINE))
     for image in re.findall(r"^(?:FROM |COPY --from=)(\S+)", dockerfile, re.MULTILINE):

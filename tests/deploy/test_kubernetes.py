@@ -104,7 +104,7 @@ def test_every_object_matches_the_schema_of_its_kind(objects: dict[tuple[str, st
         kubernetes_validate.validate(each, version, strict=True)
 
 
-def test_an_unknown_field_would_be_found(deployment: Object) -> None:
+def test_the_schema_rejects_an_unknown_field(deployment: Object) -> None:
     wrong = {**deployment, "spec": {**deployment["spec"], "replica": 2}}
 
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -155,9 +155,10 @@ def test_the_example_may_listen_on_the_addresses_of_the_image_because_it_has_tls
 
 def test_certificates_are_files_of_the_mounted_secret(deployment: Object) -> None:
     container = container_of(deployment)
-    (mount,) = (it for it in container["volumeMounts"] if it["name"] == "tls")
-    (secret,) = (it["secret"] for it in pod_of(deployment)["volumes"] if it["name"] == "tls")
-    files = {it["name"]: it["value"] for it in container["env"] if it["name"].startswith("TLS_")}
+    (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == "tls")
+    (secret,) = (volume["secret"] for volume in pod_of(deployment)["volumes"] if volume["name"] == "tls")
+    tls_variables = (variable for variable in container["env"] if variable["name"].startswith("TLS_"))
+    files = {variable["name"]: variable["value"] for variable in tls_variables}
 
     assert secret == {"secretName": "payments-tls"}
     assert mount["readOnly"]
@@ -218,7 +219,7 @@ def test_prometheus_also_finds_replicas_that_are_not_ready(objects: dict[tuple[s
     assert objects["Service", "payments-monitoring"]["spec"]["publishNotReadyAddresses"]
 
 
-def test_services_declare_tls_exactly_if_the_pods_use_it(objects: dict[tuple[str, str], Object]) -> None:
+def test_services_declare_tls_if_and_only_if_the_pods_use_it(objects: dict[tuple[str, str], Object]) -> None:
     for services, protocols in (
         ({name: each for (kind, name), each in objects.items() if kind == "Service"}, {"https"}),
         (

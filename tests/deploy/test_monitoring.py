@@ -44,7 +44,7 @@ SUFFIXES = {
     "summary": ("_count", "_sum"),
 }
 FREE_LABELS = {"code": {code.name for code in grpc.StatusCode}, "by": {"call", "janitor"}}
-"""Labels without values before the first call."""
+"""Labels whose values appear only with calls, and the values that they can have."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def metrics(service: RunningService) -> Metrics:
         calls.list_payments(pb.ListPaymentsRequest())
         with pytest.raises(grpc.RpcError):
             next(calls.stub.WatchPayments(pb.WatchPaymentsRequest(resume_token="none")))
-    named = {
+    declared_labels = {
         name: set(getattr(collector, "_labelnames", ())) for name, collector in REGISTRY._names_to_collectors.items()
     }
     labels: defaultdict[str, set[str]] = defaultdict(set)
@@ -77,7 +77,7 @@ def metrics(service: RunningService) -> Metrics:
     for family in text_string_to_metric_families(httpx.get(f"{service.rest_url}/metrics").text):
         base = family.name.removesuffix("_total") if family.type == "counter" else family.name
         for suffix in SUFFIXES[family.type]:
-            labels[base + suffix] |= named.get(base, set()) | ({"le"} if suffix == "_bucket" else set())
+            labels[base + suffix] |= declared_labels.get(base, set()) | ({"le"} if suffix == "_bucket" else set())
         for sample in family.samples:
             labels[sample.name] |= set(sample.labels)
             for label, value in sample.labels.items():
@@ -119,7 +119,7 @@ def expressions() -> list[tuple[str, str]]:
     return [*of_rules, *dashboard_expressions()]
 
 
-def parsed(expression: str) -> Expr:
+def parse(expression: str) -> Expr:
     # Grafana replaces these variables.
     return promql_parser.parse(expression.replace("$__rate_interval", "5m").replace("$job", ".*"))
 
@@ -132,7 +132,7 @@ def parts(expression: Expr) -> list[Expr]:
 
 def problems(expression: str, metrics: Metrics) -> list[str]:
     """Return the metrics, labels and values in an expression that the service does not export."""
-    return list(_problems(parsed(expression), metrics))
+    return list(_problems(parse(expression), metrics))
 
 
 def _problems(expression: Expr, metrics: Metrics) -> Iterator[str]:
@@ -216,7 +216,7 @@ def test_every_expression_uses_only_exported_metrics(name: str, expression: str,
         ("rate(payments_serving[5m]) / job:nothing:rate5m", "no metric job:nothing:rate5m"),
     ],
 )
-def test_an_expression_with_an_unknown_metric_label_or_value_is_found(
+def test_an_expression_with_an_unknown_metric_label_or_value_is_reported(
     expression: str, problem: str, metrics: Metrics
 ) -> None:
     assert [each for each in problems(expression, metrics) if each.startswith(problem)]
@@ -226,7 +226,7 @@ def test_every_metric_of_the_service_is_on_the_dashboard(metrics: Metrics) -> No
     used = {
         part.name
         for _, expression in (*dashboard_expressions(), *((rule["record"], rule["expr"]) for rule in rules()[:4]))
-        for part in parts(parsed(expression))
+        for part in parts(parse(expression))
         if isinstance(part, VectorSelector) and part.name
     }
     families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in used}
@@ -262,7 +262,7 @@ def test_every_alert_has_a_severity_a_description_and_a_runbook_section() -> Non
         assert alert["annotations"]["runbook_url"] == f"docs/operations/runbook.md#{alert['alert'].lower()}"
 
 
-def test_the_slo_page_classifies_every_error_reason_as_a_fault_of_the_service_or_not() -> None:
+def test_the_slo_page_says_for_every_error_reason_whose_failure_it_is() -> None:
     text = SLO.read_text()
     faults, others = (
         set(re.findall(r"`([A-Z_]+)`", line)) for line in re.findall(r"^\| .* reasons? \|.*$", text, re.MULTILINE)

@@ -27,7 +27,7 @@ def alerts() -> dict[str, str]:
     return {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules}
 
 
-def codes(text: str = RUNBOOK) -> list[str]:
+def code_snippets(text: str = RUNBOOK) -> list[str]:
     """Return the code blocks and the inline code, each on one line."""
     return [" ".join((block or inline).split()) for block, inline in CODE.findall(text)]
 
@@ -51,7 +51,9 @@ def test_each_referenced_section_exists() -> None:
 COMMAND = re.compile(r"(?<!-n )(?<![\w/-])payments ([a-z][^#|;]*)")
 
 
-@pytest.mark.parametrize("words", sorted({found.strip() for code in codes() for found in COMMAND.findall(code)}))
+@pytest.mark.parametrize(
+    "words", sorted({found.strip() for code in code_snippets() for found in COMMAND.findall(code)})
+)
 def test_each_command_and_its_options_exist(words: str) -> None:
     # Typer bundles its own copy of click, which has no types.
     command: Any = typer.main.get_command(app)
@@ -67,7 +69,7 @@ def test_each_command_and_its_options_exist(words: str) -> None:
 def test_each_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
-    assert {found for code in codes() for found in re.findall(r"(?:^| )make ([a-z-]+)", code)} <= targets
+    assert {found for code in code_snippets() for found in re.findall(r"(?:^| )make ([a-z-]+)", code)} <= targets
 
 
 def test_each_event_is_logged_by_the_service() -> None:
@@ -75,7 +77,9 @@ def test_each_event_is_logged_by_the_service() -> None:
     named = set(re.findall(r"\bevents?\s+`([a-z_]+)`", RUNBOOK)) | set(re.findall(r"`(processor_[a-z_]+)`", RUNBOOK))
     named |= set(re.findall(r"\.event [!=]= \"(\w+)\"", RUNBOOK))
     named |= {
-        code for code in codes() if re.fullmatch(r"draining|health|health_check_failed|database_unavailable", code)
+        code
+        for code in code_snippets()
+        if re.fullmatch(r"draining|health|health_check_failed|database_unavailable", code)
     }
 
     assert len(named) > 5
@@ -90,7 +94,7 @@ def test_each_metric_is_exported_or_recorded_by_a_rule() -> None:
         known |= set(re.findall(r"\bpayments_\w+", path.read_text(encoding="utf-8")))
     known |= {re.sub(r"_(?:bucket|count|sum)$", "", name) for name in known}
     accounts = {"payments_service", "payments_"}
-    named = {name for code in codes() for name in re.findall(r"\b(?:payments|process)_[a-z_]*", code)}
+    named = {name for code in code_snippets() for name in re.findall(r"\b(?:payments|process)_[a-z_]*", code)}
 
     assert named - accounts <= known
 
@@ -99,7 +103,7 @@ def test_each_setting_exists() -> None:
     names = {name.upper() for name in Settings.model_fields}
     prefixes = {name.split("_")[0] for name in names}
     reasons = {rule.reason for rule in errors._RULES.values()}
-    words = {word for code in codes() for word in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", code)}
+    words = {word for code in code_snippets() for word in re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", code)}
     named = {word for word in words - reasons if word.split("_")[0] in prefixes}
 
     assert named

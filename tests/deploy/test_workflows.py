@@ -1,4 +1,4 @@
-"""The workflows: they run the commands of ``.ci/run`` and the audit, release only after that, and pin their actions."""
+"""The workflows: they run the commands of ``.ci/run`` and the audit, release only if both pass, and pin actions."""
 
 import re
 from pathlib import Path
@@ -23,21 +23,21 @@ def triggers(workflow: Workflow) -> set[str]:
     return set(workflow[True])  # YAML parses the key `on` as true
 
 
-def runs(job: Workflow) -> list[str]:
+def commands(job: Workflow) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_each_action_is_pinned_to_a_commit_with_its_version_in_a_comment(path: Path) -> None:
-    used = re.findall(r"uses: (.*)", path.read_text())
-    assert used
-    for action in used:
+    actions = re.findall(r"uses: (.*)", path.read_text())
+    assert actions
+    for action in actions:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\./\.github/workflows/\w+\.yml", action)
 
 
 def test_each_action_is_used_in_one_version() -> None:
-    used = {action for path in WORKFLOWS for action in re.findall(r"uses: (\S+@.*)", path.read_text())}
-    assert len({action.partition("@")[0] for action in used}) == len(used)
+    actions = {action for path in WORKFLOWS for action in re.findall(r"uses: (\S+@.*)", path.read_text())}
+    assert len({action.partition("@")[0] for action in actions}) == len(actions)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -54,12 +54,12 @@ def test_ci_runs_the_make_targets_of_the_project_s_own_ci_script() -> None:
     own = re.findall(r"^make (?:--jobs \d+ )?(\w+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
     job = load("workflows/ci.yml")["jobs"]["make"]
     assert job["strategy"]["matrix"]["target"] == own
-    assert 'make "$TARGET"' in runs(job)
+    assert 'make "$TARGET"' in commands(job)
 
 
 def test_the_image_is_tested_for_each_change_and_each_release() -> None:
     job = load("workflows/ci.yml")["jobs"]["image"]
-    assert runs(job) == ["make smoke-image"]
+    assert commands(job) == ["make smoke-image"]
     assert job["if"] == "github.event_name != 'schedule'"
 
 
@@ -67,16 +67,17 @@ def test_each_job_runs_a_make_target_that_has_a_help_text() -> None:
     described = set(re.findall(r"^([\w-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     matrix = set(load("workflows/ci.yml")["jobs"]["make"]["strategy"]["matrix"]["target"])
     jobs = [job for path in WORKFLOWS for job in yaml.safe_load(path.read_text())["jobs"].values() if "steps" in job]
-    made = {target for job in jobs for run in runs(job) for target in re.findall(r"^make ([\w-]+)", run, re.MULTILINE)}
-    assert {"audit", "sbom", "smoke-image"} <= made
-    assert matrix | made <= described
+    scripts = "\n".join(command for job in jobs for command in commands(job))
+    targets = set(re.findall(r"^make ([\w-]+)", scripts, re.MULTILINE))
+    assert {"audit", "sbom", "smoke-image"} <= targets
+    assert matrix | targets <= described
 
 
 def test_the_audit_runs_for_each_change_and_each_week_but_not_in_the_project_s_own_ci_script() -> None:
     workflow = load("workflows/ci.yml")
     assert {"push", "pull_request", "schedule"} <= triggers(workflow)
     assert "if" not in workflow["jobs"]["audit"]
-    assert runs(workflow["jobs"]["audit"]) == ["make audit"]
+    assert commands(workflow["jobs"]["audit"]) == ["make audit"]
     assert "audit" not in (ROOT / ".ci/run").read_text()
 
 
@@ -85,8 +86,8 @@ def test_a_release_needs_ci_to_pass_and_publishes_its_package_list() -> None:
     assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
     assert "workflow_call" in triggers(load("workflows/ci.yml"))
     assert jobs["release"]["needs"] == "ci"
-    sbom = next(run for run in runs(jobs["release"]) if run.startswith("make sbom"))
-    publish = next(run for run in runs(jobs["release"]) if "gh release create" in run)
+    sbom = next(run for run in commands(jobs["release"]) if run.startswith("make sbom"))
+    publish = next(run for run in commands(jobs["release"]) if "gh release create" in run)
     assert sbom.partition("SBOM=")[2] in publish
     (image,) = (step["with"] for step in jobs["release"]["steps"] if "build-push" in step.get("uses", ""))
     assert (image["push"], image["sbom"], image["provenance"]) == (True, True, "mode=max")
@@ -95,7 +96,7 @@ def test_a_release_needs_ci_to_pass_and_publishes_its_package_list() -> None:
 def test_no_command_contains_an_expression() -> None:
     for path in WORKFLOWS:
         for job in yaml.safe_load(path.read_text())["jobs"].values():
-            assert not [run for run in runs({"steps": job.get("steps", [])}) if "${{" in run], path.name
+            assert not [run for run in commands({"steps": job.get("steps", [])}) if "${{" in run], path.name
 
 
 def test_dependabot_updates_everything_that_is_pinned() -> None:
