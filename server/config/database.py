@@ -24,7 +24,7 @@ class DatabaseSettings(BaseModel):
         2, description="how long a call waits for a free connection before it fails"
     )
     mysql_statement_timeout_seconds: Seconds = Field(
-        10, description="timeout of a statement, enforced by the database; the call fails with it"
+        10, description="timeout of a statement, enforced by the database; a call whose statement times out fails"
     )
     mysql_lock_timeout_seconds: int = Field(
         2, ge=1, le=3600, description="how long a statement waits for a row that another transaction has locked"

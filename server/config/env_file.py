@@ -1,7 +1,8 @@
-"""The check of ``.env``: finds the line of each setting, and the lines that are not settings.
+"""Checks ``.env``: finds the line of each setting, and the lines that are not settings.
 
 Pydantic reads the values and ignores unknown names. Without this check, a misspelled name would leave its setting at
-the default: a mistyped ``ANONYMOUS_ROLES`` would allow everybody in. No message shows a value, or text that may be one.
+the default: a mistyped ``ANONYMOUS_ROLES`` would give anonymous callers every role. No message shows a value, or text
+that may be one.
 """
 
 import io
@@ -18,10 +19,10 @@ ENCODING = "utf-8-sig"
 """UTF-8, with or without the byte order mark that some editors add."""
 
 _PASSWORDS = frozenset(f"MYSQL_{account}_PASSWORD" for account in ("ARCHIVER", "BACKUP", "MIGRATOR", "ROOT", "SERVICE"))
-"""For ``docker-compose.yml`` and ``deploy/sql/passwords.sh``."""
+"""Read by ``docker-compose.yml`` and ``deploy/sql/passwords.sh``."""
 
 _CLIENT = frozenset({"PAYMENTS_API_KEY", "PAYMENTS_CA_FILE", "PAYMENTS_TARGET"})
-"""For ``payments charge`` and similar commands, if a shell reads the file."""
+"""Read by ``payments charge`` and similar commands, if a shell exports the file."""
 
 _COMPOSE = frozenset(
     {
@@ -38,17 +39,17 @@ OTHERS = _PASSWORDS | _CLIENT | _COMPOSE
 """The names that the file may contain in addition to settings of the service."""
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}|[a-z][a-z0-9_]{0,63}")
-"""Text that may be shown, if it resembles a setting. Any other text may be part of a secret with several lines."""
+"""Names that a message may show if they resemble a setting. Any other text may be part of a multi-line secret."""
 
 _MIN_SIMILARITY = 0.6
 """How similar a name must be to a setting, from 0 to 1, for the setting to be suggested."""
 
 _MIN_SIMILARITY_IN_ENVIRONMENT = 0.85
-"""The same for environment variables, which other programs use too: one or two letters differ."""
+"""The same for environment variables. Other programs use these too, so only one or two letters may differ."""
 
 
 class EnvFile(NamedTuple):
-    """The line of each name in the file, in upper case, and the problems of the file, one line of text for each."""
+    """The line number of each name (in upper case), and the problems of the file, one line of text for each."""
 
     lines: Mapping[str, int]
     problems: list[str]
@@ -88,14 +89,14 @@ def _problem(binding: Binding, lines: Mapping[str, int], settings: Collection[st
     is_name = _NAME.fullmatch(binding.key)
     nearest = get_close_matches(name, [*settings, *OTHERS], 1, _MIN_SIMILARITY) if is_name else []
     if not nearest:
-        return "the name before = is not a setting; .env.example lists them all"
+        return "the name before = is not a setting; .env.example lists all settings"
     return f"{binding.key} is not a setting; did you mean {nearest[0]}?"
 
 
-def misspelled(environment: Mapping[str, str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
+def find_misspelled(environment: Mapping[str, str], settings: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield each variable of an environment whose name resembles a setting, with the name of that setting.
 
-    Such variables are not errors, because other programs have variables too, such as MYSQL_TCP_PORT. Variables that
+    Such variables are not errors, because other programs use similar names, such as MYSQL_TCP_PORT. Variables that
     Kubernetes sets for a Service (MYSQL_1_PORT=tcp://...) are skipped.
     """
     for name, value in environment.items():

@@ -9,7 +9,7 @@ from server.config.settings import Settings, SettingsError
 def check_exposure(settings: Settings) -> None:
     """Check that a service that other machines can reach is protected, or that ``LISTEN_WITHOUT`` waives protection.
 
-    The native engine may listen on loopback only, and nothing waives that. ``MONITORING_HOST`` may be any address,
+    The native engine may listen on loopback only, and no setting waives that. ``MONITORING_HOST`` may be any address,
     because that port serves no calls and shows no payments.
 
     Only the service needs this check, because the tools do not listen.

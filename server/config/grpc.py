@@ -28,7 +28,7 @@ class GrpcSettings(BaseModel):
         256,
         ge=1,
         le=1_000_000,
-        description="maximum number of concurrent calls on one gRPC connection; more calls wait",
+        description="maximum number of concurrent calls on one gRPC connection; further calls wait",
     )
     grpc_max_connections: int = Field(
         20_000, ge=1, le=1_000_000, description="maximum number of gRPC connections (GRPC_ENGINE=grpcio only)"
@@ -43,7 +43,7 @@ class GrpcSettings(BaseModel):
         60, description="how long a gRPC connection may be silent before the service sends a keepalive ping"
     )
     grpc_keepalive_timeout_seconds: Seconds = Field(
-        20, description="how long the answer to that ping may take before the connection is closed"
+        20, description="how long the response to that ping may take before the connection is closed"
     )
     grpc_min_ping_interval_seconds: Seconds = Field(
         10, description="minimum interval between a client's pings without data (GRPC_ENGINE=grpcio only)"
@@ -52,11 +52,11 @@ class GrpcSettings(BaseModel):
         2,
         ge=0,
         le=1000,
-        description="how many pings that come too early are tolerated before a connection is closed; 0: no limit "
+        description="how many pings that come too soon are tolerated before the connection is closed; 0: no limit "
         "(GRPC_ENGINE=grpcio only)",
     )
     grpc_write_timeout_seconds: Seconds = Field(
-        60, description="how long a client may read nothing from a gRPC stream before the stream is ended"
+        60, description="how long a client may go without reading from a gRPC stream before the service ends it"
     )
     grpc_max_health_watches: int = Field(
         1000,

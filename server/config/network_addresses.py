@@ -17,8 +17,8 @@ def is_address(host: str) -> bool:
     return True
 
 
-def are_apart(host: str, other: str) -> bool:
-    """Return whether these are two different addresses, neither of them a wildcard; a name may be any address."""
+def are_distinct(host: str, other: str) -> bool:
+    """Return whether these are two different addresses, neither a wildcard. A name may stand for any address."""
     try:
         addresses = ipaddress.ip_address(host), ipaddress.ip_address(other)
     except ValueError:

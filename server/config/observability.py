@@ -10,7 +10,7 @@ from server.config.values import Probability, Seconds
 
 _ENDPOINT = re.compile(r"https?://[\w.:%\[\]-]+(/[^\s?#]*)?")
 _TRACES_PATH = "/v1/traces"
-"""The path of an OTLP collector for traces, unless the URL has one."""
+"""The path at which OTLP collectors receive traces, added to a URL without a path."""
 
 _HEADERS = re.compile(r"[\w-]+=[!-+\--~]+( *, *[\w-]+=[!-+\--~]+)*")
 
@@ -37,7 +37,7 @@ class ObservabilitySettings(BaseModel):
         description="headers for the trace collector, as NAME=VALUE, separated by commas; values are percent-encoded",
     )
     tracing_sample_ratio: Probability = Field(
-        0.1, description="fraction of calls that are traced, if their caller has not decided it, 0 to 1"
+        0.1, description="fraction of calls to trace if the caller has not decided, 0 to 1"
     )
 
     @field_validator("tracing_endpoint")

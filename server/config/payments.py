@@ -12,7 +12,7 @@ _PREFIX_MAX_LENGTH = 64
 """Leaves room for the dash and the suffix in the column of 100 characters."""
 
 
-def _usable_currency(code: str) -> str:
+def _check_currency(code: str) -> str:
     digits = MINOR_DIGITS.get(code)
     if digits is None:
         msg = "must be an ISO 4217 code of three upper-case letters, such as INR"
@@ -23,7 +23,7 @@ def _usable_currency(code: str) -> str:
     return code
 
 
-def _prefix(template: str) -> str:
+def _check_prefix(template: str) -> str:
     if not re.fullmatch(r"(\{date\}|[!-z|~])+", template) or len(template.format(date="20250910")) > _PREFIX_MAX_LENGTH:
         msg = (
             f"must be at most {_PREFIX_MAX_LENGTH} printable ASCII characters without spaces, "
@@ -33,7 +33,7 @@ def _prefix(template: str) -> str:
     return template
 
 
-Currency = Annotated[str, AfterValidator(_usable_currency)]
+Currency = Annotated[str, AfterValidator(_check_currency)]
 
 
 class PaymentSettings(BaseModel):
@@ -43,7 +43,7 @@ class PaymentSettings(BaseModel):
     allowed_currencies: Annotated[frozenset[Currency], *CommaSeparated] = Field(
         frozenset({"INR", "USD", "EUR", "GBP", "JPY"}), description="accepted currencies, separated by commas"
     )
-    reference_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+    reference_prefix: Annotated[str, AfterValidator(_check_prefix)] = Field(
         "ECI{date}",
         description="prefix of a payment's reference; {date} is replaced by the day (YYYYMMDD, UTC)",
     )

@@ -13,7 +13,7 @@ from server.config.network_addresses import is_loopback
 from server.config.values import Probability, Seconds
 from server.domain.payment import PaymentMethod
 
-_STRIPE_NEEDS = ("processor_url", "processor_api_key", "processor_methods")
+_REQUIRED_FOR_STRIPE = ("processor_url", "processor_api_key", "processor_methods")
 
 _URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+/?")
 
@@ -69,10 +69,10 @@ class ProcessorSettings(BaseModel):
         64, ge=1, le=10_000, description="maximum number of concurrent charges and refunds at the processor"
     )
     processor_breaker_failures: int = Field(
-        5, ge=1, le=1000, description="consecutive requests without an answer that open the circuit breaker"
+        5, ge=1, le=1000, description="number of consecutive requests without an answer that opens the circuit breaker"
     )
     processor_breaker_open_seconds: Seconds = Field(
-        10, description="how long the open circuit breaker stops requests before it allows a trial"
+        10, description="how long the open circuit breaker stops requests before it allows a trial request"
     )
     processor_janitor_interval_seconds: Seconds = Field(
         1, description="how often the reconciler looks for pending charges and refunds"
@@ -88,7 +88,7 @@ class ProcessorSettings(BaseModel):
         gt=0,
         le=31_536_000,
         allow_inf_nan=False,
-        description="how long the processor remembers idempotency keys; a request still unknown to it by then failed",
+        description="how long the processor remembers idempotency keys; a request still unknown to it after that fails",
     )
 
     @field_validator("processor_url")
@@ -132,14 +132,14 @@ class ProcessorSettings(BaseModel):
     @model_validator(mode="after")
     def _check_stripe(self) -> Self:
         if self.processor is ProcessorKind.STRIPE:
-            missing = [name.upper() for name in _STRIPE_NEEDS if not getattr(self, name)]
+            missing = [name.upper() for name in _REQUIRED_FOR_STRIPE if not getattr(self, name)]
             if missing:
-                raise ValueError(f"PROCESSOR=stripe needs {', '.join(missing)}")
+                raise ValueError(f"PROCESSOR=stripe requires {', '.join(missing)}")
             if self.processor_default_method not in self.processor_methods:
                 raise ValueError("PROCESSOR_DEFAULT_METHOD must be one of PROCESSOR_METHODS")
             minimum_seconds = max(10 * self.processor_timeout_seconds, 2 * self.processor_janitor_after_seconds)
             if self.processor_key_lifetime_seconds < minimum_seconds:
-                # No request is sent in the last quarter of the lifetime, which must be longer than a request can last.
+                # No request is sent in the last quarter of the lifetime, so a quarter must be longer than any request.
                 raise ValueError(
                     "PROCESSOR_KEY_LIFETIME_SECONDS must be at least 10 times PROCESSOR_TIMEOUT_SECONDS, "
                     "and at least twice PROCESSOR_JANITOR_AFTER_SECONDS"

@@ -26,7 +26,8 @@ class RestSettings(BaseModel):
     rest_max_headers: int = Field(100, ge=10, le=10_000, description="maximum number of headers in a request")
     rest_header_timeout_seconds: Seconds = Field(
         15,
-        description="how long a request's headers may take to arrive; for the first request, since connecting",
+        description="how long a request's headers may take to arrive; for the first request, from the start of the "
+        "connection",
     )
     rest_keepalive_seconds: Seconds = Field(5, description="how long a REST connection may be idle before it is closed")
     rest_max_connections: int = Field(20_000, ge=1, le=1_000_000, description="maximum number of REST connections")
@@ -63,7 +64,7 @@ class RestSettings(BaseModel):
         except ValueError:
             networks = []
         if len(networks) < len(proxies) or not all(network.prefixlen for network in networks):
-            # If every address were trusted, each caller could choose the address that it appears to have.
+            # If every address were trusted, any caller could forge its address.
             raise ValueError(
                 "must be addresses or networks such as 10.0.0.7 or 10.0.0.0/8; a network must have only zero bits "
                 "after its prefix, and must not contain every address"

@@ -19,7 +19,7 @@ from server.config.database import DatabaseSettings
 from server.config.events import EventSettings
 from server.config.grpc import Engine, GrpcSettings
 from server.config.limits import LimitSettings
-from server.config.network_addresses import are_apart
+from server.config.network_addresses import are_distinct
 from server.config.observability import ObservabilitySettings
 from server.config.payments import PaymentSettings
 from server.config.processor import ProcessorSettings
@@ -59,7 +59,7 @@ class Settings(  # pydantic lists the fields of the last base first
     DatabaseSettings,
     BaseSettings,
 ):
-    """All settings of a deployment. Each part of the service receives the class of its own subject."""
+    """All settings of a deployment. A part of the service may take only the base class that it needs."""
 
     model_config = SettingsConfigDict(
         env_file=env_file.PATH, env_file_encoding=env_file.ENCODING, env_ignore_empty=True, extra="ignore", frozen=True
@@ -73,7 +73,7 @@ class Settings(  # pydantic lists the fields of the last base first
             "MONITORING_PORT": (self.monitoring_host, self.monitoring_port),
         }
         for (name, (host, port)), (other_name, (other_host, other_port)) in combinations(addresses.items(), 2):
-            if port and port == other_port and not are_apart(host, other_host):
+            if port and port == other_port and not are_distinct(host, other_host):
                 raise ValueError(f"{name} and {other_name} must differ: both are {port}")
         return self
 
@@ -125,7 +125,7 @@ def check_env_file() -> None:
 
 def misspelled_variables() -> Iterator[tuple[str, str]]:
     """Yield each environment variable whose name resembles a setting, with the name of that setting."""
-    return env_file.misspelled(os.environ, _names())
+    return env_file.find_misspelled(os.environ, _names())
 
 
 def _names() -> list[str]:
@@ -151,7 +151,7 @@ def _explain(problem: ErrorDetails, lines: Mapping[str, int]) -> str:
         kind: getattr(bound, kind) for bound in info.metadata for kind in ("gt", "ge", "le") if hasattr(bound, kind)
     }
     limits = [f"{_BOUND_WORDS[kind]} {bound:g}" for kind, bound in bounds.items()]
-    allowed = f"{reason} ({'; '.join([str(info.description), *limits])})"
+    explanation = f"{reason} ({'; '.join([str(info.description), *limits])})"
     if SecretStr in (info.annotation, *get_args(info.annotation)):
-        return f"{where}{field.upper()}: {allowed}"
-    return f"{where}{field.upper()}={_CREDENTIALS.sub('...', repr(problem['input']))}: {allowed}"
+        return f"{where}{field.upper()}: {explanation}"
+    return f"{where}{field.upper()}={_CREDENTIALS.sub('...', repr(problem['input']))}: {explanation}"

@@ -12,7 +12,7 @@ _HOST = re.compile(r"[\w.:%-]+")
 
 
 def _check_host(host: str) -> str:
-    # Messages about an unreachable or occupied address quote it, so it must not contain a password.
+    # Messages about an address that is unreachable or in use quote the host, so it must not contain a password.
     bare_host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not _HOST.fullmatch(bare_host) or (":" in bare_host and not is_address(bare_host)):
         msg = "must be only a host name or address: port, user and password have their own settings"

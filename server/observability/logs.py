@@ -85,10 +85,10 @@ class _StandardOutput:
             _write(b"".join(lines))
 
 
-def _write(rest: bytes) -> None:
+def _write(data: bytes) -> None:
     with suppress(OSError):
-        while rest:
-            rest = rest[os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, rest) :]
+        while data:
+            data = data[os.write(sys.__stdout__.fileno() if sys.__stdout__ else 1, data) :]
 
 
 def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -> None:
@@ -143,7 +143,7 @@ class RepeatedWarning:
     def count(self, **fields: object) -> None:
         """Count one occurrence; the log shows the ``fields`` of the last."""
         if not self._count:
-            # Without the context of this call, because the line is about many.
+            # In an empty context, because the line is about many calls.
             asyncio.get_running_loop().call_later(_REPEAT_INTERVAL_SECONDS, self._log, context=Context())
         self._count += 1
         self._fields = fields
@@ -205,7 +205,8 @@ def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any])
 def _hide_card_numbers(_logger: object, method: str, event: Any) -> Any:  # noqa: ANN401 - an event in any form
     """Hide apparent card numbers in warnings and errors, which may quote what a caller sent.
 
-    Lower levels contain only values that the service created, or accepted as the id of a call, and must cost little.
+    Debug and info events are left unchanged: they must be cheap, and contain only values that the service created, or
+    accepted as the id of a call.
     """
     return event if method in {"debug", "info"} else _without_card_numbers(event)
 

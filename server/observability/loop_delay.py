@@ -6,7 +6,7 @@ from server.observability import metrics
 
 
 async def measure_loop_delay(interval_seconds: float) -> None:
-    """Sleep repeatedly, and record by how much each sleep was too long, until cancelled."""
+    """Sleep repeatedly until cancelled, and record by how much each sleep overran."""
     loop = asyncio.get_running_loop()
     while True:
         due_seconds = loop.time() + interval_seconds

@@ -77,7 +77,7 @@ _charges = Counter(
 )
 _refunds = Counter(
     "payments_refunds",
-    "Refunds that succeeded: full if nothing of the payment is left, otherwise partial.",
+    "Refunds that succeeded: full if nothing is left to refund, otherwise partial.",
     ["kind"],
     registry=REGISTRY,
 )
@@ -233,7 +233,7 @@ def observe_batch_size(batch: str, size: int) -> None:
 
 
 def count_spans(count: int, *, were_sent: bool) -> None:
-    """Count spans that were sent, or that could not be."""
+    """Count spans that were sent or lost."""
     _spans.labels("sent" if were_sent else "lost").inc(count)
 
 
@@ -284,7 +284,7 @@ def count_limited_authentication() -> None:
 
 
 def track_grpc_streams(kind: str, open_streams: Callable[[], int]) -> None:
-    """Read the number of open streams of a kind from ``open_streams``, and export a zero for those rejected."""
+    """Read the number of open streams of a kind from ``open_streams``, and export a zero for rejected ones."""
     _grpc_streams.labels(kind).set_function(open_streams)
     _rejected_grpc_streams.labels(kind)
 
@@ -295,7 +295,7 @@ def count_rejected_grpc_stream(kind: str) -> None:
 
 
 def track_calls(in_progress: Callable[[], int], limit: Callable[[], int]) -> None:
-    """Read the number of calls in progress, and the limit of them, from these functions."""
+    """Read the number of calls in progress, and their limit, from these functions."""
     _calls_in_progress.set_function(in_progress)
     _calls_limit.set_function(limit)
 
@@ -306,14 +306,14 @@ def track_health(is_serving: Callable[[], bool]) -> None:
 
 
 def track_connections(in_use: Callable[[], int], idle: Callable[[], int], maximum: int) -> None:
-    """Read the numbers of database connections in use and idle from these functions; there may be ``maximum``."""
+    """Read the numbers of database connections in use and idle from these functions; the pool allows ``maximum``."""
     _connections.labels("in_use").set_function(in_use)
     _connections.labels("idle").set_function(idle)
     _max_connections.set(maximum)
 
 
 def track_batch_queue(batch: str, length: Callable[[], int]) -> None:
-    """Read how many calls wait for the next batch from ``length``, and export the sizes of batches from the start."""
+    """Read from ``length`` how many calls wait for the next batch, and export batch sizes before the first batch."""
     _batch_queues.labels(batch).set_function(length)
     _batch_sizes_with(batch)
 

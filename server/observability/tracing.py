@@ -1,7 +1,7 @@
-"""Traces: spans of calls, use cases and SQL statements, sent by OTLP (opentelemetry.io) if a setting says where to.
+"""Traces: spans of calls, use cases and SQL statements, exported over OTLP (opentelemetry.io) to TRACING_ENDPOINT.
 
-Tracing is chosen once, at startup: ``app`` uses the parts that create spans instead of those that do not, so that
-without tracing no call pays for a check. Names and attributes follow OpenTelemetry's semantic conventions. No span
+Tracing is switched on once, at startup: ``app`` wires parts that create spans in place of those that do not, so that
+calls pay for no check when tracing is off. Names and attributes follow OpenTelemetry's semantic conventions. No span
 holds the contents of a request, or the text of an error, which may quote them. The log has that text, and the trace id
 on each line.
 """
@@ -57,7 +57,7 @@ class Tracing:
     """Sends spans in a thread of its own: if the collector is slow or down, spans are lost, and no call is delayed."""
 
     def __init__(self, endpoint: str, headers: Mapping[str, str], sample_ratio: float) -> None:
-        """Send spans to ``endpoint`` by OTLP over HTTP, of calls that their callers sample, and a share of the rest."""
+        """Export spans to ``endpoint`` over OTLP/HTTP, for calls that callers sample and a share of the rest."""
         logging.getLogger(OTLPSpanExporter.__module__).addFilter(_RateLimit())
         service = {"service.name": "payments", "service.version": version("payments-server")}
         self._provider = TracerProvider(
@@ -74,7 +74,7 @@ class Tracing:
         trace.set_tracer_provider(self._provider)
 
     async def close(self) -> None:
-        """Send the remaining spans, for a short time at most."""
+        """Send the remaining spans, or give up after a short time."""
         loop, sent = asyncio.get_running_loop(), asyncio.Event()
 
         def send() -> None:
@@ -113,7 +113,7 @@ class _RateLimit(logging.Filter):
 
 
 class _RootSampler(Sampler):
-    """Records a share of the spans that start a trace; a span with links is recorded if one of them is."""
+    """Records a share of the spans that start a trace; a span with links is recorded if a linked span is."""
 
     def __init__(self, ratio: float) -> None:
         self._calls = TraceIdRatioBased(ratio)
@@ -164,7 +164,7 @@ def client_span(name: str, attributes: Mapping[str, str]) -> AbstractContextMana
 def shared_span(
     name: str, attributes: Mapping[str, int], spans: Sequence[trace.Span]
 ) -> AbstractContextManager[trace.Span]:
-    """Start the span of work that serves many ``spans``: a trace of its own, linked to each of them and from each."""
+    """Start the span of work that serves many ``spans``: a trace of its own, linked with each in both directions."""
     links = [trace.Link(span.get_span_context()) for span in spans if span.get_span_context().is_valid]
     shared = _tracer.start_span(name, Context(), trace.SpanKind.INTERNAL, attributes, links)
     if shared.is_recording():
@@ -191,7 +191,7 @@ def traced(subject: Subject) -> Subject:
 
 
 class _Traced:
-    """A proxy of an object that starts a span around each asynchronous method."""
+    """A proxy of an object that starts a span around each public asynchronous method."""
 
     def __init__(self, subject: object) -> None:
         self._subject = subject

@@ -57,7 +57,7 @@ def test_if_a_required_setting_is_misspelled_that_is_the_only_problem() -> None:
 
 @pytest.mark.parametrize("line", ["hunter2=", "WHATEVER_ELSE=hunter2", "xYhunter2+Aa==", "'a b'=hunter2", "ké=hunter2"])
 def test_a_name_that_resembles_no_setting_is_not_shown_because_it_may_be_part_of_a_secret(line: str) -> None:
-    problem = ".env line 2: the name before = is not a setting; .env.example lists them all"
+    problem = ".env line 2: the name before = is not a setting; .env.example lists all settings"
 
     assert problems(f"MYSQL_HOST=db\n{line}\n") == [problem]
 
@@ -81,18 +81,18 @@ def test_a_duplicate_setting_is_rejected(second: str) -> None:
 def test_all_problems_are_reported_together_with_their_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REST_PORT", "-1")
 
-    name, port, level, rest = problems("GRPC_PORT=x\n\nLOG_LEVEL=loud\nMYSQL_HSOT=db\nREST_PORT=x\n")
+    name, grpc_port, rest_port, log_level = problems("GRPC_PORT=x\n\nLOG_LEVEL=loud\nMYSQL_HSOT=db\nREST_PORT=x\n")
 
     assert name == ".env line 4: MYSQL_HSOT is not a setting; did you mean MYSQL_HOST?"
-    assert port.startswith(".env line 1: GRPC_PORT='x': ")
-    assert rest.startswith(".env line 3: LOG_LEVEL='loud': ")
-    assert level.startswith("REST_PORT='-1': ")
+    assert grpc_port.startswith(".env line 1: GRPC_PORT='x': ")
+    assert rest_port.startswith("REST_PORT='-1': ")
+    assert log_level.startswith(".env line 3: LOG_LEVEL='loud': ")
 
 
 def test_variables_of_compose_and_its_accounts_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     compose = (ROOT / "docker-compose.yml").read_text() + (ROOT / "deploy" / "sql" / "passwords.sh").read_text()
-    used = sorted(set(re.findall(r"\$\{(\w+)", compose)) - {"MYSQL_PASSWORD"})
-    others = [*used, "COMPOSE_PROJECT_NAME", "DOCKER_HOST"]
+    compose_names = sorted(set(re.findall(r"\$\{(\w+)", compose)) - {"MYSQL_PASSWORD"})
+    others = [*compose_names, "COMPOSE_PROJECT_NAME", "DOCKER_HOST"]
     assert "MYSQL_ROOT_PASSWORD" in others
     monkeypatch.setenv("MYSQL_HOST", "db")
 
@@ -121,11 +121,11 @@ def test_a_byte_order_mark_is_ignored() -> None:
 def test_every_program_reports_the_problem_and_exits(folder: Path, module: str) -> None:
     Path(".env").write_text("MYSQL_HSOT=hunter2\n")
 
-    done = programs.run(*module.split(), environment={"PATH": os.environ["PATH"]}, folder=folder)
+    run = programs.run(*module.split(), environment={"PATH": os.environ["PATH"]}, folder=folder)
 
-    (line,) = (done.stdout + done.stderr).splitlines()
+    (line,) = (run.stdout + run.stderr).splitlines()
     assert line.endswith(".env line 1: MYSQL_HSOT is not a setting; did you mean MYSQL_HOST?")
-    assert done.returncode != 0
+    assert run.returncode != 0
 
 
 @pytest.mark.parametrize(
@@ -157,4 +157,4 @@ def test_every_program_reports_the_problem_and_exits(folder: Path, module: str) 
 def test_a_variable_that_resembles_a_setting_is_found_and_those_of_other_programs_are_not(
     name: str, value: str, suggestions: list[str]
 ) -> None:
-    assert list(env_file.misspelled({name: value}, NAMES)) == [(name, setting) for setting in suggestions]
+    assert list(env_file.find_misspelled({name: value}, NAMES)) == [(name, setting) for setting in suggestions]

@@ -77,7 +77,7 @@ def test_an_error_names_the_setting_with_its_value_and_the_allowed_values(
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "names"),
     [
         ({"TLS_CERT_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
         ({"TLS_KEY_FILE": "a"}, ["TLS_CERT_FILE", "TLS_KEY_FILE"]),
@@ -89,13 +89,13 @@ def test_an_error_names_the_setting_with_its_value_and_the_allowed_values(
     ],
 )
 def test_tls_settings_that_do_not_go_together_are_named(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: list[str]
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], names: list[str]
 ) -> None:
     for name, value in {"MYSQL_HOST": "db", **settings}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as raised:
         load_settings()
-    for name in named:
+    for name in names:
         assert name in str(raised.value)
 
 
@@ -108,7 +108,7 @@ STRIPE = {
 
 
 @pytest.mark.parametrize(
-    ("settings", "named"),
+    ("settings", "setting"),
     [
         ({"PROCESSOR_URL": ""}, "PROCESSOR_URL"),
         ({"PROCESSOR_API_KEY": ""}, "PROCESSOR_API_KEY"),
@@ -119,11 +119,11 @@ STRIPE = {
     ],
 )
 def test_a_remote_processor_needs_all_its_settings(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: str
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], setting: str
 ) -> None:
     for name, value in {"MYSQL_HOST": "db", **STRIPE, **settings}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=named):
+    with pytest.raises(SettingsError, match=setting):
         load_settings()
 
 
@@ -187,7 +187,7 @@ def test_rest_serves_metrics_unless_they_have_a_port_of_their_own_or_a_setting_d
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "payments.example.com"])  # noqa: S104 - rejected
 @pytest.mark.parametrize("name", ["GRPC_HOST", "REST_HOST"])
 @pytest.mark.parametrize(
-    ("settings", "needed"),
+    ("settings", "advice"),
     [
         ({}, ["TLS_CERT_FILE", "LISTEN_WITHOUT=tls", "ANONYMOUS_ROLES=-", "LISTEN_WITHOUT=authentication"]),
         (TLS, ["ANONYMOUS_ROLES=-", "TLS_CLIENT_CA_FILE", "LISTEN_WITHOUT=authentication"]),
@@ -202,17 +202,17 @@ def test_rest_serves_metrics_unless_they_have_a_port_of_their_own_or_a_setting_d
     ],
 )
 def test_beyond_loopback_tls_and_authentication_are_required_or_must_be_waived(
-    monkeypatch: pytest.MonkeyPatch, name: str, host: str, settings: dict[str, str], needed: list[str]
+    monkeypatch: pytest.MonkeyPatch, name: str, host: str, settings: dict[str, str], advice: list[str]
 ) -> None:
     for setting, value in {"MYSQL_HOST": "db", name: host, **settings}.items():
         monkeypatch.setenv(setting, value)
     loaded = load_settings()
-    if not needed:
+    if not advice:
         check_exposure(loaded)
         return
     with pytest.raises(SettingsError) as raised:
         check_exposure(loaded)
-    for text in (f"{name}={host}", *needed):
+    for text in (f"{name}={host}", *advice):
         assert text in str(raised.value)
 
 
@@ -313,7 +313,7 @@ def test_tracing_headers_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "used"),
+    ("endpoint", "expected"),
     [
         ("http://collector:4318", "http://collector:4318/v1/traces"),
         ("https://[::1]:4318/", "https://[::1]:4318/v1/traces"),
@@ -321,12 +321,12 @@ def test_tracing_headers_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_traces_are_sent_to_the_default_path_of_a_collector_unless_the_url_has_one(
-    monkeypatch: pytest.MonkeyPatch, endpoint: str, used: str
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, expected: str
 ) -> None:
     monkeypatch.setenv("MYSQL_HOST", "db")
     assert load_settings().tracing_endpoint is None
     monkeypatch.setenv("TRACING_ENDPOINT", endpoint)
-    assert load_settings().tracing_endpoint == used
+    assert load_settings().tracing_endpoint == expected
 
 
 @pytest.mark.parametrize("name", ["MYSQL_HOST", "GRPC_HOST", "REST_HOST"])
@@ -347,7 +347,7 @@ def test_a_host_with_a_port_or_anything_else_is_rejected(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("grpc", "rest", "are_rejected"),
+    ("grpc", "rest", "conflict"),
     [
         ("127.0.0.1", "127.0.0.1", True),
         ("127.0.0.1", "localhost", True),
@@ -356,12 +356,12 @@ def test_a_host_with_a_port_or_anything_else_is_rejected(monkeypatch: pytest.Mon
     ],
 )
 def test_both_transports_cannot_share_a_port(
-    monkeypatch: pytest.MonkeyPatch, grpc: str, rest: str, *, are_rejected: bool
+    monkeypatch: pytest.MonkeyPatch, grpc: str, rest: str, *, conflict: bool
 ) -> None:
     settings = {"MYSQL_HOST": "db", "GRPC_HOST": grpc, "REST_HOST": rest, "GRPC_PORT": "8001"}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    if not are_rejected:
+    if not conflict:
         assert load_settings().grpc_port == 8001
         return
     with pytest.raises(SettingsError, match="GRPC_PORT and REST_PORT must differ: both are 8001"):

@@ -25,7 +25,7 @@ import structlog
 from server.observability.logs import call_log, configure_logs, log_context
 
 configure_logs({log_format!r}, {level!r})
-other = structlog.get_logger()
+logger = structlog.get_logger()
 
 async def main():
     log_context.set({context!r})
@@ -51,7 +51,7 @@ def without_time(line: str) -> str:
 @pytest.mark.parametrize("log_format", ["json", "console"])
 @pytest.mark.parametrize("call", [CALL, {**CALL, "caller": ""}, NOT_UNICODE])
 def test_a_call_is_logged_as_any_event_is(log_format: str, call: dict[str, Any]) -> None:
-    body = "log_call(**{call!r}); other.info('call', **{call!r})"
+    body = "log_call(**{call!r}); logger.info('call', **{call!r})"
     fast, usual = map(without_time, log_lines(body, log_format, call=call))
     assert fast == usual
     assert "TIME" in fast
@@ -72,7 +72,7 @@ def test_a_call_is_not_logged_at_level_warning() -> None:
 
 
 def test_events_on_both_paths_stay_in_order() -> None:
-    body = "log_call(**{call!r}); other.warning('between'); log_call(**{call!r}); other.error('last')"
+    body = "log_call(**{call!r}); logger.warning('between'); log_call(**{call!r}); logger.error('last')"
     assert [json.loads(line)["event"] for line in log_lines(body, call=CALL)] == ["call", "between", "call", "last"]
 
 
@@ -90,7 +90,7 @@ def test_the_lines_of_one_event_loop_iteration_are_one_write_at_its_end() -> Non
 
 
 def test_an_error_and_all_lines_before_it_are_written_immediately() -> None:
-    body = "log_call(**{call!r}); other.error('fatal'); os._exit(0)"
+    body = "log_call(**{call!r}); logger.error('fatal'); os._exit(0)"
     assert [json.loads(line)["event"] for line in log_lines(body, call=CALL)] == ["call", "fatal"]
 
 
