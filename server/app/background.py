@@ -21,11 +21,11 @@ async def run_forever(
 ) -> None:
     """Repeat ``work`` until cancelled, with a ``pause`` after each round unless it returns true for "more to do".
 
-    No error ends the loop, because nobody would notice: payments would stay pending, or events would stop. After an
-    outage (PaymentsError), which is logged where it occurs, ``work`` is retried every second. Any other error is a bug:
-    it is logged as ``failure_event``, and retried with exponential backoff.
+    The loop survives every error. Otherwise payments would silently stay pending, or events would stop. An outage
+    (PaymentsError) is logged where it occurs, and ``work`` is retried every second. Any other error is a bug: it is
+    logged as ``failure_event``, and ``work`` is retried with exponential backoff.
     """
-    bugs = 0
+    consecutive_bugs = 0
     while True:
         try:
             has_more = await work()
@@ -34,16 +34,16 @@ async def run_forever(
             continue
         except Exception:  # noqa: BLE001 - see above
             _log.exception(failure_event)
-            await asyncio.sleep(min(_RETRY_SECONDS * 2**bugs, _MAX_BACKOFF_SECONDS))
-            bugs += 1
+            await asyncio.sleep(min(_RETRY_SECONDS * 2**consecutive_bugs, _MAX_BACKOFF_SECONDS))
+            consecutive_bugs += 1
             continue
-        bugs = 0
+        consecutive_bugs = 0
         if not has_more:
             await pause()
 
 
 def every(seconds: float) -> Callable[[], Awaitable[object]]:
-    """Return a pause of this length."""
+    """Return a function that sleeps for ``seconds``."""
 
     async def pause() -> None:
         await asyncio.sleep(seconds)

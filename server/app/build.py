@@ -1,4 +1,4 @@
-"""Wire an application from the settings. Tests, benches and tools may pass parts of their own."""
+"""Wire an application from the settings. Tests, benchmarks and tools may replace some of its parts."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -96,7 +96,7 @@ def build(
     processor: InstantProcessor | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> Application:
-    """Wire the service in the running event loop. A part that is passed replaces the one from the settings.
+    """Wire the service in the running event loop. A part passed as an argument replaces the one from the settings.
 
     Raises:
         StartupError: the TLS files cannot be used, or the processor does not support a configured currency.
@@ -200,7 +200,9 @@ def _remote(settings: Settings, database: Database, now: Callable[[], datetime])
     assert settings.processor_api_key is not None, "checked by ProcessorSettings"
     if unsupported := settings.currencies - StripeProcessor.currencies:
         names = ", ".join(sorted(unsupported))
-        raise StartupError(f"ALLOWED_CURRENCIES, DEFAULT_CURRENCY: PROCESSOR=stripe does not charge in {names}")
+        raise StartupError(
+            f"ALLOWED_CURRENCIES and DEFAULT_CURRENCY must not name {names}, which PROCESSOR=stripe does not support"
+        )
     processor = StripeProcessor(
         settings.processor_url,
         settings.processor_api_key.get_secret_value(),

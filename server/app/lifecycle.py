@@ -22,7 +22,7 @@ from server.transport.pipeline.calls import Calls
 from server.transport.rest.server import HttpServer
 
 _REJECTION_SECONDS = 0.3
-"""How long new calls are still answered with UNAVAILABLE at shutdown, which sends their callers to another replica."""
+"""How long new calls still get UNAVAILABLE at shutdown, so that clients retry them on another replica."""
 
 _FLUSH_SECONDS = 0.5
 """How long the transports may take to send the last responses."""
@@ -65,7 +65,7 @@ async def run(application: Application, stop: asyncio.Event) -> None:
         opened.callback(application.worker_thread.close)
         await _start_servers(application, opened, monitoring)
         async with asyncio.TaskGroup() as background:
-            tasks = [background.create_task(work) for work in _background(application)]
+            tasks = [background.create_task(work) for work in _background_loops(application)]
             tune_garbage_collector()
             await stop.wait()
             _log.info("draining", timeout_seconds=application.settings.drain_timeout_seconds)
@@ -80,7 +80,7 @@ async def run(application: Application, stop: asyncio.Event) -> None:
 
 
 class _DrainDeadline:
-    """The deadline of the work in progress at shutdown; it has passed already if the startup fails."""
+    """The deadline for work in progress at shutdown. Before ``begin``, it has passed: a failed startup never waits."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
@@ -117,8 +117,8 @@ async def _start_servers(
     _log.info("listening", transport="rest", host=settings.rest_host, port=rest_port)
 
 
-def _background(application: Application) -> Iterator[Coroutine[Any, Any, None]]:
-    """Yield the periodic work of the service."""
+def _background_loops(application: Application) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield the service's background loops."""
     settings = application.settings
     yield run_forever(
         application.monitor.check,
@@ -152,8 +152,8 @@ def _background(application: Application) -> Iterator[Coroutine[Any, Any, None]]
 async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
     """Reject new calls, and let those in progress finish; the servers are stopped afterwards.
 
-    In this order, because gRPC's own stop answers a call that arrives just then with CANCELLED, which clients do not
-    retry.
+    The order matters, because gRPC's own stop answers a call that arrives just then with CANCELLED, which clients do
+    not retry.
     """
     calls.reject_new()
     with contextlib.suppress(TimeoutError):
@@ -161,7 +161,7 @@ async def _drain_calls(calls: Calls, timeout_seconds: float) -> None:
             await calls.wait_until_idle()
             # Callers that have not yet noticed the shutdown still get an error that they can retry.
             await asyncio.sleep(_REJECTION_SECONDS)
-    # Otherwise the transports would cut off the remaining calls: in REST, with an error without a reason.
+    # Otherwise the transports would cut off the remaining calls, and REST callers would get an error without a reason.
     calls.cancel_all()
 
 
@@ -177,7 +177,7 @@ def _listen_grpc(application: Application) -> int:
             else:
                 port = application.grpc.add_insecure_port(address)
     except (OSError, RuntimeError) as error:
-        raise _cannot_listen("GRPC", settings.grpc_host, settings.grpc_port, error) from error
+        raise _listen_error("GRPC", settings.grpc_host, settings.grpc_port, error) from error
     return port
 
 
@@ -185,10 +185,10 @@ def _listen_http(server: HttpServer, transport: str, host: str, port: int) -> in
     try:
         return server.listen(host, port)
     except OSError as error:
-        raise _cannot_listen(transport, host, port, error) from error
+        raise _listen_error(transport, host, port, error) from error
 
 
-def _cannot_listen(transport: str, host: str, port: int, error: Exception) -> StartupError:
+def _listen_error(transport: str, host: str, port: int, error: Exception) -> StartupError:
     address = f"{transport}_HOST={host}, {transport}_PORT={port}"
     return StartupError(f"cannot listen on {address}: {listening.failure_reason(error)}")
 
@@ -202,12 +202,12 @@ async def _wait_for_database(application: Application) -> None:
 
 async def _run_unless_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
     """Wait for ``work``; cancel it if ``stop`` is set first."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not working.done():
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-    elif error := working.exception():
+    work_task = asyncio.ensure_future(work)
+    stop_task = asyncio.create_task(stop.wait())
+    await asyncio.wait((work_task, stop_task), return_when=asyncio.FIRST_COMPLETED)
+    stop_task.cancel()
+    if not work_task.done():
+        work_task.cancel()
+        await asyncio.gather(work_task, return_exceptions=True)
+    elif error := work_task.exception():
         raise error

@@ -4,11 +4,11 @@ import gc
 import resource
 
 _COLLECTION_THRESHOLD = 20_000
-"""Allocations that trigger a garbage collection; with Python's own 700, 64 calls in flight already do."""
+"""Allocations that trigger a garbage collection. At Python's default of 700, 64 calls in flight already trigger one."""
 
 
 def raise_open_file_limit() -> None:
-    """Raise the soft limit of open files to the hard limit: the usual 1,024 exists for ``select``."""
+    """Raise the soft limit of open files to the hard limit. The usual 1,024 only protects users of ``select``."""
     _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
@@ -16,7 +16,7 @@ def raise_open_file_limit() -> None:
 def tune_garbage_collector() -> None:
     """Exclude the objects built at startup from garbage collection, and collect less often.
 
-    Calls create next to no reference cycles, so a collection finds little, and delays the calls in progress.
+    Calls create almost no reference cycles, so a collection frees little, but delays the calls in progress.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,5 @@
 """The use cases, in terms of the domain, and the ports that they need: stores, processors and the charge flow.
 
-Nothing here knows SQL, protobuf, HTTP or a driver. The adapters of the ports are in ``storage`` and ``processors``.
+This package does not depend on SQL, protobuf, HTTP or a driver. The adapters of the ports are in ``storage`` and
+``processors``.
 """

@@ -17,7 +17,7 @@ from server.domain.events import PaymentEvent
 from server.observability import metrics
 
 _PAGE_SIZE = 200
-"""The most events that a consumer that is behind holds in memory, however slowly it reads."""
+"""Events per page, which bounds the memory of a consumer that lags, however slowly it reads."""
 
 _MAX_RECENT = 2000
 """How many events stay in memory for the consumers that are nearly up to date."""
@@ -31,9 +31,9 @@ class EventFeed:
     def __init__(
         self, store: EventStore, *, interval_seconds: float, heartbeat_seconds: float, limit: StreamLimit
     ) -> None:
-        """Poll the stream every ``interval_seconds`` while it has consumers, whose number ``limit`` bounds.
+        """Poll the stream every ``interval_seconds`` while it has consumers.
 
-        A consumer gets a heartbeat after ``heartbeat_seconds`` without an event.
+        ``limit`` bounds their number. A consumer gets a heartbeat after ``heartbeat_seconds`` without an event.
         """
         self._store = store
         self._interval_seconds = interval_seconds
@@ -47,7 +47,7 @@ class EventFeed:
         metrics.track_watches(lambda: limit.open_streams)
 
     async def poll(self) -> bool:
-        """Read new events if there are consumers, and return whether there may be more already.
+        """Read new events if there are consumers, and return whether there may be more.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -55,7 +55,7 @@ class EventFeed:
         return self._limit.open_streams > 0 and await self._read()
 
     async def pause(self) -> None:
-        """Wait for the interval or until ``wake`` is called; without consumers, only for ``wake``."""
+        """Wait until ``wake`` is called or, if there are consumers, until the interval is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._interval_seconds if self._limit.open_streams else None):
                 await self._wake.wait()
@@ -66,14 +66,14 @@ class EventFeed:
         self._wake.set()
 
     def close(self) -> None:
-        """End every stream, and start no more."""
+        """End every stream, including those that are opened later."""
         self._closed = True
         self._wake_consumers()
 
     async def watch(
         self, after: int | None, caller: str, check: Callable[[], None]
     ) -> AsyncGenerator[tuple[int, PaymentEvent | None], None]:
-        """Yield the events after a sequence, or from now on, each with its own sequence; None is a heartbeat.
+        """Yield each event after the sequence ``after``, or from now on, with its sequence; None is a heartbeat.
 
         The first item is a heartbeat, sent at once. The stream counts against the limit of ``caller``. ``check`` is
         called at least once a second, except while the consumer does not read.
@@ -81,13 +81,13 @@ class EventFeed:
         Raises:
             Exception: the error that ``check`` raises.
             TooManyWatches: the limit of open streams is reached, in total or for ``caller``.
-            ResumeTokenExpired: the events after that sequence are no longer stored, or the stream has no such sequence.
+            ResumeTokenExpired: the events after ``after`` are no longer stored, or it is past the end of the stream.
             StoreUnavailable: the database cannot be reached.
             ShuttingDown: the service is shutting down.
         """
         with self._limit.hold(caller):
             if self._limit.open_streams == 1:
-                # Nobody read the stream while it had no consumers.
+                # Without consumers the stream was not read, so the events in memory are out of date.
                 self._last_read = None
                 self._recent.clear()
             self._wake.set()
@@ -102,7 +102,7 @@ class EventFeed:
                 events = await self._store.events_after(position, _PAGE_SIZE) if recent is None else recent
                 for event in events:
                     if event.sequence != position + 1:
-                        # Sequences have no gaps, so the missing events were archived while this consumer was behind.
+                        # Sequences have no gaps, so the missing events were archived while this consumer lagged.
                         raise _expired()
                     yield event.sequence, event
                     position = event.sequence
@@ -141,7 +141,7 @@ class EventFeed:
         return [event for event in self._recent if event.sequence > position][:_PAGE_SIZE]
 
     async def _read(self) -> bool:
-        """Read the new events, and return whether there may be more already."""
+        """Read the new events, and return whether there may be more."""
         if self._last_read is None:
             # Start at the end of the stream: consumers that start further back read pages.
             self._last_read = await self._store.last_sequence()

@@ -11,7 +11,7 @@ _log = structlog.get_logger(__name__)
 
 
 class HealthListener(Protocol):
-    """Is notified when the replica starts or stops serving."""
+    """A listener for changes of the serving status."""
 
     def set_serving(self, *, serving: bool) -> None:
         """Publish whether the replica is serving."""
@@ -42,7 +42,7 @@ class HealthMonitor:
             serving = True
         except StoreUnavailable:
             serving = False
-        except Exception as error:  # noqa: BLE001 - without the monitor, health would show its last state forever
+        except Exception as error:  # noqa: BLE001 - otherwise health would report its last state forever
             _log.error("health_check_failed", exc_info=error)
             serving = False
         if serving == self._serving:

@@ -24,21 +24,21 @@ class ImmediateFlow:
         return Status.SUCCEEDED
 
     async def finish_charge(self, stored: ChargeOutcome, _deadline: Deadline) -> ChargeOutcome:
-        """Count a charge that is not a replay."""
+        """Count the charge unless it is a replay, and return it."""
         _count(stored)
         return stored
 
     async def finish_charges(
         self, stored: Sequence[ChargeOutcome | Exception], _deadline: Deadline
     ) -> list[ChargeOutcome | Exception]:
-        """Count many charges, in a loop, because a task for each would double the cost of a batch."""
+        """Count many charges in a loop, because a task for each would double the cost of a batch."""
         for outcome in stored:
             if isinstance(outcome, ChargeOutcome):
                 _count(outcome)
         return list(stored)
 
     async def finish_refund(self, stored: RefundOutcome, _deadline: Deadline) -> RefundOutcome:
-        """Count a refund that is new."""
+        """Count the refund if it is new, and return it."""
         if stored.is_new:
             metrics.count_refund(is_full=stored.payment.is_refunded)
         return stored

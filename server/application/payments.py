@@ -48,6 +48,7 @@ class Payments:
             InvalidRequest: the processor cannot make this charge.
             RequestIdReused: an earlier charge has the same request key but other parameters.
             ProcessorUnavailable: the processor does not answer; nothing was stored or charged.
+            Overloaded: too many charges are waiting; nothing was stored or charged.
         """
         decision = await self._flow.decide(charge)
         for attempt in range(1, _REFERENCE_ATTEMPTS + 1):
@@ -65,7 +66,7 @@ class Payments:
     ) -> list[ChargeOutcome | Exception]:
         """Make many charges, and return for each the outcome or the error of ``charge``.
 
-        The InvalidRequest of a charge that could not be decoded takes its place in ``charges``, and is its outcome.
+        A charge that could not be decoded is passed as its InvalidRequest, which is also its outcome.
         """
         outcomes: list[ChargeOutcome | Exception | None] = [None for _ in charges]
         decisions: dict[int, tuple[NewCharge, Decision]] = {}
@@ -78,7 +79,7 @@ class Payments:
             except PaymentsError as error:
                 outcomes[index] = error
         for _ in range(_REFERENCE_ATTEMPTS if decisions else 0):
-            payments = [self._new_payment(*decided) for decided in decisions.values()]
+            payments = [self._new_payment(charge, decision) for charge, decision in decisions.values()]
             stored = await self._store.insert_many(payments, deadline)
             for index, outcome in zip(tuple(decisions), stored, strict=True):
                 outcomes[index] = outcome
@@ -96,9 +97,10 @@ class Payments:
         """Refund a payment once per request key, never more than was charged.
 
         Raises:
-            PaymentNotFound, PaymentFailed, PaymentPending, RefundExceedsPayment, InvalidRequest, RequestIdReused: as
-                ``PaymentStore.refund`` does.
+            PaymentNotFound, PaymentFailed, PaymentPending, PaymentArchived, RefundExceedsPayment, InvalidRequest,
+                RequestIdReused: as ``PaymentStore.refund`` does.
             ProcessorUnavailable: the processor does not answer; nothing was stored or refunded.
+            Overloaded: too many refunds are waiting for the processor; nothing was stored or refunded.
         """
         status = self._flow.decide_refund(refund)
         stored = await self._store.refund(refund, self._now(), deadline, status)

@@ -32,8 +32,8 @@ from server.domain.processing import Capture, Outcome, PendingRequest, Processor
 class PaymentStore(Protocol):
     """Stores payments and refunds.
 
-    Each method raises ``DeadlinePassed`` when the deadline passed before its work began. A write that has begun runs to
-    completion even if its caller is cancelled.
+    Each method raises ``DeadlinePassed`` if the deadline has passed before its work begins. A write that has begun runs
+    to completion even if its caller is cancelled.
     """
 
     async def insert(self, payment: NewPayment, deadline: Deadline) -> ChargeOutcome:
@@ -103,7 +103,7 @@ class PendingStore(Protocol):
     """Finds the pending charges and refunds."""
 
     async def claim(self, at_most: int) -> list[PendingRequest]:
-        """Claim requests that are due, so that no other reconciler asks about them for a while."""
+        """Claim up to ``at_most`` due requests, so that no other reconciler asks about them for a while."""
 
     async def count_pending(self) -> tuple[dict[str, int], float]:
         """Count the pending charges and refunds, by kind; return also the age of the oldest in seconds, or 0."""
@@ -119,14 +119,14 @@ class EventStore(Protocol):
         """Return the sequence of the oldest stored event, or of the next one if none is stored."""
 
     async def events_after(self, sequence: int, at_most: int) -> Sequence[PaymentEvent]:
-        """Return the events that follow this sequence, in order and without gaps."""
+        """Return up to ``at_most`` events that follow this sequence, in order and without gaps."""
 
 
 class Outbox(Protocol):
     """Holds committed changes until the relay moves them into the event stream."""
 
     async def head(self, at_most: int) -> Sequence[OutboxRow]:
-        """Return the oldest rows."""
+        """Return up to ``at_most`` of the oldest rows."""
 
     async def move(self, outbox_ids: Sequence[int]) -> Mapping[str, int]:
         """Move rows into the stream as its next events, and return the number of events of each kind.
@@ -136,7 +136,7 @@ class Outbox(Protocol):
 
 
 class InstantProcessor(Protocol):
-    """Moves the money at once, so that the outcome of a charge is known before it is stored."""
+    """Charges immediately, so that the outcome of a charge is known before it is stored."""
 
     async def decide(self, charge: NewCharge) -> Decision:
         """Make the charge, and return its outcome."""
@@ -150,8 +150,8 @@ class RemoteProcessor(Protocol):
         """The payment methods that it supports."""
 
     @property
-    def may_be_asked(self) -> bool:
-        """Whether ``check`` would return."""
+    def accepts_requests(self) -> bool:
+        """Whether a request may be sent now, that is, whether ``check`` would pass."""
 
     @property
     def is_answering(self) -> bool:
@@ -165,7 +165,7 @@ class RemoteProcessor(Protocol):
         """
 
     def check(self) -> None:
-        """Check that it may be sent a request now, if only as a trial.
+        """Check that a request may be sent now, if only as a trial.
 
         Raises:
             ProcessorUnavailable: it has not answered recently.

@@ -1,4 +1,4 @@
-"""The reconciler: asks a remote processor about the charges and refunds left PENDING, by any replica, and settles them.
+"""The reconciler: settles the charges and refunds that any replica left PENDING, by asking the remote processor.
 
 Every replica runs one, without coordination: each claims the requests that are due, which postpones them for the
 others, and holds no lock while it asks. If two ask about the same request, both get the same answer, and the request is
@@ -31,7 +31,7 @@ class Reconciler:
         self._flow = flow
 
     async def round(self) -> bool:
-        """Settle some of the requests that are due, and return whether more may be due.
+        """Settle a batch of due requests, and return whether more may be due.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -39,14 +39,14 @@ class Reconciler:
         return await self.settle_due() == _MAX_CLAIMS
 
     async def settle_due(self) -> int:
-        """Settle some of the requests that are due, and return the number that were claimed.
+        """Settle a batch of due requests, and return the number that were claimed.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
         counts, oldest_seconds = await self._store.count_pending()
         metrics.set_pending(_NO_PENDING | counts, oldest_seconds)
-        if not counts or not self._processor.may_be_asked:
+        if not counts or not self._processor.accepts_requests:
             return 0
         requests = await self._store.claim(_MAX_CLAIMS if self._processor.is_answering else 1)
         await asyncio.gather(*(self._settle(request) for request in requests))

@@ -1,9 +1,9 @@
-"""The relay: moves committed changes from the outbox into the event stream, and so gives each event its sequence.
+"""The relay: moves committed changes from the outbox into the event stream, which gives each event its sequence.
 
 Transactions cannot number their own events, because an event whose transaction commits late would appear behind
 consumers that have read past it. So the relay numbers changes once they are committed. Every replica runs a relay. The
-transaction that numbers locks one row, so that only one relay works at a time. There is no election, and a relay that
-crashes leaves nothing to clean up.
+transaction that assigns the numbers locks one row, so that only one relay works at a time. There is no election, and a
+relay that crashes leaves nothing to clean up.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from server.observability import metrics
 
 _MAX_ROWS = 200
 _MAX_BYTES = 1 << 18
-"""The most that one transaction moves: some thousands of charges, which takes a few hundredths of a second. A row that
-is longer by itself, such as an import writes, is moved alone.
+"""The limits of one transaction: a few thousand charges, which take some tens of milliseconds. A row that exceeds the
+limit by itself, such as one that an import writes, is moved alone.
 """
 
 
@@ -44,8 +44,8 @@ class Relay:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        # All these rows are committed, in order, as are the changes that they depend on. So it does not matter if
-        # another relay moves some of them first.
+        # These rows are committed and in order, and so are the changes that they depend on. So another relay may safely
+        # move some of them first.
         backlog = await self._outbox.head(_MAX_ROWS)
         metrics.set_event_lag(backlog[0].age_seconds if backlog else 0.0)
         if not backlog:
@@ -60,7 +60,7 @@ class Relay:
 
 
 def _first_ids(backlog: Sequence[OutboxRow]) -> tuple[int, ...]:
-    """Return the ids of the first rows: as many as one transaction moves, and at least one."""
+    """Return the ids of the first rows: as many as fit in one transaction, but at least one."""
     outbox_ids: list[int] = []
     size_bytes = 0
     for row in backlog:

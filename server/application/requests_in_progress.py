@@ -9,18 +9,18 @@ import structlog
 from server.domain.deadline import Deadline
 from server.domain.errors import OutcomeUnknown, PaymentsError
 
-Settled = TypeVar("Settled")
+Result = TypeVar("Result")
 
 _log = structlog.get_logger(__name__)
 
 
-class RequestsInProgress(Generic[Settled]):
+class RequestsInProgress(Generic[Result]):
     """The requests, by the id of their payment or refund."""
 
     def __init__(self, id_name: str) -> None:
         """Start with no requests. ``id_name`` is the key of the ids in the log."""
         self._id_name = id_name
-        self._tasks: dict[int, asyncio.Task[Settled | None]] = {}
+        self._tasks: dict[int, asyncio.Task[Result | None]] = {}
 
     def __len__(self) -> int:
         """Return the number of requests in progress."""
@@ -30,14 +30,14 @@ class RequestsInProgress(Generic[Settled]):
         """Return whether a request for this payment or refund is in progress."""
         return subject_id in self._tasks
 
-    def start(self, subject_id: int, work: Coroutine[Any, Any, Settled]) -> None:
-        """Start a request that continues if its caller is cancelled."""
+    def start(self, subject_id: int, work: Coroutine[Any, Any, Result]) -> None:
+        """Start a request that continues even if its caller is cancelled."""
         task = asyncio.create_task(self._result_or_none(subject_id, work))
         self._tasks[subject_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(subject_id))
 
-    async def result(self, subject_id: int, timeout_seconds: float) -> Settled | None:
-        """Wait for the result of a request; return None if there is no such request, it fails or it takes longer."""
+    async def result(self, subject_id: int, timeout_seconds: float) -> Result | None:
+        """Wait for the result of a request; return None if there is no such request, or if it fails or times out."""
         task = self._tasks.get(subject_id)
         if task is None:
             return None
@@ -53,7 +53,7 @@ class RequestsInProgress(Generic[Settled]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _result_or_none(self, subject_id: int, work: Coroutine[Any, Any, Settled]) -> Settled | None:
+    async def _result_or_none(self, subject_id: int, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Return the result of ``work``; log an error and return None, because the reconciler will ask again."""
         try:
             return await work

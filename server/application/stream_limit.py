@@ -1,4 +1,4 @@
-"""The limit of streams that are open at the same time: in total, and for each caller."""
+"""Limits the number of open streams, in total and for each caller."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ class StreamLimit:
     """Counts the open streams of each caller, and limits them."""
 
     def __init__(self, max_streams: int, max_per_caller: int | None = None) -> None:
-        """Allow ``max_streams`` streams, of which one caller may have ``max_per_caller``: by default a quarter."""
+        """Allow ``max_streams`` streams, of which one caller may have ``max_per_caller`` (by default, a quarter)."""
         self._max_streams = max_streams
         self._max_per_caller = max(1, math.ceil(max_streams / 4)) if max_per_caller is None else max_per_caller
         self._streams_by_caller: dict[str, int] = {}

@@ -36,10 +36,10 @@ from server.domain.value import value
 from server.observability import metrics
 
 _RETRY_FRACTION = 0.75
-"""The part of its idempotency key's lifetime during which a request is retried; after that it is only looked up."""
+"""The fraction of its idempotency key's lifetime in which a request is retried; after that, it is only looked up."""
 
 _NOT_REFUNDABLE = Outcome(Status.FAILED, None)
-"""The refund of an adopted payment without a reference: the processor did not charge it, and cannot find it."""
+"""The outcome of refunding an adopted payment without a reference, which the processor did not charge."""
 
 Request = TypeVar("Request", Capture, ProcessorRefund)
 
@@ -50,10 +50,10 @@ _log = structlog.get_logger(__name__)
 class TwoPhaseLimits:
     """Time and concurrency limits for remote processing.
 
-    A call is answered ``margin_seconds`` before its deadline, and ``margin_seconds`` before ``call_timeout_seconds``
-    are over. At most ``max_requests`` requests to the processor run concurrently; one that waits longer than
-    ``slot_timeout_seconds`` for a slot is left to the reconciler. At most ``max_in_progress`` run or wait for a slot.
-    The processor remembers idempotency keys for ``key_lifetime_seconds``.
+    A call waits for the processor until ``margin_seconds`` before its deadline, and for at most
+    ``call_timeout_seconds`` less that margin. At most ``max_requests`` requests to the processor run concurrently; one
+    that waits longer than ``slot_timeout_seconds`` for a slot is left to the reconciler. At most ``max_in_progress``
+    run or wait for a slot. The processor remembers idempotency keys for ``key_lifetime_seconds``.
     """
 
     margin_seconds: float
@@ -104,7 +104,7 @@ class TwoPhaseFlow:
         return Status.PENDING
 
     async def finish_charge(self, stored: ChargeOutcome, deadline: Deadline) -> ChargeOutcome:
-        """Send a pending charge to the processor; return it settled, or still pending when time is up.
+        """Send a pending charge to the processor; return it settled, or still pending if the wait times out.
 
         A charge that an earlier call stored is settled by that call, or by the reconciler.
         """
@@ -113,7 +113,7 @@ class TwoPhaseFlow:
             return stored
         if not stored.replayed:
             self._charges.start(payment.payment_id, self._charge(payment))
-        settled = await self._charges.result(payment.payment_id, self._seconds_for(deadline))
+        settled = await self._charges.result(payment.payment_id, self._wait_seconds(deadline))
         return stored if settled is None else ChargeOutcome(settled, stored.replayed)
 
     async def finish_charges(
@@ -127,13 +127,13 @@ class TwoPhaseFlow:
         return await asyncio.gather(*map(finish, stored))
 
     async def finish_refund(self, stored: RefundOutcome, deadline: Deadline) -> RefundOutcome:
-        """Send a pending refund to the processor; return it settled, or still pending when time is up."""
+        """Send a pending refund to the processor; return it settled, or still pending if the wait times out."""
         refund = stored.refund
         if refund is None or refund.status is not Status.PENDING:
             return stored
         if stored.is_new:
             self._refunds.start(refund.refund_id, self._refund(refund, stored.payment))
-        settled = await self._refunds.result(refund.refund_id, self._seconds_for(deadline))
+        settled = await self._refunds.result(refund.refund_id, self._wait_seconds(deadline))
         if settled is None:
             return stored
         return RefundOutcome(*settled, replayed=stored.replayed, is_new=stored.is_new)
@@ -185,7 +185,7 @@ class TwoPhaseFlow:
             raise Overloaded(f"{max_in_progress} charges and refunds are waiting for the processor; try again soon")
         self._processor.check()
 
-    def _seconds_for(self, deadline: Deadline) -> float:
+    def _wait_seconds(self, deadline: Deadline) -> float:
         """Return how long a call may wait for the processor."""
         limits = self._limits
         return max(0.0, min(deadline.seconds_left(), limits.call_timeout_seconds) - limits.margin_seconds)
@@ -207,7 +207,7 @@ class TwoPhaseFlow:
             async with asyncio.timeout(self._limits.slot_timeout_seconds):
                 await self._slots.acquire()
         except TimeoutError as error:
-            raise OutcomeUnknown("the request waited too long for other requests to the processor") from error
+            raise OutcomeUnknown("too many other requests to the processor were in progress") from error
         try:
             return await send(request)
         finally:
@@ -238,25 +238,25 @@ class TwoPhaseFlow:
         metrics.count_processor_problem("never_did")
         return Outcome(Status.FAILED, None)
 
-    async def _settle_charge(self, payment: Payment, outcome: Outcome, by: str) -> Payment:
+    async def _settle_charge(self, payment: Payment, outcome: Outcome, settled_by: str) -> Payment:
         settled, is_new = await self._store.settle_charge(payment, outcome, self._now())
         if is_new:
             metrics.count_charge(settled.method, settled.status)
-        _report("charge", by, outcome, settled.status, is_new=is_new, payment_id=payment.payment_id)
+        _report("charge", settled_by, outcome, settled.status, is_new=is_new, payment_id=payment.payment_id)
         return settled
 
-    async def _settle_refund(self, refund: Refund, outcome: Outcome, by: str) -> tuple[Refund, Payment]:
+    async def _settle_refund(self, refund: Refund, outcome: Outcome, settled_by: str) -> tuple[Refund, Payment]:
         settled, payment, is_new = await self._store.settle_refund(refund, outcome, self._now())
         if is_new and settled.status is Status.SUCCEEDED:
             metrics.count_refund(is_full=payment.is_refunded)
-        _report("refund", by, outcome, settled.status, is_new=is_new, refund_id=refund.refund_id)
+        _report("refund", settled_by, outcome, settled.status, is_new=is_new, refund_id=refund.refund_id)
         return settled, payment
 
 
-def _report(kind: str, by: str, outcome: Outcome, status: Status, *, is_new: bool, **ids: int) -> None:
+def _report(kind: str, settled_by: str, outcome: Outcome, status: Status, *, is_new: bool, **ids: int) -> None:
     """Count a new outcome; log an error if it contradicts one that was stored earlier."""
     if is_new:
-        metrics.count_settlement(kind, by, status.name)
+        metrics.count_settlement(kind, settled_by, status.name)
     elif status is not outcome.status:
         # The stored outcome and the processor's disagree on whether money moved, so an operator must look.
         _log.error("processor_disagrees", kind=kind, kept=status.name, told=outcome.status.name, **ids)

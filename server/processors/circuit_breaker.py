@@ -11,7 +11,7 @@ from server.domain.errors import ProcessorUnavailable
 from server.observability import metrics
 
 _TRIAL_INTERVAL_SECONDS = 1.0
-"""How often one request is allowed as a trial, once the open time is over, until the processor answers one."""
+"""The interval between trial requests once the open time is over, until the processor answers one."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,12 +37,12 @@ class Breaker:
         return bool(self._state.current_state != pybreaker.STATE_CLOSED)
 
     @property
-    def may_pass(self) -> bool:
-        """Whether ``check`` would return."""
+    def allows_requests(self) -> bool:
+        """Whether a request is allowed now, that is, whether ``check`` would pass."""
         return not self.is_open or self._clock() >= self._next_trial_seconds
 
     def check(self) -> None:
-        """Check that the processor may be sent a request now: always while closed, otherwise only a trial.
+        """Check that a request may be sent now: any request while closed, only a trial request while open.
 
         Raises:
             ProcessorUnavailable: no request is allowed now.
@@ -61,7 +61,7 @@ class Breaker:
             self._state.close()
             _log.info("processor_breaker_closed")
         else:
-            self._state.call(bool)
+            self._state.call(bool)  # a call that succeeds, which resets the library's count of failures
 
     def record_failure(self) -> None:
         """Record that the processor did not answer."""
@@ -70,16 +70,16 @@ class Breaker:
             with contextlib.suppress(_NotAnswered):
                 self._state.call(_fail)
         if self.is_open:
-            self._open_again(was_open=was_open)
+            self._start_open_time(was_open=was_open)
 
     def record_rejected_key(self) -> None:
         """Open at once, because the processor rejects the API key, and so every request."""
         was_open = self.is_open
         if not was_open:
             self._state.open()
-        self._open_again(was_open=was_open)
+        self._start_open_time(was_open=was_open)
 
-    def _open_again(self, *, was_open: bool) -> None:
+    def _start_open_time(self, *, was_open: bool) -> None:
         # Timed here, because the library uses the wall clock, which may be set.
         self._next_trial_seconds = self._clock() + self._open_seconds
         if not was_open:

@@ -7,7 +7,7 @@ from server.domain.payment import CHARGEABLE_METHODS, Decision, NewCharge, Payme
 
 
 class SimulatedProcessor:
-    """Decides by chance."""
+    """Approves or declines charges at random."""
 
     def __init__(self, success_probabilities: Mapping[PaymentMethod, float], rng: random.Random) -> None:
         """Approve with these probabilities (0 to 1), one for each chargeable method, drawn from ``rng``."""

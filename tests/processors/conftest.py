@@ -30,7 +30,7 @@ def breaker() -> Breaker:
 
 @pytest.fixture
 def use(processor: FaultyProcessor, breaker: Breaker, method_tokens: Mapping[PaymentMethod, str]) -> Use:
-    """Return a function that runs work with the adapter; test modules define its ``method_tokens``."""
+    """Return a function that passes an adapter to ``work`` and runs it; test modules define ``method_tokens``."""
 
     async def run(work: Work) -> Outcome | None:
         stripe = StripeProcessor(

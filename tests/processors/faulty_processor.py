@@ -1,7 +1,7 @@
-"""A fake of Stripe's API that fails on request, and keeps a correct record of what it did.
+"""A fake of Stripe's API that fails on request, and records the money that it moved.
 
 It carries out requests with the same idempotency key once, as long as it remembers the key, and lists its payments and
-refunds. Everything else may fail, before or after the work is done.
+refunds. Any request may fail, before or after it is carried out.
 """
 
 import json
@@ -30,25 +30,29 @@ register_secret(API_KEY)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """How one request fails.
-
-    The processor waits for ``before_seconds``. If ``drop_before`` or ``error_before`` is set, it drops the request, or
-    responds with that status and the object ``error``. Otherwise it does the work, and waits for ``after_seconds``.
-    Then the response is dropped, cut in half or sent twice, or it is ``error_after``, which is stored as the response
-    for the key. Responses get ``headers`` in addition, and ``body`` instead of their own.
-    """
+    """How one request fails, in the order of the steps in which the processor handles it."""
 
     before_seconds: float = 0
+    """Wait before carrying out the request."""
     drop_before: bool = False
+    """Close the connection without carrying out the request."""
     error_before: int = 0
+    """Respond with this status and the object ``error``, without carrying out the request."""
     error: tuple[tuple[str, str], ...] = (("type", "api_error"),)
-    after_seconds: float = 0
-    drop_after: bool = False
     error_after: int = 0
-    cut: bool = False
-    twice: bool = False
+    """Carry out the request, but respond with this status, and replay that response for the same key."""
+    after_seconds: float = 0
+    """Wait after carrying out the request."""
+    drop_after: bool = False
+    """Close the connection without a response."""
+    send_half: bool = False
+    """Send only the first half of the response."""
+    send_twice: bool = False
+    """Send the response twice."""
     headers: tuple[tuple[str, str], ...] = ()
+    """Headers to add to the response."""
     body: bytes | None = None
+    """A body to send in place of the response's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class FakeIntent:
     amount_minor: int
     currency: str
     status: str
-    made_seconds: float = field(default_factory=time.time)
+    created_seconds: float = field(default_factory=time.time)
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of a response."""
@@ -80,7 +84,7 @@ class FakeIntent:
             "object": "payment_intent",
             "amount": self.amount_minor,
             "amount_received": self.amount_minor if self.status == "succeeded" else 0,
-            "created": int(self.made_seconds),
+            "created": int(self.created_seconds),
             "currency": self.currency,
             "status": self.status,
             "metadata": {"reference": self.reference},
@@ -111,11 +115,11 @@ class FakeRefund:
         }
 
 
-_Answer = tuple[int, dict[str, Any]]
+_Response = tuple[int, dict[str, Any]]
 
 
 class FaultyProcessor:
-    """Listens while the context lasts, on the same port after each restart."""
+    """A context manager that listens on one port, also after a restart."""
 
     def __init__(self) -> None:
         """Create a processor without faults that does not listen yet."""
@@ -125,19 +129,19 @@ class FaultyProcessor:
         self.refunds: dict[str, FakeRefund] = {}
         self.requests: list[Request] = []
         self.rejects_refunds = False
-        self.repeats_keys = True
+        self.echoes_keys = True
         """Whether responses have the idempotency key, as Stripe's do."""
-        self.first_status: str | None = None
-        """The status of new payments and refunds, if they are not settled at once."""
+        self.initial_status: str | None = None
+        """The status of new payments and refunds; None means succeeded."""
         self.list_lag_seconds = 0.0
         self.key_lifetime_seconds = float("inf")
         self.rejection: tuple[int, dict[str, str]] = (400, {"type": "invalid_request_error"})
-        """The response to a rejected refund; by default Stripe's response to a refund of more than remains."""
+        """The response to a rejected refund; by default, Stripe's response to a refund that exceeds what is left."""
         self.alter: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: body
         """Changes each payment and refund in a response, but not in the record."""
-        self.rejects_this_refund: Callable[[], bool] = lambda: False
-        self._answers: dict[str, tuple[float, dict[str, str], _Answer]] = {}
-        self._working: set[str] = set()
+        self.should_reject_refund: Callable[[], bool] = lambda: False
+        self._responses: dict[str, tuple[float, dict[str, str], _Response]] = {}
+        self._keys_in_progress: set[str] = set()
         self._lock = threading.RLock()
         self._server: _Server | None = None
 
@@ -159,7 +163,7 @@ class FaultyProcessor:
 
     def __exit__(self, *_: object) -> None:
         """Stop listening."""
-        self.hang_up()
+        self.stop_listening()
 
     def listen(self) -> None:
         """Accept connections."""
@@ -168,7 +172,7 @@ class FaultyProcessor:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         self._server = server
 
-    def hang_up(self) -> None:
+    def stop_listening(self) -> None:
         """Close every connection, and accept no more; work in progress is completed."""
         server, self._server = self._server, None
         if server is not None:
@@ -178,7 +182,7 @@ class FaultyProcessor:
 
     @contextmanager
     def failing(self, fault: Fault, path: str = "") -> Iterator[None]:
-        """Fail in this way while the context lasts, for requests whose path ends with ``path``."""
+        """Apply ``fault`` to requests whose path ends with ``path``, while the context lasts."""
         before, self.fault = self.fault, lambda request: fault if request.path.endswith(path) else None
         try:
             yield
@@ -188,9 +192,9 @@ class FaultyProcessor:
     def forget_keys(self) -> None:
         """Forget all idempotency keys, as after their lifetime."""
         with self._lock:
-            self._answers.clear()
+            self._responses.clear()
 
-    def captured(self) -> Counter[str]:
+    def capture_counts(self) -> Counter[str]:
         """Return how often each reference was charged."""
         with self._lock:
             return Counter(intent.reference for intent in self.intents.values() if intent.status == "succeeded")
@@ -200,7 +204,7 @@ class FaultyProcessor:
         with self._lock:
             return [request for request in self.requests if (request.method, request.path) == ("POST", path)]
 
-    def answer(self, request: Request) -> tuple[_Answer | None, Fault]:
+    def respond(self, request: Request) -> tuple[_Response | None, Fault]:
         """Carry out a request; return the response, or None to drop the request, and the fault of the response."""
         with self._lock:
             self.requests.append(request)
@@ -212,36 +216,36 @@ class FaultyProcessor:
             return (fault.error_before, {"error": dict(fault.error)}), fault
         if request.api_key != API_KEY:
             return _error(401, "invalid_request_error", message=f"Invalid API Key provided: {request.api_key}"), fault
-        answer, is_replay = self._once(request, fault)
+        response, is_replay = self._once(request, fault)
         if is_replay:
             fault = replace(fault, headers=(*fault.headers, ("Idempotent-Replayed", "true")))
         time.sleep(fault.after_seconds)
-        return (None if fault.drop_after else answer), fault
+        return (None if fault.drop_after else response), fault
 
-    def _once(self, request: Request, fault: Fault) -> tuple[_Answer, bool]:
+    def _once(self, request: Request, fault: Fault) -> tuple[_Response, bool]:
         """Carry out a request once per key; return the response, and whether it is a replay."""
         key = request.key
         if key is None:
             return self._do(request), False
         with self._lock:
-            since, form, answer = self._answers.get(key, (float("-inf"), {}, (0, {})))
-            if time.monotonic() - since < self.key_lifetime_seconds:
-                return (answer, True) if form == request.form else (_error(400, "idempotency_error"), False)
-            if key in self._working:
+            stored_seconds, form, response = self._responses.get(key, (float("-inf"), {}, (0, {})))
+            if time.monotonic() - stored_seconds < self.key_lifetime_seconds:
+                return (response, True) if form == request.form else (_error(400, "idempotency_error"), False)
+            if key in self._keys_in_progress:
                 return _error(409, "idempotency_error", code="idempotency_key_in_use"), False
-            self._working.add(key)
+            self._keys_in_progress.add(key)
         try:
             with self._lock:
-                answer = self._do(request)
+                response = self._do(request)
                 if fault.error_after:
-                    answer = _error(fault.error_after, "api_error")
-                self._answers[key] = time.monotonic(), request.form, answer
-            return answer, False
+                    response = _error(fault.error_after, "api_error")
+                self._responses[key] = time.monotonic(), request.form, response
+            return response, False
         finally:
             with self._lock:
-                self._working.discard(key)
+                self._keys_in_progress.discard(key)
 
-    def _do(self, request: Request) -> _Answer:  # noqa: PLR0911 - one for each path
+    def _do(self, request: Request) -> _Response:  # noqa: PLR0911 - one return for each path
         with self._lock:
             match request.method, request.path.removeprefix("/v1/").split("/"):
                 case "POST", ["payment_intents"]:
@@ -249,22 +253,26 @@ class FaultyProcessor:
                 case "GET", ["payment_intents"]:
                     return self._list(request.form)
                 case "GET", ["payment_intents", processor_id]:
-                    return self._found_response(self.intents.get(processor_id))
+                    return self._object_response(self.intents.get(processor_id))
                 case "POST", ["refunds"]:
                     return self._refund(request.form)
                 case "GET", ["refunds"]:
-                    wanted = request.form["payment_intent"]
-                    found = [self.alter(one.as_json()) for one in self.refunds.values() if one.intent_id == wanted]
-                    return self._page(found[::-1], request.form)
+                    intent_id = request.form["payment_intent"]
+                    refunds = [
+                        self.alter(refund.as_json())
+                        for refund in self.refunds.values()
+                        if refund.intent_id == intent_id
+                    ]
+                    return self._page(refunds[::-1], request.form)
                 case "GET", ["refunds", processor_id]:
-                    return self._found_response(self.refunds.get(processor_id))
+                    return self._object_response(self.refunds.get(processor_id))
         return _error(404, "invalid_request_error")
 
-    def _capture(self, form: dict[str, str]) -> _Answer:
+    def _capture(self, form: dict[str, str]) -> _Response:
         if "error_on_requires_action" in form and "automatic_payment_methods[enabled]" in form:
             return _error(400, "invalid_request_error", code="parameter_unknown", param="error_on_requires_action")
         is_declined = form["payment_method"] == DECLINED
-        status = "requires_payment_method" if is_declined else self.first_status or "succeeded"
+        status = "requires_payment_method" if is_declined else self.initial_status or "succeeded"
         intent = FakeIntent(
             f"pi_{len(self.intents) + 1}",
             form["metadata[reference]"],
@@ -277,24 +285,27 @@ class FaultyProcessor:
             return 402, {"error": {"type": "card_error", "code": "card_declined", "payment_intent": intent.as_json()}}
         return 200, self.alter(intent.as_json())
 
-    def _list(self, form: dict[str, str]) -> _Answer:
+    def _list(self, form: dict[str, str]) -> _Response:
         latest = time.time() - self.list_lag_seconds
-        found = [
+        intents = [
             self.alter(intent.as_json())
             for intent in self.intents.values()
-            if int(form["created[gte]"]) <= int(intent.made_seconds) <= int(form["created[lte]"])
-            and intent.made_seconds <= latest
+            if int(form["created[gte]"]) <= int(intent.created_seconds) <= int(form["created[lte]"])
+            and intent.created_seconds <= latest
         ]
-        return self._page(found[::-1], form)
+        return self._page(intents[::-1], form)
 
-    def _refund(self, form: dict[str, str]) -> _Answer:
+    def _refund(self, form: dict[str, str]) -> _Response:
         intent, amount = self.intents.get(form["payment_intent"]), int(form["amount"])
         if intent is None or intent.status != "succeeded":
             return _error(400, "invalid_request_error", code="resource_missing")
-        given = sum(one.amount_minor for one in self.refunds.values() if one.intent_id == intent.processor_id)
-        if given == intent.amount_minor:
+        refunded_minor = sum(
+            refund.amount_minor for refund in self.refunds.values() if refund.intent_id == intent.processor_id
+        )
+        if refunded_minor == intent.amount_minor:
             return _error(400, "invalid_request_error", code="charge_already_refunded")
-        if self.rejects_refunds or self.rejects_this_refund() or given + amount > intent.amount_minor:
+        exceeds_payment = refunded_minor + amount > intent.amount_minor
+        if self.rejects_refunds or self.should_reject_refund() or exceeds_payment:
             status, error = self.rejection
             return status, {"error": error}
         refund = FakeRefund(
@@ -303,26 +314,26 @@ class FaultyProcessor:
             form["metadata[refund_id]"],
             amount,
             intent.currency,
-            self.first_status or "succeeded",
+            self.initial_status or "succeeded",
         )
         self.refunds[refund.processor_id] = refund
         return 200, self.alter(refund.as_json())
 
     @staticmethod
-    def _page(found: list[dict[str, Any]], form: dict[str, str]) -> _Answer:
+    def _page(objects: list[dict[str, Any]], form: dict[str, str]) -> _Response:
         first = 0
         if "starting_after" in form:
-            first = 1 + next(place for place, one in enumerate(found) if one["id"] == form["starting_after"])
-        page = found[first : first + int(form["limit"])]
-        return 200, {"object": "list", "data": page, "has_more": first + len(page) < len(found)}
+            first = 1 + next(index for index, item in enumerate(objects) if item["id"] == form["starting_after"])
+        page = objects[first : first + int(form["limit"])]
+        return 200, {"object": "list", "data": page, "has_more": first + len(page) < len(objects)}
 
-    def _found_response(self, found: FakeIntent | FakeRefund | None) -> _Answer:
-        if found is None:
+    def _object_response(self, subject: FakeIntent | FakeRefund | None) -> _Response:
+        if subject is None:
             return _error(404, "invalid_request_error", code="resource_missing")
-        return 200, self.alter(found.as_json())
+        return 200, self.alter(subject.as_json())
 
 
-def _error(status: int, kind: str, **more: str) -> _Answer:
+def _error(status: int, kind: str, **more: str) -> _Response:
     return status, {"error": {"type": kind, **more}}
 
 
@@ -370,19 +381,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, method: str, form: dict[str, str]) -> None:
         api_key = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         request = Request(method, urlsplit(self.path).path, self.headers.get("Idempotency-Key"), form, api_key)
-        answer, fault = self.server.processor.answer(request)
-        if answer is None:
+        response, fault = self.server.processor.respond(request)
+        if response is None:
             self.close_connection = True
             return
-        status, body = answer
+        status, body = response
         payload = json.dumps(body).encode() if fault.body is None else fault.body
         lines = [f"HTTP/1.1 {status} Any", "Content-Type: application/json", f"Content-Length: {len(payload)}"]
-        if request.key is not None and self.server.processor.repeats_keys:
+        if request.key is not None and self.server.processor.echoes_keys:
             lines.append(f"Idempotency-Key: {request.key}")
         lines += [f"{name}: {value}" for name, value in fault.headers]
-        whole = "\r\n".join([*lines, "", ""]).encode() + payload
-        if fault.cut:
-            self.wfile.write(whole[: len(whole) // 2])
+        message = "\r\n".join([*lines, "", ""]).encode() + payload
+        if fault.send_half:
+            self.wfile.write(message[: len(message) // 2])
             self.close_connection = True
             return
-        self.wfile.write(whole * (2 if fault.twice else 1))
+        self.wfile.write(message * (2 if fault.send_twice else 1))

@@ -26,7 +26,7 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(3, 10, clock)
 
 
-def open_it(breaker: Breaker) -> None:
+def open_breaker(breaker: Breaker) -> None:
     for _ in range(3):
         breaker.record_failure()
 
@@ -45,13 +45,13 @@ def test_it_opens_after_three_consecutive_failures(breaker: Breaker) -> None:
 
 
 def test_it_allows_one_trial_a_second_once_its_open_time_is_over(breaker: Breaker, clock: Clock) -> None:
-    open_it(breaker)
+    open_breaker(breaker)
     clock.seconds += 9.9
     with pytest.raises(ProcessorUnavailable):
         breaker.check()
-    before = breaker.may_pass
+    before = breaker.allows_requests
     clock.seconds += 0.1
-    assert (before, breaker.may_pass) == (False, True)
+    assert (before, breaker.allows_requests) == (False, True)
     breaker.check()
     with pytest.raises(ProcessorUnavailable):
         breaker.check()
@@ -60,7 +60,7 @@ def test_it_allows_one_trial_a_second_once_its_open_time_is_over(breaker: Breake
 
 
 def test_it_closes_when_a_trial_is_answered_and_stays_open_otherwise(breaker: Breaker, clock: Clock) -> None:
-    open_it(breaker)
+    open_breaker(breaker)
     clock.seconds += 10
     breaker.check()
     breaker.record_failure()

@@ -1,6 +1,6 @@
 """Clients charge and refund through a processor that fails in every way, while replicas and the database are killed.
 
-Afterwards three records are compared: the clients' responses, the database, and the processor's movements of money.
+Afterwards, three records are compared: the clients' responses, the database, and the processor's own record.
 ``make faults SECONDS=600`` runs it for longer; it prints the seed.
 """
 
@@ -22,7 +22,7 @@ from tests.faults.nemesis import FAULTS, schedule
 from tests.faults.record import Failure, History
 from tests.faults.workload import Workload
 from tests.processors.faulty_processor import Fault, FaultyProcessor, Request
-from tests.processors.truth import disagreements
+from tests.processors.money_records import disagreements
 
 SECONDS = float(os.environ.get("PAYMENTS_FAULT_SECONDS") or 45)
 SEED = int(os.environ.get("PAYMENTS_FAULT_SEED") or secrets.randbelow(1_000_000))
@@ -37,11 +37,11 @@ KINDS = [
     "connections to the database cut in half",
     "rows locked",
 ]
-"""The faults in addition to those of the processor, which fails all the time."""
+"""The faults in addition to those of the processor, which fails throughout the run."""
 
 KEY_LIFETIME_SECONDS = 60
 SETTLED_WITHIN_SECONDS = KEY_LIFETIME_SECONDS + 30
-"""How long after the last fault a payment may be pending: by then, the processor has forgotten unanswered requests."""
+"""How long after the last fault a payment may be pending: by then, the processor has forgotten every key."""
 
 SETTINGS = {
     "PROCESSOR_TIMEOUT_SECONDS": "1",
@@ -65,8 +65,8 @@ _FAULT_WEIGHTS: tuple[tuple[Fault | None, int], ...] = (
     (Fault(error_before=503), 2),
     (Fault(error_before=429), 1),
     (Fault(error_after=500), 3),
-    (Fault(cut=True), 2),
-    (Fault(twice=True), 2),
+    (Fault(send_half=True), 2),
+    (Fault(send_twice=True), 2),
 )
 _REJECTED_REFUNDS = 0.1
 """The fraction of refunds that the processor rejects."""
@@ -75,21 +75,21 @@ _EXPECTED_ERRORS = frozenset({"processor_refuses", "processor_never_did"})
 
 
 class RandomFaults:
-    """Chooses the faults of the processor's requests: at random, or at times the same for all."""
+    """Chooses a fault for each request to the processor: a random one or, during an outage, the same for all."""
 
     def __init__(self, rng: random.Random) -> None:
         """Choose with ``rng``."""
         self._rng = rng
         self._lock = threading.Lock()
         self._faults, self._weights = zip(*_FAULT_WEIGHTS, strict=True)
-        self.fault_of_all: Fault | None = None
+        self.outage_fault: Fault | None = None
         self.counts: Counter[Fault | None] = Counter()
 
     def __call__(self, _request: Request) -> Fault | None:
         """Return the fault of a request."""
         with self._lock:
             (fault,) = self._rng.choices(self._faults, self._weights)
-            fault = self.fault_of_all or fault
+            fault = self.outage_fault or fault
             self.counts[fault] += 1
             return fault
 
@@ -101,22 +101,22 @@ class RandomFaults:
 
 @contextmanager
 def _outages(processor: FaultyProcessor, faults: RandomFaults, rng: random.Random) -> Iterator[None]:
-    """While the context lasts, repeatedly restart the processor, or let all its requests fail for a while."""
-    ending = threading.Event()
+    """While the context lasts, repeatedly restart the processor, or make all its requests fail for a while."""
+    stop = threading.Event()
     errors: list[BaseException] = []
 
     def cause_outages() -> None:
         try:
-            while not ending.wait(rng.uniform(1, 4)):
+            while not stop.wait(rng.uniform(1, 4)):
                 seconds = rng.uniform(0.1, 2)
                 if rng.random() < 0.5:
-                    processor.hang_up()
-                    ending.wait(seconds)
+                    processor.stop_listening()
+                    stop.wait(seconds)
                     processor.listen()
                 else:
-                    faults.fault_of_all = rng.choice((Fault(error_before=503), Fault(after_seconds=3)))
-                    ending.wait(seconds)
-                    faults.fault_of_all = None
+                    faults.outage_fault = rng.choice((Fault(error_before=503), Fault(after_seconds=3)))
+                    stop.wait(seconds)
+                    faults.outage_fault = None
         except BaseException as error:  # noqa: BLE001 - checked at the end
             errors.append(error)
 
@@ -125,7 +125,7 @@ def _outages(processor: FaultyProcessor, faults: RandomFaults, rng: random.Rando
     try:
         yield
     finally:
-        ending.set()
+        stop.set()
         thread.join()
     assert errors == []
 
@@ -139,7 +139,7 @@ def test_money_moves_once_and_all_records_agree_whatever_fails(
     rng = random.Random(SEED)
     with FaultyProcessor() as processor, Cluster(tmp_path, {**processor.settings, **SETTINGS}) as cluster:
         faults = RandomFaults(random.Random(rng.getrandbits(32)))
-        processor.fault, processor.rejects_this_refund = faults, faults.rejects_refund
+        processor.fault, processor.should_reject_refund = faults, faults.rejects_refund
         processor.key_lifetime_seconds, processor.list_lag_seconds = KEY_LIFETIME_SECONDS, 0.5
         targets = [replica.target for replica in cluster.replicas]
         with capsys.disabled():
@@ -189,9 +189,11 @@ def _wait_until_settled(cluster: Cluster) -> float:
 
 def _summary(history: History, processor: FaultyProcessor, faults: RandomFaults, pending_seconds: float) -> str:
     lines = []
-    charges = Counter(call.answer.status.value if call.answer else _failed(call.failure) for call in history.charges)
+    charges = Counter(
+        call.answer.status.value if call.answer else _failure_code(call.failure) for call in history.charges
+    )
     refunds = Counter(
-        call.answer.refund.status.value if call.answer else _failed(call.failure) for call in history.refunds
+        call.answer.refund.status.value if call.answer else _failure_code(call.failure) for call in history.refunds
     )
     for kind, outcomes in (("charges", charges), ("refunds", refunds)):
         counts = ", ".join(f"{count} {code}" for code, count in outcomes.most_common())
@@ -199,11 +201,11 @@ def _summary(history: History, processor: FaultyProcessor, faults: RandomFaults,
     failed = faults.counts.total() - faults.counts[None]
     lines += [
         f"  processor: {len(processor.requests)} requests, {failed} with a fault",
-        f"  the processor captured {processor.captured().total()} payments and made {len(processor.refunds)} refunds",
+        f"  processor: {processor.capture_counts().total()} payments captured, {len(processor.refunds)} refunds made",
         f"  nothing was pending {pending_seconds:.1f} s after the last fault",
     ]
     return "\n".join(lines)
 
 
-def _failed(failure: Failure | None) -> str:
+def _failure_code(failure: Failure | None) -> str:
     return failure.code if failure else "?"

@@ -1,4 +1,4 @@
-"""A remote processor that is slow, silent or down: callers get a defined answer, and money moves once.
+"""A remote processor that is slow, silent or down: callers get a definite response, and money moves once.
 
 The processor is a fake, over HTTP; the service and the database are real.
 """
@@ -23,17 +23,17 @@ from tests.support.waiting import wait_until
 from tools.operations.archive import archive
 from tools.progress import meter
 
-SOON = {
+FAST = {
     "PROCESSOR_TIMEOUT_SECONDS": "5",
     "PROCESSOR_JANITOR_INTERVAL_SECONDS": "0.1",
     "PROCESSOR_JANITOR_AFTER_SECONDS": "0.5",
     "PROCESSOR_JANITOR_MAX_PAUSE_SECONDS": "1",
     "PROCESSOR_BREAKER_FAILURES": "1000",
 }
-"""Shorter times than the defaults."""
+"""Settings with shorter times than the defaults."""
 
-NO_JANITOR = {**SOON, "PROCESSOR_JANITOR_AFTER_SECONDS": "3600", "PROCESSOR_KEY_LIFETIME_SECONDS": "86400"}
-"""The reconciler asks about nothing while a test runs."""
+NO_RECONCILER = {**FAST, "PROCESSOR_JANITOR_AFTER_SECONDS": "3600", "PROCESSOR_KEY_LIFETIME_SECONDS": "86400"}
+"""Settings with which the reconciler does nothing while a test runs."""
 
 _WAIT_SECONDS = 300
 
@@ -48,7 +48,7 @@ class Starter:
         self.services: list[RunningService] = []
         self.channels: list[grpc.Channel] = []
 
-    def __call__(self, common: Mapping[str, str] = SOON, **settings: str) -> GrpcDriver:
+    def __call__(self, common: Mapping[str, str] = FAST, **settings: str) -> GrpcDriver:
         """Start a service with these settings."""
         service = self._start(**{**self._processor.settings, **common, **settings})
         self.services.append(service)
@@ -81,7 +81,7 @@ def charge_within(api: GrpcDriver, request: pb.ChargeRequest, seconds: float) ->
 
 
 def test_a_charge_is_sent_once_with_its_parameters(processor: FaultyProcessor, start: Starter) -> None:
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     payment = api.charge(charge(amount="561.25")).payment
 
     assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
@@ -97,35 +97,35 @@ def test_a_charge_is_sent_once_with_its_parameters(processor: FaultyProcessor, s
 def test_an_amount_of_a_currency_without_decimals_is_sent_in_whole_units(
     processor: FaultyProcessor, start: Starter
 ) -> None:
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     api.charge(charge(amount=561, currency="JPY"))
     assert (processor.requests[0].form["amount"], processor.requests[0].form["currency"]) == ("561", "jpy")
 
 
 def test_an_amount_is_sent_in_the_processor_s_unit_of_its_currency(processor: FaultyProcessor, start: Starter) -> None:
-    api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,ISK,UGX,MGA")
+    api = start(NO_RECONCILER, ALLOWED_CURRENCIES="INR,ISK,UGX,MGA")
     for currency, amount in (("ISK", 5), ("UGX", 5), ("MGA", 500)):
         payment = api.charge(charge(amount=amount, currency=currency)).payment
         assert payment.status == pb.PAYMENT_STATUS_SUCCEEDED
         api.refund(pb.RefundRequest(payment_id=payment.payment_id))
-    captured, given_back = processor.posts("/v1/payment_intents"), processor.posts("/v1/refunds")
-    assert [request.form["amount"] for request in captured] == ["500", "500", "500"]
-    assert [request.form["amount"] for request in given_back] == ["500", "500", "500"]
+    charges, refunds = processor.posts("/v1/payment_intents"), processor.posts("/v1/refunds")
+    assert [request.form["amount"] for request in charges] == ["500", "500", "500"]
+    assert [request.form["amount"] for request in refunds] == ["500", "500", "500"]
 
 
 def test_an_amount_that_the_processor_cannot_charge_exactly_is_rejected_before_anything_is_stored(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    api = start(NO_JANITOR, ALLOWED_CURRENCIES="INR,MGA,USD")
+    api = start(NO_RECONCILER, ALLOWED_CURRENCIES="INR,MGA,USD")
     payment = api.charge(charge(amount=500, currency="MGA")).payment
-    with pytest.raises(CallFailed) as charged_finer:
+    with pytest.raises(CallFailed) as too_fine_charge:
         api.charge(charge(amount="1.50", currency="MGA"))
-    with pytest.raises(CallFailed) as charged_more:
+    with pytest.raises(CallFailed) as too_large_charge:
         api.charge(charge(amount="1000000.00", currency="USD"))
-    with pytest.raises(CallFailed) as refunded_finer:
+    with pytest.raises(CallFailed) as too_fine_refund:
         api.refund(pb.RefundRequest(payment_id=payment.payment_id, amount=money("1.50", "MGA")))
     batch = api.batch_charge(pb.BatchChargeRequest(charges=[charge(amount="1.50", currency="MGA"), charge()]))
-    for failed in (charged_finer.value, charged_more.value, refunded_finer.value):
+    for failed in (too_fine_charge.value, too_large_charge.value, too_fine_refund.value):
         assert (failed.code, failed.fields) == ("INVALID_ARGUMENT", ["amount"])
     assert [result.error.code for result in batch.results] == [grpc.StatusCode.INVALID_ARGUMENT.value[0], 0]
     count = "SELECT (SELECT COUNT(*) FROM payments), (SELECT COUNT(*) FROM refunds)"
@@ -138,7 +138,7 @@ def test_a_currency_that_the_processor_does_not_support_stops_the_startup(start:
         start(ALLOWED_CURRENCIES="INR,IRR")
 
 
-def test_a_charge_with_a_misconfigured_payment_method_is_made_once_that_is_fixed(
+def test_a_charge_with_a_misconfigured_payment_method_is_made_after_the_method_is_fixed(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start()
@@ -178,9 +178,9 @@ def test_a_payment_that_was_refunded_elsewhere_is_refunded(processor: FaultyProc
     payment = make_charge(api)
     with processor._lock:
         processor.refunds["re_0"] = FakeRefund("re_0", "pi_1", "dashboard", 10_000, "inr", "succeeded")
-    answer = api.refund(refund(payment.payment_id))
-    assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
-    assert answer.payment.refund_state == pb.REFUND_STATE_FULL
+    response = api.refund(refund(payment.payment_id))
+    assert response.refund.status == pb.REFUND_STATUS_SUCCEEDED
+    assert response.payment.refund_state == pb.REFUND_STATE_FULL
 
 
 def test_a_declined_charge_is_a_failed_payment(start: Starter) -> None:
@@ -201,7 +201,7 @@ def test_a_charge_without_a_method_gets_the_default_and_an_unsupported_method_is
 def test_a_charge_at_a_slow_processor_returns_pending_before_the_deadline_and_is_settled_later(
     processor: FaultyProcessor, start: Starter
 ) -> None:
-    api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30", PROCESSOR_DEADLINE_MARGIN_SECONDS="1")
+    api = start(NO_RECONCILER, PROCESSOR_TIMEOUT_SECONDS="30", PROCESSOR_DEADLINE_MARGIN_SECONDS="1")
     with processor.failing(Fault(before_seconds=4)):
         payment = charge_within(api, charge(), 2)
         assert payment.status == pb.PAYMENT_STATUS_PENDING
@@ -212,8 +212,8 @@ def test_a_charge_at_a_slow_processor_returns_pending_before_the_deadline_and_is
 def test_repeating_a_pending_charge_sends_no_request_and_returns_the_payment(
     processor: FaultyProcessor, start: Starter
 ) -> None:
-    api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30")
-    other = start(NO_JANITOR)
+    api = start(NO_RECONCILER, PROCESSOR_TIMEOUT_SECONDS="30")
+    other = start(NO_RECONCILER)
     request = charge(request_id=new_request_id())
     with processor.failing(Fault(before_seconds=5)):
         first = charge_within(api, request, 1)
@@ -234,7 +234,7 @@ def test_repeating_a_pending_charge_sends_no_request_and_returns_the_payment(
         Fault(error_before=503),
         Fault(error_before=429),
         Fault(error_before=409),
-        Fault(cut=True),
+        Fault(send_half=True),
         Fault(after_seconds=3),
     ],
     ids=str,
@@ -247,24 +247,24 @@ def test_a_charge_is_captured_once_whatever_happens_to_the_responses(
         payment = api.charge(charge()).payment
         assert payment.status == pb.PAYMENT_STATUS_PENDING
     assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert processor.captured() == {payment.reference: 1}
+    assert processor.capture_counts() == {payment.reference: 1}
 
 
-@pytest.mark.parametrize("repeats_keys", [True, False])
-def test_a_duplicate_response_is_not_taken_for_that_of_the_next_request(
+@pytest.mark.parametrize("echoes_keys", [True, False])
+def test_a_duplicate_response_is_not_mistaken_for_the_response_to_the_next_request(
     processor: FaultyProcessor,
     start: Starter,
-    repeats_keys: bool,  # noqa: FBT001
+    echoes_keys: bool,  # noqa: FBT001
 ) -> None:
     api = start()
-    processor.repeats_keys = repeats_keys
+    processor.echoes_keys = echoes_keys
     payments = []
-    with processor.failing(Fault(twice=True)):
+    with processor.failing(Fault(send_twice=True)):
         for _ in range(10):
             payments += [api.charge(charge(method=method)).payment for method in (SUCCEEDING, FAILING)]
     outcomes = [wait_until_settled(api, payment.payment_id).payment.status for payment in payments]
     assert outcomes == [pb.PAYMENT_STATUS_SUCCEEDED, pb.PAYMENT_STATUS_FAILED] * 10
-    assert processor.captured() == {payment.reference: 1 for payment in payments[::2]}
+    assert processor.capture_counts() == {payment.reference: 1 for payment in payments[::2]}
 
 
 def test_a_charge_whose_error_is_replayed_is_found_by_its_reference(processor: FaultyProcessor, start: Starter) -> None:
@@ -272,26 +272,26 @@ def test_a_charge_whose_error_is_replayed_is_found_by_its_reference(processor: F
     with processor.failing(Fault(error_after=500)):
         payment = api.charge(charge()).payment
     assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert processor.captured() == {payment.reference: 1}
+    assert processor.capture_counts() == {payment.reference: 1}
 
 
-@pytest.mark.parametrize("was_done", [True, False])
+@pytest.mark.parametrize("was_charged", [True, False])
 def test_a_charge_whose_key_is_forgotten_is_looked_up_and_fails_if_it_was_never_made(
     processor: FaultyProcessor,
     start: Starter,
-    was_done: bool,  # noqa: FBT001
+    was_charged: bool,  # noqa: FBT001
 ) -> None:
     api = start(PROCESSOR_TIMEOUT_SECONDS="1", PROCESSOR_KEY_LIFETIME_SECONDS="10")
     processor.list_lag_seconds = 9
-    fault = Fault(drop_after=True) if was_done else Fault(drop_before=True)
+    fault = Fault(drop_after=True) if was_charged else Fault(drop_before=True)
     with processor.failing(fault, path="/payment_intents"):
         payment = api.charge(charge()).payment
         time.sleep(8.5)
         requests_so_far = len(processor.posts("/v1/payment_intents"))
         processor.forget_keys()
     outcome = wait_until_settled(api, payment.payment_id).payment.status
-    assert outcome == (pb.PAYMENT_STATUS_SUCCEEDED if was_done else pb.PAYMENT_STATUS_FAILED)
-    assert processor.captured() == ({payment.reference: 1} if was_done else {})
+    assert outcome == (pb.PAYMENT_STATUS_SUCCEEDED if was_charged else pb.PAYMENT_STATUS_FAILED)
+    assert processor.capture_counts() == ({payment.reference: 1} if was_charged else {})
     assert len(processor.posts("/v1/payment_intents")) == requests_so_far, (
         "a request that could charge again is not sent"
     )
@@ -305,14 +305,14 @@ def test_a_key_that_was_used_with_other_parameters_settles_nothing(processor: Fa
     # The payment method's name has changed in the meantime, so the retried request has other parameters.
     api = start(PROCESSOR_METHODS="UPI=pm_other")
     assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert processor.captured() == {payment.reference: 1}
+    assert processor.capture_counts() == {payment.reference: 1}
 
 
 def test_a_charge_that_the_processor_is_still_working_on_is_settled_later(
     processor: FaultyProcessor, start: Starter
 ) -> None:
     api = start()
-    processor.first_status, processor.list_lag_seconds = "processing", 3600
+    processor.initial_status, processor.list_lag_seconds = "processing", 3600
     payment = api.charge(charge()).payment
     assert payment.status == pb.PAYMENT_STATUS_PENDING
     processor.intents["pi_1"].status = "succeeded"
@@ -335,13 +335,13 @@ def test_payments_that_a_killed_replica_left_pending_are_settled_by_another(
         payment = other.charge(request).payment
         references.add(payment.reference)
         assert wait_until_settled(other, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert processor.captured() == dict.fromkeys(references, 1)
+    assert processor.capture_counts() == dict.fromkeys(references, 1)
 
 
 def test_two_reconcilers_ask_about_each_pending_payment_only_once_a_round(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     with processor.failing(Fault(error_before=503)):
         batch = pb.BatchChargeRequest(charges=[charge() for _ in range(60)])
         payments = [result.payment for result in api.batch_charge(batch).results]
@@ -350,7 +350,7 @@ def test_two_reconcilers_ask_about_each_pending_payment_only_once_a_round(
     with processor._lock:
         processor.requests.clear()
     for _ in range(2):
-        # So long that no request is retried while the others are being settled.
+        # Long enough that no request is retried while the others are being settled.
         start(PROCESSOR_JANITOR_AFTER_SECONDS="600", PROCESSOR_JANITOR_MAX_PAUSE_SECONDS="600")
     database = migrated_database["MYSQL_DB"]
     database_server.execute("UPDATE processor_requests SET due_at = UTC_TIMESTAMP(6)", database=database)
@@ -385,7 +385,7 @@ def test_a_batch_sends_no_more_than_the_maximum_of_concurrent_requests(
 
 
 def test_a_pending_payment_cannot_be_refunded(processor: FaultyProcessor, start: Starter) -> None:
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     with processor.failing(Fault(drop_before=True)):
         payment = api.charge(charge()).payment
     with pytest.raises(CallFailed) as raised:
@@ -400,13 +400,13 @@ def make_charge(api: GrpcDriver, amount: int = 100) -> pb.Payment:
 
 
 def test_a_refund_is_sent_once_for_the_charged_payment(processor: FaultyProcessor, start: Starter) -> None:
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     payment = make_charge(api)
-    answer = api.refund(refund(payment.payment_id, 40, reason="damaged"))
-    assert answer.refund.status == pb.REFUND_STATUS_SUCCEEDED
-    assert answer.payment.refunded_amount.units == 40
+    response = api.refund(refund(payment.payment_id, 40, reason="damaged"))
+    assert response.refund.status == pb.REFUND_STATUS_SUCCEEDED
+    assert response.payment.refunded_amount.units == 40
     request = processor.requests[-1]
-    key = f"refund-{payment.reference}-{answer.refund.refund_id}"
+    key = f"refund-{payment.reference}-{response.refund.refund_id}"
     assert (request.path, request.key, request.form["payment_intent"]) == ("/v1/refunds", key, "pi_1")
     assert request.form["amount"] == "4000"
     assert "damaged" not in str(request.form), "the reason of a refund is not sent"
@@ -421,9 +421,9 @@ def test_a_refund_is_made_once_whatever_happens_to_the_responses(
     api = start()
     payment = make_charge(api)
     with processor.failing(fault):
-        answer = api.refund(refund(payment.payment_id, 40))
-        assert answer.refund.status == pb.REFUND_STATUS_PENDING
-        assert answer.payment.refunded_amount.units == 40, "a pending refund counts"
+        response = api.refund(refund(payment.payment_id, 40))
+        assert response.refund.status == pb.REFUND_STATUS_PENDING
+        assert response.payment.refunded_amount.units == 40, "a pending refund counts"
     details = wait_until_settled(api, payment.payment_id)
     assert [refund.status for refund in details.refunds] == [pb.REFUND_STATUS_SUCCEEDED]
     assert [refund.amount_minor for refund in processor.refunds.values()] == [4000]
@@ -462,8 +462,8 @@ def test_repeating_a_full_refund_without_a_request_id_returns_the_first_refund(
 ) -> None:
     api = start()
     payment = make_charge(api)
-    made = api.refund(refund(payment.payment_id)).refund
-    assert api.refund(refund(payment.payment_id)).refund == made
+    first = api.refund(refund(payment.payment_id)).refund
+    assert api.refund(refund(payment.payment_id)).refund == first
     assert len(processor.refunds) == 1
 
 
@@ -473,18 +473,18 @@ def test_a_refund_of_a_payment_that_another_processor_charged_fails(
     with grpc.insecure_channel(start_service().target) as channel:
         payment = make_charge(GrpcDriver(channel))
     api = start()
-    answer = api.refund(refund(payment.payment_id))
-    assert answer.refund.status == pb.REFUND_STATUS_FAILED
-    assert answer.payment.refund_state == pb.REFUND_STATE_NONE
+    response = api.refund(refund(payment.payment_id))
+    assert response.refund.status == pb.REFUND_STATUS_FAILED
+    assert response.payment.refund_state == pb.REFUND_STATE_NONE
     assert not processor.requests
 
 
 def test_while_the_processor_does_not_answer_calls_are_rejected_before_anything_is_stored(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    api = start(NO_JANITOR, PROCESSOR_BREAKER_FAILURES="3", PROCESSOR_BREAKER_OPEN_SECONDS="3")
+    api = start(NO_RECONCILER, PROCESSOR_BREAKER_FAILURES="3", PROCESSOR_BREAKER_OPEN_SECONDS="3")
     before = make_charge(api)
-    processor.hang_up()
+    processor.stop_listening()
     while True:
         try:
             pending = api.charge(charge()).payment
@@ -505,18 +505,18 @@ def test_while_the_processor_does_not_answer_calls_are_rejected_before_anything_
 
     processor.listen()
     deadline = time.monotonic() + _WAIT_SECONDS
-    answer = None
-    while answer is None and time.monotonic() < deadline:
+    payment = None
+    while payment is None and time.monotonic() < deadline:
         time.sleep(0.2)
         with suppress(CallFailed):
-            answer = make_charge(api)
-    assert answer is not None
+            payment = make_charge(api)
+    assert payment is not None
 
 
 def test_a_rejected_api_key_opens_the_breaker_at_once_and_is_not_logged(
     processor: FaultyProcessor, start: Starter
 ) -> None:
-    api = start(NO_JANITOR, PROCESSOR_API_KEY="sk_test_wrong_" + API_KEY)
+    api = start(NO_RECONCILER, PROCESSOR_API_KEY="sk_test_wrong_" + API_KEY)
     assert api.charge(charge()).payment.status == pb.PAYMENT_STATUS_PENDING
     with pytest.raises(CallFailed) as failed:
         api.charge(charge())
@@ -540,24 +540,24 @@ def test_an_outcome_that_cannot_be_stored_at_first_is_stored_later(
         with lock_payment_rows():
             payment = call.result().payment
             assert payment.status == pb.PAYMENT_STATUS_PENDING
-            assert processor.captured() == {payment.reference: 1}
+            assert processor.capture_counts() == {payment.reference: 1}
     assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert processor.captured() == {payment.reference: 1}
+    assert processor.capture_counts() == {payment.reference: 1}
 
 
 def test_shutdown_waits_for_requests_to_the_processor(processor: FaultyProcessor, start: Starter) -> None:
-    api = start(NO_JANITOR, PROCESSOR_TIMEOUT_SECONDS="30")
+    api = start(NO_RECONCILER, PROCESSOR_TIMEOUT_SECONDS="30")
     with processor.failing(Fault(before_seconds=3)):
         payment = charge_within(api, charge(), 1)
         assert payment.status == pb.PAYMENT_STATUS_PENDING
         assert start.services[0].stop() == 0
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     details = api.get_payment(pb.GetPaymentRequest(payment_id=payment.payment_id))
     assert details.payment.status == pb.PAYMENT_STATUS_SUCCEEDED
 
 
 def test_a_charge_whose_caller_cancels_is_completed(processor: FaultyProcessor, start: Starter) -> None:
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     request = charge(request_id=new_request_id())
     with processor.failing(Fault(before_seconds=0.5)):
         call = api.stub.Charge.future(request, timeout=30)
@@ -568,7 +568,7 @@ def test_a_charge_whose_caller_cancels_is_completed(processor: FaultyProcessor, 
         call.cancel()
     payment = api.charge(request).payment
     assert wait_until_settled(api, payment.payment_id).payment.status == pb.PAYMENT_STATUS_SUCCEEDED
-    assert processor.captured() == {payment.reference: 1}
+    assert processor.capture_counts() == {payment.reference: 1}
 
 
 def test_each_change_of_a_payment_is_an_event(
@@ -599,7 +599,7 @@ def test_each_change_of_a_payment_is_an_event(
 
 
 def test_the_legacy_api_reports_pending_and_rejected_refunds(processor: FaultyProcessor, start: Starter) -> None:
-    api = start(NO_JANITOR)
+    api = start(NO_RECONCILER)
     payment = make_charge(api)
     url = f"{start.services[0].rest_url}/v1/payments/{payment.payment_id}/refund"
     processor.rejects_refunds = True
@@ -634,7 +634,7 @@ def test_metrics_cover_the_processor(processor: FaultyProcessor, start: Starter)
 def test_repeating_the_charge_of_an_archived_payment_sends_no_request(
     processor: FaultyProcessor, start: Starter, database_server: DatabaseServer, migrated_database: dict[str, str]
 ) -> None:
-    api = start(NO_JANITOR, EVENT_RELAY_INTERVAL_SECONDS="0.05")
+    api = start(NO_RECONCILER, EVENT_RELAY_INTERVAL_SECONDS="0.05")
     request = charge(request_id=new_request_id())
     payment = api.charge(request).payment
     name = migrated_database["MYSQL_DB"]

@@ -89,7 +89,7 @@ def test_a_charge_is_looked_up_near_its_time_and_then_over_all_possible_times(
     assert in_an_hour - 60 < possible["created[lte]"] <= in_an_hour + 1
 
 
-def test_a_refund_is_looked_up_among_those_of_its_payment(processor: FaultyProcessor, use: Use) -> None:
+def test_a_refund_is_looked_up_among_the_refunds_of_its_payment(processor: FaultyProcessor, use: Use) -> None:
     before = successes("find_give_back")
     assert use(lambda stripe: stripe.find_refund(REFUND)) is None
     assert successes("find_give_back") == before + 1
@@ -101,9 +101,9 @@ def test_a_refund_is_looked_up_among_those_of_its_payment(processor: FaultyProce
 def test_a_refund_of_a_payment_that_another_processor_charged_fails_and_is_not_sent(
     processor: FaultyProcessor, use: Use, log: list[Any]
 ) -> None:
-    elsewhere = replace(REFUND, processor_id=None)
-    assert use(lambda stripe: stripe.refund(elsewhere)) == Outcome(Status.FAILED, None)
-    assert use(lambda stripe: stripe.find_refund(elsewhere)) is None
+    refund = replace(REFUND, processor_id=None)
+    assert use(lambda stripe: stripe.refund(refund)) == Outcome(Status.FAILED, None)
+    assert use(lambda stripe: stripe.find_refund(refund)) is None
     assert not processor.requests
     assert log == [{"event": "processor_has_no_payment", "log_level": "error", "refund_id": 9, "reference": "REF-1"}]
 
@@ -239,10 +239,10 @@ def test_a_list_that_is_too_long_leaves_a_charge_pending(
 def test_the_adapter_has_the_deployment_s_methods_and_reports_its_breaker(use: Use, breaker: Breaker) -> None:
     async def check(stripe: StripeProcessor) -> None:
         assert stripe.methods == set(TOKENS)
-        assert (stripe.may_be_asked, stripe.is_answering) == (True, True)
+        assert (stripe.accepts_requests, stripe.is_answering) == (True, True)
         stripe.check()
         breaker.record_failure()
-        assert (stripe.may_be_asked, stripe.is_answering) == (False, False)
+        assert (stripe.accepts_requests, stripe.is_answering) == (False, False)
         with pytest.raises(ProcessorUnavailable):
             stripe.check()
 

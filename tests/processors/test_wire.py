@@ -22,12 +22,12 @@ _PROGRAM = ROOT / ".bin" / "stripe-mock"
 _START_TIMEOUT_SECONDS = 30
 
 CAPTURE = Capture(7, 342, "ECI20261125-'\\0", Money("INR", 56_125), PaymentMethod.CARD, datetime.now(UTC))
-GIVE_BACK = ProcessorRefund(9, "ECI20261125-0", Money("USD", 100), "pi_123")
+REFUND = ProcessorRefund(9, "ECI20261125-0", Money("USD", 100), "pi_123")
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    assert _PROGRAM.exists(), "`make .bin/stripe-mock` builds what is missing"
+    assert _PROGRAM.exists(), "run `make .bin/stripe-mock` first"
     address = f"127.0.0.1:{free_port()}"
     # Without the second address it would also serve HTTPS, on all interfaces.
     command = [str(_PROGRAM), "-http-addr", address, "-https-addr", "127.0.0.1:"]
@@ -71,19 +71,19 @@ async def test_a_charge_matches_the_api(processor: StripeProcessor) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_look_up_of_a_charge_matches_the_api_and_ignores_other_payments(
+async def test_a_lookup_of_a_charge_matches_the_api_and_ignores_other_payments(
     processor: StripeProcessor,
 ) -> None:
     assert await processor.find_capture(CAPTURE) is None
 
 
 @pytest.mark.asyncio
-async def test_a_refund_and_its_look_up_match_the_api(processor: StripeProcessor) -> None:
-    outcome = await processor.refund(GIVE_BACK)
+async def test_a_refund_and_its_lookup_match_the_api(processor: StripeProcessor) -> None:
+    outcome = await processor.refund(REFUND)
     assert outcome.status is Status.SUCCEEDED
     assert outcome.processor_id is not None
     assert outcome.processor_id.startswith("re_")
-    assert await processor.find_refund(GIVE_BACK) is None
+    assert await processor.find_refund(REFUND) is None
 
 
 @pytest.mark.asyncio

@@ -78,19 +78,19 @@ class FakeProcessor:
         self.lookups: list[Capture | ProcessorRefund] = []
         self.in_progress = self.most_in_progress = 0
         self.is_answering = True
-        self.may_be_asked = True
+        self.accepts_requests = True
         self.checks = 0
         self.unsupported_amount: Money | None = None
 
     def check_amount(self, amount: Money) -> None:
-        """Reject ``refused_amount``."""
+        """Reject ``unsupported_amount``."""
         if amount == self.unsupported_amount:
             raise InvalidValue("must be another amount")
 
     def check(self) -> None:
-        """Count the check, and raise ``ProcessorUnavailable`` unless ``may_be_asked``."""
+        """Count the check, and raise ``ProcessorUnavailable`` unless ``accepts_requests``."""
         self.checks += 1
-        if not self.may_be_asked:
+        if not self.accepts_requests:
             raise ProcessorUnavailable("the payment processor does not answer at the moment", 1)
 
     async def capture(self, asked: Capture) -> Outcome:

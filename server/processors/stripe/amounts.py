@@ -43,7 +43,7 @@ SUPPORTED_CURRENCIES = frozenset(_DIGITS)
 
 
 def stripe_amount(money: Money) -> int:
-    """Convert ``money`` to Stripe's number.
+    """Convert ``money`` to an amount in Stripe's unit.
 
     Raises:
         InvalidValue: Stripe cannot express exactly this amount, or does not charge it.

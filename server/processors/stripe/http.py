@@ -19,7 +19,7 @@ import tenacity
 from server.domain.errors import OutcomeUnknown
 from server.observability import metrics
 from server.processors.circuit_breaker import Breaker
-from server.processors.stripe.answers import nested, text
+from server.processors.stripe.responses import nested, text
 
 _API_VERSION = "2024-06-20"
 """Sent with each request, so that responses do not change with the account's default version."""
@@ -66,7 +66,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A 4xx error; ``is_decline`` if the charge was declined, rather than the request invalid."""
+    """A 4xx error; ``is_decline`` distinguishes a declined charge from an invalid request."""
 
     status: int
     error: Mapping[str, Any]
@@ -113,10 +113,10 @@ class StripeApi:
         logging.getLogger("httpx").setLevel(logging.WARNING)
 
     async def send(self, request: Request) -> Reply:
-        """Send a request, and retry it for up to the time that one request may take.
+        """Send a request, and retry it; no retry starts after the timeout of one request has passed.
 
         Raises:
-            OutcomeUnknown: there was no response, or none that shows the outcome of the request.
+            OutcomeUnknown: there was no response, or it does not show the outcome of the request.
         """
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_after_delay(self._timeout_seconds),
@@ -132,7 +132,7 @@ class StripeApi:
         """Send a request that only reads, and return the object in the response.
 
         Raises:
-            OutcomeUnknown: there was no such response.
+            OutcomeUnknown: there was no response with an object.
         """
         reply = await self.send(request)
         if reply.rejection is not None:
@@ -216,7 +216,7 @@ class StripeApi:
             _log.error("processor_refuses", **_log_fields(request, response, error))
             metrics.count_processor_problem("refused")
             return Reply({}, Rejection(status, error))
-        # Also idempotency_error: an earlier request with the same key and other parameters had an outcome.
+        # This includes idempotency_error: an earlier request with the same key and other parameters had an outcome.
         _log.error("processor_answer_not_understood", **_log_fields(request, response, error))
         metrics.count_processor_problem("wrong_answer")
         raise OutcomeUnknown(f"{request.operation}: {status}")
@@ -242,7 +242,7 @@ class StripeApi:
 
 
 def _is_replay(response: httpx.Response) -> bool:
-    """Return whether Stripe replays its response to an earlier request with the same key, which may be an error."""
+    """Return whether this replays the response to an earlier request with the same key, which may be an error."""
     return bool(response.headers.get(_REPLAY_HEADER) == "true")
 
 

@@ -2,7 +2,7 @@
 
 Each payment is one PaymentIntent, created and confirmed by one POST, and each refund is one Refund. Each request has an
 idempotency key derived from the payment's reference, so that the processor carries it out once, however often it is
-retried, for as long as it remembers the key. The request also has the reference as metadata, to be found by.
+retried, for as long as it remembers the key. The request also has the reference as metadata, for lookups.
 """
 
 import math
@@ -19,7 +19,8 @@ from server.domain.processing import Capture, Outcome, ProcessorRefund
 from server.observability import metrics
 from server.processors.circuit_breaker import Breaker
 from server.processors.stripe.amounts import SUPPORTED_CURRENCIES, stripe_amount
-from server.processors.stripe.answers import (
+from server.processors.stripe.http import Rejection, Request, StripeApi
+from server.processors.stripe.responses import (
     PAYMENT_STATUSES,
     REFUND_STATUSES,
     check_intent,
@@ -28,14 +29,13 @@ from server.processors.stripe.answers import (
     nested,
     text,
 )
-from server.processors.stripe.http import Rejection, Request, StripeApi
 
 _INTENTS = "/v1/payment_intents"
 _REFUNDS = "/v1/refunds"
 
 _METHOD_TYPES = {PaymentMethod.CARD: "card", PaymentMethod.UPI: "upi"}
 _OTHER_METHOD_TYPE = "card"
-"""Stripe has no cash on delivery, so PROCESSOR_METHODS gives a card for it."""
+"""Stripe has no cash on delivery, so PROCESSOR_METHODS maps it to a card."""
 
 _AMOUNT_ERRORS = frozenset({"amount_too_small", "amount_too_large"})
 """Rejections of a charge for the caller's amount, which no operator can fix: nothing was charged."""
@@ -82,9 +82,9 @@ class StripeProcessor:
         return frozenset(self._method_tokens)
 
     @property
-    def may_be_asked(self) -> bool:
-        """Whether ``check`` would return."""
-        return self._breaker.may_pass
+    def accepts_requests(self) -> bool:
+        """Whether a request may be sent now, that is, whether ``check`` would pass."""
+        return self._breaker.allows_requests
 
     @property
     def is_answering(self) -> bool:
@@ -92,7 +92,7 @@ class StripeProcessor:
         return not self._breaker.is_open
 
     def check(self) -> None:
-        """Check that it may be sent a request now, if only as a trial.
+        """Check that a request may be sent now, if only as a trial.
 
         Raises:
             ProcessorUnavailable: it has not answered recently.
@@ -179,7 +179,7 @@ class StripeProcessor:
         return await self._refund_outcome(reply.body, request)
 
     async def find_refund(self, request: ProcessorRefund) -> Outcome | None:
-        """Return the outcome of a refund, found among those of its payment; None if it is not among them.
+        """Return the outcome of a refund, looked up in the list of its payment's refunds; None if it is not listed.
 
         Raises:
             OutcomeUnknown: the processor did not answer, or the outcome is not final yet.
@@ -225,7 +225,7 @@ class StripeProcessor:
         statuses: Mapping[str, Status],
         check: Callable[[Mapping[str, Any]], None],
     ) -> Outcome:
-        """Return the outcome of an object; read a pending one again, because a replayed response may be out of date."""
+        """Return the outcome of an object; fetch a pending one again, because a replayed response may be outdated."""
         check(found)
         processor_id = text(found, "id")
         status = final_status(found, statuses)

@@ -118,6 +118,8 @@ def _is_amount(amount: object, expected: Money) -> bool:
 def _raise_for(mismatches: list[str], stripe_object: Mapping[str, Any], **ids: int) -> None:
     if mismatches:
         amount = stripe_object.get("amount"), stripe_object.get("currency")
-        _log.error("processor_answer_wrong", wrong=mismatches, amount=amount, processor_id=text(stripe_object, "id"), **ids)
+        _log.error(
+            "processor_answer_wrong", wrong=mismatches, amount=amount, processor_id=text(stripe_object, "id"), **ids
+        )
         metrics.count_processor_problem("wrong_answer")
         raise OutcomeUnknown(f"the processor's response does not match the request in {', '.join(mismatches)}")

@@ -16,7 +16,7 @@ from server.domain.deadline import Deadline
 from server.storage.readiness import DatabaseUnusable
 
 SETTINGS = Settings(mysql_host="none", monitoring_port=0, drain_timeout_seconds=7, event_loop_probe_interval_seconds=60)
-LISTENING = [
+LISTEN_CALLS = [
     "wait_for_database",
     "grpc.listen",
     "rest.listen",
@@ -24,8 +24,8 @@ LISTENING = [
     "monitor.check",
     "health.report_alive",
 ]
-STARTED = [*LISTENING, "grpc.start", "rest.start", "monitoring.start"]
-DRAINED = [
+START_CALLS = [*LISTEN_CALLS, "grpc.start", "rest.start", "monitoring.start"]
+DRAIN_CALLS = [
     "monitor.stop_serving",
     "event_feed.close",
     "calls.reject_new",
@@ -33,9 +33,9 @@ DRAINED = [
     "calls.cancel_all",
     "health.end_watches",
 ]
-REMOTE_CLOSED = ["worker_thread.close", "remote.flow.close", "remote.processor.close"]
-CLOSED = ["rest.stop", "grpc.stop", *REMOTE_CLOSED, "database.close", "tracing.close", "monitoring.stop"]
-BACKGROUND = ["background ended"] * 5
+REMOTE_CLOSE_CALLS = ["worker_thread.close", "remote.flow.close", "remote.processor.close"]
+CLOSE_CALLS = ["rest.stop", "grpc.stop", *REMOTE_CLOSE_CALLS, "database.close", "tracing.close", "monitoring.stop"]
+BACKGROUND_ENDS = ["background ended"] * 5
 
 
 class Parts:
@@ -54,44 +54,44 @@ class Parts:
         parts = {
             "settings": SETTINGS,
             "tls": SimpleNamespace(grpc_credentials=lambda: None, reload=self.background),
-            "tracing": SimpleNamespace(close=self.coroutine("tracing.close")),
-            "database": SimpleNamespace(close=self.coroutine_with_deadline("database.close")),
-            "wait_for_database": self.coroutine("wait_for_database"),
+            "tracing": SimpleNamespace(close=self.async_recorder("tracing.close")),
+            "database": SimpleNamespace(close=self.deadline_recorder("database.close")),
+            "wait_for_database": self.async_recorder("wait_for_database"),
             "keys": SimpleNamespace(refresh=self.background),
             "remote": SimpleNamespace(
-                processor=SimpleNamespace(close=self.coroutine("remote.processor.close")),
-                flow=SimpleNamespace(close=self.coroutine_with_deadline("remote.flow.close")),
+                processor=SimpleNamespace(close=self.async_recorder("remote.processor.close")),
+                flow=SimpleNamespace(close=self.deadline_recorder("remote.flow.close")),
                 reconciler=SimpleNamespace(round=self.background),
             ),
             "event_feed": SimpleNamespace(
-                poll=self.background, pause=self.background, close=self.sync("event_feed.close")
+                poll=self.background, pause=self.background, close=self.recorder("event_feed.close")
             ),
             "relay": SimpleNamespace(round=self.background),
             "calls": SimpleNamespace(
-                reject_new=self.sync("calls.reject_new"),
-                wait_until_idle=self.coroutine("calls.wait_until_idle"),
-                cancel_all=self.sync("calls.cancel_all"),
+                reject_new=self.recorder("calls.reject_new"),
+                wait_until_idle=self.async_recorder("calls.wait_until_idle"),
+                cancel_all=self.recorder("calls.cancel_all"),
             ),
-            "worker_thread": SimpleNamespace(close=self.sync("worker_thread.close")),
+            "worker_thread": SimpleNamespace(close=self.recorder("worker_thread.close")),
             "health": SimpleNamespace(
-                report_alive=self.sync("health.report_alive"),
-                drain=self.sync("health.drain"),
-                end_watches=self.sync("health.end_watches"),
+                report_alive=self.recorder("health.report_alive"),
+                drain=self.recorder("health.drain"),
+                end_watches=self.recorder("health.end_watches"),
             ),
             "monitor": SimpleNamespace(
-                check=self.coroutine("monitor.check"), stop_serving=self.sync("monitor.stop_serving")
+                check=self.async_recorder("monitor.check"), stop_serving=self.recorder("monitor.stop_serving")
             ),
             "grpc": SimpleNamespace(
-                add_secure_port=self.sync("grpc.listen", 1),
-                start=self.coroutine("grpc.start"),
-                stop=self.coroutine("grpc.stop"),
+                add_secure_port=self.recorder("grpc.listen", 1),
+                start=self.async_recorder("grpc.start"),
+                stop=self.async_recorder("grpc.stop"),
             ),
             "rest": self.server("rest"),
             "monitoring": self.server("monitoring"),
         }
         return Application(**cast("Any", parts))
 
-    def sync(self, name: str, result: object = None) -> Callable[..., object]:
+    def recorder(self, name: str, result: object = None) -> Callable[..., object]:
         """Return a function that records its call."""
 
         def call(*_arguments: object) -> object:
@@ -102,29 +102,29 @@ class Parts:
 
         return call
 
-    def coroutine(self, name: str) -> Callable[..., Awaitable[None]]:
+    def async_recorder(self, name: str) -> Callable[..., Awaitable[None]]:
         """Return a coroutine function that records its call."""
 
         async def call(*_arguments: object) -> None:
-            self.sync(name)()
+            self.recorder(name)()
 
         return call
 
-    def coroutine_with_deadline(self, name: str) -> Callable[[Deadline], Awaitable[None]]:
+    def deadline_recorder(self, name: str) -> Callable[[Deadline], Awaitable[None]]:
         """Return a coroutine function that records its call and its deadline."""
 
         async def call(deadline: Deadline) -> None:
             self.deadlines.append(deadline.seconds_left())
-            self.sync(name)()
+            self.recorder(name)()
 
         return call
 
     def server(self, name: str) -> SimpleNamespace:
         """Return a fake HTTP server."""
         return SimpleNamespace(
-            listen=self.sync(f"{name}.listen", 1),
-            start=self.coroutine(f"{name}.start"),
-            stop=self.coroutine(f"{name}.stop"),
+            listen=self.recorder(f"{name}.listen", 1),
+            start=self.async_recorder(f"{name}.start"),
+            stop=self.async_recorder(f"{name}.stop"),
         )
 
     async def background(self, *_arguments: object) -> None:
@@ -145,7 +145,7 @@ def parts() -> Parts:
 
 
 async def run_and_stop(parts: Parts) -> None:
-    """Run an application, and stop it once it is serving."""
+    """Run an application, and stop it once its background work has started."""
     stop = asyncio.Event()
     running = asyncio.create_task(run(parts.application(), stop))
     await parts.background_is_up.wait()
@@ -156,7 +156,7 @@ async def run_and_stop(parts: Parts) -> None:
 def test_parts_start_in_order_are_drained_and_are_closed_in_reverse_order(parts: Parts) -> None:
     asyncio.run(run_and_stop(parts))
 
-    assert parts.calls == [*STARTED, "monitor.check", "health.drain", *BACKGROUND, *DRAINED, *CLOSED]
+    assert parts.calls == [*START_CALLS, "monitor.check", "health.drain", *BACKGROUND_ENDS, *DRAIN_CALLS, *CLOSE_CALLS]
     assert all(6 < seconds <= 7 for seconds in parts.deadlines)
 
 
@@ -164,9 +164,9 @@ def test_parts_start_in_order_are_drained_and_are_closed_in_reverse_order(parts:
     ("failing", "started", "closed"),
     [
         ("wait_for_database", ["wait_for_database"], ["database.close", "tracing.close"]),
-        ("rest.listen", LISTENING[:3], [*REMOTE_CLOSED, "database.close", "tracing.close"]),
-        ("rest.start", STARTED[:-1], ["grpc.stop", *REMOTE_CLOSED, "database.close", "tracing.close"]),
-        ("monitoring.start", STARTED, CLOSED[:-1]),
+        ("rest.listen", LISTEN_CALLS[:3], [*REMOTE_CLOSE_CALLS, "database.close", "tracing.close"]),
+        ("rest.start", START_CALLS[:-1], ["grpc.stop", *REMOTE_CLOSE_CALLS, "database.close", "tracing.close"]),
+        ("monitoring.start", START_CALLS, CLOSE_CALLS[:-1]),
     ],
 )
 def test_a_failed_startup_closes_the_opened_parts(
@@ -187,7 +187,7 @@ def test_an_error_while_closing_does_not_keep_other_parts_open(parts: Parts) -> 
     with pytest.raises(RuntimeError, match="stuck"):
         asyncio.run(run_and_stop(parts))
 
-    assert parts.calls[-len(CLOSED) :] == CLOSED
+    assert parts.calls[-len(CLOSE_CALLS) :] == CLOSE_CALLS
 
 
 def test_a_stop_while_waiting_for_the_database_starts_nothing(parts: Parts) -> None:

@@ -27,7 +27,7 @@ def event(sequence: int) -> PaymentEvent:
     return PaymentEvent(sequence, EventKind.CHARGED, NOW, PAYMENT, None, "a", "b")
 
 
-class RecordedEvents(MemoryEventStore):
+class RecordingEventStore(MemoryEventStore):
     """An event stream in memory that records its reads."""
 
     def __init__(self) -> None:
@@ -52,11 +52,11 @@ class RecordedEvents(MemoryEventStore):
 
 
 @pytest.fixture
-def store() -> RecordedEvents:
-    return RecordedEvents()
+def store() -> RecordingEventStore:
+    return RecordingEventStore()
 
 
-def feed_of(store: RecordedEvents, *, at_most: int = 8, heartbeat_seconds: float = 3600) -> EventFeed:
+def feed_of(store: RecordingEventStore, *, at_most: int = 8, heartbeat_seconds: float = 3600) -> EventFeed:
     return EventFeed(
         store, interval_seconds=3600, heartbeat_seconds=heartbeat_seconds, limit=StreamLimit(at_most, at_most)
     )
@@ -78,7 +78,7 @@ async def poll(feed: EventFeed) -> None:
 
 @pytest.mark.asyncio
 async def test_a_stream_starts_with_a_heartbeat_and_continues_with_new_events(
-    store: RecordedEvents,
+    store: RecordingEventStore,
 ) -> None:
     store.append(3)
     feed = feed_of(store)
@@ -93,7 +93,7 @@ async def test_a_stream_starts_with_a_heartbeat_and_continues_with_new_events(
 
 
 @pytest.mark.asyncio
-async def test_a_stream_resumes_from_any_position_and_reads_missed_events_in_pages(store: RecordedEvents) -> None:
+async def test_a_stream_resumes_from_any_position_and_reads_missed_events_in_pages(store: RecordingEventStore) -> None:
     store.append(450)
     feed = feed_of(store)
     async with aclosing(watch(feed, 7)) as stream:
@@ -104,7 +104,7 @@ async def test_a_stream_resumes_from_any_position_and_reads_missed_events_in_pag
 
 
 @pytest.mark.asyncio
-async def test_one_read_serves_every_consumer_that_is_up_to_date(store: RecordedEvents) -> None:
+async def test_one_read_serves_every_consumer_that_is_up_to_date(store: RecordingEventStore) -> None:
     feed = feed_of(store)
     streams = [watch(feed) for _ in range(5)]
     for stream in streams:
@@ -119,7 +119,7 @@ async def test_one_read_serves_every_consumer_that_is_up_to_date(store: Recorded
 
 
 @pytest.mark.asyncio
-async def test_a_full_page_is_followed_by_another_at_once(store: RecordedEvents) -> None:
+async def test_a_full_page_is_followed_by_another_at_once(store: RecordingEventStore) -> None:
     feed = feed_of(store)
     async with aclosing(watch(feed)) as stream:
         await take(stream, 1)
@@ -132,7 +132,9 @@ async def test_a_full_page_is_followed_by_another_at_once(store: RecordedEvents)
 
 
 @pytest.mark.asyncio
-async def test_without_consumers_nothing_is_read_and_the_next_consumer_misses_nothing(store: RecordedEvents) -> None:
+async def test_without_consumers_nothing_is_read_and_the_next_consumer_misses_nothing(
+    store: RecordingEventStore,
+) -> None:
     feed = feed_of(store)
     assert not await feed.poll()
     async with aclosing(watch(feed)) as stream:
@@ -148,14 +150,16 @@ async def test_without_consumers_nothing_is_read_and_the_next_consumer_misses_no
 
 
 @pytest.mark.asyncio
-async def test_an_idle_stream_gets_heartbeats(store: RecordedEvents) -> None:
+async def test_an_idle_stream_gets_heartbeats(store: RecordingEventStore) -> None:
     async with aclosing(watch(feed_of(store, heartbeat_seconds=0))) as stream:
         assert await take(stream, 3) == [(0, HEARTBEAT)] * 3
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("after", [0, 1, 4])
-async def test_a_stream_cannot_resume_from_an_archived_or_future_position(store: RecordedEvents, after: int) -> None:
+async def test_a_stream_cannot_resume_from_an_archived_or_future_position(
+    store: RecordingEventStore, after: int
+) -> None:
     store.append(3)
     del store.memory.events[:2]
     with pytest.raises(ResumeTokenExpired):
@@ -164,7 +168,7 @@ async def test_a_stream_cannot_resume_from_an_archived_or_future_position(store:
 
 
 @pytest.mark.asyncio
-async def test_the_number_of_open_streams_is_limited(store: RecordedEvents) -> None:
+async def test_the_number_of_open_streams_is_limited(store: RecordingEventStore) -> None:
     feed = feed_of(store, at_most=1)
     stream = watch(feed)
     await anext(stream)
@@ -188,7 +192,7 @@ async def test_by_default_one_caller_may_have_a_quarter_of_the_streams() -> None
 
 
 @pytest.mark.asyncio
-async def test_a_stream_ends_when_its_caller_loses_access(store: RecordedEvents) -> None:
+async def test_a_stream_ends_when_its_caller_loses_access(store: RecordingEventStore) -> None:
     def check() -> None:
         raise ApiKeyInvalid("revoked")
 
@@ -199,7 +203,7 @@ async def test_a_stream_ends_when_its_caller_loses_access(store: RecordedEvents)
 
 
 @pytest.mark.asyncio
-async def test_closing_the_feed_ends_waiting_streams(store: RecordedEvents) -> None:
+async def test_closing_the_feed_ends_waiting_streams(store: RecordingEventStore) -> None:
     feed = feed_of(store)
     stream = watch(feed)
     await anext(stream)
@@ -211,7 +215,7 @@ async def test_closing_the_feed_ends_waiting_streams(store: RecordedEvents) -> N
 
 
 @pytest.mark.asyncio
-async def test_an_outage_is_raised_to_the_consumer_and_to_the_loop(store: RecordedEvents) -> None:
+async def test_an_outage_is_raised_to_the_consumer_and_to_the_loop(store: RecordingEventStore) -> None:
     store.append(3)
     feed = feed_of(store)
     stream = watch(feed, 0)
@@ -228,7 +232,7 @@ async def test_an_outage_is_raised_to_the_consumer_and_to_the_loop(store: Record
 
 
 @pytest.mark.asyncio
-async def test_wake_ends_the_pause(store: RecordedEvents) -> None:
+async def test_wake_ends_the_pause(store: RecordingEventStore) -> None:
     feed = feed_of(store)
     pausing = asyncio.create_task(feed.pause())
     await asyncio.sleep(0)
@@ -238,7 +242,7 @@ async def test_wake_ends_the_pause(store: RecordedEvents) -> None:
 
 
 class ShrinkingStore:
-    """An event stream of 2,000 events whose oldest events are archived once the first page was read."""
+    """An event stream of 2,000 events whose oldest events are archived once the first page has been read."""
 
     def __init__(self) -> None:
         """Start with all events."""

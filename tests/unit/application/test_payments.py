@@ -226,7 +226,7 @@ async def test_a_charge_is_stored_as_pending_before_it_is_sent_and_then_settled(
     outcome = await payments.charge(new_charge(method=None), Deadline())
     assert [event.kind for event in memory.events] == [EventKind.PENDING, EventKind.CHARGED]
     assert outcome.payment.method is PaymentMethod.CARD
-    assert [asked.reference for asked in processor.requests] == ["R1-2026"]
+    assert [request.reference for request in processor.requests] == ["R1-2026"]
     assert outcome.payment.status is Status.SUCCEEDED
 
 
@@ -251,7 +251,7 @@ async def test_many_charges_are_settled_and_errors_keep_their_places() -> None:
 async def test_nothing_is_stored_while_a_remote_processor_is_unavailable() -> None:
     memory, processor = Memory(), FakeProcessor()
     memory.add(stored_payment(1, Status.SUCCEEDED))
-    processor.may_be_asked = False
+    processor.accepts_requests = False
     payments = payments_with_remote(memory, processor)
     with pytest.raises(ProcessorUnavailable):
         await payments.charge(new_charge(), Deadline())
@@ -267,7 +267,7 @@ async def test_a_refund_is_stored_as_pending_before_it_is_sent_and_then_settled(
     memory.processor_ids[1] = "pi_7"
     outcome = await payments_with_remote(memory, processor).refund(new_refund(1), Deadline())
     assert [event.kind for event in memory.events] == [EventKind.REFUND_PENDING, EventKind.REFUNDED]
-    assert [asked.reference for asked in processor.requests] == ["R1"]
+    assert [request.reference for request in processor.requests] == ["R1"]
     assert outcome.refund is not None
     assert outcome.refund.status is Status.SUCCEEDED
 

@@ -24,7 +24,7 @@ LIMITS = TwoPhaseLimits(
 )
 
 
-class RecordedStore(MemorySettlementStore):
+class RecordingStore(MemorySettlementStore):
     """A ``SettlementStore`` and ``PendingStore`` that records its calls, and fails on request."""
 
     def __init__(self) -> None:
@@ -71,8 +71,8 @@ class RecordedStore(MemorySettlementStore):
 
 
 @pytest.fixture
-def store() -> RecordedStore:
-    return RecordedStore()
+def store() -> RecordingStore:
+    return RecordingStore()
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def processor() -> FakeProcessor:
 
 
 @pytest.fixture
-def reconciler(store: RecordedStore, processor: FakeProcessor) -> Reconciler:
+def reconciler(store: RecordingStore, processor: FakeProcessor) -> Reconciler:
     flow = TwoPhaseFlow(store, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
     return Reconciler(store, processor, flow)
 
@@ -98,7 +98,7 @@ def pending_metrics() -> dict[str, float | None]:
     return {**counts, "oldest": REGISTRY.get_sample_value("payments_pending_oldest_seconds")}
 
 
-async def test_a_round_settles_the_due_requests(reconciler: Reconciler, store: RecordedStore) -> None:
+async def test_a_round_settles_the_due_requests(reconciler: Reconciler, store: RecordingStore) -> None:
     store.add_charges(2)
     store.add_refund()
     assert await reconciler.settle_due() == 3
@@ -106,7 +106,7 @@ async def test_a_round_settles_the_due_requests(reconciler: Reconciler, store: R
 
 
 async def test_a_round_claims_at_most_sixteen_requests_and_one_while_the_processor_does_not_answer(
-    reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor
+    reconciler: Reconciler, store: RecordingStore, processor: FakeProcessor
 ) -> None:
     store.add_charges(20)
     assert await reconciler.settle_due() == 16
@@ -116,17 +116,17 @@ async def test_a_round_claims_at_most_sixteen_requests_and_one_while_the_process
 
 
 async def test_nothing_is_claimed_if_nothing_is_pending_or_the_breaker_is_open(
-    reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor
+    reconciler: Reconciler, store: RecordingStore, processor: FakeProcessor
 ) -> None:
     assert await reconciler.settle_due() == 0
     store.add_charges(1)
-    processor.may_be_asked = False
+    processor.accepts_requests = False
     assert await reconciler.settle_due() == 0
     assert not store.claimed
     assert not processor.requests
 
 
-async def test_metrics_count_pending_requests_by_kind(reconciler: Reconciler, store: RecordedStore) -> None:
+async def test_metrics_count_pending_requests_by_kind(reconciler: Reconciler, store: RecordingStore) -> None:
     store.add_charges(20)
     await reconciler.settle_due()
     assert pending_metrics() == {"charge": 20.0, "refund": 0.0, "oldest": 12.34}
@@ -136,7 +136,7 @@ async def test_metrics_count_pending_requests_by_kind(reconciler: Reconciler, st
 
 
 async def test_a_request_that_cannot_be_settled_is_logged_and_does_not_stop_the_others(
-    reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
+    reconciler: Reconciler, store: RecordingStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     processor.answer = processor.found = UNKNOWN
     store.add_charges(1)
@@ -150,7 +150,7 @@ async def test_a_request_that_cannot_be_settled_is_logged_and_does_not_stop_the_
 
 
 async def test_an_internal_error_is_logged_and_does_not_stop_the_other_requests(
-    reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
+    reconciler: Reconciler, store: RecordingStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     processor.answer = ZeroDivisionError()
     store.add_charges(1)
@@ -161,17 +161,17 @@ async def test_an_internal_error_is_logged_and_does_not_stop_the_other_requests(
 
 
 async def test_claimed_requests_are_not_sent_if_the_breaker_has_opened(
-    reconciler: Reconciler, store: RecordedStore, processor: FakeProcessor, log: list[Any]
+    reconciler: Reconciler, store: RecordingStore, processor: FakeProcessor, log: list[Any]
 ) -> None:
     store.add_charges(2)
-    store.on_claim = lambda: setattr(processor, "may_be_asked", False)
+    store.on_claim = lambda: setattr(processor, "accepts_requests", False)
     assert await reconciler.settle_due() == 2
     assert not processor.requests
     assert [event["event"] for event in log] == ["still_pending"] * 2
 
 
 async def test_it_continues_after_any_error_and_settles_everything(
-    reconciler: Reconciler, store: RecordedStore, log: list[Any]
+    reconciler: Reconciler, store: RecordingStore, log: list[Any]
 ) -> None:
     store.errors = [StoreUnavailable("not available"), ZeroDivisionError()]
     store.add_charges(40)
@@ -186,7 +186,7 @@ async def test_it_continues_after_any_error_and_settles_everything(
 
 
 async def test_it_pauses_only_if_a_round_claims_fewer_requests_than_it_may(
-    store: RecordedStore, processor: FakeProcessor
+    store: RecordingStore, processor: FakeProcessor
 ) -> None:
     flow = TwoPhaseFlow(store, processor, LIMITS, default_method=PaymentMethod.CARD, now=lambda: NOW)
     reconciler = Reconciler(store, processor, flow)

@@ -42,7 +42,7 @@ def processor() -> FakeProcessor:
 
 @pytest.fixture
 def memory() -> Memory:
-    """Hold charges 0 to 5, and refunds 1 and 2 of payment 9, all of them pending."""
+    """A store with charges 0 to 5, and refunds 1 and 2 of payment 9, all of them pending."""
     memory = Memory()
     for number in range(6):
         memory.add(stored_payment(number))
@@ -52,7 +52,7 @@ def memory() -> Memory:
     return memory
 
 
-def charges(memory: Memory) -> dict[int, Outcome]:
+def settled_charges(memory: Memory) -> dict[int, Outcome]:
     """Return the outcomes of charges 0 to 5, without the pending ones."""
     return {
         number: Outcome(payment.status, memory.processor_ids.get(number))
@@ -61,7 +61,7 @@ def charges(memory: Memory) -> dict[int, Outcome]:
     }
 
 
-def refunds(memory: Memory) -> dict[int, Status]:
+def settled_refunds(memory: Memory) -> dict[int, Status]:
     """Return the outcomes of the refunds, without the pending ones."""
     return {number: refund.status for number, refund in memory.refunds.items() if refund.status is not Status.PENDING}
 
@@ -143,7 +143,7 @@ async def test_no_refund_is_admitted_while_the_processor_is_unavailable(
     flow: TwoPhaseFlow, processor: FakeProcessor
 ) -> None:
     flow.decide_refund(new_refund())
-    processor.may_be_asked = False
+    processor.accepts_requests = False
     with pytest.raises(ProcessorUnavailable):
         flow.decide_refund(new_refund())
 
@@ -159,7 +159,7 @@ async def test_a_charge_gets_the_outcome_from_the_processor_and_is_counted(
     outcome = await flow.finish_charge(pending_charge(), Deadline())
     assert outcome == ChargeOutcome(stored_payment(1, status), replayed=False)
     assert processor.requests == [Capture.of(stored_payment(1))]
-    assert charges(memory) == {1: Outcome(status, "pi_1")}
+    assert settled_charges(memory) == {1: Outcome(status, "pi_1")}
     assert [event.occurred_at for event in memory.events] == [NOW]
     after = counter_value("payments_charges", **payments), counter_value("payments_settled", **by_call)
     assert after == (before[0] + 1, before[1] + 1)
@@ -198,7 +198,7 @@ async def test_a_repeated_charge_that_another_replica_sent_is_pending(
     [({"call_timeout_seconds": 0.01}, None), ({}, 0.01), ({"margin_seconds": 60}, None), ({"margin_seconds": 60}, 1)],
     ids=str,
 )
-async def test_a_call_returns_before_its_deadline_and_a_later_outcome_is_stored_all_the_same(
+async def test_a_call_returns_before_its_deadline_and_a_later_outcome_is_still_stored(
     flow_with: Callable[..., TwoPhaseFlow],
     processor: FakeProcessor,
     memory: Memory,
@@ -211,11 +211,11 @@ async def test_a_call_returns_before_its_deadline_and_a_later_outcome_is_stored_
     assert outcome == pending_charge()
     refund = await flow.finish_refund(pending_refund(), Deadline.after(deadline_seconds))
     assert refund == pending_refund()
-    assert not charges(memory)
+    assert not settled_charges(memory)
     processor.may_answer.set()
     await flow.close(Deadline())
-    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
-    assert refunds(memory) == {1: Status.SUCCEEDED}
+    assert settled_charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert settled_refunds(memory) == {1: Status.SUCCEEDED}
 
 
 async def test_a_charge_is_settled_even_if_its_caller_cancels(
@@ -228,7 +228,7 @@ async def test_a_charge_is_settled_even_if_its_caller_cancels(
     await asyncio.gather(call, return_exceptions=True)
     processor.may_answer.set()
     await flow.close(Deadline())
-    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert settled_charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
 
 
 @pytest.mark.parametrize("error", [UNKNOWN, ProcessorUnavailable("not now", 1)])
@@ -237,7 +237,7 @@ async def test_a_charge_whose_outcome_is_unknown_is_left_pending(
 ) -> None:
     processor.answer = error
     assert await flow.finish_charge(pending_charge(), Deadline()) == pending_charge()
-    assert not charges(memory)
+    assert not settled_charges(memory)
     assert log == [{"event": "left_pending", "log_level": "warning", "reason": str(error), "payment_id": 1}]
 
 
@@ -246,7 +246,7 @@ async def test_an_internal_error_leaves_a_refund_pending_and_is_logged(
 ) -> None:
     processor.answer = ZeroDivisionError()
     assert await flow.finish_refund(pending_refund(), Deadline()) == pending_refund()
-    ((event),) = log
+    (event,) = log
     assert (event["event"], event["log_level"], event["refund_id"]) == ("settling_failed", "error", 1)
 
 
@@ -265,7 +265,7 @@ async def test_no_more_than_the_maximum_of_requests_run_concurrently(
     processor.may_answer.set()
     await asyncio.gather(*again)
     assert processor.most_in_progress == 2
-    assert len(charges(memory)) == 5
+    assert len(settled_charges(memory)) == 5
 
 
 async def test_a_charge_that_waits_too_long_for_a_slot_is_left_pending(
@@ -279,7 +279,7 @@ async def test_a_charge_that_waits_too_long_for_a_slot_is_left_pending(
     assert [event["payment_id"] for event in log] == [2]
     processor.may_answer.set()
     assert (await first).payment.status is Status.SUCCEEDED
-    assert list(charges(memory)) == [1]
+    assert list(settled_charges(memory)) == [1]
 
 
 @pytest.mark.parametrize(("status", "refunded"), [(Status.SUCCEEDED, 56_100), (Status.FAILED, 0)])
@@ -295,7 +295,7 @@ async def test_a_refund_gets_the_outcome_from_the_processor_and_is_counted(
         stored_refund(1, 9, status), stored_payment(9, Status.SUCCEEDED, refunded), replayed=False, is_new=True
     )
     assert processor.requests == [ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
-    assert refunds(memory) == {1: status}
+    assert settled_refunds(memory) == {1: status}
     assert [event.occurred_at for event in memory.events] == [NOW]
     after = counter_value("payments_refunds", kind="full"), counter_value("payments_settled", **by_call)
     assert after == (before[0] + (status is Status.SUCCEEDED), before[1] + 1)
@@ -306,8 +306,7 @@ async def test_a_refund_of_a_payment_without_a_reference_fails_because_the_proce
 ) -> None:
     adopted = replace(stored_payment(9, Status.SUCCEEDED, 56_100), reference=None, is_adopted=True)
     memory.add(adopted)
-    asked = replace(pending_refund(), payment=adopted)
-    outcome = await flow.finish_refund(asked, Deadline())
+    outcome = await flow.finish_refund(replace(pending_refund(), payment=adopted), Deadline())
     assert outcome.refund is not None
     assert (outcome.refund.status, outcome.payment.refunded_amount) == (Status.FAILED, Money("INR", 0))
     assert not processor.requests
@@ -320,7 +319,7 @@ async def test_a_pending_refund_of_a_payment_without_a_reference_fails_too(
     memory.add(adopted)
     await flow.settle(replace(refund_request(0), payment=adopted, processor_id=None))
     assert not processor.requests
-    assert refunds(memory) == {1: Status.FAILED}
+    assert settled_refunds(memory) == {1: Status.FAILED}
 
 
 async def test_a_refund_with_an_outcome_or_without_a_record_is_not_sent(
@@ -360,7 +359,7 @@ def refund_request(age_seconds: float) -> PendingRequest:
     return PendingRequest(payment, stored_refund(1, 9), age_seconds, attempts=1, processor_id="pi_9")
 
 
-LIFETIME = 1000.0
+KEY_LIFETIME_SECONDS = 1000.0
 """How long the processor remembers an idempotency key in the tests below."""
 
 
@@ -368,15 +367,15 @@ LIFETIME = 1000.0
 async def test_a_pending_request_is_retried_while_its_key_is_remembered(
     flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory, age_seconds: float
 ) -> None:
-    flow = flow_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=KEY_LIFETIME_SECONDS)
     labels = {"by": "janitor", "outcome": "SUCCEEDED"}
     before = [counter_value("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")]
     await flow.settle(charge_request(age_seconds))
     await flow.settle(refund_request(age_seconds))
     assert processor.requests == [Capture.of(stored_payment(1)), ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
     assert not processor.lookups
-    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
-    assert refunds(memory) == {1: Status.SUCCEEDED}
+    assert settled_charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_1")}
+    assert settled_refunds(memory) == {1: Status.SUCCEEDED}
     assert [counter_value("payments_settled", kind=kind, **labels) for kind in ("charge", "refund")] == [
         count + 1 for count in before
     ]
@@ -386,43 +385,43 @@ async def test_a_pending_request_is_retried_while_its_key_is_remembered(
 async def test_an_older_request_is_only_looked_up(
     flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory, age_seconds: float
 ) -> None:
-    flow = flow_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=KEY_LIFETIME_SECONDS)
     processor.found = DECLINED
     await flow.settle(charge_request(age_seconds))
     await flow.settle(refund_request(age_seconds))
     assert not processor.requests
     assert processor.lookups == [Capture.of(stored_payment(1)), ProcessorRefund(1, "R9", Money("INR", 56_100), "pi_9")]
-    assert charges(memory) == {1: DECLINED}
-    assert refunds(memory) == {1: Status.FAILED}
+    assert settled_charges(memory) == {1: DECLINED}
+    assert settled_refunds(memory) == {1: Status.FAILED}
 
 
 @pytest.mark.parametrize("age_seconds", [0.0, 749.9])
 async def test_a_retried_request_without_an_answer_is_looked_up(
     flow_with: Callable[..., TwoPhaseFlow], processor: FakeProcessor, memory: Memory, age_seconds: float
 ) -> None:
-    flow = flow_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=KEY_LIFETIME_SECONDS)
     processor.answer = UNKNOWN
     processor.found = Outcome(Status.SUCCEEDED, "pi_2")
     await flow.settle(charge_request(age_seconds))
-    assert charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_2")}
+    assert settled_charges(memory) == {1: Outcome(Status.SUCCEEDED, "pi_2")}
     processor.found = None
     with pytest.raises(OutcomeUnknown) as unknown:
         await flow.settle(refund_request(age_seconds))
     assert unknown.value is UNKNOWN
-    assert not refunds(memory)
+    assert not settled_refunds(memory)
 
 
 async def test_an_unknown_request_stays_pending_while_its_key_is_remembered_and_then_fails(
     flow_with: Callable[..., TwoPhaseFlow], memory: Memory, log: list[Any]
 ) -> None:
-    flow = flow_with(key_lifetime_seconds=LIFETIME)
+    flow = flow_with(key_lifetime_seconds=KEY_LIFETIME_SECONDS)
     reason = "the request is too old to be retried, and the processor does not list it yet"
     with pytest.raises(OutcomeUnknown, match=f"^{reason}$"):
         await flow.settle(charge_request(999.9))
-    assert not charges(memory)
+    assert not settled_charges(memory)
     before = counter_value("payments_processor_problems", problem="never_did")
     await flow.settle(charge_request(1000.0))
-    assert charges(memory) == {1: DECLINED}
+    assert settled_charges(memory) == {1: DECLINED}
     assert counter_value("payments_processor_problems", problem="never_did") == before + 1
     assert log == [{"event": "processor_never_did", "log_level": "error", "reference": "R1", "kind": "Capture"}]
 
@@ -433,7 +432,7 @@ async def test_a_request_that_cannot_be_looked_up_stays_pending_at_any_age(
     processor.found = UNKNOWN
     with pytest.raises(OutcomeUnknown):
         await flow.settle(charge_request(1_000_000))
-    assert not charges(memory)
+    assert not settled_charges(memory)
 
 
 async def test_a_request_in_progress_in_a_call_of_this_replica_is_left_to_the_call(
@@ -448,7 +447,7 @@ async def test_a_request_in_progress_in_a_call_of_this_replica_is_left_to_the_ca
     assert len(processor.requests) == 2
     processor.may_answer.set()
     await flow.close(Deadline())
-    assert len(charges(memory)) + len(refunds(memory)) == 2
+    assert len(settled_charges(memory)) + len(settled_refunds(memory)) == 2
     await flow.settle(charge_request(0))
     assert len(processor.requests) == 3, "the request is no longer in progress"
 
@@ -488,5 +487,5 @@ async def test_closing_waits_for_requests_in_progress_until_the_deadline(
     assert processor.in_progress == 0
     assert await call == pending_charge()
     assert await refund == pending_refund()
-    assert not charges(memory)
+    assert not settled_charges(memory)
     await flow.close(Deadline())
