@@ -36,7 +36,7 @@ PROBABILITIES = {"SUCCESS_PROBABILITY": "1", "SUCCESS_PROBABILITY_CARD": "0"}
 
 # A slow machine is not a failure.
 hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-# Every run uses the same examples, so that the same mutants survive. Failing examples are not shrunk: one is enough.
+# Every run uses the same examples, so that the same mutants survive. Failing examples are not shrunk.
 hypothesis.settings.register_profile(
     "mutants",
     hypothesis.settings.get_profile("tests"),
@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers for each core, because each worker waits for a server or a database half of its time."""
+    """Return two workers for each core, because each worker waits for a server or a database half the time."""
     return 2 * (os.cpu_count() or 1)
 
 
@@ -107,7 +107,7 @@ def make_database(database_server: DatabaseServer, accounts: Accounts) -> Iterat
         name = f"payments_test_{secrets.token_hex(6)}"
         database_server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         names.append(name)
-        accounts.make(name)
+        accounts.create(name)
         return accounts.environment(name, MIGRATOR)
 
     yield make
@@ -195,7 +195,7 @@ def lock_payment_rows(
 
 @pytest.fixture(scope="session")
 def approving_service(make_migrated_database: Callable[[], dict[str, str]]) -> Iterator[RunningService]:
-    """Run a server that approves every charge, which tests share: for ``/v1``, which cannot name a method."""
+    """Run a shared server that approves every charge, for ``/v1``, whose requests cannot name a method."""
     database = make_migrated_database()
     running = RunningService({**database, "SUCCESS_PROBABILITY": "1"}).start()
     yield running

@@ -1,1 +1,1 @@
-"""The rules of payments, in types that can only hold valid values. Standard library only."""
+"""The domain: payments, refunds, money, callers and events, and their rules. Imports only the standard library."""

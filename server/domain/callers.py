@@ -1,7 +1,8 @@
 """Callers, their roles, and their API keys.
 
 A key consists of a prefix that people and secret scanners recognize, an id that is not secret, and 256 random bits.
-Only its SHA-256 is stored. Random bits cannot be guessed, so a slower hash would only make every call slower.
+Only the SHA-256 digest of a key is stored. A slower hash would add no security, because random bits cannot be guessed,
+but would make every call slower.
 """
 
 import hashlib
@@ -34,7 +35,7 @@ class Role(StrEnum):
 class Caller:
     """An authenticated or anonymous caller.
 
-    Payments and refunds are recorded under the caller's name, and request_ids are unique within a caller only.
+    Payments and refunds are recorded under the caller's name. A request_id is unique only within its caller.
     """
 
     name: str
@@ -42,10 +43,10 @@ class Caller:
 
 
 def caller_name(text: str) -> str:
-    """Return ``text`` if an authenticated caller can have it as a name.
+    """Return ``text`` if it is a valid name for an authenticated caller.
 
     Raises:
-        InvalidValue: no authenticated caller can have this name.
+        InvalidValue: it is not.
     """
     if text == ANONYMOUS:
         raise InvalidValue(f"must not be {ANONYMOUS}, the name reserved for callers without credentials")
@@ -65,7 +66,7 @@ _KEY_ID = re.compile(rf"[0-9a-f]{{{2 * _ID_BYTES}}}")
 
 @value()
 class NewApiKey:
-    """A newly generated key. Its ``text`` is known here only, and never stored."""
+    """A newly generated key. Its ``text`` exists only here, because only the digest is stored."""
 
     key_id: str
     text: str
@@ -85,7 +86,7 @@ class NewApiKey:
 
 @value()
 class ApiKey:
-    """A stored key that was not revoked. ``expire_time`` is in UTC; None means that the key never expires."""
+    """A stored key that has not been revoked. ``expire_time`` is in UTC; None means that the key never expires."""
 
     key_id: str
     digest: bytes
@@ -93,19 +94,19 @@ class ApiKey:
     expire_time: datetime | None
 
     def matches(self, text: str) -> bool:
-        """Return whether ``text`` is this key and the key has not expired. Takes the same time for every wrong text."""
+        """Return whether ``text`` is this key and the key has not expired. The comparison takes constant time."""
         if not hmac.compare_digest(_digest(text), self.digest):
             return False
         return self.expire_time is None or time.time() < self.expire_time.timestamp()
 
 
 def key_id_of(text: str) -> str | None:
-    """Return the id in the text of a key, or None if the text is not in the format of a key."""
+    """Return the id in the text of a key, or None if the text does not have the prefix and length of a key."""
     return text[_ID] if len(text) == _LENGTH and text.startswith(KEY_PREFIX) else None
 
 
 def is_key_id(text: str) -> bool:
-    """Return whether ``text`` is in the format of a key's id."""
+    """Return whether ``text`` has the format of a key id."""
     return _KEY_ID.fullmatch(text) is not None
 
 

@@ -1,7 +1,7 @@
-"""Detection of card numbers. Payments here have none, but a caller may send one by mistake.
+"""Detection of card numbers. The service needs none, but a caller may send one by mistake.
 
-A number counts as a card number if it has the length and the first digits of a card network's numbers (ISO/IEC 7812)
-and a correct check digit (Luhn), and no letter or digit is next to it. Some other numbers match as well.
+A number counts as a card number if it has the length and prefix of a card network (ISO/IEC 7812), a valid Luhn check
+digit, and no letter or digit next to it. Some numbers that are not card numbers match as well.
 """
 
 import re
@@ -41,4 +41,4 @@ def _is_card_number(text: str) -> bool:
 
 def _luhn_sum(digits: str) -> int:
     doubles = (2 * int(digit) for digit in digits[-2::-2])
-    return sum(map(int, digits[::-2])) + sum(it - 9 if it > 9 else it for it in doubles)  # noqa: PLR2004 - two digits
+    return sum(map(int, digits[::-2])) + sum(it - 9 if it > 9 else it for it in doubles)  # noqa: PLR2004 - the sum of two digits

@@ -10,7 +10,7 @@ from server.domain.value import value
 
 @value()
 class Deadline:
-    """The time at which a caller stops waiting, in seconds of the monotonic clock; None means never."""
+    """The time at which a caller stops waiting, in seconds on the monotonic clock; None means never."""
 
     at_seconds: float | None = None
 
@@ -28,8 +28,8 @@ class Deadline:
         if self.seconds_left() <= 0:
             raise deadline_passed()
 
-    def remaining_seconds(self, at_most: float) -> float:
-        """Return the time left, in seconds, but no more than ``at_most``.
+    def seconds_left_or_raise(self, at_most: float) -> float:
+        """Return the time left, in seconds, but at most ``at_most``.
 
         Raises:
             DeadlinePassed: no time is left.

@@ -1,12 +1,12 @@
-"""Errors of calls, named by their meaning. ``transport.pipeline.errors`` maps each to a status."""
+"""Errors, named for what they mean. ``transport.pipeline.errors`` maps each that a caller sees to a status."""
 
 from server.domain.value import value
 
 
 class PaymentsError(Exception):
-    """The base of all errors that a caller sees. The message is for the caller and reveals nothing internal.
+    """The base of all errors that a caller sees. The message is for the caller and reveals no internals.
 
-    ``retry_after_seconds`` is how long the caller should wait before a retry, if the error knows it.
+    ``retry_after_seconds`` is how long the caller should wait before a retry, or None if that is unknown.
     """
 
     retry_after_seconds: float | None = None
@@ -55,7 +55,7 @@ class ReferenceTaken(Exception):
 
 
 class OutcomeUnknown(Exception):
-    """The processor did not report the outcome of a request: it may have carried it out, or may still do so.
+    """The processor did not report the outcome of a request. It may have carried out the request, or may still do so.
 
     The charge or refund stays pending. No caller sees this error.
     """
@@ -86,7 +86,7 @@ class RequestIdReused(PaymentsError):
 
 
 class AuthenticationFailed(PaymentsError):
-    """The base of the errors of authentication: credentials are missing or invalid."""
+    """The base of all authentication errors: credentials are missing or invalid."""
 
 
 class CredentialsMissing(AuthenticationFailed):
@@ -110,49 +110,49 @@ class DeadlinePassed(PaymentsError):
 
 
 class Overloaded(PaymentsError):
-    """The service is at its limit of concurrent or queued work; nothing was done."""
+    """The service is at its limit on concurrent or queued work; nothing was done."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
-        """Store after how many seconds a retry is likely to be admitted, if that is known."""
+        """Store how many seconds to wait until a retry is likely to be admitted, if that is known."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
 class TooManyWatches(PaymentsError):
-    """The limit of open streams is reached, either in total or for one caller."""
+    """The limit on open streams is reached, in total or for one caller."""
 
 
 class ResumeTokenExpired(PaymentsError):
-    """The event stream cannot resume from a position, because the events after it do not exist, or no longer exist."""
+    """The event stream cannot resume: the next events are no longer stored, or the position is beyond the end."""
 
 
 class RateLimited(PaymentsError):
-    """One caller exceeds its rate limit. Nothing was done; other callers are not affected."""
+    """The caller exceeded its rate limit. Nothing was done; other callers are not affected."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
-        """Store after how many seconds the caller's next call is admitted."""
+        """Store how many seconds to wait until the caller's next call is admitted."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
 class ShuttingDown(PaymentsError):
-    """The service is shutting down: it accepts no new calls, and does not wait any longer for this one.
+    """The service is shutting down. It accepts no new calls, and no longer waits for this one.
 
-    It is not known whether a write was done. A retry with the same request_id is safe; another replica may serve it.
+    The outcome of a write is unknown. A retry with the same request_id is safe; another replica may serve it.
     """
 
 
 class StoreUnavailable(PaymentsError):
     """The database could not be reached, or did not answer in time.
 
-    It is not known whether a write was done. A retry with the same request_id is safe.
+    The outcome of a write is unknown. A retry with the same request_id is safe.
     """
 
 
 class ProcessorUnavailable(PaymentsError):
-    """The payment processor has not answered lately, so no requests are sent to it for now; nothing was done."""
+    """The payment processor has not answered recently, so no requests are sent to it for now; nothing was done."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
-        """Store after how many seconds requests may be sent again."""
+        """Store how many seconds to wait until requests may be sent again."""
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds

@@ -1,4 +1,4 @@
-"""Events of payments and refunds, and the order of the event stream."""
+"""Events of payments and refunds, and rows of the outbox."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from server.domain.value import value
 
 
 class EventKind(StrEnum):
-    """What happened to a payment. IMPORTED means that it was taken over from an earlier system, in its state there."""
+    """What happened to a payment. IMPORTED: the payment or a refund was imported from an earlier system, as it was."""
 
     PENDING = "PENDING"
     CHARGED = "CHARGED"
@@ -24,14 +24,14 @@ KIND_BY_CHARGE_STATUS = {
     Status.SUCCEEDED: EventKind.CHARGED,
     Status.FAILED: EventKind.FAILED,
 }
-"""The event of a payment that got this status."""
+"""The kind of event when a payment gets this status."""
 
 KIND_BY_REFUND_STATUS = {
     Status.PENDING: EventKind.REFUND_PENDING,
     Status.SUCCEEDED: EventKind.REFUNDED,
     Status.FAILED: EventKind.REFUND_FAILED,
 }
-"""The event of a refund that got this status."""
+"""The kind of event when a refund gets this status."""
 
 
 REFUND_STATUS_BY_KIND = {kind: status for status, kind in KIND_BY_REFUND_STATUS.items()}
@@ -40,12 +40,12 @@ REFUND_STATUS_BY_KIND = {kind: status for status, kind in KIND_BY_REFUND_STATUS.
 PAYMENT_STATUS_BY_KIND = {kind: status for status, kind in KIND_BY_CHARGE_STATUS.items()} | dict.fromkeys(
     REFUND_STATUS_BY_KIND, Status.SUCCEEDED
 )
-"""The status of the payment after an event of this kind, but for IMPORTED: an imported payment may have any status."""
+"""The status of the payment after an event of this kind, except IMPORTED: an imported payment may have any status."""
 
 
 @value()
 class OutboxRow:
-    """The changes of one committed transaction, stored ``age_seconds`` ago, that the relay has not numbered yet."""
+    """The changes of one committed transaction that the relay has not numbered yet. ``age_seconds`` is their age."""
 
     outbox_id: int
     size_bytes: int
@@ -57,9 +57,9 @@ class PaymentEvent:
     """Something that happened to a payment.
 
     ``sequence`` is the position in the stream, 1 or more. ``payment`` and ``refund`` are as they were right after the
-    event; ``refund`` is None unless the event is about one. ``caller`` and ``request_id`` identify the request; both
-    are empty for payments of an earlier system. For IMPORTED, ``occurred_at`` is the time of the import, not of the
-    charge.
+    event; ``refund`` is None unless the event is about a refund. ``caller`` and ``request_id`` identify the request;
+    both are empty for payments from an earlier system. For IMPORTED, ``occurred_at`` is the time of the import, not of
+    the charge.
     """
 
     sequence: int

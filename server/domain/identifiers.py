@@ -1,4 +1,4 @@
-"""Request ids, which make a call safe to retry (AIP-155), and references, the names of payments for people."""
+"""Request ids, which make a call safe to retry (AIP-155), and references, which identify payments to people."""
 
 import functools
 import hashlib
@@ -14,7 +14,7 @@ _POOL_BYTES = 4096
 
 
 class _RandomBytes:
-    """The system's random bytes, read in large chunks, because a small read costs as much as the rest of a charge."""
+    """Random bytes from the system, read in large chunks because a small read costs as much as the rest of a charge."""
 
     def __init__(self) -> None:
         self._bytes = b""
@@ -32,7 +32,7 @@ _random_bytes = _RandomBytes()
 
 
 def random_hex(byte_count: int) -> str:
-    """Return ``byte_count`` random bytes of the system's secure source, as twice as many hexadecimal digits."""
+    """Return ``byte_count`` random bytes from the operating system's secure source, in hexadecimal."""
     return _random_bytes.take(byte_count).hex()
 
 
@@ -53,7 +53,7 @@ class RequestKey:
 
     @classmethod
     def of(cls, caller: str, request_id: str | None) -> Self:
-        """Return the key of a call. A ``request_id`` of None, which the caller did not give, is generated.
+        """Return the key of a call. If the caller gave no ``request_id`` (None), one is generated.
 
         Raises:
             InvalidValue: the request_id is not 1 to 255 printable ASCII characters.
@@ -65,13 +65,13 @@ class RequestKey:
         return cls(caller, request_id, generated=False)
 
 
-def derived_request_id(key: str, part: str, position: int) -> str:
-    """Derive the request_id of one batch item: the item at ``position`` in the field ``part``.
+def derive_request_id(key: str, field: str, position: int) -> str:
+    """Derive the request_id of a batch item from the ``key`` of its request: the item at ``position`` in ``field``.
 
     The key is hashed because it may already have the maximum length of a request_id, and so that a derived request_id
     never equals ``key`` itself. Request_ids are stored forever, so this format must never change.
     """
-    return f"{hashlib.sha256(key.encode()).hexdigest()}.{part}[{position}]"
+    return f"{hashlib.sha256(key.encode()).hexdigest()}.{field}[{position}]"
 
 
 _SUFFIX_BYTES = 10

@@ -14,7 +14,7 @@ MAX_PAGE_SIZE = 1000
 
 
 class Order(StrEnum):
-    """The order of a list: by time, then by payment_id in the same direction. Payments without a time are oldest."""
+    """The order: by time, then by payment_id in the same direction. Payments without a time sort as the oldest."""
 
     NEWEST_FIRST = "create_time desc"
     OLDEST_FIRST = "create_time asc"
@@ -22,7 +22,7 @@ class Order(StrEnum):
 
 @value(kw_only=True)
 class PaymentFilter:
-    """A filter of payments. All conditions must hold; an empty set or None is no condition. Bounds are inclusive.
+    """A filter for payments. All conditions must hold; an empty set or None means no condition. Bounds are inclusive.
 
     An amount bound matches payments in its currency only.
 
@@ -56,8 +56,8 @@ class PaymentFilter:
             raise InvalidValue("must not be before min_create_time", "max_create_time")
 
     @property
-    def bounds_time(self) -> bool:
-        """Whether there is a bound of time, so that payments without a time do not match."""
+    def has_time_bound(self) -> bool:
+        """Whether there is a time bound, which payments without a time never match."""
         return self.min_create_time is not None or self.max_create_time is not None
 
 
@@ -71,7 +71,7 @@ class Position:
 
 @value()
 class PageQuery:
-    """A page to read: at most ``size`` payments that follow ``after``, or the first ones if it is None."""
+    """A page to read: at most ``size`` payments after the position ``after``, or the first ones if it is None."""
 
     filter: PaymentFilter
     order: Order
@@ -104,7 +104,7 @@ def page_size(requested: int) -> int:
 
 
 def order(text: str) -> Order:
-    """Parse an ``order_by`` (AIP-132): a field and a direction. Extra spaces are ignored; empty is newest first.
+    """Parse an ``order_by`` (AIP-132): a field and a direction. Extra spaces are ignored; empty means newest first.
 
     Raises:
         InvalidValue: the text is not ``create_time``, ``create_time asc`` or ``create_time desc``.
@@ -121,10 +121,10 @@ def order(text: str) -> Order:
 
 @value(kw_only=True)
 class NumberedPageQuery:
-    """A page to read by its number: of the payments that match all conditions, skip ``skip`` and read at most ``size``.
+    """A page to read by its number: skip the first ``skip`` payments that match, and read at most ``size``.
 
-    None is no condition. ``method`` is the stored text of a method, in any letter case. Amounts are in whole units of
-    any currency. Bounds are inclusive; a minimum above its maximum matches nothing.
+    All conditions must match; None means no condition. ``method`` is the stored text of a method, in any letter case.
+    Amounts are in whole units of any currency. Bounds are inclusive; a minimum above its maximum matches nothing.
     """
 
     order: Order

@@ -120,12 +120,12 @@ class Money:
 
     def minus(self, other: "Money") -> "Money":
         """Subtract ``other``, which must be in the same currency."""
-        assert self.currency == other.currency, "amounts of two currencies cannot be subtracted"
+        assert self.currency == other.currency, "amounts in different currencies cannot be subtracted"
         return Money(self.currency, self.amount_minor - other.amount_minor)
 
     def plus(self, other: "Money") -> "Money":
         """Add ``other``, which must be in the same currency."""
-        assert self.currency == other.currency, "amounts of two currencies cannot be added"
+        assert self.currency == other.currency, "amounts in different currencies cannot be added"
         return Money(self.currency, self.amount_minor + other.amount_minor)
 
     def __str__(self) -> str:

@@ -84,7 +84,7 @@ class NewPayment:
 
 @value()
 class NewRefund:
-    """A refund that a caller requests. If ``amount`` is None, it is for all that remains of the payment."""
+    """A refund that a caller requests. If ``amount`` is None, everything that remains of the payment is refunded."""
 
     payment_id: int
     amount: Money | None
@@ -94,7 +94,7 @@ class NewRefund:
 
 @value()
 class Refund:
-    """A stored refund of a payment, or of a part of it."""
+    """A stored full or partial refund."""
 
     refund_id: int
     payment_id: int
@@ -109,8 +109,9 @@ class Payment:
     """A stored payment.
 
     ``amount``, ``reference`` and ``create_time`` are None only in adopted payments that have none. ``other_method`` is
-    the stored text if the method is OTHER, and otherwise empty. ``is_refunded`` is whether all of it was refunded; an
-    adopted payment can be refunded without having a refund. ``is_adopted`` is whether an earlier system made it.
+    the stored text if the method is OTHER, and otherwise empty. ``is_refunded`` is whether the whole amount was
+    refunded; an adopted payment can be refunded without a stored refund. ``is_adopted`` is whether an earlier system
+    made the payment.
     """
 
     payment_id: int
@@ -135,28 +136,28 @@ class Payment:
         return RefundState.NONE
 
     def amount_to_refund(self, requested: Money | None) -> Money:
-        """Return the amount of a refund of ``requested``, or of all that remains if it is None.
+        """Return the amount to refund: ``requested``, or everything that remains if it is None.
 
         Raises:
             PaymentFailed: nothing was charged.
             PaymentPending: it is not known yet whether anything was charged.
             InvalidRequest: ``requested`` is in another currency.
-            RefundExceedsPayment: less than ``requested`` remains, or nothing.
+            RefundExceedsPayment: less than ``requested`` remains, or nothing remains.
         """
         if self.status is Status.FAILED:
-            raise PaymentFailed("payment had failed; there is nothing to refund")
+            raise PaymentFailed("payment failed; there is nothing to refund")
         if self.status is Status.PENDING:
             raise PaymentPending("payment is pending; it can be refunded once it has succeeded")
         if self.is_refunded or self.amount is None or self.refunded_amount is None:
-            raise RefundExceedsPayment("nothing remains of the payment to refund")
+            raise RefundExceedsPayment("nothing is left to refund")
         if requested is not None and requested.currency != self.amount.currency:
             description = f"must be the payment's currency, {self.amount.currency}"
             raise InvalidRequest((FieldViolation("amount.currency_code", description),))
         remaining = self.amount.minus(self.refunded_amount)
         if not remaining.is_positive:
-            raise RefundExceedsPayment("nothing remains of the payment to refund")
+            raise RefundExceedsPayment("nothing is left to refund")
         if requested is not None and requested.amount_minor > remaining.amount_minor:
-            raise RefundExceedsPayment(f"only {remaining} of the payment remains to refund")
+            raise RefundExceedsPayment(f"only {remaining} is left to refund")
         return requested or remaining
 
     def with_status(self, status: Status) -> "Payment":
@@ -171,7 +172,7 @@ class Payment:
         return replace(self, refunded_amount=refunded_amount, is_refunded=refunded_amount == self.amount)
 
     def is_full_refund_repeated_by(self, refund: NewRefund) -> bool:
-        """Return whether ``refund`` has no request_id of its caller and repeats the full refund of this payment."""
+        """Return whether ``refund``, without a request_id from its caller, repeats the full refund of this payment."""
         return self.is_refunded and refund.key.generated and refund.amount in {None, self.amount}
 
 
@@ -185,7 +186,7 @@ class ChargeOutcome:
 
 @value()
 class RefundOutcome:
-    """A refund and its payment. ``refund`` is None if an earlier system made it, because that stored no refunds.
+    """A refund and its payment. ``refund`` is None if an earlier system made the refund without storing one.
 
     ``replayed`` is whether an earlier call with the same request_id made the refund, and ``is_new`` whether this call
     did. Both are false if the payment was already fully refunded.

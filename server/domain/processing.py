@@ -40,9 +40,9 @@ class Capture:
 
 @value()
 class ProcessorRefund:
-    """A request to refund an amount of the payment with this reference, once.
+    """A request to refund ``amount`` of the payment with this reference. ``refund_id`` makes it idempotent.
 
-    ``processor_id`` is the processor's id of the payment, or None if it is not known.
+    ``processor_id`` is the processor's id for the payment, or None if it is not known.
     """
 
     refund_id: int
@@ -59,7 +59,7 @@ class ProcessorRefund:
 
 @value()
 class Outcome:
-    """The final outcome of a request: SUCCEEDED or FAILED. ``processor_id`` is the processor's id of it, or None."""
+    """The final outcome of a request: SUCCEEDED or FAILED. ``processor_id`` is the processor's id for it, or None."""
 
     status: Status
     processor_id: str | None
@@ -70,7 +70,7 @@ class PendingRequest:
     """A pending charge or refund, whose request the processor may or may not have received.
 
     ``refund`` is None for the charge of ``payment``. ``age_seconds`` is the time since the charge or refund was stored.
-    ``processor_id`` is the processor's id of the payment, or None if it is not known.
+    ``processor_id`` is the processor's id for the payment, or None if it is not known.
     """
 
     payment: Payment

@@ -1,7 +1,7 @@
 """Page tokens of lists, and resume tokens of the event stream.
 
 A token is URL-safe Base64 of a version, numbers and a checksum. The checksum detects tokens that were altered or belong
-to another request. It has no key, because a forged token reveals nothing that its caller could not request otherwise.
+to another request. It has no key, because a forged token reveals nothing that the caller could not request anyway.
 """
 
 import base64
@@ -19,16 +19,18 @@ _VERSION = 1
 
 
 class _InvalidToken(Exception):
-    """The text is not exactly a token of this kind, bound to the same context."""
+    """The text is not a token of this kind that is bound to the same context."""
 
 
 class _TokenKind:
     """Encodes and decodes one kind of token."""
 
     def __init__(self, fields: str, *, checksum_bytes: int, purpose: bytes = b"") -> None:
-        """Define tokens with the numbers ``fields``, in the notation of ``struct``; ``purpose`` keeps kinds apart.
+        """Define a kind of token.
 
-        The version (1 byte), fields and checksum together must have a multiple of 3 bytes, so that no token is padded.
+        ``fields`` has the ``struct`` formats of its numbers. ``purpose`` makes its checksums differ from those of other
+        kinds. The lengths of the version (1 byte), fields and checksum must add up to a multiple of 3 bytes, so that no
+        token is padded.
         """
         self._layout = struct.Struct(f">B{fields}{checksum_bytes}s")
         self._checksum_bytes = checksum_bytes
@@ -48,7 +50,7 @@ class _TokenKind:
         """
         try:
             version, *values, _ = self._layout.unpack(base64.urlsafe_b64decode(token))
-            # Encoded again, because Base64 alone would accept several spellings of the same token.
+            # Encode again and compare, because Base64 decoding accepts several spellings of the same token.
             if version == _VERSION and self.encode(*values, bound_to=bound_to) == token:
                 return tuple(values)
         except (binascii.Error, ValueError, struct.error):
@@ -74,13 +76,13 @@ def decode_page_token(token: str, payment_filter: PaymentFilter, order: Order) -
     """Return the position in ``token``.
 
     Raises:
-        InvalidValue: it is not exactly a token of this filter and order.
+        InvalidValue: it is not an unaltered token for this filter and order.
     """
     try:
         has_time, microseconds, payment_id = _PAGE.decode(token, bound_to=_canonical(payment_filter, order))
         return Position(_EPOCH + microseconds * _MICROSECOND if has_time else None, payment_id)
     except (_InvalidToken, OverflowError):
-        raise InvalidValue("must be a next_page_token of the same filter and order_by, unaltered") from None
+        raise InvalidValue("must be an unaltered next_page_token for the same filter and order_by") from None
 
 
 def _canonical(payment_filter: PaymentFilter, order: Order) -> bytes:
@@ -118,13 +120,13 @@ def decode_refunds_token(token: str, payment_id: int) -> int:
     """Return the refund_id in ``token``.
 
     Raises:
-        InvalidValue: it is not exactly a token of this payment's refunds.
+        InvalidValue: it is not an unaltered token for this payment's refunds.
     """
     try:
         (refund_id,) = _REFUNDS.decode(token, bound_to=b"%d" % payment_id)
     except _InvalidToken:
         raise InvalidValue(
-            "must be a next_page_token, or next_refunds_page_token, of the same payment_id, unaltered"
+            "must be an unaltered next_page_token, or next_refunds_page_token, for the same payment_id"
         ) from None
     return refund_id
 
@@ -141,10 +143,10 @@ def decode_resume_token(token: str) -> int:
     """Return the position in ``token``.
 
     Raises:
-        InvalidValue: it is not exactly a resume token of the stream.
+        InvalidValue: it is not an unaltered resume token.
     """
     try:
         (sequence,) = _RESUME.decode(token)
     except _InvalidToken:
-        raise InvalidValue("must be a resume_token of a WatchPayments response, unaltered") from None
+        raise InvalidValue("must be an unaltered resume_token from a WatchPayments response") from None
     return sequence

@@ -9,9 +9,9 @@ _T = TypeVar("_T")
 
 @dataclass_transform(frozen_default=True)
 def value(*, kw_only: bool = False) -> Callable[[type[_T]], type[_T]]:
-    """Make a class an immutable dataclass whose instances are compared by their fields and can be hashed.
+    """Make a class an immutable, hashable dataclass whose instances are compared by their fields.
 
-    Only the type checker enforces that nobody changes them. ``dataclass(frozen=True)`` would enforce it at run time as
-    well, but creating an instance would take several times as long, and a page of 50 payments creates 150.
+    Only the type checker enforces immutability. ``dataclass(frozen=True)`` would enforce it at run time as well, but
+    creating an instance would take several times as long, and a page of 50 payments creates 150.
     """
     return dataclass(slots=True, unsafe_hash=True, kw_only=kw_only)

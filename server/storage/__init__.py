@@ -1,5 +1,5 @@
-"""The stores of the service, on a MySQL-compatible database: adapters of the use cases' ports. All its SQL is here.
+"""The stores: they implement the ports of the use cases on a MySQL-compatible database. All SQL of the service is here.
 
-``database`` has connections and errors, ``batching`` runs one statement for many calls, and each of the other packages
-has one subject.
+``database`` handles connections and errors, ``batching`` runs one statement for many calls, and each of the other
+packages covers one subject.
 """

@@ -16,7 +16,7 @@ from server.domain.errors import StoreUnavailable
 from server.storage.database.pool import Database
 from server.storage.database.session import Session
 
-SELECT_KEYS_IN_FORCE = """
+SELECT_VALID_KEYS = """
     SELECT JSON_ARRAY(k.key_id, HEX(k.digest), CONVERT(k.caller USING utf8mb4), k.roles, CAST(k.expires_at AS CHAR))
     FROM api_keys k
     WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UTC_TIMESTAMP(6))
@@ -32,7 +32,7 @@ LIST_KEYS = """
     SELECT key_id, CONVERT(caller USING utf8mb4), roles, created_at, expires_at, revoked_at FROM api_keys
     ORDER BY created_at, key_id
 """
-"""Scans the table; returns all columns but the digests."""
+"""Scans the table; returns all columns except the digests."""
 
 REVOKE_KEY = "UPDATE api_keys SET revoked_at = UTC_TIMESTAMP(6) WHERE key_id = %s AND revoked_at IS NULL"
 """Uses the primary key. Changes nothing if the key is already revoked."""
@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 
 
 class MysqlKeyStore:
-    """The API keys in a database."""
+    """A cache of the valid API keys in a database."""
 
     def __init__(self, database: Database) -> None:
         """Create an empty cache, which ``load`` fills."""
@@ -67,7 +67,7 @@ class MysqlKeyStore:
         """
 
         async def work(session: Session) -> list[bytes]:
-            return await session.values(SELECT_KEYS_IN_FORCE, ())
+            return await session.values(SELECT_VALID_KEYS, ())
 
         values = await self._database.run(work, Deadline())
         keys = (_key(*columns) for columns in orjson.loads(b"[%b]" % b",".join(values)))

@@ -1,6 +1,6 @@
 """Batching: calls that arrive while a statement is running share the next one.
 
-One statement, round trip and commit then serves many callers, but each caller still gets an outcome of its own.
+One statement, one round trip and one commit then serve many callers, but each caller still gets its own outcome.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 Outcome_co = TypeVar("Outcome_co", covariant=True)
 
 Work = Callable[[Session, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]]
-"""The work of a batch, which returns for each item its outcome, or the error that its caller gets.
+"""The work of a batch. It returns, for each item, the outcome or the error for its caller.
 
-It must be safe to repeat, because the database retries it. If it raises an error, every caller of the batch gets that.
+It must be safe to repeat, because ``Database`` retries it. If it raises an error, every caller of the batch gets it.
 """
 
 
@@ -33,7 +33,7 @@ class BatchLimits:
 
     max_items: int
     max_batches: int
-    max_waiting: int
+    max_queued: int
 
 
 class Batches(Protocol[Item_contra, Outcome_co]):
@@ -69,7 +69,7 @@ class _Request(Generic[Item, Outcome]):
     outcome: "asyncio.Future[Outcome]"
 
     def is_wanted(self) -> bool:
-        """Return whether the caller still waits; fail the request if the caller's deadline has passed."""
+        """Return whether the caller is still waiting. Fail the request if the caller's deadline has passed."""
         if not self.outcome.done() and self.deadline.seconds_left() <= 0:
             self.outcome.set_exception(deadline_passed())
         return not self.outcome.done()
@@ -99,8 +99,8 @@ class Batcher(Generic[Item, Outcome]):
 
     async def add(self, item: Item, deadline: Deadline) -> Outcome:
         """Add an item to the next batch, and return its outcome: see ``Batches``."""
-        if len(self._queue) >= self._limits.max_waiting:
-            raise Overloaded(f"{self._limits.max_waiting} calls are waiting for the payment store; try again soon")
+        if len(self._queue) >= self._limits.max_queued:
+            raise Overloaded(f"{self._limits.max_queued} calls are waiting for the payment store; try again soon")
         request: _Request[Item, Outcome] = _Request(item, deadline, asyncio.get_running_loop().create_future())
         self._queue.append(request)
         if len(self._tasks) < self._limits.max_batches:
@@ -115,7 +115,7 @@ class Batcher(Generic[Item, Outcome]):
             while self._queue:
                 await self._run_batch()
         finally:
-            # Not in a callback of the task: no batch would run for an item that is added before the callback runs.
+            # Not in a done callback, because no task would run for an item that is added before the callback runs.
             self._tasks.discard(task)
 
     async def _run_batch(self) -> None:
@@ -137,7 +137,7 @@ class Batcher(Generic[Item, Outcome]):
     async def _work_on(self, session: Session, batch: list[_Request[Item, Outcome]]) -> Sequence[Outcome | Exception]:
         """Run the work of ``batch``, which the first attempt fills."""
         if not batch:
-            # Only once there is a connection, because until then more items arrive and deadlines pass.
+            # Take items only once there is a connection, because until then more items arrive and deadlines pass.
             batch += (request for request in self._take(self._limits.max_items) if request.is_wanted())
         if not batch:
             return ()

@@ -1,9 +1,9 @@
-"""The outbox: every transaction that changes payments also stores a list of its changes, so both are committed or none.
+"""The outbox: each transaction that changes payments also stores a list of its changes, so that both commit or neither.
 
 Each change is ``[kind, reference, payment_id, refund_id, refunded_amount, occurred_at]``; trailing nulls may be
 omitted. The relay converts changes to events: see ``application.relay``.
 
-The functions here return a list of changes as JSON in hexadecimal, the form in which statements bind it.
+The functions here return a list of changes as JSON in hexadecimal, ready for statements to bind.
 """
 
 from collections.abc import Iterable
@@ -32,14 +32,14 @@ def charge_changes(payments: Iterable[NewPayment]) -> str:
 
 
 def settlement_change(payment: Payment, occurred_at: datetime) -> str:
-    """Return the change of a payment that was pending and has its outcome now."""
+    """Return the change of a pending payment that now has its outcome."""
     refunded = Decimal(0) if payment.refunded_amount is None else payment.refunded_amount.amount
     kind, time = KIND_BY_CHARGE_STATUS[payment.status], sql_time(occurred_at)
     return _hex([_change(kind, payment.payment_id, None, refunded, time)])
 
 
 def import_changes(payments: Iterable[tuple[PaymentKey, Decimal]], occurred_at: datetime) -> str:
-    """Return the changes of imported payments, each given with the amount that is already refunded."""
+    """Return the changes of imported payments, each given with the amount that was already refunded."""
     time = sql_time(occurred_at)
     return _hex(_change(EventKind.IMPORTED, key, None, refunded, time) for key, refunded in payments)
 
@@ -54,7 +54,7 @@ def refund_import_changes(refunds: Iterable[tuple[int, int, Decimal]], occurred_
 
 
 def encode_changes(changes: Iterable[tuple[EventKind, int, int | None, Decimal, datetime]]) -> str:
-    """Return changes of any kind.
+    """Encode changes of any kind.
 
     Each is given as its kind, the payment_id, the refund_id if it is about a refund, the payment's refunded amount
     after the change, and the time of the change.

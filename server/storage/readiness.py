@@ -13,7 +13,7 @@ from server.storage.api_keys import MysqlKeyStore
 from server.storage.database.access import address, reason, rejection
 from server.storage.database.pool import Database
 from server.storage.database.server_settings import read_risky_settings
-from server.storage.schema_check import SchemaOutdated, check_rights, check_schema
+from server.storage.schema_check import SchemaOutdated, check_privileges, check_schema
 
 _RETRY_SECONDS = 1.0
 _REPEAT_SECONDS = 10.0
@@ -42,9 +42,9 @@ async def wait_for_database(database: Database, keys: MysqlKeyStore, settings: D
     while True:
         try:
             await check_schema(database, Deadline())
-            await check_rights(database, Deadline())
+            await check_privileges(database, Deadline())
             await keys.load()
-            await _warn_of_server_settings(database)
+            await _warn_about_server_settings(database)
         except StoreUnavailable as error:
             cause = error.__cause__ or error
             if message := rejection(cause, settings):
@@ -87,7 +87,7 @@ class _StartupWait:
             self._logged_reason, self._logged_at_seconds = why, now_seconds
 
 
-async def _warn_of_server_settings(database: Database) -> None:
+async def _warn_about_server_settings(database: Database) -> None:
     for setting in await read_risky_settings(database):
         _log.warning(
             "database_setting", setting=setting.name, value=setting.value, effect=setting.effect, advice=setting.advice

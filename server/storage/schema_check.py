@@ -1,4 +1,4 @@
-"""Checks that the database has the migrations and the account the privileges that this version of the service needs."""
+"""Checks that the database has the migrations, and its account the privileges, that this service version needs."""
 
 import pymysql.err
 from pymysql.constants import ER
@@ -9,7 +9,7 @@ from server.storage.database.pool import Database
 from server.storage.database.session import Session
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
-from server.storage.settlement import queries as processor_queries
+from server.storage.settlement import queries as settlement_queries
 
 SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS NOT NULL"
 """Returns the last applied migration, or NULL before the first one. The table has few rows."""
@@ -17,14 +17,14 @@ SELECT_VERSION = "SELECT MAX(version) FROM schema_migrations WHERE applied_at IS
 NEEDED_VERSION = 15
 """The last migration that this version of the service needs."""
 
-_NEEDED_RIGHTS = tuple(
+_PRIVILEGE_CHECKS = tuple(
     "EXPLAIN " + statement.replace("IN %s", "IN (NULL)").replace("LIMIT %s", "LIMIT 1").replace("%s", "NULL")
     for text in (
-        api_keys.SELECT_KEYS_IN_FORCE,
+        api_keys.SELECT_VALID_KEYS,
         *queries.STATEMENTS,
         *archive_queries.STATEMENTS,
         *event_queries.STATEMENTS,
-        *processor_queries.STATEMENTS,
+        *settlement_queries.STATEMENTS,
     )
     for statement in map(str.strip, text.split(";"))
     if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
@@ -37,7 +37,7 @@ class SchemaOutdated(Exception):
 
 
 def require_version(version: int) -> None:
-    """Check that ``version``, the last applied migration of the database, is recent enough. Later ones are fine.
+    """Check that ``version``, the last applied migration of the database, is recent enough. A later one is fine.
 
     Raises:
         SchemaOutdated: the database lacks migrations.
@@ -70,7 +70,7 @@ async def check_schema(database: Database, deadline: Deadline) -> None:
     require_version(await database.run(work, deadline))
 
 
-async def check_rights(database: Database, deadline: Deadline) -> None:
+async def check_privileges(database: Database, deadline: Deadline) -> None:
     """Check that the account has all privileges that the service needs. The tables must exist.
 
     Raises:
@@ -78,7 +78,7 @@ async def check_rights(database: Database, deadline: Deadline) -> None:
     """
 
     async def work(session: Session) -> None:
-        for text in _NEEDED_RIGHTS:
+        for text in _PRIVILEGE_CHECKS:
             await session.rows(text, ())
 
     await database.run(work, deadline)

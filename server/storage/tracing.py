@@ -19,7 +19,7 @@ from server.storage.database.pool import Database
 from server.storage.database.session import Session, StatementResult
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
-from server.storage.settlement import queries as processor_queries
+from server.storage.settlement import queries as settlement_queries
 
 _NAMES = {
     text: name + suffix
@@ -27,7 +27,7 @@ _NAMES = {
         (api_keys, ""),
         (queries, ""),
         (event_queries, ""),
-        (processor_queries, ""),
+        (settlement_queries, ""),
         (archive_queries, "_ARCHIVED"),
     )
     for name, text in vars(module).items()
@@ -40,8 +40,8 @@ _MAX_CACHED_NAMES = 1000
 class TracedSession(Session):
     """A session that records a span for each statement that belongs to a trace.
 
-    A span has the name of the statement in ``queries``, and none of its values. Background statements, such as those
-    that read the API keys, belong to no trace.
+    A span has the name of the statement in ``queries``, and none of the bound values. Background statements, such as
+    those that read the API keys, belong to no trace.
     """
 
     async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
@@ -50,7 +50,7 @@ class TracedSession(Session):
             return await super().script(text, values)
 
     async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
-        """Execute a query of one column: see ``Session``."""
+        """Execute a query with one column: see ``Session``."""
         with _statement_span(text):
             return await super().values(text, values)
 

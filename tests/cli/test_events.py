@@ -10,7 +10,7 @@ import pytest
 
 from server.domain.events import EventKind, PaymentEvent
 from tests.cli.conftest import Payments, Table, csv_of, payment_line
-from tests.storage.test_relay import on
+from tests.storage.test_relay import open_stores
 from tests.support.databases import Accounts
 
 Events = Callable[[], list[PaymentEvent]]
@@ -21,7 +21,7 @@ def events(accounts: Accounts, migrated_database: dict[str, str]) -> Events:
     """Relay all changes, as a service would, and return the whole event stream."""
 
     async def read() -> list[PaymentEvent]:
-        async with on(accounts.as_service(migrated_database)) as stores:
+        async with open_stores(accounts.as_service(migrated_database)) as stores:
             await stores.relay_all()
             return await stores.events.events_after(0, 10_000)
 

@@ -485,7 +485,7 @@ def test_a_lost_connection_is_reopened(
         nonlocal calls
         calls += 1
         if calls == 3:
-            database_server.end_connections(settings.mysql_db)
+            database_server.kill_connections(settings.mysql_db)
         return original(self, *arguments)
 
     monkeypatch.setattr(PaymentLoader, "load", load_after_kill)

@@ -37,7 +37,7 @@ class Stores:
     """The stores and the relay of one database."""
 
     def __init__(self, database: Database) -> None:
-        """Create them."""
+        """Create the stores and the relay."""
         self._database = database
         self.payments = MysqlPaymentStore(database)
         self.events = MysqlEventStore(database)
@@ -61,7 +61,7 @@ class Stores:
 
 
 @asynccontextmanager
-async def on(environment: dict[str, str]) -> AsyncIterator[Stores]:
+async def open_stores(environment: dict[str, str]) -> AsyncIterator[Stores]:
     database = Database(settings_of(environment))
     try:
         yield Stores(database)
@@ -105,7 +105,7 @@ def transaction(database_server: DatabaseServer, name: str) -> Iterator[pymysql.
 
 def test_charges_and_refunds_become_events_in_order(service_environment: dict[str, str], events: Rows) -> None:
     async def run() -> tuple[int, int]:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             one = await stores.charge()
             other = await stores.charge(replace(new_payment(), status=Status.FAILED))
             await stores.refund(one, 100)
@@ -122,9 +122,9 @@ def test_charges_and_refunds_become_events_in_order(service_environment: dict[st
     ]
 
 
-def test_an_event_has_its_payment_and_refund_as_they_were_after_it(service_environment: dict[str, str]) -> None:
+def test_an_event_has_its_payment_and_refund_in_their_state_right_after_it(service_environment: dict[str, str]) -> None:
     async def run() -> None:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             payment = new_payment("request-1")
             payment_id = await stores.charge(payment)
             await stores.refund(payment_id, 100)
@@ -149,7 +149,7 @@ def test_each_of_many_charges_has_one_event_and_sequences_have_no_gaps(
     service_environment: dict[str, str], events: Rows, count: int
 ) -> None:
     async def run() -> list[int]:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             ids = await asyncio.gather(*(stores.charge() for _ in range(count)))
             await stores.relay_all()
             return ids
@@ -161,7 +161,7 @@ def test_each_of_many_charges_has_one_event_and_sequences_have_no_gaps(
 
 def test_a_replayed_charge_has_no_event(service_environment: dict[str, str], events: Rows) -> None:
     async def run() -> None:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             await asyncio.gather(*(stores.charge(new_payment("same")) for _ in range(50)))
             await stores.charge(new_payment("same"))
             await stores.relay_all()
@@ -174,7 +174,7 @@ def test_a_batch_that_is_retried_after_a_lost_reply_has_one_event_for_each_charg
     service_environment: dict[str, str], events: Rows
 ) -> None:
     async def run() -> None:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             batch = [new_payment() for _ in range(20)]
             # The same rows again, as after a commit whose reply was lost: first as a batch, then one of them alone.
             first = await stores.payments.insert_many(batch, Deadline())
@@ -197,7 +197,7 @@ def test_a_charge_of_a_batch_that_the_database_rejects_has_no_event(
     sql("ALTER TABLE payments ADD CONSTRAINT unlucky CHECK (order_id <> 13)")
 
     async def run() -> None:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             await stores.payments.insert_many([new_payment(order_id=number) for number in (12, 13, 14)], Deadline())
             await stores.relay_all()
 
@@ -215,7 +215,7 @@ def test_a_transaction_that_commits_late_gets_a_later_sequence(
     name = migrated_database["MYSQL_DB"]
 
     async def charge_and_relay() -> None:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             await stores.charge()
             await stores.relay_all()
 
@@ -243,7 +243,7 @@ def test_a_transaction_that_is_rolled_back_has_no_event(
     service_environment: dict[str, str],
 ) -> None:
     async def charge_and_relay() -> None:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             await stores.charge()
             await stores.relay_all()
 
@@ -261,9 +261,9 @@ def test_concurrent_relays_of_many_replicas_number_each_change_once(
 ) -> None:
     async def run() -> list[int]:
         async with (
-            on(service_environment) as one,
-            on(service_environment) as two,
-            on(service_environment) as three,
+            open_stores(service_environment) as one,
+            open_stores(service_environment) as two,
+            open_stores(service_environment) as three,
         ):
             relays = [asyncio.create_task(run_relay(stores.relay)) for stores in (one, two, three)]
 
@@ -298,7 +298,7 @@ def test_a_relay_does_not_wait_for_another_that_hangs_in_its_transaction(
     service_environment: dict[str, str],
 ) -> None:
     async def run() -> tuple[int, bool]:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             await stores.charge()
             return await stores.relay.relay()
 
@@ -321,11 +321,11 @@ def test_a_relay_whose_connection_is_killed_at_any_time_loses_and_repeats_no_eve
 
     def kill() -> None:
         while not stop.is_set():
-            database_server.end_connections(migrated_database["MYSQL_DB"])
+            database_server.kill_connections(migrated_database["MYSQL_DB"])
             time.sleep(0.02)
 
     async def run() -> int:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             charged = 0
             relay = asyncio.create_task(run_relay(stores.relay))
             killer = threading.Thread(target=kill)
@@ -335,7 +335,7 @@ def test_a_relay_whose_connection_is_killed_at_any_time_loses_and_repeats_no_eve
                     batch = [new_payment() for _ in range(30)]
                     try:
                         outcomes = await stores.payments.insert_many(batch, Deadline())
-                    except Exception:  # noqa: BLE001, S112 - the batch may be stored or not, as the table shows
+                    except Exception:  # noqa: BLE001, S112 - the table shows whether the batch was stored
                         continue
                     charged += len(outcomes)
             finally:
@@ -343,7 +343,7 @@ def test_a_relay_whose_connection_is_killed_at_any_time_loses_and_repeats_no_eve
                 killer.join()
                 relay.cancel()
                 await asyncio.gather(relay, return_exceptions=True)
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             await stores.relay_all()
         return charged
 
@@ -358,7 +358,7 @@ def test_a_long_outbox_row_is_moved_alone(
     service_environment: dict[str, str], events: Rows, sql: Callable[..., list[Any]]
 ) -> None:
     async def run() -> list[tuple[int, bool]]:
-        async with on(service_environment) as stores:
+        async with open_stores(service_environment) as stores:
             for _ in range(3):
                 charge = NewCharge(1, Money("INR", 100), None, RequestKey.of("x", None))
                 rows = [

@@ -17,7 +17,7 @@ from tools.dev.database_accounts import ACCOUNTS, MIGRATOR, SERVICE, create_acco
 
 @dataclass(frozen=True)
 class DatabaseServer:
-    """A database server, and the arguments to connect as an account that may create databases."""
+    """A database server, and the arguments for connections as an account that may create databases."""
 
     connect_kwargs: dict[str, Any]
 
@@ -42,7 +42,7 @@ class DatabaseServer:
             cursor.execute(text, values or None)
             return list(cursor.fetchall())
 
-    def end_connections(self, database: str) -> None:
+    def kill_connections(self, database: str) -> None:
         """Kill all connections to ``database``."""
         for (number,) in self.execute("SELECT id FROM information_schema.processlist WHERE db = %s", (database,)):
             with suppress(pymysql.err.MySQLError):  # it is already closed
@@ -70,7 +70,7 @@ class Accounts:
         default_factory=lambda: {name: f"{name}-{secrets.token_urlsafe(16)}" for name in ACCOUNTS}
     )
 
-    def make(self, database: str) -> None:
+    def create(self, database: str) -> None:
         """Create the accounts, and grant the migrator its privileges on ``database``."""
         with self.server.connection(database) as connection:
             create_accounts(connection, self.passwords, self.suffix)
@@ -83,7 +83,7 @@ class Accounts:
         }
 
     def as_service(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the settings of the service account instead of the migrator's, once the database has been migrated.
+        """Replace the migrator's account with the service account in the settings, once the database has been migrated.
 
         The service account has the privileges of ``grants.sql`` and no others. Other settings are returned unchanged.
         """
@@ -114,7 +114,7 @@ def settings_of(environment: dict[str, str]) -> Settings:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a migrated database. To copy them to another one takes a tenth of the time of its migration."""
+    """The tables of a migrated database. Copying them to another database takes a tenth of the time of migrating it."""
 
     server: DatabaseServer
     database: str

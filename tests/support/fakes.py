@@ -64,7 +64,7 @@ def counter_value(name: str, **labels: str) -> float:
 
 
 class FakeProcessor:
-    """A ``RemoteProcessor`` that returns preset outcomes, and does not answer while ``may_answer`` is not set."""
+    """A ``RemoteProcessor`` that returns preset outcomes, once ``may_answer`` is set."""
 
     methods = frozenset({PaymentMethod.UPI, PaymentMethod.CARD})
 
@@ -76,14 +76,14 @@ class FakeProcessor:
         self.may_answer.set()
         self.requests: list[Capture | ProcessorRefund] = []
         self.lookups: list[Capture | ProcessorRefund] = []
-        self.in_progress = self.most_in_progress = 0
+        self.in_progress = self.max_in_progress = 0
         self.is_answering = True
         self.accepts_requests = True
         self.checks = 0
         self.unsupported_amount: Money | None = None
 
     def check_amount(self, amount: Money) -> None:
-        """Reject ``unsupported_amount``."""
+        """Raise ``InvalidValue`` for ``unsupported_amount``."""
         if amount == self.unsupported_amount:
             raise InvalidValue("must be another amount")
 
@@ -93,26 +93,26 @@ class FakeProcessor:
         if not self.accepts_requests:
             raise ProcessorUnavailable("the payment processor does not answer at the moment", 1)
 
-    async def capture(self, asked: Capture) -> Outcome:
+    async def capture(self, request: Capture) -> Outcome:
         """Record the request, and return ``answer`` or raise it."""
-        return await self._answer(asked)
+        return await self._answer(request)
 
-    async def refund(self, asked: ProcessorRefund) -> Outcome:
+    async def refund(self, request: ProcessorRefund) -> Outcome:
         """Record the request, and return ``answer`` or raise it."""
-        return await self._answer(asked)
+        return await self._answer(request)
 
-    async def find_capture(self, asked: Capture) -> Outcome | None:
+    async def find_capture(self, request: Capture) -> Outcome | None:
         """Record the lookup, and return ``found`` or raise it."""
-        return self._look_up(asked)
+        return self._look_up(request)
 
-    async def find_refund(self, asked: ProcessorRefund) -> Outcome | None:
+    async def find_refund(self, request: ProcessorRefund) -> Outcome | None:
         """Record the lookup, and return ``found`` or raise it."""
-        return self._look_up(asked)
+        return self._look_up(request)
 
-    async def _answer(self, asked: Capture | ProcessorRefund) -> Outcome:
-        self.requests.append(asked)
+    async def _answer(self, request: Capture | ProcessorRefund) -> Outcome:
+        self.requests.append(request)
         self.in_progress += 1
-        self.most_in_progress = max(self.most_in_progress, self.in_progress)
+        self.max_in_progress = max(self.max_in_progress, self.in_progress)
         try:
             await self.may_answer.wait()
         finally:
@@ -121,8 +121,8 @@ class FakeProcessor:
             raise self.answer
         return self.answer
 
-    def _look_up(self, asked: Capture | ProcessorRefund) -> Outcome | None:
-        self.lookups.append(asked)
+    def _look_up(self, request: Capture | ProcessorRefund) -> Outcome | None:
+        self.lookups.append(request)
         if isinstance(self.found, Exception):
             raise self.found
         return self.found

@@ -168,7 +168,7 @@ def test_an_account_cannot_log_in_until_the_administrator_sets_its_password(data
     name = "payments_test_locked"
     database_server.execute(f"CREATE DATABASE {name}")
     try:
-        accounts.make(name)
+        accounts.create(name)
         for account in ACCOUNTS:
             where = database_server.connect_kwargs | {"user": account + accounts.suffix, "password": ""}
             with pytest.raises(pymysql.err.MySQLError, match=r"(?i)locked|denied"):

@@ -354,7 +354,7 @@ def test_an_unreachable_database_ends_the_program_with_one_line(tmp_path: Path) 
 def test_an_account_that_the_database_refuses_is_not_retried(empty_database: dict[str, str]) -> None:
     settings = settings_of({**empty_database, "MYSQL_USER": "nobody", "MYSQL_PASSWORD": "wrong"})
 
-    with pytest.raises(DatabaseConnectionError, match="refuses user nobody: Access denied for user 'nobody'"):
+    with pytest.raises(DatabaseConnectionError, match="rejects user nobody: Access denied for user 'nobody'"):
         migrate(settings, report=silent)
 
 

@@ -12,7 +12,7 @@ from server.storage.payments.store import MysqlPaymentStore
 def direct(settings: Settings) -> Application:
     """Build the service with a store that inserts each charge separately."""
     database = Database(settings)
-    limits = BatchLimits(1, max_batches=settings.mysql_pool_max, max_waiting=BATCH_LIMITS.max_waiting)
+    limits = BatchLimits(1, max_batches=settings.mysql_pool_max, max_queued=BATCH_LIMITS.max_queued)
     return build(settings, database=database, store=MysqlPaymentStore(database, insert_limits=limits))
 
 

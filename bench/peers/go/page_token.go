@@ -61,7 +61,7 @@ func readPageToken(query pageQuery) (*position, error) {
 			return &place, nil
 		}
 	}
-	return nil, invalid("page_token", "must be a next_page_token of the same filter and order_by, unaltered")
+	return nil, invalid("page_token", "must be an unaltered next_page_token for the same filter and order_by")
 }
 
 func flag(set bool) byte {

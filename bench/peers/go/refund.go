@@ -94,15 +94,15 @@ func (p *payment) refundable(request newRefund) (amountMinor, error) {
 	case !p.succeeded.Valid:
 		return 0, status.Error(codes.FailedPrecondition, "payment is pending; it can be refunded once it has succeeded")
 	case !p.succeeded.Bool:
-		return 0, status.Error(codes.FailedPrecondition, "payment had failed; there is nothing to refund")
+		return 0, status.Error(codes.FailedPrecondition, "payment failed; there is nothing to refund")
 	case p.refunded || !p.amount.Valid || remaining <= 0:
-		return 0, status.Error(codes.FailedPrecondition, "nothing remains of the payment to refund")
+		return 0, status.Error(codes.FailedPrecondition, "nothing is left to refund")
 	case !request.requestedAmount.Valid:
 		return remaining, nil
 	case p.currency != currency:
 		return 0, invalid("amount.currency_code", "must be the payment's currency, "+p.currency)
 	case request.requestedAmount.V > remaining:
-		return 0, status.Errorf(codes.FailedPrecondition, "only %s of the payment remains to refund", remaining)
+		return 0, status.Errorf(codes.FailedPrecondition, "only %s is left to refund", remaining)
 	}
 	return request.requestedAmount.V, nil
 }

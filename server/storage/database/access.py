@@ -1,4 +1,4 @@
-"""Messages for a database that rejects the account: which account, which database, why, and what to do."""
+"""Error messages for a database that rejects the account: which account, which database, why, and what to do."""
 
 from collections.abc import Mapping
 
@@ -26,10 +26,7 @@ _ADVICE: Mapping[int, str] = {
         "`payments migrate` and deploy/sql/grants.sql, in this order"
     ),
     1045: _SET_LOGIN,
-    1049: (
-        "Set MYSQL_DB to the payments database. `payments migrate` creates it if its account has the right to create "
-        "databases"
-    ),
+    1049: "Set MYSQL_DB to the payments database. `payments migrate` creates it if its account may create databases",
     1129: (
         "Too many connections from this host were interrupted: fix the cause, then run `mysqladmin flush-hosts` on the "
         "database"
@@ -46,13 +43,13 @@ _ADVICE: Mapping[int, str] = {
     2059: _OTHER_PLUGIN,
     3118: _UNLOCK,
     3159: (
-        "The service does not encrypt its connections to the database: configure the database to allow that "
-        "(require_secure_transport)"
+        "The service does not encrypt its connections to the database: configure the database to allow unencrypted "
+        "connections (require_secure_transport)"
     ),
     3955: f"Too many logins failed because of a wrong password. {_UNLOCK}",
     4151: _UNLOCK,
 }
-"""What to do, by the number of the error: see ``driver_errors``."""
+"""What to do, by error number: see ``driver_errors``."""
 
 
 def address(settings: DatabaseSettings) -> str:
@@ -84,11 +81,11 @@ def explain(error: BaseException) -> str:
 
 
 def rejection(error: BaseException, settings: DatabaseSettings) -> str | None:
-    """Return a one-line message if the database rejects the login or a privilege of the account; None for other errors.
+    """Return a one-line message if the login is rejected or the account lacks a privilege; None for other errors.
 
     It contains no password: neither the server's messages nor the settings that are included have one.
     """
     if driver_errors.code(error) not in _ADVICE:
         return None
     where = f"the database {settings.mysql_db} at {address(settings)}"
-    return f"{where} refuses user {settings.mysql_user}: {explain(error)}"
+    return f"{where} rejects user {settings.mysql_user}: {explain(error)}"

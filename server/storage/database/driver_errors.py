@@ -14,11 +14,11 @@ LOCK_WAIT_TIMEOUT = 1205
 _DEADLOCK = 1213
 
 _LOCKED = frozenset({LOCK_WAIT_TIMEOUT, _DEADLOCK, 1614, 1689, 3572})
-"""Lock wait timeout, deadlock (also in an XA transaction), lock aborted for another one, NOWAIT."""
+"""A lock wait timeout, a deadlock (also in an XA transaction), a lock wait aborted for another lock, NOWAIT."""
 
 _CONNECTION_LOST = frozenset({1927, 2006, 2013, 2055, 3169, 4031})
 
-_CHANGED_MEANWHILE = frozenset(
+_CAUSE_GONE = frozenset(
     {
         1020,  # the record has changed since it was read (MariaDB with innodb_snapshot_isolation)
         *(1412, 1615),  # the table's definition has changed, the statement must be prepared again
@@ -28,7 +28,7 @@ _CHANGED_MEANWHILE = frozenset(
 )
 """The transaction was rolled back, or its statement did nothing, for a reason that no longer applies."""
 
-_RETRYABLE = _CONNECTION_LOST | _CHANGED_MEANWHILE | _LOCKED - {LOCK_WAIT_TIMEOUT}
+_RETRYABLE = _CONNECTION_LOST | _CAUSE_GONE | _LOCKED - {LOCK_WAIT_TIMEOUT}
 """Errors after which an immediate retry is likely to succeed.
 
 A lock wait timeout is not one of them: the lock was held for seconds, and each retry would occupy a connection for as
@@ -49,10 +49,7 @@ _ACCESS_DENIED = frozenset(
         *(1251, 1524, 2059, 3159),  # unsupported login: the authentication plugin, or the lack of encryption
     }
 )
-"""An administrator has denied access and can grant it again. The request itself is valid.
-
-``access`` has advice for each.
-"""
+"""An administrator must grant access; the request itself is valid. ``access`` has advice for each error."""
 
 _READ_ONLY = frozenset({1036, 1207, 1223, 1290, 1792, 1836, 3100})
 

@@ -1,8 +1,8 @@
 """A fast way to read the values of a one-column query: parse each chunk of the reply as a whole.
 
-The driver awaits the header and the body of every row and creates objects for both, which costs more than everything
-else that is done for a page of payments. The protocol is "Text Resultset" of MySQL's documentation, without
-CLIENT_DEPRECATE_EOF, which the driver never requests.
+The driver awaits the header and the body of every row and creates objects for both, which costs more than all other
+work for a page of payments. The protocol is "Text Resultset" in MySQL's documentation, without CLIENT_DEPRECATE_EOF,
+which the driver never requests.
 """
 
 import aiomysql
@@ -15,14 +15,14 @@ _HEADER_BYTES = 4
 _MAX_PACKET_BYTES = 0xFFFFFF
 """A packet of this length is continued by the next one."""
 
-_END, _ERROR, _NULL = 0xFE, 0xFF, 0xFB
-_END_MAX_BYTES = 8
+_EOF, _ERROR, _NULL = 0xFE, 0xFF, 0xFB
+_EOF_MAX_BYTES = 8
 _VALUE_STARTS = {0xFC: 3, 0xFD: 4, 0xFE: 9}
-"""The offset of a value, by the first byte of its length if that takes several bytes (a "length-encoded integer")."""
+"""The offset of a value whose length takes several bytes, by the first of them (a "length-encoded integer")."""
 
 
 async def read_values(connection: aiomysql.Connection, query: str) -> list[bytes]:
-    """Execute a query of one column that is never NULL, and return its values as the database sent them, in UTF-8.
+    """Execute a query with one column that is never NULL, and return its values as the database sent them, in UTF-8.
 
     After an error, the connection must be closed, because a part of the reply may still be unread.
 
@@ -37,18 +37,18 @@ async def read_values(connection: aiomysql.Connection, query: str) -> list[bytes
 
 
 class _Reply:
-    """Parser of a reply: the number of columns, the column, an end, one value in each packet, and an end."""
+    """A parser for a reply: column count, column definition, EOF packet, a packet for each value, EOF packet."""
 
     def __init__(self) -> None:
         self.values: list[bytes] = []
         self.is_complete = False
-        self._has_values_next = False
+        self._expects_values = False
         self._sequence_number = 1
-        self._rest = b""
+        self._unparsed = b""
 
     def feed(self, chunk: bytes) -> None:
         """Parse the packets that this chunk completes."""
-        received = self._rest + chunk
+        received = self._unparsed + chunk
         offset, size = 0, len(received)
         while size - offset > _HEADER_BYTES:
             start = offset + _HEADER_BYTES
@@ -59,14 +59,14 @@ class _Reply:
                 expected = self._sequence_number & 0xFF
                 raise InternalError(f"wrong packet sequence number: {received[offset + 3]}, not {expected}")
             first = received[start]
-            if self._has_values_next and first < _NULL:
+            if self._expects_values and first < _NULL:
                 self.values.append(received[start + 1 : end])
             else:
                 self._parse_other(received[start:end])
             offset = end
             self._sequence_number += 1
-        self._rest = received[offset:]
-        if self.is_complete and self._rest:
+        self._unparsed = received[offset:]
+        if self.is_complete and self._unparsed:
             raise InternalError("the reply continues after its end")
 
     def _parse_other(self, packet: bytes) -> None:
@@ -74,9 +74,9 @@ class _Reply:
         first = packet[0]
         if first == _ERROR:
             MysqlPacket(packet, "utf8").raise_for_error()
-        elif first == _END and len(packet) <= _END_MAX_BYTES:
-            self._has_values_next, self.is_complete = True, self._has_values_next
-        elif self._has_values_next:
+        elif first == _EOF and len(packet) <= _EOF_MAX_BYTES:
+            self._expects_values, self.is_complete = True, self._expects_values
+        elif self._expects_values:
             if first == _NULL or len(packet) == _MAX_PACKET_BYTES:
                 raise InternalError("a value is NULL, or longer than a packet")
             self.values.append(packet[_VALUE_STARTS[first] :])
@@ -85,7 +85,7 @@ class _Reply:
 
 
 async def _receive(connection: aiomysql.Connection) -> bytes:
-    """Return the bytes that have arrived, or the next ones to arrive."""
+    """Return the bytes that have arrived; wait if there are none yet."""
     try:
         received: bytes = await connection._reader.read(_CHUNK_BYTES)  # noqa: SLF001
     except OSError as error:

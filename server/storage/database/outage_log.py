@@ -1,4 +1,4 @@
-"""Logging of database outages: each kind of error when it first occurs, and then every few seconds at most."""
+"""Logging of database outages: each kind of error when it first occurs, and then at most every few seconds."""
 
 import time
 from collections.abc import Callable
@@ -9,21 +9,21 @@ import structlog
 from server.storage.database import driver_errors
 
 _INTERVAL_SECONDS = 10.0
-"""The minimum interval, because calls, the relay and the health check fail repeatedly until the database is back."""
+"""The minimum time between log events, because calls, the relay and the health check all fail during an outage."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Logged:
-    """When an error was last logged, and how often it occurred since then."""
+    """When an error was last logged, and how often it has occurred since."""
 
     at_seconds: float
     repeated: int = 0
 
 
 class OutageLog:
-    """Logs ``database_unavailable`` when an error first occurs, and then at most every 10 s."""
+    """Logs ``database_unavailable`` when a kind of error first occurs, and then at most every 10 s for each kind."""
 
     def __init__(self, now_seconds: Callable[[], float] = time.monotonic) -> None:
         """Create a log that is silent until ``open`` is called."""
@@ -32,11 +32,11 @@ class OutageLog:
         self._errors: dict[tuple[str, int], _Logged] = {}
 
     def open(self) -> None:
-        """Start to log."""
+        """Start logging."""
         self._is_open = True
 
     def add(self, error: Exception) -> None:
-        """Log an error, or only count it; ``repeated`` in the next log event is the count."""
+        """Log an error, or only count it. The next log event has the count as ``repeated``."""
         if not self._is_open:
             return
         name, code = type(error).__name__, driver_errors.code(error)

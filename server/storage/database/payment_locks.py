@@ -1,4 +1,4 @@
-"""In-process locks of payments: of the calls that lock the same row, only one at a time occupies a connection.
+"""In-process locks on payments, so that only one of the calls that lock the same row occupies a connection.
 
 An import or an operator's open transaction may lock a row for seconds. Without these locks, every refund of that
 payment would wait for the row on a connection of its own, until no connection is left for charges and reads.
@@ -13,10 +13,10 @@ from server.domain.errors import StoreUnavailable
 
 
 class PaymentLocks:
-    """Locks that one call for each payment, and ``max_holders`` calls in total, can hold at the same time."""
+    """One lock for each payment. At most ``max_holders`` calls hold a lock at the same time."""
 
     def __init__(self, max_holders: int, timeout_seconds: float) -> None:
-        """Set the limits. A call waits for each of the two at most ``timeout_seconds``."""
+        """Set the limits. A call waits at most ``timeout_seconds`` for its payment, then again for the total limit."""
         self._holders = asyncio.Semaphore(max_holders)
         self._timeout_seconds = timeout_seconds
         self._locks: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -26,7 +26,7 @@ class PaymentLocks:
 
         Raises:
             DeadlinePassed: the deadline passed first.
-            StoreUnavailable: calls for this payment, or for other locked payments, held their locks for too long.
+            StoreUnavailable: other calls held this lock, or all ``max_holders``, for too long.
         """
         lock = self._locks.get(payment_id)
         if lock is None:
@@ -59,7 +59,7 @@ async def acquire(lock: asyncio.Lock | asyncio.Semaphore, deadline: Deadline, at
         deadline.check()
         await lock.acquire()  # does not wait, so it needs no timer
         return
-    wait_seconds = deadline.remaining_seconds(at_most_seconds)
+    wait_seconds = deadline.seconds_left_or_raise(at_most_seconds)
     try:
         async with asyncio.timeout(wait_seconds):
             await lock.acquire()

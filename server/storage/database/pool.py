@@ -1,12 +1,12 @@
 """A bounded pool of database connections, the work that runs on them, and its retries.
 
-This works around two gaps of aiomysql's pool:
+This works around two gaps in aiomysql's pool:
 
-- A task that is cancelled in the middle of a reply returns a connection that has not received the rest of it ("Packet
+- A task that is cancelled in the middle of a reply returns its connection with the rest of the reply unread ("Packet
   sequence number wrong"). Therefore work runs in a task that no caller can cancel: a task of its own (``run``), or a
   background task of the caller (``run_in_this_task``).
-- The pool wakes no waiting task when a closed connection is returned. Therefore tasks wait for a slot of a semaphore
-  first, and never in the pool.
+- The pool wakes no waiting task when a closed connection is returned. Therefore tasks wait for a semaphore slot first,
+  and never in the pool.
 """
 
 import asyncio
@@ -51,12 +51,12 @@ _PREPARE_CONNECTION = """
 
 Only MariaDB executes ``/*M!``, and only MySQL ``/*!80000``. MySQL can limit the time of SELECTs, but not of a
 transaction that its client left open; instead, it closes the idle connection and so rolls the transaction back. READ
-COMMITTED takes no gap locks, so a refund of an unknown payment does not delay charges. GROUP_CONCAT returns the
-outcomes of a whole batch in one value.
+COMMITTED takes no gap locks, so a refund of an unknown payment does not delay charges. group_concat_max_len is raised
+because GROUP_CONCAT returns the outcomes of a whole batch in one value.
 """
 
 _IDLE_TRANSACTION_SECONDS = 5
-"""Far more than necessary: an open transaction waits for this process only to be rolled back, after an error."""
+"""Far more than necessary, because a transaction is idle only between an error and its rollback."""
 
 _IDLE_CONNECTION_SECONDS = 60
 
@@ -103,8 +103,8 @@ class Database:
     ) -> Result:
         """Run ``work`` on a connection, in a task of its own, and return its result.
 
-        The work must be safe to repeat: it is retried a few times if its connection is lost or it is the victim of a
-        deadlock. Once begun, it runs to its end even if the caller is cancelled.
+        The work must be safe to repeat, because it is retried a few times, for example after a lost connection or a
+        deadlock. Once started, it runs to completion even if the caller is cancelled.
 
         ``locked_payment_id`` is the payment whose row the work locks, if any: see ``PaymentLocks``.
 
@@ -126,12 +126,12 @@ class Database:
         self._working_tasks.add(task)
         task.add_done_callback(self._finish)
         if release_payment is not None:
-            # Not when the caller is cancelled, because the work continues and may still hold the lock of the row.
+            # Not as soon as the caller is cancelled, because the work continues and may still hold the row lock.
             task.add_done_callback(lambda _: release_payment())
         return await asyncio.shield(task)
 
     async def run_in_this_task(self, work: Callable[[Session], Awaitable[Result]]) -> Result:
-        """Run ``work`` like ``run``, without a deadline, in the current task, which nobody else may cancel."""
+        """Run ``work`` like ``run``, but without a deadline, and in the current task, which no caller may cancel."""
         task = asyncio.current_task()
         assert task is not None, "coroutines run in tasks"
         await self._take_slot(Deadline())
@@ -143,11 +143,11 @@ class Database:
             self._slots.release()
 
     def log_outages(self) -> None:
-        """Start to log when the database is unavailable. Before that, the startup reports it."""
+        """Start logging outages. Until then, ``wait_for_database`` reports that the database is unavailable."""
         self._outages.open()
 
     async def ping(self) -> None:
-        """Check that the database answers, on a connection that is only used for this.
+        """Check that the database answers, on a dedicated connection.
 
         Raises:
             StoreUnavailable: the database does not answer in time.
@@ -209,7 +209,7 @@ class Database:
     def _finish(self, task: asyncio.Task[Any]) -> None:
         self._working_tasks.discard(task)
         self._slots.release()
-        # If the caller was cancelled, asyncio would otherwise report that the exception was never retrieved.
+        # Otherwise asyncio would report that the exception was never retrieved, if the caller was cancelled.
         if not task.cancelled():
             task.exception()
 

@@ -44,8 +44,8 @@ def risky_settings(rows: Iterable[tuple[str, str]]) -> Iterator[RiskySetting]:
             "deadlocked calls wait until their lock wait times out",
             "Set innodb_deadlock_detect = ON.",
         )
-    has_log = values.get("log_bin", "OFF").upper() in {"ON", "1"}
-    if has_log and values.get("binlog_format", "ROW").upper() == "STATEMENT":
+    has_binary_log = values.get("log_bin", "OFF").upper() in {"ON", "1"}
+    if has_binary_log and values.get("binlog_format", "ROW").upper() == "STATEMENT":
         yield RiskySetting(
             "binlog_format",
             "STATEMENT",

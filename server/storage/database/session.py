@@ -1,4 +1,4 @@
-"""Sessions, with which work executes statements on its connection."""
+"""Sessions, through which work executes statements on its connection."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ Row = tuple[Any, ...]
 
 
 class DuplicateKey(Exception):
-    """Another row has the same value in a unique key; nothing was written."""
+    """Another row has the same value in a unique key, so the statement wrote nothing."""
 
 
 class StatementResult(NamedTuple):
@@ -28,7 +28,7 @@ class StatementResult(NamedTuple):
 
 
 class Session:
-    """A connection during one piece of work."""
+    """The connection of one piece of work."""
 
     def __init__(self, connection: aiomysql.Connection) -> None:
         """Use the connection, which the caller opened and will close."""
@@ -67,7 +67,7 @@ class Session:
         return rows[0] if rows else None
 
     async def values(self, text: str, values: Sequence[object]) -> list[bytes]:
-        """Execute a query of one column that is never NULL, and return its values, in UTF-8: see ``fast_read``."""
+        """Execute a query with one column that is never NULL, and return its values, in UTF-8: see ``fast_read``."""
         async with self._connection.cursor() as cursor:
             query = cursor.mogrify(text, values)
         return await read_values(self._connection, query)
@@ -88,5 +88,5 @@ class Session:
             await self._roll_back()
 
     async def _roll_back(self) -> None:
-        # In this order, because enabling autocommit commits the open transaction.
+        # Roll back first, because enabling autocommit commits an open transaction.
         await self.script(f"ROLLBACK; {AUTOCOMMIT_ON}", ())

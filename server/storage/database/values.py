@@ -6,7 +6,7 @@ _MICROSECONDS = 1_000_000
 
 
 def sql_time(time: datetime) -> str:
-    """Return the text of a time in UTC, to the microsecond, which statements bind directly or in JSON."""
+    """Return a time as text, in UTC and to the microsecond, for statements to bind directly or in JSON."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 

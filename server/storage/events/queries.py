@@ -54,7 +54,7 @@ RELAY = f"""
     SELECT kind, COUNT(*) FROM payment_events
     WHERE sequence > @last_sequence AND sequence <= @last_sequence + @inserted GROUP BY kind
 """
-"""Converts outbox rows to events, which continue the numbers of the stream, and deletes the rows; does nothing if
+"""Converts outbox rows to events with the next sequence numbers of the stream, and deletes the rows; does nothing if
 another relay holds the lock. The last result is the number of events of each kind. Uses the primary keys; new charges
 are looked up by the unique key of their reference.
 

@@ -1,6 +1,6 @@
-"""Conversion of the JSON values that ``queries`` return to payments, refunds and events.
+"""Conversion of JSON values from the database to payments, refunds and events.
 
-This is the hot path of reads, so each value is converted by a rule for its column.
+This is the hot path of reads, so columns are passed by position and each has its own conversion.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ def payments_from_json(values: Iterable[bytes]) -> list[Payment]:
 def details_from_json(values: Iterable[bytes], at_most: int) -> PaymentDetails | None:
     """Return the payment with at most ``at_most`` refunds, or None if there are no values.
 
-    The values are those of ``queries.details``. A further refund beyond ``at_most`` shows that there are more.
+    The values are those of ``queries.details``. A refund beyond ``at_most`` shows that there are more.
     """
     parts = orjson.loads(b"[%b]" % b",".join(values))
     if not parts:

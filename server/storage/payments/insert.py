@@ -1,7 +1,7 @@
-"""Store charges, many in one INSERT or one alone, and look up the earlier charge of a repeated request key.
+"""Store charges, in batches or one at a time, and look up the earlier charge of a repeated request key.
 
-A commit waits for the disk, so charges share commits (``BATCH_LIMITS``). Each caller gets an outcome of its own, and
-not before its payment is committed.
+A commit waits for the disk, so charges share commits (``BATCH_LIMITS``). Each caller gets its own outcome, once its
+payment is committed.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -21,7 +21,7 @@ from server.storage.payments import archive_queries, queries
 from server.storage.payments.codec import STATUS_VALUES, payment_from_json
 from server.storage.payments.request_keys import key_values, request_id_reused
 
-BATCH_LIMITS = BatchLimits(max_items=32, max_batches=4, max_waiting=10_000)
+BATCH_LIMITS = BatchLimits(max_items=32, max_batches=4, max_queued=10_000)
 """A batch is large enough that each payment costs little, and small enough that its INSERT is fast. Concurrent INSERTs
 share a flush to disk when they commit.
 """
@@ -43,8 +43,8 @@ async def insert_each(
     except pymysql.err.MySQLError as error:
         if not is_refusal(error) and code(error) != LOCK_WAIT_TIMEOUT:
             raise
-        # The database rejects one of the payments, or one of them repeats a charge whose row is locked. Stored one by
-        # one, only the rejected payment fails, and the repeated charge does not wait for the row.
+        # The database rejects one of the payments, or one of them repeats a charge whose row is locked. If they are
+        # stored one by one, only the rejected payment fails, and the repeated charge does not wait for the row.
         return [await _outcome_or_error(insert_one(session, payment, due_microseconds)) for payment in payments]
 
 
@@ -62,14 +62,14 @@ async def insert_many(
     ((stored_keys,),) = result.rows
     stored = {}
     for text in stored_keys.split(",") if stored_keys else ():
-        place, payment_id, is_its_own = text.split(" ")
-        if is_its_own == "1":
-            stored[int(place)] = int(payment_id)
+        position, payment_id, has_bound_reference = text.split(" ")
+        if has_bound_reference == "1":
+            stored[int(position)] = int(payment_id)
     return [
-        ChargeOutcome(stored_payment(payment, stored[place]), replayed=False)
-        if place in stored
+        ChargeOutcome(stored_payment(payment, stored[position]), replayed=False)
+        if position in stored
         else await _outcome_or_error(_earlier_outcome(session, payment))
-        for place, payment in enumerate(payments, start=1)
+        for position, payment in enumerate(payments, start=1)
     ]
 
 
@@ -149,7 +149,7 @@ def stored_payment(payment: NewPayment, payment_id: int) -> Payment:
 
 
 def payment_values(payment: NewPayment) -> tuple[int | str | None, ...]:
-    """Return the values that ``queries.INSERT_PAYMENT`` binds, all of types that JSON has as well."""
+    """Return the values that ``queries.INSERT_PAYMENT`` binds, all of types that JSON also has."""
     charge = payment.charge
     return (
         charge.order_id,

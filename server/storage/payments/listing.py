@@ -35,7 +35,7 @@ class Query:
 
 
 def count(payment_filter: PaymentFilter) -> Query:
-    """Count the payments that match. The query reads an index of the filter, and rows if that does not suffice."""
+    """Return the query that counts the matching payments, from an index, and from rows if that does not suffice."""
     return _select("COUNT(*)", payment_filter, _Conditions())
 
 
@@ -43,9 +43,10 @@ _EXPORTED_STATUS = "CASE WHEN {0}.status IS NULL THEN 'PENDING' WHEN {0}.status 
 
 
 def export_payments(payment_filter: PaymentFilter) -> Query:
-    """Read the matching payments in the order of payment_id, with the exported columns; the keys are text in UTF-8.
+    """Return the query that reads the exported columns of the matching payments, in the order of payment_id.
 
-    The query names no index, because it reads all matching payments, and no caller waits for a page.
+    caller and request_id are returned as text in UTF-8. The query names no index, because it reads all matching
+    payments, and no caller waits for a page.
     """
     conditions = _Conditions()
     _add_filter(payment_filter, conditions)
@@ -58,7 +59,7 @@ def export_payments(payment_filter: PaymentFilter) -> Query:
 
 
 def export_refunds(payment_filter: PaymentFilter) -> Query:
-    """Read the refunds of the matching payments in the order of refund_id: see ``export_payments``."""
+    """Return the query that reads the refunds of the matching payments, by refund_id: see ``export_payments``."""
     conditions = _Conditions()
     _add_filter(payment_filter, conditions)
     columns = (
@@ -78,17 +79,17 @@ def page_parts(payment_filter: PaymentFilter, order: Order, after: Position | No
     """
     after_undated = after is not None and after.create_time is None
     after_dated = after is not None and not after_undated
-    dated = _dated(payment_filter, order, after if after_dated else None)
-    if payment_filter.bounds_time:
+    dated = _dated_query(payment_filter, order, after if after_dated else None)
+    if payment_filter.has_time_bound:
         return (dated,)
-    undated = _undated(payment_filter, order, after if after_undated else None)
+    undated = _undated_query(payment_filter, order, after if after_undated else None)
     if order is Order.NEWEST_FIRST:
         return (undated,) if after_undated else (dated, undated)
     return (dated,) if after_dated else (undated, dated)
 
 
 def method_spellings(method: str) -> Query:
-    """Read the stored spellings of ``method`` in any letter case. The column's collation ignores trailing spaces.
+    """Return the query for the stored spellings of ``method`` in any letter case; trailing spaces are ignored.
 
     A loose index scan jumps from one distinct method to the next, so the number of payments does not affect the cost.
     """
@@ -99,17 +100,17 @@ def method_spellings(method: str) -> Query:
 
 
 def numbered_count(query: NumberedPageQuery, spellings: Sequence[str] = ()) -> Query:
-    """Count the payments of all pages. The query reads an index of the conditions, and rows if that does not suffice.
+    """Return the query that counts the payments of all pages: see ``count``.
 
     ``spellings`` are the stored spellings of the query's method. If there are none, the query's own spelling is used.
     """
-    return _numbered("COUNT(*)", query, spellings)
+    return _numbered_query("COUNT(*)", query, spellings)
 
 
 def numbered_page(query: NumberedPageQuery, total: int, spellings: Sequence[str] = ()) -> Query:
-    """Read a page by its number, out of ``total`` payments. The page must not be empty.
+    """Return the query for a page by its number, out of ``total`` payments. The page must not be empty.
 
-    The query reads the ids from an index of the conditions, starting at the nearer end, and then only the rows of the
+    The query reads the ids from the index for the conditions, starting at the nearer end, and then only the rows of the
     page. The index has the order of lists, with payments without a time first. If the method has several spellings,
     their entries must be sorted, which costs about as much as counting them. ``spellings`` are as in
     ``numbered_count``.
@@ -118,7 +119,7 @@ def numbered_page(query: NumberedPageQuery, total: int, spellings: Sequence[str]
     remaining = total - query.skip - size
     forward, backward = ("DESC", "ASC") if query.order is Order.NEWEST_FIRST else ("ASC", "DESC")
     direction, skip = (forward, query.skip) if query.skip <= remaining else (backward, remaining)
-    ids = _numbered("p.payment_id", query, spellings, f"{_order_by_time(direction)} LIMIT %s OFFSET %s")
+    ids = _numbered_query("p.payment_id", query, spellings, f"{_order_by_time(direction)} LIMIT %s OFFSET %s")
     text = (
         f"SELECT STRAIGHT_JOIN {PAYMENT} FROM ({ids.text}) page "
         f"JOIN payments p ON p.payment_id = page.payment_id {_order_by_time(forward)}"
@@ -142,7 +143,7 @@ class _Conditions:
         self.values.extend(values)
 
 
-def _dated(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
+def _dated_query(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
     comparison, direction = ("<", "DESC") if order is Order.NEWEST_FIRST else (">", "ASC")
     conditions = _Conditions()
     conditions.add("p.created_at IS NOT NULL")
@@ -157,7 +158,7 @@ def _dated(payment_filter: PaymentFilter, order: Order, after: Position | None) 
     return _select(PAYMENT, payment_filter, conditions, f"{_order_by_time(direction)} LIMIT %s")
 
 
-def _undated(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
+def _undated_query(payment_filter: PaymentFilter, order: Order, after: Position | None) -> Query:
     comparison, direction = ("<", "DESC") if order is Order.NEWEST_FIRST else (">", "ASC")
     conditions = _Conditions()
     conditions.add("p.created_at IS NULL")
@@ -181,7 +182,7 @@ def _select(columns: str, payment_filter: PaymentFilter, conditions: _Conditions
     return _query(columns, hint, conditions, tail)
 
 
-def _numbered(columns: str, query: NumberedPageQuery, spellings: Sequence[str], tail: str = "") -> Query:
+def _numbered_query(columns: str, query: NumberedPageQuery, spellings: Sequence[str], tail: str = "") -> Query:
     conditions = _Conditions()
     if query.order_id is not None:
         conditions.add("p.order_id = %s", query.order_id)

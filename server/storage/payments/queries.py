@@ -127,9 +127,9 @@ INSERT_PAYMENTS = _WRITE_PAYMENTS + _READ_PAYMENTS
 """Inserts many payments, and returns the payments that are stored under their request keys afterwards.
 
 First, the payments are bound as a JSON list of lists, each with the values of INSERT_PAYMENT in the same order. A
-duplicate in payments_by_request or in the unique key of reference is skipped: ON DUPLICATE KEY UPDATE sets a column
-that the service may update to its present value. A payment whose request key is in payments_archive_by_request is
-skipped as well.
+duplicate in payments_by_request or in the unique key of reference is skipped: ON DUPLICATE KEY UPDATE leaves the value
+of a column that the service may update. A payment whose request key is in payments_archive_by_request is skipped as
+well.
 
 Then, the changes for the outbox are bound. They are not stored if nothing was inserted, for example because the script
 is a retry after a lost reply. Both lists are bound in hexadecimal, because the driver takes ten times as long to escape
@@ -267,7 +267,7 @@ def details(payments: str, refunds: str, payment_id: str = "%s") -> str:
 
 
 def by_reference(payments: str) -> str:
-    """Return the subquery for the id of a payment by its reference. It binds the reference and its length in bytes.
+    """Return the subquery that finds a payment_id by reference. It binds the reference and its length in bytes.
 
     The length is compared because the column's collation ignores trailing spaces.
     """

@@ -11,7 +11,7 @@ from server.storage.payments import archive_queries, listing, queries
 from server.storage.payments.codec import details_from_json, many_details_from_json, payments_from_json
 from server.storage.payments.listing import Query
 
-BATCH_LIMITS = BatchLimits(max_items=64, max_batches=4, max_waiting=10_000)
+BATCH_LIMITS = BatchLimits(max_items=64, max_batches=4, max_queued=10_000)
 
 
 async def read_details(session: Session, payment_ids: Sequence[int]) -> list[PaymentDetails | Exception | None]:

@@ -1,4 +1,4 @@
-"""Store refunds, in one transaction that checks and updates the payment, and look up the earlier refund of a key."""
+"""Store refunds, each in one transaction with its payment, and look up the earlier refund of a repeated request key."""
 
 from datetime import datetime
 

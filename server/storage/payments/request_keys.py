@@ -1,4 +1,4 @@
-"""The values that statements bind for a request key, and the error for a request key with other parameters."""
+"""The values that statements bind for a request key, and the error for a reused request key."""
 
 from server.domain.errors import RequestIdReused
 from server.domain.identifiers import RequestKey
@@ -10,5 +10,5 @@ def key_values(key: RequestKey) -> tuple[bytes, bytes]:
 
 
 def request_id_reused(rpc: str, key: RequestKey) -> RequestIdReused:
-    """Return the error for a request key that an earlier call used with other parameters."""
+    """Return the error for a request key that an earlier call used with different parameters."""
     return RequestIdReused(f"request_id {key.request_id!r} came before, in a {rpc} with other parameters")

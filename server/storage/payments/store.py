@@ -24,7 +24,7 @@ from server.storage.payments import insert, read
 from server.storage.payments.refund import RefundToStore, store_refund
 
 DUE_SECONDS = 30.0
-"""After how many seconds a pending charge or refund becomes due for the reconciler, by default."""
+"""The default time until a pending charge or refund becomes due for the reconciler."""
 
 
 class MysqlPaymentStore:

@@ -64,7 +64,7 @@ SETTLE_REFUND = f"""
 subtracted from the payment's refunded amount.
 
 The last result is the payment, the refund, and whether this script stored its outcome. Uses the primary keys and
-processor_requests_by_payment. The payment is locked before the refund, in the same order as by a new refund.
+processor_requests_by_payment. The payment is locked before the refund, in the same order as for a new refund.
 """
 
 CLAIM = """
@@ -102,7 +102,7 @@ COUNT_PENDING = """
     SELECT kind, COUNT(*), MAX(TIMESTAMPDIFF(MICROSECOND, created_at, UTC_TIMESTAMP(6)))
     FROM processor_requests GROUP BY kind
 """
-"""Scans the table, which only has pending requests."""
+"""Scans the table, which has only pending requests."""
 
 STATEMENTS = (SETTLE_CHARGE, SETTLE_REFUND, CLAIM, SELECT_CLAIMED)
 """Statements that together require every privilege that this module needs."""

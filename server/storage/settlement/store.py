@@ -1,4 +1,4 @@
-"""The store of pending charges and refunds and of their outcomes. Only the first outcome of each is stored."""
+"""The store of pending charges and refunds, and of their outcomes. Only the first outcome of each is stored."""
 
 import secrets
 from datetime import datetime
@@ -100,7 +100,7 @@ class MysqlSettlementStore:
         return await self._database.run(work, Deadline())
 
     async def count_pending(self) -> tuple[dict[str, int], float]:
-        """Count the requests without an outcome: see ``PendingStore.pending``."""
+        """Count the pending requests: see ``PendingStore.count_pending``."""
 
         async def work(session: Session) -> tuple[dict[str, int], float]:
             rows = await session.rows(queries.COUNT_PENDING, ())

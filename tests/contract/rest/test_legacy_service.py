@@ -11,7 +11,7 @@ import pytest
 from bench.peers.legacy.table import TABLE
 from tests.support.databases import DatabaseServer, settings_of
 from tests.support.drivers.legacy_service import running_legacy_service
-from tests.support.drivers.v1_requests import BODY, JSON, RARE, Request, charges, lists
+from tests.support.drivers.v1_requests import BODY, JSON, UNUSUAL_REQUESTS, Request, charges, lists
 from tests.support.legacy_table import LEGACY_INSERT, LegacyRow
 from tests.support.running_service import RunningService
 from tools.database.migrations import migrate
@@ -313,7 +313,7 @@ def test_methods_are_compared_exactly_except_for_letter_case(ports: tuple[int, i
     assert json.loads(response.body) == {"items": [], "page": 1, "per_page": 10, "total": 0}
 
 
-@pytest.mark.parametrize("request_", RARE, ids=str)
+@pytest.mark.parametrize("request_", UNUSUAL_REQUESTS, ids=str)
 def test_both_services_return_equal_responses_to_rare_forms(ports: tuple[int, int], request_: Request) -> None:
     ours, legacy = (without_random_values(send(port, request_)) for port in ports)
     if legacy.status == 500:

@@ -92,7 +92,7 @@ def test_without_a_database_the_process_is_healthy_but_not_ready(
     with httpx.Client(base_url=running.rest_url, timeout=30) as rest:
         assert rest.get("/readyz").status_code == 200
         database_server.execute(f"DROP DATABASE {name}")
-        database_server.end_connections(name)
+        database_server.kill_connections(name)
         deadline = time.monotonic() + 20
         while rest.get("/readyz").status_code != 503:
             assert time.monotonic() < deadline

@@ -311,7 +311,7 @@ def test_a_stream_survives_the_loss_of_database_connections(
         next(stream)
         one = api.charge(charge()).payment.payment_id
         assert kinds(next_events(stream, 1)) == [("CHARGED", one)]
-        database_server.end_connections(migrated_database["MYSQL_DB"])
+        database_server.kill_connections(migrated_database["MYSQL_DB"])
         other = api.charge(charge()).payment.payment_id
         assert kinds(next_events(stream, 1)) == [("CHARGED", other)]
 

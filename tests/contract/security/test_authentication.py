@@ -24,7 +24,7 @@ from tests.conftest import PROBABILITIES
 from tests.support.databases import DatabaseServer
 from tests.support.drivers.calls import CallFailed, GrpcDriver, call_failed
 from tests.support.drivers.requests import charge, new_order_id, new_request_id, refund
-from tests.support.drivers.rest import status_failed
+from tests.support.drivers.rest import v2_failure
 from tests.support.keys import MakeKey, bearer, key_maker
 from tests.support.programs import ROOT
 from tests.support.running_service import RunningService
@@ -125,7 +125,7 @@ def rejection(service: RunningService, way: str, rpc: str, headers: tuple[tuple[
         with httpx.Client(base_url=service.rest_url) as http:
             response = http.request(verb, path, headers=dict(headers), content=b"{}" if verb == "POST" else None)
         if response.status_code in {401, 403}:
-            failed = status_failed(response) if way == "v2" else CallFailed("", response.json()["detail"])
+            failed = v2_failure(response) if way == "v2" else CallFailed("", response.json()["detail"])
             code = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}[response.status_code]
             assert failed.code in {code, ""}
             failed.code = code

@@ -53,7 +53,7 @@ class RejectedLogin:
     def beginning(self) -> str:
         """The expected beginning of the line: the database, its address and the user."""
         settings = settings_of(self.environment)
-        return f"the database {settings.mysql_db} at {access.address(settings)} refuses user {settings.mysql_user}: "
+        return f"the database {settings.mysql_db} at {access.address(settings)} rejects user {settings.mysql_user}: "
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def test_an_account_locked_at_runtime_makes_calls_unavailable_without_flooding_t
         api.charge(charge())
         database_server.execute(f"ALTER USER {name} ACCOUNT LOCK")
         try:
-            database_server.end_connections(migrated_database["MYSQL_DB"])
+            database_server.kill_connections(migrated_database["MYSQL_DB"])
             locked = [_reason_of_failure(api) for _ in range(60)]
         finally:
             database_server.execute(f"ALTER USER {name} ACCOUNT UNLOCK")

@@ -34,7 +34,7 @@ def new_payment(request_id: str | None = None, reference: str | None = None, ord
 
 
 @asynccontextmanager
-async def on(
+async def open_store(
     environment: dict[str, str], limits: BatchLimits = BATCH_LIMITS, **settings: str
 ) -> AsyncIterator[MysqlPaymentStore]:
     database = Database(settings_of({**environment, **settings}))
@@ -58,7 +58,7 @@ def test_the_number_of_concurrent_statements_is_limited(migrated_database: dict[
     async def run() -> list[int]:
         database = Database(settings_of(migrated_database))
         try:
-            batcher = Batcher(database, work, BatchLimits(max_items=1, max_batches=2, max_waiting=100), "test")
+            batcher = Batcher(database, work, BatchLimits(max_items=1, max_batches=2, max_queued=100), "test")
             return await asyncio.gather(*(batcher.add(number, Deadline()) for number in range(10)))
         finally:
             await database.close(Deadline.after(10))
@@ -76,7 +76,7 @@ def test_items_that_wait_behind_a_failed_batch_are_processed(migrated_database: 
     async def run() -> list[int | BaseException]:
         database = Database(settings_of(migrated_database))
         try:
-            batcher = Batcher(database, work, BatchLimits(max_items=2, max_batches=1, max_waiting=100), "test")
+            batcher = Batcher(database, work, BatchLimits(max_items=2, max_batches=1, max_queued=100), "test")
             adding = (batcher.add(item, Deadline()) for item in range(1, 6))
             return await asyncio.gather(*adding, return_exceptions=True)
         finally:
@@ -86,15 +86,15 @@ def test_items_that_wait_behind_a_failed_batch_are_processed(migrated_database: 
     assert (type(first), type(second), others) == (ValueError, ValueError, [3, 4, 5])
 
 
-class LosingSession(Session):
+class DisconnectingSession(Session):
     """A session whose connection is lost when a charge is stored, but only the first time."""
 
     losses = 1
 
     async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
         """Execute one or more statements, or lose the connection."""
-        if LosingSession.losses:
-            LosingSession.losses -= 1
+        if DisconnectingSession.losses:
+            DisconnectingSession.losses -= 1
             raise pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
         return await super().script(text, values)
 
@@ -104,8 +104,8 @@ def test_charges_whose_connection_is_lost_are_retried_on_another(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
 ) -> None:
     async def run() -> list[object]:
-        LosingSession.losses = 1
-        database = Database(settings_of(migrated_database), LosingSession)
+        DisconnectingSession.losses = 1
+        database = Database(settings_of(migrated_database), DisconnectingSession)
         try:
             return await outcomes(MysqlPaymentStore(database), [new_payment() for _ in range(count)])
         finally:
@@ -133,7 +133,7 @@ def test_each_payment_of_a_batch_gets_its_own_id(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]], count: int
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database) as store:
+        async with open_store(migrated_database) as store:
             payments = [new_payment() for _ in range(count)]
             for payment, outcome in zip(payments, await outcomes(store, payments), strict=True):
                 assert not isinstance(outcome, BaseException)
@@ -148,7 +148,7 @@ def test_many_charges_with_the_same_request_id_make_one_payment(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
 ) -> None:
     async def run() -> list[object]:
-        async with on(migrated_database) as store:
+        async with open_store(migrated_database) as store:
             same = [new_payment("k") for _ in range(50)]
             return await outcomes(store, [*same, new_payment("k", order_id=8)])
 
@@ -163,7 +163,7 @@ def test_a_duplicate_reference_fails_only_its_own_payment(
     migrated_database: dict[str, str], rows: Callable[[], dict[str, int]]
 ) -> None:
     async def run() -> list[object]:
-        async with on(migrated_database) as store:
+        async with open_store(migrated_database) as store:
             await store.insert(new_payment(reference="taken"), Deadline())
             return await outcomes(store, [new_payment(), new_payment(reference="taken"), new_payment()])
 
@@ -182,7 +182,7 @@ def test_a_payment_that_the_database_rejects_is_the_only_one_that_fails(
     )
 
     async def run() -> list[object]:
-        async with on(migrated_database) as store:
+        async with open_store(migrated_database) as store:
             return await outcomes(store, [new_payment(order_id=number) for number in (12, 13, 14)])
 
     first, failed, last = asyncio.run(run())
@@ -198,7 +198,7 @@ def test_a_cancelled_caller_cancels_no_payment(
     lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database) as store:
+        async with open_store(migrated_database) as store:
             payments = [new_payment() for _ in range(3)]
             with lock_payments_table():
                 tasks = [asyncio.create_task(store.insert(payment, Deadline())) for payment in payments]
@@ -219,7 +219,7 @@ def test_a_charge_that_waits_until_its_deadline_passes_or_its_caller_is_cancelle
     lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
-        async with on(
+        async with open_store(
             migrated_database, MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1", MYSQL_ACQUIRE_TIMEOUT_SECONDS="30"
         ) as store:
             with lock_payments_table():
@@ -244,8 +244,8 @@ def test_a_charge_is_rejected_immediately_if_the_queue_is_full(
     lock_payments_table: Callable[[], AbstractContextManager[None]],
 ) -> None:
     async def run() -> None:
-        async with on(
-            migrated_database, replace(BATCH_LIMITS, max_waiting=3), MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1"
+        async with open_store(
+            migrated_database, replace(BATCH_LIMITS, max_queued=3), MYSQL_POOL_MIN="1", MYSQL_POOL_MAX="1"
         ) as store:
             with lock_payments_table():
                 tasks = [asyncio.create_task(store.insert(new_payment(), Deadline()))]
@@ -261,7 +261,7 @@ def test_a_charge_is_rejected_immediately_if_the_queue_is_full(
 
 def test_every_charge_fails_while_the_database_is_unavailable(migrated_database: dict[str, str]) -> None:
     async def run() -> None:
-        async with on({**migrated_database, "MYSQL_DB": "nowhere"}) as store:
+        async with open_store({**migrated_database, "MYSQL_DB": "nowhere"}) as store:
             failed = await outcomes(store, [new_payment() for _ in range(100)])
             assert {type(one) for one in failed} == {StoreUnavailable}
             again = await outcomes(store, [new_payment()])
@@ -274,7 +274,7 @@ def test_a_bug_fails_every_call_of_the_batch_but_no_later_call(
     migrated_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database) as store:
+        async with open_store(migrated_database) as store:
             with monkeypatch.context() as broken:
                 broken.setattr(insert, "payment_values", lambda _payment: 1 / 0)
                 failed = await outcomes(store, [new_payment() for _ in range(40)])
@@ -287,7 +287,7 @@ def test_a_bug_fails_every_call_of_the_batch_but_no_later_call(
 
 def test_an_insert_that_is_retried_after_a_lost_reply_is_not_a_replay(migrated_database: dict[str, str]) -> None:
     async def run() -> None:
-        async with on(migrated_database) as store:
+        async with open_store(migrated_database) as store:
             payment = new_payment()
             first = await store.insert(payment, Deadline())
             again = await store.insert(payment, Deadline())

@@ -1,4 +1,4 @@
-"""In any interleaving, batches lead to the same table and outcomes as one INSERT for each charge."""
+"""In any interleaving, batches produce the same table and outcomes as one INSERT for each charge."""
 
 import asyncio
 import secrets
@@ -94,7 +94,7 @@ def environment(
 
 def small_batches(database: Database) -> MysqlPaymentStore:
     """Return a store with limits that are small enough for every kind of batch to occur."""
-    return MysqlPaymentStore(database, insert_limits=BatchLimits(max_items=4, max_batches=3, max_waiting=1000))
+    return MysqlPaymentStore(database, insert_limits=BatchLimits(max_items=4, max_batches=3, max_queued=1000))
 
 
 @settings(
@@ -104,7 +104,7 @@ def small_batches(database: Database) -> MysqlPaymentStore:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(example=calls)
-def test_batches_lead_to_the_same_table_and_outcomes_as_one_insert_each(
+def test_batches_produce_the_same_table_and_outcomes_as_one_insert_each(
     environment: dict[str, str], database_server: DatabaseServer, example: list[Call]
 ) -> None:
     for make_store in (OneInsertEach, small_batches):

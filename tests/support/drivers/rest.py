@@ -1,4 +1,4 @@
-"""The drivers of the contract tests over REST: ``/v2`` has every RPC, and ``/v1`` only what the legacy REST API has."""
+"""The drivers of the contract tests over REST: ``/v2`` has every RPC, ``/v1`` only the calls of the legacy REST API."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -69,7 +69,7 @@ class RestDriver:
         response = self.http.request(verb, path, **arguments)
         if response.is_success:
             return json_format.ParseDict(response.json(), message)
-        raise status_failed(response)
+        raise v2_failure(response)
 
 
 class LegacyDriver:
@@ -153,7 +153,7 @@ class LegacyDriver:
         response = self.http.request(verb, path, **arguments)
         if response.is_success:
             return response.json()
-        raise legacy_failed(response)
+        raise v1_failure(response)
 
 
 def as_json(message: Message) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def flatten(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
                 yield prefix + name, str(item).lower() if isinstance(item, bool) else str(item)
 
 
-def status_failed(response: httpx.Response) -> CallFailed:
+def v2_failure(response: httpx.Response) -> CallFailed:
     """Convert an error response of ``/v2``."""
     status = json_format.ParseDict(response.json(), status_pb2.Status())
     failed = CallFailed(code_pb2.Code.Name(status.code), status.message)
@@ -183,7 +183,7 @@ def status_failed(response: httpx.Response) -> CallFailed:
     return failed
 
 
-def legacy_failed(response: httpx.Response) -> CallFailed:
+def v1_failure(response: httpx.Response) -> CallFailed:
     """Convert an error response of ``/v1`` to the corresponding error of the contract."""
     detail = response.json()["detail"]
     match response.status_code, detail:

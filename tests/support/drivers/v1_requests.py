@@ -157,4 +157,4 @@ PATHS = [
     Request("POST", "/v1/payments/charge", BODY, {**JSON, "Accept": "text/html"}),
     Request("GET", "/v1/payments?page=1", b"{bad", JSON),
 ]
-RARE = [*ORDER_IDS, *AMOUNTS, *BODIES, *CONTENT_TYPES, *QUERIES, *PATHS]
+UNUSUAL_REQUESTS = [*ORDER_IDS, *AMOUNTS, *BODIES, *CONTENT_TYPES, *QUERIES, *PATHS]

@@ -264,7 +264,7 @@ async def test_no_more_than_the_maximum_of_requests_run_concurrently(
     await until(lambda: processor.in_progress == 2)
     processor.may_answer.set()
     await asyncio.gather(*again)
-    assert processor.most_in_progress == 2
+    assert processor.max_in_progress == 2
     assert len(settled_charges(memory)) == 5
 
 

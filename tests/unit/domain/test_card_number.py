@@ -39,10 +39,10 @@ def test_other_numbers_are_not_replaced(text: str) -> None:
     assert without_card_numbers(text) == text
 
 
-def test_typical_request_ids_are_not_taken_for_card_numbers() -> None:
-    chance = random.Random(8)
-    request_ids = [str(uuid.UUID(int=chance.getrandbits(128))) for _ in range(2000)]
-    request_ids += [f"{chance.getrandbits(128):032x}" for _ in range(2000)]
-    request_ids += [str(chance.randrange(10**17, 10**18)) for _ in range(2000)]  # 18 digits, like a snowflake id
+def test_typical_request_ids_are_not_mistaken_for_card_numbers() -> None:
+    rng = random.Random(8)
+    request_ids = [str(uuid.UUID(int=rng.getrandbits(128))) for _ in range(2000)]
+    request_ids += [f"{rng.getrandbits(128):032x}" for _ in range(2000)]
+    request_ids += [str(rng.randrange(10**17, 10**18)) for _ in range(2000)]  # 18 digits, like a snowflake id
 
     assert not [request_id for request_id in request_ids if has_card_number(request_id)]

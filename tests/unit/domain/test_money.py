@@ -1,4 +1,4 @@
-"""Money is exact; amounts that cannot be are rejected."""
+"""Amounts of money are exact; an amount that cannot be represented exactly is rejected."""
 
 from decimal import Decimal
 
@@ -11,16 +11,16 @@ from server.domain.money import MAX_AMOUNT, MINOR_DIGITS, Currencies, Money, pos
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 INT32 = st.integers(-(2**31), 2**31 - 1)
-NEAR = st.integers(-200_000_000, 200_000_000)
+SMALL = st.integers(-200_000_000, 200_000_000)
 
 
-@given(st.sampled_from(sorted(MINOR_DIGITS)), INT64 | NEAR, INT32 | st.integers(-99, 99).map(lambda n: n * 10_000_000))
+@given(st.sampled_from(sorted(MINOR_DIGITS)), INT64 | SMALL, INT32 | st.integers(-99, 99).map(lambda n: n * 10_000_000))
 def test_units_and_nanos_are_either_preserved_exactly_or_rejected(currency: str, units: int, nanos: int) -> None:
     try:
         money = Money.from_units(currency, units, nanos)
     except InvalidValue:
-        minor_nanos = 10 ** (9 - MINOR_DIGITS[currency])
-        assert abs(units) > MAX_AMOUNT - 1 or abs(nanos) >= 10**9 or units * nanos < 0 or nanos % minor_nanos
+        nanos_per_minor = 10 ** (9 - MINOR_DIGITS[currency])
+        assert abs(units) > MAX_AMOUNT - 1 or abs(nanos) >= 10**9 or units * nanos < 0 or nanos % nanos_per_minor
         return
     assert type(money.amount_minor) is int
     assert money.units_and_nanos == (units, nanos)
@@ -87,7 +87,7 @@ def test_the_largest_amount_is_accepted_and_a_larger_one_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(("currency", "digits"), [("INR", 2), ("JPY", 0), ("KWD", 3)])
-def test_the_error_of_too_many_decimals_names_the_limit(currency: str, digits: int) -> None:
+def test_the_error_for_too_many_decimals_names_the_limit(currency: str, digits: int) -> None:
     assert Money.from_amount(currency, Decimal(1).scaleb(-digits)).amount_minor == 1
     with pytest.raises(InvalidValue) as rejected:
         Money.from_amount(currency, Decimal(1).scaleb(-digits - 1))

@@ -66,12 +66,12 @@ def test_any_other_refund_is_rejected(payment: Payment, requested: Money | None,
         payment.amount_to_refund(requested)
 
 
-def test_the_error_of_a_refund_that_is_too_large_names_the_remaining_amount() -> None:
-    with pytest.raises(RefundExceedsPayment, match=r"^only 560\.00 INR of the payment remains to refund$"):
+def test_the_error_for_a_refund_that_is_too_large_names_the_remaining_amount() -> None:
+    with pytest.raises(RefundExceedsPayment, match=r"^only 560\.00 INR is left to refund$"):
         PARTLY_REFUNDED.amount_to_refund(inr(56_001))
 
 
-def test_the_error_of_a_refund_in_another_currency_names_the_field_and_the_currency_of_the_payment() -> None:
+def test_the_error_for_a_refund_in_another_currency_names_the_field_and_the_currency_of_the_payment() -> None:
     with pytest.raises(InvalidRequest) as rejected:
         PAID.amount_to_refund(Money("USD", 1))
     (violation,) = rejected.value.violations

@@ -15,7 +15,7 @@ from tests.support.fakes import until
 
 pytestmark = pytest.mark.asyncio
 
-LIMITS = BatchLimits(max_items=3, max_batches=1, max_waiting=10)
+LIMITS = BatchLimits(max_items=3, max_batches=1, max_queued=10)
 
 
 class FakeDatabase:
@@ -89,7 +89,7 @@ async def test_items_that_arrive_while_a_batch_runs_share_the_next_batch_in_the_
 async def test_the_number_of_concurrent_batches_is_limited() -> None:
     database, work = FakeDatabase(), Doubling()
     work.may_end.clear()
-    tasks = add(batcher(database, work, BatchLimits(max_items=1, max_batches=2, max_waiting=10)), 2, 4, 6)
+    tasks = add(batcher(database, work, BatchLimits(max_items=1, max_batches=2, max_queued=10)), 2, 4, 6)
     await until(lambda: len(work.batches) == 2)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -155,7 +155,7 @@ async def test_a_batch_that_is_retried_has_the_same_items() -> None:
 async def test_an_item_is_rejected_immediately_if_the_queue_is_full() -> None:
     database, work = FakeDatabase(), Doubling()
     database.connection_is_free.clear()
-    doubles = batcher(database, work, BatchLimits(max_items=3, max_batches=1, max_waiting=2))
+    doubles = batcher(database, work, BatchLimits(max_items=3, max_batches=1, max_queued=2))
     tasks = add(doubles, 2, 4)
     await asyncio.sleep(0)
     with pytest.raises(Overloaded, match=r"^2 calls are waiting"):

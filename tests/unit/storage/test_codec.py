@@ -49,7 +49,7 @@ def event(columns: list[Any], payment: list[Any] = PAYMENT_COLUMNS, refund: list
         (EventKind.IMPORTED, Status.SUCCEEDED, None),
     ],
 )
-def test_an_event_has_its_payment_and_refund_as_they_were_after_it(
+def test_an_event_has_its_payment_and_refund_in_their_state_right_after_it(
     kind: EventKind, payment_status: Status, refund_status: Status | None
 ) -> None:
     event_columns = [5, kind, "0.50", "2026-01-02 03:04:05.000000", "shop", "key"]

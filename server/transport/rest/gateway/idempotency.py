@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from server.domain.errors import FieldViolation, InvalidRequest, InvalidValue
-from server.domain.identifiers import RequestKey, derived_request_id
+from server.domain.identifiers import RequestKey, derive_request_id
 from server.transport.headers import IDEMPOTENCY_KEY, InvalidHeader
 from server.transport.service.codec import MAX_BATCH
 
@@ -42,7 +42,7 @@ def fill_request_ids(message: Message, key: str) -> None:
         # Stop at the maximum, because a larger batch is rejected as a whole anyway.
         for position, item in zip(range(MAX_BATCH), getattr(message, field.name), strict=False):
             if not item.HasField(_FIELD):
-                setattr(item, _FIELD, derived_request_id(key, field.name, position))
+                setattr(item, _FIELD, derive_request_id(key, field.name, position))
 
 
 def _has_request_id(message: Descriptor) -> bool:
