@@ -28,7 +28,7 @@ class Stores(ABC):
     """The stores of one database, and operations that change their data directly."""
 
     payments: PaymentStore
-    outcomes: SettlementStore
+    settlements: SettlementStore
     pending: PendingStore
     events: EventStore
 
@@ -50,11 +50,11 @@ class Stores(ABC):
 
     @abstractmethod
     def mark_refunded(self, payment: Payment) -> None:
-        """Make a payment look like one that an earlier system refunded, which stored no refund."""
+        """Make a payment look like one that an earlier system refunded without storing a refund."""
 
     @abstractmethod
     def advance(self, seconds: float) -> None:
-        """Make every pending request older, and due sooner, by so many seconds."""
+        """Make every pending request ``seconds`` older, and due that much sooner."""
 
 
 class MemoryStores(Stores):
@@ -64,7 +64,7 @@ class MemoryStores(Stores):
         """Create empty stores."""
         self.memory = Memory(due_seconds=0)
         self.payments = MemoryPaymentStore(self.memory)
-        self.outcomes = self.pending = MemorySettlementStore(
+        self.settlements = self.pending = MemorySettlementStore(
             self.memory, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
         )
         self.events = MemoryEventStore(self.memory)
@@ -100,12 +100,12 @@ class MysqlStores(Stores):
     """The stores on a real database."""
 
     def __init__(self, database: Database, execute: Execute) -> None:
-        """Create stores on ``database``. ``execute`` executes statements in it without the stores."""
+        """Create stores on ``database``. ``execute`` bypasses the stores to execute statements there."""
         self._database = database
         self._execute = execute
         self._relay = Relay(MysqlOutbox(database), lambda: None)
         self.payments = MysqlPaymentStore(database, due_seconds=0)
-        self.outcomes = self.pending = MysqlSettlementStore(
+        self.settlements = self.pending = MysqlSettlementStore(
             database, first_pause_seconds=FIRST_PAUSE_SECONDS, longest_pause_seconds=LONGEST_PAUSE_SECONDS
         )
         self.events = MysqlEventStore(database)

@@ -49,7 +49,7 @@ async def end_of_stream(stores: Stores) -> int:
     return await stores.events.last_sequence()
 
 
-async def test_an_event_has_its_payment_and_refund_as_they_were_after_it(stores: Stores) -> None:
+async def test_an_event_has_its_payment_and_refund_in_their_state_right_after_it(stores: Stores) -> None:
     start = await end_of_stream(stores)
     payment, charge_id = await charge(stores)
     part, after_part, part_id = await refund(stores, payment, 50)
@@ -70,21 +70,23 @@ async def test_an_event_has_its_payment_and_refund_as_they_were_after_it(stores:
         (Status.FAILED, EventKind.FAILED, EventKind.REFUND_FAILED),
     ],
 )
-async def test_a_pending_charge_or_refund_has_an_event_and_its_outcome_another(
+async def test_a_pending_charge_or_refund_has_one_event_and_its_outcome_has_another(
     stores: Stores, status: Status, charge_kind: EventKind, refund_kind: EventKind
 ) -> None:
     start = await end_of_stream(stores)
     payment, charge_id = await charge(stores, Status.PENDING)
-    settled, _ = await stores.outcomes.settle_charge(payment, Outcome(status, "pi_1"), LATER)
-    await stores.outcomes.settle_charge(payment, Outcome(status, "pi_1"), LATER)
+    settled, _ = await stores.settlements.settle_charge(payment, Outcome(status, "pi_1"), LATER)
+    await stores.settlements.settle_charge(payment, Outcome(status, "pi_1"), LATER)
     paid, _ = await charge(stores)
     pending, reserved, refund_id = await refund(stores, paid, 50, Status.PENDING)
-    settled_refund, after, _ = await stores.outcomes.settle_refund(pending, Outcome(status, "re_1"), NOW)
-    of_charge, of_outcome, _, of_refund, of_refund_outcome = await new_events(stores, start)
-    assert of_charge == PaymentEvent(start + 1, EventKind.PENDING, NOW, payment, None, "shop", charge_id)
-    assert of_outcome == PaymentEvent(start + 2, charge_kind, LATER, settled, None, "shop", charge_id)
-    assert of_refund == PaymentEvent(start + 4, EventKind.REFUND_PENDING, LATER, reserved, pending, "shop", refund_id)
-    assert of_refund_outcome == PaymentEvent(start + 5, refund_kind, NOW, after, settled_refund, "shop", refund_id)
+    settled_refund, after, _ = await stores.settlements.settle_refund(pending, Outcome(status, "re_1"), NOW)
+    charge_event, outcome_event, _, refund_event, refund_outcome_event = await new_events(stores, start)
+    assert charge_event == PaymentEvent(start + 1, EventKind.PENDING, NOW, payment, None, "shop", charge_id)
+    assert outcome_event == PaymentEvent(start + 2, charge_kind, LATER, settled, None, "shop", charge_id)
+    assert refund_event == PaymentEvent(
+        start + 4, EventKind.REFUND_PENDING, LATER, reserved, pending, "shop", refund_id
+    )
+    assert refund_outcome_event == PaymentEvent(start + 5, refund_kind, NOW, after, settled_refund, "shop", refund_id)
 
 
 async def test_repeated_and_rejected_refunds_have_no_event(stores: Stores) -> None:

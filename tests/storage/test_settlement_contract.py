@@ -44,12 +44,12 @@ async def refund(stores: Stores, payment: Payment, amount: int | None = None) ->
 async def test_only_the_first_outcome_of_a_charge_is_stored(stores: Stores, outcome: Outcome) -> None:
     payment, other = await charge(stores), await charge(stores)
     settled = replace(payment, status=outcome.status)
-    assert await stores.outcomes.settle_charge(payment, outcome, NOW) == (settled, True)
+    assert await stores.settlements.settle_charge(payment, outcome, NOW) == (settled, True)
     later = Outcome(OPPOSITE[outcome.status], "pi_2")
-    assert await stores.outcomes.settle_charge(payment, later, NOW) == (settled, False)
+    assert await stores.settlements.settle_charge(payment, later, NOW) == (settled, False)
     assert (await stores.payments.get(payment.payment_id, Deadline())).payment == settled
     assert (await stores.payments.get(other.payment_id, Deadline())).payment == other
-    assert await stores.outcomes.processor_id(payment.payment_id) == outcome.processor_id
+    assert await stores.settlements.processor_id(payment.payment_id) == outcome.processor_id
     assert [one.payment for one in await stores.pending.claim(10)] == [other]
 
 
@@ -62,9 +62,9 @@ async def test_only_the_first_outcome_of_a_refund_is_stored_and_updates_its_paym
     pending, reserved = await refund(stores, payment, amount)
     settled = replace(pending, status=status)
     after = reserved if status is Status.SUCCEEDED else payment
-    assert await stores.outcomes.settle_refund(pending, Outcome(status, "re_1"), NOW) == (settled, after, True)
+    assert await stores.settlements.settle_refund(pending, Outcome(status, "re_1"), NOW) == (settled, after, True)
     later = Outcome(OPPOSITE[status], None)
-    assert await stores.outcomes.settle_refund(pending, later, NOW) == (settled, after, False)
+    assert await stores.settlements.settle_refund(pending, later, NOW) == (settled, after, False)
     details = await stores.payments.get(payment.payment_id, Deadline())
     assert (details.payment, details.refunds) == (after, (settled,))
     assert await stores.pending.count_pending() == ({}, 0)
@@ -74,7 +74,7 @@ async def test_a_failed_refund_does_not_affect_other_refunds_of_the_payment(stor
     payment = await charge(stores, Status.SUCCEEDED)
     failing, _ = await refund(stores, payment, 50)
     other, _ = await refund(stores, payment, 70)
-    _, after, _ = await stores.outcomes.settle_refund(failing, Outcome(Status.FAILED, None), NOW)
+    _, after, _ = await stores.settlements.settle_refund(failing, Outcome(Status.FAILED, None), NOW)
     assert after.refunded_amount == Money("INR", 70)
     assert [one.refund for one in await stores.pending.claim(10)] == [other]
 
@@ -83,7 +83,7 @@ async def test_the_amount_of_a_failed_refund_can_be_refunded_again(stores: Store
     payment = await charge(stores, Status.SUCCEEDED)
     failing, reserved = await refund(stores, payment)
     assert reserved.is_refunded
-    await stores.outcomes.settle_refund(failing, Outcome(Status.FAILED, None), NOW)
+    await stores.settlements.settle_refund(failing, Outcome(Status.FAILED, None), NOW)
     _, again = await refund(stores, payment)
     assert again == reserved
 
@@ -92,14 +92,14 @@ async def test_a_payment_can_be_refunded_once_it_has_succeeded(stores: Stores) -
     payment = await charge(stores)
     with pytest.raises(PaymentPending):
         await refund(stores, payment, 50)
-    await stores.outcomes.settle_charge(payment, Outcome(Status.SUCCEEDED, "pi_1"), NOW)
+    await stores.settlements.settle_charge(payment, Outcome(Status.SUCCEEDED, "pi_1"), NOW)
     _, after = await refund(stores, payment, 50)
     assert after.refunded_amount == Money("INR", 50)
 
 
 async def test_a_payment_without_an_outcome_has_no_processor_id(stores: Stores) -> None:
     payment = await charge(stores)
-    assert await stores.outcomes.processor_id(payment.payment_id) is None
+    assert await stores.settlements.processor_id(payment.payment_id) is None
 
 
 async def test_a_claimed_request_is_postponed_twice_as_long_each_time(stores: Stores) -> None:
@@ -112,10 +112,10 @@ async def test_a_claimed_request_is_postponed_twice_as_long_each_time(stores: St
         stores.advance(FIRST_PAUSE_SECONDS / 10)
 
 
-async def test_at_most_the_requested_number_is_claimed_each_with_its_details(stores: Stores) -> None:
+async def test_claim_returns_at_most_the_requested_number_each_with_its_details(stores: Stores) -> None:
     charges = [await charge(stores) for _ in range(3)]
     paid = await charge(stores)
-    await stores.outcomes.settle_charge(paid, Outcome(Status.SUCCEEDED, "pi_7"), NOW)
+    await stores.settlements.settle_charge(paid, Outcome(Status.SUCCEEDED, "pi_7"), NOW)
     pending, reserved = await refund(stores, paid, 50)
     stores.advance(5000)
     claimed = [*await stores.pending.claim(3), *await stores.pending.claim(3)]
@@ -124,8 +124,8 @@ async def test_at_most_the_requested_number_is_claimed_each_with_its_details(sto
         **{payment.payment_id: None for payment in charges},
         paid.payment_id: pending,
     }
-    (of_refund,) = (request for request in claimed if request.refund is not None)
-    assert (of_refund.payment, of_refund.processor_id, of_refund.attempts) == (reserved, "pi_7", 1)
+    (refund_request,) = (request for request in claimed if request.refund is not None)
+    assert (refund_request.payment, refund_request.processor_id, refund_request.attempts) == (reserved, "pi_7", 1)
     assert all(5000 <= request.age_seconds < 6000 for request in claimed)
 
 

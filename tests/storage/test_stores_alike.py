@@ -166,7 +166,7 @@ class Runner:
             return type(error), str(error)
 
     async def _run_step(self, step: object) -> object:  # noqa: PLR0911 - one for each kind of step
-        payments, outcomes = self._stores.payments, self._stores.outcomes
+        payments, settlements = self._stores.payments, self._stores.settlements
         now = NOW + timedelta(seconds=next(self._clock) // 2)
         match step:
             case Charge():
@@ -179,12 +179,12 @@ class Runner:
                 payment = self._payments.get(self._payment_id(step.index))
                 if payment is None or payment.payment_id in self._archived:
                     return None
-                return await outcomes.settle_charge(payment, Outcome(step.status, "pi"), now)
+                return await settlements.settle_charge(payment, Outcome(step.status, "pi"), now)
             case SettleRefund():
                 refund = (list(self._refunds.values()) + [None] * 4)[step.index]
                 if refund is None or refund.payment_id in self._archived:
                     return None
-                return await outcomes.settle_refund(refund, Outcome(step.status, None), now)
+                return await settlements.settle_refund(refund, Outcome(step.status, None), now)
             case Archive():
                 return await self._archive(self._payment_id(step.index))
             case Get():

@@ -30,7 +30,7 @@ class Issued:
         return x509.load_pem_x509_certificate(self.certificate).serial_number
 
     def write(self, folder: Path, name: str) -> tuple[Path, Path]:
-        """Write the certificate first and then the key, as a person would, and return both paths."""
+        """Write the certificate and then the key, as an operator would, and return both paths."""
         paths = folder / f"{name}.pem", folder / f"{name}.key.pem"
         for path, content in zip(paths, (self.certificate, self.key), strict=True):
             path.write_bytes(content)
@@ -77,8 +77,8 @@ class Authority:
     ) -> Issued:
         """Issue a certificate for these names, and for 127.0.0.1, so that a server of the tests can use it.
 
-        Before the certificate is signed, the keys of ``replaced`` in its encoding are replaced by the values, which
-        must have the same length.
+        Before the certificate is signed, each key of ``replaced`` in its encoding is replaced by its value, which must
+        have the same length.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         common_names = [*([] if common_name is None else [common_name]), *other_common_names]
@@ -106,14 +106,14 @@ class Authority:
             assert len(before) == len(after)
             signed = signed.replace(before, after)
         signature = self._key.sign(signed, ec.ECDSA(hashes.SHA256()))
-        der = _encoded(0x30, signed + _ECDSA_WITH_SHA256 + _encoded(0x03, b"\0" + signature))
+        der = _encode_der(0x30, signed + _ECDSA_WITH_SHA256 + _encode_der(0x03, b"\0" + signature))
         return ssl.DER_cert_to_PEM_cert(der).encode()
 
 
 _ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 
 
-def _encoded(tag: int, content: bytes) -> bytes:
+def _encode_der(tag: int, content: bytes) -> bytes:
     """Encode a value in DER (X.690, section 8.1)."""
     length = len(content)
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")

@@ -1,4 +1,4 @@
-"""API keys for tests, stored in the same table as by `payments keys create`."""
+"""API keys for tests, stored in the same table as those of `payments keys create`."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

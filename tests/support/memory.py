@@ -338,8 +338,8 @@ def _matches(payment: Payment, wanted: PaymentFilter) -> bool:
         not wanted.statuses or payment.status in wanted.statuses,
         not wanted.refund_states or payment.refund_state in wanted.refund_states,
         wanted.reference in {None, payment.reference},
-        wanted.min_amount is None or _is_ordered(wanted.min_amount, payment.amount),
-        wanted.max_amount is None or _is_ordered(payment.amount, wanted.max_amount),
+        wanted.min_amount is None or _is_at_most(wanted.min_amount, payment.amount),
+        wanted.max_amount is None or _is_at_most(payment.amount, wanted.max_amount),
         _is_between(payment.create_time, wanted.min_create_time, wanted.max_create_time),
     )
     return all(conditions)
@@ -359,7 +359,7 @@ def _matches_numbered(payment: Payment, wanted: NumberedPageQuery) -> bool:
     return all(conditions)
 
 
-def _is_ordered(less: Money | None, more: Money | None) -> bool:
+def _is_at_most(less: Money | None, more: Money | None) -> bool:
     if less is None or more is None or less.currency != more.currency:
         return False
     return less.amount_minor <= more.amount_minor

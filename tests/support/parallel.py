@@ -21,8 +21,8 @@ _SOCKET_KEY = "database_socket"
 def keep_files_in_memory() -> None:
     """Put temporary files in memory, if there is enough of it and TMPDIR is not set.
 
-    The tests spent most of their time waiting for the disk. Tests of durability do not need one, because they kill
-    processes, not machines.
+    On a disk, the tests would spend most of their time waiting for it. Tests of durability do not need a disk, because
+    they kill processes, not machines.
     """
     if "TMPDIR" not in os.environ and (folder := memory_folder(_NEEDED_BYTES)):
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)

@@ -1,4 +1,4 @@
-"""Run programs of this project in processes of their own, like ``python -m``, but without the time of their imports.
+"""Run programs of this project in their own processes, like ``python -m``, but without the time that imports take.
 
 A short program spends most of its time on imports. So each program is forked from a process that has already imported
 the modules (the standard library's forkserver). ``tests/deploy/test_image.py`` and ``tests/cli/test_cutover.py`` start

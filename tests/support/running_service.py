@@ -102,7 +102,7 @@ class RunningService:
         self._reader.start()
 
     def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
-        """Wait for a log event with this name and these fields since the service started, and return the first one."""
+        """Wait for a log event with this name and these fields, and return the first one since the service started."""
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         with self._changed:
             while True:

@@ -31,7 +31,7 @@ _values: set[str] = set()
 
 
 def register_secret(value: str) -> None:
-    """Fail the tests of every service that prints ``value``, such as a generated password."""
+    """Fail every test whose service prints ``value``, such as a generated password."""
     _values.add(value)
 
 

@@ -76,17 +76,17 @@ def test_the_script_of_a_client_that_is_gone_is_executed_completely_or_not_at_al
         async def work() -> None:
             database = Database(settings)
             store = MysqlPaymentStore(database)
-            outcomes = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
+            settlements = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
             pending = [await store.insert(new_payment(f"before-{it}", Status.PENDING), Deadline()) for it in range(6)]
             # Opens and prepares all connections, so that only the scripts are sent afterwards.
-            await asyncio.gather(*(outcomes.processor_id(1) for _ in range(16)))
+            await asyncio.gather(*(settlements.processor_id(1) for _ in range(16)))
             os.kill(process_id, signal.SIGSTOP)
             wait_until(lambda: all_threads_are_stopped(process_id))
             try:
                 outcome = Outcome(Status.SUCCEEDED, "pi_1")
                 new_payments = [new_payment(f"after-{it}", Status.PENDING) for it in range(6)]
                 calls = [
-                    *(outcomes.settle_charge(one.payment, outcome, datetime.now(UTC)) for one in pending),
+                    *(settlements.settle_charge(one.payment, outcome, datetime.now(UTC)) for one in pending),
                     *(store.insert_many([one], Deadline()) for one in new_payments),
                 ]
                 for result in await asyncio.gather(*calls, return_exceptions=True):

@@ -1,4 +1,4 @@
-"""How the errors of the database are handled, by their meaning."""
+"""Each database error is retried, raised as unavailable, or raised unchanged, by its meaning."""
 
 import asyncio
 
@@ -39,13 +39,13 @@ UNAVAILABLE = {
 REFUSED = {"syntax": 1064, "unknown table": 1146, "too long": 1406, "out of range": 1264, "packet too large": 1153}
 
 
-def run_with(environment: dict[str, str], codes: list[int]) -> str:
+def run_with_errors(environment: dict[str, str], codes: list[int]) -> str:
     """Run work that fails with each code in turn, and then succeeds."""
 
     async def work(session: Session) -> str:
         await session.rows("SELECT 1", ())
         if codes:
-            raise pymysql.err.OperationalError(codes.pop(0), "as the server says")
+            raise pymysql.err.OperationalError(codes.pop(0), "a message of the server")
         return "done"
 
     async def run() -> str:
@@ -60,25 +60,25 @@ def run_with(environment: dict[str, str], codes: list[int]) -> str:
 
 @pytest.mark.parametrize("code", RETRIED.values(), ids=RETRIED)
 def test_an_error_whose_cause_is_gone_is_retried(empty_database: dict[str, str], code: int) -> None:
-    assert run_with(empty_database, [code, code]) == "done"
+    assert run_with_errors(empty_database, [code, code]) == "done"
 
 
 @pytest.mark.parametrize("code", RETRIED.values(), ids=RETRIED)
 def test_an_error_that_repeats_is_retried_only_a_few_times(empty_database: dict[str, str], code: int) -> None:
     with pytest.raises(StoreUnavailable):
-        run_with(empty_database, [code] * 3)
+        run_with_errors(empty_database, [code] * 3)
 
 
 @pytest.mark.parametrize("code", UNAVAILABLE.values(), ids=UNAVAILABLE)
 def test_a_transient_error_is_raised_as_unavailable(empty_database: dict[str, str], code: int) -> None:
     with pytest.raises(StoreUnavailable):
-        run_with(empty_database, [code])
+        run_with_errors(empty_database, [code])
 
 
 @pytest.mark.parametrize("code", REFUSED.values(), ids=REFUSED)
 def test_an_error_that_a_retry_would_repeat_is_raised_unchanged(empty_database: dict[str, str], code: int) -> None:
     with pytest.raises(pymysql.err.OperationalError):
-        run_with(empty_database, [code])
+        run_with_errors(empty_database, [code])
 
 
 @pytest.mark.parametrize("code", [*RETRIED.values(), *UNAVAILABLE.values(), *REFUSED.values()])

@@ -21,9 +21,9 @@ def connect(migrated_database: dict[str, str], database_server: DatabaseServer) 
     )
 
 
-def numbers(count: int) -> str:
+def numbers(count: int, alias: str = "numbers") -> str:
     """Return a table expression with the numbers from 1 to ``count``."""
-    return f"JSON_TABLE('{list(range(1, count + 1))}', '$[*]' COLUMNS (number INT PATH '$')) numbers"
+    return f"JSON_TABLE('{list(range(1, count + 1))}', '$[*]' COLUMNS (number INT PATH '$')) {alias}"
 
 
 def read(connect: Connect, *texts: str) -> tuple[list[list[bytes]], list[list[str]]]:
@@ -32,13 +32,13 @@ def read(connect: Connect, *texts: str) -> tuple[list[list[bytes]], list[list[st
     async def run() -> tuple[list[list[bytes]], list[list[str]]]:
         connection = await connect()
         try:
-            ours, drivers = [], []
+            ours, by_driver = [], []
             for text in texts:
                 ours.append(await read_values(connection, text))
                 async with connection.cursor() as cursor:
                     await cursor.execute(text)
-                    drivers.append([value for (value,) in await cursor.fetchall()])
-            return ours, drivers
+                    by_driver.append([value for (value,) in await cursor.fetchall()])
+            return ours, by_driver
         finally:
             connection.close()
 
@@ -62,8 +62,8 @@ def test_any_number_of_values_is_read(connect: Connect, count: int) -> None:
 
 def test_a_connection_can_be_reused_after_a_query(connect: Connect) -> None:
     texts = [f"SELECT CONCAT(number) FROM {numbers(count)}" for count in (1, 700, 3)]
-    ours, drivers = read(connect, *texts)
-    assert [[value.decode() for value in values] for values in ours] == drivers
+    ours, by_driver = read(connect, *texts)
+    assert [[value.decode() for value in values] for values in ours] == by_driver
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_connection_can_be_reused_after_a_query(connect: Connect) -> None:
         ("SELECT no_such FROM payments", pymysql.err.OperationalError),
         # The second row fails, after the first one has been sent.
         (
-            f"SELECT (SELECT number FROM {numbers(2)} WHERE number <= o.number) FROM {numbers(2)[:-7]}o",
+            f"SELECT (SELECT number FROM {numbers(2)} WHERE number <= o.number) FROM {numbers(2, 'o')}",
             pymysql.err.OperationalError,
         ),
         ("SELECT NULL", pymysql.err.InternalError),

@@ -25,11 +25,11 @@ from tests.support.waiting import wait_until
 POOL = 4
 CALLS = 20
 
-Hold = Callable[[], AbstractContextManager[None]]
+LockRows = Callable[[], AbstractContextManager[None]]
 
 
 @asynccontextmanager
-async def on(environment: dict[str, str], **settings: str) -> AsyncIterator[Database]:
+async def open_database(environment: dict[str, str], **settings: str) -> AsyncIterator[Database]:
     database = Database(settings_of({**environment, "MYSQL_POOL_MAX": str(POOL), **settings}))
     try:
         yield database
@@ -42,7 +42,9 @@ def new_payment(reference: str, request_id: str | None = None, status: Status = 
     return NewPayment(charge, PaymentMethod.UPI, status, reference, datetime.now(UTC))
 
 
-def refunds(store: MysqlPaymentStore, payment_ids: list[int], deadline: Deadline) -> list[asyncio.Task[RefundOutcome]]:
+def start_refunds(
+    store: MysqlPaymentStore, payment_ids: list[int], deadline: Deadline
+) -> list[asyncio.Task[RefundOutcome]]:
     """Start a refund of 1.00 INR of each payment."""
     return [
         asyncio.create_task(
@@ -61,15 +63,15 @@ async def charge(store: MysqlPaymentStore, count: int = 1) -> list[int]:
 
 
 @pytest.mark.parametrize("payment_count", [1, CALLS])
-def test_refunds_of_locked_payments_leave_connections_to_charges_and_reads(
-    migrated_database: dict[str, str], lock_payment_rows: Hold, payment_count: int
+def test_refunds_of_locked_payments_leave_connections_for_charges_and_reads(
+    migrated_database: dict[str, str], lock_payment_rows: LockRows, payment_count: int
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
+        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             payment_ids = await charge(store, payment_count)
             with lock_payment_rows():
-                waiting = refunds(store, payment_ids * (CALLS // payment_count), Deadline())
+                waiting = start_refunds(store, payment_ids * (CALLS // payment_count), Deadline())
                 await asyncio.sleep(0.2)
                 # Each of these would raise StoreUnavailable if it had to wait for a connection.
                 for number in range(5):
@@ -84,7 +86,7 @@ def test_refunds_of_locked_payments_leave_connections_to_charges_and_reads(
 
 
 def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends(
-    migrated_database: dict[str, str], lock_payment_rows: Hold, database_server: DatabaseServer
+    migrated_database: dict[str, str], lock_payment_rows: LockRows, database_server: DatabaseServer
 ) -> None:
     def waiting_sessions() -> int:
         text = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = %s AND info LIKE '%%FOR UPDATE%%'"
@@ -93,33 +95,35 @@ def test_a_refund_whose_caller_is_cancelled_holds_the_payment_lock_until_it_ends
         return int(count)
 
     async def run() -> None:
-        async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
+        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
             with lock_payment_rows():
                 for _ in range(CALLS):
-                    cancelled = refunds(store, [payment_id], Deadline())[0]
+                    cancelled = start_refunds(store, [payment_id], Deadline())[0]
                     await asyncio.sleep(0.02)
                     cancelled.cancel()
                 assert waiting_sessions() == 1
                 await store.insert(new_payment("unlocked"), Deadline())
                 with pytest.raises(DeadlinePassed):
-                    await refunds(store, [payment_id], Deadline.after(0.2))[0]
+                    await start_refunds(store, [payment_id], Deadline.after(0.2))[0]
 
     asyncio.run(run())
 
 
 def test_a_refund_that_waits_for_a_lock_times_out_and_a_later_one_succeeds(
-    migrated_database: dict[str, str], lock_payment_rows: Hold
+    migrated_database: dict[str, str], lock_payment_rows: LockRows
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
+        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
             with lock_payment_rows():
-                for one in await asyncio.gather(*refunds(store, [payment_id] * 3, Deadline()), return_exceptions=True):
+                for one in await asyncio.gather(
+                    *start_refunds(store, [payment_id] * 3, Deadline()), return_exceptions=True
+                ):
                     assert isinstance(one, StoreUnavailable)
-            (outcome,) = await asyncio.gather(*refunds(store, [payment_id], Deadline()))
+            (outcome,) = await asyncio.gather(*start_refunds(store, [payment_id], Deadline()))
             assert outcome.is_new
             assert outcome.payment.refunded_amount == Money("INR", 100)
 
@@ -127,10 +131,10 @@ def test_a_refund_that_waits_for_a_lock_times_out_and_a_later_one_succeeds(
 
 
 def test_a_repeated_charge_whose_payment_is_locked_fails_no_other_charge_of_its_batch(
-    migrated_database: dict[str, str], lock_payment_rows: Hold
+    migrated_database: dict[str, str], lock_payment_rows: LockRows
 ) -> None:
     async def run() -> None:
-        async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
+        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="1") as database:
             store = MysqlPaymentStore(database)
             first = await store.insert(new_payment("first", "same"), Deadline())
             with lock_payment_rows():
@@ -144,9 +148,9 @@ def test_a_repeated_charge_whose_payment_is_locked_fails_no_other_charge_of_its_
 
 
 @pytest.mark.parametrize("of_refunds", [False, True])
-def test_settlements_of_locked_payments_leave_connections_to_charges(
+def test_settlements_of_locked_payments_leave_connections_for_charges(
     migrated_database: dict[str, str],
-    lock_payment_rows: Hold,
+    lock_payment_rows: LockRows,
     of_refunds: bool,  # noqa: FBT001
 ) -> None:
     status = Status.SUCCEEDED if of_refunds else Status.PENDING
@@ -154,19 +158,19 @@ def test_settlements_of_locked_payments_leave_connections_to_charges(
     now = datetime.now(UTC)
 
     async def run() -> None:
-        async with on(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
+        async with open_database(migrated_database, MYSQL_LOCK_TIMEOUT_SECONDS="60") as database:
             store = MysqlPaymentStore(database)
-            outcomes = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
+            settlements = MysqlSettlementStore(database, first_pause_seconds=1, longest_pause_seconds=1)
 
             async def reserve(number: int) -> Callable[[], Awaitable[object]]:
                 """Store a pending charge or refund, and return a function that settles it."""
                 payment = (await store.insert(new_payment(f"pending-{number}", status=status), Deadline())).payment
                 if not of_refunds:
-                    return partial(outcomes.settle_charge, payment, outcome, now)
+                    return partial(settlements.settle_charge, payment, outcome, now)
                 new = NewRefund(payment.payment_id, None, "", RequestKey.of("anyone", None))
                 refund = (await store.refund(new, now, Deadline(), Status.PENDING)).refund
                 assert refund is not None
-                return partial(outcomes.settle_refund, refund, outcome, now)
+                return partial(settlements.settle_refund, refund, outcome, now)
 
             settle = [await reserve(number) for number in range(CALLS)]
             with lock_payment_rows():
@@ -197,7 +201,7 @@ def test_the_database_itself_ends_a_statement_that_takes_too_long(
         await session.rows(slow, ())
 
     async def run() -> None:
-        async with on(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="0.5") as database:
+        async with open_database(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="0.5") as database:
             for _ in range(2):
                 readers = (database.run(read, Deadline()) for _ in range(CALLS))
                 for one in await asyncio.gather(*readers, return_exceptions=True):
@@ -220,7 +224,7 @@ def test_the_database_ends_a_transaction_that_its_client_left_open(migrated_data
             await released.wait()
 
         # The connection may stay open for far longer than a transaction.
-        async with on(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="600") as database:
+        async with open_database(migrated_database, MYSQL_STATEMENT_TIMEOUT_SECONDS="600") as database:
             store = MysqlPaymentStore(database)
             (payment_id,) = await charge(store)
             holding = asyncio.create_task(database.run(hold, Deadline()))
@@ -231,7 +235,7 @@ def test_the_database_ends_a_transaction_that_its_client_left_open(migrated_data
                 while outcome is None:
                     assert time.monotonic() < deadline
                     with suppress(StoreUnavailable):
-                        (outcome,) = await asyncio.gather(*refunds(store, [payment_id], Deadline()))
+                        (outcome,) = await asyncio.gather(*start_refunds(store, [payment_id], Deadline()))
                 assert outcome.is_new
             finally:
                 released.set()

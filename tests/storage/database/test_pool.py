@@ -20,7 +20,7 @@ NUMBERS = f"WITH RECURSIVE n AS (SELECT 1 AS number UNION ALL SELECT number + 1 
 
 
 @asynccontextmanager
-async def on(environment: dict[str, str], connections: int) -> AsyncIterator[Database]:
+async def open_database(environment: dict[str, str], connections: int) -> AsyncIterator[Database]:
     pool = {"MYSQL_POOL_MIN": "1", "MYSQL_POOL_MAX": str(connections)}
     database = Database(settings_of({**environment, **pool}))
     try:
@@ -45,11 +45,11 @@ async def query_own_values(database: Database, task_number: int) -> None:
 
 @pytest.mark.asyncio
 async def test_a_task_that_is_cancelled_at_any_time_leaves_no_unread_reply(empty_database: dict[str, str]) -> None:
-    chance = random.Random(1)
-    async with on(empty_database, connections=4) as database:
+    rng = random.Random(1)
+    async with open_database(empty_database, connections=4) as database:
         for number in range(200):
             tasks = [asyncio.create_task(query_own_values(database, 10 * number + index)) for index in range(4)]
-            await asyncio.sleep(10 ** chance.uniform(-5, -2))
+            await asyncio.sleep(10 ** rng.uniform(-5, -2))
             for task in tasks[1:]:
                 task.cancel()
             await tasks[0]
@@ -61,15 +61,15 @@ async def test_a_task_that_is_cancelled_at_any_time_leaves_no_unread_reply(empty
 @pytest.mark.asyncio
 async def test_work_that_fails_in_the_middle_of_a_reply_leaves_no_unread_reply(empty_database: dict[str, str]) -> None:
     async def fail(session: Session) -> None:
-        read = chance.choice((session.rows, session.values))
+        read = rng.choice((session.rows, session.values))
         reading = asyncio.ensure_future(read(f"{NUMBERS} SELECT CONCAT('left behind ', number) FROM n", ()))
-        await asyncio.sleep(chance.uniform(0, 0.003))
+        await asyncio.sleep(rng.uniform(0, 0.003))
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         raise KeyError("failed")
 
-    chance = random.Random(2)
-    async with on(empty_database, connections=1) as database:
+    rng = random.Random(2)
+    async with open_database(empty_database, connections=1) as database:
         for number in range(100):
             with pytest.raises(KeyError, match="failed"):
                 await database.run(fail, Deadline())
@@ -87,7 +87,7 @@ class _SlowClockDeadline(Deadline):
 async def test_a_wait_for_a_connection_until_the_deadline_raises_deadline_passed(
     empty_database: dict[str, str],
 ) -> None:
-    async with on(empty_database, connections=1) as database:
+    async with open_database(empty_database, connections=1) as database:
         released = asyncio.Event()
         holding = asyncio.create_task(database.run(lambda _: released.wait(), Deadline()))
         await asyncio.sleep(0)
@@ -109,7 +109,7 @@ async def test_work_in_the_current_task_releases_its_connection_even_if_it_fails
     async def read(session: Session) -> list[object]:
         return list(await session.rows("SELECT 1", ()))
 
-    async with on(empty_database, connections=1) as database:
+    async with open_database(empty_database, connections=1) as database:
         for _ in range(3):
             with pytest.raises(KeyError):
                 await database.run_in_this_task(fail)
@@ -130,7 +130,7 @@ async def test_close_waits_until_its_deadline_for_work_in_the_task_of_its_caller
         ((number,),) = await session.rows("SELECT 7", ())
         return int(number)
 
-    async with on(empty_database, connections=2) as database:
+    async with open_database(empty_database, connections=2) as database:
         working = asyncio.create_task(database.run_in_this_task(work))
         await begun.wait()
         closing = asyncio.create_task(database.close(Deadline.after(60 if is_in_time else 0)))

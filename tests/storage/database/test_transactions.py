@@ -11,13 +11,13 @@ from server.storage.database.session import DuplicateKey, Session
 from server.storage.database.transactions import BEGIN, COMMIT
 from server.storage.events import queries as event_queries
 from server.storage.payments import archive_queries, queries
-from server.storage.settlement import queries as processor_queries
+from server.storage.settlement import queries as settlement_queries
 from tests.support.databases import DatabaseServer, settings_of
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 SCRIPTS = {
     name: [statement.strip() for statement in text.split(";")]
-    for module in (queries, archive_queries, event_queries, processor_queries)
+    for module in (queries, archive_queries, event_queries, settlement_queries)
     for name, text in vars(module).items()
     if name.isupper() and not name.startswith("_") and isinstance(text, str) and ";" in text
 }
@@ -38,8 +38,8 @@ def test_all_writes_of_a_script_are_between_its_begin_and_its_commit(name: str) 
     begin, commit = statements.index("SET autocommit = 0"), statements.index("COMMIT")
     assert statements[commit + 1] == "SET autocommit = 1"
     assert not any("START TRANSACTION" in statement for statement in statements)
-    assert all(begin < place < commit for place, statement in enumerate(statements) if statement.startswith(WRITES)), (
-        "a write outside of the transaction would be committed by itself"
+    assert all(begin < index < commit for index, statement in enumerate(statements) if statement.startswith(WRITES)), (
+        "a write outside the transaction would be committed on its own"
     )
 
 

@@ -49,14 +49,14 @@ PENDING = """
     UNION ALL SELECT payment_id, refund_id FROM refunds WHERE status IS NULL ORDER BY 1, 2
 """
 REQUESTS = "SELECT payment_id, refund_id FROM processor_requests ORDER BY 1, 2"
-PAYMENT_STATES = "SELECT payment_id, NULL, status, request_id LIKE 'waiting%' FROM payments"
-REFUND_STATES = "SELECT payment_id, refund_id, status, request_id = 'waiting' FROM refunds"
+PAYMENT_STATES = "SELECT payment_id, NULL, status, request_id LIKE 'unsettled%' FROM payments"
+REFUND_STATES = "SELECT payment_id, refund_id, status, request_id = 'unsettled' FROM refunds"
 PAYMENT_IDS = "SELECT payment_id FROM payments"
 EVENTS = "SELECT payment_id, refund_id, kind FROM payment_events ORDER BY 1, 2, 3"
 
 
 def aborting_session(after: int) -> type[Session]:
-    """Return a session class whose transactions are rolled back after so many of their statements."""
+    """Return a session class whose transactions are rolled back after ``after`` of their statements."""
 
     class AbortingSession(Session):
         async def script(self, text: str, values: Sequence[object]) -> list[StatementResult]:
@@ -78,7 +78,7 @@ class Stores:
         """Create the stores."""
         self.database = Database(settings_of(environment), session)
         self.payments = MysqlPaymentStore(self.database)
-        self.outcomes = MysqlSettlementStore(self.database, first_pause_seconds=1, longest_pause_seconds=1)
+        self.settlements = MysqlSettlementStore(self.database, first_pause_seconds=1, longest_pause_seconds=1)
         self.relay = Relay(MysqlOutbox(self.database), lambda: None)
 
     async def charge(self, request_id: str, status: Status, count: int = 1) -> list[Payment]:
@@ -113,26 +113,26 @@ class Stores:
 Operation = Callable[[Stores, Payment, Payment, Refund], Awaitable[Any]]
 
 OPERATIONS: dict[str, Operation] = {
-    "charge": lambda on, *_: on.charge("new", Status.SUCCEEDED),
-    "charges": lambda on, *_: on.charge("new", Status.SUCCEEDED, 3),
-    "pending charge": lambda on, *_: on.charge("new", Status.PENDING),
-    "pending charges": lambda on, *_: on.charge("new", Status.PENDING, 3),
-    "refund": lambda on, paid, *_: on.refund(paid, Status.SUCCEEDED),
-    "refund of a part": lambda on, paid, *_: on.refund(paid, Status.SUCCEEDED, Money("INR", 100)),
-    "pending refund": lambda on, paid, *_: on.refund(paid, Status.PENDING),
-    "charge that succeeded": lambda on, _, waiting, __: on.outcomes.settle_charge(
-        waiting, Outcome(Status.SUCCEEDED, "pi_1"), NOW
+    "charge": lambda stores, *_: stores.charge("new", Status.SUCCEEDED),
+    "charges": lambda stores, *_: stores.charge("new", Status.SUCCEEDED, 3),
+    "pending charge": lambda stores, *_: stores.charge("new", Status.PENDING),
+    "pending charges": lambda stores, *_: stores.charge("new", Status.PENDING, 3),
+    "refund": lambda stores, paid, *_: stores.refund(paid, Status.SUCCEEDED),
+    "refund of a part": lambda stores, paid, *_: stores.refund(paid, Status.SUCCEEDED, Money("INR", 100)),
+    "pending refund": lambda stores, paid, *_: stores.refund(paid, Status.PENDING),
+    "charge that succeeded": lambda stores, _, unsettled, __: stores.settlements.settle_charge(
+        unsettled, Outcome(Status.SUCCEEDED, "pi_1"), NOW
     ),
-    "charge that failed": lambda on, _, waiting, __: on.outcomes.settle_charge(
-        waiting, Outcome(Status.FAILED, None), NOW
+    "charge that failed": lambda stores, _, unsettled, __: stores.settlements.settle_charge(
+        unsettled, Outcome(Status.FAILED, None), NOW
     ),
-    "refund that succeeded": lambda on, _, __, refund: on.outcomes.settle_refund(
+    "refund that succeeded": lambda stores, _, __, refund: stores.settlements.settle_refund(
         refund, Outcome(Status.SUCCEEDED, "re_1"), NOW
     ),
-    "refund that failed": lambda on, _, __, refund: on.outcomes.settle_refund(
+    "refund that failed": lambda stores, _, __, refund: stores.settlements.settle_refund(
         refund, Outcome(Status.FAILED, None), NOW
     ),
-    "relay": lambda on, *_: on.relay.relay(),
+    "relay": lambda stores, *_: stores.relay.relay(),
 }
 
 
@@ -149,7 +149,7 @@ class Tables:
         return self._server.execute(text, database=self._database)
 
     def empty(self) -> None:
-        """Delete all rows but the position of the event stream."""
+        """Delete all rows except the position of the event stream."""
         for table in ("refunds", "payments", "payment_outbox", "payment_events"):
             self.query(f"DELETE FROM {table}")
         for table in ("processor_requests", "processor_payments"):
@@ -187,22 +187,22 @@ def test_an_aborted_operation_is_done_completely_or_not_at_all_and_can_be_retrie
     tables = Tables(database_server, database)
 
     async def attempt(after: int) -> None:
-        good, bad = Stores(environment), Stores(environment, aborting_session(after))
+        stores, aborting = Stores(environment), Stores(environment, aborting_session(after))
         try:
-            paid, refunded = await good.charge("paid", Status.SUCCEEDED, 2)
-            (waiting,) = await good.charge("waiting", Status.PENDING)
-            refund = await good.refund(refunded, Status.PENDING, Money("INR", 300), "waiting")
+            paid, refunded = await stores.charge("paid", Status.SUCCEEDED, 2)
+            (unsettled,) = await stores.charge("unsettled", Status.PENDING)
+            refund = await stores.refund(refunded, Status.PENDING, Money("INR", 300), "unsettled")
             with suppress(StoreUnavailable, ReferenceTaken):
-                await OPERATIONS[name](bad, paid, waiting, refund)
+                await OPERATIONS[name](aborting, paid, unsettled, refund)
             tables.assert_consistent(f"aborted after {after}")
-            await OPERATIONS[name](good, paid, waiting, refund)
+            await OPERATIONS[name](stores, paid, unsettled, refund)
             tables.assert_consistent(f"aborted after {after}, and retried")
-            while (await good.relay.relay())[0]:
+            while (await stores.relay.relay())[0]:
                 pass
             tables.assert_events_match(f"aborted after {after}, and retried")
         finally:
-            await good.database.close(Deadline.after(10))
-            await bad.database.close(Deadline.after(10))
+            await stores.database.close(Deadline.after(10))
+            await aborting.database.close(Deadline.after(10))
 
     for after in range(MAX_STATEMENTS):
         tables.empty()
@@ -218,17 +218,17 @@ def test_a_reported_success_is_stored(
     tables = Tables(database_server, database)
 
     async def attempt(after: int) -> None:
-        good, bad = Stores(environment), Stores(environment, aborting_session(after))
+        stores, aborting = Stores(environment), Stores(environment, aborting_session(after))
         try:
-            (paid,) = await good.charge("paid", Status.SUCCEEDED)
+            (paid,) = await stores.charge("paid", Status.SUCCEEDED)
             with suppress(StoreUnavailable, ReferenceTaken):
-                result = await OPERATIONS[name](bad, paid, paid, None)  # type: ignore[arg-type]
+                result = await OPERATIONS[name](aborting, paid, paid, None)  # type: ignore[arg-type]
                 stored = tables.query("SELECT payment_id FROM refunds" if name == "refund" else PAYMENT_IDS)
                 reported = [(result.payment_id,)] if name == "refund" else [(one.payment_id,) for one in result]
                 assert set(reported) <= set(stored), f"aborted after {after}"
         finally:
-            await good.database.close(Deadline.after(10))
-            await bad.database.close(Deadline.after(10))
+            await stores.database.close(Deadline.after(10))
+            await aborting.database.close(Deadline.after(10))
 
     for after in range(MAX_STATEMENTS):
         tables.empty()

@@ -88,17 +88,17 @@ SHAPES = [
         )
     ),
     *(
-        Columns(amount=amount, status=status, refunded_amount=partly, refunded=refunded, caller=caller)
-        for amount, status, partly, refunded, caller in product(
+        Columns(amount=amount, status=status, refunded_amount=refunded_amount, refunded=refunded, caller=caller)
+        for amount, status, refunded_amount, refunded, caller in product(
             (None, Decimal("561.00")), (None, 0, 1), (Decimal(0), Decimal("1.50")), (0, 1), (None, "", "shop")
         )
-        if amount is not None or not partly
+        if amount is not None or not refunded_amount
     ),
 ]
 
 
 @pytest.fixture(scope="module")
-def inserted(
+def inserted_rows(
     make_migrated_database: Callable[[], dict[str, str]], database_server: DatabaseServer
 ) -> tuple[str, dict[int, Columns]]:
     """Insert a row of each form; return the name of the database, and the columns by payment_id."""
@@ -106,16 +106,16 @@ def inserted(
     rows = dict(zip(_ids, SHAPES, strict=False))
     for payment_id, columns in rows.items():
         names = ", ".join(("payment_id", *Columns._fields))
-        marks = ", ".join(["%s"] * (len(columns) + 1))
-        text = f"INSERT INTO payments ({names}) VALUES ({marks})"
+        placeholders = ", ".join(["%s"] * (len(columns) + 1))
+        text = f"INSERT INTO payments ({names}) VALUES ({placeholders})"
         database_server.execute(text, (payment_id, *columns), environment["MYSQL_DB"])
     return environment["MYSQL_DB"], rows
 
 
 def test_each_row_is_read_as_the_expected_payment(
-    inserted: tuple[str, dict[int, Columns]], database_server: DatabaseServer
+    inserted_rows: tuple[str, dict[int, Columns]], database_server: DatabaseServer
 ) -> None:
-    database, rows = inserted
+    database, rows = inserted_rows
     for payment_id, columns in rows.items():
         expected = PaymentDetails(columns.expected(payment_id), (), has_more=False)
         ((value,),) = database_server.execute(queries.SELECT_DETAILS_OF_MANY, ((payment_id,),), database)
@@ -128,9 +128,9 @@ def test_each_row_is_read_as_the_expected_payment(
 
 
 def test_each_row_of_a_page_is_read_as_the_expected_payment(
-    inserted: tuple[str, dict[int, Columns]], database_server: DatabaseServer
+    inserted_rows: tuple[str, dict[int, Columns]], database_server: DatabaseServer
 ) -> None:
-    database, rows = inserted
+    database, rows = inserted_rows
     found: list[Payment] = []
     for part in listing.page_parts(PaymentFilter(), Order.OLDEST_FIRST, None):
         values = [value.encode() for (value,) in database_server.execute(part.text, (*part.values, 1000), database)]

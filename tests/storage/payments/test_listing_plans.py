@@ -85,7 +85,7 @@ def test_a_numbered_page_skips_index_entries_only(
 
 @pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("skip", [0, 1, 99_900, 100_000, 100_001, 199_799, 199_800, 199_900, 199_999])
-def test_a_numbered_page_is_the_same_read_from_either_end(
+def test_a_numbered_page_is_the_same_when_read_from_either_end(
     database_server: DatabaseServer, large_database: str, order: Order, skip: int
 ) -> None:
     page = listing.numbered_page(numbered(skip, order), ROWS)

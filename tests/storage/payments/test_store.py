@@ -1,4 +1,4 @@
-"""The other rows that are stored with payments and refunds, and how concurrent calls wait for each other."""
+"""The outbox rows and processor requests that are stored with payments and refunds, and how concurrent refunds wait."""
 
 import asyncio
 import json
@@ -114,17 +114,17 @@ async def test_a_charge_stores_its_change_in_the_outbox(
     assert changes_with(execute, f'"{new.reference}"') == [[kind, new.reference]]
 
 
-@pytest.mark.parametrize(("amount", "of_payment"), [(None, 10_050), (10_050, 10_050), (50, 50)])
+@pytest.mark.parametrize(("amount", "refunded"), [(None, 10_050), (10_050, 10_050), (50, 50)])
 @pytest.mark.parametrize(("status", "kind"), [(Status.SUCCEEDED, "REFUNDED"), (Status.PENDING, "REFUND_PENDING")])
 async def test_a_refund_stores_its_change_in_the_outbox_and_its_requested_amount(
-    store: MysqlPaymentStore, execute: Execute, amount: int | None, of_payment: int, status: Status, kind: str
+    store: MysqlPaymentStore, execute: Execute, amount: int | None, refunded: int, status: Status, kind: str
 ) -> None:
     payment = await make_payment(store)
     refund = (await store.refund(new_refund(payment, amount), NOW, Deadline(), status)).refund
     assert refund is not None
     row = execute("SELECT requested_amount FROM refunds WHERE refund_id = %s", refund.refund_id)
     assert row == [(None if amount is None else Decimal(amount) / 100,)]
-    after = f"{Decimal(of_payment) / 100:.2f}"
+    after = f"{Decimal(refunded) / 100:.2f}"
     assert changes_with(execute, f", {payment.payment_id}, {refund.refund_id}, ") == [
         [kind, None, payment.payment_id, refund.refund_id, after, "2026-01-02 03:04:05.678901"]
     ]

@@ -95,12 +95,12 @@ async def test_a_repeated_charge_returns_the_current_state_of_the_first_payment(
     key = new_request_id()
     payment = await make_payment(stores, new_payment(key))
     await make_refund(stores, new_refund(payment, 50))
-    now = (await stores.payments.get(payment.payment_id, Deadline())).payment
-    assert now.refunded_amount == Money("INR", 50)
+    current = (await stores.payments.get(payment.payment_id, Deadline())).payment
+    assert current.refunded_amount == Money("INR", 50)
     again = await stores.payments.insert(new_payment(key), Deadline())
-    assert again == ChargeOutcome(now, replayed=True)
+    assert again == ChargeOutcome(current, replayed=True)
     batch = await stores.payments.insert_many([new_payment(), new_payment(key), new_payment()], Deadline())
-    assert batch[1] == ChargeOutcome(now, replayed=True)
+    assert batch[1] == ChargeOutcome(current, replayed=True)
 
 
 @pytest.mark.parametrize(
@@ -143,21 +143,21 @@ async def test_a_call_whose_deadline_has_passed_does_nothing(stores: Stores) -> 
 
 
 @pytest.mark.parametrize(
-    ("amount", "of_payment", "is_full"), [(None, 10_050, True), (10_050, 10_050, True), (50, 50, False)]
+    ("amount", "refunded", "is_full"), [(None, 10_050, True), (10_050, 10_050, True), (50, 50, False)]
 )
 async def test_a_stored_refund_can_be_read_unchanged(
     stores: Stores,
     amount: int | None,
-    of_payment: int,
+    refunded: int,
     is_full: bool,  # noqa: FBT001
 ) -> None:
     payment = await make_payment(stores)
     outcome = await make_refund(stores, new_refund(payment, amount))
     assert outcome.refund is not None
     refund = Refund(
-        outcome.refund.refund_id, payment.payment_id, Money("INR", of_payment), Status.SUCCEEDED, "damaged", NOW
+        outcome.refund.refund_id, payment.payment_id, Money("INR", refunded), Status.SUCCEEDED, "damaged", NOW
     )
-    after = replace(payment, refunded_amount=Money("INR", of_payment), is_refunded=is_full)
+    after = replace(payment, refunded_amount=Money("INR", refunded), is_refunded=is_full)
     assert outcome == RefundOutcome(refund, after, replayed=False, is_new=True)
     assert await stores.payments.get(payment.payment_id, Deadline()) == PaymentDetails(after, (refund,), has_more=False)
 
@@ -297,24 +297,24 @@ async def test_the_refunds_of_a_payment_are_read_a_page_at_a_time(stores: Stores
     payment = await make_payment(stores)
     results = [(await make_refund(stores, new_refund(payment, amount))).refund for amount in (1, 2, 3, 4)]
     refunds = tuple(refund for refund in results if refund is not None)
-    now = (await stores.payments.get(payment.payment_id, Deadline())).payment
+    current = (await stores.payments.get(payment.payment_id, Deadline())).payment
 
     async def page(size: int, after: int | None) -> PaymentDetails:
         return await stores.payments.list_refunds(RefundsQuery(payment.payment_id, size, after), Deadline())
 
-    assert await page(2, None) == PaymentDetails(now, refunds[:2], has_more=True)
-    assert await page(2, refunds[1].refund_id) == PaymentDetails(now, refunds[2:], has_more=False)
-    assert await page(3, refunds[1].refund_id) == PaymentDetails(now, refunds[2:], has_more=False)
-    assert await page(9, refunds[3].refund_id) == PaymentDetails(now, (), has_more=False)
+    assert await page(2, None) == PaymentDetails(current, refunds[:2], has_more=True)
+    assert await page(2, refunds[1].refund_id) == PaymentDetails(current, refunds[2:], has_more=False)
+    assert await page(3, refunds[1].refund_id) == PaymentDetails(current, refunds[2:], has_more=False)
+    assert await page(9, refunds[3].refund_id) == PaymentDetails(current, (), has_more=False)
 
 
 async def test_a_payment_is_returned_with_its_first_hundred_refunds(stores: Stores) -> None:
     payment = await make_payment(stores)
     refunds = [(await make_refund(stores, new_refund(payment, 1))).refund for _ in range(101)]
-    now = (await stores.payments.get(payment.payment_id, Deadline())).payment
+    current = (await stores.payments.get(payment.payment_id, Deadline())).payment
     for key in (payment.payment_id, str(payment.reference)):
         details = await stores.payments.get(key, Deadline())
-        assert details == PaymentDetails(now, tuple(one for one in refunds[:100] if one is not None), has_more=True)
+        assert details == PaymentDetails(current, tuple(one for one in refunds[:100] if one is not None), has_more=True)
 
 
 async def test_a_payment_is_found_only_by_its_exact_reference(stores: Stores) -> None:
@@ -412,9 +412,9 @@ async def test_concurrent_refunds_never_exceed_the_payment(stores: Stores) -> No
     successes = [one for one in outcomes if isinstance(one, RefundOutcome)]
     assert all(isinstance(one, RefundOutcome | RefundExceedsPayment) for one in outcomes)
     assert len(successes) == 3
-    now = await stores.payments.get(payment.payment_id, Deadline())
-    assert now.payment.refunded_amount == Money("INR", 9_000)
-    assert len(now.refunds) == 3
+    details = await stores.payments.get(payment.payment_id, Deadline())
+    assert details.payment.refunded_amount == Money("INR", 9_000)
+    assert len(details.refunds) == 3
 
 
 async def test_a_pending_payment_is_listed_and_replayed_as_pending(stores: Stores) -> None:

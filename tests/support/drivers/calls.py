@@ -60,30 +60,30 @@ class GrpcDriver:
 
     def charge(self, request: pb.ChargeRequest) -> pb.ChargeResponse:
         """Call Charge."""
-        return _answer(self.stub.Charge, request)
+        return _call(self.stub.Charge, request)
 
     def batch_charge(self, request: pb.BatchChargeRequest) -> pb.BatchChargeResponse:
         """Call BatchCharge."""
-        return _answer(self.stub.BatchCharge, request)
+        return _call(self.stub.BatchCharge, request)
 
     def refund(self, request: pb.RefundRequest) -> pb.RefundResponse:
         """Call Refund."""
-        return _answer(self.stub.Refund, request)
+        return _call(self.stub.Refund, request)
 
     def get_payment(self, request: pb.GetPaymentRequest) -> pb.GetPaymentResponse:
         """Call GetPayment."""
-        return _answer(self.stub.GetPayment, request)
+        return _call(self.stub.GetPayment, request)
 
     def list_refunds(self, request: pb.ListRefundsRequest) -> pb.ListRefundsResponse:
         """Call ListRefunds."""
-        return _answer(self.stub.ListRefunds, request)
+        return _call(self.stub.ListRefunds, request)
 
     def list_payments(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         """Call ListPayments."""
-        return _answer(self.stub.ListPayments, request)
+        return _call(self.stub.ListPayments, request)
 
 
-def _answer(rpc: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: "Request") -> "Response":
+def _call(rpc: "grpc.UnaryUnaryMultiCallable[Request, Response]", request: "Request") -> "Response":
     try:
         return rpc(request, timeout=TIMEOUT_SECONDS)
     except grpc.RpcError as error:

@@ -76,7 +76,7 @@ class Http2Peer:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the connection."""
         self._socket.close()
 
 
